@@ -1,0 +1,114 @@
+"""What counts as a change: the synced fields in canonical form, and their print.
+
+Adapters canonicalise here at the edge (`text`, `instant`); observe compares
+prints to skip what did not move; merge compares group by group. Leaves out
+vendor metadata of every kind: our own bookkeeping never looks like an edit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, datetime
+from hashlib import blake2b
+
+from syncd.core.model import (
+    EXTRA_PREFIX,
+    Appointment,
+    Group,
+    GroupKey,
+    Pair,
+    Side,
+    Snapshot,
+)
+
+Value = str | tuple[datetime | None, datetime | None]
+"""A group's value: text, or (start, end)."""
+
+GONE = "-"
+"""The print of a record that is gone."""
+
+_TEXT_FIELDS = {
+    Group.TITLE: "title",
+    Group.STATUS: "status",
+    Group.DESCRIPTION: "description",
+    Group.ADDRESS: "address",
+    Group.OWNER: "owner",
+    Group.CONTACT: "contact",
+}
+
+
+def text(raw: str | None) -> str:
+    """Text as it is compared: trimmed, line ends as `\\n`, `None` as absent."""
+    if not raw:
+        return ""
+    return raw.replace("\r\n", "\n").replace("\r", "\n").strip()
+
+
+def instant(moment: datetime) -> datetime:
+    """An aware instant as it is compared: UTC, to the second."""
+    return moment.astimezone(UTC).replace(microsecond=0)
+
+
+def value(appointment: Appointment, group: GroupKey) -> Value:
+    """The value of one group; an extra that the record lacks is `""`."""
+    if group == Group.TIME:
+        return (appointment.start, appointment.end)
+    if group.startswith(EXTRA_PREFIX):
+        return dict(appointment.extras).get(group.removeprefix(EXTRA_PREFIX), "")
+    found: str = getattr(appointment, _TEXT_FIELDS[Group(group)])
+    return found
+
+
+def with_value(appointment: Appointment, group: GroupKey, new: Value) -> Appointment:
+    """The same appointment with one group replaced."""
+    if isinstance(new, tuple):
+        return replace(appointment, start=new[0], end=new[1])
+    if group.startswith(EXTRA_PREFIX):
+        extras = dict(appointment.extras) | {group.removeprefix(EXTRA_PREFIX): new}
+        return replace(appointment, extras=tuple(sorted(extras.items())))
+    return replace(appointment, **{_TEXT_FIELDS[Group(group)]: new})
+
+
+def with_groups(
+    appointment: Appointment, source: Appointment, groups: Iterable[GroupKey]
+) -> Appointment:
+    """The same appointment with these groups taken from `source`."""
+    for group in groups:
+        appointment = with_value(appointment, group, value(source, group))
+    return appointment
+
+
+def is_empty(found: Value) -> bool:
+    """Whether a value says nothing: `""`, or no start."""
+    return not (found[0] if isinstance(found, tuple) else found)
+
+
+def fingerprint(appointment: Appointment, carried_id: str = "") -> str:
+    """A short digest of every synced field; equal prints mean equal essences."""
+    parts = (
+        appointment.title,
+        appointment.start.isoformat() if appointment.start else "",
+        appointment.end.isoformat() if appointment.end else "",
+        appointment.status,
+        appointment.description,
+        appointment.address,
+        appointment.owner,
+        appointment.contact,
+        carried_id,
+        *(f"{name}\x1e{held}" for name, held in appointment.extras),
+    )
+    return blake2b("\x1f".join(parts).encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
+
+
+def snapshot_print(snapshot: Snapshot) -> str:
+    """The print of what a side shows now."""
+    return GONE if snapshot.gone else fingerprint(snapshot.appointment, snapshot.carried_id)
+
+
+def agreed_print(pair: Pair, side: Side) -> str:
+    """The print that an untouched record of this pair shows on that side."""
+    if pair.gone_on(side):
+        return GONE
+    marked = side is Side.HUBSPOT and pair.marked
+    return fingerprint(pair.shown_on(side), pair.ghl_id if marked else "")

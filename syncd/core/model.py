@@ -1,0 +1,312 @@
+"""The nouns of syncd: values that every other module speaks in.
+
+Used everywhere, knows nothing: no clock, no I/O, no library. All values are
+frozen; instants are aware UTC, to the second. The core says *ghl* and
+*hubspot*; each side's records keep that side's own vocabulary (status words,
+owner and contact ids), and `translate` is what carries a value across.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+class Side(StrEnum):
+    """One of the two systems."""
+
+    GHL = "ghl"
+    HUBSPOT = "hubspot"
+
+    @property
+    def other(self) -> Side:
+        """The side across."""
+        return Side.HUBSPOT if self is Side.GHL else Side.GHL
+
+
+class Group(StrEnum):
+    """What changes together or not at all: start and end are one group.
+
+    Further mapped fields (`Appointment.extras`) are groups of their own, named
+    `x:` and the name that the configuration gives them.
+    """
+
+    TITLE = "title"
+    TIME = "time"
+    STATUS = "status"
+    DESCRIPTION = "description"
+    ADDRESS = "address"
+    OWNER = "owner"
+    CONTACT = "contact"
+
+
+GroupKey = str
+"""A Group, or `x:<name>` of an extra (members of a StrEnum are strings)."""
+
+EXTRA_PREFIX = "x:"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Appointment:
+    """The synced fields of one record, in the words of its own side.
+
+    `""` means absent. `start` and `end` are aware UTC to the second. `status`
+    is a HighLevel status (`new`, `confirmed`, …) or the account's HubSpot
+    value; `owner` a HighLevel user id or a HubSpot owner id; `contact` the
+    contact id of that side that the appointment is for. `extras` are further
+    mapped fields as sorted (name, value) tuples.
+    """
+
+    title: str = ""
+    start: datetime | None = None
+    end: datetime | None = None
+    status: str = ""
+    description: str = ""
+    address: str = ""
+    owner: str = ""
+    contact: str = ""
+    extras: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """Where an instance of a recurring HighLevel appointment belongs."""
+
+    master: str
+    """Id of the series' master event."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flaw:
+    """A part of a record that cannot be understood: its group is left alone."""
+
+    group: GroupKey
+    reason: str
+    """A hold reason of the contract: `missing_time`, `unreadable`, …"""
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """One record as a vendor showed it at one moment.
+
+    `gone` is the vendor's positive word that the record was removed
+    (HighLevel: `deleted: true`; HubSpot: `archived: true`).
+    """
+
+    side: Side
+    id: str
+    appointment: Appointment
+    contacts: tuple[str, ...] = ()
+    """Every contact of that side that the record is associated with, in the vendor's order."""
+    updated_at: datetime | None = None
+    created_at: datetime | None = None
+    gone: bool = False
+    calendar: str = ""
+    """HighLevel: the calendar that it is booked on."""
+    carried_id: str = ""
+    """HubSpot: the value of `ghl_appointment_id`."""
+    location_id: str = ""
+    """HubSpot: the value of `ghl_location_id`; HighLevel: its own location."""
+    series: Series | None = None
+    by_api: bool = False
+    """HighLevel: made through the API, by us or others (`createdBy.source` is `third_party`)."""
+    facets: Mapping[str, str] = field(default_factory=dict)
+    """HubSpot: the raw values of the properties that `filter` and `routes` name."""
+    flaws: tuple[Flaw, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Missing:
+    """A record that was asked for by id and was not shown.
+
+    `became` is the id of the record that it was merged into, where the vendor
+    answers with another id. A missing record is *unseen*, never *gone*.
+    """
+
+    detail: str
+    became: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """The span of start times that is in scope; both ends included."""
+
+    since: datetime
+    until: datetime
+
+    def holds(self, start: datetime | None) -> bool:
+        """Whether an appointment that starts then is in scope."""
+        return start is not None and self.since <= start <= self.until
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scan:
+    """What one poll of one side saw, and what it can vouch for.
+
+    `complete` says that every record of the link in the window was listed, so
+    that a known record which is not among `snapshots` is worth asking for by
+    id. It never proves a removal. `cursor` is where the next incremental poll
+    starts; it is committed last.
+    """
+
+    side: Side
+    snapshots: tuple[Snapshot, ...] = ()
+    complete: bool = False
+    calendars: frozenset[str] = frozenset()
+    """HighLevel: the calendars whose list came back whole."""
+    unreadable: tuple[tuple[str, str], ...] = ()
+    """(id, detail) of records that could not be understood at all."""
+    failures: tuple[str, ...] = ()
+    """Parts that could not be read and will be tried again, in words for a person."""
+    cursor: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calendar:
+    """A HighLevel calendar, as far as booking on it goes."""
+
+    id: str
+    name: str = ""
+    active: bool = True
+    kind: str = ""
+    """HighLevel's `calendarType`: round_robin, event, class_booking, collective, personal, …"""
+    team: tuple[str, ...] = ()
+    """User ids that may be assigned; empty where the calendar has no team."""
+    primary: str = ""
+    """The primary team member, or the first one; "" without a team."""
+    slot_minutes: int = 30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """A HighLevel user or a HubSpot owner; matched across by e-mail."""
+
+    id: str
+    email: str = ""
+    name: str = ""
+    active: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contact:
+    """A contact of one side; `id` is "" for one that is to be made.
+
+    `emails` holds every address, primary first, as the vendor writes them;
+    `phones` are E.164 where they could be read so, else digits as given.
+    """
+
+    id: str = ""
+    first_name: str = ""
+    last_name: str = ""
+    emails: tuple[str, ...] = ()
+    phones: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """First and last name in one string."""
+        return f"{self.first_name} {self.last_name}".strip()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """What a side's account looks like: read once per cycle, before polling."""
+
+    side: Side
+    people: tuple[Person, ...] = ()
+    calendars: tuple[Calendar, ...] = ()
+    """HighLevel: every calendar of the location, inactive ones included."""
+    timezone: str = "UTC"
+    country: str = ""
+    """HighLevel: ISO 3166 code of the location, for reading national phone numbers."""
+    status_values: tuple[str, ...] = ()
+    """HubSpot: the values that the status property accepts, in the account's spelling."""
+    status_property: str = ""
+    """HubSpot: the property that holds the status."""
+    warnings: tuple[str, ...] = ()
+
+
+class Response(StrEnum):
+    """What was done to the other record of a pair when one was removed."""
+
+    NOTHING = "nothing"
+    CANCELLED = "cancelled"
+    REMOVED = "removed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Removal:
+    """A removal that a pair has come to terms with."""
+
+    gone: frozenset[Side]
+    response: Response = Response.NOTHING
+    """What we did to the record across, if anything."""
+    status_before: str = ""
+    """With CANCELLED: the status that the other record had, in its own words."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """Two records that are one appointment, and what was last agreed of them.
+
+    `ghl` and `hubspot` are the agreement as each side shows it: for the fields
+    that we wrote, what the vendor's answer returned; for all others, what we
+    had read. `version` counts agreements, so that A-B-A-B is four operations.
+    `key` is 0 until the store has given it one.
+    """
+
+    key: int = 0
+    ghl_id: str
+    hubspot_id: str
+    ghl: Appointment
+    hubspot: Appointment
+    version: int = 1
+    calendar: str = ""
+    series: Series | None = None
+    removal: Removal | None = None
+    marked: bool = False
+    """Whether the HubSpot record is known to carry this pair's id and location."""
+    owner_by_us: Side | None = None
+    """The side whose owner syncd wrote last, while nobody has changed it since."""
+
+    def id_on(self, side: Side) -> str:
+        """The record's id on that side."""
+        return self.ghl_id if side is Side.GHL else self.hubspot_id
+
+    def shown_on(self, side: Side) -> Appointment:
+        """The agreement as that side shows it."""
+        return self.ghl if side is Side.GHL else self.hubspot
+
+    def gone_on(self, side: Side) -> bool:
+        """Whether the pair has come to terms with a removal there."""
+        return self.removal is not None and side in self.removal.gone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContactPair:
+    """Two contacts known to be one person."""
+
+    ghl_id: str
+    hubspot_id: str
+
+
+REASONS = (
+    "no_contact",
+    "ambiguous_match",
+    "possible_duplicate",
+    "ambiguous_contact",
+    "no_default_calendar",
+    "slot_taken",
+    "unknown_status",
+    "conflict",
+    "missing_time",
+    "rejected",
+    "removal_guard",
+    "contact_changed",
+    "outside_team",
+    "unreadable",
+    "oscillation",
+)
+"""Why a record waits for a person: the closed list of the contract."""

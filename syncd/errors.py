@@ -1,0 +1,164 @@
+"""Everything that can go wrong, as one tree.
+
+    SyncdError
+    ├── ConfigError            wrong configuration: every problem at once (exit code 2)
+    ├── NotPrepared            the account lacks what a person has to make or switch on (2)
+    ├── LinkLocked             another syncd holds the link (5)
+    ├── StoreError             our own store failed: stops everything (1)
+    ├── GuardTripped           a guard stopped writes (4)
+    └── ProviderError          a vendor's answer, or the lack of one
+        ├── Transient          worth trying again, perhaps after `retry_after` seconds
+        │   ├── RateLimited    429; `DailyBudgetSpent` when the day's budget is gone (7)
+        │   ├── Unavailable    5xx, 423, 477, refused or broken connections (7)
+        │   └── TimedOut       no answer; `sent` says whether the write may have taken effect
+        ├── Permanent          trying again cannot help
+        │   ├── AuthFailed     bad token or missing scope (6)
+        │   ├── Rejected       the vendor refuses this record, in its own words
+        │   └── NotFound       the vendor knows no such record
+        ├── Stale              the record changed since the plan was made: plan again
+        └── Unreadable         the answer cannot be understood
+
+A conflict is a value, not an exception. Every message says what to do next.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+
+class SyncdError(Exception):
+    """The root: everything that syncd raises on purpose."""
+
+
+class ConfigError(SyncdError):
+    """The configuration is wrong; `problems` has one line for each fault."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
+
+
+class NotPrepared(SyncdError):  # noqa: N818 - the tree reads as states of the world
+    """An account lacks something that a person has to make or switch on."""
+
+
+class LinkLocked(SyncdError):  # noqa: N818
+    """Another syncd holds the link; `holder` says which, for a person."""
+
+    def __init__(self, link: str, holder: str) -> None:
+        super().__init__(
+            f"link {link!r} is held by another syncd ({holder}); "
+            "`syncd kick` asks a running daemon for a cycle"
+        )
+        self.link = link
+        self.holder = holder
+
+
+class StoreError(SyncdError):
+    """Our own store cannot be used."""
+
+
+class StoreTooNew(StoreError):  # noqa: N818
+    """The store was written by a newer syncd."""
+
+
+class StoreMissing(StoreError):  # noqa: N818
+    """The store is not there, and this verb may not make it."""
+
+
+class GuardTripped(SyncdError):  # noqa: N818
+    """A guard stopped writes until a person lets them pass."""
+
+
+class ProviderError(SyncdError):
+    """A vendor refused, failed or did not answer.
+
+    `side` is "ghl" or "hubspot"; the message is the vendor's own words, cut
+    and redacted, and what to do next where that is known.
+    """
+
+    def __init__(self, message: str, *, side: str = "", status: int = 0) -> None:
+        super().__init__(message)
+        self.side = side
+        self.status = status
+
+
+class Transient(ProviderError):  # noqa: N818
+    """Worth trying again; `retry_after` is in seconds where the vendor said so."""
+
+    def __init__(
+        self, message: str, *, side: str = "", status: int = 0, retry_after: float | None = None
+    ) -> None:
+        super().__init__(message, side=side, status=status)
+        self.retry_after = retry_after
+
+
+class RateLimited(Transient):
+    """The vendor says that we were too fast; `policy` is its name for the limit."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        side: str = "",
+        status: int = 429,
+        retry_after: float | None = None,
+        policy: str = "",
+    ) -> None:
+        super().__init__(message, side=side, status=status, retry_after=retry_after)
+        self.policy = policy
+
+
+class DailyBudgetSpent(RateLimited):
+    """The day's budget is gone; `until` is when it is back (UTC), if known."""
+
+    def __init__(self, message: str, *, side: str = "", until: datetime | None = None) -> None:
+        super().__init__(message, side=side, policy="DAILY")
+        self.until = until
+
+
+class Unavailable(Transient):
+    """The vendor cannot be reached or answers that it cannot work now."""
+
+
+class TimedOut(Transient):
+    """No answer came. `sent` is true when the request may have taken effect."""
+
+    def __init__(self, message: str, *, side: str = "", sent: bool = True) -> None:
+        super().__init__(message, side=side)
+        self.sent = sent
+
+
+class Permanent(ProviderError):  # noqa: N818
+    """Trying the same again cannot help."""
+
+
+class AuthFailed(Permanent):
+    """The credentials are refused, or lack a scope (`missing_scope`)."""
+
+    def __init__(
+        self, message: str, *, side: str = "", status: int = 401, missing_scope: bool = False
+    ) -> None:
+        super().__init__(message, side=side, status=status)
+        self.missing_scope = missing_scope
+
+
+class Rejected(Permanent):
+    """The vendor refuses this record; `reason` is a hold reason of the contract."""
+
+    def __init__(
+        self, message: str, *, side: str = "", status: int = 400, reason: str = "rejected"
+    ) -> None:
+        super().__init__(message, side=side, status=status)
+        self.reason = reason
+
+
+class NotFound(Permanent):
+    """The vendor knows no such record."""
+
+
+class Stale(ProviderError):  # noqa: N818
+    """The record changed since the plan was made; the next plan takes it up."""
+
+
+class Unreadable(ProviderError):  # noqa: N818
+    """The vendor's answer cannot be understood."""

@@ -1,0 +1,225 @@
+"""What the engine asks of a side: one port, two adapters, and the sandbox behind both.
+
+The engine calls this; `syncd.providers.ghl` and `syncd.providers.hubspot`
+implement it. Values are in the side's own words (status, owner and contact
+ids): carrying them across is the core's work. An adapter owns its retries,
+its rate budget and its batching; what it raises is a `ProviderError`.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from syncd.core.model import (
+    Account,
+    Appointment,
+    Contact,
+    GroupKey,
+    Missing,
+    Scan,
+    Side,
+    Snapshot,
+    Window,
+)
+from syncd.errors import ProviderError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanRequest:
+    """What a poll wants to see.
+
+    HighLevel: every event of `calendars` (empty: every active calendar) that
+    starts in `window`; there is no incremental form, so `cursor` is ignored.
+    HubSpot: with a `cursor`, what changed since, by search; without one, a
+    full sweep by list, archived records included.
+    """
+
+    window: Window
+    cursor: str = ""
+    calendars: frozenset[str] = frozenset()
+
+
+class OrderKind(StrEnum):
+    """What a write does."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    REMOVE = "remove"
+    """HighLevel: delete. HubSpot: archive. (A cancellation is an UPDATE of the status.)"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """The identity that a HubSpot record carries: `ghl_appointment_id`, `ghl_location_id`."""
+
+    ghl_id: str
+    location_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """One write, complete in itself, in the words of the side that it is for.
+
+    Only `groups` of `wanted` are written (all that are not empty, for a
+    CREATE). `seen` is the record that the plan was made from: the adapter
+    reads the record again just before writing, and answers `errors.Stale`
+    where a group that it would write shows something else than `seen`.
+    HighLevel updates re-send the status that was read just then, unless the
+    status itself is written.
+    """
+
+    key: str
+    """Unique within the store's life; HubSpot's `objectWriteTraceId`."""
+    kind: OrderKind
+    id: str = ""
+    wanted: Appointment = field(default_factory=Appointment)
+    groups: frozenset[GroupKey] = frozenset()
+    seen: Snapshot | None = None
+    mark: Mark | None = None
+    """HubSpot only: also write these two properties."""
+    calendar: str = ""
+    """HighLevel CREATE: the calendar to book on."""
+    validate_slot: bool = False
+    """HighLevel: the vendor's slot validation is wanted (bookings are checked against free
+    slots first; the offered slot string is sent verbatim). A taken slot refuses a CREATE whole
+    and, of an UPDATE, the time only: the other groups are still written."""
+    notify: bool = False
+    """HighLevel: `toNotify`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """A group that the vendor would not take, while the rest of the write went through."""
+
+    group: GroupKey
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """The write took effect.
+
+    `returned` holds what the side shows for the written groups after the
+    write: what the answer said, or what was sent where the answer is silent.
+    For a CREATE that is every group, filled in by the vendor or not, and `id`
+    is the new record's.
+    """
+
+    key: str
+    id: str
+    returned: Appointment
+    updated_at: datetime | None = None
+    refused: tuple[Refusal, ...] = ()
+    unmarked: bool = False
+    """HubSpot: an archived record holds the unique value, so the mark was left out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """The write did not take effect, or (`errors.TimedOut` with `sent`) may have."""
+
+    key: str
+    error: ProviderError
+
+
+Receipt = Done | Failed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """When a group of a record was last changed on its side; for the `newest` policy."""
+
+    group: GroupKey
+    at: datetime
+
+
+class Provider(Protocol):
+    """One side of a link."""
+
+    @property
+    def side(self) -> Side:
+        """Which side this is."""
+        ...
+
+    @property
+    def requests(self) -> int:
+        """Every attempt sent since this object was made, retries included."""
+        ...
+
+    def prepare(self) -> Account:
+        """Read what the account looks like, and check that it can be synced.
+
+        Raises:
+            NotPrepared: something that a person has to make or switch on.
+            AuthFailed: credentials refused, or a scope is missing.
+            Transient: the vendor cannot be reached.
+        """
+        ...
+
+    def scan(self, request: ScanRequest) -> Scan:
+        """Read what the request asks for; parts that fail are in `Scan.failures`."""
+        ...
+
+    def fetch(self, ids: Collection[str]) -> Mapping[str, Snapshot | Missing]:
+        """Ask for records by id; answers for every id, removed ones included (`gone`)."""
+        ...
+
+    def carriers(self, ghl_ids: Collection[str]) -> Mapping[str, Snapshot]:
+        """HubSpot: the records that carry these HighLevel ids, by id asked for.
+
+        HighLevel has no such property and answers with an empty mapping.
+        """
+        ...
+
+    def contacts(self, ids: Collection[str]) -> Mapping[str, Contact]:
+        """Contacts by id; unknown ids are left out. A merged contact answers with its new id."""
+        ...
+
+    def find_contacts(
+        self, emails: Collection[str], phones: Collection[str]
+    ) -> Mapping[str, tuple[Contact, ...]]:
+        """Contacts by e-mail (letter case ignored, secondary addresses included) and by phone.
+
+        `phones` are E.164. Answers for every given e-mail and phone as given;
+        an empty tuple where there is none.
+        """
+        ...
+
+    def create_contact(self, contact: Contact) -> Contact:
+        """Make a contact with name, e-mail and phone only; never alters an existing one.
+
+        Where the vendor answers that the address exists already, the existing
+        contact is returned untouched.
+        """
+        ...
+
+    def write(self, orders: Sequence[Order]) -> Iterator[Receipt]:
+        """Carry out writes; one receipt each, in any order, as they come.
+
+        Never raises for a single record. `AuthFailed`, `DailyBudgetSpent` and
+        an unreachable vendor are raised once no further write can succeed;
+        orders without a receipt by then were not sent.
+        """
+        ...
+
+    def edits(self, ids: Collection[str]) -> Mapping[str, tuple[Edit, ...]]:
+        """When each group of these records was last changed, where the vendor tells.
+
+        HubSpot: property history, one batch for all. HighLevel: nothing but
+        the record's own `updated_at`, so an empty mapping.
+        """
+        ...
+
+    def bookings_of(self, contact: str) -> tuple[Snapshot, ...]:
+        """HighLevel: the appointments of a contact, to find our own booking again.
+
+        HubSpot finds its own by `carriers` and answers with nothing.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give back connections."""
+        ...

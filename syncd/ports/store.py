@@ -1,0 +1,247 @@
+"""What the engine asks of the mapping store, for one link.
+
+The engine calls this; `syncd.store` implements it over SQLAlchemy. Reads are
+short and stand alone; writes happen inside `begin()`, one transaction that
+never spans a network call. Every method may raise `errors.StoreError`.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from syncd.core.model import ContactPair, GroupKey, Pair, Side, Window
+
+
+class IntentKind(StrEnum):
+    """What a write that is not yet known to have happened was meant to do."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    REMOVE = "remove"
+    CONTACT = "contact"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intent:
+    """A write that was decided and committed before it is sent.
+
+    `payload` is what `engine.intents` needs to recognise the write's effect
+    and to settle the pair: JSON values only.
+    """
+
+    key: str
+    side: Side
+    kind: IntentKind
+    pair_key: int = 0
+    created_at: datetime
+    payload: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """A record, or one group of a pair, that waits for a person or for its cause to go."""
+
+    ghl_id: str = ""
+    hubspot_id: str = ""
+    group: GroupKey = ""
+    """"" where the whole record is held."""
+    reason: str
+    detail: str
+    since: datetime | None = None
+    attempts: int = 0
+    retry_at: datetime | None = None
+    """Only refused writes wait: not before this instant, unless the record changed."""
+    fingerprint: str = ""
+    """Of what the record looked like when it was held; a change lets it go at once."""
+    starts_at: datetime | None = None
+    values: Mapping[str, str] = field(default_factory=dict)
+    """What each side wants, for a person: {"ghl": …, "hubspot": …}."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryEntry:
+    """One value that a write of ours put somewhere, or that lost a conflict."""
+
+    at: datetime
+    cycle: str
+    side: Side
+    """The side that was written; for a lost value, the side that it was lost on."""
+    ghl_id: str
+    hubspot_id: str
+    action: str
+    """create | update | remove | restore | adopt | conflict | undo …"""
+    field: str = ""
+    """A field name of the report: title, start, end, status, …; "" for the record as a whole."""
+    before: str | None = None
+    after: str | None = None
+    why: str = ""
+    pair_key: int = 0
+    id: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CycleRow:
+    """One finished cycle, for status, history and metrics."""
+
+    cycle: str
+    kind: str
+    started_at: datetime
+    finished_at: datetime
+    outcome: str
+    report: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What a person decided through a verb, for the next cycle to carry out."""
+
+    id: int = 0
+    kind: str
+    """retry | resolve | undo | apply | kick | pause | resume | approve."""
+    made_at: datetime
+    payload: Mapping[str, object] = field(default_factory=dict)
+
+
+class Transaction(Protocol):
+    """The writes of one transaction."""
+
+    def save_pairs(self, pairs: Iterable[Pair]) -> list[Pair]:
+        """Insert pairs with key 0, update the others; gives them back with their keys."""
+        ...
+
+    def drop_pairs(self, keys: Collection[int]) -> None:
+        """Forget pairs (not their history)."""
+        ...
+
+    def open_intents(self, intents: Iterable[Intent]) -> None:
+        """Write intents down before their requests are sent."""
+        ...
+
+    def close_intents(self, keys: Collection[str]) -> None:
+        """The outcome of these is known."""
+        ...
+
+    def save_contacts(self, pairs: Iterable[ContactPair]) -> None:
+        """Remember contacts that are one person; replaces what was known of either id."""
+        ...
+
+    def replace_holds(self, holds: Iterable[Hold], *, judged: Collection[tuple[str, str]]) -> None:
+        """Write the holds of the judged records; those of theirs that are not given are let go.
+
+        `judged` names records as (ghl_id, hubspot_id), "" where there is none.
+        `since` of a hold that goes on (same record, group and reason) is kept.
+        """
+        ...
+
+    def add_history(self, entries: Iterable[HistoryEntry]) -> None:
+        """Append to the history."""
+        ...
+
+    def set_cursor(self, name: str, value: str) -> None:
+        """Move a cursor, or remember any other short fact of the link by name."""
+        ...
+
+    def save_cycle(self, row: CycleRow) -> None:
+        """Write down a finished cycle."""
+        ...
+
+    def close_decisions(self, ids: Collection[int]) -> None:
+        """These decisions were carried out."""
+        ...
+
+
+class LinkStore(Protocol):
+    """The store as one link sees it."""
+
+    def begin(self) -> AbstractContextManager[Transaction]:
+        """One transaction: committed when the block ends, rolled back when it raises."""
+        ...
+
+    def prints(self, side: Side, ids: Collection[str]) -> Mapping[str, str]:
+        """The agreed print (`essence.agreed_print`) by id; unknown ids are left out."""
+        ...
+
+    def pairs_by_id(self, side: Side, ids: Collection[str]) -> list[Pair]:
+        """Pairs whose record on that side has one of these ids."""
+        ...
+
+    def pairs_by_key(self, keys: Collection[int]) -> list[Pair]:
+        """Pairs by their key."""
+        ...
+
+    def expected(self, side: Side, window: Window) -> Mapping[str, int]:
+        """Ids on that side that a complete scan of the window must show → pair key.
+
+        Pairs whose agreed start on that side lies in the window and whose
+        record there is not known to be gone.
+        """
+        ...
+
+    def pairs_at(self, side: Side, spots: Collection[tuple[str, datetime]]) -> list[Pair]:
+        """Pairs whose record there is for one of these (contact, start); gone ones left out."""
+        ...
+
+    def count_pairs(self) -> int:
+        """How many pairs live: both records known and not removed."""
+        ...
+
+    def rotation(self, after: int, limit: int) -> list[tuple[int, str]]:
+        """The next (pair key, hubspot id) in key order after `after`; gone ones left out."""
+        ...
+
+    def intents(self) -> list[Intent]:
+        """Every intent whose outcome is not known, oldest first."""
+        ...
+
+    def contact_pairs(self, side: Side, ids: Collection[str]) -> Mapping[str, str]:
+        """Known contacts: id on that side → id across."""
+        ...
+
+    def holds(self) -> list[Hold]:
+        """What waits, oldest first."""
+        ...
+
+    def cursor(self, name: str) -> str:
+        """A cursor's value, "" where it was never set."""
+        ...
+
+    def removals_since(self, at: datetime) -> int:
+        """Records that we removed since then (history entries with action `remove`)."""
+        ...
+
+    def writes_since(self, at: datetime, pair_keys: Collection[int]) -> Sequence[HistoryEntry]:
+        """The field writes to these pairs since then, oldest first."""
+        ...
+
+    def history(
+        self, record_id: str = "", *, cycle: str = "", limit: int = 0
+    ) -> list[HistoryEntry]:
+        """History, newest first; of one record (id of either side), one cycle, or all."""
+        ...
+
+    def cycles(self, limit: int = 20) -> list[CycleRow]:
+        """The last cycles, newest first."""
+        ...
+
+    def decisions(self) -> list[Decision]:
+        """What people decided and no cycle has carried out yet, oldest first."""
+        ...
+
+    def decide(self, kind: str, payload: Mapping[str, object], at: datetime) -> int:
+        """Queue a decision for the next cycle; gives its id."""
+        ...
+
+
+__all__ = [
+    "CycleRow",
+    "Decision",
+    "HistoryEntry",
+    "Hold",
+    "Intent",
+    "IntentKind",
+    "LinkStore",
+    "Transaction",
+]

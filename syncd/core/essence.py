@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import blake2b
+from typing import Any
 
 from syncd.core.model import (
     EXTRA_PREFIX,
@@ -28,6 +29,9 @@ Value = str | tuple[datetime | None, datetime | None]
 GONE = "-"
 """The print of a record that is gone."""
 
+OPEN = "?"
+"""The agreed print of a pair with open groups: no record ever shows it."""
+
 _TEXT_FIELDS = {
     Group.TITLE: "title",
     Group.STATUS: "status",
@@ -39,7 +43,7 @@ _TEXT_FIELDS = {
 
 
 def text(raw: str | None) -> str:
-    """Text as it is compared: trimmed, line ends as `\\n`, `None` as absent."""
+    """Text as it is compared: trimmed, line ends as one newline, `None` as absent."""
     if not raw:
         return ""
     return raw.replace("\r\n", "\n").replace("\r", "\n").strip()
@@ -67,7 +71,8 @@ def with_value(appointment: Appointment, group: GroupKey, new: Value) -> Appoint
     if group.startswith(EXTRA_PREFIX):
         extras = dict(appointment.extras) | {group.removeprefix(EXTRA_PREFIX): new}
         return replace(appointment, extras=tuple(sorted(extras.items())))
-    return replace(appointment, **{_TEXT_FIELDS[Group(group)]: new})
+    changed: dict[str, Any] = {_TEXT_FIELDS[Group(group)]: new}
+    return replace(appointment, **changed)
 
 
 def with_groups(
@@ -110,5 +115,7 @@ def agreed_print(pair: Pair, side: Side) -> str:
     """The print that an untouched record of this pair shows on that side."""
     if pair.gone_on(side):
         return GONE
+    if pair.open:
+        return OPEN
     marked = side is Side.HUBSPOT and pair.marked
     return fingerprint(pair.shown_on(side), pair.ghl_id if marked else "")

@@ -266,6 +266,8 @@ class Pair:
     calendar: str = ""
     series: Series | None = None
     removal: Removal | None = None
+    open: frozenset[GroupKey] = frozenset()
+    """Groups that the two sides have never agreed on yet: judged as a first meeting."""
     marked: bool = False
     """Whether the HubSpot record is known to carry this pair's id and location."""
     owner_by_us: Side | None = None

@@ -1,0 +1,47 @@
+"""Three-way comparison, group by group: the one module that is blind to sides.
+
+Plan calls it. It compares what each side shows now with what that side showed
+at the last agreement, and never looks at a clock: what counts is the value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+
+from syncd.core.essence import Value, is_empty
+
+
+class Outcome(Enum):
+    """What became of one group since the last agreement."""
+
+    QUIET = "nothing changed"
+    SAME = "what changed means the same on both sides"
+    LEFT = "only the left side changed"
+    RIGHT = "only the right side changed"
+    BOTH = "both sides changed, to different things"
+
+
+def compare(
+    base: tuple[Value, Value], now: tuple[Value, Value], agree: Callable[[Value, Value], bool]
+) -> Outcome:
+    """Compare a group with the last agreement; equal results are no conflict."""
+    left, right = now[0] != base[0], now[1] != base[1]
+    if not left and not right:
+        return Outcome.QUIET
+    if agree(now[0], now[1]):
+        return Outcome.SAME
+    if left and right:
+        return Outcome.BOTH
+    return Outcome.LEFT if left else Outcome.RIGHT
+
+
+def meet(now: tuple[Value, Value], agree: Callable[[Value, Value], bool]) -> Outcome:
+    """Compare a group that was never agreed on: an empty value takes the other's."""
+    if agree(now[0], now[1]) or (is_empty(now[0]) and is_empty(now[1])):
+        return Outcome.SAME
+    if is_empty(now[1]):
+        return Outcome.LEFT
+    if is_empty(now[0]):
+        return Outcome.RIGHT
+    return Outcome.BOTH

@@ -1,0 +1,101 @@
+"""Status translation: two tables, as values.
+
+Adapters and configuration fill the tables; merge and plan ask them. A value
+in neither table is never guessed. Where several HighLevel statuses share one
+HubSpot value, that value agrees with each of them, so that an echo never
+turns `new` into `confirmed`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+
+from syncd.core.model import Side
+
+GHL_STATUSES = ("new", "confirmed", "showed", "noshow", "cancelled", "invalid")
+"""The statuses that HighLevel documents for reading and writing (v2)."""
+
+CANCELLED = "cancelled"
+OVER = frozenset({"showed", "noshow", CANCELLED})
+"""HighLevel statuses that a removal across no longer cancels (contract 4.6)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusTable:
+    """How a status is said on the other side; HubSpot values in the account's spelling."""
+
+    to_hubspot: Mapping[str, str]
+    to_ghl: Mapping[str, str]
+
+    def across(self, side: Side, value: str) -> str | None:
+        """The other side's word for `side`'s value; `None` where the table has none."""
+        table = self.to_hubspot if side is Side.GHL else self.to_ghl
+        return table.get(value)
+
+    def agree(self, ghl: str, hubspot: str) -> bool:
+        """Whether the HubSpot value already stands for the HighLevel status."""
+        if not ghl or not hubspot:
+            return ghl == hubspot
+        return self.to_hubspot.get(ghl) == hubspot or self.to_ghl.get(hubspot) == ghl
+
+    def is_cancelled(self, side: Side, value: str) -> bool:
+        """Whether the value says that the appointment will not take place."""
+        if side is Side.GHL:
+            return value == CANCELLED
+        return bool(value) and (
+            self.to_hubspot.get(CANCELLED) == value or self.to_ghl.get(value) == CANCELLED
+        )
+
+    def is_over(self, side: Side, value: str) -> bool:
+        """Whether the appointment was kept, missed or cancelled already."""
+        if side is Side.GHL:
+            return value in OVER
+        return self.is_cancelled(side, value) or self.to_ghl.get(value) in OVER
+
+    def takes_slot(self, ghl: str) -> bool:
+        """Whether a HighLevel appointment of that status occupies its time."""
+        return ghl not in {CANCELLED, "invalid"}
+
+
+def spelled(wanted: str, values: Collection[str]) -> str | None:
+    """The account's spelling of a status value: letter case and CANCELED/CANCELLED are matched.
+
+    Gives `None` where the account has no such value.
+    """
+    if wanted in values:
+        return wanted
+    by_fold = {_fold(value): value for value in values}
+    return by_fold.get(_fold(wanted))
+
+
+def _fold(value: str) -> str:
+    folded = value.casefold()
+    return "cancelled" if folded == "canceled" else folded
+
+
+def resolve(table: StatusTable, values: Collection[str]) -> tuple[StatusTable, tuple[str, ...]]:
+    """The table in the account's spelling, and the HubSpot values that the account lacks.
+
+    Entries whose value is missing are left out, so that records which need
+    them have no translation.
+    """
+    missing: list[str] = []
+    to_hubspot: dict[str, str] = {}
+    for ghl, wanted in table.to_hubspot.items():
+        found = spelled(wanted, values)
+        if found is None:
+            missing.append(wanted)
+        else:
+            to_hubspot[ghl] = found
+    to_ghl: dict[str, str] = {}
+    for wanted, ghl in table.to_ghl.items():
+        found = spelled(wanted, values)
+        if found is None:
+            missing.append(wanted)
+        else:
+            to_ghl[found] = ghl
+    return (
+        replace(table, to_hubspot=to_hubspot, to_ghl=to_ghl),
+        tuple(dict.fromkeys(missing)),
+    )

@@ -1,0 +1,141 @@
+"""Carrying one field across: what a value of one side is called on the other.
+
+Merge and plan ask; nobody else does. The `Dictionary` holds what the two
+accounts look like in this cycle. Leaves out who may write what: `policy`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import assert_never
+
+from syncd.core.essence import Value
+from syncd.core.model import Appointment, Calendar, Group, GroupKey, Side
+from syncd.core.status import StatusTable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """The value in the other side's words."""
+
+    value: Value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Silent:
+    """The value says nothing to the other side, which keeps what it has."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unsayable:
+    """The value cannot be carried across: the group is held."""
+
+    reason: str
+    detail: str
+
+
+Translation = Said | Silent | Unsayable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dictionary:
+    """What words mean in this cycle: statuses, people, contacts, calendars."""
+
+    statuses: StatusTable
+    owner_of_user: Mapping[str, str] = field(default_factory=dict)
+    """HighLevel user id → HubSpot owner id, matched by e-mail."""
+    user_of_owner: Mapping[str, str] = field(default_factory=dict)
+    contacts: Mapping[str, str] = field(default_factory=dict)
+    """HighLevel contact id → HubSpot contact id, as far as known in this cycle."""
+    calendars: Mapping[str, Calendar] = field(default_factory=dict)
+
+
+def agree(words: Dictionary, group: GroupKey, ghl: Value, hubspot: Value) -> bool:
+    """Whether the two values stand for the same thing."""
+    if isinstance(ghl, tuple) or isinstance(hubspot, tuple):
+        return ghl == hubspot
+    if group == Group.STATUS:
+        return words.statuses.agree(ghl, hubspot)
+    if group == Group.OWNER:
+        return words.owner_of_user.get(ghl, "") == hubspot if ghl else not hubspot
+    if group == Group.CONTACT:
+        return words.contacts.get(ghl) == hubspot
+    return ghl == hubspot
+
+
+def across(
+    words: Dictionary, group: GroupKey, side: Side, value: Value, target: Appointment
+) -> Translation:
+    """What `side`'s value is called on the other side, whose record is `target`."""
+    if isinstance(value, tuple):
+        return _time(value, target)
+    match group:
+        case Group.STATUS:
+            return _status(words.statuses, side, value)
+        case Group.OWNER:
+            return _owner(words, side, value)
+        case Group.CONTACT:
+            return _contact(words, side, value)
+        case _:
+            return Said(value=value)
+
+
+def _time(value: tuple[datetime | None, datetime | None], target: Appointment) -> Translation:
+    start, end = value
+    if start is None:
+        return Unsayable(reason="missing_time", detail="the record has no start")
+    if end is not None and end < start:
+        return Unsayable(reason="missing_time", detail="the end is before the start")
+    if end is None and target.start is not None and target.end is not None:
+        end = start + (target.end - target.start)
+    return Said(value=(start, end))
+
+
+def _status(table: StatusTable, side: Side, value: str) -> Translation:
+    if not value:
+        return Silent(why="an empty status says nothing")
+    found = table.across(side, value)
+    if found is None:
+        return Unsayable(
+            reason="unknown_status",
+            detail=f"no translation for the {_name(side)} status {value!r}: "
+            "name it in the link's status tables",
+        )
+    return Said(value=found)
+
+
+def _owner(words: Dictionary, side: Side, value: str) -> Translation:
+    match side:
+        case Side.GHL:
+            if not value:
+                return Said(value="")
+            owner = words.owner_of_user.get(value)
+            return Said(value=owner) if owner else Silent(why="no HubSpot owner has that e-mail")
+        case Side.HUBSPOT:
+            if not value:
+                # A booking keeps its assignee: HighLevel has no way to take one away
+                # from a team's calendar.
+                return Silent(why="a HighLevel booking cannot lose its assignee")
+            user = words.user_of_owner.get(value)
+            return Said(value=user) if user else Silent(why="no HighLevel user has that e-mail")
+        case _:
+            assert_never(side)
+
+
+def _contact(words: Dictionary, side: Side, value: str) -> Translation:
+    if side is Side.HUBSPOT:
+        return Unsayable(
+            reason="contact_changed", detail="HighLevel cannot change an appointment's contact"
+        )
+    found = words.contacts.get(value)
+    if found is None:
+        return Unsayable(reason="no_contact", detail="no HubSpot contact stands for this one")
+    return Said(value=found)
+
+
+def _name(side: Side) -> str:
+    return "HighLevel" if side is Side.GHL else "HubSpot"

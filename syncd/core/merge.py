@@ -40,8 +40,20 @@ def meet(now: tuple[Value, Value], agree: Callable[[Value, Value], bool]) -> Out
     """Compare a group that was never agreed on: an empty value takes the other's."""
     if agree(now[0], now[1]) or (is_empty(now[0]) and is_empty(now[1])):
         return Outcome.SAME
-    if is_empty(now[1]):
+    if _says_less(now[1], now[0]):
         return Outcome.LEFT
-    if is_empty(now[0]):
+    if _says_less(now[0], now[1]):
         return Outcome.RIGHT
     return Outcome.BOTH
+
+
+def _says_less(one: Value, other: Value) -> bool:
+    """Whether `one` is empty, or is `other` without its end."""
+    if is_empty(one):
+        return True
+    return (
+        isinstance(one, tuple)
+        and isinstance(other, tuple)
+        and one[0] == other[0]
+        and one[1] is None
+    )

@@ -270,6 +270,8 @@ class Pair:
     """Groups that the two sides have never agreed on yet: judged as a first meeting."""
     marked: bool = False
     """Whether the HubSpot record is known to carry this pair's id and location."""
+    unmarkable: bool = False
+    """The unique value belongs to an archived record: writing it is not tried again."""
     owner_by_us: Side | None = None
     """The side whose owner syncd wrote last, while nobody has changed it since."""
 

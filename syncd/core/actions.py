@@ -1,0 +1,188 @@
+"""What can be decided: the closed set of actions, and what each leaves agreed.
+
+Plan makes them, `engine.apply` carries them out, `syncd plan` prints them.
+They are inert values. `settle` is the other half: the pair as it stands once
+an action's receipt is in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from syncd.core import essence
+from syncd.core.contacts import Resolution
+from syncd.core.essence import Value
+from syncd.core.model import (
+    Appointment,
+    Group,
+    GroupKey,
+    Pair,
+    Removal,
+    Response,
+    Side,
+    Snapshot,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One group that a write changes, in the words of the side that it is written to."""
+
+    group: GroupKey
+    before: Value
+    after: Value
+    source: Value
+    """What the other side shows, and `after` says."""
+    why: str
+    lost: bool = False
+    """Whether `before` is the losing value of a conflict."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Create:
+    """Make the record that is missing on `side`; with a `pair`, make it anew."""
+
+    side: Side
+    source: Snapshot
+    wanted: Appointment
+    contact: Resolution
+    """Of the source's contact; a contact that is to be made is made first."""
+    pair: Pair | None = None
+    calendar: str = ""
+    validate_slot: bool = False
+    notify: bool = False
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Update:
+    """Write the changed groups of a pair to one side; `restores` after a removal was undone."""
+
+    pair: Pair
+    side: Side
+    seen: Snapshot
+    changes: tuple[Change, ...]
+    validate_slot: bool = False
+    notify: bool = False
+    restores: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remove:
+    """Carry a removal across: archive, delete, or cancel (with the status to write)."""
+
+    pair: Pair
+    side: Side
+    seen: Snapshot
+    cancel_as: str = ""
+    """The status to write; "" archives in HubSpot and deletes in HighLevel."""
+    why: str = ""
+    notify: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rebase:
+    """Nothing to write: agree on what both sides show. A pair with key 0 is an adoption."""
+
+    pair: Pair
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remark:
+    """Write the pair's identity to its HubSpot record (never counted as an update)."""
+
+    pair: Pair
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """A record, or one group of a pair, waits for a person or for its cause to go."""
+
+    reason: str
+    detail: str
+    ghl_id: str = ""
+    hubspot_id: str = ""
+    group: GroupKey = ""
+    starts_at: datetime | None = None
+    fingerprint: str = ""
+    values: Mapping[str, str] = field(default_factory=dict)
+
+
+Write = Create | Update | Remove
+Action = Write | Rebase | Remark | Hold
+
+
+def starts_at(write: Write) -> datetime | None:
+    """When the appointment of a write starts: the earlier of what is and what will be."""
+    match write:
+        case Create():
+            return write.wanted.start
+        case Update():
+            new = [change.after[0] for change in write.changes if isinstance(change.after, tuple)]
+            moments = [at for at in (write.seen.appointment.start, *new) if at]
+            return min(moments, default=None)
+        case Remove():
+            return write.seen.appointment.start
+
+
+def updated(write: Update, pair: Pair, returned: Appointment, refused: frozenset[GroupKey]) -> Pair:
+    """The pair after an update: agreed are the groups that were taken, as they came back."""
+    shown, source = pair.shown_on(write.side), pair.shown_on(write.side.other)
+    done = [change for change in write.changes if change.group not in refused]
+    for change in done:
+        shown = essence.with_value(shown, change.group, essence.value(returned, change.group))
+        source = essence.with_value(source, change.group, change.source)
+    groups = {change.group for change in done}
+    pair = showing(pair, write.side, shown)
+    pair = showing(pair, write.side.other, source)
+    return replace(
+        pair,
+        version=pair.version + 1,
+        open=pair.open - groups,
+        removal=None if write.restores and pair.removal else pair.removal,
+        owner_by_us=write.side if Group.OWNER in groups else pair.owner_by_us,
+    )
+
+
+def created(write: Create, record_id: str, returned: Appointment) -> Pair:
+    """The pair after its missing record was made."""
+    source = write.source.appointment
+    old = write.pair
+    ids = {write.side: record_id, write.side.other: write.source.id}
+    return Pair(
+        key=old.key if old else 0,
+        ghl_id=ids[Side.GHL],
+        hubspot_id=ids[Side.HUBSPOT],
+        ghl=returned if write.side is Side.GHL else source,
+        hubspot=returned if write.side is Side.HUBSPOT else source,
+        version=old.version + 1 if old else 1,
+        calendar=write.calendar or write.source.calendar or (old.calendar if old else ""),
+        series=write.source.series,
+        marked=False,
+        owner_by_us=write.side if returned.owner else None,
+    )
+
+
+def removed(write: Remove, returned: Appointment | None) -> Pair:
+    """The pair after a removal was carried across."""
+    pair, side = write.pair, write.side
+    gone = frozenset({side.other}) if write.cancel_as else frozenset(Side)
+    if write.cancel_as and returned is not None:
+        shown = replace(pair.shown_on(side), status=returned.status)
+        pair = showing(pair, side, shown)
+    return replace(
+        pair,
+        version=pair.version + 1,
+        removal=Removal(
+            gone=gone,
+            response=Response.CANCELLED if write.cancel_as else Response.REMOVED,
+            status_before=write.seen.appointment.status if write.cancel_as else "",
+        ),
+    )
+
+
+def showing(pair: Pair, side: Side, shown: Appointment) -> Pair:
+    """The pair with another agreement on one side."""
+    return replace(pair, ghl=shown) if side is Side.GHL else replace(pair, hubspot=shown)

@@ -1,0 +1,75 @@
+"""What every judgement needs beside the sighting itself: rules, words, evidence.
+
+`engine.cycle` lays it out once per cycle; plan, fields and making work on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from syncd.core import essence
+from syncd.core.actions import Change, Hold
+from syncd.core.essence import Value
+from syncd.core.model import Appointment, Group, GroupKey, Pair, Side, Snapshot
+from syncd.core.policy import Policy
+from syncd.core.translate import Dictionary
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What plan may know beyond the sightings themselves."""
+
+    edited_at: Mapping[tuple[Side, str, GroupKey], datetime] = field(default_factory=dict)
+    """When a group of a record (by id) was last changed, where the vendor tells."""
+    fought: Mapping[tuple[int, Side, GroupKey], int] = field(default_factory=dict)
+    """Per pair key: writes of a group within the hour without a new human value between."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """What every judgement needs: the link's rules, the words, and the evidence."""
+
+    policy: Policy
+    words: Dictionary
+    evidence: Evidence = field(default_factory=Evidence)
+
+
+def held(pair: Pair, group: GroupKey, reason: str, detail: str, shown: Appointment) -> Hold:
+    """A hold of a pair, or of one of its groups."""
+    return Hold(
+        reason=reason,
+        detail=detail,
+        ghl_id=pair.ghl_id,
+        hubspot_id=pair.hubspot_id,
+        group=group,
+        starts_at=shown.start,
+    )
+
+
+def validates(side: Side, changes: Iterable[Change], record: Snapshot, bench: Bench) -> bool:
+    """Whether HighLevel should check the slot of this update (contract 4.2)."""
+    if side is not Side.GHL or not bench.policy.refuse_double_booking:
+        return False
+    if bench.policy.ruling(record.id).book_anyway:
+        return False
+    after = record.appointment
+    touched = False
+    for change in changes:
+        touched = touched or change.group in {Group.TIME, Group.STATUS, Group.OWNER}
+        after = essence.with_value(after, change.group, change.after)
+    upcoming = after.start is not None and after.start > bench.policy.now
+    return touched and upcoming and bench.words.statuses.takes_slot(after.status)
+
+
+def name(side: Side) -> str:
+    """What a person calls the side."""
+    return "HighLevel" if side is Side.GHL else "HubSpot"
+
+
+def in_words(value: Value) -> str:
+    """A value as a person reads it."""
+    if not isinstance(value, tuple):
+        return value
+    return " to ".join(moment.isoformat() if moment else "?" for moment in value)

@@ -1,0 +1,284 @@
+"""Two living records of a pair, compared and brought together field by field.
+
+Plan calls this on the last rung of its ladder. `merge` says what changed;
+here the rules decide what that means: a write, a new agreement, or a hold. A
+contested or held group never stops the others.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from syncd.core import actions, essence, merge, translate
+from syncd.core.actions import Action, Change, Hold, Rebase, Remark, Update
+from syncd.core.bench import Bench, held, in_words, name, validates
+from syncd.core.essence import Value
+from syncd.core.merge import Outcome
+from syncd.core.model import Group, GroupKey, Side, Snapshot
+from syncd.core.observe import Sighting, is_marked
+from syncd.core.policy import Winner
+from syncd.core.translate import Said, Silent, Unsayable
+
+OSCILLATION_LIMIT = 3
+"""So many writes of one group within the hour, without a person's value between: something
+on the other side fights back."""
+
+
+class Reconciliation:
+    """The field-by-field merge of one pair: collects changes, holds and agreements."""
+
+    def __init__(self, sighting: Sighting, ghl: Snapshot, hubspot: Snapshot, bench: Bench) -> None:
+        self.bench, self.policy = bench, bench.policy
+        self.met = sighting.met
+        self.before = sighting.pair
+        self.pair = sighting.pair
+        self.records = {Side.GHL: ghl, Side.HUBSPOT: hubspot}
+        self.changes: dict[Side, list[Change]] = {Side.GHL: [], Side.HUBSPOT: []}
+        self.holds: list[Hold] = []
+        self.restoring: Side | None = None
+
+    def group(self, group: GroupKey) -> None:
+        """Merge one group."""
+        flaw = next((f for r in self.records.values() for f in r.flaws if f.group == group), None)
+        if flaw is not None:
+            if not self._flaw_is_old(group):
+                self._hold(group, flaw.reason, flaw.detail)
+            return
+        match self._outcome(group):
+            case Outcome.QUIET:
+                pass
+            case Outcome.SAME:
+                self._agree(group)
+            case Outcome.LEFT:
+                self._push(group, Side.GHL)
+            case Outcome.RIGHT:
+                self._push(group, Side.HUBSPOT)
+            case Outcome.BOTH:
+                self._contest(group)
+
+    def contact(self) -> None:
+        """HighLevel's contact leads; HubSpot's may gain others beside it (contract 4.3)."""
+        ghl, hubspot = self.records[Side.GHL], self.records[Side.HUBSPOT]
+        agreed = self.pair.hubspot.contact
+        if ghl.appointment.contact and ghl.appointment.contact != self.pair.ghl.contact:
+            self._new_contact(ghl.appointment.contact, hubspot)
+        elif agreed and agreed not in hubspot.contacts and hubspot.contacts:
+            self._hold(
+                Group.CONTACT,
+                "contact_changed",
+                "another contact is associated in HubSpot, and HighLevel cannot change it",
+            )
+
+    def restore(self, side: Side, status: str) -> None:
+        """Take back a cancellation that we wrote to `side` for a removal that was undone."""
+        self.restoring = side
+        self.changes[side].append(
+            Change(
+                group=Group.STATUS,
+                before=self._now(side, Group.STATUS),
+                after=status,
+                source=self._now(side.other, Group.STATUS),
+                why=f"restored in {name(side.other)}",
+            )
+        )
+
+    def actions(self, *, always_rebase: bool = False) -> list[Action]:
+        """What the comparison comes to."""
+        hubspot = self.records[Side.HUBSPOT]
+        marked = is_marked(hubspot, self.pair.ghl_id, self.policy.location_id)
+        self.pair = replace(self.pair, marked=marked)
+        found: list[Action] = list(self.holds)
+        if always_rebase or self.pair != self.before:
+            found.append(Rebase(pair=self.pair))
+        found += [update for side in Side if (update := self._update(side)) is not None]
+        if not marked and not self.pair.unmarkable:
+            found.append(Remark(pair=self.pair))
+        return found
+
+    def _outcome(self, group: GroupKey) -> Outcome:
+        now = (self._now(Side.GHL, group), self._now(Side.HUBSPOT, group))
+
+        def agree(ghl: Value, hubspot: Value) -> bool:
+            return translate.agree(self.bench.words, group, ghl, hubspot)
+
+        if group in self.pair.open:
+            return merge.meet(now, agree)
+        base = (
+            essence.value(self.pair.ghl, group),
+            essence.value(self.pair.hubspot, group),
+        )
+        outcome = merge.compare(base, now, agree)
+        if group == Group.STATUS and not now[1] and outcome in {Outcome.RIGHT, Outcome.BOTH}:
+            return Outcome.LEFT  # an empty HubSpot status says nothing (contract 4.5)
+        return outcome
+
+    def _push(self, group: GroupKey, source: Side, *, lost: bool = False, why: str = "") -> None:
+        """One side's value goes to the other, where the rules let it."""
+        target = source.other
+        if not self.policy.may_write(group, target):
+            self._agree(group)
+            return
+        now = self._now(source, group)
+        shown = self.records[target].appointment
+        said = translate.across(self.bench.words, group, source, now, shown)
+        if isinstance(said, Silent) and group == Group.OWNER and self._cleared(source):
+            said = Said(value="")
+        match said:
+            case Silent():
+                self._agree(group)
+            case Unsayable():
+                self._hold(group, said.reason, said.detail)
+            case Said() if said.value == essence.value(shown, group):
+                self._agree(group)
+            case Said():
+                self._write(group, source, said.value, lost=lost, why=why)
+
+    def _write(self, group: GroupKey, source: Side, after: Value, *, lost: bool, why: str) -> None:
+        target = source.other
+        if group == Group.OWNER and target is Side.GHL and self._outside_team(after):
+            self._hold(group, "outside_team", f"user {after} is not in the calendar's team")
+            return
+        if self._fought(group, target):
+            self._hold(
+                group,
+                "oscillation",
+                f"{name(target)} changes it back each time that it is written",
+            )
+            return
+        reason = why or self._reason(group, source)
+        self.changes[target].append(
+            Change(
+                group=group,
+                before=self._now(target, group),
+                after=after,
+                source=self._now(source, group),
+                why=reason,
+                lost=lost,
+            )
+        )
+
+    def _contest(self, group: GroupKey) -> None:
+        """Both sides changed a group, or meet for the first time and differ in it."""
+        writable = [side for side in Side if self.policy.may_write(group, side)]
+        if not writable:
+            self._agree(group)
+            return
+        if len(writable) == 1:
+            self._push(group, writable[0].other)
+            return
+        ruled = self.policy.ruling(self.pair.ghl_id, self.pair.hubspot_id).keep
+        first = group in self.pair.open
+        winner = self.policy.first_meeting if first else self.policy.winner(group)
+        if ruled is not None:
+            winner = Winner(ruled.value)
+        if winner is Winner.HOLD:
+            self._hold(group, "conflict", "both sides changed it")
+            return
+        source = self._newest(group) if winner is Winner.NEWEST else Side(winner.value)
+        kind = "they met for the first time" if first else "changed on both sides"
+        chosen = "a person chose" if ruled else f"the rule is {winner.value}"
+        self._push(group, source, lost=not first, why=f"{kind}; {chosen}: {name(source)} wins")
+
+    def _newest(self, group: GroupKey) -> Side:
+        """The side that changed the group last; a tie goes to HighLevel."""
+        ghl, hubspot = self._edited_at(Side.GHL, group), self._edited_at(Side.HUBSPOT, group)
+        if ghl is None or hubspot is None:
+            return Side.GHL if hubspot is None else Side.HUBSPOT
+        return Side.HUBSPOT if hubspot > ghl else Side.GHL
+
+    def _edited_at(self, side: Side, group: GroupKey) -> datetime | None:
+        record = self.records[side]
+        known = self.bench.evidence.edited_at.get((side, record.id, group))
+        return known or record.updated_at
+
+    def _agree(self, group: GroupKey) -> None:
+        """Nothing to write: what both sides show is the new agreement."""
+        pair = self.pair
+        for side, record in self.records.items():
+            shown = pair.shown_on(side)
+            now = essence.value(record.appointment, group)
+            if essence.value(shown, group) != now:
+                if group == Group.OWNER and pair.owner_by_us is side:
+                    pair = replace(pair, owner_by_us=None)
+                pair = actions.showing(pair, side, essence.with_value(shown, group, now))
+        self.pair = replace(pair, open=pair.open - {group})
+
+    def _new_contact(self, contact: str, hubspot: Snapshot) -> None:
+        known = self.bench.words.contacts.get(contact)
+        if known is None:
+            self._hold(Group.CONTACT, "no_contact", "HighLevel's new contact has none across")
+        elif known in hubspot.contacts or not self.policy.direction.reaches(Side.HUBSPOT):
+            self.pair = replace(
+                self.pair,
+                ghl=replace(self.pair.ghl, contact=contact),
+                hubspot=replace(self.pair.hubspot, contact=known),
+            )
+        else:
+            self.changes[Side.HUBSPOT].append(
+                Change(
+                    group=Group.CONTACT,
+                    before=self.pair.hubspot.contact,
+                    after=known,
+                    source=contact,
+                    why="the contact changed in HighLevel",
+                )
+            )
+
+    def _update(self, side: Side) -> Update | None:
+        changes = tuple(self.changes[side])
+        if not changes:
+            return None
+        record = self.records[side]
+        return Update(
+            pair=self.pair,
+            side=side,
+            seen=record,
+            changes=changes,
+            validate_slot=validates(side, changes, record, self.bench),
+            notify=self.policy.notifies(live=not self.met),
+            restores=side is self.restoring,
+        )
+
+    def _hold(self, group: GroupKey, reason: str, detail: str) -> None:
+        values = {
+            side.value: in_words(essence.value(record.appointment, group))
+            for side, record in self.records.items()
+        }
+        self.holds.append(
+            replace(
+                held(self.pair, group, reason, detail, self.records[Side.GHL].appointment),
+                values=values,
+            )
+        )
+
+    def _flaw_is_old(self, group: GroupKey) -> bool:
+        """Whether the flawed record shows what it showed at the last agreement."""
+        return group not in self.pair.open and all(
+            self._now(side, group) == essence.value(self.pair.shown_on(side), group)
+            for side in Side
+        )
+
+    def _now(self, side: Side, group: GroupKey) -> Value:
+        return essence.value(self.records[side].appointment, group)
+
+    def _cleared(self, source: Side) -> bool:
+        """Whether the owner across is one that we wrote, and has nobody to stand for now."""
+        return (
+            source is Side.GHL
+            and self.pair.owner_by_us is Side.HUBSPOT
+            and self._now(Side.HUBSPOT, Group.OWNER) == self.pair.hubspot.owner
+        )
+
+    def _outside_team(self, user: Value) -> bool:
+        calendar = self.bench.words.calendars.get(self.records[Side.GHL].calendar)
+        return bool(calendar and calendar.team and user and user not in calendar.team)
+
+    def _fought(self, group: GroupKey, target: Side) -> bool:
+        count = self.bench.evidence.fought.get((self.pair.key, target, group), 0)
+        return count >= OSCILLATION_LIMIT
+
+    def _reason(self, group: GroupKey, source: Side) -> str:
+        if group in self.pair.open:
+            return f"empty in {name(source.other)} when they met"
+        return f"changed in {name(source)}"

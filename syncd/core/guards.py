@@ -1,0 +1,113 @@
+"""The guards over a whole plan, and the order that its writes go out in.
+
+Plan calls this last. A guard keeps back removals, or creations and changes,
+where there are more than the link's rules allow in one go (contract 4.11);
+everything else is done.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from syncd.core import actions
+from syncd.core.actions import Action, Change, Create, Hold, Rebase, Remark, Remove, Update, Write
+from syncd.core.bench import Bench, held
+from syncd.core.model import Side
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Past:
+    """What the guards must know of what went before this cycle."""
+
+    pairs: int = 0
+    removed_lately: int = 0
+    """Records that we removed in the last 24 hours."""
+    first: bool = False
+    """Whether this is the link's first sync, which the change guard lets pass."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowed:
+    """Which guards a person lets pass, this once."""
+
+    removals: bool = False
+    changes: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A cycle's actions, most urgent first, and what the guards kept back."""
+
+    writes: tuple[Write, ...] = ()
+    rebases: tuple[Rebase, ...] = ()
+    remarks: tuple[Remark, ...] = ()
+    holds: tuple[Hold, ...] = ()
+    conflicts: int = 0
+    stopped_removals: int = 0
+    stopped_changes: int = 0
+
+    @property
+    def guarded(self) -> bool:
+        """Whether a guard kept anything back."""
+        return bool(self.stopped_removals or self.stopped_changes)
+
+
+def guard(decided: list[Action], bench: Bench, past: Past, allowed: Allowed) -> Plan:
+    """Keep back removals, or creations and changes, where there are too many."""
+    policy = bench.policy
+    writes = [each for each in decided if isinstance(each, Create | Update | Remove)]
+    holds = [each for each in decided if isinstance(each, Hold)]
+    removals = [write for write in writes if isinstance(write, Remove)]
+    stopped_removals = 0
+    if not allowed.removals and policy.removal_guard.tripped(
+        len(removals) + (past.removed_lately if removals else 0), past.pairs
+    ):
+        stopped_removals = len(removals)
+        writes = [write for write in writes if not isinstance(write, Remove)]
+        holds += [_kept_back(write) for write in removals]
+    stopped_changes = 0
+    if not allowed.changes and not past.first:
+        for side in Side:
+            kept = [w for w in writes if w.side is not side or isinstance(w, Remove)]
+            if policy.change_guard.tripped(len(writes) - len(kept), past.pairs):
+                stopped_changes += len(writes) - len(kept)
+                writes = kept
+    return Plan(
+        writes=tuple(sorted(writes, key=lambda write: _urgency(write, policy.now))),
+        rebases=tuple(each for each in decided if isinstance(each, Rebase)),
+        remarks=tuple(each for each in decided if isinstance(each, Remark)),
+        holds=tuple(holds),
+        conflicts=sum(_lost(write) for write in writes)
+        + sum(1 for hold in holds if hold.reason == "conflict"),
+        stopped_removals=stopped_removals,
+        stopped_changes=stopped_changes,
+    )
+
+
+def _kept_back(write: Remove) -> Hold:
+    detail = "too many removals at once: `--allow-removals` lets them pass"
+    return held(write.pair, "", "removal_guard", detail, write.seen.appointment)
+
+
+def _lost(write: Write) -> int:
+    """How many fields of a write overwrite the losing value of a conflict."""
+    if not isinstance(write, Update):
+        return 0
+    return sum(fields_of(change) for change in write.changes if change.lost)
+
+
+def fields_of(change: Change) -> int:
+    """How many fields of the report a change stands for: start and end are two."""
+    if isinstance(change.after, tuple) and isinstance(change.before, tuple):
+        return max(1, sum(a != b for a, b in zip(change.before, change.after, strict=True)))
+    return 1
+
+
+def _urgency(write: Write, now: datetime) -> tuple[int, float]:
+    """What starts soonest goes first; what is past goes last."""
+    start = actions.starts_at(write)
+    if start is None:
+        return (2, 0.0)
+    ahead = (start - now).total_seconds()
+    return (0, ahead) if ahead >= 0 else (1, -ahead)

@@ -1,0 +1,125 @@
+"""Making a record across: every field in that side's words, and where it is booked.
+
+Plan calls this for a record without a pair, and for a removed record that an
+edit brings back. What cannot be said, booked or assigned is held whole.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from syncd.core import essence, translate
+from syncd.core.actions import Action, Create, Hold
+from syncd.core.bench import Bench
+from syncd.core.contacts import Known, Resolution, Unresolved
+from syncd.core.model import Appointment, Group, GroupKey, Pair, Side, Snapshot
+from syncd.core.translate import Said, Silent, Unsayable
+
+
+def make(
+    source: Snapshot,
+    bench: Bench,
+    pair: Pair | None,
+    *,
+    why: str,
+    contact: Resolution | None = None,
+) -> list[Action]:
+    """Make the record across: every field that flows that way, in that side's words."""
+    side, policy = source.side.other, bench.policy
+    wanted = Appointment()
+    for group in policy.groups:
+        if not policy.may_write(group, side):
+            continue
+        said = _said(bench, group, source, wanted)
+        if isinstance(said, Unsayable):
+            return [_held_record(source, pair, said.reason, said.detail)]
+        if isinstance(said, Said):
+            wanted = essence.with_value(wanted, group, said.value)
+    if wanted.start is None:
+        wanted = replace(wanted, start=source.appointment.start, end=source.appointment.end)
+    across = contact or _same_contact(source, pair, bench)
+    if isinstance(across, Unresolved):
+        return [_held_record(source, pair, across.reason, across.detail)]
+    create = Create(
+        side=side,
+        source=source,
+        wanted=wanted,
+        contact=across,
+        pair=pair,
+        notify=policy.notifies(live=True),
+        why=why,
+    )
+    return [create] if side is Side.HUBSPOT else _booking(create, bench)
+
+
+def _said(
+    bench: Bench, group: GroupKey, source: Snapshot, target: Appointment
+) -> translate.Translation:
+    flaw = next((each for each in source.flaws if each.group == group), None)
+    if flaw is not None:
+        return Unsayable(reason=flaw.reason, detail=flaw.detail)
+    held = essence.value(source.appointment, group)
+    said = translate.across(bench.words, group, source.side, held, target)
+    if isinstance(said, Silent) and group == Group.STATUS and source.side is Side.HUBSPOT:
+        return Said(value="confirmed")  # a record that is born without a status (contract 4.5)
+    return said
+
+
+def _booking(create: Create, bench: Bench) -> list[Action]:
+    """Complete a HighLevel booking: calendar, end, assignee, slot."""
+    source, policy, wanted = create.source, bench.policy, create.wanted
+    route = policy.route(source)
+    chosen = route.calendar or (create.pair.calendar if create.pair else "")
+    if create.pair and create.pair.calendar in bench.words.calendars:
+        chosen = create.pair.calendar  # made anew where it stood before
+    calendar = bench.words.calendars.get(chosen)
+    if calendar is None:
+        detail = (
+            f"calendar {chosen} is not in this location"
+            if chosen
+            else "no route fits and the link names no default_calendar"
+        )
+        return [_held_record(source, create.pair, "no_default_calendar", detail)]
+    if wanted.start and wanted.end is None:
+        wanted = replace(wanted, end=wanted.start + timedelta(minutes=calendar.slot_minutes))
+    if wanted.owner and calendar.team and wanted.owner not in calendar.team:
+        detail = f"user {wanted.owner} is not in the team of calendar {calendar.id}"
+        return [_held_record(source, create.pair, "outside_team", detail)]
+    if not wanted.owner:
+        wanted = replace(wanted, owner=route.assignee or calendar.primary)
+    if not wanted.status:
+        wanted = replace(wanted, status="confirmed")
+    free = policy.ruling(source.id).book_anyway or not policy.refuse_double_booking
+    past = wanted.start is not None and wanted.start <= policy.now
+    takes = bench.words.statuses.takes_slot(wanted.status)
+    return [
+        replace(
+            create,
+            wanted=wanted,
+            calendar=calendar.id,
+            validate_slot=takes and not past and not free,
+        )
+    ]
+
+
+def _same_contact(source: Snapshot, pair: Pair | None, bench: Bench) -> Resolution:
+    """The contact that the pair's lost record was for."""
+    lost = pair.shown_on(source.side.other).contact if pair else ""
+    if source.side is Side.GHL:
+        lost = bench.words.contacts.get(source.appointment.contact, lost)
+    if lost:
+        return Known(id=lost)
+    return Unresolved(reason="no_contact", detail="no contact across is known for it")
+
+
+def _held_record(source: Snapshot, pair: Pair | None, reason: str, detail: str) -> Hold:
+    ids = {source.side: source.id, source.side.other: pair.id_on(source.side.other) if pair else ""}
+    return Hold(
+        reason=reason,
+        detail=detail,
+        ghl_id=ids[Side.GHL],
+        hubspot_id=ids[Side.HUBSPOT],
+        starts_at=source.appointment.start,
+        fingerprint=essence.snapshot_print(source),
+    )

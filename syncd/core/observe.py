@@ -1,0 +1,415 @@
+"""From what was seen to what is judged: snapshots and pairs become sightings.
+
+`engine.cycle` calls this after polling; `plan` judges what comes out. Here a
+record finds its pair (by id, by the id that a HubSpot record carries, by
+contact and time), and here *unseen* is kept apart from *gone*: a record that
+was not shown is never taken for removed.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from syncd.core.actions import Hold
+from syncd.core.contacts import ContactBook, Known, Resolution, Unresolved
+from syncd.core.essence import snapshot_print
+from syncd.core.model import Appointment, Missing, Pair, Removal, Side, Snapshot
+from syncd.core.policy import Policy
+from syncd.core.status import StatusTable
+
+Seen = Snapshot | Missing
+"""A record that was asked for: shown, or not (which proves nothing)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighting:
+    """A pair and what each side shows of it now.
+
+    With `met`, the two records meet for the first time, and the pair is new.
+    """
+
+    pair: Pair
+    ghl: Seen
+    hubspot: Seen
+    met: bool = False
+
+    def on(self, side: Side) -> Seen:
+        """What that side shows."""
+        return self.ghl if side is Side.GHL else self.hubspot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Newcomer:
+    """A record without a pair that should get one, and its contact across."""
+
+    record: Snapshot
+    contact: Resolution
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """Everything that plan has to judge in this cycle."""
+
+    sightings: tuple[Sighting, ...] = ()
+    newcomers: tuple[Newcomer, ...] = ()
+    holds: tuple[Hold, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Strangers:
+    """Records of both sides that no pair knows, and what is known around them."""
+
+    ghl: Mapping[str, Seen] = field(default_factory=dict)
+    """Listed records, and those that a HubSpot record's carried id made us ask for."""
+    hubspot: Mapping[str, Snapshot] = field(default_factory=dict)
+    paired_at: Mapping[Side, Collection[Pair]] = field(default_factory=dict)
+    """Pairs that stand where a stranger's contact and start point to, by that side."""
+    paired_ids: frozenset[str] = frozenset()
+    """HighLevel ids that belong to a pair, among those that strangers carry."""
+
+
+def meet(strangers: Strangers, book: ContactBook, policy: Policy, table: StatusTable) -> Observed:
+    """Find each stranger's match: by carried id, else by contact, start and end."""
+    meeting = _Meeting(strangers, book, policy, table)
+    meeting.by_carried_id()
+    meeting.by_ruling()
+    meeting.by_contact_and_time()
+    return meeting.result()
+
+
+def first_pair(ghl: Snapshot, hubspot: Snapshot, policy: Policy, contact: str) -> Pair:
+    """A new pair of two records: every synced group is open until it is agreed on."""
+    gone = frozenset(side for side, record in _both(ghl, hubspot) if record.gone)
+    return Pair(
+        ghl_id=ghl.id,
+        hubspot_id=hubspot.id,
+        ghl=ghl.appointment,
+        hubspot=replace(hubspot.appointment, contact=contact or hubspot.appointment.contact),
+        calendar=ghl.calendar,
+        series=ghl.series,
+        removal=Removal(gone=gone) if gone else None,
+        open=frozenset() if gone else frozenset(policy.groups),
+        marked=is_marked(hubspot, ghl.id, policy.location_id),
+    )
+
+
+def is_marked(hubspot: Snapshot, ghl_id: str, location_id: str) -> bool:
+    """Whether the HubSpot record carries this identity."""
+    return hubspot.carried_id == ghl_id and hubspot.location_id == location_id
+
+
+def _both(ghl: Snapshot, hubspot: Snapshot) -> tuple[tuple[Side, Snapshot], ...]:
+    return ((Side.GHL, ghl), (Side.HUBSPOT, hubspot))
+
+
+def rejoin_series(vanished: Sequence[Pair], strangers: Iterable[Snapshot]) -> dict[int, Snapshot]:
+    """Find moved instances of recurring appointments again: pair key → the instance now.
+
+    An instance's id holds its start and length, so a moved instance is a new
+    id. It is found by its series and its place in it: the vanished instances
+    of a series, in order of start, are the new instances in order of start,
+    as long as there are as many of one as of the other; of unequal numbers,
+    only those that lie nearest to each other are joined.
+    """
+    arrivals: dict[str, list[Snapshot]] = defaultdict(list)
+    for stranger in strangers:
+        if stranger.series and not stranger.gone and stranger.appointment.start:
+            arrivals[stranger.series.master].append(stranger)
+    departed: dict[str, list[Pair]] = defaultdict(list)
+    for pair in vanished:
+        if pair.series and pair.ghl.start:
+            departed[pair.series.master].append(pair)
+    joined: dict[int, Snapshot] = {}
+    for master, pairs in departed.items():
+        joined |= _in_order(pairs, arrivals.get(master, []))
+    return joined
+
+
+def _in_order(pairs: list[Pair], arrivals: list[Snapshot]) -> dict[int, Snapshot]:
+    pairs = sorted(pairs, key=lambda pair: (pair.ghl.start, pair.key))
+    arrivals = sorted(arrivals, key=lambda record: (record.appointment.start, record.id))
+    if len(pairs) == len(arrivals):
+        return {pair.key: record for pair, record in zip(pairs, arrivals, strict=True)}
+    joined: dict[int, Snapshot] = {}
+    free = list(arrivals)
+    for pair in pairs:
+        if not free:
+            break
+        nearest = min(free, key=lambda record: _distance(pair.ghl, record.appointment))
+        joined[pair.key] = nearest
+        free.remove(nearest)
+    return joined
+
+
+def _distance(one: Appointment, other: Appointment) -> float:
+    if one.start is None or other.start is None:
+        return float("inf")
+    return abs((one.start - other.start).total_seconds())
+
+
+class _Meeting:
+    """The strangers that are still unmatched, and what came of the others."""
+
+    def __init__(
+        self, strangers: Strangers, book: ContactBook, policy: Policy, table: StatusTable
+    ) -> None:
+        self.book, self.policy, self.table = book, policy, table
+        self.known = strangers
+        self.ghl = {key: seen for key, seen in strangers.ghl.items() if isinstance(seen, Snapshot)}
+        self.hubspot = {
+            key: seen for key, seen in strangers.hubspot.items() if policy.belongs(seen)
+        }
+        self.sightings: list[Sighting] = []
+        self.newcomers: list[Newcomer] = []
+        self.holds: list[Hold] = []
+        self._contacts: dict[str, Resolution | str] = {}
+
+    # --- by the id that the HubSpot record carries
+
+    def by_carried_id(self) -> None:
+        """Pair records of which HubSpot's carries the other's id, removed ones included."""
+        carriers = [record for record in self.hubspot.values() if record.carried_id]
+        for record in sorted(carriers, key=lambda each: (each.gone, each.id)):
+            self._carrier(record)
+
+    def _carrier(self, record: Snapshot) -> None:
+        seen = self.known.ghl.get(record.carried_id)
+        if record.carried_id in self.known.paired_ids:
+            self._drop_hubspot(record)
+            if not record.gone and self._in_scope(record):
+                self._hold(
+                    record, "possible_duplicate", "it carries the id of a booking that has a pair"
+                )
+        elif isinstance(seen, Snapshot) and record.carried_id in self.ghl:
+            self._pair(seen, record)
+        elif isinstance(seen, Missing):
+            self._drop_hubspot(record)
+            if not record.gone and self._in_scope(record):
+                self._hold(
+                    record,
+                    "unreadable",
+                    f"it carries the id {record.carried_id}, which HighLevel does not show",
+                )
+        else:
+            # Another record was paired with that id just now, or it was not asked for.
+            self._drop_hubspot(record)
+            if not record.gone and self._in_scope(record):
+                self._hold(
+                    record, "possible_duplicate", "another record carries the same booking's id"
+                )
+
+    # --- by what a person decided
+
+    def by_ruling(self) -> None:
+        """Pair what a person said is one, and set aside what is to be ignored."""
+        for side, records in ((Side.GHL, self.ghl), (Side.HUBSPOT, self.hubspot)):
+            for record in list(records.values()):
+                ruling = self.policy.ruling(record.id)
+                across = self.hubspot if side is Side.GHL else self.ghl
+                if ruling.ignore:
+                    records.pop(record.id, None)
+                elif ruling.pair_with in across and record.id in records:
+                    other = across[ruling.pair_with]
+                    self._pair(*((record, other) if side is Side.GHL else (other, record)))
+
+    # --- by contact and time
+
+    def by_contact_and_time(self) -> None:
+        """Pair living records with the same contact, start and end; hold what is not clear."""
+        ghl = [record for record in self.ghl.values() if self._eligible_ghl(record)]
+        hubspot = [record for record in self.hubspot.values() if self._eligible_hubspot(record)]
+        spots: dict[tuple[str, datetime | None], tuple[list[Snapshot], list[Snapshot]]]
+        spots = defaultdict(lambda: ([], []))
+        for record in ghl:
+            spots[self._spot(record)][0].append(record)
+        for record in hubspot:
+            spots[self._spot(record)][1].append(record)
+        for (contact, start), (left, right) in spots.items():
+            if contact and start:
+                self._match_spot(left, right)
+            else:
+                self._newcomers(left + right, suspects=[])
+
+    def _match_spot(self, left: list[Snapshot], right: list[Snapshot]) -> None:
+        """Records of both sides with the same contact and start."""
+        left, right = list(left), list(right)
+        for same_status in (True, False):
+            for record in list(left):
+                fits = [
+                    other for other in right if self._fits(record, other, same_status=same_status)
+                ]
+                back = [
+                    other
+                    for other in left
+                    if fits and self._fits(other, fits[0], same_status=same_status)
+                ]
+                if len(fits) == 1 and len(back) == 1:
+                    left.remove(record)
+                    right.remove(fits[0])
+                    self._pair(record, fits[0])
+        clear_left = [r for r in left if not any(self._fits(r, o) for o in right)]
+        clear_right = [o for o in right if not any(self._fits(r, o) for r in left)]
+        for record in left + right:
+            if record not in clear_left and record not in clear_right:
+                self._hold(record, "ambiguous_match", "several records across fit it equally well")
+        self._newcomers(clear_left, suspects=right)
+        self._newcomers(clear_right, suspects=left)
+
+    def _fits(self, ghl: Snapshot, hubspot: Snapshot, *, same_status: bool = False) -> bool:
+        if self.policy.ruling(ghl.id, hubspot.id).separate:
+            return False
+        one, other = ghl.appointment, hubspot.appointment
+        if other.end is not None and one.end != other.end:
+            return False
+        if self._cancelled(ghl) != self._cancelled(hubspot):
+            return False
+        return not same_status or self.table.agree(one.status, other.status)
+
+    def _newcomers(self, records: list[Snapshot], suspects: list[Snapshot]) -> None:
+        """What has no match becomes a newcomer, unless it may be there already."""
+        for record in records:
+            contact = self._contact(record)
+            if isinstance(contact, str):
+                continue
+            if isinstance(contact, Unresolved):
+                self._hold(record, contact.reason, contact.detail)
+            elif self._may_be_double(record, suspects):
+                self._hold(
+                    record,
+                    "possible_duplicate",
+                    "the same contact has a record across that starts at the same time",
+                )
+            else:
+                self.newcomers.append(Newcomer(record=record, contact=contact))
+
+    def _may_be_double(self, record: Snapshot, suspects: list[Snapshot]) -> bool:
+        if self.policy.ruling(record.id).separate:
+            return False
+        across = record.side.other
+        contact, start = self._spot(record, across)
+        cancelled = self._cancelled(record)
+        if any(self._cancelled(other) == cancelled for other in suspects):
+            return True
+        return any(
+            shown.contact == contact
+            and shown.start == start
+            and self.table.is_cancelled(across, shown.status) == cancelled
+            for shown in (pair.shown_on(across) for pair in self.known.paired_at.get(across, ()))
+        )
+
+    # --- what the rules ask of a record
+
+    def _cancelled(self, record: Snapshot) -> bool:
+        return self.table.is_cancelled(record.side, record.appointment.status)
+
+    def _in_scope(self, record: Snapshot) -> bool:
+        return self.policy.window.holds(record.appointment.start)
+
+    def _eligible_ghl(self, record: Snapshot) -> bool:
+        if record.gone or not self._in_scope(record):
+            return False
+        if record.series is None:
+            return True
+        if not self.policy.sync_series:
+            return False
+        until, start = self.policy.series_until, record.appointment.start
+        return until is None or start is None or start <= until
+
+    def _eligible_hubspot(self, record: Snapshot) -> bool:
+        if record.gone:
+            return False
+        if record.flaws and record.appointment.start is None:
+            if self.policy.direction.reaches(Side.GHL):
+                flaw = record.flaws[0]
+                self._hold(record, flaw.reason, flaw.detail)
+            return False
+        return self._in_scope(record)
+
+    # --- contacts
+
+    def _contact(self, record: Snapshot) -> Resolution | str:
+        """Who the record's contact is across; a plain string where it is not wanted there."""
+        if not self.policy.direction.reaches(record.side.other):
+            return "the link does not flow that way"
+        ruled = self.policy.ruling(record.id).contact
+        if ruled and record.side is Side.GHL:
+            return Known(id=ruled)
+        if record.id not in self._contacts:
+            self._contacts[record.id] = self._resolve(record, ruled)
+        return self._contacts[record.id]
+
+    def _resolve(self, record: Snapshot, ruled: str) -> Resolution:
+        names = self.book.from_ghl if record.side is Side.GHL else self.book.from_hubspot
+        unknown = Unresolved(reason="no_contact", detail="the record has no contact")
+        contacts = (ruled,) if ruled else record.contacts
+        if not contacts:
+            return unknown
+        if len(contacts) == 1:
+            return names.get(contacts[0], unknown)
+        matching = [c for c in contacts if isinstance(names.get(c), Known)]
+        if len(matching) == 1:
+            return names[matching[0]]
+        return Unresolved(
+            reason="ambiguous_contact",
+            detail=f"{len(contacts)} contacts are associated, and "
+            + ("none" if not matching else "several")
+            + " of them match a HighLevel contact",
+        )
+
+    def _own_contact(self, record: Snapshot) -> str:
+        """The record's one contact on its own side, of several the only one that matches."""
+        if len(record.contacts) <= 1:
+            return record.appointment.contact or (record.contacts[0] if record.contacts else "")
+        ruled = self.policy.ruling(record.id).contact
+        if ruled in record.contacts:
+            return ruled
+        names = self.book.from_hubspot
+        matching = [c for c in record.contacts if isinstance(names.get(c), Known)]
+        return matching[0] if len(matching) == 1 else ""
+
+    def _spot(self, record: Snapshot, side: Side = Side.HUBSPOT) -> tuple[str, datetime | None]:
+        """The record's contact in the words of `side`, and its start."""
+        if record.side is side:
+            return (self._own_contact(record), record.appointment.start)
+        names = self.book.from_ghl if record.side is Side.GHL else self.book.from_hubspot
+        ruled = self.policy.ruling(record.id).contact if record.side is Side.GHL else ""
+        found = Known(id=ruled) if ruled else names.get(self._own_contact(record))
+        return (found.id if isinstance(found, Known) else "", record.appointment.start)
+
+    # --- outcomes
+
+    def _pair(self, ghl: Snapshot, hubspot: Snapshot) -> None:
+        self.ghl.pop(ghl.id, None)
+        self.hubspot.pop(hubspot.id, None)
+        contact = self._own_contact(hubspot)
+        known = self.book.from_ghl.get(ghl.appointment.contact)
+        if isinstance(known, Known) and known.id in hubspot.contacts:
+            contact = known.id
+        pair = first_pair(ghl, hubspot, self.policy, contact)
+        self.sightings.append(Sighting(pair=pair, ghl=ghl, hubspot=hubspot, met=True))
+
+    def _drop_hubspot(self, record: Snapshot) -> None:
+        self.hubspot.pop(record.id, None)
+
+    def _hold(self, record: Snapshot, reason: str, detail: str) -> None:
+        self.holds.append(
+            Hold(
+                reason=reason,
+                detail=detail,
+                ghl_id=record.id if record.side is Side.GHL else "",
+                hubspot_id=record.id if record.side is Side.HUBSPOT else "",
+                starts_at=record.appointment.start,
+                fingerprint=snapshot_print(record),
+            )
+        )
+
+    def result(self) -> Observed:
+        """Everything that came of the strangers."""
+        return Observed(
+            sightings=tuple(self.sightings),
+            newcomers=tuple(self.newcomers),
+            holds=tuple(self.holds),
+        )

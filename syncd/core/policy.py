@@ -1,0 +1,185 @@
+"""Who wins, what may be removed, and how much of it: the link's rules as plain values.
+
+`bootstrap` makes a `Policy` from the configuration; plan and observe ask it.
+Leaves out how a value is said on the other side: `translate`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from syncd.core.model import EXTRA_PREFIX, Group, GroupKey, Side, Snapshot, Window
+
+
+class Direction(StrEnum):
+    """Which way a field, or a whole link, flows."""
+
+    BOTH = "both"
+    GHL_TO_HUBSPOT = "ghl_to_hubspot"
+    HUBSPOT_TO_GHL = "hubspot_to_ghl"
+    OFF = "off"
+
+    def reaches(self, side: Side) -> bool:
+        """Whether values flow onto that side."""
+        if self is Direction.BOTH:
+            return True
+        wanted = Direction.HUBSPOT_TO_GHL if side is Side.GHL else Direction.GHL_TO_HUBSPOT
+        return self is wanted
+
+
+class Winner(StrEnum):
+    """Who wins where both sides changed a field, or meet for the first time and differ."""
+
+    NEWEST = "newest"
+    GHL = "ghl"
+    HUBSPOT = "hubspot"
+    HOLD = "hold"
+
+
+class OnRemoval(StrEnum):
+    """What a removal on one side does to the record across."""
+
+    ARCHIVE = "archive"
+    DELETE = "delete"
+    CANCEL = "cancel"
+    IGNORE = "ignore"
+
+
+class Notify(StrEnum):
+    """When HighLevel's automations may run for a write of ours."""
+
+    NEVER = "never"
+    LIVE = "live"
+    ALWAYS = "always"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """A guard: tripped by more than `percent` of the pairs *and* more than `at_least`."""
+
+    percent: float
+    at_least: int
+
+    def tripped(self, count: int, pairs: int) -> bool:
+        """Whether so many of so many pairs is too much for one go."""
+        return count > self.at_least and count * 100 > self.percent * pairs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """Where a HubSpot-born booking goes when its property has this value."""
+
+    property: str
+    value: str
+    calendar: str = ""
+    assignee: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ruling:
+    """What a person decided about one record; it outlives the cycle that reads it."""
+
+    keep: Side | None = None
+    pair_with: str = ""
+    separate: bool = False
+    contact: str = ""
+    book_anyway: bool = False
+    ignore: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """The rules of one link."""
+
+    location_id: str
+    window: Window
+    now: datetime
+    direction: Direction = Direction.BOTH
+    fields: Mapping[GroupKey, Direction] = field(default_factory=dict)
+    """Per group; a group that is not named flows both ways."""
+    conflict: Mapping[GroupKey, Winner] = field(default_factory=dict)
+    """Per group; a group that is not named goes to the newest."""
+    extras: tuple[str, ...] = ()
+    """Names of the further mapped fields."""
+    first_meeting: Winner = Winner.GHL
+    ghl_deleted: OnRemoval = OnRemoval.ARCHIVE
+    hubspot_archived: OnRemoval = OnRemoval.CANCEL
+    create_contacts_on: frozenset[Side] = frozenset(Side)
+    refuse_double_booking: bool = True
+    notify: Notify = Notify.NEVER
+    first_sync: bool = False
+    """Whether this cycle is the link's first: none of its changes are fresh ones by people."""
+    removal_guard: Limit = field(default_factory=lambda: Limit(percent=20, at_least=5))
+    change_guard: Limit = field(default_factory=lambda: Limit(percent=50, at_least=200))
+    default_calendar: str = ""
+    default_assignee: str = ""
+    routes: tuple[Route, ...] = ()
+    filter: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    sync_series: bool = True
+    series_until: datetime | None = None
+    """Instances of a series that start later are not made on the other side yet."""
+    rulings: Mapping[str, Ruling] = field(default_factory=dict)
+    """By record id of either side."""
+
+    @property
+    def groups(self) -> tuple[GroupKey, ...]:
+        """Every group that merge looks at, contact last."""
+        fixed = (
+            Group.TITLE,
+            Group.TIME,
+            Group.STATUS,
+            Group.DESCRIPTION,
+            Group.ADDRESS,
+            Group.OWNER,
+        )
+        return (*fixed, *(f"{EXTRA_PREFIX}{name}" for name in self.extras))
+
+    def may_write(self, group: GroupKey, side: Side) -> bool:
+        """Whether the group's values flow onto that side."""
+        return self.direction.reaches(side) and self.fields.get(group, Direction.BOTH).reaches(side)
+
+    def winner(self, group: GroupKey) -> Winner:
+        """Who wins a conflict in that group."""
+        return self.conflict.get(group, Winner.NEWEST)
+
+    def on_removal_at(self, side: Side) -> OnRemoval:
+        """What a removal on that side does to the record across."""
+        if not self.direction.reaches(side.other):
+            return OnRemoval.IGNORE
+        return self.ghl_deleted if side is Side.GHL else self.hubspot_archived
+
+    def ruling(self, *ids: str) -> Ruling:
+        """What a person decided about the first of these records that has a ruling."""
+        for record_id in ids:
+            found = self.rulings.get(record_id)
+            if found is not None:
+                return found
+        return Ruling()
+
+    def belongs(self, record: Snapshot) -> bool:
+        """Whether a HubSpot record is this link's: by its location, else by the filter."""
+        if record.location_id:
+            return record.location_id == self.location_id
+        return all(record.facets.get(name, "") in allowed for name, allowed in self.filter.items())
+
+    def route(self, record: Snapshot) -> Route:
+        """Where a HubSpot-born booking goes: the first route that fits, else the defaults."""
+        for route in self.routes:
+            if record.facets.get(route.property, "") == route.value:
+                return Route(
+                    property=route.property,
+                    value=route.value,
+                    calendar=route.calendar or self.default_calendar,
+                    assignee=route.assignee or self.default_assignee,
+                )
+        return Route(
+            property="", value="", calendar=self.default_calendar, assignee=self.default_assignee
+        )
+
+    def notifies(self, *, live: bool) -> bool:
+        """Whether a write lets automations run; `live` is a fresh change by a person."""
+        fresh = live and not self.first_sync
+        return self.notify is Notify.ALWAYS or (self.notify is Notify.LIVE and fresh)

@@ -1,0 +1,61 @@
+"""The configuration: contract section 3 as frozen values.
+
+Bootstrap and the verbs call `load` and `resolve_token`; nothing else of the
+program reads a file or a variable. The modules: `values` (kinds of values),
+`settings` (every key), `shape` (the tree of keys), `sources` (files, defaults,
+environment), `problems` (what is wrong, in words), `claims` (what links may
+not do together), `tokens`, `show`, `example`.
+"""
+
+from syncd.config.claims import account_by_token, overlapping
+from syncd.config.loading import load
+from syncd.config.settings import (
+    ChangeGuard,
+    ConflictSettings,
+    FieldSettings,
+    GhlSettings,
+    Guard,
+    HttpSettings,
+    HubSpotSettings,
+    LinkSettings,
+    LoggingSettings,
+    RateLimit,
+    RemovalGuard,
+    Route,
+    ScheduleSettings,
+    Settings,
+    StatusSettings,
+    StoreSettings,
+    SyncSettings,
+    TokenReference,
+)
+from syncd.config.show import show
+from syncd.config.sources import find_config
+from syncd.config.tokens import resolve_token
+
+__all__ = [
+    "ChangeGuard",
+    "ConflictSettings",
+    "FieldSettings",
+    "GhlSettings",
+    "Guard",
+    "HttpSettings",
+    "HubSpotSettings",
+    "LinkSettings",
+    "LoggingSettings",
+    "RateLimit",
+    "RemovalGuard",
+    "Route",
+    "ScheduleSettings",
+    "Settings",
+    "StatusSettings",
+    "StoreSettings",
+    "SyncSettings",
+    "TokenReference",
+    "account_by_token",
+    "find_config",
+    "load",
+    "overlapping",
+    "resolve_token",
+    "show",
+]

@@ -1,0 +1,106 @@
+"""Writes config.example.toml: what a first user needs, then every other key.
+
+Run as `python -m syncd.config.example FILE` after a key was added or changed;
+a test proves that the file in the repository is up to date, and that it still
+loads with every comment mark taken off. A line that begins with `#` and no
+blank is a key at its default; one that begins with `# ` is prose.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from syncd.config import toml
+from syncd.config.describe import meanings
+from syncd.config.settings import (
+    GhlSettings,
+    HubSpotSettings,
+    LinkSettings,
+    Section,
+    Settings,
+    StoreSettings,
+)
+from syncd.config.shape import DEFAULTS, node_at
+from syncd.config.show import plain
+
+_FIRST = """\
+# syncd keeps HighLevel appointments and HubSpot appointments in step.
+# Fill in this part, then run: syncd doctor, syncd setup, syncd plan, syncd run
+
+# More files that belong to this configuration, such as one for each link.
+#include = ["links.d/*.toml"]
+
+[store]
+url = "sqlite:///syncd.db"              # what the two sides agreed on; or PostgreSQL:
+                                        # "postgresql+psycopg://user@host/dbname"
+
+[links.clinic]                          # one link = one HighLevel location and one HubSpot account
+
+[links.clinic.ghl]
+location_id = "your-location-id"        # Settings, Business Profile, Location ID
+token = { env = "GHL_TOKEN" }           # or { file = "/path" } or { credential = "ghl-token" }
+default_calendar = ""                   # where appointments born in HubSpot are booked (always
+                                        # synced too); "" holds them
+
+[links.clinic.hubspot]
+token = { env = "HUBSPOT_TOKEN" }       # a service key or private app token
+
+# Everything below is a reference: every other key with its meaning and its default.
+# Take the # off a key, and off the table above it, to change it. Durations are numbers of
+# seconds or texts such as "90s", "5m", "6h", "30d". A relative path is relative to the file
+# that it stands in. The environment overrides any key: SYNCD_STORE__URL,
+# SYNCD_LINKS__CLINIC__GHL__LOCATION_ID, ...
+"""
+
+_SHARED = """
+# What [defaults.ghl], [defaults.hubspot], [defaults.sync], ... say holds for every link.
+# The same keys may stand in a link itself, as in [links.clinic.sync], and win there.
+"""
+
+_IN_FIRST_PART: dict[type[Section], tuple[str, ...]] = {
+    StoreSettings: ("url",),
+    GhlSettings: ("location_id", "token", "default_calendar"),
+    HubSpotSettings: ("token",),
+}
+
+
+def example() -> str:
+    """The text of config.example.toml."""
+    lines = _FIRST.splitlines()
+    for name, field in Settings.model_fields.items():
+        if isinstance(field.default, Section):
+            lines += _table(name, type(field.default))
+    lines += _SHARED.splitlines()
+    for name in LinkSettings.model_fields:
+        node = node_at((DEFAULTS, name))
+        if node is not None and node.section is not None:
+            lines += _table(f"{DEFAULTS}.{name}", node.section)
+    return "\n".join(lines) + "\n"
+
+
+def _table(header: str, section: type[Section]) -> Iterator[str]:
+    """One table of the reference; a table inside of it comes after its single keys."""
+    told = _IN_FIRST_PART.get(section, ())
+    left = {name: field.default for name, field in section.model_fields.items() if name not in told}
+    inner = {name: value for name, value in left.items() if isinstance(value, Mapping) and value}
+    single = [name for name in left if name not in inner]
+    if single:
+        yield from ("", f"# {section.__doc__}", f"#[{header}]")
+    for name in single:
+        yield from _prose(meanings(section)[name])
+        yield f"#{name} = {toml.value(plain(left[name]))}"
+    for name, table in inner.items():
+        yield ""
+        yield from _prose(meanings(section)[name])
+        yield f"#[{header}.{name}]"
+        yield from (f"#{toml.key(key)} = {toml.value(value)}" for key, value in table.items())
+
+
+def _prose(text: str) -> list[str]:
+    return [f"# {line}" for line in text.splitlines()]
+
+
+if __name__ == "__main__":
+    Path(sys.argv[1]).write_text(example(), encoding="utf-8")

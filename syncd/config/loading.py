@@ -1,0 +1,71 @@
+"""From files and environment to `Settings`, with every problem told at once.
+
+The entry to this package for the program; it reads the environment only where
+the caller gives none.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from syncd.config.claims import overlapping
+from syncd.config.masking import masked
+from syncd.config.problems import problems_of
+from syncd.config.settings import LinkSettings, Settings
+from syncd.config.shape import DEFAULTS, LINKS
+from syncd.config.sources import Layers, find_config, gather
+from syncd.errors import ConfigError
+
+
+def load(
+    path: Path | None = None, env: Mapping[str, str] | None = None, cwd: Path | None = None
+) -> Settings:
+    """Read the configuration; `path` is what `--config` says.
+
+    Raises ConfigError with one line for each problem. Tokens are not read:
+    see `resolve_token`.
+    """
+    env = os.environ if env is None else env
+    cwd = Path.cwd() if cwd is None else cwd
+    layers = gather(find_config(path, env=env, cwd=cwd), env=env, cwd=cwd)
+    settings, problems = _validated(layers)
+    if problems or settings is None:
+        raise ConfigError([masked(problem) for problem in problems])
+    return settings
+
+
+def _validated(layers: Layers) -> tuple[Settings | None, list[str]]:
+    problems = [*layers.problems, *_shape_problems(layers)]
+    try:
+        settings = Settings.model_validate(layers.tree())
+    except ValidationError as error:
+        problems += problems_of(error, layers)
+        return None, [*problems, *overlapping(_sound_links(layers))]
+    settings._path = layers.main  # noqa: SLF001 - where it came from is no key of the file
+    return settings, [*problems, *overlapping(settings.links.values())]
+
+
+def _shape_problems(layers: Layers) -> list[str]:
+    """What the models cannot see: that there is no link, and a `defaults` that is no table."""
+    problems = []
+    if not layers.links and (LINKS,) not in layers.given:
+        problems.append("links: missing; at least one table [links.NAME.ghl] is needed")
+    if (given := layers.given.get((DEFAULTS,))) and given.value != {}:
+        problems.append("defaults: accepted: tables such as [defaults.sync]")
+    return problems
+
+
+def _sound_links(layers: Layers) -> list[LinkSettings]:
+    """The links that are valid on their own, so that their quarrels are told as well."""
+    tables = layers.tree().get(LINKS)
+    sound: list[LinkSettings] = []
+    for name, table in tables.items() if isinstance(tables, dict) else ():
+        try:
+            sound.extend(Settings.model_validate({LINKS: {name: table}}).links.values())
+        except ValidationError:
+            continue  # Told already, by the validation of the whole.
+    return sound

@@ -1,0 +1,134 @@
+"""Says what is wrong with a configuration: one line for each problem.
+
+Called by `load` with what pydantic found. A line names the key as it was
+written, the value (never a secret), what is accepted there, the nearest known
+key, and the file or variable where it stands unless that is the main file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from syncd.config import toml
+from syncd.config.masking import MASK, masked
+from syncd.config.shape import DEFAULTS, LINKS, KeyPath, dotted, known_keys, node_at
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+    from syncd.config.sources import Given, Layers
+
+LONGEST_VALUE = 80
+"""Longer values are cut: the line has to stay a line."""
+
+_SECRET_KEYS = ("token", "secret", "password", "api_key", "apikey")
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """`; did you mean X?`, or nothing where nothing known is near."""
+    close = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def problems_of(error: ValidationError, layers: Layers) -> list[str]:
+    """One line for each problem; a default that is wrong for many links is told once."""
+    lines = [_line(detail, layers) for detail in error.errors(include_url=False)]
+    return list(dict.fromkeys(lines))
+
+
+def _line(detail: ErrorDetails, layers: Layers) -> str:
+    path = tuple(key for key in detail["loc"] if key != "[key]")
+    given = _given(path, layers)
+    written = (*given.key, *path[_depth(path, layers) :]) if given else path
+    head = dotted(written)
+    if detail["type"] == "missing":
+        return f"{head}: missing; {_accepted(path)}{_place(given)}"
+    if detail["type"] == "extra_forbidden":
+        what, like = _unknown(path, layers)
+        secret = _secret((*written, *like))
+    else:
+        what, secret = _wrong(detail, path), _secret(written)
+    if given:
+        head += f" = {MASK if secret else _shown(_reach(given.value, path, layers))}"
+    return masked(f"{head}: {what}{_place(given)}")
+
+
+def _given(path: Sequence[str | int], layers: Layers) -> Given | None:
+    depth = _depth(path, layers)
+    return layers.given[tuple(str(key) for key in path[:depth])] if depth else None
+
+
+def _depth(path: Sequence[str | int], layers: Layers) -> int:
+    """How many keys of the path lead to the leaf that was given."""
+    for depth in range(len(path), 0, -1):
+        if tuple(str(key) for key in path[:depth]) in layers.given:
+            return depth
+    return 0
+
+
+def _reach(value: object, path: Sequence[str | int], layers: Layers) -> object:
+    for key in path[_depth(path, layers) :]:
+        match value, key:
+            case (Mapping(), str()) if key in value:
+                value = value[key]
+            case (list() | tuple(), int()) if key < len(value):
+                value = value[key]
+    return value
+
+
+def _secret(path: Sequence[str | int]) -> bool:
+    """Whether a value may be a secret; the file that holds a token is none."""
+    named = any(word in str(key).lower() for key in path for word in _SECRET_KEYS)
+    return named and path[-1] != "file"
+
+
+def _shown(value: object) -> str:
+    text = toml.value(value)
+    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"
+
+
+def _place(given: Given | None) -> str:
+    return f" [{given.origin}]" if given and given.origin else ""
+
+
+def _accepted(path: Sequence[str | int]) -> str:
+    node = node_at(path)
+    return f"accepted: {node.accepted}" if node else "accepted: another kind of value"
+
+
+def _wrong(detail: ErrorDetails, path: Sequence[str | int]) -> str:
+    table = node_at(path[:-1])
+    if "[key]" in detail["loc"] and table:
+        return f"wrong key; accepted: {table.accepted_keys}"
+    words = _accepted(path)
+    if detail["type"] == "value_error":
+        cause = str(detail["ctx"]["error"])
+        return cause if cause.startswith("accepted: ") else f"{cause}; {words}"
+    return words
+
+
+def _unknown(path: Sequence[str | int], layers: Layers) -> tuple[str, tuple[str, ...]]:
+    """What to say of an unknown key, and the known keys that it resembles."""
+    word = str(path[-1])
+    table = node_at(path[:-1])
+    siblings = table.children() if table else ()
+    close = get_close_matches(word, siblings, n=1, cutoff=0.6)
+    if close:
+        like = node_at((*path[:-1], close[0]))
+        words = "" if like is None or like.merges else f" (accepted: {like.accepted})"
+        return f"unknown key; did you mean {close[0]}{words}?", tuple(close)
+    homes = _homes(word, path, layers)
+    if homes:
+        return f"unknown key here; it belongs in [{dotted(homes[0])}]", (word,)
+    return f"unknown key; known here: {', '.join(siblings)}", ()
+
+
+def _homes(word: str, path: Sequence[str | int], layers: Layers) -> list[KeyPath]:
+    """The tables that do have a key of that name, those of the same link first."""
+    link = [str(path[1])] if path[0] == LINKS and len(path) > 2 else layers.links[:1]
+    found = [known[:-1] for known in known_keys(link) if known[-1] == word]
+    return [home for home in found if home and home[0] != DEFAULTS]

@@ -1,0 +1,439 @@
+"""The configuration as values: every key, its meaning, its default.
+
+The one place where a key is defined. `load` fills these models, the rest of
+syncd reads them, and the example file, `config show` and the error messages
+are generated from them: a new key is a new line here. The text under a key is
+its documentation; it must make sense to a person who reads the example file
+(`describe` reads it from the source when it is asked for, because pydantic's
+own way costs every start 60 ms).
+Defaults that depend on a machine, and where values come from, live in
+`sources`; what several links may not do together in `claims`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal, Self, get_args
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    model_validator,
+)
+
+from syncd.config import values
+from syncd.config.values import Accepts, Duration, PositiveDuration, duration
+
+DEFAULT_TO_HUBSPOT: Mapping[values.GhlStatus, str] = {
+    "new": "SCHEDULED",
+    "confirmed": "SCHEDULED",
+    "showed": "COMPLETED",
+    "noshow": "NO_SHOW",
+    "cancelled": "CANCELLED",
+    "invalid": "CANCELLED",
+}
+DEFAULT_TO_GHL: Mapping[str, values.GhlStatus] = {
+    "SCHEDULED": "confirmed",
+    "COMPLETED": "showed",
+    "NO_SHOW": "noshow",
+    "CANCELLED": "cancelled",
+}
+
+
+class Section(BaseModel):
+    """A table of the configuration file: frozen, and closed to unknown keys."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,  # a value may be a token in the wrong place
+        validate_default=True,
+    )
+
+    whole: ClassVar[bool] = False
+    """Whether giving this table replaces the one below it, instead of adding to it."""
+    accepts: ClassVar[str] = "a table"
+    """What may stand where this table is expected."""
+
+    @classmethod
+    def as_table(cls, given: object) -> object:
+        """Write a short form out as the table that it stands for."""
+        return given
+
+
+class RateLimit(Section):
+    """At most so many requests in any window of that length."""
+
+    accepts: ClassVar[str] = 'a table such as { requests = 100, per = "10s" }'
+
+    requests: values.Count = 100
+    """How many requests."""
+    per: PositiveDuration = duration("10s")
+    """The length of the window."""
+
+
+class SearchRateLimit(RateLimit):
+    """The same for searches, which HubSpot counts on their own."""
+
+    requests: values.Count = 5
+    per: PositiveDuration = duration("1s")
+
+
+class TokenReference(Section):
+    """Where a token is kept: the configuration never holds the token itself."""
+
+    whole: ClassVar[bool] = True
+    accepts: ClassVar[str] = (
+        'where the token is kept: { env = "NAME" }, { file = "/path" } or { credential = "name" }'
+    )
+
+    env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
+    """The environment variable that holds it."""
+    file: Annotated[str, Field(min_length=1)] | None = None
+    """A file that only its owner can read."""
+    credential: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")] | None = None
+    """The name of a systemd credential (a file in $CREDENTIALS_DIRECTORY)."""
+
+    @model_validator(mode="after")
+    def _names_one_place(self) -> Self:
+        if sum(place is not None for place in (self.env, self.file, self.credential)) != 1:
+            raise ValueError(f"accepted: {self.accepts}, exactly one of them")
+        return self
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """The kind of place and its name, such as `("env", "GHL_TOKEN")`."""
+        for kind in ("env", "file", "credential"):
+            name = getattr(self, kind)
+            if name is not None:
+                return kind, str(name)
+        raise AssertionError("the validator lets no empty reference through")
+
+
+class StoreSettings(Section):
+    """Where syncd keeps what the two sides agreed on."""
+
+    url: Annotated[values.StoreUrl, Field(repr=False)] = "sqlite:///syncd.db"
+    """A SQLite file, relative to this file, or a PostgreSQL database:
+    postgresql+psycopg://user@host/dbname
+    """
+
+
+class ScheduleSettings(Section):
+    """When the daemon works."""
+
+    poll_interval: PositiveDuration = duration("60s")
+    """The incremental cycle of a link; any length longer than nothing.
+    Stretched so that polls use at most half of a vendor's daily quota.
+    """
+    sweep_interval: PositiveDuration = duration("6h")
+    """The full cycle: re-reads everything in the window and every pair that is not retired."""
+
+
+class HttpSettings(Section):
+    """The daemon's own listener."""
+
+    listen: values.Listen = "127.0.0.1:8787"
+    """Health, metrics and status page of the daemon; "" turns it off."""
+
+    @property
+    def address(self) -> tuple[str, int] | None:
+        """Host and port, or None where nothing listens."""
+        return values.host_and_port(self.listen) if self.listen else None
+
+
+class LoggingSettings(Section):
+    """What is logged, and how it looks."""
+
+    format: Literal["auto", "console", "json"] = "auto"
+    """auto (console on a terminal, json otherwise) | console | json."""
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least important messages that are still written: debug | info | warning | error."""
+
+
+class Route(Section):
+    """Where the HubSpot-born appointments with this property value are booked."""
+
+    accepts: ClassVar[str] = (
+        'a table such as { property = "hubspot_owner_id", value = "77", calendar = "…" }'
+    )
+
+    property: values.PropertyName
+    """The HubSpot property that is looked at."""
+    value: values.PropertyValue
+    """The value that it must have."""
+    calendar: values.OptionalId = ""
+    """The calendar to book on; "" is default_calendar."""
+    assignee: values.OptionalId = ""
+    """The HighLevel user to book for; "" is default_assignee."""
+
+    @model_validator(mode="after")
+    def _leads_somewhere(self) -> Self:
+        if not (self.calendar or self.assignee):
+            raise ValueError("a route names a calendar, an assignee or both")
+        return self
+
+
+def _distinct(ids: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(ids))
+
+
+class GhlSettings(Section):
+    """The HighLevel location of a link."""
+
+    base_url: values.ServiceUrl = "https://services.leadconnectorhq.com"
+    """Where the API is; another one only for tests."""
+    location_id: values.Id
+    """The id of the location (sub-account): Settings, Business Profile, Location ID."""
+    token: TokenReference = TokenReference(env="GHL_TOKEN")
+    """Where the private integration token is kept:
+    { env = "…" }, { file = "…" } or { credential = "…" } (systemd).
+    """
+    calendars: Annotated[values.Ids, AfterValidator(_distinct)] = ()
+    """Calendar ids; empty means every active calendar of the location."""
+    default_calendar: values.OptionalId = ""
+    """Where an appointment born in HubSpot is booked (always synced too); "" holds it."""
+    default_assignee: values.OptionalId = ""
+    """HighLevel user for calendars that need one;
+    "" is the primary team member where the record has no owner.
+    """
+    routes: Annotated[
+        tuple[Route, ...],
+        Accepts(words='a list of tables: [{ property = "…", value = "…", calendar = "…" }]'),
+    ] = ()
+    """Where appointments born in HubSpot are booked; the first match wins:
+    [{ property = "hubspot_owner_id", value = "77", calendar = "…", assignee = "…" }]
+    """
+    notify: values.Notify = "never"
+    """Whether HighLevel tells people of what syncd writes: never | live | always.
+    live is for fresh changes by people, never for a first sync, a rebuild or an undo.
+    false and true mean never and always.
+    """
+    rate_limit: RateLimit = RateLimit()
+    """Never more requests than this to the location, however many commands run."""
+
+
+class HubSpotSettings(Section):
+    """The HubSpot account of a link."""
+
+    base_url: values.ServiceUrl = "https://api.hubapi.com"
+    """Where the API is; another one only for tests."""
+    token: TokenReference = TokenReference(env="HUBSPOT_TOKEN")
+    """Where the service key or private app token is kept:
+    { env = "…" }, { file = "…" } or { credential = "…" } (systemd).
+    """
+    api_version: values.ApiVersion = "2026-03"
+    """The dated version of the API."""
+    object_type: values.ObjectType = "0-421"
+    """The object type of appointments."""
+    filter: values.PropertyFilter = {}
+    """Which HubSpot records belong to this link: { property = ["value", "value"] }.
+    Needed where links share an account.
+    """
+    status_property: values.PropertyName = "auto"
+    """auto | the name of the property that holds the status (hs_pipeline_stage included).
+    auto is hs_appointment_status where the account has it,
+    else ghl_appointment_status, which setup makes.
+    """
+    rate_limit: RateLimit = RateLimit()
+    """Never more requests than this to the account, however many commands run."""
+    search_rate_limit: SearchRateLimit = SearchRateLimit()
+    """HubSpot counts searches on their own."""
+    search_lag: Duration = duration("10s")
+    """How late the search index may show a change."""
+
+
+class ConflictSettings(Section):
+    """Who wins where the same field was changed on both sides."""
+
+    whole: ClassVar[bool] = True
+    accepts: ClassVar[str] = (
+        "newest | ghl | hubspot | hold, or a table of them by time, status, text and owner"
+    )
+
+    time: values.Winner = "newest"
+    """Start and end."""
+    status: values.Winner = "newest"
+    """The status."""
+    text: values.Winner = "newest"
+    """Title, description and address."""
+    owner: values.Winner = "newest"
+    """The owner."""
+
+    @classmethod
+    def as_table(cls, given: object) -> object:
+        """One word counts for every group."""
+        if isinstance(given, str) and given in get_args(values.Winner):
+            return dict.fromkeys(cls.model_fields, given)
+        return given
+
+    @model_validator(mode="before")
+    @classmethod
+    def _written_out(cls, given: object) -> object:
+        return cls.as_table(given)
+
+
+class Guard(Section):
+    """A guard stops when both numbers are exceeded."""
+
+    accepts: ClassVar[str] = "a table such as { percent = 20, at_least = 5 }"
+
+    percent: values.Percent
+    """More than this share of the link's pairs."""
+    at_least: values.Floor
+    """And more than this many records."""
+
+
+class RemovalGuard(Guard):
+    """The numbers of the removal guard."""
+
+    percent: values.Percent = 20
+    at_least: values.Floor = 5
+
+
+class ChangeGuard(Guard):
+    """The numbers of the change guard."""
+
+    percent: values.Percent = 50
+    at_least: values.Floor = 200
+
+
+class SyncSettings(Section):
+    """What is synced, and how differences are settled."""
+
+    direction: values.Way = "both"
+    """Which way appointments travel: both | ghl_to_hubspot | hubspot_to_ghl."""
+    past: Duration = duration("30d")
+    """Appointments that start within [now - past, now + future] are in scope."""
+    future: Duration = duration("365d")
+    """How far ahead; see past."""
+    recurring: Literal["each", "skip"] = "each"
+    """Instances of a series: each (as an appointment of its own) | skip."""
+    recurring_future: Duration = duration("60d")
+    """How far ahead instances are made on the other side."""
+    first_sync: Literal["ask", "go"] = "ask"
+    """The daemon, at the first cycle of a link with more than 25 writes on a side:
+    ask (plan, and wait for a person) | go.
+    """
+    first_meeting: Literal["ghl", "hubspot", "hold"] = "ghl"
+    """Who wins where records meet for the first time and differ: ghl | hubspot | hold."""
+    conflict: ConflictSettings = ConflictSettings()
+    """Who wins where a field was changed on both sides: newest | ghl | hubspot | hold;
+    or by group: { time = "ghl", status = "ghl", text = "newest", owner = "hubspot" }
+    """
+    ghl_deleted: Literal["archive", "cancel", "ignore"] = "archive"
+    """What a deletion in HighLevel does in HubSpot: archive | cancel | ignore."""
+    hubspot_archived: Literal["cancel", "delete", "ignore"] = "cancel"
+    """What an archive in HubSpot does in HighLevel: cancel | delete | ignore."""
+    create_contacts: values.CreateContacts = "both"
+    """Make a missing contact: both | hubspot | ghl | none; true and false mean both and none."""
+    double_booking: Literal["refuse", "allow"] = "refuse"
+    """Bookings, moves and reopenings from HubSpot onto a taken slot: refuse (hold it) | allow."""
+    removal_guard: RemovalGuard = RemovalGuard()
+    """Stop removals if more than both would be removed within 24 hours."""
+    change_guard: ChangeGuard = ChangeGuard()
+    """After the first sync: stop if more than both of the pairs
+    would be created or changed on a side in one cycle.
+    """
+    history_keep: PositiveDuration = duration("400d")
+    """How long before-and-after values are kept."""
+
+
+class FieldSettings(Section):
+    """Which way each field travels: both | ghl_to_hubspot | hubspot_to_ghl | off."""
+
+    title: values.FieldWay = "both"
+    """In HubSpot: hs_appointment_name."""
+    time: values.FieldWay = "both"
+    """In HubSpot: hs_appointment_start and hs_appointment_end."""
+    status: values.FieldWay = "both"
+    """In HubSpot: the property that status_property names."""
+    description: values.FieldWay = "both"
+    """In HubSpot: ghl_description (made by setup)."""
+    address: values.FieldWay = "both"
+    """In HubSpot: ghl_address (made by setup)."""
+    owner: values.FieldWay = "both"
+    """In HubSpot: hubspot_owner_id."""
+
+
+def _names_all_six(table: Mapping[values.GhlStatus, str]) -> Mapping[values.GhlStatus, str]:
+    missing = [name for name in get_args(values.GhlStatus) if name not in table]
+    if missing:
+        raise ValueError(
+            f"{', '.join(missing)} missing: a table that is given replaces the default one "
+            "and names all six statuses"
+        )
+    return table
+
+
+class StatusSettings(Section):
+    """How statuses are translated; a table that is given replaces the default one."""
+
+    to_hubspot: Annotated[
+        Mapping[values.GhlStatus, values.PropertyValue],
+        AfterValidator(_names_all_six),
+        Accepts(words='a table: new = "SCHEDULED", …, for all six HighLevel statuses'),
+    ] = DEFAULT_TO_HUBSPOT
+    """HighLevel status to HubSpot value.
+    A table that is given replaces this one and names all six statuses,
+    each with a value that the account has.
+    """
+    to_ghl: Annotated[
+        Mapping[str, values.GhlStatus],
+        Accepts(words='a table from HubSpot values to HighLevel statuses: SCHEDULED = "confirmed"'),
+    ] = DEFAULT_TO_GHL
+    """HubSpot value to HighLevel status; a table that is given replaces this one.
+    A record whose value stands in neither table is held.
+    """
+
+    @property
+    def given(self) -> bool:
+        """Whether `to_hubspot` was configured: then a value that the account lacks is an error."""
+        return "to_hubspot" in self.model_fields_set
+
+
+class LinkSettings(Section):
+    """One link: one HighLevel location and one HubSpot account."""
+
+    _name: str = PrivateAttr(default="")
+
+    ghl: GhlSettings
+    hubspot: HubSpotSettings = HubSpotSettings()
+    sync: SyncSettings = SyncSettings()
+    fields: FieldSettings = FieldSettings()
+    status: StatusSettings = StatusSettings()
+
+    @property
+    def name(self) -> str:
+        """What the link is called: the NAME of `[links.NAME]`."""
+        return self._name
+
+
+class Settings(Section):
+    """The whole configuration, after includes, defaults and environment."""
+
+    _path: Path | None = PrivateAttr(default=None)
+
+    store: StoreSettings = StoreSettings()
+    schedule: ScheduleSettings = ScheduleSettings()
+    http: HttpSettings = HttpSettings()
+    logging: LoggingSettings = LoggingSettings()
+    links: Annotated[
+        Mapping[values.LinkName, LinkSettings],
+        Accepts(words="tables [links.NAME], NAME being made of a-z, 0-9 and _"),
+    ] = {}
+
+    def model_post_init(self, context: object, /) -> None:
+        """Tell each link its name."""
+        del context
+        for name, link in self.links.items():
+            link._name = name  # noqa: SLF001 - the name is the key of the table that holds the link
+
+    @property
+    def path(self) -> Path | None:
+        """The main file, where the configuration came from one."""
+        return self._path

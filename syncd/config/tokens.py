@@ -1,0 +1,94 @@
+"""Fetches a token from where the configuration says that it is kept.
+
+Called by bootstrap when a provider is built, and by no verb that only reads
+the store. The configuration names the place; only here is the secret read, and
+it leaves as a SecretStr.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from pydantic import SecretStr
+
+from syncd.config.masking import masked
+from syncd.config.settings import LinkSettings
+from syncd.errors import ConfigError
+
+
+def resolve_token(
+    link: LinkSettings, side: Literal["ghl", "hubspot"], env: Mapping[str, str] | None = None
+) -> SecretStr:
+    """The token of one side of a link.
+
+    Raises ConfigError naming the variable, file or credential where it is
+    missing, empty, no token at all, or a file that others can read.
+    """
+    env = os.environ if env is None else env
+    reference = (link.ghl if side == "ghl" else link.hubspot).token
+    kind, name = reference.place
+    try:
+        token = _READERS[kind](name, env).strip()
+        _check(token, f"{_KINDS[kind]} {name}")
+    except _Unusable as unusable:
+        key = f"links.{link.name}.{side}.token"
+        raise ConfigError([masked(f"{key}: {unusable}")]) from unusable
+    return SecretStr(token)
+
+
+class _Unusable(Exception):  # noqa: N818 - never leaves this module
+    """Why there is no token, and what to do."""
+
+
+def _from_variable(name: str, env: Mapping[str, str]) -> str:
+    if not env.get(name, "").strip():
+        raise _Unusable(f"the environment variable {name} is not set; put the token there")
+    return env[name]
+
+
+def _from_file(name: str, env: Mapping[str, str]) -> str:
+    del env
+    path = Path(name)
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        raise _Unusable(f"the file {path} cannot be read: {error.strerror}") from error
+    if mode & (stat.S_IRGRP | stat.S_IROTH):
+        raise _Unusable(f"the file {path} can be read by others; run: chmod 600 {path}")
+    return _text(path)
+
+
+def _from_credential(name: str, env: Mapping[str, str]) -> str:
+    # systemd guards the folder itself; the modes of its files say nothing.
+    folder = env.get("CREDENTIALS_DIRECTORY", "")
+    if not folder:
+        raise _Unusable(
+            f"the credential {name} is not there: $CREDENTIALS_DIRECTORY is not set; "
+            f"start syncd from a unit with LoadCredential={name}:/path"
+        )
+    return _text(Path(folder) / name)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise _Unusable(f"the file {path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise _Unusable(f"the file {path} holds no text") from error
+
+
+def _check(token: str, place: str) -> None:
+    """A header can carry no white space and nothing beyond ASCII."""
+    if not token:
+        raise _Unusable(f"{place} is empty; put the token there")
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise _Unusable(f"{place} holds more than one token, or none: one word is expected")
+
+
+_READERS = {"env": _from_variable, "file": _from_file, "credential": _from_credential}
+_KINDS = {"env": "the environment variable", "file": "the file", "credential": "the credential"}

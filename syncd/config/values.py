@@ -1,0 +1,314 @@
+"""The kinds of values that a configuration key may hold, and how each is written.
+
+Used by the settings models; pure functions and annotated types, no files and
+no environment. Every type carries an `Accepts`, the words that an error
+message and the example file use for what may stand there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator
+
+LONGEST = timedelta(days=36_500)
+"""A century: far beyond any use, and still safe to add to any date of today."""
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?) ?([smhd]?)")
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_VENDORS = ("leadconnectorhq.com", "gohighlevel.com", "hubapi.com", "hubspot.com")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepts:
+    """What may stand at a key, in words that finish the sentence `accepted: …`."""
+
+    words: str
+
+
+def duration(given: object) -> timedelta:
+    """Read a number of seconds, or a string such as "90s", "5m", "6h", "30d".
+
+    Raises ValueError for anything else, for what is negative and for more than
+    a century.
+    """
+    span = given if isinstance(given, timedelta) else timedelta(seconds=_seconds(given))
+    if span > LONGEST:
+        raise ValueError("this is longer than 36500d")
+    return span
+
+
+def _seconds(given: object) -> float:
+    match = _DURATION.fullmatch(str(given).strip())
+    if match is None or not isinstance(given, int | float | str):
+        raise ValueError("this is no duration")
+    number, unit = match.groups()
+    # The bound keeps timedelta from overflowing; `duration` refuses what reaches it.
+    return min(float(number) * _UNITS[unit or "s"], LONGEST.total_seconds() + 1)
+
+
+def _positive(span: timedelta) -> timedelta:
+    if span <= timedelta():
+        raise ValueError("this must be longer than nothing")
+    return span
+
+
+def words_of(span: timedelta) -> str:
+    """Write a duration in the largest unit that needs no fraction: `6h`, `90s`, `0.5s`."""
+    seconds = span.total_seconds()
+    for unit in ("d", "h", "m"):
+        # A minute reads better as 60s, beside the 30s and 90s that people try next.
+        if seconds > 60 and seconds % _UNITS[unit] == 0:
+            return f"{int(seconds // _UNITS[unit])}{unit}"
+    return f"{seconds:g}s" if seconds < 1e6 else f"{int(seconds)}s"
+
+
+_DURATION_WORDS = 'a number of seconds, or a duration such as "90s", "5m", "6h", "30d"'
+
+Duration = Annotated[timedelta, BeforeValidator(duration), Accepts(words=_DURATION_WORDS)]
+PositiveDuration = Annotated[
+    timedelta,
+    BeforeValidator(duration),
+    AfterValidator(_positive),
+    Accepts(words=f"{_DURATION_WORDS}, longer than nothing"),
+]
+
+
+def _no_truth(given: object) -> object:
+    """Keep `true` from passing for the number 1."""
+    if isinstance(given, bool):
+        raise ValueError("this is no number")  # noqa: TRY004 - pydantic collects ValueErrors
+    return given
+
+
+def _at_least(least: int, most: int | None = None) -> Callable[[int], int]:
+    def check(number: int) -> int:
+        if number < least or (most is not None and number > most):
+            raise ValueError("this is out of range")
+        return number
+
+    return check
+
+
+Count = Annotated[
+    int,
+    BeforeValidator(_no_truth),
+    AfterValidator(_at_least(1)),
+    Accepts(words="a whole number, 1 or more"),
+]
+Floor = Annotated[
+    int,
+    BeforeValidator(_no_truth),
+    AfterValidator(_at_least(0)),
+    Accepts(words="a whole number, 0 or more"),
+]
+Percent = Annotated[
+    int,
+    BeforeValidator(_no_truth),
+    AfterValidator(_at_least(0, 100)),
+    Accepts(words="a whole number from 0 to 100"),
+]
+
+
+def _link_name(text: str) -> str:
+    if not re.fullmatch(r"[a-z0-9_]+", text):
+        raise ValueError("this is no name of a link")
+    return text
+
+
+LinkName = Annotated[
+    str, AfterValidator(_link_name), Accepts(words="a name made of a-z, 0-9 and _")
+]
+
+
+def _one_word(text: str) -> str:
+    if not text or any(mark.isspace() or not mark.isprintable() for mark in text):
+        raise ValueError("this is empty or holds white space")
+    return text
+
+
+def _one_word_or_none(text: str) -> str:
+    return _one_word(text) if text else text
+
+
+Id = Annotated[str, AfterValidator(_one_word), Accepts(words="an id, without white space")]
+OptionalId = Annotated[
+    str, AfterValidator(_one_word_or_none), Accepts(words='an id, without white space, or ""')
+]
+Ids = Annotated[tuple[Id, ...], Accepts(words='a list of ids: ["…", "…"]')]
+PropertyName = Annotated[
+    str,
+    AfterValidator(_one_word),
+    Accepts(words="the internal name of a HubSpot property"),
+]
+
+
+def _text(given: object) -> object:
+    """HubSpot's values are texts, but people write `77` and `true` for them."""
+    if isinstance(given, bool):
+        return "true" if given else "false"
+    return str(given) if isinstance(given, int) else given
+
+
+def _filled(text: str) -> str:
+    if not text.strip():
+        raise ValueError("this is empty")
+    return text
+
+
+PropertyValue = Annotated[
+    str,
+    BeforeValidator(_text),
+    AfterValidator(_filled),
+    Accepts(words="the internal value of a HubSpot property"),
+]
+
+
+def _listed(given: object) -> object:
+    """One value may stand without its brackets."""
+    return given if isinstance(given, list | tuple) else [given]
+
+
+def _any_values(values: tuple[str, ...]) -> tuple[str, ...]:
+    if not values:
+        raise ValueError("an empty list lets no record pass")
+    return values
+
+
+PropertyFilter = Annotated[
+    Mapping[
+        PropertyName,
+        Annotated[
+            tuple[PropertyValue, ...],
+            BeforeValidator(_listed),
+            AfterValidator(_any_values),
+            Accepts(words='a list of values: ["value", "value"]'),
+        ],
+    ],
+    Accepts(words='a table of lists: { property = ["value", "value"] }'),
+]
+
+
+def _store_url(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme in {"postgresql", "postgresql+psycopg"}:
+        # The driver is named so that nothing depends on a library's own default.
+        return "postgresql+psycopg" + url[len(parts.scheme) :]
+    if parts.scheme not in {"sqlite", "sqlite+pysqlite"}:
+        raise ValueError("this database is not supported")
+    file = url.split("?", 1)[0].partition(":///")[2]
+    if file in {"", ":memory:"}:
+        raise ValueError("the store of a sync cannot live in memory: name a file")
+    return url
+
+
+StoreUrl = Annotated[
+    str,
+    AfterValidator(_store_url),
+    Accepts(words='"sqlite:///path/of.db" or "postgresql+psycopg://user@host/dbname"'),
+]
+
+
+def _service_url(url: str) -> str:
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if parts.scheme not in {"http", "https"} or not host or parts.query or parts.fragment:
+        raise ValueError("this is no address of a service")
+    if parts.username or parts.password:
+        raise ValueError("an address holds no user name or password")
+    if parts.scheme == "http" and host.endswith(_VENDORS):
+        raise ValueError("a token never travels to the vendor without TLS: write https://")
+    return url.rstrip("/")
+
+
+ServiceUrl = Annotated[
+    str,
+    AfterValidator(_service_url),
+    Accepts(words='an address such as "https://api.example.com"'),
+]
+
+
+def host_and_port(listen: str) -> tuple[str, int]:
+    """Split `host:port`, `[::1]:port` or `:port` (every address); raises ValueError."""
+    host, colon, port = listen.rpartition(":")
+    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65_535:
+        raise ValueError("this is no host and port")
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    if bare == host and ":" in host:
+        raise ValueError("an IPv6 address stands in brackets: [::1]:8787")
+    return bare, int(port)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach what listens there."""
+    return host in _LOOPBACK or host.startswith("127.")
+
+
+def _listen(listen: str) -> str:
+    if listen:
+        host_and_port(listen)
+    return listen
+
+
+Listen = Annotated[
+    str,
+    AfterValidator(_listen),
+    Accepts(words='"host:port" such as "127.0.0.1:8787", or "" for no listener'),
+]
+
+
+def _api_version(version: str) -> str:
+    if not re.fullmatch(r"\d{4}-\d{2}", version):
+        raise ValueError("this is no dated version")
+    return version
+
+
+ApiVersion = Annotated[
+    str, AfterValidator(_api_version), Accepts(words='a dated version such as "2026-03"')
+]
+
+
+def _object_type(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
+        raise ValueError("this is no object type")
+    return name
+
+
+ObjectType = Annotated[
+    str,
+    AfterValidator(_object_type),
+    Accepts(words='the id or name of a HubSpot object type, such as "0-421"'),
+]
+
+
+def _switch(*, on: str, off: str) -> BeforeValidator:
+    """Let `true` and `false` stand for two of the words, also as environment text."""
+    words = {"true": on, "false": off}
+
+    def read(given: object) -> object:
+        return words.get(str(given).lower(), given) if isinstance(given, bool | str) else given
+
+    return BeforeValidator(read)
+
+
+Notify = Annotated[
+    Literal["never", "live", "always"],
+    _switch(on="always", off="never"),
+    Accepts(words="never | live | always (false and true mean never and always)"),
+]
+CreateContacts = Annotated[
+    Literal["both", "hubspot", "ghl", "none"],
+    _switch(on="both", off="none"),
+    Accepts(words="both | hubspot | ghl | none (true and false mean both and none)"),
+]
+
+Way = Literal["both", "ghl_to_hubspot", "hubspot_to_ghl"]
+FieldWay = Literal["both", "ghl_to_hubspot", "hubspot_to_ghl", "off"]
+Winner = Literal["newest", "ghl", "hubspot", "hold"]
+GhlStatus = Literal["new", "confirmed", "showed", "noshow", "cancelled", "invalid"]

@@ -1,0 +1,109 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from syncd.config import LinkSettings, Settings, resolve_token
+from syncd.errors import ConfigError
+
+Loaded = Callable[..., Settings]
+
+
+@pytest.fixture
+def link(loaded: Loaded) -> Callable[[str], LinkSettings]:
+    def act(reference: str) -> LinkSettings:
+        text = f'[links.clinic.ghl]\nlocation_id = "l"\ntoken = {reference}\n'
+        return loaded(text).links["clinic"]
+
+    return act
+
+
+Link = Callable[[str], LinkSettings]
+
+
+def test_a_token_is_read_from_a_variable_and_hides_itself(link: Link) -> None:
+    token = resolve_token(link('{ env = "A" }'), "ghl", {"A": " pit-secret\n"})
+    assert token.get_secret_value() == "pit-secret"
+    assert "pit-secret" not in repr(token)
+
+
+def test_each_side_has_its_own_token(link: Link) -> None:
+    env = {"A": "one", "HUBSPOT_TOKEN": "two"}
+    assert resolve_token(link('{ env = "A" }'), "hubspot", env).get_secret_value() == "two"
+
+
+def test_a_token_is_read_from_a_file_that_only_its_owner_reads(link: Link, tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("pit-secret\n")
+    file.chmod(0o600)
+    assert resolve_token(link('{ file = "token" }'), "ghl", {}).get_secret_value() == "pit-secret"
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o644])
+def test_a_token_file_that_others_can_read_is_refused(
+    link: Link, tmp_path: Path, mode: int
+) -> None:
+    file = tmp_path / "token"
+    file.write_text("pit-secret\n")
+    file.chmod(mode)
+    with pytest.raises(ConfigError, match=rf"links\.clinic\.ghl\.token: .*chmod 600 {file}"):
+        resolve_token(link('{ file = "token" }'), "ghl", {})
+
+
+def test_a_token_is_read_from_a_systemd_credential_whatever_its_mode(
+    link: Link, tmp_path: Path
+) -> None:
+    (tmp_path / "ghl-token").write_text("pit-secret\n")
+    (tmp_path / "ghl-token").chmod(0o444)
+    env = {"CREDENTIALS_DIRECTORY": str(tmp_path)}
+    token = resolve_token(link('{ credential = "ghl-token" }'), "ghl", env)
+    assert token.get_secret_value() == "pit-secret"
+
+
+@pytest.mark.parametrize(
+    ("reference", "named"),
+    [
+        ('{ env = "MY_TOKEN" }', "MY_TOKEN"),
+        ('{ file = "gone" }', "gone"),
+        ('{ credential = "ghl-token" }', "ghl-token"),
+    ],
+)
+def test_a_token_that_is_not_there_names_the_place(link: Link, reference: str, named: str) -> None:
+    with pytest.raises(ConfigError, match=named):
+        resolve_token(link(reference), "ghl", {})
+
+
+def test_a_credential_that_is_not_among_the_credentials_names_the_file(
+    link: Link, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match=rf"{tmp_path}/other cannot be read"):
+        resolve_token(
+            link('{ credential = "other" }'), "ghl", {"CREDENTIALS_DIRECTORY": str(tmp_path)}
+        )
+
+
+@pytest.mark.parametrize("text", ["two words", "line\nbreak", "pit-ключ", "a\x00b"])
+def test_what_cannot_be_a_token_is_refused_and_not_shown(link: Link, text: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        resolve_token(link('{ env = "A" }'), "ghl", {"A": text})
+    assert text not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", " ", "\n"])
+def test_an_empty_variable_counts_as_missing(link: Link, text: str) -> None:
+    with pytest.raises(ConfigError, match="A is not set"):
+        resolve_token(link('{ env = "A" }'), "ghl", {"A": text})
+
+
+def test_an_empty_file_is_refused(link: Link, tmp_path: Path) -> None:
+    (tmp_path / "token").touch(mode=0o600)
+    with pytest.raises(ConfigError, match="is empty"):
+        resolve_token(link('{ file = "token" }'), "ghl", {})
+
+
+@pytest.mark.parametrize(
+    "reference", ["{}", '{ env = "A", file = "b" }', '"A"', "5", '{ credential = "../up" }']
+)
+def test_a_reference_names_exactly_one_place(link: Link, reference: str) -> None:
+    with pytest.raises(ConfigError, match="token"):
+        link(reference)

@@ -1,0 +1,85 @@
+"""What holds for every test: no network but this machine's, a clean environment.
+
+Fixtures of one folder live in that folder's own conftest.
+"""
+
+import os
+import socket
+from collections.abc import Generator, Iterator
+from typing import Any
+
+import pytest
+from hypothesis import settings
+
+PROFILES = {"quick": 50, "ci": 200, "thorough": 5000}
+"""Examples of each property; HYPOTHESIS_PROFILE chooses, quick is the default."""
+
+_VARIABLES = ("CREDENTIALS_DIRECTORY", "GHL_TOKEN", "HUBSPOT_TOKEN", "NO_COLOR", "XDG_CONFIG_HOME")
+
+for name, examples in PROFILES.items():
+    settings.register_profile(name, max_examples=examples, deadline=None, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
+
+
+class NetworkForbiddenError(AssertionError):
+    """A test tried to leave this machine."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def only_loopback() -> Iterator[None]:
+    """Let sockets reach loopback and unix addresses only, and resolve no other name."""
+    connect, connect_ex = socket.socket.connect, socket.socket.connect_ex
+    getaddrinfo = socket.getaddrinfo
+
+    def guarded_connect(self: socket.socket, address: Any) -> None:
+        _stay_here(self, address)
+        connect(self, address)
+
+    def guarded_connect_ex(self: socket.socket, address: Any) -> int:
+        _stay_here(self, address)
+        return connect_ex(self, address)
+
+    def guarded_getaddrinfo(host: Any, *args: Any, **kwargs: Any) -> Any:
+        if host is not None and not _is_here(host):
+            raise NetworkForbiddenError(f"a test asked for the address of {host!r}")
+        return getaddrinfo(host, *args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", guarded_connect)
+        patch.setattr(socket.socket, "connect_ex", guarded_connect_ex)
+        patch.setattr(socket, "getaddrinfo", guarded_getaddrinfo)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def clean_environment() -> Iterator[None]:
+    """Take away what a developer's shell may hold; SYNCD_TEST_* is for the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        for variable in list(os.environ):
+            ours = variable.startswith("SYNCD_") and not variable.startswith("SYNCD_TEST_")
+            if ours or variable in _VARIABLES:
+                patch.delenv(variable)
+        yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """In CI a PostgreSQL test that skips has failed: it would prove nothing."""
+    report = yield
+    proves_nothing = report.skipped and not hasattr(report, "wasxfail")
+    if proves_nothing and os.environ.get("CI") == "true" and item.get_closest_marker("postgres"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, which CI does not accept: {report.longrepr}"
+    return report
+
+
+def _stay_here(sock: socket.socket, address: Any) -> None:
+    if sock.family in {socket.AF_INET, socket.AF_INET6} and not _is_here(address[0]):
+        raise NetworkForbiddenError(f"a test tried to connect to {address!r}")
+
+
+def _is_here(host: str | bytes) -> bool:
+    name = host.decode() if isinstance(host, bytes) else host
+    return name in {"localhost", "::1", ""} or name.startswith("127.")

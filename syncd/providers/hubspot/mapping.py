@@ -1,0 +1,201 @@
+"""Between HubSpot's properties and the core's appointment, both ways.
+
+The provider calls this with what `wire` read. Pure. Leaves out requests
+(`protocol`), what the account has (`schema`) and what a status means (the
+core's tables): values stay in HubSpot's own words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from syncd.core import essence
+from syncd.core.model import (
+    EXTRA_PREFIX,
+    Appointment,
+    Flaw,
+    Group,
+    GroupKey,
+    Side,
+    Snapshot,
+)
+from syncd.ports.provider import Edit, Mark
+from syncd.providers.hubspot.wire import Record, moment
+
+NAME = "hs_appointment_name"
+START = "hs_appointment_start"
+END = "hs_appointment_end"
+OWNER = "hubspot_owner_id"
+"""Takes an owner's id, never a user's."""
+GHL_ID = "ghl_appointment_id"
+GHL_LOCATION = "ghl_location_id"
+DESCRIPTION = "ghl_description"
+ADDRESS = "ghl_address"
+MODIFIED = "hs_lastmodifieddate"
+OBJECT_ID = "hs_object_id"
+MERGED_IDS = "hs_merged_object_ids"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Columns:
+    """Which property holds which group in this account.
+
+    `extras` are (name, property) of the further mapped fields, `facets` the
+    properties that the link's filter and routes look at.
+    """
+
+    status: str
+    extras: tuple[tuple[str, str], ...] = ()
+    facets: tuple[str, ...] = ()
+
+    def of(self, group: GroupKey) -> tuple[str, ...]:
+        """The properties of a group; the contact is an association and has none."""
+        if group.startswith(EXTRA_PREFIX):
+            name = group.removeprefix(EXTRA_PREFIX)
+            return tuple(held for extra, held in self.extras if extra == name)
+        return {
+            Group.TITLE: (NAME,),
+            Group.TIME: (START, END),
+            Group.STATUS: (self.status,),
+            Group.DESCRIPTION: (DESCRIPTION,),
+            Group.ADDRESS: (ADDRESS,),
+            Group.OWNER: (OWNER,),
+            Group.CONTACT: (),
+        }[Group(group)]
+
+    @property
+    def groups(self) -> tuple[GroupKey, ...]:
+        """Every group, extras included."""
+        return (*Group, *(f"{EXTRA_PREFIX}{name}" for name, _ in self.extras))
+
+    @property
+    def mapped(self) -> tuple[str, ...]:
+        """The properties that hold groups, each once."""
+        return tuple(dict.fromkeys(held for group in self.groups for held in self.of(group)))
+
+    @property
+    def read(self) -> tuple[str, ...]:
+        """The properties that a record is asked for, each once."""
+        own = (GHL_ID, GHL_LOCATION, MODIFIED)
+        return tuple(dict.fromkeys((*self.mapped, *own, *self.facets)))
+
+
+def snapshot(record: Record, columns: Columns, contacts: tuple[str, ...] | None = None) -> Snapshot:
+    """A record as the core sees it; `contacts` where they were read apart from it.
+
+    `appointment.contact` is the associated contact where there is exactly
+    one; which of several is meant, the core decides.
+    """
+    associated = record.associated if contacts is None else contacts
+    held = record.properties
+    found = appointment(held, columns)
+    return Snapshot(
+        side=Side.HUBSPOT,
+        id=record.id,
+        appointment=replace(found, contact=associated[0] if len(associated) == 1 else ""),
+        contacts=associated,
+        updated_at=_instant(held.get(MODIFIED, "")) or _second(record.updated_at),
+        created_at=_second(record.created_at),
+        gone=record.archived,
+        carried_id=essence.text(held.get(GHL_ID)),
+        location_id=essence.text(held.get(GHL_LOCATION)),
+        facets={name: essence.text(held.get(name)) for name in columns.facets},
+        flaws=_flaws(held),
+    )
+
+
+def appointment(held: Mapping[str, str], columns: Columns) -> Appointment:
+    """The synced fields that these properties hold; the contact is not among them."""
+    return Appointment(
+        title=essence.text(held.get(NAME)),
+        start=_instant(held.get(START, "")),
+        end=_instant(held.get(END, "")),
+        status=essence.text(held.get(columns.status)),
+        description=essence.text(held.get(DESCRIPTION)),
+        address=essence.text(held.get(ADDRESS)),
+        owner=essence.text(held.get(OWNER)),
+        extras=tuple(sorted((name, essence.text(held.get(prop))) for name, prop in columns.extras)),
+    )
+
+
+def _instant(written: str) -> datetime | None:
+    return _second(moment(written))
+
+
+def _second(found: datetime | None) -> datetime | None:
+    return essence.instant(found) if found else None
+
+
+def _flaws(held: Mapping[str, str]) -> tuple[Flaw, ...]:
+    """What is wrong with the times: a start that is missing, or anything that is no instant."""
+    for name in (START, END):
+        written = held.get(name, "").strip()
+        if written and _instant(written) is None:
+            detail = f"HubSpot's {name} is {written[:40]!r}, which is no point in time"
+            return (Flaw(group=Group.TIME, reason="unreadable", detail=detail),)
+    if not held.get(START, "").strip():
+        detail = "the HubSpot appointment has no start"
+        return (Flaw(group=Group.TIME, reason="missing_time", detail=detail),)
+    return ()
+
+
+def properties(wanted: Appointment, groups: Iterable[GroupKey], columns: Columns) -> dict[str, str]:
+    """These groups as HubSpot takes them: strings all, `""` clears, instants in UTC with Z."""
+    written: dict[str, str] = {}
+    for group in groups:
+        value = essence.value(wanted, group)
+        held = value if isinstance(value, tuple) else (value,)
+        for name, each in zip(columns.of(group), held, strict=False):
+            written[name] = _written(each)
+    return written
+
+
+def _written(value: str | datetime | None) -> str:
+    if isinstance(value, datetime):
+        return essence.instant(value).replace(tzinfo=None).isoformat() + "Z"
+    return value or ""
+
+
+def filled(wanted: Appointment, columns: Columns) -> tuple[GroupKey, ...]:
+    """The groups of a new record that say something."""
+    return tuple(
+        group for group in columns.groups if not essence.is_empty(essence.value(wanted, group))
+    )
+
+
+def mark_properties(mark: Mark) -> dict[str, str]:
+    """The identity of a pair, as the two properties that carry it."""
+    return {GHL_ID: mark.ghl_id, GHL_LOCATION: mark.location_id}
+
+
+def returned(
+    sent: Mapping[str, str], answered: Mapping[str, str], columns: Columns, contact: str
+) -> Appointment:
+    """What the record shows after a write: the answer's word, else what was sent."""
+    return replace(appointment({**sent, **answered}, columns), contact=contact)
+
+
+def differing(now: Snapshot, seen: Snapshot, groups: Iterable[GroupKey]) -> tuple[GroupKey, ...]:
+    """The groups that show something else than they did; contacts are compared as a set."""
+    return tuple(
+        group
+        for group in groups
+        if (
+            set(now.contacts) != set(seen.contacts)
+            if group == Group.CONTACT
+            else essence.value(now.appointment, group) != essence.value(seen.appointment, group)
+        )
+    )
+
+
+def edits(record: Record, columns: Columns) -> tuple[Edit, ...]:
+    """When each group got its present value, from the property history."""
+    found: list[Edit] = []
+    for group in columns.groups:
+        stamps = (stamp.at for name in columns.of(group) for stamp in record.history.get(name, ()))
+        moments = [essence.instant(at) for at in stamps if at is not None]
+        if moments:
+            found.append(Edit(group=group, at=max(moments)))
+    return tuple(found)

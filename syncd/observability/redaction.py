@@ -1,0 +1,124 @@
+"""Keeps secrets, and the data of persons, out of what leaves the process.
+
+Used by `logging` for every line, and by the verbs and the status page for
+texts that hold a vendor's words. Secrets are masked always: those that were
+registered, and whatever looks like a token. E-mail addresses and phone
+numbers are masked where the caller asks for it; names cannot be told from
+other words, so fields that hold them are masked by their key.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote
+
+MASK = "***"
+
+SHORTEST_SECRET = 4
+"""A shorter secret is none, and masking it would tear every line apart."""
+
+PERSONAL_KEYS = frozenset(
+    {
+        "address",
+        "contact_name",
+        "description",
+        "email",
+        "emails",
+        "first_name",
+        "firstname",
+        "full_name",
+        "last_name",
+        "lastname",
+        "name",
+        "notes",
+        "phone",
+        "phones",
+        "title",
+    }
+)
+"""Fields whose values belong to a person: a title is often "Check-up Ana Example"."""
+
+_TOKENS = re.compile(
+    r"""
+      (?<![A-Za-z0-9])(?:pit|pat)-[A-Za-z0-9-]{6,}       # private integration, private app
+    | (?<![A-Za-z0-9])eyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)?  # a JSON web token, as OAuth gives
+    | (?<=://)[^\s/\"'@]+(?=@)                           # user and password of an address
+    """,
+    re.VERBOSE,
+)
+_HEADERS = re.compile(r"(?i)\b(bearer|basic)(\s+)(?!\*)[A-Za-z0-9._~+/=-]{6,}")
+_FIELDS = re.compile(
+    r"(?i)((?:access_?token|refresh_?token|client_?secret|password|api_?key|hapikey)"
+    r"[\"']?\s*[=:]\s*[\"']?)[^\s\"'&,}]+"
+)
+_EMAIL = re.compile(r"[^\s@\"'<>(),;:\[\]{}=&?/\\]+(?:@|%40)[\w.-]+\.\w{2,}")
+_PHONE = re.compile(
+    r"""
+      (?<![\w+])(?:\+|%2B|00(?=[1-9]))\d(?:[\s().-]{0,2}\d){6,14}(?!\d)       # international
+    | (?<![\w.-])\(?\d{3}\)?[\s.-]{1,2}\d{3}[\s.-]\d{4}(?![\w-])    # national, in its usual groups
+    """,
+    re.VERBOSE,
+)
+
+_secrets: tuple[str, ...] = ()
+
+
+def register_secret(value: str) -> None:
+    """Have a secret masked in everything that is redacted from now on.
+
+    Process-wide on purpose: whoever writes a line need not know which secrets
+    there are. The forms that it takes in an address and in JSON count as well.
+    """
+    global _secrets  # noqa: PLW0603 - one registry for the process, replaced in one step
+    if len(value) >= SHORTEST_SECRET:
+        forms = {value, quote(value, safe=""), repr(value)[1:-1]}
+        forms |= {json.dumps(form)[1:-1] for form in forms}
+        # The longest first: one secret may be the beginning of another.
+        _secrets = tuple(sorted({*_secrets, *forms}, key=lambda form: (-len(form), form)))
+
+
+def forget_secrets() -> None:
+    """Empty the registry (for tests)."""
+    global _secrets  # noqa: PLW0603 - see register_secret
+    _secrets = ()
+
+
+def redact(text: str, *, personal: bool = True) -> str:
+    """Mask secrets, and where `personal` is set e-mail addresses and phone numbers too."""
+    for secret in _secrets:
+        text = text.replace(secret, MASK)
+    text = _TOKENS.sub(MASK, text)
+    text = _HEADERS.sub(rf"\1\2{MASK}", text)
+    text = _FIELDS.sub(rf"\1{MASK}", text)
+    if personal:
+        text = _PHONE.sub(MASK, _EMAIL.sub(MASK, text))
+    return text
+
+
+def redact_value(value: object, *, personal: bool = True) -> object:
+    """The same for a value that may hold texts at any depth; other objects become texts."""
+    match value:
+        case str():
+            return redact(value, personal=personal)
+        case Mapping():
+            return redact_fields(value, personal=personal)
+        case list() | tuple() | set() | frozenset():
+            return [redact_value(item, personal=personal) for item in value]
+        case None | bool() | int() | float():
+            return value
+        case _:
+            # An object is written by its text, which may hold anything.
+            return redact(str(value), personal=personal)
+
+
+def redact_fields(fields: Mapping[Any, object], *, personal: bool = True) -> dict[Any, object]:
+    """The same for named values: a name of `PERSONAL_KEYS` masks whatever it holds."""
+    return {
+        key: MASK
+        if personal and value and str(key).lower() in PERSONAL_KEYS
+        else redact_value(value, personal=personal)
+        for key, value in fields.items()
+    }

@@ -1,0 +1,133 @@
+"""Faults on demand: what a `FaultScript` lets go wrong, and when.
+
+Tests and the control API add `Fault`s to `world.faults`; `app` asks for the fault of each
+request. A fault that was never hit is still `pending`: a test can see that its trouble happened.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from syncd.sandbox.http import Request
+    from syncd.sandbox.world import SandboxWorld
+
+Kind: TypeAlias = Literal[
+    "status",
+    "status_after",
+    "html",
+    "drop_before",
+    "drop_after",
+    "timeout_before",
+    "timeout_after",
+    "cut_body",
+    "garbled_body",
+    "slow_body",
+    "empty_list",
+    "stale",
+    "half_batch",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One trouble, for the requests that it matches.
+
+    Kinds: `status` answers with `status`, `headers` and `body` and nothing happens;
+    `status_after` does so although the write took effect; `html` sends a page; `drop_*` and
+    `timeout_*` never answer, before or after the effect; `cut_body` ends the connection within
+    the body, `garbled_body` sends half of it as if it were whole, `slow_body` waits `seconds`;
+    `empty_list` shows no rows; `stale` answers from a copy of the world made when the fault
+    was added (a read); `half_batch` lets the first half of a batch's inputs take effect and
+    answers with `status`.
+    """
+
+    kind: Kind = "status"
+    side: str | None = None
+    """`ghl`, `hubspot`, or both."""
+    method: str | None = None
+    path: str = ""
+    """A regular expression, searched in the path without the side's prefix."""
+    nth: int = 1
+    """The first matching request that is hit, from 1."""
+    times: int | None = 1
+    """How many in a row are hit; None for all."""
+    status: int = 500
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: Any = None
+    seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class _Entry:
+    fault: Fault
+    pattern: re.Pattern[str]
+    seen: int = 0
+    hits: int = 0
+    copy: SandboxWorld | None = None
+
+
+class FaultScript:
+    """The faults of one world, in the order in which they were added."""
+
+    def __init__(self, world: SandboxWorld) -> None:
+        self._world = world
+        self._entries: list[_Entry] = []
+
+    def add(self, fault: Fault | None = None, **fields: Any) -> Fault:
+        """Adds a fault, or one made of fields: `add(side="ghl", status=503, times=3)`."""
+        fault = fault or Fault(**fields)
+        copy = self._world.copied() if fault.kind == "stale" else None
+        with self._world.lock:
+            self._entries.append(_Entry(fault, re.compile(fault.path), copy=copy))
+        return fault
+
+    def clear(self) -> None:
+        """Removes all faults."""
+        with self._world.lock:
+            self._entries.clear()
+
+    @property
+    def pending(self) -> list[Fault]:
+        """Faults that have not hit anything yet."""
+        return [entry.fault for entry in self._entries if not entry.hits]
+
+    @property
+    def hits(self) -> int:
+        """How many requests were hit."""
+        return sum(entry.hits for entry in self._entries)
+
+    def take(self, side: str, request: Request) -> tuple[Fault, SandboxWorld | None] | None:
+        """The fault of this request, counted; the copy that a stale answer comes from."""
+        if not self._entries:
+            return None
+        with self._world.lock:
+            chosen = None
+            for entry in self._entries:
+                if not _matches(entry, side, request):
+                    continue
+                entry.seen += 1
+                if chosen is None and _due(entry):
+                    entry.hits += 1
+                    chosen = (entry.fault, entry.copy)
+            return chosen
+
+
+def _matches(entry: _Entry, side: str, request: Request) -> bool:
+    fault = entry.fault
+    return (
+        fault.side in (None, side)
+        and fault.method in (None, request.method)
+        and entry.pattern.search(request.path) is not None
+    )
+
+
+def _due(entry: _Entry) -> bool:
+    fault = entry.fault
+    if entry.seen < fault.nth:
+        return False
+    return fault.times is None or entry.hits < fault.times

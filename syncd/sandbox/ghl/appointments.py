@@ -1,0 +1,369 @@
+"""The HighLevel endpoints of appointments and blocked time.
+
+Routed by `api`. Rules of their own stand beside the line that obeys them; all were observed on
+the live service or reported by developers unless a comment says otherwise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from syncd.sandbox.ghl import series, wire
+from syncd.sandbox.ghl.checks import (
+    EVENT_GONE,
+    NO_ASSIGNEE,
+    NO_CALENDAR,
+    NOT_IN_TEAM,
+    SLOT_GONE,
+    body_of,
+    fields,
+    known_query,
+    milliseconds,
+    moment,
+    refusal,
+    unprocessable,
+)
+from syncd.sandbox.ghl.records import FREEING, STATUSES, GhlAppointment, GhlCalendar
+from syncd.sandbox.ghl.slots import Wish, accepts
+from syncd.sandbox.moments import from_epoch_ms, to_milliseconds
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from datetime import datetime
+
+    from syncd.sandbox.ghl.call import GhlCall
+    from syncd.sandbox.http import JsonObject, Request, Response
+
+_UTC = ZoneInfo("UTC")
+"""A written time without an offset is read as UTC, which is how bookings come out shifted."""
+
+_EDIT_TYPES: Mapping[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(
+        (
+            *("title", "appointmentStatus", "assignedUserId", "description", "address"),
+            *("meetingLocationType", "meetingLocationId", "rrule", "calendarId"),
+            *("startTime", "endTime"),
+        ),
+        str,
+    ),
+    **dict.fromkeys(
+        ("overrideLocationConfig", "ignoreDateRange", "toNotify", "ignoreFreeSlotValidation"), bool
+    ),
+    # In no description, accepted, and dropped without a word.
+    "notes": (str, list),
+}
+_CREATE_TYPES = {**_EDIT_TYPES, "locationId": str, "contactId": str}
+_REQUIRED = ("calendarId", "locationId", "contactId", "startTime")
+_MEETING_TYPES = ("custom", "zoom", "gmeet", "phone", "address", "ms_teams", "google")
+_LIST_QUERY = ("locationId", "calendarId", "userId", "groupId", "startTime", "endTime")
+
+
+def list_events(call: GhlCall, request: Request, _: Mapping[str, str]) -> Response:
+    """GET /calendars/events: by the event's own time, no paging, deleted rows left out."""
+    rows, start, end = _selected(call, request)
+    within = _window(call, start, end)
+    shown = [
+        wire.event(call.location, row)
+        for row in rows
+        if within(row) and (not row.series or call.world.settings.list_masters)
+    ]
+    return call.answer({"events": sorted(shown, key=lambda row: str(row["id"]))})
+
+
+def blocked_slots(call: GhlCall, request: Request, __: Mapping[str, str]) -> Response:
+    """GET /calendars/blocked-slots: the other list of occupied time."""
+    _, start, end = _selected(call, request)
+    calendar, user = request.one("calendarId"), request.one("userId")
+    blocks = [
+        wire.block(call.location, row)
+        for row in call.location.blocks.values()
+        if not row.deleted
+        and row.start < end
+        and row.end > start
+        and (calendar is None or row.calendar == calendar)
+        and (user is None or row.user == user)
+    ]
+    return call.answer({"events": blocks})
+
+
+def get_event(call: GhlCall, _: Request, names: Mapping[str, str]) -> Response:
+    """GET /calendars/events/appointments/{id}: a deleted one answers like a living one."""
+    row = _known(call, names["event"])
+    return call.answer({call.world.settings.get_envelope: wire.event_details(call.location, row)})
+
+
+def create(call: GhlCall, request: Request, _: Mapping[str, str]) -> Response:
+    """POST /calendars/events/appointments: identical creates make duplicates."""
+    body = body_of(request)
+    fields(body, _CREATE_TYPES, required=_REQUIRED)
+    call.own(body["locationId"])
+    status = _status(call, body) or "confirmed"
+    calendar = _calendar(call, body["calendarId"])
+    if body["contactId"] not in call.location.contacts:
+        raise refusal(400, "The contact is not found")
+    start = moment(body, "startTime", _UTC)
+    assert start is not None  # noqa: S101 - `fields` has seen to it
+    end = moment(body, "endTime", _UTC) or start + calendar.slot
+    assignee = _assignee(call, calendar, body.get("assignedUserId"))
+    if not body.get("ignoreFreeSlotValidation"):
+        _bookable(
+            call,
+            Wish(
+                calendar=calendar,
+                start=start,
+                end=end,
+                assignee=assignee,
+                text=body["startTime"],
+                ignore_range=bool(body.get("ignoreDateRange")),
+            ),
+        )
+    row = _inserted(call, body, _Booking(calendar, start, end, assignee, status))
+    call.notify(body, "created", row.id)
+    return call.answer(wire.written(call.location, row), call.world.settings.create_status)
+
+
+def update(call: GhlCall, request: Request, names: Mapping[str, str]) -> Response:
+    """PUT /calendars/events/appointments/{id}: without a status it goes back to confirmed."""
+    body = body_of(request)
+    fields(body, _EDIT_TYPES)
+    row = _known(call, names["event"])
+    if row.deleted:
+        # Unknown of the live service; the harsher guess.
+        raise refusal(400, EVENT_GONE)
+    changes = _changes(call, body, row)
+    if not body.get("ignoreFreeSlotValidation"):
+        _validate_move(call, body, row, changes)
+    if row.series and (changes["start"] != row.start):
+        series.shift(call.location, row, changes["start"] - row.start)
+    call.location.change(row, updated=call.location.stamp(), **changes)
+    series.renamed(call.location, row)
+    call.notify(body, "updated", row.id)
+    return call.answer(wire.written(call.location, row))
+
+
+def delete(call: GhlCall, request: Request, names: Mapping[str, str]) -> Response:
+    """DELETE /calendars/events/{id}: softly; it wants a JSON body; blocked time as well."""
+    body_of(request)
+    location, event = call.location, names["event"]
+    block = location.blocks.get(event)
+    if block is not None and not block.deleted:
+        block.deleted = True
+        return call.answer({"succeeded": True})
+    row = location.appointments.get(event)
+    if row is None or row.deleted or row.orphaned:
+        raise refusal(400, EVENT_GONE)
+    location.delete(event)
+    return call.answer({"succeeded": True})
+
+
+def create_block(call: GhlCall, request: Request, _: Mapping[str, str]) -> Response:
+    """POST /calendars/events/block-slots: a calendar or a user, not both."""
+    body = body_of(request)
+    kinds = dict.fromkeys(
+        ("title", "calendarId", "assignedUserId", "locationId", "startTime", "endTime"), str
+    )
+    fields(body, kinds, required=("locationId", "startTime", "endTime"))
+    call.own(body["locationId"])
+    calendar, user = body.get("calendarId"), body.get("assignedUserId")
+    if (calendar is None) == (user is None):
+        raise unprocessable("Either calendarId or assignedUserId can be set, not both")
+    if calendar is not None and _calendar(call, calendar).kind != "event":
+        raise refusal(400, "The calendar is not an event calendar.")
+    start, end = moment(body, "startTime", _UTC), moment(body, "endTime", _UTC)
+    assert start is not None  # noqa: S101 - required above
+    assert end is not None  # noqa: S101
+    block = call.location.block(
+        start, end, calendar=calendar, user=user, title=body.get("title", "")
+    )
+    return call.answer(wire.block(call.location, call.location.blocks[block]), 201)
+
+
+def contact_appointments(call: GhlCall, request: Request, names: Mapping[str, str]) -> Response:
+    """GET /contacts/{id}/appointments: local times without an offset."""
+    known_query(request, ())
+    contact = names["contact"]
+    rows = [r for r in call.location.of_contact(contact) if not r.deleted and not r.series]
+    if contact not in call.location.contacts and not rows:
+        raise refusal(400, "Contact not found")
+    return call.answer({"events": [wire.contact_event(call.location, row) for row in rows]})
+
+
+@dataclass(frozen=True, slots=True)
+class _Booking:
+    calendar: GhlCalendar
+    start: datetime
+    end: datetime
+    assignee: str | None
+    status: str
+
+
+def _inserted(call: GhlCall, body: JsonObject, booking: _Booking) -> GhlAppointment:
+    location = call.location
+    stamp = location.stamp()
+    validated = not body.get("ignoreFreeSlotValidation")
+    # The rule of a series is only heard where the slot is not checked.
+    rrule = None if validated else body.get("rrule")
+    row = GhlAppointment(
+        id=location.ids.ghl(),
+        calendar=booking.calendar.id,
+        contact=body["contactId"],
+        title=body.get("title") or location.rendered_title(booking.calendar.id, body["contactId"]),
+        status=booking.status,
+        start=to_milliseconds(booking.start),
+        end=to_milliseconds(booking.end),
+        added=stamp,
+        updated=stamp,
+        assignee=booking.assignee,
+        address=body.get("address"),
+        description=body.get("description"),
+        source="third_party",
+        meeting_location_type=_meeting_type(body),
+        rrule=rrule,
+        series=rrule is not None,
+    )
+    location.insert(row)
+    if rrule is not None:
+        series.expand(location, row)
+    return row
+
+
+def _changes(call: GhlCall, body: JsonObject, row: GhlAppointment) -> dict[str, Any]:
+    status = _status(call, body)
+    calendar = _calendar(call, body.get("calendarId") or row.calendar)
+    assignee = row.assignee
+    if body.get("assignedUserId") or calendar.id != row.calendar:
+        assignee = _assignee(call, calendar, body.get("assignedUserId") or row.assignee)
+    start = moment(body, "startTime", _UTC) or row.start
+    # A start alone keeps the length.
+    end = moment(body, "endTime", _UTC) or start + (row.end - row.start)
+    changes: dict[str, Any] = {
+        "calendar": calendar.id,
+        "assignee": assignee,
+        "start": to_milliseconds(start),
+        "end": to_milliseconds(end),
+    }
+    if status is not None:
+        changes["status"] = status
+    elif call.world.settings.status_reset_on_put:
+        changes["status"] = "confirmed"
+    for key in ("title", "address", "description"):
+        if body.get(key) is not None:
+            changes[key] = body[key]
+    if changes.get("title") == "":
+        changes["title"] = call.location.rendered_title(calendar.id, row.contact)
+    if _meeting_type(body) is not None:
+        changes["meeting_location_type"] = _meeting_type(body)
+    return changes
+
+
+def _validate_move(
+    call: GhlCall, body: JsonObject, row: GhlAppointment, changes: Mapping[str, Any]
+) -> None:
+    status = changes.get("status", row.status)
+    moved = (changes["start"], changes["end"]) != (row.start, row.end)
+    reopened = row.status in FREEING and status not in FREEING
+    elsewhere = (changes["calendar"], changes["assignee"]) != (row.calendar, row.assignee)
+    if status in FREEING or not (moved or reopened or elsewhere):
+        return
+    wish = Wish(
+        calendar=call.location.calendars[changes["calendar"]],
+        start=changes["start"],
+        end=changes["end"],
+        assignee=changes["assignee"],
+        text=body.get("startTime"),
+        but=row.id,
+        ignore_range=bool(body.get("ignoreDateRange")),
+    )
+    _bookable(call, wish, moved=moved)
+
+
+def _bookable(call: GhlCall, wish: Wish, *, moved: bool = True) -> None:
+    if not accepts(call.location, wish, moved=moved):
+        raise refusal(400, SLOT_GONE)
+
+
+def _known(call: GhlCall, event: str) -> GhlAppointment:
+    row = call.location.appointments.get(event)
+    if row is None:
+        status = call.world.settings.unknown_event_status
+        raise refusal(status, "Appointment not found" if status == 404 else EVENT_GONE)
+    return row
+
+
+def _calendar(call: GhlCall, calendar: str) -> GhlCalendar:
+    found = call.location.living_calendar(calendar)
+    if found is None:
+        raise refusal(400, NO_CALENDAR)
+    return found
+
+
+def _status(call: GhlCall, body: JsonObject) -> str | None:
+    status = body.get("appointmentStatus")
+    if status is None:
+        return None
+    if status == "completed":
+        return "showed"
+    if status == "active" and call.version == "v3":
+        return "confirmed"
+    if status not in STATUSES:
+        raise unprocessable("appointmentStatus must be a valid enum value")
+    return str(status)
+
+
+def _assignee(call: GhlCall, calendar: GhlCalendar, wanted: str | None) -> str | None:
+    if wanted:
+        if wanted not in calendar.team:
+            raise unprocessable(NOT_IN_TEAM)
+        return wanted
+    if len(calendar.team) > 1 and call.world.settings.assignee_required:
+        raise unprocessable(NO_ASSIGNEE)
+    return calendar.primary
+
+
+def _meeting_type(body: JsonObject) -> str | None:
+    kind = body.get("meetingLocationType")
+    if kind is not None and kind not in _MEETING_TYPES:
+        raise unprocessable(f"meetingLocationType must be one of {', '.join(_MEETING_TYPES)}")
+    if kind is None and body.get("address"):
+        return "custom"
+    return kind
+
+
+def _selected(
+    call: GhlCall, request: Request
+) -> tuple[Iterable[GhlAppointment], datetime, datetime]:
+    known_query(request, _LIST_QUERY)
+    call.own_query(request)
+    span = [_instant(request, key) for key in ("startTime", "endTime")]
+    calendar, user = request.one("calendarId"), request.one("userId")
+    group = request.one("groupId")
+    if not (calendar or user or group):
+        raise unprocessable("Either calendarId, userId or groupId is required")
+    location = call.location
+    if calendar:
+        rows: Iterable[GhlAppointment] = location.of_calendar(_calendar(call, calendar).id)
+    else:
+        living = [c.id for c in location.calendars.values() if c.deleted_at is None]
+        rows = (row for key in living for row in location.of_calendar(key))
+    if user:
+        rows = (row for row in rows if user == row.assignee or user in row.users)
+    if group:
+        rows = (row for row in rows if location.calendars[row.calendar].group == group)
+    return rows, span[0], span[1]
+
+
+def _instant(request: Request, key: str) -> datetime:
+    # The service took windows up to 9999999999999; years that Python lacks are cut.
+    farthest = 253_000_000_000_000
+    value = milliseconds(request, key)
+    return from_epoch_ms(max(-60_000_000_000_000, min(value, farthest)))
+
+
+def _window(call: GhlCall, start: datetime, end: datetime) -> Callable[[GhlAppointment], bool]:
+    if call.world.settings.list_rule == "start":
+        return lambda row: start <= row.start <= end
+    # A row without a length is seen where it starts.
+    return lambda row: row.start <= end and max(row.end, row.start + timedelta(seconds=1)) > start

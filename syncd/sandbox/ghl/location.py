@@ -1,0 +1,459 @@
+"""One HighLevel location in memory, and what a person does in its web pages.
+
+`world.SandboxWorld` makes locations; tests, the demo and the control API edit them; the API
+handlers read and write through the same methods. Slots are worked out in `slots`, series in
+`series`, JSON in `wire`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, time, timedelta
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from syncd.sandbox.ghl import series
+from syncd.sandbox.ghl.contacts_book import ContactBook
+from syncd.sandbox.ghl.records import GhlAppointment, GhlBlock, GhlCalendar, GhlNote, GhlUser
+from syncd.sandbox.moments import EPOCH, instant, to_milliseconds
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from threading import RLock
+
+    from syncd.sandbox.ids import Ids
+    from syncd.sandbox.settings import SandboxSettings
+
+ALL_WEEK = frozenset(range(7))
+RESTORE_WINDOW = timedelta(minutes=30)
+"""A restored calendar brings back what was deleted this long before or after it."""
+
+_EDITABLE = frozenset(
+    {
+        *("title", "status", "assignee", "address", "description", "notes", "users"),
+        *("calendar", "contact", "start", "end"),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What every part of a world shares: its clock, ids, settings and lock."""
+
+    now: Callable[[], datetime]
+    ids: Ids
+    settings: Callable[[], SandboxSettings]
+    lock: RLock
+
+
+class GhlLocation:
+    """A location: calendars, users, contacts and appointments.
+
+    Public methods are a person's edits; each moves the modification stamp of what it changes.
+    Records that they return are copies.
+    """
+
+    def __init__(
+        self,
+        around: Surroundings,
+        *,
+        id: str,  # noqa: A002 - the vendor's word
+        name: str,
+        timezone: str,
+        token: str,
+        country: str,
+    ) -> None:
+        self.id = id
+        self.name = name
+        self.timezone = timezone
+        self.tokens = {token}
+        self.token = token
+        self.country = country
+        self.company_id = "SandboxCompanyAAA001"
+        self.suspended = False
+        self.allow_duplicate_contacts = around.settings().allow_duplicate_contacts
+        self.calendars: dict[str, GhlCalendar] = {}
+        self.users: dict[str, GhlUser] = {}
+        self.groups: dict[str, str] = {}
+        self.blocks: dict[str, GhlBlock] = {}
+        self.notes: dict[str, GhlNote] = {}
+        self.contacts = ContactBook(around)
+        self.appointments: dict[str, GhlAppointment] = {}
+        self._by_calendar: dict[str, dict[str, None]] = {}
+        self._by_contact: dict[str, dict[str, None]] = {}
+        self._by_day: dict[int, dict[str, None]] = {}
+        self._around = around
+
+    # What a person does with appointments.
+
+    def book(
+        self,
+        calendar: str,
+        contact: str,
+        start: datetime | str,
+        minutes: float = 30,
+        *,
+        title: str | None = None,
+        status: str = "confirmed",
+        assignee: str | None = None,
+        address: str | None = None,
+        description: str | None = None,
+        **extra: Any,
+    ) -> str:
+        """Books without any check, as a person may; returns the id.
+
+        An empty title becomes the contact's name, a missing assignee the calendar's first
+        team member. `extra` are further fields of `GhlAppointment` (notes, users, source, …).
+
+        Raises:
+            KeyError: no such calendar or contact.
+        """
+        with self._around.lock:
+            begins = to_milliseconds(instant(start))
+            stamp = self.stamp()
+            row = GhlAppointment(
+                id=self._around.ids.ghl(),
+                calendar=calendar,
+                contact=contact,
+                title=title or self.rendered_title(calendar, contact),
+                status=status,
+                start=begins,
+                end=begins + timedelta(minutes=minutes),
+                added=stamp,
+                updated=stamp,
+                assignee=assignee or self.calendars[calendar].primary,
+                address=address,
+                description=description,
+                **extra,
+            )
+            self.insert(row)
+            return row.id
+
+    def edit(self, appointment: str, **fields: Any) -> str:
+        """Changes fields of an appointment; returns its id afterwards.
+
+        Fields: title, status, assignee, address, description, notes, users, calendar, start,
+        end, and contact (which only a merge of contacts does). The id changes where an
+        instance of a series moves.
+
+        Raises:
+            KeyError: no such appointment.
+            TypeError: no such field.
+        """
+        unknown = set(fields) - _EDITABLE
+        if unknown:
+            raise TypeError(f"appointments have no {', '.join(sorted(unknown))}")
+        with self._around.lock:
+            for key in {"start", "end"} & set(fields):
+                fields[key] = to_milliseconds(instant(fields[key]))
+            row = self.appointments[appointment]
+            self.change(row, updated=self.stamp(), **fields)
+            return series.renamed(self, row)
+
+    def move(
+        self, appointment: str, start: datetime | str, end: datetime | str | None = None
+    ) -> str:
+        """Moves an appointment, keeping its length unless `end` is given; returns its id."""
+        begins = instant(start)
+        with self._around.lock:
+            row = self.appointments[appointment]
+            return self.edit(appointment, start=begins, end=end or begins + (row.end - row.start))
+
+    def delete(self, appointment: str) -> None:
+        """Deletes softly: get by id still answers, lists leave it out."""
+        with self._around.lock:
+            self._delete(self.appointments[appointment])
+
+    def undelete(self, appointment: str) -> None:
+        """What restoring a calendar does to one of its appointments."""
+        with self._around.lock:
+            row = self.appointments[appointment]
+            self.change(row, deleted=False, deleted_at=None, updated=self.stamp())
+
+    def get(self, appointment: str) -> GhlAppointment:
+        """A copy of an appointment, deleted ones included.
+
+        Raises:
+            KeyError: no such appointment.
+        """
+        with self._around.lock:
+            return _copy(self.appointments[appointment])
+
+    def events(self) -> list[GhlAppointment]:
+        """Copies of all living appointments, instances included, by start."""
+        with self._around.lock:
+            living = (a for a in self.appointments.values() if not a.deleted and not a.series)
+            return sorted(map(_copy, living), key=lambda row: (row.start, row.id))
+
+    def add_series(
+        self,
+        calendar: str,
+        contact: str,
+        start: datetime | str,
+        minutes: float = 30,
+        *,
+        rrule: str = "RRULE:FREQ=WEEKLY;INTERVAL=1;COUNT=4",
+        **fields: Any,
+    ) -> str:
+        """Books a series; returns the master's id. Instances are `instances(master)`."""
+        with self._around.lock:
+            master = self.book(
+                calendar, contact, start, minutes, **fields, rrule=rrule, series=True
+            )
+            series.expand(self, self.appointments[master])
+            return master
+
+    def instances(self, master: str) -> list[str]:
+        """The ids of the living instances of a series, by start."""
+        with self._around.lock:
+            rows = [a for a in self.appointments.values() if a.master == master and not a.deleted]
+            return [row.id for row in sorted(rows, key=lambda row: row.start)]
+
+    def move_series(self, master: str, by: timedelta) -> list[str]:
+        """Moves a whole series; returns the instances' new ids."""
+        with self._around.lock:
+            series.shift(self, self.appointments[master], by)
+            return self.instances(master)
+
+    # What a person does with calendars, users and contacts.
+
+    def add_calendar(
+        self,
+        name: str = "",
+        *,
+        kind: str = "round_robin",
+        team: Sequence[str] = (),
+        slot_minutes: float = 30,
+        interval_minutes: float | None = None,
+        buffer_minutes: float = 0,
+        pre_buffer_minutes: float = 0,
+        opens: time = time(0),
+        closes: time | None = None,
+        open_days: Iterable[int] = ALL_WEEK,
+        notice: timedelta = timedelta(0),
+        **extra: Any,
+    ) -> str:
+        """Adds a calendar, open around the clock unless told otherwise; returns its id."""
+        with self._around.lock:
+            calendar = GhlCalendar(
+                id=self._around.ids.ghl(),
+                name=name or kind.replace("_", " ").title(),
+                kind=kind,
+                team=list(team),
+                slot=timedelta(minutes=slot_minutes),
+                interval=timedelta(minutes=interval_minutes or slot_minutes),
+                buffer=timedelta(minutes=buffer_minutes),
+                pre_buffer=timedelta(minutes=pre_buffer_minutes),
+                opens=opens,
+                closes=closes,
+                open_days=frozenset(open_days),
+                notice=notice,
+                **extra,
+            )
+            self.calendars[calendar.id] = calendar
+            return calendar.id
+
+    def delete_calendar(self, calendar: str) -> None:
+        """Deletes a calendar and, with it, all of its appointments."""
+        with self._around.lock:
+            self.calendars[calendar].deleted_at = self.stamp()
+            for row in list(self.of_calendar(calendar)):
+                self._delete(row)
+
+    def restore_calendar(self, calendar: str) -> None:
+        """Restores a calendar and what was deleted with it, under the same ids."""
+        with self._around.lock:
+            gone_at = self.calendars[calendar].deleted_at
+            self.calendars[calendar].deleted_at = None
+            for row in list(self.appointments.values()):
+                if row.calendar == calendar and row.deleted_at is not None and gone_at is not None:  # noqa: SIM102
+                    if abs(row.deleted_at - gone_at) <= RESTORE_WINDOW:
+                        self.change(row, deleted=False, deleted_at=None)
+
+    def deactivate_calendar(self, calendar: str, *, active: bool = False) -> None:
+        """Makes a calendar a draft; its appointments stay. `active=True` brings it back."""
+        with self._around.lock:
+            self.calendars[calendar].active = active
+
+    def set_team(self, calendar: str, team: Sequence[str]) -> None:
+        """Replaces the team of a calendar."""
+        with self._around.lock:
+            self.calendars[calendar].team = list(team)
+
+    def add_group(self, name: str) -> str:
+        """Adds a calendar group; returns its id."""
+        with self._around.lock:
+            group = self._around.ids.ghl()
+            self.groups[group] = name
+            return group
+
+    def add_user(
+        self, name: str, email: str, phone: str = "", *, personal_calendar: bool = False
+    ) -> str:
+        """Adds a user; returns its id. The service makes a personal calendar with one."""
+        with self._around.lock:
+            user = GhlUser(id=self._around.ids.ghl(), name=name, email=email, phone=phone)
+            self.users[user.id] = user
+            if personal_calendar:
+                self.add_calendar(f"{name}'s Personal Calendar", kind="personal", team=[user.id])
+            return user.id
+
+    def add_contact(
+        self, name: str = "", email: str | None = None, phone: str | None = None, **fields: Any
+    ) -> str:
+        """Adds a contact without looking for duplicates; returns its id.
+
+        `fields` are the API's other names: additionalEmails, tags, timezone, address1, ….
+        """
+        with self._around.lock:
+            values = {"name": name, "email": email, "phone": phone, **fields}
+            return self.contacts.add(values).id
+
+    def edit_contact(self, contact: str, **fields: Any) -> None:
+        """Changes a contact; `fields` are the API's names."""
+        with self._around.lock:
+            self.contacts.change(self.contacts[contact], fields)
+
+    def delete_contact(self, contact: str) -> None:
+        """Deletes a contact; its appointments become orphans that nobody can delete."""
+        with self._around.lock:
+            self.contacts.remove(contact)
+            for key in list(self._by_contact.get(contact, ())):
+                row = self.appointments[key]
+                if not row.deleted:
+                    self.change(row, orphaned=True, status="invalid")
+
+    def merge_contacts(self, survivor: str, other: str) -> None:
+        """Merges `other` away: its appointments go over to the survivor."""
+        with self._around.lock:
+            for key in list(self._by_contact.get(other, ())):
+                row = self.appointments[key]
+                self.change(row, contact=survivor, updated=self.stamp())
+            self.contacts.remove(other)
+
+    def block(
+        self,
+        start: datetime | str,
+        end: datetime | str,
+        *,
+        calendar: str | None = None,
+        user: str | None = None,
+        title: str = "Blocked",
+    ) -> str:
+        """Blocks time of a calendar or of a user; returns the id."""
+        with self._around.lock:
+            stamp = self.stamp()
+            block = GhlBlock(
+                id=self._around.ids.ghl(),
+                title=title,
+                start=instant(start),
+                end=instant(end),
+                calendar=calendar,
+                user=user,
+                added=stamp,
+                updated=stamp,
+            )
+            self.blocks[block.id] = block
+            return block.id
+
+    # What the API handlers use as well.
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The location's time zone."""
+        return ZoneInfo(self.timezone)
+
+    @property
+    def settings(self) -> SandboxSettings:
+        """The settings of the world."""
+        return self._around.settings()
+
+    @property
+    def ids(self) -> Ids:
+        """The ids of the world."""
+        return self._around.ids
+
+    def stamp(self) -> datetime:
+        """The current instant, to the millisecond."""
+        return to_milliseconds(self._around.now())
+
+    def living_calendar(self, calendar: str | None) -> GhlCalendar | None:
+        """A calendar that is not deleted."""
+        found = self.calendars.get(calendar or "")
+        return found if found is not None and found.deleted_at is None else None
+
+    def rendered_title(self, calendar: str, contact: str) -> str:
+        """The title that the service gives where the booking has none."""
+        template = self.calendars[calendar].title_template
+        return template.replace("{{contact.name}}", self.contacts[contact].name)
+
+    def of_calendar(self, calendar: str) -> Iterator[GhlAppointment]:
+        """The living appointments of a calendar, in no order that means anything."""
+        return (self.appointments[key] for key in self._by_calendar.get(calendar, ()))
+
+    def of_contact(self, contact: str) -> Iterator[GhlAppointment]:
+        """All appointments of a contact, deleted ones included."""
+        return (self.appointments[key] for key in self._by_contact.get(contact, ()))
+
+    def near(self, start: datetime, end: datetime) -> Iterator[GhlAppointment]:
+        """The living appointments on the days that a span touches; some come twice."""
+        for day in range(_day(start), _day(end) + 1):
+            for key in self._by_day.get(day, ()):
+                yield self.appointments[key]
+
+    def insert(self, row: GhlAppointment) -> None:
+        """Puts a new row in its place."""
+        self.appointments[row.id] = row
+        self._by_contact.setdefault(row.contact, {})[row.id] = None
+        self._file(row)
+
+    def change(self, row: GhlAppointment, **fields: Any) -> None:
+        """Sets fields of a row and keeps it findable; stamps are the caller's."""
+        self._unfile(row)
+        self._by_contact.get(row.contact, {}).pop(row.id, None)
+        for key, value in fields.items():
+            setattr(row, key, value)
+        self._by_contact.setdefault(row.contact, {})[row.id] = None
+        self._file(row)
+
+    def rename(self, row: GhlAppointment, new_id: str) -> None:
+        """Gives a row another id: the old one is unknown from now on."""
+        self._unfile(row)
+        self._by_contact.get(row.contact, {}).pop(row.id, None)
+        del self.appointments[row.id]
+        row.id = new_id
+        self.insert(row)
+
+    def _delete(self, row: GhlAppointment) -> None:
+        stamp = self.stamp()
+        moves = {"updated": stamp} if self.settings.delete_moves_date_updated else {}
+        self.change(row, deleted=True, deleted_at=stamp, **moves)
+        if row.series:
+            for instance in self.instances(row.id):
+                self._delete(self.appointments[instance])
+
+    def _file(self, row: GhlAppointment) -> None:
+        if row.deleted:
+            return
+        self._by_calendar.setdefault(row.calendar, {})[row.id] = None
+        for day in _days(row):
+            self._by_day.setdefault(day, {})[row.id] = None
+
+    def _unfile(self, row: GhlAppointment) -> None:
+        self._by_calendar.get(row.calendar, {}).pop(row.id, None)
+        for day in _days(row):
+            self._by_day.get(day, {}).pop(row.id, None)
+
+
+def _copy(row: GhlAppointment) -> GhlAppointment:
+    return replace(row, users=list(row.users))
+
+
+def _day(moment: datetime) -> int:
+    return (moment - EPOCH).days
+
+
+def _days(row: GhlAppointment) -> range:
+    # An end before the start, or years later, must not fill the index.
+    first = _day(row.start)
+    return range(first, max(first, min(_day(row.end), first + 400)) + 1)

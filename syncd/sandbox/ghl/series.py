@@ -1,0 +1,100 @@
+"""Recurring appointments: a master, and instances whose ids tell their start and length.
+
+Called by `location`. It understands the part of RFC 5545 that the tests need: FREQ (DAILY,
+WEEKLY, MONTHLY), INTERVAL, COUNT, UNTIL and an EXDATE line; a rule without an end is expanded to
+one year's instances, because the service's own bound is not documented.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from syncd.sandbox.moments import epoch_ms
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from syncd.sandbox.ghl.location import GhlLocation
+    from syncd.sandbox.ghl.records import GhlAppointment
+
+_ENDLESS = timedelta(days=365)
+
+
+def instance_id(row: GhlAppointment) -> str:
+    """`master_startms_durationseconds`, the shape that the vendor's examples show."""
+    seconds = int((row.end - row.start).total_seconds())
+    return f"{row.master}_{epoch_ms(row.start)}_{seconds}"
+
+
+def renamed(location: GhlLocation, row: GhlAppointment) -> str:
+    """Gives a moved instance the id that its new time asks for; returns the id in force."""
+    if row.master is not None and row.id != instance_id(row):
+        location.rename(row, instance_id(row))
+    return row.id
+
+
+def expand(location: GhlLocation, master: GhlAppointment) -> None:
+    """Makes the instances of a master, at the same local time of day each."""
+    length = master.end - master.start
+    for start in _starts(location, master):
+        row = replace(
+            master,
+            master=master.id,
+            series=False,
+            start=start,
+            end=start + length,
+            users=list(master.users),
+        )
+        row.id = instance_id(row)
+        location.insert(row)
+
+
+def shift(location: GhlLocation, master: GhlAppointment, by: timedelta) -> None:
+    """Moves a master and each living instance by the same amount."""
+    stamp = location.stamp()
+    location.change(master, start=master.start + by, end=master.end + by, updated=stamp)
+    rows = [location.appointments[key] for key in location.instances(master.id)]
+    # Later ones first, where they move forward: two instances must never share an id.
+    for row in sorted(rows, key=lambda row: row.start, reverse=by > timedelta(0)):
+        location.change(row, start=row.start + by, end=row.end + by, updated=stamp)
+        renamed(location, row)
+
+
+def _starts(location: GhlLocation, master: GhlAppointment) -> Iterator[datetime]:
+    rule, without = _parts(master.rrule or "")
+    last = _moment(rule["UNTIL"]) if "UNTIL" in rule else master.start + _ENDLESS
+    count = int(rule.get("COUNT", "1000"))
+    step = int(rule.get("INTERVAL", "1"))
+    first = master.start.astimezone(location.zone).replace(tzinfo=None)
+    for number in range(count):
+        local = _nth(first, rule.get("FREQ", "DAILY"), number * step)
+        start = local.replace(tzinfo=location.zone).astimezone(master.start.tzinfo)
+        if start > last:
+            return
+        if start not in without:
+            yield start
+
+
+def _nth(first: datetime, frequency: str, steps: int) -> datetime:
+    if frequency == "MONTHLY":
+        months = first.month - 1 + steps
+        return first.replace(year=first.year + months // 12, month=months % 12 + 1)
+    return first + timedelta(days=steps * (7 if frequency == "WEEKLY" else 1))
+
+
+def _parts(text: str) -> tuple[dict[str, str], set[datetime]]:
+    rule: dict[str, str] = {}
+    without: set[datetime] = set()
+    for line in text.splitlines():
+        name, _, value = line.partition(":")
+        if name.upper() == "EXDATE":
+            without |= {_moment(part) for part in value.split(",")}
+        elif name.upper() == "RRULE":
+            rule |= dict(part.split("=", 1) for part in value.split(";") if "=" in part)
+    return rule, without
+
+
+def _moment(text: str) -> datetime:
+    return datetime.strptime(text + "+0000", "%Y%m%dT%H%M%SZ%z")

@@ -1,0 +1,403 @@
+"""One HubSpot account in memory, and what a person does in its web pages.
+
+`world.SandboxWorld` makes it; tests, the demo and the control API edit it; the API handlers use
+its tables, owners, pipelines and associations.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from syncd.sandbox.hubspot.records import (
+    APPOINTMENTS,
+    CONTACTS,
+    PERSON,
+    HubspotRecord,
+    Origin,
+    Owner,
+    Pipeline,
+    Stage,
+)
+from syncd.sandbox.hubspot.schema import (
+    PropertyDef,
+    appointment_definitions,
+    contact_definitions,
+    option_of,
+)
+from syncd.sandbox.hubspot.table import ObjectTable
+from syncd.sandbox.moments import instant, iso_ms
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from syncd.sandbox.ghl.location import Surroundings
+
+ASSOCIATION_TYPES = {(APPOINTMENTS, CONTACTS): 906, (CONTACTS, APPOINTMENTS): 907}
+"""HUBSPOT_DEFINED association types, from the vendor's table."""
+
+
+class HubspotPortal:
+    """An account: appointments, contacts, owners.
+
+    Public methods are a person's edits; each moves the modification stamp of what it changes,
+    except for associations, which the vendor does not count. Records returned are copies.
+    """
+
+    portal_id = 24_600_001
+
+    def __init__(self, around: Surroundings) -> None:
+        self._around = around
+        self.owners: dict[str, Owner] = {}
+        self.pipelines: dict[str, list[Pipeline]] = {
+            APPOINTMENTS: [_default_pipeline(around.settings().hubspot_status)],
+            CONTACTS: [],
+        }
+        self.appointments = ObjectTable(
+            around,
+            type_id=APPOINTMENTS,
+            plural="appointments",
+            definitions=appointment_definitions(around.settings()),
+            known_owner=self._is_owner,
+        )
+        self.people = ObjectTable(
+            around,
+            type_id=CONTACTS,
+            plural="contacts",
+            definitions=contact_definitions(),
+            known_owner=self._is_owner,
+        )
+        self.activated = around.settings().activated
+        self.blocklist: set[str] = set()
+        self.refresh_pipelines()
+
+    # What a person does with appointments.
+
+    def create(self, properties: Mapping[str, Any], contacts: Iterable[str] = ()) -> str:
+        """Makes an appointment with its contacts; returns the id.
+
+        Values may be aware datetimes, numbers and None besides texts.
+
+        Raises:
+            ValueError: a property does not exist or does not take the value.
+            KeyError: no such contact.
+        """
+        with self._around.lock:
+            row = self.make(self.appointments, self._valid(self.appointments, properties), PERSON)
+            for contact in contacts:
+                self.associate(row.id, contact)
+            return row.id
+
+    def edit(self, record: str, **properties: Any) -> None:
+        """Changes properties of an appointment; None or "" clears one."""
+        with self._around.lock:
+            row = self._living(self.appointments, record)
+            self.appointments.write(row, self._valid(self.appointments, properties, row.id), PERSON)
+
+    def archive(self, record: str) -> None:
+        """Moves an appointment to the recycling bin."""
+        with self._around.lock:
+            self.appointments.archive(self._living(self.appointments, record))
+
+    def restore(self, record: str) -> None:
+        """Restores an appointment from the bin, as only the web pages can.
+
+        Raises:
+            KeyError: it is not in the bin, or no longer.
+        """
+        with self._around.lock:
+            row = self.appointments.binned(record)
+            if row is None:
+                raise KeyError(record)
+            self.appointments.restore(row)
+            if not self._around.settings().restore_associations:
+                self.unlink_all(row)
+
+    def merge(self, primary: str, secondary: str) -> str:
+        """Merges two appointments; returns the survivor's id, normally a new one."""
+        with self._around.lock:
+            return self.merged(self.appointments, primary, secondary)
+
+    def gdpr_delete(self, record: str) -> None:
+        """Removes an appointment for good, without a trace in the bin."""
+        with self._around.lock:
+            row = self.appointments.rows[record]
+            self.unlink_all(row)
+            self.appointments.forget(row)
+
+    def associate(self, record: str, contact: str) -> None:
+        """Associates a contact; no modification stamp moves."""
+        with self._around.lock:
+            self.link(APPOINTMENTS, record, CONTACTS, contact)
+
+    def dissociate(self, record: str, contact: str) -> None:
+        """Removes the association with a contact; no modification stamp moves."""
+        with self._around.lock:
+            self.unlink(APPOINTMENTS, record, CONTACTS, contact)
+
+    def get(self, record: str) -> HubspotRecord:
+        """A copy of an appointment, archived ones included; an old id finds the survivor.
+
+        Raises:
+            KeyError: no such record.
+        """
+        with self._around.lock:
+            table = self.appointments
+            return deepcopy(table.rows[table.survivors.get(record, record)])
+
+    def records(self) -> list[HubspotRecord]:
+        """Copies of the living appointments, by id."""
+        with self._around.lock:
+            return [deepcopy(row) for row in self.appointments.after(None) if not row.archived]
+
+    def archived(self) -> list[HubspotRecord]:
+        """Copies of the appointments in the bin, by id."""
+        with self._around.lock:
+            return [deepcopy(row) for row in self.appointments.after(None) if row.archived]
+
+    # What a person does with contacts, owners and properties.
+
+    def add_contact(
+        self, name: str = "", email: str | None = None, phone: str | None = None, **properties: Any
+    ) -> str:
+        """Adds a contact; returns its id. Raises ValueError for an address that is taken."""
+        first, _, last = name.partition(" ")
+        values = {"firstname": first, "lastname": last, "email": email, "phone": phone}
+        given = {key: value for key, value in (values | properties).items() if value}
+        with self._around.lock:
+            return self.people.create(self._valid(self.people, given), PERSON).id
+
+    def edit_contact(self, contact: str, **properties: Any) -> None:
+        """Changes a contact."""
+        with self._around.lock:
+            row = self._living(self.people, contact)
+            self.people.write(row, self._valid(self.people, properties, row.id), PERSON)
+
+    def archive_contact(self, contact: str) -> None:
+        """Deletes a contact; its associations go with it."""
+        with self._around.lock:
+            row = self._living(self.people, contact)
+            self.unlink_all(row)
+            self.people.archive(row)
+
+    def merge_contacts(self, primary: str, secondary: str) -> str:
+        """Merges two contacts; returns the survivor's id."""
+        with self._around.lock:
+            return self.merged(self.people, primary, secondary)
+
+    def get_contact(self, contact: str) -> HubspotRecord:
+        """A copy of a contact, archived ones included; an old id finds the survivor."""
+        with self._around.lock:
+            return deepcopy(self.people.rows[self.people.survivors.get(contact, contact)])
+
+    def contact_records(self) -> list[HubspotRecord]:
+        """Copies of the living contacts, by id."""
+        with self._around.lock:
+            return [deepcopy(row) for row in self.people.after(None) if not row.archived]
+
+    def add_owner(self, name: str, email: str | None = None) -> str:
+        """Adds an owner; returns its id, which is not the user's."""
+        first, _, last = name.partition(" ")
+        with self._around.lock:
+            key = self._around.ids.hubspot("owners")
+            self.owners[key] = Owner(
+                id=key,
+                user_id=int(key) - 70_000_000,
+                email=email,
+                first_name=first,
+                last_name=last,
+                created=self.appointments.stamp(),
+            )
+            return key
+
+    def archive_owner(self, owner: str) -> None:
+        """Deactivates an owner: invisible by default, and no new owner of anything."""
+        with self._around.lock:
+            self.owners[owner].archived = True
+
+    def add_property(self, name: str, **definition: Any) -> None:
+        """Adds a property to appointments: type, field_type, options (texts), unique, …."""
+        with self._around.lock:
+            table = self.appointments
+            group = definition.pop("group", "appointment_information")
+            options = [
+                option_of({"label": value, "value": value})
+                for value in definition.pop("options", ())
+            ]
+            table.groups.setdefault(group, group)
+            kind = definition.pop("type", "string")
+            table.definitions[name] = PropertyDef(
+                name=name,
+                label=definition.pop("label", name),
+                type=kind,
+                field_type=definition.pop("field_type", "select" if options else "text"),
+                group=group,
+                options=options,
+                created=table.stamp(),
+                updated=table.stamp(),
+                **definition,
+            )
+
+    # What the API handlers use as well.
+
+    def table(self, name: str) -> ObjectTable | None:
+        """The table of an object type, by its id or its name."""
+        if name in (APPOINTMENTS, "appointments", "appointment"):
+            return self.appointments
+        return self.people if name in (CONTACTS, "contacts", "contact") else None
+
+    def tables(self) -> tuple[ObjectTable, ObjectTable]:
+        """All tables."""
+        return self.appointments, self.people
+
+    def link(self, from_type: str, one: str, to_type: str, other: str, kind: int = 0) -> None:
+        """Associates two living records, in both directions.
+
+        Raises:
+            KeyError: one of them does not exist.
+        """
+        rows = {from_type: self._living(self._at(from_type), one)}
+        rows[to_type] = self._living(self._at(to_type), other)
+        for source, target in ((from_type, to_type), (to_type, from_type)):
+            kinds = rows[source].links.setdefault(target, {}).setdefault(rows[target].id, set())
+            kinds.add(ASSOCIATION_TYPES[source, target])
+        if kind and kind != ASSOCIATION_TYPES[from_type, to_type]:
+            rows[from_type].links[to_type][rows[to_type].id].add(kind)
+
+    def unlink(self, from_type: str, one: str, to_type: str, other: str) -> None:
+        """Removes every association between two records; none is no mistake."""
+        for source, record, target, linked in (
+            (from_type, one, to_type, other),
+            (to_type, other, from_type, one),
+        ):
+            table = self._at(source)
+            row = table.rows.get(table.survivors.get(record, record))
+            if row is not None:
+                other_table = self._at(target)
+                row.links.get(target, {}).pop(other_table.survivors.get(linked, linked), None)
+
+    def unlink_all(self, row: HubspotRecord) -> None:
+        """Removes all associations of a record."""
+        for target, linked in row.links.items():
+            for other in linked:
+                peer = self._at(target).rows.get(other)
+                if peer is not None:
+                    for back in peer.links.values():
+                        back.pop(row.id, None)
+        row.links = {}
+
+    def merged(self, table: ObjectTable, primary: str, secondary: str) -> str:
+        """Merges two living records of a table; both old ids lead to the survivor."""
+        first, second = self._living(table, primary), self._living(table, secondary)
+        new_id = first.id if self._keeps_id() else self._around.ids.hubspot(table.plural)
+        row = HubspotRecord(
+            id=new_id,
+            created=min(first.created, second.created),
+            updated=table.stamp(),
+            properties=_merged_properties(first, second),
+            history={**deepcopy(second.history), **deepcopy(first.history)},
+        )
+        links = [
+            (target, other)
+            for old in (first, second)
+            for target in old.links
+            for other in old.links[target]
+        ]
+        for old in (first, second):
+            self.unlink_all(old)
+            table.forget(old)
+        table.adopt(row)
+        if table.is_contacts:
+            table.claim_emails(row)
+        table.survivors = {
+            key: new_id if value in (first.id, second.id) else value
+            for key, value in table.survivors.items()
+        } | {old: new_id for old in (first.id, second.id) if old != new_id}
+        for target, other in links:
+            self.link(table.type_id, new_id, target, other)
+        return new_id
+
+    def refresh_pipelines(self) -> None:
+        """Brings the options of the pipeline properties up to the pipelines."""
+        definitions = self.appointments.definitions
+        pipelines = self.pipelines[APPOINTMENTS]
+        definitions["hs_pipeline"].options = [
+            option_of({"label": row.label, "value": row.id}) for row in pipelines
+        ]
+        definitions["hs_pipeline_stage"].options = [
+            option_of({"label": stage.label, "value": stage.id})
+            for row in pipelines
+            for stage in row.stages
+        ]
+
+    def make(self, table: ObjectTable, values: Mapping[str, str], origin: Origin) -> HubspotRecord:
+        """Makes a record of checked values, with what the account adds by itself."""
+        return table.create(self._with_defaults(table, values), origin)
+
+    def _with_defaults(self, table: ObjectTable, values: Mapping[str, str]) -> dict[str, str]:
+        """What a new record gets by itself: on an account that works by stages, the first."""
+        if table.is_contacts or self._around.settings().hubspot_status != "pipeline":
+            return dict(values)
+        pipeline = self.pipelines[APPOINTMENTS][0]
+        stage = {"hs_pipeline": pipeline.id, "hs_pipeline_stage": pipeline.stages[0].id}
+        return stage | dict(values)
+
+    def _keeps_id(self) -> bool:
+        return self._around.settings().merge_keeps_primary_id
+
+    def _is_owner(self, owner: str) -> bool:
+        found = self.owners.get(owner)
+        return found is not None and not found.archived
+
+    def _at(self, type_id: str) -> ObjectTable:
+        found = self.table(type_id)
+        if found is None:
+            raise KeyError(type_id)
+        return found
+
+    def _living(self, table: ObjectTable, record: str) -> HubspotRecord:
+        row = table.living(record)
+        if row is None:
+            raise KeyError(record)
+        return row
+
+    def _valid(
+        self, table: ObjectTable, values: Mapping[str, Any], record: str | None = None
+    ) -> dict[str, str]:
+        texts = {name: _text(value) for name, value in values.items()}
+        kept, problems = table.checked(texts, record)
+        if problems:
+            raise ValueError("; ".join(f"{row.name}: {row.message}" for row in problems))
+        return kept
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    return iso_ms(instant(value)) if isinstance(value, datetime) else str(value)
+
+
+def _merged_properties(first: HubspotRecord, second: HubspotRecord) -> dict[str, str]:
+    values = {**second.properties, **first.properties}
+    before = [row.properties.get("hs_merged_object_ids", "") for row in (first, second)]
+    ids = [part for text in before for part in text.split(";") if part]
+    values["hs_merged_object_ids"] = ";".join([*ids, first.id, second.id])
+    emails = {second.properties.get("email"), *_additional(first), *_additional(second)}
+    others = sorted(email for email in emails if email and email != values.get("email"))
+    if others:
+        values["hs_additional_emails"] = ";".join(others)
+    return values
+
+
+def _additional(row: HubspotRecord) -> list[str]:
+    return [part for part in row.properties.get("hs_additional_emails", "").split(";") if part]
+
+
+def _default_pipeline(kind: str) -> Pipeline:
+    # Observed labels of one account that keeps its status in stages; ids differ per account.
+    labels = ("Still Working", "Completed", "Canceled", "Sale")
+    if kind != "pipeline":
+        labels = ("Scheduled", "Completed", "Cancelled", "No show")
+    stages = [Stage(id=str(981_000_000 + n), label=label) for n, label in enumerate(labels)]
+    return Pipeline(id="980000000", label="Appointments pipeline", stages=stages)

@@ -1,0 +1,284 @@
+"""All records of one HubSpot object type: writes with their checks, unique values, history.
+
+Used by `portal` (a person's edits) and by the API handlers; both go through `write`, so that
+stamps, history and the search index's delay hold for either.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from syncd.sandbox.hubspot.errors import Problem
+from syncd.sandbox.hubspot.phones import searchable
+from syncd.sandbox.hubspot.records import HubspotRecord, Origin, Written
+from syncd.sandbox.hubspot.schema import PropertyDef, cleaned
+from syncd.sandbox.moments import epoch_ms, iso_ms, to_milliseconds
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from datetime import datetime
+
+    from syncd.sandbox.ghl.location import Surroundings
+
+BIN = timedelta(days=90)
+"""An archived record is restorable, and readable as archived, for so long."""
+
+
+class ObjectTable:
+    """Appointments or contacts of an account."""
+
+    def __init__(
+        self,
+        around: Surroundings,
+        *,
+        type_id: str,
+        plural: str,
+        definitions: Iterable[PropertyDef],
+        known_owner: Callable[[str], bool],
+    ) -> None:
+        self.type_id = type_id
+        self.plural = plural
+        self.singular = plural.removesuffix("s")
+        self.is_contacts = plural == "contacts"
+        self.created_name = "createdate" if self.is_contacts else "hs_createdate"
+        self.modified_name = "lastmodifieddate" if self.is_contacts else "hs_lastmodifieddate"
+        self.definitions = {row.name: row for row in definitions}
+        self.groups = {row.group: row.group.replace("_", " ") for row in self.definitions.values()}
+        self.rows: dict[str, HubspotRecord] = {}
+        self.order: list[int] = []
+        """All ids, growing: pages of a list go along it."""
+        self.survivors: dict[str, str] = {}
+        """Where a record went that was merged away."""
+        self.by_change: list[tuple[int, int]] = []
+        """Modification stamp (ms) and id of every write, in order: what a search by stamp scans."""
+        self._unique: dict[str, dict[str, str]] = {}
+        self._around = around
+        self._known_owner = known_owner
+
+    # Finding.
+
+    def living(self, record: str) -> HubspotRecord | None:
+        """A record that is not archived; an id that was merged away finds the survivor."""
+        row = self.rows.get(self.survivors.get(record, record))
+        return row if row is not None and not row.archived else None
+
+    def binned(self, record: str) -> HubspotRecord | None:
+        """An archived record that has not left the recycling bin yet."""
+        row = self.rows.get(record)
+        if row is None or row.archived_at is None or not row.archived:
+            return None
+        return row if row.archived_at + BIN > self._around.now() else None
+
+    def holder(self, name: str, value: str) -> HubspotRecord | None:
+        """The record that holds a unique value, archived or not."""
+        key = value.strip().lower() if name == "email" else value
+        return self.rows.get(self._unique.get(name, {}).get(key, ""))
+
+    def after(self, record: str | None) -> Iterator[HubspotRecord]:
+        """All rows from an id on (that one included), by id."""
+        first = bisect_left(self.order, int(record)) if record else 0
+        for number in range(first, len(self.order)):
+            row = self.rows.get(str(self.order[number]))
+            if row is not None:
+                yield row
+
+    def definition(self, name: str) -> PropertyDef | None:
+        """A property that exists."""
+        found = self.definitions.get(name)
+        return found if found is not None and not found.archived else None
+
+    def value(self, row: HubspotRecord, name: str) -> str | None:
+        """A value as it is read now, those that nobody writes included."""
+        return self._value(row, row.properties, row.updated, name)
+
+    def indexed(self, row: HubspotRecord) -> Callable[[str], str | None] | None:
+        """How the search index sees a record now; None when it does not see it yet."""
+        properties: dict[str, str] | None = row.properties
+        updated = row.updated
+        lag = self._around.settings().search_lag
+        if lag and row.earlier:
+            horizon = self._around.now() - lag
+            for changed_at, before, stamp in reversed(row.earlier):
+                if changed_at <= horizon:
+                    break
+                properties, updated = before, stamp
+        if properties is None:
+            return None
+        shown = properties
+        return lambda name: self._value(row, shown, updated, name)
+
+    def _value(
+        self, row: HubspotRecord, properties: Mapping[str, str], updated: datetime, name: str
+    ) -> str | None:
+        if name == "hs_object_id":
+            return row.id
+        if name == self.created_name:
+            return iso_ms(row.created)
+        if name == self.modified_name:
+            return iso_ms(updated)
+        if name == "hs_duration" and "hs_appointment_end" in properties:
+            return _duration(properties)
+        if name.startswith("hs_searchable_calculated_"):
+            source = "phone" if name.endswith("phone_number") else "mobilephone"
+            return searchable(properties.get(source))
+        return properties.get(name)
+
+    # Checking and writing.
+
+    def checked(
+        self, values: Mapping[str, object], record: str | None = None
+    ) -> tuple[dict[str, str], list[Problem]]:
+        """Values as they would be kept, and what is wrong with the others."""
+        kept: dict[str, str] = {}
+        problems: list[Problem] = []
+        for name, value in values.items():
+            outcome = self._one(name, value, record)
+            if isinstance(outcome, Problem):
+                problems.append(outcome)
+            else:
+                kept[name] = outcome
+        return kept, problems
+
+    def create(self, values: Mapping[str, str], origin: Origin) -> HubspotRecord:
+        """Makes a record of checked values."""
+        stamp = self.stamp()
+        row = HubspotRecord(id=self._around.ids.hubspot(self.plural), created=stamp, updated=stamp)
+        if self._around.settings().search_lag:
+            row.earlier.append((stamp, None, stamp))
+        row.properties["hs_object_source"] = origin.source_type
+        row.properties["hs_object_source_id"] = origin.source_id
+        self.rows[row.id] = row
+        self.order.append(int(row.id))
+        self._set(row, values, origin, stamp)
+        return row
+
+    def write(self, row: HubspotRecord, values: Mapping[str, str], origin: Origin) -> None:
+        """Writes checked values; the stamp moves even where nothing differs."""
+        stamp = self.stamp()
+        if self._around.settings().search_lag:
+            row.earlier.append((stamp, dict(row.properties), row.updated))
+        self._set(row, values, origin, stamp)
+
+    def archive(self, row: HubspotRecord) -> None:
+        """Moves a record to the recycling bin."""
+        row.archived, row.archived_at = True, self.stamp()
+        if self._around.settings().unique_of_archived == "freed":
+            self._release(row)
+
+    def restore(self, row: HubspotRecord) -> None:
+        """Takes a record out of the bin, under its id; a unique value may have two holders now."""
+        row.archived, row.archived_at = False, None
+        for name in self._unique_names():
+            if name in row.properties:
+                self._unique.setdefault(name, {}).setdefault(row.properties[name], row.id)
+        self.touch(row)
+
+    def forget(self, row: HubspotRecord) -> None:
+        """Removes a record for good."""
+        self._release(row)
+        del self.rows[row.id]
+
+    def adopt(self, row: HubspotRecord) -> None:
+        """Files a record that a merge made, unique values included."""
+        self.rows[row.id] = row
+        if int(row.id) not in self.order[-1:]:
+            insort(self.order, int(row.id))
+        for name in self._unique_names():
+            if name in row.properties:
+                self._unique.setdefault(name, {})[_key(name, row.properties[name])] = row.id
+        self.touch(row)
+
+    def touch(self, row: HubspotRecord) -> None:
+        """Moves the modification stamp."""
+        row.updated = self.stamp()
+        entry = (epoch_ms(row.updated), int(row.id))
+        if self.by_change and entry < self.by_change[-1]:
+            insort(self.by_change, entry)
+        else:
+            self.by_change.append(entry)
+
+    def stamp(self) -> datetime:
+        """The current instant, to the millisecond."""
+        return to_milliseconds(self._around.now())
+
+    def claim_emails(self, row: HubspotRecord) -> None:
+        """Makes a contact findable by its additional addresses as well."""
+        for email in row.properties.get("hs_additional_emails", "").split(";"):
+            if email:
+                self._unique.setdefault("email", {}).setdefault(email.strip().lower(), row.id)
+
+    def _one(self, name: str, value: object, record: str | None) -> str | Problem:
+        definition = self.definition(name)
+        if definition is None:
+            message = f'Property "{name}" does not exist'
+            return Problem(name=name, code="PROPERTY_DOESNT_EXIST", message=message)
+        kept = cleaned(definition, value, self._known_owner)
+        if isinstance(kept, str) and kept and definition.unique:
+            holder = self.holder(name, kept)
+            if holder is not None and holder.id != record:
+                message = (
+                    f"Cannot set PropertyValueCoordinates{{objectTypeId={self.type_id}, "
+                    f"propertyName={name}, value={kept}}} on {record}. "
+                    f"{holder.id} already has that value."
+                )
+                return Problem(name=name, code="CONFLICTING_UNIQUE_VALUE", message=message)
+        return kept
+
+    def _set(
+        self, row: HubspotRecord, values: Mapping[str, str], origin: Origin, stamp: datetime
+    ) -> None:
+        for name, value in values.items():
+            before = row.properties.get(name, "")
+            if name in row.history and before == value:
+                continue
+            written = Written(value=value, at=stamp, origin=origin)
+            row.history.setdefault(name, []).insert(0, written)
+            self._keep(row, name, before, value)
+        self.touch(row)
+        if self.is_contacts and "hs_additional_emails" in values:
+            self.claim_emails(row)
+
+    def _keep(self, row: HubspotRecord, name: str, before: str, value: str) -> None:
+        if self.definitions[name].unique:
+            held = self._unique.setdefault(name, {})
+            if before and held.get(_key(name, before)) == row.id:
+                del held[_key(name, before)]
+            if value:
+                held[_key(name, value)] = row.id
+        if value:
+            row.properties[name] = value
+        else:
+            row.properties.pop(name, None)
+
+    def _release(self, row: HubspotRecord) -> None:
+        for held in self._unique.values():
+            for value in [value for value in row.properties.values() if held.get(value) == row.id]:
+                del held[value]
+        if self.is_contacts:
+            held = self._unique.get("email", {})
+            for email in [key for key, owner in self._emails_of(row, held)]:
+                del held[email]
+
+    def _emails_of(self, row: HubspotRecord, held: Mapping[str, str]) -> list[tuple[str, str]]:
+        texts = [row.properties.get("email", "")]
+        texts += row.properties.get("hs_additional_emails", "").split(";")
+        keys = {text.strip().lower() for text in texts}
+        return [(key, held[key]) for key in keys if held.get(key) == row.id]
+
+    def _unique_names(self) -> list[str]:
+        return [name for name, row in self.definitions.items() if row.unique]
+
+
+def _key(name: str, value: str) -> str:
+    return value.strip().lower() if name == "email" else value
+
+
+def _duration(properties: Mapping[str, str]) -> str | None:
+    from syncd.sandbox.moments import parse_iso
+
+    start, end = properties.get("hs_appointment_start"), properties.get("hs_appointment_end")
+    if not start or not end:
+        return None
+    return str((parse_iso(end) - parse_iso(start)) // timedelta(milliseconds=1))

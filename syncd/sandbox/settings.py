@@ -1,0 +1,110 @@
+"""What a sandbox can be told to be: tokens, kinds of account, oddities, limits.
+
+Made by whoever builds a `SandboxWorld` (tests, the `sandbox` and `demo` verbs) and read by every
+handler. It leaves out faults, which come and go while a world lives: see `faults`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Literal
+
+GHL_SCOPES = frozenset(
+    {
+        "calendars.readonly",
+        "calendars.write",
+        "calendars/events.readonly",
+        "calendars/events.write",
+        "calendars/groups.readonly",
+        "contacts.readonly",
+        "contacts.write",
+        "locations.readonly",
+        "users.readonly",
+    }
+)
+HUBSPOT_SCOPES = frozenset(
+    {
+        "crm.objects.appointments.read",
+        "crm.objects.appointments.write",
+        "crm.objects.contacts.read",
+        "crm.objects.contacts.write",
+        "crm.objects.owners.read",
+        "crm.schemas.appointments.read",
+        "crm.schemas.appointments.write",
+        "crm.schemas.contacts.read",
+        "crm.schemas.contacts.write",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RateLimit:
+    """At most `requests` arrivals in any `seconds` long window."""
+
+    requests: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SandboxSettings:
+    """The accounts and habits of both vendors.
+
+    Every default is what the vendors were observed to do, or the harsher choice where nobody
+    knows; a test that needs the other habit says so with `dataclasses.replace`.
+    """
+
+    # Credentials, made up.
+    ghl_token: str = "pit-00000000-0000-4000-8000-000000000001"  # noqa: S105
+    hubspot_token: str = "pat-eu1-00000000-0000-4000-8000-000000000002"  # noqa: S105
+    ghl_scopes: frozenset[str] = GHL_SCOPES
+    hubspot_scopes: frozenset[str] = HUBSPOT_SCOPES
+
+    # HighLevel.
+    location_timezone: str = "Europe/Zurich"
+    location_country: str = "CH"
+    get_envelope: Literal["appointment", "event"] = "appointment"
+    status_reset_on_put: bool = True
+    slot_validation: Literal["off", "overlap", "offered", "verbatim"] = "offered"
+    """What a booking with validation must be: anything; free; an offered slot; its very text."""
+    assignee_required: bool = True
+    allow_duplicate_contacts: bool = False
+    contact_priority: tuple[str, ...] = ("email", "phone")
+    contact_search_lag: timedelta = timedelta(0)
+    create_status: int = 200
+    unknown_event_status: int = 404
+    list_rule: Literal["overlap", "start"] = "overlap"
+    list_masters: bool = False
+    delete_moves_date_updated: bool = False
+
+    # HubSpot.
+    activated: bool = True
+    not_activated_status: int = 404
+    hubspot_status: Literal["native", "none", "pipeline"] = "native"
+    cancelled_spelling: Literal["CANCELLED", "CANCELED"] = "CANCELLED"
+    status_values: tuple[str, ...] = ("SCHEDULED", "COMPLETED", "CANCELLED", "NO_SHOW")
+    search_lag: timedelta = timedelta(0)
+    unique_of_archived: Literal["freed", "conflict"] = "freed"
+    restore_associations: bool = True
+    secondary_email_lookup: bool = False
+    merge_keeps_primary_id: bool = False
+    inline_associations: Literal["id_type", "dated"] = "id_type"
+    associations_of_none: Literal["absent", "errors"] = "absent"
+    reverse_batch_results: bool = True
+    """Batch answers come in another order than the inputs: the vendor promises none."""
+    strict: bool = True
+    """On dated paths, refuse what the vendor's description does not allow, even where the real
+    service would overlook it: unknown keys, missing keys that it marks as required."""
+
+    # Limits. The meters always count (their headers are in the answers); they refuse only when
+    # `enforce_limits` is set.
+    enforce_limits: bool = False
+    ghl_limit: RateLimit = field(default=RateLimit(requests=100, seconds=10.0))
+    ghl_daily: int = 200_000
+    hubspot_limit: RateLimit = field(default=RateLimit(requests=100, seconds=10.0))
+    hubspot_daily: int = 250_000
+    search_limit: RateLimit = field(default=RateLimit(requests=5, seconds=1.0))
+    retry_after: bool = False
+    latency: float = 0.0
+    """Seconds that every answer takes, spent in the world's `sleep`."""
+    record_requests: bool = True

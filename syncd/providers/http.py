@@ -1,0 +1,228 @@
+"""The HTTP client that both adapters share: the only module that speaks httpx.
+
+A provider makes one `Client` per link and calls `send`; `bootstrap` gives it
+the process's TLS context, tests a transport. It adds credentials and the
+User-Agent, keeps to the rate budget, tries again where `retry` says so, and
+turns everything that can go wrong on the way into `syncd.errors`. Leaves out
+the meaning of answers: whatever a vendor says in JSON below 500 (but 423, 425,
+429, 477) is handed back as it is.
+"""
+
+import json
+import random
+import ssl
+from collections.abc import Callable, Mapping
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from threading import Lock
+from typing import Protocol
+
+import httpx
+
+import syncd
+from syncd.core.model import Side
+from syncd.ports.clock import Clock
+from syncd.providers.limits import RateBudget
+from syncd.providers.message import (
+    LONGEST_WORDS,
+    Answered,
+    NoAnswer,
+    NotSent,
+    Outcome,
+    Request,
+    Response,
+)
+from syncd.providers.retry import ATTEMPTS, Accept, GiveUp, Retry, decide
+from syncd.providers.window import pause
+
+TIMEOUT = 30.0
+"""Seconds without a byte after which an answer is given up."""
+
+CONNECT_TIMEOUT = 10.0
+
+_TYPED: Mapping[bool, Mapping[str, str]] = {
+    True: {"Content-Type": "application/json"},
+    False: {},
+}
+_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
+
+
+class Auth(Protocol):
+    """Credentials of one account."""
+
+    def headers(self) -> Mapping[str, str]:
+        """The headers that carry them."""
+        ...
+
+    def renewed(self, refused: Response) -> bool:
+        """Whether, after this refusal, `headers` has fresh credentials worth one more try."""
+        ...
+
+
+class Client:
+    """Sends requests to one account of one vendor; safe to share between threads.
+
+    `base_url` may have a path of its own. `concurrency` is how many threads
+    will use it: the pool is at least that large, because httpcore may close a
+    connection that a queued request waits for.
+    """
+
+    def __init__(
+        self,
+        *,
+        side: Side,
+        base_url: str,
+        auth: Auth,
+        budget: RateBudget,
+        clock: Clock,
+        transport: httpx.BaseTransport | None = None,
+        tls: ssl.SSLContext | None = None,
+        timeout: float = TIMEOUT,
+        concurrency: int = 8,
+        attempts: int = ATTEMPTS,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self.side = side
+        self.budget = budget
+        self._auth = auth
+        self._clock = clock
+        self._attempts = attempts
+        self._chance = chance
+        self._lock = Lock()
+        self._sent = 0
+        self._skew: float | None = None
+        self._http = httpx.Client(
+            base_url=base_url,
+            headers={"User-Agent": f"syncd/{syncd.__version__}", "Accept": "application/json"},
+            timeout=httpx.Timeout(timeout, connect=min(timeout, CONNECT_TIMEOUT)),
+            limits=httpx.Limits(
+                max_connections=2 * concurrency, max_keepalive_connections=concurrency
+            ),
+            # Credentials never follow a redirect to another host.
+            follow_redirects=False,
+            transport=transport,
+            verify=tls if tls is not None else True,
+        )
+
+    @property
+    def requests(self) -> int:
+        """Every attempt sent so far, retries included."""
+        return self._sent
+
+    @property
+    def skew_seconds(self) -> float | None:
+        """How far the vendor's clock was ahead of ours at the last answer, if it said."""
+        return self._skew
+
+    def send(self, request: Request) -> Response:
+        """Send a request, again where that is safe and useful, and give back the answer.
+
+        Raises:
+            TimedOut: no answer; with `sent` the request may have taken effect.
+            Unavailable: the vendor cannot be reached or does not work now.
+            RateLimited: still too fast after all attempts.
+            DailyBudgetSpent: nothing more today.
+        """
+        attempt, renewed = 1, False
+        while True:
+            outcome = self._attempt(request)
+            if not renewed and self._worth_renewing(outcome):
+                renewed = True
+                continue
+            verdict = decide(
+                attempt,
+                request,
+                outcome,
+                side=self.side,
+                now=self._clock.now(),
+                attempts=self._attempts,
+            )
+            match verdict:
+                case Accept(response=response):
+                    return response
+                case GiveUp(error=error):
+                    raise error
+                case Retry():
+                    self._wait(verdict)
+            attempt += 1
+
+    def close(self) -> None:
+        """Give back the connections."""
+        self._http.close()
+
+    def _attempt(self, request: Request) -> Outcome:
+        permit = self.budget.acquire(request.kind)
+        try:
+            with self._lock:
+                self._sent += 1
+            outcome = self._exchange(request)
+            if isinstance(outcome, Answered):
+                self.budget.observe(outcome.response, request.kind)
+            return outcome
+        finally:
+            permit.settle()
+
+    def _exchange(self, request: Request) -> Outcome:
+        credentials = self._auth.headers()
+        try:
+            answer = self._http.request(
+                request.method,
+                request.path,
+                params={
+                    key: held if isinstance(held, str) else list(held)
+                    for key, held in request.query.items()
+                }
+                or None,
+                content=_body(request),
+                headers={**_TYPED[request.json is not None], **request.headers, **credentials},
+            )
+        except _NOT_SENT as error:
+            return NotSent(detail=_words(error))
+        except httpx.HTTPError as error:
+            return NoAnswer(detail=_words(error))
+        self._note_date(answer.headers.get("date", ""))
+        return Answered(response=_response(answer))
+
+    def _worth_renewing(self, outcome: Outcome) -> bool:
+        return (
+            isinstance(outcome, Answered)
+            and outcome.response.status == 401
+            and self._auth.renewed(outcome.response)
+        )
+
+    def _wait(self, verdict: Retry) -> None:
+        # A pause that the vendor asked for is kept to the letter; our own are spread.
+        told = getattr(verdict.error, "retry_after", None) is not None
+        after = verdict.after if told else verdict.after * (0.75 + self._chance() / 2)
+        pause(self._clock, after)
+
+    def _note_date(self, date: str) -> None:
+        try:
+            theirs = parsedate_to_datetime(date)
+        except (ValueError, TypeError):
+            return
+        theirs = theirs if theirs.tzinfo else theirs.replace(tzinfo=UTC)
+        self._skew = (theirs - self._clock.now()).total_seconds()
+
+
+def _body(request: Request) -> bytes | None:
+    # Escaped to ASCII: a lone surrogate in a text that came from elsewhere must not fail here.
+    return None if request.json is None else json.dumps(request.json, allow_nan=False).encode()
+
+
+def _response(answer: httpx.Response) -> Response:
+    try:
+        payload = json.loads(answer.content) if answer.content else None
+    except (ValueError, RecursionError):
+        payload = None
+    return Response(
+        status=answer.status_code,
+        headers={name.lower(): held for name, held in answer.headers.items()},
+        payload=payload,
+        # Longer than an error may be, so that redaction sees a secret whole.
+        text=answer.text[: 4 * LONGEST_WORDS] if payload is None else "",
+    )
+
+
+def _words(error: httpx.HTTPError) -> str:
+    return f"{type(error).__name__} {error}".strip()[:LONGEST_WORDS]

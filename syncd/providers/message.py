@@ -1,0 +1,103 @@
+"""A request and an answer as plain values, and what can become of one attempt.
+
+The protocols build `Request`s and read `Response`s without touching a
+network; `retry` judges an `Outcome`; only `http` knows the library that
+carries them. Leaves out what an answer means: that is each vendor's own.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+LONGEST_WORDS = 256
+"""Characters of a vendor's body that an error may carry."""
+
+_SECRETS = re.compile(r"(?i)\bbearer\s+\S+|\bp[ia]t-[\w-]{8,}|\beyJ[\w.-]{16,}")
+_EMAIL = re.compile(r"[^\s@\"'<>,;:()\[\]{}]+@[^\s@\"'<>,;:()\[\]{}]+\.[^\s@\"'<>,;:()\[\]{}]+")
+_PHONE = re.compile(r"\+\d[\d ().-]{5,}\d|\(\d{3}\) ?\d{3}-\d{4}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One call of a vendor's API, complete but for the credentials.
+
+    `path` starts with a slash and has its segments quoted already; query
+    values are not encoded yet, and a sequence repeats its key. `json` None
+    sends no body.
+    """
+
+    method: str
+    path: str
+    query: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
+    json: object = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    repeatable: bool = True
+    """Whether sending it twice ends like sending it once. A create without a key is not."""
+    kind: str = ""
+    """Which further limit it counts against, besides the account's: `search`, or none."""
+
+    @property
+    def label(self) -> str:
+        """The request for a log or an error; the query stays out, for it may name people."""
+        return f"{self.method} {self.path}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Response:
+    """One answer; header names are lower case, `payload` is the decoded JSON or None."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    payload: object = None
+    text: str = ""
+    """The start of a body that is no JSON, for errors."""
+
+    @property
+    def ok(self) -> bool:
+        """Any 2xx: the vendors mix 200, 201, 204 and 207 for the same thing."""
+        return 200 <= self.status < 300
+
+    @property
+    def words(self) -> str:
+        """What the vendor says, for a person: cut, and without secrets or addresses."""
+        body = self.payload
+        said: object = body.get("message") if isinstance(body, Mapping) else None
+        if isinstance(said, list):  # HighLevel's 422 (observed)
+            said = "; ".join(str(item) for item in said)
+        if not said and body:
+            said = json.dumps(body)
+        return redacted(str(said or self.text or f"HTTP {self.status}"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """The vendor answered, with whatever status."""
+
+    response: Response
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotSent:
+    """The connection did not come about: the vendor has not seen the request."""
+
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoAnswer:
+    """The request went out and no whole answer came: it may have taken effect."""
+
+    detail: str
+
+
+Outcome = Answered | NotSent | NoAnswer
+"""What became of one attempt."""
+
+
+def redacted(text: str) -> str:
+    """Text that may be logged and kept: no token, e-mail address or phone number; cut."""
+    for pattern, stand_in in ((_SECRETS, "<secret>"), (_EMAIL, "<e-mail>"), (_PHONE, "<phone>")):
+        text = pattern.sub(stand_in, text)
+    text = " ".join(text.split())
+    return text if len(text) <= LONGEST_WORDS else text[: LONGEST_WORDS - 1] + "…"

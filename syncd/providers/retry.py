@@ -1,0 +1,166 @@
+"""Whether to send a request again: one decision, as a value.
+
+`http` calls `decide` after each attempt and obeys. Pure: it neither waits nor
+draws chances. Leaves out the rate budget (`limits`), which may hold the next
+attempt back for longer.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from syncd.errors import ProviderError, RateLimited, TimedOut, Unavailable
+from syncd.providers.message import Answered, NoAnswer, NotSent, Outcome, Request, Response
+
+ATTEMPTS = 5
+"""Attempts altogether, where waiting is what helps (back-off: 0.5, 1, 2, 4 s)."""
+
+PATIENCE = 60.0
+"""Seconds that a request may wait inside a cycle; longer waits are for later cycles."""
+
+_FIRST_PAUSE = 0.5
+_LOCKED_PAUSE = 2.0
+"""HubSpot's guidance for 423: at least two seconds (error-handling guide, 2026-03)."""
+_NOTHING_HAPPENED = frozenset({423, 425, 429, 477, 521, 523, 525, 526})
+"""Statuses that say that the request was turned away before it did anything: too many,
+locked, moving house, and Cloudflare's "origin not reached"."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accept:
+    """The answer is one that the adapter reads itself, refusals included."""
+
+    response: Response
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """Send it again after so many seconds."""
+
+    after: float
+    error: ProviderError
+    """What to raise if there is no more time for it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GiveUp:
+    """Sending again is useless, unsafe or too late."""
+
+    error: ProviderError
+
+
+Verdict = Accept | Retry | GiveUp
+
+
+def decide(
+    attempt: int,
+    request: Request,
+    outcome: Outcome,
+    *,
+    side: str = "",
+    now: datetime | None = None,
+    attempts: int = ATTEMPTS,
+) -> Verdict:
+    """What to do after the `attempt`-th try (1 is the first).
+
+    A request that is not repeatable is sent again only where it surely did
+    nothing. `now` is needed to read a `Retry-After` that is a date.
+    """
+    error: ProviderError
+    pause = _back_off(attempt)
+    match outcome:
+        case Answered(response=response):
+            if not _worth_waiting(response):
+                return Accept(response=response)
+            if not request.repeatable and _may_have_happened(response):
+                return GiveUp(error=_unknown_fate(request, response.words, side))
+            asked = retry_after(response, now)
+            error = _error(request, response, side, asked)
+            pause = _pause(pause, response, asked)
+        case NotSent(detail=detail):
+            error = Unavailable(
+                f"cannot connect for {request.label}: {detail}; check the network and base_url",
+                side=side,
+            )
+        case NoAnswer(detail=detail) if request.repeatable:
+            error = TimedOut(f"no answer to {request.label}: {detail}", side=side)
+        case NoAnswer(detail=detail):
+            return GiveUp(error=_unknown_fate(request, detail, side))
+    if attempt >= attempts or pause > PATIENCE:
+        return GiveUp(error=error)
+    return Retry(after=pause, error=error)
+
+
+def retry_after(response: Response, now: datetime | None = None) -> float | None:
+    """Seconds that the answer asks to wait (`Retry-After`: seconds, or a date), or None."""
+    said = response.headers.get("retry-after", "").strip()
+    try:
+        return max(0.0, float(said))
+    except ValueError:
+        pass
+    try:
+        until = parsedate_to_datetime(said)
+    except (ValueError, TypeError):
+        return None
+    if now is None:
+        return None
+    if until.tzinfo is None:
+        until = until.replace(tzinfo=UTC)
+    return max(0.0, (until - now).total_seconds())
+
+
+def policy_of(response: Response) -> str:
+    """HubSpot's name for the limit that a 429 is about: SECONDLY, TEN_SECONDLY_ROLLING, DAILY."""
+    body = response.payload
+    named = body.get("policyName") if isinstance(body, dict) else None
+    return str(named or "").upper()
+
+
+def _worth_waiting(response: Response) -> bool:
+    return (
+        response.status in _NOTHING_HAPPENED
+        or response.status == 408
+        or response.status >= 500
+        or _from_elsewhere(response)
+    )
+
+
+def _from_elsewhere(response: Response) -> bool:
+    # A page instead of JSON, or a redirect, comes from something in between: Cloudflare's
+    # "Error 1010" is a 403 that looks like a missing permission and is none (observed).
+    garbled = response.payload is None and response.text.strip() != ""
+    return garbled or 300 <= response.status < 400
+
+
+def _may_have_happened(response: Response) -> bool:
+    if response.status in _NOTHING_HAPPENED:
+        return False
+    return response.ok or response.status == 408 or response.status >= 500
+
+
+def _error(
+    request: Request, response: Response, side: str, wait: float | None
+) -> RateLimited | Unavailable:
+    said = f"{request.label}: {response.words}"
+    if response.status == 429:
+        return RateLimited(said, side=side, retry_after=wait, policy=policy_of(response))
+    return Unavailable(said, side=side, status=response.status, retry_after=wait)
+
+
+def _unknown_fate(request: Request, detail: str, side: str) -> TimedOut:
+    return TimedOut(
+        f"{request.label} may or may not have taken effect ({detail}); "
+        "the next cycle looks before it tries again",
+        side=side,
+        sent=True,
+    )
+
+
+def _pause(pause: float, response: Response, asked: float | None) -> float:
+    if asked is not None:
+        return asked
+    return max(pause, _LOCKED_PAUSE) if response.status == 423 else pause
+
+
+def _back_off(attempt: int) -> float:
+    return float(_FIRST_PAUSE * 2 ** (attempt - 1))

@@ -1,0 +1,62 @@
+"""What a vendor tells about its limits in the headers of an answer.
+
+`limits` calls this with every answer. HighLevel's names are in its
+Authorization page (the daily reset was observed only); HubSpot's in its usage
+guidelines, absent on search. Every header is optional.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+_PREFIXES = ("x-hubspot-ratelimit-", "x-ratelimit-")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """Limits as told; None for what was not said.
+
+    `most` requests are allowed in any `seconds`, `left` of them remain;
+    `daily_left` remain of the day's `daily`, and the day ends in
+    `daily_reset` seconds.
+    """
+
+    most: int | None = None
+    left: int | None = None
+    seconds: float | None = None
+    daily: int | None = None
+    daily_left: int | None = None
+    daily_reset: float | None = None
+
+
+def read(headers: Mapping[str, str]) -> Told:
+    """Read the rate headers of either vendor; names are lower case."""
+    for prefix in _PREFIXES:
+        numbers = {
+            name.removeprefix(prefix): number
+            for name, text in headers.items()
+            if name.startswith(prefix) and (number := _number(text)) is not None
+        }
+        if numbers:
+            return _told(numbers)
+    return Told()
+
+
+def _told(numbers: Mapping[str, int]) -> Told:
+    interval = numbers.get("interval-milliseconds")
+    reset = numbers.get("daily-reset")
+    return Told(
+        most=numbers.get("max"),
+        left=numbers.get("remaining"),
+        seconds=interval / 1000 if interval else None,
+        daily=numbers.get("limit-daily", numbers.get("daily")),
+        daily_left=numbers.get("daily-remaining"),
+        # A count of milliseconds that remain (observed on three recorded answers).
+        daily_reset=reset / 1000 if reset is not None else None,
+    )
+
+
+def _number(text: str) -> int | None:
+    try:
+        return max(0, int(float(text)))
+    except (ValueError, OverflowError):
+        return None

@@ -86,3 +86,9 @@ def clock() -> VirtualClock:
 @pytest.fixture
 def free_budget() -> FreeBudget:
     return FreeBudget()
+
+
+@pytest.fixture(scope="session")
+def make_clock() -> type[VirtualClock]:
+    """For properties, which need a fresh clock for each example."""
+    return VirtualClock

@@ -283,7 +283,10 @@ class _Meeting:
                     "the same contact has a record across that starts at the same time",
                 )
             else:
-                self.newcomers.append(Newcomer(record=record, contact=contact))
+                shown = replace(record.appointment, contact=self._own_contact(record))
+                self.newcomers.append(
+                    Newcomer(record=replace(record, appointment=shown), contact=contact)
+                )
 
     def _may_be_double(self, record: Snapshot, suspects: list[Snapshot]) -> bool:
         if self.policy.ruling(record.id).separate:

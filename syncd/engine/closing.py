@@ -1,0 +1,90 @@
+"""The end of a cycle: what it amounts to, and what is kept of it.
+
+`cycle` calls this last. The cursor moves in the last transaction, and only
+when every write was at least tried.
+"""
+
+from __future__ import annotations
+
+import json
+
+from syncd.core.guards import Past, Plan
+from syncd.core.model import Side
+from syncd.engine import poll
+from syncd.engine.apply import Applied
+from syncd.engine.link import Link
+from syncd.engine.poll import Polled
+from syncd.engine.report import CycleReport, Outcome
+from syncd.engine.waiting import stored, was_judged
+from syncd.errors import AuthFailed, ProviderError
+
+FIRST = "first_sync_done"
+"""The cursor that says that a link's first sync is behind it."""
+
+
+def fill_in(said: CycleReport, polled: Polled, made: Plan, past: Past) -> None:
+    """What is known before a single write is sent."""
+    said.pairs = past.pairs
+    said.unread = list(polled.unread)
+    said.conflicts = made.conflicts
+    touched = {write.pair.key for write in made.writes if write.pair is not None}
+    said.unchanged = max(0, past.pairs - len(touched))
+    said.adopted = sum(1 for rebase in made.rebases if not rebase.pair.key)
+
+
+def conclude(said: CycleReport, made: Plan, applied: Applied) -> None:
+    """The outcome, gravest first."""
+    if isinstance(applied.stopped, ProviderError):
+        said.outcome, said.detail = outcome_of(applied.stopped), str(applied.stopped)
+    elif made.guarded:
+        said.outcome = Outcome.GUARD
+        said.detail = _guard_words(made)
+    elif said.failed or said.unread or applied.interrupted:
+        said.outcome = Outcome.FAILED_WRITES
+
+
+def _guard_words(made: Plan) -> str:
+    words = []
+    if made.stopped_removals:
+        words.append(
+            f"{made.stopped_removals} removals were kept back: look at them with `syncd plan`, "
+            "then let them pass once with `--allow-removals`"
+        )
+    if made.stopped_changes:
+        words.append(
+            f"{made.stopped_changes} creations and changes were kept back: look at them with "
+            "`syncd plan`, then let them pass once with `--allow-changes`"
+        )
+    return "; ".join(words)
+
+
+def outcome_of(error: ProviderError) -> Outcome:
+    """What an error that ends a cycle makes of it."""
+    return Outcome.REFUSED if isinstance(error, AuthFailed) else Outcome.UNREACHABLE
+
+
+def keep(
+    link: Link,
+    polled: Polled,
+    made: Plan,
+    applied: Applied,
+    said: CycleReport,
+) -> None:
+    """Commit what is held, what to look at again, and last of all the cursor."""
+    before = {(h.ghl_id, h.hubspot_id, h.group, h.reason): h for h in polled.held}
+    holds = [stored(hold, before, link) for hold in said.held]
+    judged = {(hold.ghl_id, hold.hubspot_id) for hold in polled.held if was_judged(polled, hold)}
+    judged |= {(hold.ghl_id, hold.hubspot_id) for hold in holds}
+    whole = not applied.interrupted and applied.stopped is None
+    with link.store.begin() as transaction:
+        transaction.replace_holds(holds, judged=judged)
+        transaction.set_cursor(
+            poll.AGAIN, json.dumps(sorted({(s.value, i) for s, i in applied.again}))
+        )
+        if said.kind != "full":
+            transaction.set_cursor(poll.ROTATION, str(polled.rotated_to))
+        if whole and not made.stopped_changes:
+            transaction.set_cursor(FIRST, "yes")
+        if whole:
+            transaction.set_cursor(poll.CURSOR, polled.scans[Side.HUBSPOT].cursor)
+    said.pairs = link.store.count_pairs()

@@ -1,0 +1,41 @@
+"""Looking contacts up across: known pairs first, then e-mail, then phone.
+
+`poll` calls this for the records that have no pair yet; what was looked up is
+decided in `core.contacts`. Look-ups are batched: one round for all contacts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from syncd.core import contacts
+from syncd.core.contacts import Known, Resolution, Unresolved
+from syncd.core.model import Contact, Side
+from syncd.engine.link import Link
+
+
+def resolve(link: Link, side: Side, ids: Collection[str]) -> Mapping[str, Resolution]:
+    """Who each contact of `side` is on the other side."""
+    wanted = {contact_id for contact_id in ids if contact_id}
+    known = link.store.contact_pairs(side, wanted) if wanted else {}
+    book: dict[str, Resolution] = {here: Known(id=there) for here, there in known.items()}
+    unknown = wanted - set(known)
+    if not unknown:
+        return book
+    people = link.side(side).contacts(unknown)
+    found = link.side(side.other).find_contacts(
+        {mail for person in people.values() for mail in person.emails},
+        {phone for person in people.values() for phone in person.phones},
+    )
+    may_make = side.other in link.rules.template.create_contacts_on
+    for contact_id in unknown:
+        book[contact_id] = _match(people.get(contact_id), found, may_make=may_make)
+    return book
+
+
+def _match(
+    person: Contact | None, found: Mapping[str, tuple[Contact, ...]], *, may_make: bool
+) -> Resolution:
+    if person is None:
+        return Unresolved(reason="no_contact", detail="its contact does not exist any more")
+    return contacts.match(person, found, may_make=may_make)

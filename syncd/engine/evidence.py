@@ -1,0 +1,84 @@
+"""Plan, and where that leaves a question open, ask for the evidence and plan again.
+
+`cycle` calls `decide`. Two questions can be open: who changed a contested
+field last (one request for all conflicts of the cycle), and whether something
+on the other side fights back (our own history of the last hour).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from syncd.core.actions import Change, Update
+from syncd.core.bench import Bench, Evidence
+from syncd.core.guards import Allowed, Past, Plan
+from syncd.core.model import GroupKey, Side
+from syncd.core.observe import Observed
+from syncd.core.plan import plan
+from syncd.core.policy import Policy, Winner
+from syncd.engine import report
+from syncd.engine.link import Link
+
+FIGHT_WRITES = 3
+"""So many writes of a group within the hour, to a value written before, are a fight."""
+
+FIGHT_CEILING = 10
+"""So many writes of a group within the hour are a fight, whatever their values."""
+
+
+def decide(link: Link, observed: Observed, bench: Bench, past: Past, allowed: Allowed) -> Plan:
+    """Plan; where that leaves a question open, ask for the evidence and plan again."""
+    made = plan(observed, bench, past, allowed)
+    evidence = Evidence(
+        edited_at=_edits(link, made, bench.policy), fought=_fights(link, made, bench.policy)
+    )
+    if not evidence.edited_at and not evidence.fought:
+        return made
+    return plan(observed, replace(bench, evidence=evidence), past, allowed)
+
+
+def _edits(link: Link, made: Plan, policy: Policy) -> dict[tuple[Side, str, GroupKey], datetime]:
+    """When contested fields were changed: one request for all conflicts of the cycle."""
+    contested = {
+        write.pair.hubspot_id
+        for write, change in _changes(made)
+        if change.lost and policy.winner(change.group) is Winner.NEWEST
+    }
+    if not contested:
+        return {}
+    return {
+        (Side.HUBSPOT, record_id, edit.group): edit.at
+        for record_id, edits in link.hubspot.edits(contested).items()
+        for edit in edits
+    }
+
+
+def _fights(link: Link, made: Plan, policy: Policy) -> dict[tuple[int, Side, GroupKey], int]:
+    """Groups that were written again and again within the hour, to values seen before."""
+    keys = {write.pair.key for write, _ in _changes(made) if write.pair.key}
+    if not keys:
+        return {}
+    lately = link.store.writes_since(policy.now - timedelta(hours=1), keys)
+    written: dict[tuple[int, str], list[tuple[Side, str | None]]] = {}
+    for entry in lately:
+        written.setdefault((entry.pair_key, entry.field), []).append((entry.side, entry.after))
+    fights: dict[tuple[int, Side, GroupKey], int] = {}
+    for write, change in _changes(made):
+        for name, (_, after) in report.field_values(
+            change.group, change.before, change.after
+        ).items():
+            past = written.get((write.pair.key, name), [])
+            repeated = (write.side, after) in past
+            if len(past) >= FIGHT_CEILING or (len(past) >= FIGHT_WRITES and repeated):
+                fights[write.pair.key, write.side, change.group] = len(past)
+    return fights
+
+
+def _changes(made: Plan) -> list[tuple[Update, Change]]:
+    return [
+        (write, change)
+        for write in made.writes
+        if isinstance(write, Update)
+        for change in write.changes
+    ]

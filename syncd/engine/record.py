@@ -1,0 +1,139 @@
+"""Record: receipts become the new agreement, in one transaction each time.
+
+`apply` and `recover` call this with what the vendors answered. No network in
+here: a pair, its history and its closed intent are committed together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from syncd.core import actions
+from syncd.core.actions import Create, Remark, Remove, Update
+from syncd.core.model import Appointment, ContactPair, Pair, Side
+from syncd.engine import report
+from syncd.engine.intents import Recoverable
+from syncd.engine.link import Link
+from syncd.ports.provider import Done
+from syncd.ports.store import HistoryEntry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effect:
+    """A write that took effect: what was meant, and what came back."""
+
+    key: str
+    write: Recoverable
+    done: Done
+    contact: str = ""
+    """With a CREATE: the contact across that it was made for."""
+
+
+def record(link: Link, cycle: str, effects: Iterable[Effect], pairs: dict[int, Pair]) -> list[Pair]:
+    """Commit what these writes left agreed; `pairs` holds the newest state by key.
+
+    Gives the pairs as they are now, in the order of the effects.
+    """
+    now = link.clock.now()
+    settled: list[Pair] = []
+    with link.store.begin() as transaction:
+        for effect in effects:
+            pair = _settle(effect, pairs)
+            pair = transaction.save_pairs([pair])[0]
+            pairs[pair.key] = pair
+            transaction.add_history(_history(effect, pair, cycle, now))
+            transaction.save_contacts(_contacts(effect))
+            transaction.close_intents([effect.key])
+            settled.append(pair)
+    return settled
+
+
+def _settle(effect: Effect, pairs: dict[int, Pair]) -> Pair:
+    """The pair after the write, on top of what else was settled in this cycle."""
+    write, done = effect.write, effect.done
+    match write:
+        case Create():
+            pair = actions.created(write, done.id, done.returned)
+            if write.side is Side.HUBSPOT:
+                return replace(pair, marked=not done.unmarked, unmarkable=done.unmarked)
+            return pair
+        case Update():
+            latest = pairs.get(write.pair.key, write.pair)
+            refused = frozenset(refusal.group for refusal in done.refused)
+            pair = actions.updated(write, latest, done.returned, refused)
+            return _marked(pair, done) if write.side is Side.HUBSPOT else pair
+        case Remove():
+            latest = pairs.get(write.pair.key, write.pair)
+            return actions.removed(replace(write, pair=latest), done.returned)
+        case Remark():
+            return _marked(pairs.get(write.pair.key, write.pair), done)
+
+
+def _marked(pair: Pair, done: Done) -> Pair:
+    return replace(pair, marked=not done.unmarked, unmarkable=done.unmarked)
+
+
+def _contacts(effect: Effect) -> list[ContactPair]:
+    if not isinstance(effect.write, Create) or not effect.contact:
+        return []
+    here, there = effect.write.source.appointment.contact, effect.contact
+    if not here:
+        return []
+    if effect.write.side is Side.GHL:
+        here, there = there, here
+    return [ContactPair(ghl_id=here, hubspot_id=there)]
+
+
+def _history(effect: Effect, pair: Pair, cycle: str, now: datetime) -> list[HistoryEntry]:
+    """One entry per field that was written, one for the record where none was."""
+    write = effect.write
+    if isinstance(write, Remark):
+        return []
+    refused = {refusal.group for refusal in effect.done.refused}
+    if isinstance(write, Update):
+        write = replace(
+            write, changes=tuple(each for each in write.changes if each.group not in refused)
+        )
+    said = report.described(write)
+    base = HistoryEntry(
+        at=now,
+        cycle=cycle,
+        side=write.side,
+        ghl_id=pair.ghl_id,
+        hubspot_id=pair.hubspot_id,
+        action=said.action,
+        why=said.why,
+        pair_key=pair.key,
+    )
+    lost = _lost_fields(write)
+    entries = [
+        replace(
+            base,
+            field=name,
+            before=before,
+            after=after,
+            action="conflict" if name in lost else said.action,
+        )
+        for name, (before, after) in said.fields.items()
+    ]
+    if isinstance(write, Update):
+        return entries
+    return [base, *entries]
+
+
+def _lost_fields(write: Create | Update | Remove) -> set[str]:
+    if not isinstance(write, Update):
+        return set()
+    return {
+        name
+        for change in write.changes
+        if change.lost
+        for name in report.field_values(change.group, change.before, change.after)
+    }
+
+
+def answered(wanted: Appointment, record_id: str, key: str) -> Done:
+    """A receipt for a write whose effect was found in the world."""
+    return Done(key=key, id=record_id, returned=wanted)

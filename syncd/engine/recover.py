@@ -1,0 +1,228 @@
+"""Recover: finish what a crash, or an answer that never came, left open.
+
+`cycle` calls `recover` before it polls. For every open intent the world is
+asked whether the write took effect; if so it is settled as if the answer had
+come, if not it is forgotten, and the plan decides anew. Nothing is repeated
+here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import timedelta
+
+from syncd.core import essence
+from syncd.core.actions import Change, Create, Remove
+from syncd.core.model import Appointment, Missing, Pair, Side, Snapshot, Window
+from syncd.engine import intents, record
+from syncd.engine.link import Link
+from syncd.engine.record import Effect
+from syncd.ports.provider import Done, ScanRequest
+from syncd.ports.store import Intent, IntentKind
+
+SKEW = timedelta(minutes=10)
+"""How far a vendor's clock may be from ours when a booking's `dateAdded` is compared with the
+intent: a booking that was there before would have been met, not made."""
+
+
+def recover(link: Link, cycle: str) -> int:
+    """Settle every open intent; gives how many there were.
+
+    Raises:
+        ProviderError: a side cannot be asked; the intents stay open.
+    """
+    open_intents = link.store.intents()
+    if not open_intents:
+        return 0
+    link.check_held()
+    pairs = {
+        pair.key: pair
+        for pair in link.store.pairs_by_key({each.pair_key for each in open_intents} - {0})
+    }
+    effects: list[Effect] = []
+    effects += _created_in_hubspot(link, open_intents, pairs)
+    effects += _booked_in_ghl(link, open_intents, pairs)
+    for side in Side:
+        effects += _changed(link, side, open_intents, pairs)
+    record.record(link, cycle, effects, pairs)
+    with link.store.begin() as transaction:
+        transaction.close_intents([intent.key for intent in open_intents])
+    return len(open_intents)
+
+
+def _created_in_hubspot(
+    link: Link, open_intents: Iterable[Intent], pairs: dict[int, Pair]
+) -> Iterable[Effect]:
+    """HubSpot records carry the booking's id, which is unique."""
+    wanted = {
+        intents.create_of(intent, pairs.get(intent.pair_key))[0].source.id: intent
+        for intent in open_intents
+        if intent.kind is IntentKind.CREATE and intent.side is Side.HUBSPOT
+    }
+    if not wanted:
+        return
+    for ghl_id, found in link.hubspot.carriers(set(wanted)).items():
+        intent = wanted.get(ghl_id)
+        if intent is None or link.store.prints(Side.HUBSPOT, [found.id]):
+            continue
+        create, contact = intents.create_of(intent, pairs.get(intent.pair_key))
+        yield _made(intent, create, contact, found)
+
+
+def _booked_in_ghl(
+    link: Link, open_intents: Iterable[Intent], pairs: dict[int, Pair]
+) -> Iterable[Effect]:
+    """HighLevel has no such property: our booking is known by everything else about it."""
+    taken: set[str] = set()
+    for intent in open_intents:
+        if intent.kind is not IntentKind.CREATE or intent.side is not Side.GHL:
+            continue
+        create, contact = intents.create_of(intent, pairs.get(intent.pair_key))
+        found = _own_booking(link, intent, create, contact, taken)
+        if found is not None:
+            taken.add(found.id)
+            yield _made(intent, create, contact, found)
+
+
+def _own_booking(
+    link: Link, intent: Intent, create: Create, contact: str, taken: set[str]
+) -> Snapshot | None:
+    """The booking that this intent made, if it did.
+
+    Made through the API, for that contact, not before the intent, and known
+    to no pair; where it stands now decides between several.
+    """
+    candidates = {
+        record_.id: record_
+        for record_ in (*_listed(link, create), *_of_contact(link, contact))
+        if record_.by_api
+        and not record_.gone
+        and contact in record_.contacts
+        and record_.created_at is not None
+        and record_.created_at >= intent.created_at - SKEW
+        and record_.id not in taken
+    }
+    if not candidates:
+        return None
+    known = link.store.prints(Side.GHL, candidates)
+    free = [found for found in candidates.values() if found.id not in known]
+    exact = [found for found in free if _stands_as_wanted(found, create)]
+    if exact:
+        return min(exact, key=lambda found: found.id)
+    return free[0] if len(free) == 1 and _was_edited(free[0]) else None
+
+
+def _listed(link: Link, create: Create) -> tuple[Snapshot, ...]:
+    start = create.wanted.start
+    if start is None:
+        return ()
+    window = Window(since=start, until=start)
+    calendars = frozenset({create.calendar})
+    return link.ghl.scan(ScanRequest(window=window, calendars=calendars)).snapshots
+
+
+def _of_contact(link: Link, contact: str) -> tuple[Snapshot, ...]:
+    """The contact's bookings, which somebody may have moved since, read whole."""
+    ids = [record_.id for record_ in link.ghl.bookings_of(contact)]
+    known = link.store.prints(Side.GHL, ids)
+    unknown = [record_id for record_id in ids if record_id not in known]
+    if not unknown:
+        return ()
+    return tuple(found for found in link.ghl.fetch(unknown).values() if isinstance(found, Snapshot))
+
+
+def _stands_as_wanted(found: Snapshot, create: Create) -> bool:
+    wanted, shown = create.wanted, found.appointment
+    return (
+        found.calendar == create.calendar
+        and shown.start == wanted.start
+        and (wanted.end is None or shown.end == wanted.end)
+        and (not wanted.title or shown.title == wanted.title)
+    )
+
+
+def _was_edited(found: Snapshot) -> bool:
+    return (
+        found.updated_at is not None
+        and found.created_at is not None
+        and found.updated_at > found.created_at
+    )
+
+
+def _made(intent: Intent, create: Create, contact: str, found: Snapshot) -> Effect:
+    """A creation that took effect: agreed is what was sent; what differs is news.
+
+    Where we sent nothing (a title that the vendor renders, an assignee that it
+    picks), what is there now is its filling in.
+    """
+    returned = create.wanted
+    for group in ("title", "owner", "status", "time"):
+        if essence.is_empty(essence.value(returned, group)):
+            returned = essence.with_value(returned, group, essence.value(found.appointment, group))
+    returned = essence.with_value(returned, "contact", contact)
+    done = Done(key=intent.key, id=found.id, returned=returned)
+    return Effect(key=intent.key, write=create, done=done, contact=contact)
+
+
+def _changed(
+    link: Link, side: Side, open_intents: Iterable[Intent], pairs: dict[int, Pair]
+) -> list[Effect]:
+    """Updates and removals: read the records again and see whether they show it."""
+    mine = [
+        intent
+        for intent in open_intents
+        if intent.side is side
+        and intent.kind in {IntentKind.UPDATE, IntentKind.REMOVE}
+        and intent.pair_key in pairs
+        and intent.payload
+    ]
+    if not mine:
+        return []
+    shown = link.side(side).fetch({pairs[intent.pair_key].id_on(side) for intent in mine})
+    effects = []
+    for intent in mine:
+        pair = pairs[intent.pair_key]
+        now = shown.get(pair.id_on(side), Missing(detail=""))
+        effect = _effect_of(intent, pair, now) if isinstance(now, Snapshot) else None
+        if effect is not None:
+            effects.append(effect)
+    return effects
+
+
+def _effect_of(intent: Intent, pair: Pair, now: Snapshot) -> Effect | None:
+    if intent.kind is IntentKind.REMOVE:
+        return _removal(intent, intents.remove_of(intent, pair), now)
+    update = intents.update_of(intent, pair)
+    taken = [change for change in update.changes if _took_effect(change, now)]
+    if now.gone or not taken:
+        return None
+    returned = Appointment()
+    for change in taken:
+        returned = essence.with_value(returned, change.group, change.after)
+    done = Done(key=intent.key, id=now.id, returned=returned)
+    return Effect(key=intent.key, write=replace(update, changes=tuple(taken)), done=done)
+
+
+def _took_effect(change: Change, now: Snapshot) -> bool:
+    """Whether the record shows what was sent.
+
+    A third value is somebody's later edit or a vendor's rounding; which of
+    the two, nobody can tell, so it stays news, and no edit is lost.
+    """
+    if change.group == "contact":
+        return change.after in now.contacts
+    return essence.value(now.appointment, change.group) == change.after
+
+
+def _removal(intent: Intent, remove: Remove, now: Snapshot) -> Effect | None:
+    if remove.cancel_as:
+        if now.appointment.status != remove.cancel_as:
+            return None
+        returned = Appointment(status=remove.cancel_as)
+    elif now.gone:
+        returned = Appointment()
+    else:
+        return None
+    done = Done(key=intent.key, id=now.id, returned=returned)
+    return Effect(key=intent.key, write=remove, done=done)

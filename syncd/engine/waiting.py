@@ -1,0 +1,102 @@
+"""What waits for a person: holds with their back-off, and what people ruled.
+
+`cycle` asks before it applies (refused writes wait) and when it closes (which
+holds go on, and which are let go).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+
+from syncd.core.actions import Hold
+from syncd.core.guards import Plan
+from syncd.core.model import Side
+from syncd.core.policy import Ruling
+from syncd.engine import report
+from syncd.engine.apply import fingerprint_of
+from syncd.engine.link import Link
+from syncd.engine.poll import Polled
+from syncd.ports.store import Hold as StoredHold
+
+RULINGS = "rulings"
+"""The cursor that holds what people decided about single records."""
+
+BACKOFF = (60.0, 300.0, 900.0, 3600.0, 21600.0)
+"""Seconds that a refused write waits before it is tried again unchanged."""
+
+
+def put_off(link: Link, made: Plan, polled: Polled) -> tuple[Plan, list[Hold]]:
+    """Refused writes wait with back-off, unless they would say something else now."""
+    now = link.clock.now()
+    refused = {
+        (hold.ghl_id, hold.hubspot_id): hold
+        for hold in polled.held
+        if hold.reason == "rejected" and hold.retry_at is not None and hold.retry_at > now
+    }
+    kept, waiting = [], []
+    for write in made.writes:
+        hold = refused.get(report.ids_of(write))
+        if hold is not None and hold.fingerprint == fingerprint_of(write):
+            waiting.append(
+                Hold(
+                    reason=hold.reason,
+                    detail=hold.detail,
+                    ghl_id=hold.ghl_id,
+                    hubspot_id=hold.hubspot_id,
+                    fingerprint=hold.fingerprint,
+                    starts_at=hold.starts_at,
+                )
+            )
+        else:
+            kept.append(write)
+    return replace(made, writes=tuple(kept)), waiting
+
+
+def stored(
+    hold: Hold, before: Mapping[tuple[str, str, str, str], StoredHold], link: Link
+) -> StoredHold:
+    """The hold as it is kept: how often it was tried, and when it may be tried again."""
+    old = before.get((hold.ghl_id, hold.hubspot_id, hold.group, hold.reason))
+    now = link.clock.now()
+    same = old is not None and old.fingerprint == hold.fingerprint
+    still = same and old is not None and old.retry_at is not None and old.retry_at > now
+    attempts = (old.attempts + (0 if still else 1)) if same and old else 1
+    pause = timedelta(seconds=BACKOFF[min(attempts, len(BACKOFF)) - 1])
+    return StoredHold(
+        ghl_id=hold.ghl_id,
+        hubspot_id=hold.hubspot_id,
+        group=hold.group,
+        reason=hold.reason,
+        detail=hold.detail,
+        since=old.since if old else now,
+        attempts=attempts,
+        retry_at=old.retry_at if still and old else now + pause,
+        fingerprint=hold.fingerprint,
+        starts_at=hold.starts_at,
+        values=dict(hold.values),
+    )
+
+
+def was_judged(polled: Polled, hold: StoredHold) -> bool:
+    """Whether this cycle saw every record of a hold, so that it may be let go."""
+    known = {
+        Side.GHL: set(polled.strangers.ghl) | {s.pair.ghl_id for s in polled.sightings},
+        Side.HUBSPOT: set(polled.strangers.hubspot) | {s.pair.hubspot_id for s in polled.sightings},
+    }
+    complete = all(scan.complete for scan in polled.scans.values())
+    return complete or all(
+        not record_id or record_id in known[side]
+        for side, record_id in ((Side.GHL, hold.ghl_id), (Side.HUBSPOT, hold.hubspot_id))
+    )
+
+
+def read_rulings(link: Link) -> dict[str, Ruling]:
+    """What people decided about single records, by record id."""
+    found: dict[str, Ruling] = {}
+    for record_id, held in json.loads(link.store.cursor(RULINGS) or "{}").items():
+        keep = held.pop("keep", None)
+        found[record_id] = Ruling(keep=Side(keep) if keep else None, **held)
+    return found

@@ -43,7 +43,7 @@ class ContactBook:
 
     from_ghl: Mapping[str, Resolution] = field(default_factory=dict)
     from_hubspot: Mapping[str, Resolution] = field(default_factory=dict)
-    same: Mapping[str, str] = field(default_factory=dict)
+    merged: Mapping[str, str] = field(default_factory=dict)
     """HubSpot contact ids that were merged: old id → the id that lives on."""
 
 

@@ -60,6 +60,7 @@ class Reconciliation:
     def contact(self) -> None:
         """HighLevel's contact leads; HubSpot's may gain others beside it (contract 4.3)."""
         ghl, hubspot = self.records[Side.GHL], self.records[Side.HUBSPOT]
+        self._follow_merge(hubspot)
         agreed = self.pair.hubspot.contact
         if ghl.appointment.contact and ghl.appointment.contact != self.pair.ghl.contact:
             self._new_contact(ghl.appointment.contact, hubspot)
@@ -87,7 +88,8 @@ class Reconciliation:
         """What the comparison comes to."""
         hubspot = self.records[Side.HUBSPOT]
         marked = is_marked(hubspot, self.pair.ghl_id, self.policy.location_id)
-        self.pair = replace(self.pair, marked=marked)
+        calendar = self.records[Side.GHL].calendar or self.pair.calendar
+        self.pair = replace(self.pair, marked=marked, calendar=calendar)
         found: list[Action] = list(self.holds)
         if always_rebase or self.pair != self.before:
             found.append(Rebase(pair=self.pair))
@@ -203,6 +205,12 @@ class Reconciliation:
                     pair = replace(pair, owner_by_us=None)
                 pair = actions.showing(pair, side, essence.with_value(shown, group, now))
         self.pair = replace(pair, open=pair.open - {group})
+
+    def _follow_merge(self, hubspot: Snapshot) -> None:
+        """A merged contact is the same person under another id."""
+        survivor = self.bench.words.merged.get(self.pair.hubspot.contact)
+        if survivor in hubspot.contacts:
+            self.pair = replace(self.pair, hubspot=replace(self.pair.hubspot, contact=survivor))
 
     def _new_contact(self, contact: str, hubspot: Snapshot) -> None:
         known = self.bench.words.contacts.get(contact)

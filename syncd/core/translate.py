@@ -51,6 +51,8 @@ class Dictionary:
     user_of_owner: Mapping[str, str] = field(default_factory=dict)
     contacts: Mapping[str, str] = field(default_factory=dict)
     """HighLevel contact id → HubSpot contact id, as far as known in this cycle."""
+    merged: Mapping[str, str] = field(default_factory=dict)
+    """HubSpot contact ids that were merged: old id → the id that lives on."""
     calendars: Mapping[str, Calendar] = field(default_factory=dict)
 
 

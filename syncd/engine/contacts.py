@@ -17,7 +17,7 @@ from syncd.engine.link import Link
 def resolve(link: Link, side: Side, ids: Collection[str]) -> Mapping[str, Resolution]:
     """Who each contact of `side` is on the other side."""
     wanted = {contact_id for contact_id in ids if contact_id}
-    known = link.store.contact_pairs(side, wanted) if wanted else {}
+    known = _still_known(link, side, link.store.contact_pairs(side, wanted) if wanted else {})
     book: dict[str, Resolution] = {here: Known(id=there) for here, there in known.items()}
     unknown = wanted - set(known)
     if not unknown:
@@ -31,6 +31,20 @@ def resolve(link: Link, side: Side, ids: Collection[str]) -> Mapping[str, Resolu
     for contact_id in unknown:
         book[contact_id] = _match(people.get(contact_id), found, may_make=may_make)
     return book
+
+
+def _still_known(link: Link, side: Side, stored: Mapping[str, str]) -> Mapping[str, str]:
+    """Of the contacts that were one person, those that are still there; merges are followed."""
+    if not stored:
+        return {}
+    alive = link.side(side.other).contacts(set(stored.values()))
+    return {here: alive[there].id for here, there in stored.items() if there in alive}
+
+
+def merged(link: Link, ids: Collection[str]) -> Mapping[str, str]:
+    """HubSpot contacts that live on under another id: old id → new id."""
+    found = link.hubspot.contacts(ids) if ids else {}
+    return {asked: contact.id for asked, contact in found.items() if contact.id != asked}
 
 
 def _match(

@@ -28,7 +28,7 @@ from syncd.core.policy import Policy
 from syncd.engine import poll, report
 from syncd.engine.apply import Applied, apply
 from syncd.engine.closing import FIRST, conclude, fill_in, keep, outcome_of
-from syncd.engine.dictionary import dictionary, known_contacts
+from syncd.engine.dictionary import dictionary, with_contacts
 from syncd.engine.evidence import decide
 from syncd.engine.link import Link
 from syncd.engine.poll import Polled
@@ -90,7 +90,7 @@ def _cycle(link: Link, request: CycleRequest, said: CycleReport) -> None:
     policy = link.rules.at(link.clock.now(), first=first, rulings=read_rulings(link))
     words = dictionary(link, accounts, said)
     polled = poll.poll(link, policy, full=request.full)
-    bench = Bench(policy=policy, words=replace(words, contacts=known_contacts(polled.book)))
+    bench = Bench(policy=policy, words=with_contacts(words, polled.book))
     observed = observe_all(polled, bench)
     past = _past(link, policy, first=first)
     made = decide(link, observed, bench, past, request.allowed)

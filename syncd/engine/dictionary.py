@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import replace
 
 from syncd.core import status
 from syncd.core.contacts import ContactBook, Known
@@ -48,6 +48,7 @@ def dictionary(link: Link, accounts: tuple[Account, Account], said: CycleReport)
     )
 
 
-def known_contacts(book: ContactBook) -> Mapping[str, str]:
-    """HighLevel contact id → HubSpot contact id, for those that are known across."""
-    return {here: found.id for here, found in book.from_ghl.items() if isinstance(found, Known)}
+def with_contacts(words: Dictionary, book: ContactBook) -> Dictionary:
+    """The dictionary with the contacts that were looked up in this cycle."""
+    known = {here: found.id for here, found in book.from_ghl.items() if isinstance(found, Known)}
+    return replace(words, contacts=known, merged=book.merged)

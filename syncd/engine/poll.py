@@ -78,11 +78,13 @@ def poll(link: Link, policy: Policy, *, full: bool) -> Polled:
     gathered = _Gathering()
     for scan in scans.values():
         _take(link, gathered, scan)
+    if not scans[Side.HUBSPOT].complete:
+        _read_hits(link, gathered)
     rotated = _look_again(link, gathered, held, full=full)
     vanished = _vanished(link, gathered, scans, policy)
     pairs = _pairs(link, gathered, vanished)
     _read_across(link, gathered, pairs)
-    strangers = _strangers(link, gathered, full=full)
+    strangers = _strangers(link, gathered, scans[Side.GHL], full=full)
     book = _contacts(link, policy, gathered, strangers, pairs)
     return Polled(
         scans=scans,
@@ -107,6 +109,17 @@ def _take(link: Link, gathered: _Gathering, scan: Scan) -> None:
     for record_id, detail in scan.unreadable:
         gathered.seen[side].setdefault(record_id, Missing(detail=detail))
     _mark_known(link, gathered, side, list(gathered.seen[side]))
+
+
+def _read_hits(link: Link, gathered: _Gathering) -> None:
+    """Read what the search index says has changed: the index may still show old values."""
+    side = Side.HUBSPOT
+    hits = gathered.news[side] | (set(gathered.seen[side]) - gathered.known[side])
+    if not hits:
+        return
+    gathered.seen[side] |= link.hubspot.fetch(hits)
+    gathered.news[side] -= hits
+    _mark_known(link, gathered, side, hits)
 
 
 def _mark_known(link: Link, gathered: _Gathering, side: Side, ids: Collection[str]) -> None:
@@ -169,7 +182,7 @@ def _vanished(
         pairs = [
             pair
             for pair in link.store.pairs_by_key(lost)
-            if scan.complete or pair.calendar in scan.calendars
+            if side is Side.HUBSPOT or _listed(pair, scan)
         ]
         if side is Side.GHL:
             pairs = _rejoin(gathered, pairs, found)
@@ -179,6 +192,15 @@ def _vanished(
             gathered.known[side] |= asked
         found |= {pair.key: pair for pair in pairs}
     return found
+
+
+def _listed(pair: Pair, scan: Scan) -> bool:
+    """Whether the pair's booking stood, as far as we know, on a calendar that came back whole.
+
+    One on another calendar cannot have been listed; its turn comes in the
+    rotation.
+    """
+    return not pair.calendar or pair.calendar in scan.calendars
 
 
 def _rejoin(gathered: _Gathering, pairs: list[Pair], found: dict[int, Pair]) -> list[Pair]:
@@ -246,9 +268,13 @@ def _sightings(gathered: _Gathering, pairs: Mapping[int, Pair]) -> Iterable[Sigh
 # --- records without a pair
 
 
-def _strangers(link: Link, gathered: _Gathering, *, full: bool) -> Strangers:
+def _strangers(link: Link, gathered: _Gathering, listed: Scan, *, full: bool) -> Strangers:
     """The records that no pair knows, and what the ids that they carry lead to."""
-    ghl = _unknown(gathered, Side.GHL)
+    ghl = {
+        record_id: seen
+        for record_id, seen in _unknown(gathered, Side.GHL).items()
+        if not isinstance(seen, Snapshot) or seen.calendar in listed.calendars
+    }
     hubspot = {
         record_id: seen
         for record_id, seen in _unknown(gathered, Side.HUBSPOT).items()
@@ -300,7 +326,15 @@ def _contacts(
         if _in_play(record, policy) and policy.belongs(record)
         for contact in record.contacts
     }
+    left = {
+        pair.hubspot.contact
+        for pair in pairs.values()
+        if isinstance(seen := gathered.seen[Side.HUBSPOT].get(pair.hubspot_id), Snapshot)
+        and seen.contacts
+        and pair.hubspot.contact not in ("", *seen.contacts)
+    }
     return ContactBook(
+        merged=contacts.merged(link, left),
         from_ghl=contacts.resolve(link, Side.GHL, ghl),
         from_hubspot=contacts.resolve(link, Side.HUBSPOT, hubspot),
     )

@@ -6,7 +6,8 @@ has learnt that two tokens lead to one account. Nothing is asked of a vendor.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass
 from itertools import combinations
 
 from syncd.config.settings import LinkSettings
@@ -26,39 +27,58 @@ def overlapping(
     unless both only write to HubSpot: then neither takes up a record that is
     not its own.
     """
-    return [
-        line
-        for one, two in combinations(links, 2)
-        if account_of(one) == account_of(two)
-        and one.hubspot.object_type == two.hubspot.object_type
-        and (line := _claim(one, two))
-    ]
+    sharing: dict[Hashable, list[_Claimant]] = {}
+    for link in links:
+        account = account_of(link), link.hubspot.object_type
+        sharing.setdefault(account, []).append(_claimant(link))
+    pairs = (pair for group in sharing.values() for pair in combinations(group, 2))
+    return [_words(one, two) for one, two in pairs if _quarrel(one, two)]
 
 
-def _claim(one: LinkSettings, two: LinkSettings) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Claimant:
+    """What counts of a link here, made once: of 2,000 links there are two million pairs."""
+
+    name: str
+    location: tuple[str, str]
+    one_way: bool
+    filter: Mapping[str, frozenset[str]]
+
+
+def _claimant(link: LinkSettings) -> _Claimant:
+    # HubSpot compares without case where it filters.
+    folded = {
+        name: frozenset(value.casefold() for value in values)
+        for name, values in link.hubspot.filter.items()
+    }
+    return _Claimant(
+        name=link.name,
+        location=(link.ghl.base_url, link.ghl.location_id),
+        one_way=link.sync.direction == "ghl_to_hubspot",
+        filter=folded,
+    )
+
+
+def _quarrel(one: _Claimant, two: _Claimant) -> bool:
+    if one.location == two.location:
+        return True
+    if one.one_way and two.one_way:
+        return False
+    return not any(
+        name in two.filter and values.isdisjoint(two.filter[name])
+        for name, values in one.filter.items()
+    )
+
+
+def _words(one: _Claimant, two: _Claimant) -> str:
     names = f"links.{one.name} and links.{two.name}"
-    if (one.ghl.base_url, one.ghl.location_id) == (two.ghl.base_url, two.ghl.location_id):
+    if one.location == two.location:
         return (
-            f"{names}: both name HighLevel location {one.ghl.location_id} and one HubSpot account; "
+            f"{names}: both name HighLevel location {one.location[1]} and one HubSpot account; "
             "make one link of them"
         )
-    one_way = all(link.sync.direction == "ghl_to_hubspot" for link in (one, two))
-    if one_way or _disjoint(one, two):
-        return ""
     return (
         f"{names}: one HubSpot account, and hubspot.filter does not keep their records apart; "
         "give both a filter on the same property with different values, "
         'or set sync.direction = "ghl_to_hubspot" in both'
     )
-
-
-def _disjoint(one: LinkSettings, two: LinkSettings) -> bool:
-    return any(
-        _folded(values).isdisjoint(_folded(two.hubspot.filter[name]))
-        for name, values in one.hubspot.filter.items()
-        if name in two.hubspot.filter
-    )
-
-
-def _folded(values: Iterable[str]) -> set[str]:
-    return {value.casefold() for value in values}

@@ -52,7 +52,7 @@ def _validated(layers: Layers) -> tuple[Settings | None, list[str]]:
 def _shape_problems(layers: Layers) -> list[str]:
     """What the models cannot see: that there is no link, and a `defaults` that is no table."""
     problems = []
-    if not layers.links and (LINKS,) not in layers.given:
+    if not layers.links and ((LINKS,) not in layers.given or layers.given[LINKS,].value == {}):
         problems.append("links: missing; at least one table [links.NAME.ghl] is needed")
     if (given := layers.given.get((DEFAULTS,))) and given.value != {}:
         problems.append("defaults: accepted: tables such as [defaults.sync]")

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from syncd.config import toml
 from syncd.config.problems import nearest
+from syncd.config.settings import StoreSettings
 from syncd.config.shape import (
     DEFAULTS,
     INCLUDE,
@@ -129,7 +130,8 @@ def gather(main: Path, *, env: Mapping[str, str], cwd: Path) -> Layers:
         raise ConfigError(unreadable)
     if ("store", "url") not in layers.given:
         # The default is relative to the main file, like a value that stands in it.
-        url = _anchored(("store", "url"), "sqlite:///syncd.db", main.parent, home)
+        default = StoreSettings.model_fields["url"].default
+        url = _anchored(("store", "url"), default, main.parent, home)
         layers.given["store", "url"] = Given(value=url, key=("store", "url"), origin="")
     overrides = _Overrides(layers=layers, env=env, cwd=cwd)
     overrides.apply(defaults=True)
@@ -192,9 +194,13 @@ def _included(layers: Layers, env: Mapping[str, str], cwd: Path) -> list[Path]:
 
 
 def _matches(pattern: str, folder: Path) -> list[Path]:
-    absolute = (folder / pattern).absolute()
-    anchor = Path(absolute.anchor)
-    return sorted(path for path in anchor.glob(str(absolute.relative_to(anchor))) if path.is_file())
+    # Only the pattern is one: brackets in the name of the folder are just brackets.
+    start = Path(Path(pattern).anchor or folder.absolute())
+    relative = pattern.lstrip("/") if Path(pattern).is_absolute() else pattern
+    try:
+        return sorted(path for path in start.glob(relative) if path.is_file())
+    except (ValueError, NotImplementedError):
+        return []  # An empty pattern, or one that glob does not take: it matches nothing.
 
 
 def _spread_defaults(layers: Layers) -> None:

@@ -23,7 +23,7 @@ _PLACE = re.compile(r"(.*) \(at line (\d+), column (\d+)\)", re.DOTALL)
 def read(path: Path) -> dict[str, object]:
     """Parse a file; raises ConfigError with file, line and column."""
     try:
-        return tomllib.loads(path.read_bytes().decode("utf-8"))
+        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except OSError as error:
         reason = error.strerror or str(error)
         raise ConfigError([f"{path}: cannot be read: {reason}"]) from error
@@ -49,8 +49,10 @@ def key(name: str) -> str:
 
 
 def text(value: str) -> str:
-    """A basic string; JSON's escapes are TOML's, but for DEL."""
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")
+    """A basic string, with everything that is not printable escaped: it stays one line."""
+    # JSON's short escapes are TOML's too.
+    plain = json.dumps(value, ensure_ascii=False)
+    return "".join(mark if mark.isprintable() else f"\\U{ord(mark):08x}" for mark in plain)
 
 
 def value(given: object) -> str:

@@ -1,6 +1,12 @@
 from collections.abc import Callable
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from syncd.config import load, toml
+from syncd.config.shape import known_keys
+from syncd.errors import ConfigError
 
 Refused = Callable[..., tuple[str, ...]]
 
@@ -89,3 +95,34 @@ def test_a_long_value_is_cut(refused: Refused) -> None:
 def test_a_problem_stays_one_line_whatever_the_value(refused: Refused, control: str) -> None:
     (line,) = refused(f'[logging]\nlevel = "a{control}b"\n"c{control}d" = 1\n')[:1]
     assert line.isprintable()
+
+
+SCALARS = (
+    st.booleans()
+    | st.integers(-(2**63), 2**63)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text()
+    | st.sampled_from(["both", "newest", "30d", "sqlite:///x.db", "https://api.example.com", ""])
+)
+KEYS = st.sampled_from(sorted({key for path in known_keys(["clinic"]) for key in path})) | st.text()
+TABLES = st.recursive(
+    st.dictionaries(KEYS, SCALARS, max_size=4),
+    lambda inner: st.dictionaries(KEYS, inner | st.lists(inner | SCALARS, max_size=3), max_size=4),
+    max_leaves=20,
+)
+
+
+@given(TABLES, st.dictionaries(KEYS, TABLES, max_size=2))
+def test_any_file_gives_settings_or_problems_of_one_line_each(
+    tmp_path_factory: pytest.TempPathFactory, top: dict[str, object], links: dict[str, object]
+) -> None:
+    folder = tmp_path_factory.mktemp("any")
+    table = {**top, "links": links} if links else top
+    lines = (f"{toml.key(key)} = {toml.value(value)}\n" for key, value in table.items())
+    (folder / "config.toml").write_text("".join(lines), encoding="utf-8")
+    problems: tuple[str, ...] = ()
+    try:
+        load(None, {}, folder)
+    except ConfigError as error:
+        problems = error.problems or ("an error without a problem\n",)
+    assert [problem for problem in problems if not problem.isprintable()] == []

@@ -1,7 +1,7 @@
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from syncd.config import Settings
-from syncd.config.values import duration, host_and_port, words_of
+from syncd.config.values import GhlStatus, duration, host_and_port, words_of
+from syncd.core.status import GHL_STATUSES
 
 Loaded = Callable[..., Settings]
 Refused = Callable[..., tuple[str, ...]]
@@ -85,6 +86,10 @@ CANCELLED = "cancelled"
 
 def test_the_defaults_are_those_that_the_contract_names(loaded: Loaded) -> None:
     assert loaded(EVERY_DEFAULT) == loaded()
+
+
+def test_the_statuses_are_those_of_the_core() -> None:
+    assert get_args(GhlStatus) == GHL_STATUSES
 
 
 def test_a_link_knows_its_name(loaded: Loaded) -> None:

@@ -328,3 +328,26 @@ def test_any_two_problems_are_told_together(refused: Refused) -> None:
 
 def link(settings: Settings) -> LinkSettings:
     return settings.links["clinic"]
+
+
+class TestPatterns:
+    @pytest.mark.parametrize(
+        "pattern", ["links.d/*.toml", "./links.d/a.toml", "../x[y]/links.d/?.toml"]
+    )
+    def test_are_relative_to_the_file_whatever_its_folder_is_called(
+        self, tmp_path: Path, pattern: str
+    ) -> None:
+        main = written(
+            tmp_path / "x[y]/config.toml", f'include = ["{pattern.replace("x[y]", "*")}"]\n'
+        )
+        written(tmp_path / "x[y]/links.d/a.toml", LINK)
+        assert load(main, {}, tmp_path).links
+
+    def test_may_be_absolute(self, tmp_path: Path) -> None:
+        main = written(tmp_path / "config.toml", f'include = ["{tmp_path}/l/*.toml"]\n')
+        written(tmp_path / "l/a.toml", LINK)
+        assert load(main, {}, tmp_path).links
+
+    @pytest.mark.parametrize("pattern", ["", "/", "**", "a/**b", "\\u0000"])
+    def test_that_mean_nothing_never_end_in_a_fault(self, refused: Refused, pattern: str) -> None:
+        assert refused(f'include = ["{pattern}"]\n[links.clinic]\n')

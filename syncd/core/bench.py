@@ -25,6 +25,25 @@ class Evidence:
     """When a group of a record (by id) was last changed, where the vendor tells."""
     fought: Mapping[tuple[int, Side, GroupKey], int] = field(default_factory=dict)
     """Per pair key: writes of a group within the hour without a new human value between."""
+    reverts: tuple[Revert, ...] = ()
+    """What people want undone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revert:
+    """A value of a group that a person wants back on one side, and so on both.
+
+    `was` and `back` hold the report's fields of the group (`start` and `end`,
+    or the group's own name) as text: what we wrote, and what stood there
+    before. It counts only while the side still shows what we wrote.
+    """
+
+    pair_key: int
+    ghl_id: str
+    side: Side
+    group: GroupKey
+    was: Mapping[str, str | None]
+    back: Mapping[str, str | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ vendor metadata of every kind: our own bookkeeping never looks like an edit.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import blake2b
@@ -82,6 +82,33 @@ def with_groups(
     for group in groups:
         appointment = with_value(appointment, group, value(source, group))
     return appointment
+
+
+def said(held: Value, group: GroupKey) -> dict[str, str | None]:
+    """A group's value as the report's fields: start and end are two; `None` for absent."""
+    if isinstance(held, tuple):
+        return {"start": moment_text(held[0]), "end": moment_text(held[1])}
+    return {group.removeprefix(EXTRA_PREFIX): held or None}
+
+
+def heard(now: Value, group: GroupKey, fields: Mapping[str, str | None]) -> Value:
+    """A group's value with these report fields put in; those not named stay as they are."""
+    if isinstance(now, tuple):
+        start, end = (
+            _moment(fields[name]) if name in fields else held
+            for name, held in zip(("start", "end"), now, strict=True)
+        )
+        return (start, end)
+    return fields.get(group.removeprefix(EXTRA_PREFIX)) or ""
+
+
+def moment_text(moment: datetime | None) -> str | None:
+    """An instant as reports and history write it: UTC, `2026-03-01T09:00:00Z`."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
+
+
+def _moment(written: str | None) -> datetime | None:
+    return instant(datetime.fromisoformat(written)) if written else None
 
 
 def is_empty(found: Value) -> bool:

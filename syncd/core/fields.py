@@ -37,9 +37,12 @@ class Reconciliation:
         self.changes: dict[Side, list[Change]] = {Side.GHL: [], Side.HUBSPOT: []}
         self.holds: list[Hold] = []
         self.restoring: Side | None = None
+        self.undoing = False
 
     def group(self, group: GroupKey) -> None:
-        """Merge one group."""
+        """Merge one group, or put back what a person wants undone in it."""
+        if self._reverted(group):
+            return
         flaw = next((f for r in self.records.values() for f in r.flaws if f.group == group), None)
         if flaw is not None:
             if not self._flaw_is_old(group):
@@ -114,6 +117,45 @@ class Reconciliation:
         if group == Group.STATUS and not now[1] and outcome in {Outcome.RIGHT, Outcome.BOTH}:
             return Outcome.LEFT  # an empty HubSpot status says nothing (contract 4.5)
         return outcome
+
+    # --- undo
+
+    def _reverted(self, group: GroupKey) -> bool:
+        """Put a value back on the side that we wrote it over, and so on both."""
+        for revert in self.bench.evidence.reverts:
+            if (revert.pair_key, revert.group) == (self.pair.key, group):
+                now = self._now(revert.side, group)
+                if essence.said(now, group).items() >= revert.was.items():
+                    self._put_back(group, revert.side, essence.heard(now, group, revert.back))
+                    return True
+        return False
+
+    def _put_back(self, group: GroupKey, side: Side, back: Value) -> None:
+        self.undoing = True
+        shown = self.records[side.other].appointment
+        said = translate.across(self.bench.words, group, side, back, shown)
+        across = essence.value(shown, group)
+        settled = self._agree_with(group, side, back, across)
+        if isinstance(said, Said) and self.policy.may_write(group, side.other) and not settled:
+            across = said.value
+        for target, after, source in ((side, back, across), (side.other, across, back)):
+            before = self._now(target, group)
+            if before != after:
+                self.changes[target].append(
+                    Change(
+                        group=group,
+                        before=before,
+                        after=after,
+                        source=source,
+                        why="a person undid what was written",
+                    )
+                )
+
+    def _agree_with(self, group: GroupKey, side: Side, value: Value, across: Value) -> bool:
+        pair = (value, across) if side is Side.GHL else (across, value)
+        return translate.agree(self.bench.words, group, *pair)
+
+    # --- from outcomes to changes
 
     def _push(self, group: GroupKey, source: Side, *, lost: bool = False, why: str = "") -> None:
         """One side's value goes to the other, where the rules let it."""
@@ -244,7 +286,7 @@ class Reconciliation:
             seen=record,
             changes=changes,
             validate_slot=validates(side, changes, record, self.bench),
-            notify=self.policy.notifies(live=not self.met),
+            notify=self.policy.notifies(live=not self.met and not self.undoing),
             restores=side is self.restoring,
         )
 

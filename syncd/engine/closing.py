@@ -10,8 +10,9 @@ import json
 
 from syncd.core.guards import Past, Plan
 from syncd.core.model import Side
-from syncd.engine import poll
+from syncd.engine import decisions, poll
 from syncd.engine.apply import Applied
+from syncd.engine.decisions import Decided
 from syncd.engine.link import Link
 from syncd.engine.poll import Polled
 from syncd.engine.report import CycleReport, Outcome
@@ -69,6 +70,7 @@ def keep(
     made: Plan,
     applied: Applied,
     said: CycleReport,
+    decided: Decided,
 ) -> None:
     """Commit what is held, what to look at again, and last of all the cursor."""
     before = {(h.ghl_id, h.hubspot_id, h.group, h.reason): h for h in polled.held}
@@ -78,6 +80,7 @@ def keep(
     whole = not applied.interrupted and applied.stopped is None
     with link.store.begin() as transaction:
         transaction.replace_holds(holds, judged=judged)
+        decisions.close(transaction, decided, [(hold.ghl_id, hold.hubspot_id) for hold in holds])
         transaction.set_cursor(
             poll.AGAIN, json.dumps(sorted({(s.value, i) for s, i in applied.again}))
         )

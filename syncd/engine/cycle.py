@@ -20,21 +20,22 @@ from uuid import uuid4
 import structlog
 
 from syncd.core import observe
-from syncd.core.bench import Bench
-from syncd.core.guards import Allowed, Past
+from syncd.core.bench import Bench, Evidence
+from syncd.core.guards import Allowed, Past, Plan
 from syncd.core.model import Side
 from syncd.core.observe import Observed
 from syncd.core.policy import Policy
-from syncd.engine import poll, report
+from syncd.engine import decisions, poll, report
 from syncd.engine.apply import Applied, apply
 from syncd.engine.closing import FIRST, conclude, fill_in, keep, outcome_of
+from syncd.engine.decisions import Decided
 from syncd.engine.dictionary import dictionary, with_contacts
 from syncd.engine.evidence import decide
 from syncd.engine.link import Link
 from syncd.engine.poll import Polled
 from syncd.engine.recover import recover
 from syncd.engine.report import CycleReport, Outcome
-from syncd.engine.waiting import put_off, read_rulings
+from syncd.engine.waiting import put_off
 from syncd.errors import LinkLocked, NotPrepared, ProviderError
 from syncd.ports.store import CycleRow
 
@@ -86,15 +87,21 @@ def _cycle(link: Link, request: CycleRequest, said: CycleReport) -> None:
     if not request.dry_run:
         recover(link, said.cycle)
     accounts = poll.read_accounts(link)
+    decided = decisions.read(link)
     first = not link.store.cursor(FIRST)
-    policy = link.rules.at(link.clock.now(), first=first, rulings=read_rulings(link))
+    policy = link.rules.at(link.clock.now(), first=first, rulings=decided.as_rulings())
     words = dictionary(link, accounts, said)
-    polled = poll.poll(link, policy, full=request.full)
-    bench = Bench(policy=policy, words=with_contacts(words, polled.book))
+    polled = poll.poll(link, policy, decided, full=request.full)
+    bench = Bench(
+        policy=policy,
+        words=with_contacts(words, polled.book),
+        evidence=Evidence(reverts=decided.reverts),
+    )
     observed = observe_all(polled, bench)
     past = _past(link, policy, first=first)
-    made = decide(link, observed, bench, past, request.allowed)
-    made, waiting = put_off(link, made, polled)
+    made = decide(link, observed, bench, past, _allowed(request, decided))
+    made, waiting = put_off(link, made, polled, decided)
+    made = approved_only(made, decided)
     fill_in(said, polled, made, past)
     if request.dry_run:
         said.planned = [report.described(write) for write in made.writes]
@@ -106,13 +113,31 @@ def _cycle(link: Link, request: CycleRequest, said: CycleReport) -> None:
     applied = apply(link, made, said, request.progress)
     said.held = list(made.holds) + waiting + applied.holds
     conclude(said, made, applied)
-    keep(link, polled, made, applied, said)
+    keep(link, polled, made, applied, said, decided)
 
 
 def observe_all(polled: Polled, bench: Bench) -> Observed:
     """Pairs as they were seen, and what comes of the records without one."""
     met = observe.meet(polled.strangers, polled.book, bench.policy, bench.words.statuses)
     return replace(met, sightings=(*polled.sightings, *met.sightings))
+
+
+def approved_only(made: Plan, decided: Decided) -> Plan:
+    """With an approved plan, only what it shows, exactly as it shows it, goes out."""
+    if decided.only is None:
+        return made
+    kept = [
+        write for write in made.writes if report.digest(report.described(write)) in decided.only
+    ]
+    return replace(made, writes=tuple(kept))
+
+
+def _allowed(request: CycleRequest, decided: Decided) -> Allowed:
+    approved = decided.only is not None
+    return Allowed(
+        removals=request.allowed.removals or decided.allowed.removals or approved,
+        changes=request.allowed.changes or decided.allowed.changes or approved,
+    )
 
 
 def _past(link: Link, policy: Policy, *, first: bool) -> Past:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from syncd.core.actions import Change, Update
-from syncd.core.bench import Bench, Evidence
+from syncd.core.bench import Bench
 from syncd.core.guards import Allowed, Past, Plan
 from syncd.core.model import GroupKey, Side
 from syncd.core.observe import Observed
@@ -30,8 +30,10 @@ FIGHT_CEILING = 10
 def decide(link: Link, observed: Observed, bench: Bench, past: Past, allowed: Allowed) -> Plan:
     """Plan; where that leaves a question open, ask for the evidence and plan again."""
     made = plan(observed, bench, past, allowed)
-    evidence = Evidence(
-        edited_at=_edits(link, made, bench.policy), fought=_fights(link, made, bench.policy)
+    evidence = replace(
+        bench.evidence,
+        edited_at=_edits(link, made, bench.policy),
+        fought=_fights(link, made, bench.policy),
     )
     if not evidence.edited_at and not evidence.fought:
         return made

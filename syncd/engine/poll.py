@@ -21,6 +21,7 @@ from syncd.core.model import Account, Missing, Pair, Scan, Side, Snapshot
 from syncd.core.observe import Seen, Sighting, Strangers
 from syncd.core.policy import Policy
 from syncd.engine import contacts
+from syncd.engine.decisions import Decided
 from syncd.engine.link import Link
 from syncd.ports.provider import ScanRequest
 from syncd.ports.store import Hold
@@ -63,7 +64,7 @@ class _Gathering:
     unchanged: int = 0
 
 
-def poll(link: Link, policy: Policy, *, full: bool) -> Polled:
+def poll(link: Link, policy: Policy, decided: Decided, *, full: bool) -> Polled:
     """Read both sides; nothing is written and no cursor moves.
 
     Raises:
@@ -80,7 +81,7 @@ def poll(link: Link, policy: Policy, *, full: bool) -> Polled:
         _take(link, gathered, scan)
     if not scans[Side.HUBSPOT].complete:
         _read_hits(link, gathered)
-    rotated = _look_again(link, gathered, held, full=full)
+    rotated = _look_again(link, gathered, held, decided, full=full)
     vanished = _vanished(link, gathered, scans, policy)
     pairs = _pairs(link, gathered, vanished)
     _read_across(link, gathered, pairs)
@@ -133,16 +134,20 @@ def _mark_known(link: Link, gathered: _Gathering, side: Side, ids: Collection[st
             gathered.news[side].add(record_id)
 
 
-def _look_again(link: Link, gathered: _Gathering, held: Sequence[Hold], *, full: bool) -> int:
+def _look_again(
+    link: Link, gathered: _Gathering, held: Sequence[Hold], decided: Decided, *, full: bool
+) -> int:
     """Read what was left over from earlier cycles, and the next stretch of the rotation."""
     wanted: dict[Side, set[str]] = {Side.GHL: set(), Side.HUBSPOT: set()}
     for side, record_id in json.loads(link.store.cursor(AGAIN) or "[]"):
         wanted[Side(side)].add(record_id)
     now = link.clock.now()
     for hold in held:
-        if full or hold.retry_at is None or hold.retry_at <= now:
+        if full or hold.retry_at is None or hold.retry_at <= now or decided.lets_go(hold):
             wanted[Side.GHL].add(hold.ghl_id)
             wanted[Side.HUBSPOT].add(hold.hubspot_id)
+    for revert in decided.reverts:
+        gathered.news[Side.GHL].add(revert.ghl_id)
     rotated = _rotate(link, wanted, full=full)
     for side, ids in wanted.items():
         missing = ids - set(gathered.seen[side]) - {""}

@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from hashlib import blake2b
 
 from syncd.core import essence
 from syncd.core.actions import Create, Hold, Remove, Update, Write
@@ -244,33 +246,24 @@ def described(write: Write) -> PlannedWrite:
     )
 
 
+def digest(write: PlannedWrite) -> str:
+    """What names a planned write: the same words, the same digest."""
+    words = json.dumps(planned_as_json(write), sort_keys=True, ensure_ascii=True)
+    return blake2b(words.encode(), digest_size=16).hexdigest()
+
+
 def _new_fields(wanted: Appointment) -> dict[str, tuple[str | None, str | None]]:
     fields: dict[str, tuple[str | None, str | None]] = {}
     for group in (*Group, *(f"x:{name}" for name, _ in wanted.extras)):
         found = essence.value(wanted, group)
         if not essence.is_empty(found):
-            fields |= field_values(group, (None, None) if isinstance(found, tuple) else "", found)
+            fields |= {name: (None, new) for name, new in essence.said(found, group).items()}
     return fields
 
 
 def field_values(
     group: GroupKey, before: Value, after: Value
 ) -> dict[str, tuple[str | None, str | None]]:
-    """A group's change as the report's fields: start and end are two."""
-    if isinstance(before, tuple) and isinstance(after, tuple):
-        names = ("start", "end")
-        return {
-            name: (_instant(old), _instant(new))
-            for name, old, new in zip(names, before, after, strict=True)
-            if old != new
-        }
-    name = group.removeprefix("x:")
-    return {name: (_text(before), _text(after))}
-
-
-def _instant(moment: datetime | None) -> str | None:
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
-
-
-def _text(held: Value) -> str | None:
-    return held if isinstance(held, str) and held else None
+    """A group's change as the report's fields: start and end are two, what stays is left out."""
+    old, new = essence.said(before, group), essence.said(after, group)
+    return {name: (old.get(name), new[name]) for name in new if old.get(name) != new[name]}

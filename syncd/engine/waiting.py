@@ -6,7 +6,6 @@ holds go on, and which are let go).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
@@ -14,27 +13,27 @@ from datetime import timedelta
 from syncd.core.actions import Hold
 from syncd.core.guards import Plan
 from syncd.core.model import Side
-from syncd.core.policy import Ruling
 from syncd.engine import report
 from syncd.engine.apply import fingerprint_of
+from syncd.engine.decisions import Decided
 from syncd.engine.link import Link
 from syncd.engine.poll import Polled
 from syncd.ports.store import Hold as StoredHold
-
-RULINGS = "rulings"
-"""The cursor that holds what people decided about single records."""
 
 BACKOFF = (60.0, 300.0, 900.0, 3600.0, 21600.0)
 """Seconds that a refused write waits before it is tried again unchanged."""
 
 
-def put_off(link: Link, made: Plan, polled: Polled) -> tuple[Plan, list[Hold]]:
+def put_off(link: Link, made: Plan, polled: Polled, decided: Decided) -> tuple[Plan, list[Hold]]:
     """Refused writes wait with back-off, unless they would say something else now."""
     now = link.clock.now()
     refused = {
         (hold.ghl_id, hold.hubspot_id): hold
         for hold in polled.held
-        if hold.reason == "rejected" and hold.retry_at is not None and hold.retry_at > now
+        if hold.reason == "rejected"
+        and hold.retry_at is not None
+        and hold.retry_at > now
+        and not decided.lets_go(hold)
     }
     kept, waiting = [], []
     for write in made.writes:
@@ -91,12 +90,3 @@ def was_judged(polled: Polled, hold: StoredHold) -> bool:
         not record_id or record_id in known[side]
         for side, record_id in ((Side.GHL, hold.ghl_id), (Side.HUBSPOT, hold.hubspot_id))
     )
-
-
-def read_rulings(link: Link) -> dict[str, Ruling]:
-    """What people decided about single records, by record id."""
-    found: dict[str, Ruling] = {}
-    for record_id, held in json.loads(link.store.cursor(RULINGS) or "{}").items():
-        keep = held.pop("keep", None)
-        found[record_id] = Ruling(keep=Side(keep) if keep else None, **held)
-    return found

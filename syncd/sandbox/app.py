@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
@@ -102,6 +103,8 @@ class SandboxApp:
         if world.settings.latency:
             world.sleep(world.settings.latency)
         response = self._with_fault(side, request)
+        at = formatdate(world.time_at(side).timestamp(), usegmt=True)
+        response.headers.setdefault("Date", at)
         entry.status = response.status
         if world.after_request is not None:
             world.after_request(entry, response)

@@ -168,7 +168,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send(self, response: Response) -> None:
         content = response.content()
-        lines = [f"HTTP/1.1 {status_line(response.status)}", f"Date: {self.date_time_string()}"]
+        lines = [f"HTTP/1.1 {status_line(response.status)}"]
         lines += [f"{name}: {value}" for name, value in headers_of(response, len(content))]
         head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
         if response.pause:

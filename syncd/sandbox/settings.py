@@ -75,6 +75,8 @@ class SandboxSettings:
     unknown_event_status: int = 404
     list_rule: Literal["overlap", "start"] = "overlap"
     list_masters: bool = False
+    ghl_skew: timedelta = timedelta(0)
+    """How far the vendor's clock is ahead: it shows in stamps and in the `Date` header."""
     delete_moves_date_updated: bool = False
 
     # HubSpot.
@@ -88,6 +90,9 @@ class SandboxSettings:
     restore_associations: bool = True
     secondary_email_lookup: bool = False
     merge_keeps_primary_id: bool = False
+    hubspot_skew: timedelta = timedelta(0)
+    errors_inside_200: bool = False
+    """A batch that failed in part answers 200 or 201 instead of 207, as one version describes."""
     inline_associations: Literal["id_type", "dated"] = "id_type"
     associations_of_none: Literal["absent", "errors"] = "absent"
     reverse_batch_results: bool = True

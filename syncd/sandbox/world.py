@@ -12,11 +12,12 @@ from threading import Event, RLock
 from typing import TYPE_CHECKING, Any
 
 from syncd.sandbox.faults import FaultScript
-from syncd.sandbox.ghl.location import GhlLocation, Surroundings
+from syncd.sandbox.ghl.location import GhlLocation
 from syncd.sandbox.hubspot.portal import HubspotPortal
 from syncd.sandbox.ids import Ids
 from syncd.sandbox.limits import Meters
 from syncd.sandbox.settings import SandboxSettings
+from syncd.sandbox.surroundings import Surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -71,9 +72,6 @@ class SandboxWorld:
         self.meters = Meters(now)
         self.before_request: Callable[[LoggedRequest], None] | None = None
         self.after_request: Callable[[LoggedRequest, Response], None] | None = None
-        self._around = Surroundings(
-            now=now, ids=self.ids, settings=lambda: self.settings, lock=self.lock
-        )
         self.locations: dict[str, GhlLocation] = {}
         self.location = self.add_location(
             FIRST_LOCATION,
@@ -82,7 +80,7 @@ class SandboxWorld:
             country=self.settings.location_country,
             token=self.settings.ghl_token,
         )
-        self.portal = HubspotPortal(self._around)
+        self.portal = HubspotPortal(self._around("hubspot"))
 
     def add_location(
         self,
@@ -97,7 +95,7 @@ class SandboxWorld:
         number = len(self.locations) + 1
         key = id or f"SandboxClinicLoc{number:04}"
         location = GhlLocation(
-            self._around,
+            self._around("ghl"),
             id=key,
             name=name or f"Clinic {number}",
             timezone=timezone,
@@ -106,6 +104,19 @@ class SandboxWorld:
         )
         self.locations[key] = location
         return location
+
+    def time_at(self, side: str) -> datetime:
+        """The instant that a vendor's own clock shows."""
+        skew = self.settings.ghl_skew if side == "ghl" else self.settings.hubspot_skew
+        return self.now() + skew
+
+    def _around(self, side: str) -> Surroundings:
+        return Surroundings(
+            now=lambda: self.time_at(side),
+            ids=self.ids,
+            settings=lambda: self.settings,
+            lock=self.lock,
+        )
 
     def reset_requests(self) -> None:
         """Forgets the logged requests."""
@@ -131,5 +142,6 @@ class SandboxWorld:
                 id(part): part for part in (self.lock, self.now, self.sleep, self.meters)
             }
             shared |= {id(self.requests): [], id(self.notifications): []}
-            shared[id(self.faults)] = None
+            hooks = (self.before_request, self.after_request)
+            shared |= {id(part): None for part in (self.faults, *hooks) if part is not None}
             return deepcopy(self, shared)

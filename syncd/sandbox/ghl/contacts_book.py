@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import datetime
 
-    from syncd.sandbox.ghl.location import Surroundings
+    from syncd.sandbox.surroundings import Surroundings
 
 
 def digits(phone: str | None) -> str:

@@ -7,7 +7,7 @@ handlers read and write through the same methods. Slots are worked out in `slots
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -18,11 +18,11 @@ from syncd.sandbox.ghl.records import GhlAppointment, GhlBlock, GhlCalendar, Ghl
 from syncd.sandbox.moments import EPOCH, instant, to_milliseconds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
-    from threading import RLock
+    from collections.abc import Iterable, Iterator, Sequence
 
     from syncd.sandbox.ids import Ids
     from syncd.sandbox.settings import SandboxSettings
+    from syncd.sandbox.surroundings import Surroundings
 
 ALL_WEEK = frozenset(range(7))
 RESTORE_WINDOW = timedelta(minutes=30)
@@ -34,16 +34,6 @@ _EDITABLE = frozenset(
         *("calendar", "contact", "start", "end"),
     }
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
-    """What every part of a world shares: its clock, ids, settings and lock."""
-
-    now: Callable[[], datetime]
-    ids: Ids
-    settings: Callable[[], SandboxSettings]
-    lock: RLock
 
 
 class GhlLocation:
@@ -385,7 +375,8 @@ class GhlLocation:
     def rendered_title(self, calendar: str, contact: str) -> str:
         """The title that the service gives where the booking has none."""
         template = self.calendars[calendar].title_template
-        return template.replace("{{contact.name}}", self.contacts[contact].name)
+        person = self.contacts.get(contact)
+        return template.replace("{{contact.name}}", person.name if person else "")
 
     def of_calendar(self, calendar: str) -> Iterator[GhlAppointment]:
         """The living appointments of a calendar, in no order that means anything."""

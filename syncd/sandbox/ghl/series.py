@@ -52,14 +52,20 @@ def expand(location: GhlLocation, master: GhlAppointment) -> None:
 
 
 def shift(location: GhlLocation, master: GhlAppointment, by: timedelta) -> None:
-    """Moves a master and each living instance by the same amount."""
+    """Moves a master and each living instance by the same amount of local time."""
     stamp = location.stamp()
-    location.change(master, start=master.start + by, end=master.end + by, updated=stamp)
     rows = [location.appointments[key] for key in location.instances(master.id)]
     # Later ones first, where they move forward: two instances must never share an id.
-    for row in sorted(rows, key=lambda row: row.start, reverse=by > timedelta(0)):
-        location.change(row, start=row.start + by, end=row.end + by, updated=stamp)
+    rows.sort(key=lambda row: row.start, reverse=by > timedelta(0))
+    for row in [master, *rows]:
+        start, length = _later(location, row.start, by), row.end - row.start
+        location.change(row, start=start, end=start + length, updated=stamp)
         renamed(location, row)
+
+
+def _later(location: GhlLocation, moment: datetime, by: timedelta) -> datetime:
+    local = moment.astimezone(location.zone).replace(tzinfo=None) + by
+    return local.replace(tzinfo=location.zone).astimezone(moment.tzinfo)
 
 
 def _starts(location: GhlLocation, master: GhlAppointment) -> Iterator[datetime]:

@@ -61,8 +61,11 @@ def accepts(location: GhlLocation, wish: Wish, *, moved: bool = True) -> bool:
 
 def is_free(location: GhlLocation, wish: Wish) -> bool:
     """Whether nobody holds the time, for the wished user or for anyone of the team."""
-    team: Sequence[str | None] = [wish.assignee] if wish.assignee else wish.calendar.team or [None]
-    return any(_free_for(location, wish, user) for user in team)
+    team: Sequence[str | None] = wish.calendar.team or [None]
+    if wish.calendar.kind == "collective":
+        return all(_free_for(location, wish, user) for user in team)
+    wanted = [wish.assignee] if wish.assignee else team
+    return any(_free_for(location, wish, user) for user in wanted)
 
 
 def offered(

@@ -54,7 +54,9 @@ class _Batch:
         }
         if self.errors:
             body |= {"numErrors": len(self.errors), "errors": self.errors}
-        return Response(status=207 if self.errors else status, payload=body)
+        if self.errors and not call.settings.errors_inside_200:
+            status = 207
+        return Response(status=status, payload=body)
 
 
 def batch_read(call: HubspotCall, request: Request, names: Mapping[str, str]) -> Response:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from syncd.sandbox.http import Response
 from syncd.sandbox.hubspot import wire
 from syncd.sandbox.hubspot.call import size, texts
-from syncd.sandbox.hubspot.errors import invalid, invalid_values, not_found, refusal
+from syncd.sandbox.hubspot.errors import Problem, invalid, invalid_values, not_found, refusal
 from syncd.sandbox.hubspot.portal import ASSOCIATION_TYPES
 from syncd.sandbox.hubspot.records import APP
 
@@ -63,6 +63,7 @@ def read_record(call: HubspotCall, request: Request, names: Mapping[str, str]) -
 
 def create_record(call: HubspotCall, request: Request, names: Mapping[str, str]) -> Response:
     """POST /{type}: with inline associations."""
+    call.query(request)
     table = call.table(names["type"])
     keys = ("associations", "properties")
     body = call.body(request, (*keys, "objectWriteTraceId"), keys)
@@ -155,6 +156,12 @@ def creatable(
     """The checked values and associations that a body describes, or a refusal."""
     values = texts(body.get("properties") or {})
     kept, problems = table.checked(values)
+    if call.version >= "2026-09" and call.dated:
+        problems += [
+            Problem(name=name, code="MISSING_REQUIRED_PROPERTY", message=f"{name} is required")
+            for name in sorted(call.portal.required - set(values))
+            if not table.is_contacts
+        ]
     if table.is_contacts:
         _new_contact(call, table, values)
     if problems:

@@ -32,7 +32,7 @@ from syncd.sandbox.moments import instant, iso_ms
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from syncd.sandbox.ghl.location import Surroundings
+    from syncd.sandbox.surroundings import Surroundings
 
 ASSOCIATION_TYPES = {(APPOINTMENTS, CONTACTS): 906, (CONTACTS, APPOINTMENTS): 907}
 """HUBSPOT_DEFINED association types, from the vendor's table."""
@@ -69,6 +69,8 @@ class HubspotPortal:
             known_owner=self._is_owner,
         )
         self.activated = around.settings().activated
+        self.required: set[str] = set()
+        """Properties that this account's rules ask for on creation, from 2026-09 on."""
         self.blocklist: set[str] = set()
         self.refresh_pipelines()
 
@@ -144,17 +146,17 @@ class HubspotPortal:
         """
         with self._around.lock:
             table = self.appointments
-            return deepcopy(table.rows[table.survivors.get(record, record)])
+            return table.rows[table.survivors.get(record, record)].copied()
 
     def records(self) -> list[HubspotRecord]:
         """Copies of the living appointments, by id."""
         with self._around.lock:
-            return [deepcopy(row) for row in self.appointments.after(None) if not row.archived]
+            return [row.copied() for row in self.appointments.after(None) if not row.archived]
 
     def archived(self) -> list[HubspotRecord]:
         """Copies of the appointments in the bin, by id."""
         with self._around.lock:
-            return [deepcopy(row) for row in self.appointments.after(None) if row.archived]
+            return [row.copied() for row in self.appointments.after(None) if row.archived]
 
     # What a person does with contacts, owners and properties.
 
@@ -189,12 +191,12 @@ class HubspotPortal:
     def get_contact(self, contact: str) -> HubspotRecord:
         """A copy of a contact, archived ones included; an old id finds the survivor."""
         with self._around.lock:
-            return deepcopy(self.people.rows[self.people.survivors.get(contact, contact)])
+            return self.people.rows[self.people.survivors.get(contact, contact)].copied()
 
     def contact_records(self) -> list[HubspotRecord]:
         """Copies of the living contacts, by id."""
         with self._around.lock:
-            return [deepcopy(row) for row in self.people.after(None) if not row.archived]
+            return [row.copied() for row in self.people.after(None) if not row.archived]
 
     def add_owner(self, name: str, email: str | None = None) -> str:
         """Adds an owner; returns its id, which is not the user's."""

@@ -5,7 +5,7 @@ Made and changed by `table.ObjectTable` alone.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -54,6 +54,20 @@ class HubspotRecord:
     archived_at: datetime | None = None
     earlier: list[tuple[datetime, dict[str, str] | None, datetime]] = field(default_factory=list)
     """What it was until then (None: nothing yet) and its stamp, while the index lags behind."""
+
+    def copied(self) -> HubspotRecord:
+        """A copy that later writes leave alone."""
+        return replace(
+            self,
+            properties=dict(self.properties),
+            history={name: list(entries) for name, entries in self.history.items()},
+            links={
+                to: {record: set(kinds) for record, kinds in linked.items()}
+                for to, linked in self.links.items()
+                if linked
+            },
+            earlier=[],
+        )
 
     @property
     def contacts(self) -> list[str]:

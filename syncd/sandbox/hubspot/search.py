@@ -93,7 +93,7 @@ def _hits(
     call: HubspotCall, table: ObjectTable, groups: list[list[JsonObject]], query: str
 ) -> list[tuple[HubspotRecord, Callable[[str], str | None]]]:
     hits = []
-    for row in _candidates(call, table, groups):
+    for row in _candidates(table, groups):
         read = None if row.archived else table.indexed(row)
         if read is None or (query and not _says(read, query.lower())):
             continue
@@ -102,13 +102,14 @@ def _hits(
     return hits
 
 
-def _candidates(
-    call: HubspotCall, table: ObjectTable, groups: list[list[JsonObject]]
-) -> Iterable[HubspotRecord]:
-    """All rows, or those changed since the earliest stamp that every group asks for."""
+def _candidates(table: ObjectTable, groups: list[list[JsonObject]]) -> Iterable[HubspotRecord]:
+    """All rows, or those written since the earliest stamp that every group asks for.
+
+    Every write of a row is in `by_change`, so an index that lags behind finds its older ones.
+    """
     bounds = [_earliest(table, group) for group in groups]
     known = [bound for bound in bounds if bound is not None]
-    if not bounds or len(known) != len(bounds) or call.settings.search_lag:
+    if not bounds or len(known) != len(bounds):
         return table.after(None)
     first = bisect_left(table.by_change, (min(known), 0))
     ids = sorted({number for _, number in table.by_change[first:]})

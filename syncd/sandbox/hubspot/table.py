@@ -14,13 +14,13 @@ from syncd.sandbox.hubspot.errors import Problem
 from syncd.sandbox.hubspot.phones import searchable
 from syncd.sandbox.hubspot.records import HubspotRecord, Origin, Written
 from syncd.sandbox.hubspot.schema import PropertyDef, cleaned
-from syncd.sandbox.moments import epoch_ms, iso_ms, to_milliseconds
+from syncd.sandbox.moments import epoch_ms, iso_ms, parse_iso, to_milliseconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import datetime
 
-    from syncd.sandbox.ghl.location import Surroundings
+    from syncd.sandbox.surroundings import Surroundings
 
 BIN = timedelta(days=90)
 """An archived record is restorable, and readable as archived, for so long."""
@@ -157,8 +157,10 @@ class ObjectTable:
     def write(self, row: HubspotRecord, values: Mapping[str, str], origin: Origin) -> None:
         """Writes checked values; the stamp moves even where nothing differs."""
         stamp = self.stamp()
-        if self._around.settings().search_lag:
-            row.earlier.append((stamp, dict(row.properties), row.updated))
+        lag = self._around.settings().search_lag
+        if lag:
+            unseen = [entry for entry in row.earlier if entry[0] > self._around.now() - lag]
+            row.earlier = [*unseen, (stamp, dict(row.properties), row.updated)]
         self._set(row, values, origin, stamp)
 
     def archive(self, row: HubspotRecord) -> None:
@@ -183,8 +185,9 @@ class ObjectTable:
     def adopt(self, row: HubspotRecord) -> None:
         """Files a record that a merge made, unique values included."""
         self.rows[row.id] = row
-        if int(row.id) not in self.order[-1:]:
-            insort(self.order, int(row.id))
+        place = bisect_left(self.order, int(row.id))
+        if self.order[place : place + 1] != [int(row.id)]:
+            self.order.insert(place, int(row.id))
         for name in self._unique_names():
             if name in row.properties:
                 self._unique.setdefault(name, {})[_key(name, row.properties[name])] = row.id
@@ -276,8 +279,6 @@ def _key(name: str, value: str) -> str:
 
 
 def _duration(properties: Mapping[str, str]) -> str | None:
-    from syncd.sandbox.moments import parse_iso
-
     start, end = properties.get("hs_appointment_start"), properties.get("hs_appointment_end")
     if not start or not end:
         return None

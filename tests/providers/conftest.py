@@ -92,3 +92,9 @@ def free_budget() -> FreeBudget:
 def make_clock() -> type[VirtualClock]:
     """For properties, which need a fresh clock for each example."""
     return VirtualClock
+
+
+@pytest.fixture(scope="session")
+def transport_of() -> type[SandboxTransport]:
+    """The way into one of the sandbox's applications, in this process."""
+    return SandboxTransport

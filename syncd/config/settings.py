@@ -28,7 +28,7 @@ from pydantic import (
 from syncd.config import values
 from syncd.config.values import Accepts, Duration, PositiveDuration, duration
 
-DEFAULT_TO_HUBSPOT: Mapping[values.GhlStatus, str] = {
+DEFAULT_TO_HUBSPOT: Mapping[str, str] = {
     "new": "SCHEDULED",
     "confirmed": "SCHEDULED",
     "showed": "COMPLETED",
@@ -360,7 +360,7 @@ class FieldSettings(Section):
     """In HubSpot: hubspot_owner_id."""
 
 
-def _names_all_six(table: Mapping[values.GhlStatus, str]) -> Mapping[values.GhlStatus, str]:
+def _names_all_six(table: Mapping[str, str]) -> Mapping[str, str]:
     missing = [name for name in get_args(values.GhlStatus) if name not in table]
     if missing:
         raise ValueError(
@@ -374,7 +374,7 @@ class StatusSettings(Section):
     """How statuses are translated; a table that is given replaces the default one."""
 
     to_hubspot: Annotated[
-        Mapping[values.GhlStatus, values.PropertyValue],
+        Mapping[values.GhlStatusKey, values.PropertyValue],
         AfterValidator(_names_all_six),
         Accepts(words='a table: new = "SCHEDULED", …, for all six HighLevel statuses'),
     ] = DEFAULT_TO_HUBSPOT

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator
@@ -312,3 +312,15 @@ Way = Literal["both", "ghl_to_hubspot", "hubspot_to_ghl"]
 FieldWay = Literal["both", "ghl_to_hubspot", "hubspot_to_ghl", "off"]
 Winner = Literal["newest", "ghl", "hubspot", "hold"]
 GhlStatus = Literal["new", "confirmed", "showed", "noshow", "cancelled", "invalid"]
+
+
+def _ghl_status(name: str) -> str:
+    if name not in get_args(GhlStatus):
+        raise ValueError("this is no status of HighLevel")
+    return name
+
+
+# A key is a plain text to those who read the table: the keys of a Mapping are invariant.
+GhlStatusKey = Annotated[
+    str, AfterValidator(_ghl_status), Accepts(words=" | ".join(get_args(GhlStatus)))
+]

@@ -5,6 +5,7 @@
     ├── NotPrepared            the account lacks what a person has to make or switch on (2)
     ├── LinkLocked             another syncd holds the link (5)
     ├── StoreError             our own store failed: stops everything (1)
+    │   └── StoreInterrupted   the database was away or busy: the same again may pass
     ├── GuardTripped           a guard stopped writes (4)
     └── ProviderError          a vendor's answer, or the lack of one
         ├── Transient          worth trying again, perhaps after `retry_after` seconds
@@ -55,6 +56,10 @@ class LinkLocked(SyncdError):  # noqa: N818
 
 class StoreError(SyncdError):
     """Our own store cannot be used."""
+
+
+class StoreInterrupted(StoreError):  # noqa: N818
+    """The database was away or busy, for longer than the store tries again by itself."""
 
 
 class StoreTooNew(StoreError):  # noqa: N818

@@ -1,0 +1,90 @@
+"""Core values as stored JSON and back: lossless, and tolerant of keys that it does not know.
+
+`pairs` uses it. Absent and default parts are left out, which keeps a row
+small; a newer program's extra keys are passed over, so that going back one
+version works.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from syncd.core.model import Appointment, Removal, Response, Series, Side
+
+Stored = Mapping[str, Any]
+
+_TEXTS = ("title", "status", "description", "address", "owner", "contact")
+
+
+def write_appointment(appointment: Appointment) -> dict[str, Any]:
+    """An appointment as JSON."""
+    stored: dict[str, Any] = {
+        name: found for name in _TEXTS if (found := getattr(appointment, name))
+    }
+    if appointment.start is not None:
+        stored["start"] = _write_instant(appointment.start)
+    if appointment.end is not None:
+        stored["end"] = _write_instant(appointment.end)
+    if appointment.extras:
+        stored["extras"] = [list(extra) for extra in appointment.extras]
+    return stored
+
+
+def read_appointment(stored: Stored) -> Appointment:
+    """The appointment that `write_appointment` was given."""
+    get = stored.get
+    return Appointment(
+        title=get("title", ""),
+        start=_read_instant(get("start")),
+        end=_read_instant(get("end")),
+        status=get("status", ""),
+        description=get("description", ""),
+        address=get("address", ""),
+        owner=get("owner", ""),
+        contact=get("contact", ""),
+        extras=tuple((name, held) for name, held in get("extras", ())),
+    )
+
+
+def write_series(series: Series | None) -> dict[str, Any] | None:
+    """A series as JSON."""
+    return None if series is None else {"master": series.master}
+
+
+def read_series(stored: Stored | None) -> Series | None:
+    """The series that `write_series` was given."""
+    return None if stored is None else Series(master=stored.get("master", ""))
+
+
+def write_removal(removal: Removal | None) -> dict[str, Any] | None:
+    """A removal as JSON."""
+    if removal is None:
+        return None
+    stored: dict[str, Any] = {
+        "gone": sorted(removal.gone),
+        "response": removal.response.value,
+    }
+    if removal.status_before:
+        stored["status_before"] = removal.status_before
+    return stored
+
+
+def read_removal(stored: Stored | None) -> Removal | None:
+    """The removal that `write_removal` was given."""
+    if stored is None:
+        return None
+    return Removal(
+        gone=frozenset(Side(side) for side in stored.get("gone", ())),
+        response=Response(stored.get("response", Response.NOTHING.value)),
+        status_before=stored.get("status_before", ""),
+    )
+
+
+def _write_instant(moment: datetime) -> str:
+    if moment.tzinfo is None:
+        raise ValueError(f"an instant without a time zone cannot be stored: {moment}")
+    return moment.astimezone(UTC).isoformat()
+
+
+def _read_instant(stored: str | None) -> datetime | None:
+    return None if stored is None else datetime.fromisoformat(stored).astimezone(UTC)

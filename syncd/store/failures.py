@@ -1,0 +1,120 @@
+"""What a database says when something is wrong, in the words of `errors`.
+
+Every access to the database goes through `explained`. Leaves out the trying
+again, which is `retrying`'s business: here it is only decided whether the same
+again may pass (`errors.StoreInterrupted`) or cannot.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import URL
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from syncd.errors import StoreError, StoreInterrupted
+
+_AGAIN = ("40001", "40P01", "55P03", "57P01", "57P02", "57P03", "25006")
+"""Serialisation failure, deadlock, lock not to be had, shutdown, starting up, a stand-by."""
+
+_CONNECTION = "08"
+"""The class of PostgreSQL's connection errors."""
+
+_SQLITE = (
+    ("file is not a database", "{place} is not an SQLite file: check `store.url`"),
+    (
+        "malformed",
+        "{place} is corrupt: put a backup in its place, or move it away and run `syncd rebuild`",
+    ),
+    (
+        "readonly database",
+        (
+            "{place} cannot be written: run as the user that owns it, or give this user the right "
+            "to write the file and its folder"
+        ),
+    ),
+    (
+        "unable to open",
+        (
+            "{place} cannot be opened: check that the folder exists and that this user may read "
+            "and write in it"
+        ),
+    ),
+    ("full", "there is no room left to write {place}: free some space, then run again"),
+    ("disk i/o", "{place} cannot be read or written by the disk: check the disk and the mount"),
+    ("no such table", "{place} lacks a table: run `syncd db upgrade`"),
+    ("no such column", "{place} lacks a column: run `syncd db upgrade`"),
+)
+
+_POSTGRES = (
+    (("28P01", "28000"), "{place} refuses the user or the password: check `store.url`"),
+    (("3D000",), "{place} does not exist: create the database, or check `store.url`"),
+    (("42501",), "{place} refuses what syncd has to do: grant this user the right to it"),
+    (("42P01", "42703"), "{place} lacks a table or a column: run `syncd db upgrade`"),
+    (("53100",), "{place} has no room left: free some space on the server, then run again"),
+    (("53300",), "{place} takes no more connections: raise max_connections, or run fewer programs"),
+)
+
+
+def place(url: URL) -> str:
+    """What to call the store in a message: never with a password."""
+    if url.get_backend_name() == "sqlite":
+        return f"the store {url.database or 'in memory'}"
+    return f"the database {url.database} on {url.host or 'this machine'}"
+
+
+@contextmanager
+def explained(url: URL) -> Iterator[None]:
+    """Turn what the database raises into a StoreError that says what to do next.
+
+    Raises:
+        StoreInterrupted: the same again may pass.
+        StoreError: it cannot.
+    """
+    try:
+        yield
+    except DBAPIError as error:
+        # Without the cause: a driver's message may quote the row, and so somebody's name.
+        raise explain(error, url) from None
+    except PoolTimeout:
+        raise StoreInterrupted(f"{place(url)} had no connection free for a long time") from None
+    except SQLAlchemyError as error:
+        raise StoreError(f"{place(url)} cannot be used: {type(error).__name__}") from error
+
+
+def explain(error: DBAPIError, url: URL) -> StoreError:
+    """The StoreError that stands for what the driver raised."""
+    state = getattr(error.orig, "sqlstate", None) or ""
+    said = _first_line(error)
+    if url.get_backend_name() == "sqlite":
+        return _explain_sqlite(said, url)
+    if error.connection_invalidated or state.startswith(_CONNECTION) or state in _AGAIN:
+        return StoreInterrupted(
+            f"the connection to {place(url)} was interrupted ({said}): check that the server runs"
+        )
+    for states, remedy in _POSTGRES:
+        if state in states:
+            return StoreError(f"{remedy.format(place=place(url))} ({said})")
+    if not state and type(error.orig).__name__ == "OperationalError":
+        return StoreInterrupted(
+            f"{place(url)} cannot be reached ({said}): check that the server runs, and `store.url`"
+        )
+    return StoreError(f"{place(url)} failed: {said}")
+
+
+def _explain_sqlite(said: str, url: URL) -> StoreError:
+    lowered = said.lower()
+    if "locked" in lowered or "busy" in lowered:
+        return StoreInterrupted(
+            f"{place(url)} has been locked by another program for too long: close it, and run again"
+        )
+    for sign, remedy in _SQLITE:
+        if sign in lowered:
+            return StoreError(f"{remedy.format(place=place(url))} (SQLite: {said})")
+    return StoreError(f"{place(url)} failed: {said}")
+
+
+def _first_line(error: DBAPIError) -> str:
+    """The driver's own first line; the rest may quote values."""
+    lines = str(error.orig).strip().splitlines()
+    return lines[0] if lines else type(error.orig).__name__

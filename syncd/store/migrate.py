@@ -1,0 +1,152 @@
+"""Bringing a store to the tables that this program speaks, and refusing one that it cannot.
+
+`bootstrap` calls `check` before anything else touches the store; `syncd db
+upgrade` calls `upgrade`. Opening a store that is up to date asks one question
+and imports no Alembic, which costs half a second.
+
+All migrations that are missing run in one transaction, under a lock: what
+fails leaves the store as it was, for the old program to go on with, and of two
+programs that start at once one migrates and the other waits.
+"""
+
+import re
+from importlib.resources import files
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, inspect
+
+import syncd
+from syncd.errors import StoreError, StoreMissing, StoreTooNew
+from syncd.store import engine as engines
+from syncd.store.failures import explained, place
+
+HEAD = "0001"
+"""The newest migration; a test holds it against `migrations/versions`."""
+
+VERSION_TABLE = "syncd_version"
+"""Our own name: another program's Alembic may live in the same database."""
+
+_LOCK = 0x73796E63
+"""The key of PostgreSQL's advisory lock around a migration."""
+
+_VERSION = f"SELECT version_num FROM {VERSION_TABLE}"  # noqa: S608 - a constant
+
+
+def check(engine: Engine, *, may_create: bool) -> None:
+    """Make sure that the store can be used as it is, or make it so where that is ours to do.
+
+    A store that is not there, or is empty, is made where `may_create`. An older
+    SQLite file is migrated; an older PostgreSQL database waits for a person,
+    since other programs may be using it.
+
+    Raises:
+        StoreMissing: there is none, and the verb may not make it.
+        StoreTooNew: a newer syncd wrote it.
+        StoreError: it is not syncd's, needs `syncd db upgrade`, or cannot be used.
+    """
+    found = current(engine)
+    if found == HEAD:
+        return
+    if not found and not may_create:
+        raise StoreMissing(
+            f"{place(engine.url)} is not there yet: `syncd --sync-now`, `syncd run` or "
+            "`syncd db upgrade` make it"
+        )
+    if found and engine.dialect.name != "sqlite":
+        _refuse_newer(engine, found)
+        raise StoreError(f"{place(engine.url)} is of an older syncd: run `syncd db upgrade`")
+    upgrade(engine)
+
+
+def current(engine: Engine) -> str:
+    """The migration that the store is at; "" for one that is not there or is empty.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+    path = engines.sqlite_path(engine)
+    if path is not None and not path.exists():
+        return ""
+    with explained(engine.url), engines.reading(engine).connect() as connection:
+        return _version(connection)
+
+
+def upgrade(engine: Engine) -> str:
+    """Bring the store to the newest migration, making it where it is not there.
+
+    Gives the migration that it was at before, "" for a new store.
+
+    Raises:
+        StoreTooNew: a newer syncd wrote it.
+        StoreError: it is not syncd's, or the migration failed and left nothing behind.
+    """
+    path = engines.sqlite_path(engine)
+    if path is not None:
+        engines.make_file(path)
+    migrating = engine.execution_options(**{engines.MIGRATES: True})
+    with explained(engine.url), migrating.connect() as connection:
+        with connection.begin():
+            found = _lock_and_look(connection)
+            if found != HEAD:
+                _refuse_newer(engine, found)
+                _refuse_strange(connection)
+                _run(connection)
+        # Its foreign keys were switched off: it does not go back among the others.
+        connection.invalidate()
+    return found
+
+
+def scripts() -> Path:
+    """The folder of migrations: inside the installed package, else beside it in the repository."""
+    inside = Path(str(files(syncd) / "_migrations"))
+    if (inside / "env.py").is_file():
+        return inside
+    return Path(str(files(syncd))).parent / "migrations"
+
+
+def _lock_and_look(connection: Connection) -> str:
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
+    return _version(connection)
+
+
+def _version(connection: Connection) -> str:
+    if not inspect(connection).has_table(VERSION_TABLE):
+        return ""
+    found = connection.exec_driver_sql(_VERSION).scalar()
+    return "" if found is None else str(found)
+
+
+def _refuse_newer(engine: Engine, found: str) -> None:
+    """Migrations are numbered, so a larger number is a newer program's."""
+    if found and (not re.fullmatch(r"\d{4}", found) or int(found) > int(HEAD)):
+        raise StoreTooNew(
+            f"{place(engine.url)} was written by a newer syncd (migration {found}, this one knows "
+            f"{HEAD}): install that version again, or put back a backup from before it"
+        )
+
+
+def _refuse_strange(connection: Connection) -> None:
+    """A SQLite file with tables of somebody else's is not ours to write in."""
+    tables = set(inspect(connection).get_table_names())
+    if connection.dialect.name == "sqlite" and tables and VERSION_TABLE not in tables:
+        raise StoreError(
+            f"{place(connection.engine.url)} holds another program's tables: check `store.url`"
+        )
+
+
+def _run(connection: Connection) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(scripts()).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+    if connection.dialect.name == "sqlite":
+        broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
+        if broken is not None:
+            raise StoreError(
+                f"the migration would leave rows of {broken[0]} without what they belong to; "
+                "nothing was changed: `syncd rebuild` makes a new store"
+            )

@@ -1,0 +1,252 @@
+"""The tables: one set for SQLite and PostgreSQL, everything keyed by link.
+
+The repositories build their statements from these; `migrations/` makes them,
+and a test proves that both say the same. Many links share one store.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    text,
+)
+from sqlalchemy.sql.elements import TextClause
+
+from syncd.store.columns import Instant, Json, Words
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+Key = BigInteger().with_variant(Integer, "sqlite")
+"""SQLite numbers rows by itself only where the type is exactly INTEGER."""
+
+
+def _key() -> Column[int]:
+    return Column("id", Key, primary_key=True)
+
+
+def _link() -> Column[int]:
+    return Column("link_id", Key, ForeignKey("link.id", ondelete="CASCADE"), nullable=False)
+
+
+def _words(name: str) -> Column[str]:
+    return Column(name, Words, nullable=False, server_default="")
+
+
+def _number(name: str) -> Column[int]:
+    return Column(name, Integer, nullable=False, server_default="0")
+
+
+def _flag(name: str) -> Column[bool]:
+    return Column(name, Boolean, nullable=False, server_default=text("false"))
+
+
+link = Table(
+    "link",
+    metadata,
+    _key(),
+    Column("name", String, nullable=False, unique=True),
+    Column("created_at", Instant, nullable=False),
+    Column("next_due_at", Instant),
+    _number("failures"),
+    _flag("paused"),
+    # Who works on the link: see `leases`. The fence grows with every new holder.
+    Column("holder", Json),
+    Column("lease_until", Instant),
+    _number("fence"),
+    # A mark of the last transaction, to tell whether a commit whose answer was lost took effect.
+    Column("last_commit", String, nullable=False, server_default=""),
+)
+"""One row per link: when it is next due, and who holds it."""
+
+
+pair = Table(
+    "pair",
+    metadata,
+    _key(),
+    _link(),
+    # NULL, not "", for an id that is not known: any number of those may stand side by side.
+    Column("ghl_id", Words),
+    Column("hubspot_id", Words),
+    Column("ghl", Json, nullable=False),
+    Column("hubspot", Json, nullable=False),
+    # Per side, drawn from the agreement for searching by it.
+    Column("ghl_print", String, nullable=False),
+    Column("hubspot_print", String, nullable=False),
+    Column("ghl_start", Instant),
+    Column("hubspot_start", Instant),
+    _words("ghl_contact"),
+    _words("hubspot_contact"),
+    _flag("ghl_gone"),
+    _flag("hubspot_gone"),
+    _number("version"),
+    _words("calendar"),
+    Column("series", Json),
+    Column("removal", Json),
+    Column("open_groups", Json),
+    _flag("marked"),
+    _flag("unmarkable"),
+    Column("owner_by_us", String),
+    Column("saved_at", Instant, nullable=False),
+    Index("uq_pair_ghl_id", "link_id", "ghl_id", unique=True),
+    Index("uq_pair_hubspot_id", "link_id", "hubspot_id", unique=True),
+    # `prints`: the whole answer stands in the index.
+    Index("ix_pair_ghl_print", "link_id", "ghl_id", "ghl_print"),
+    Index("ix_pair_hubspot_print", "link_id", "hubspot_id", "hubspot_print"),
+    # `expected`
+    Index("ix_pair_ghl_start", "link_id", "ghl_gone", "ghl_start", "ghl_id", "id"),
+    Index("ix_pair_hubspot_start", "link_id", "hubspot_gone", "hubspot_start", "hubspot_id", "id"),
+    # `pairs_at`
+    Index("ix_pair_ghl_contact", "link_id", "ghl_contact"),
+    Index("ix_pair_hubspot_contact", "link_id", "hubspot_contact"),
+    # `rotation` and `count_pairs`
+    Index("ix_pair_turn", "link_id", "hubspot_gone", "id", "ghl_gone", "hubspot_id", "ghl_id"),
+    # A key is never given twice, since the history speaks of pairs that are no more.
+    sqlite_autoincrement=True,
+)
+"""Two records that are one appointment, and what was last agreed of them."""
+
+
+intent = Table(
+    "intent",
+    metadata,
+    _key(),
+    _link(),
+    Column("key", Words, nullable=False),
+    Column("side", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("pair_key", Key, nullable=False, server_default="0"),
+    Column("created_at", Instant, nullable=False),
+    Column("payload", Json, nullable=False),
+    Index("uq_intent_key", "link_id", "key", unique=True),
+)
+"""A write that was decided and whose outcome is not known."""
+
+
+hold = Table(
+    "hold",
+    metadata,
+    _key(),
+    _link(),
+    _words("ghl_id"),
+    _words("hubspot_id"),
+    _words("group_key"),
+    Column("reason", String, nullable=False),
+    _words("detail"),
+    Column("since", Instant),
+    _number("attempts"),
+    Column("retry_at", Instant),
+    Column("fingerprint", String, nullable=False, server_default=""),
+    Column("starts_at", Instant),
+    Column("sides", Json, nullable=False),
+    Index("uq_hold_record", "link_id", "ghl_id", "hubspot_id", "group_key", "reason", unique=True),
+)
+"""A record, or one group of a pair, that waits."""
+
+
+cursor = Table(
+    "cursor",
+    metadata,
+    Column(
+        "link_id", Key, ForeignKey("link.id", ondelete="CASCADE"), primary_key=True, nullable=False
+    ),
+    Column("name", String, primary_key=True, nullable=False),
+    Column("value", Words, nullable=False),
+)
+"""Cursors and other short facts of a link, by name."""
+
+
+contact = Table(
+    "contact",
+    metadata,
+    _key(),
+    _link(),
+    Column("ghl_id", Words, nullable=False),
+    Column("hubspot_id", Words, nullable=False),
+    Index("uq_contact_ghl_id", "link_id", "ghl_id", unique=True),
+    Index("uq_contact_hubspot_id", "link_id", "hubspot_id", unique=True),
+)
+"""Two contacts known to be one person."""
+
+
+def when_removing() -> TextClause:
+    """The condition of the index of removals; a fresh clause, since it ends up in a table."""
+    return text("action = 'remove'")
+
+
+history = Table(
+    "history",
+    metadata,
+    _key(),
+    _link(),
+    Column("at", Instant, nullable=False),
+    Column("cycle", String, nullable=False),
+    Column("side", String, nullable=False),
+    _words("ghl_id"),
+    _words("hubspot_id"),
+    Column("action", String, nullable=False),
+    _words("field"),
+    Column("before", Words),
+    Column("after", Words),
+    _words("why"),
+    Column("pair_key", Key, nullable=False, server_default="0"),
+    Index("ix_history_ghl_id", "link_id", "ghl_id", "id"),
+    Index("ix_history_hubspot_id", "link_id", "hubspot_id", "id"),
+    Index("ix_history_cycle", "link_id", "cycle", "id"),
+    Index("ix_history_pair", "link_id", "pair_key", "at"),
+    Index("ix_history_at", "link_id", "at"),
+    # `removals_since` is asked in every cycle, and removals are few among writes.
+    Index(
+        "ix_history_removed_at",
+        "link_id",
+        "at",
+        sqlite_where=when_removing(),
+        postgresql_where=when_removing(),
+    ),
+    sqlite_autoincrement=True,
+)
+"""What was written where, when and why, with the value before and after."""
+
+
+cycle = Table(
+    "cycle",
+    metadata,
+    _key(),
+    _link(),
+    Column("cycle", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("finished_at", Instant, nullable=False),
+    Column("outcome", String, nullable=False),
+    Column("report", Json, nullable=False),
+    Index("uq_cycle_cycle", "link_id", "cycle", unique=True),
+    Index("ix_cycle_link_id_id", "link_id", "id"),
+)
+"""One finished cycle."""
+
+
+decision = Table(
+    "decision",
+    metadata,
+    _key(),
+    _link(),
+    Column("kind", String, nullable=False),
+    Column("made_at", Instant, nullable=False),
+    Column("payload", Json, nullable=False),
+    Column("closed_at", Instant),
+    Index("ix_decision_open", "link_id", "closed_at", "id"),
+    sqlite_autoincrement=True,
+)
+"""What a person decided through a verb; closed once a cycle has carried it out."""

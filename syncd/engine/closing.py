@@ -67,17 +67,22 @@ def outcome_of(error: ProviderError) -> Outcome:
 def keep(
     link: Link,
     polled: Polled,
-    made: Plan,
     applied: Applied,
     said: CycleReport,
     decided: Decided,
+    *,
+    partly: bool,
 ) -> None:
-    """Commit what is held, what to look at again, and last of all the cursor."""
+    """Commit what is held, what to look at again, and last of all the cursor.
+
+    `partly` says that writes were left out on purpose: what they are about
+    has to be seen again, so the cursor stays.
+    """
     before = {(h.ghl_id, h.hubspot_id, h.group, h.reason): h for h in polled.held}
     holds = [stored(hold, before, link) for hold in said.held]
     judged = {(hold.ghl_id, hold.hubspot_id) for hold in polled.held if was_judged(polled, hold)}
     judged |= {(hold.ghl_id, hold.hubspot_id) for hold in holds}
-    whole = not applied.interrupted and applied.stopped is None
+    whole = not (partly or applied.interrupted or applied.stopped)
     with link.store.begin() as transaction:
         transaction.replace_holds(holds, judged=judged)
         decisions.close(transaction, decided, [(hold.ghl_id, hold.hubspot_id) for hold in holds])
@@ -86,8 +91,7 @@ def keep(
         )
         if said.kind != "full":
             transaction.set_cursor(poll.ROTATION, str(polled.rotated_to))
-        if whole and not made.stopped_changes:
-            transaction.set_cursor(FIRST, "yes")
         if whole:
+            transaction.set_cursor(FIRST, "yes")
             transaction.set_cursor(poll.CURSOR, polled.scans[Side.HUBSPOT].cursor)
     said.pairs = link.store.count_pairs()

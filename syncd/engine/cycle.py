@@ -48,6 +48,8 @@ class CycleRequest:
 
     full: bool = True
     dry_run: bool = False
+    rebuild: bool = False
+    """Pair what belongs together and write nothing to either side."""
     allowed: Allowed = field(default_factory=Allowed)
     progress: Callable[[int, int], None] | None = None
     """Told how many writes are done, of how many."""
@@ -102,6 +104,8 @@ def _cycle(link: Link, request: CycleRequest, said: CycleReport) -> None:
     made = decide(link, observed, bench, past, _allowed(request, decided))
     made, waiting = put_off(link, made, polled, decided)
     made = approved_only(made, decided)
+    if request.rebuild:
+        made = replace(made, writes=(), remarks=())
     fill_in(said, polled, made, past)
     if request.dry_run:
         said.planned = [report.described(write) for write in made.writes]
@@ -113,7 +117,8 @@ def _cycle(link: Link, request: CycleRequest, said: CycleReport) -> None:
     applied = apply(link, made, said, request.progress)
     said.held = list(made.holds) + waiting + applied.holds
     conclude(said, made, applied)
-    keep(link, polled, made, applied, said, decided)
+    partly = request.rebuild or decided.only is not None or made.guarded
+    keep(link, polled, applied, said, decided, partly=partly)
 
 
 def observe_all(polled: Polled, bench: Bench) -> Observed:

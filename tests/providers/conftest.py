@@ -98,3 +98,8 @@ def make_clock() -> type[VirtualClock]:
 def transport_of() -> type[SandboxTransport]:
     """The way into one of the sandbox's applications, in this process."""
     return SandboxTransport
+
+
+@pytest.fixture(scope="session")
+def make_transport() -> type[SandboxTransport]:
+    return SandboxTransport

@@ -1,0 +1,161 @@
+"""Reads what a location looks like: zone, calendars, users.
+
+`provider.prepare` calls this once per cycle. Calendars are enumerated every
+time, because they come and go by themselves (a new user gets a personal one);
+the location and its users are read again when they are older than an hour,
+so that an idle cycle costs one request here.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from syncd.core.model import Account, Calendar, Person, Side
+from syncd.errors import AuthFailed, NotFound, NotPrepared, Rejected
+from syncd.ports.clock import Clock
+from syncd.providers.ghl import mapping, protocol, wire
+from syncd.providers.ghl.line import Line, unreadable
+
+MAX_AGE = timedelta(hours=1)
+_USERS_PAGE = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stable:
+    """What is not read anew in every cycle."""
+
+    read_at: datetime
+    row: wire.LocationRow
+    zone: ZoneInfo
+    people: tuple[Person, ...]
+    warnings: tuple[str, ...]
+
+
+class AccountReader:
+    """The account of one location, as of the last `read`."""
+
+    def __init__(
+        self, line: Line, clock: Clock, *, calendars: tuple[str, ...], default_calendar: str
+    ) -> None:
+        self._line = line
+        self._clock = clock
+        self._chosen = frozenset(calendars)
+        self._named = tuple(filter(None, dict.fromkeys((*calendars, default_calendar))))
+        self._default = default_calendar
+        self._stable: _Stable | None = None
+        self._calendars: tuple[Calendar, ...] | None = None
+
+    def read(self) -> Account:
+        """Read the account anew.
+
+        Raises:
+            NotPrepared: a configured calendar does not exist, or the location is suspended.
+            AuthFailed: the token is refused or lacks a scope.
+        """
+        stable = self._stable_part()
+        calendars = self._calendars = self._enumerate()
+        known = {calendar.id for calendar in calendars}
+        strangers = [key for key in self._named if key not in known]
+        if strangers:
+            raise NotPrepared(
+                f"HighLevel location {self._line.location} has no calendar "
+                f"{', '.join(strangers)}; correct ghl.calendars or ghl.default_calendar "
+                f"(it has: {', '.join(f'{each.id} {each.name!r}' for each in calendars[:20])})"
+            )
+        return Account(
+            side=Side.GHL,
+            people=stable.people,
+            calendars=calendars,
+            timezone=stable.zone.key,
+            country=stable.row.country,
+            warnings=stable.warnings,
+        )
+
+    def synced(self, asked: frozenset[str] = frozenset()) -> tuple[Calendar, ...]:
+        """The calendars to poll: those asked for, else the configured ones, else every active one.
+
+        The default calendar is always among them. Enumerates them again
+        unless `read` has just done so. One that is asked for and is not
+        there is given back bare: its list will be refused, and not be empty.
+        """
+        calendars, self._calendars = self._calendars, None
+        if calendars is None:
+            calendars = self._enumerate()
+        chosen = asked | self._chosen
+        if not chosen:
+            return tuple(each for each in calendars if each.active or each.id == self._default)
+        known = {each.id: each for each in calendars}
+        named = sorted(chosen | {self._default} - {""})
+        return tuple(known.get(key) or Calendar(id=key) for key in named)
+
+    def place(self) -> tuple[wire.LocationRow, ZoneInfo]:
+        """The location and its zone, read now if it was not before."""
+        stable = self._stable or self._stable_part()
+        return stable.row, stable.zone
+
+    def _stable_part(self) -> _Stable:
+        now = self._clock.now()
+        held = self._stable
+        if held is None or now - held.read_at >= MAX_AGE:
+            row = self._location()
+            zone, warnings = _zone(row)
+            people, more = self._people(row)
+            held = self._stable = _Stable(
+                read_at=now, row=row, zone=zone, people=people, warnings=(*warnings, *more)
+            )
+        return held
+
+    def _location(self) -> wire.LocationRow:
+        call = protocol.get_location(self._line.location)
+        try:
+            row = wire.location(self._line.ask(call))
+        except (NotFound, Rejected) as error:
+            raise NotPrepared(
+                f"HighLevel has no location {self._line.location!r} for this token ({error}); "
+                "correct ghl.location_id"
+            ) from error
+        if not row.id:
+            raise unreadable(call)
+        return row
+
+    def _enumerate(self) -> tuple[Calendar, ...]:
+        call = protocol.list_calendars(self._line.location)
+        rows = wire.calendars(self._line.ask(call))
+        if rows is None:
+            raise unreadable(call)
+        return tuple(mapping.calendar(row) for row in rows)
+
+    def _people(self, row: wire.LocationRow) -> tuple[tuple[Person, ...], tuple[str, ...]]:
+        try:
+            users = self._users(row)
+        except AuthFailed as error:
+            if not error.missing_scope:
+                raise
+            return (), (f"owners cannot be matched: {error}",)
+        return tuple(mapping.person(each) for each in users), ()
+
+    def _users(self, row: wire.LocationRow) -> list[wire.UserRow]:
+        # The older list needs no company id, but is deprecated; where it is gone, search.
+        try:
+            return wire.users(self._line.ask(protocol.list_users(self._line.location)))
+        except (NotFound, Rejected):
+            found: list[wire.UserRow] = []
+            while True:
+                call = protocol.search_users(
+                    self._line.location, row.company, len(found), _USERS_PAGE
+                )
+                page = wire.users(self._line.ask(call))
+                found += page
+                if len(page) < _USERS_PAGE:
+                    return found
+
+
+def _zone(row: wire.LocationRow) -> tuple[ZoneInfo, tuple[str, ...]]:
+    try:
+        return ZoneInfo(row.timezone), ()
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        warning = (
+            f"the location's time zone {row.timezone!r} is unknown here; UTC is taken "
+            "(every time that is written carries its offset)"
+        )
+        return ZoneInfo("UTC"), (warning,)

@@ -1,0 +1,147 @@
+"""Reads appointments: the lists of a window, single ones by id, a contact's own.
+
+`provider` calls this. A list proves what it shows and nothing else: a
+calendar that cannot be read is a failure and never an empty list, and what is
+not listed may have been deleted, moved or lost its calendar; only a get by id
+tells (`fetch`). Blocked time and service bookings live in other lists and are
+no appointments.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from syncd.core.model import Calendar, Missing, Scan, Side, Snapshot, Window
+from syncd.errors import NotFound, ProviderError
+from syncd.providers.ghl import mapping, protocol, wire
+from syncd.providers.ghl.line import Line, unreadable
+from syncd.providers.ghl.mapping import Place
+from syncd.providers.ghl.moments import is_ambiguous
+
+PADDING = timedelta(days=1)
+"""Whether an event that only ends inside a window is listed is not documented: ask for more,
+keep what starts inside."""
+
+MASTER = "it stands for a whole series; a write to it would change every instance"
+
+
+@dataclass(slots=True)
+class _Found:
+    snapshots: dict[str, Snapshot] = field(default_factory=dict)
+    whole: set[str] = field(default_factory=set)
+    unreadable: dict[str, str] = field(default_factory=dict)
+    failures: list[str] = field(default_factory=list)
+
+
+def scan(line: Line, place: Place, window: Window, calendars: Sequence[Calendar]) -> Scan:
+    """Every appointment of these calendars that starts in the window.
+
+    One request per calendar: the list has neither pages nor a filter by
+    change (API description).
+
+    Raises:
+        AuthFailed, DailyBudgetSpent: nothing can be read.
+        Transient: not one calendar could be reached.
+    """
+
+    def listed(calendar: Calendar) -> list[wire.Event | None]:
+        since, until = window.since - PADDING, window.until + PADDING
+        call = protocol.list_events(line.location, calendar.id, since, until)
+        rows = wire.events(line.ask(call))
+        if rows is None:
+            raise unreadable(call)
+        return rows
+
+    found = _Found()
+    for calendar, rows in line.each(listed, calendars):
+        if isinstance(rows, ProviderError):
+            found.failures.append(f"calendar {calendar.id} ({calendar.name}): {rows}")
+            continue
+        found.whole.add(calendar.id)
+        _sort_in(found, rows, place, calendar.id, window)
+    return Scan(
+        side=Side.GHL,
+        snapshots=tuple(found.snapshots.values()),
+        complete=not found.failures,
+        calendars=frozenset(found.whole),
+        unreadable=tuple(found.unreadable.items()),
+        failures=tuple(found.failures),
+    )
+
+
+def fetch(line: Line, place: Place, ids: Collection[str]) -> dict[str, Snapshot | Missing]:
+    """Each appointment by id, deleted ones included (as `gone`)."""
+    results = line.each(lambda key: get(line, place, key), dict.fromkeys(ids))
+    return {
+        key: Missing(detail=str(found)) if isinstance(found, ProviderError) else found
+        for key, found in results
+    }
+
+
+def get(line: Line, place: Place, key: str) -> Snapshot | Missing:
+    """One appointment by id.
+
+    Raises:
+        ProviderError: it could not be asked for.
+    """
+    call = protocol.get_event(key)
+    try:
+        event = wire.enveloped(line.ask(call))
+    except NotFound as error:
+        return Missing(detail=f"HighLevel knows no such appointment ({error})")
+    if event is None:
+        raise unreadable(call)
+    if event.location not in ("", place.location):
+        return Missing(detail=f"it belongs to another location, {event.location}")
+    if mapping.is_master(event):
+        return Missing(detail=MASTER)
+    return mapping.snapshot(event, place)
+
+
+def bookings_of(line: Line, place: Place, contact: str) -> tuple[Snapshot, ...]:
+    """A contact's appointments, to find our own booking again; none for an unknown contact.
+
+    Times come without an offset and are local to the location; those within
+    the hour that a clock change repeats are asked for by id.
+    """
+    call = protocol.contact_events(contact)
+    try:
+        rows = wire.events(line.ask(call))
+    except NotFound:
+        return ()
+    if rows is None:
+        raise unreadable(call)
+    found: list[Snapshot] = []
+    for event in rows:
+        if event is None or mapping.is_master(event):
+            continue
+        shown: Snapshot | Missing = mapping.snapshot(event, place)
+        if is_ambiguous(event.start, place.zone):
+            shown = get(line, place, event.id)
+        if isinstance(shown, Snapshot):
+            found.append(shown)
+    return tuple(found)
+
+
+def _sort_in(
+    found: _Found,
+    rows: Sequence[wire.Event | None],
+    place: Place,
+    calendar: str,
+    window: Window,
+) -> None:
+    expanded = {series.master for row in rows if row and (series := mapping.series(row))}
+    for number, event in enumerate(rows):
+        if event is None:
+            name = f"{calendar}#{number}"
+            found.unreadable[name] = "a row of this calendar has no id"
+        elif event.location not in ("", place.location):
+            found.unreadable[event.id] = f"it belongs to another location, {event.location}"
+        elif mapping.is_master(event):
+            # Its instances are what happens; without them it cannot be synced one by one.
+            if event.id not in expanded:
+                found.unreadable[event.id] = MASTER
+        else:
+            shown = mapping.snapshot(event, place, calendar=calendar)
+            if shown.appointment.start is None or window.holds(shown.appointment.start):
+                found.snapshots[event.id] = shown

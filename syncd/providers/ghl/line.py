@@ -1,0 +1,78 @@
+"""The line to one location: asks one call, or many at once.
+
+`account`, `events`, `people`, `slots` and `orders` talk through this; it owns
+the threads. Retries and the rate budget are the client's.
+"""
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from syncd.core.model import Side
+from syncd.errors import AuthFailed, DailyBudgetSpent, ProviderError, Transient, Unreadable
+from syncd.providers.ghl import protocol
+from syncd.providers.http import Client
+
+FATAL = (AuthFailed, DailyBudgetSpent)
+"""What no other request of the same account can escape."""
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Line:
+    """One location's API, shared by all threads that work on it."""
+
+    def __init__(self, client: Client, *, location: str, concurrency: int) -> None:
+        self.client = client
+        self.location = location
+        self.pool = ThreadPoolExecutor(concurrency, thread_name_prefix="ghl")
+
+    def ask(self, call: protocol.Call) -> object:
+        """The payload of the answer.
+
+        Raises:
+            ProviderError: a refusal, or no answer.
+        """
+        return protocol.checked(call, self.client.send(call.request), location=self.location)
+
+    def each(
+        self, work: Callable[[Item], Result], items: Iterable[Item]
+    ) -> list[tuple[Item, Result | ProviderError]]:
+        """Do `work` for every item at once; what one of them raised is its result.
+
+        Raises:
+            AuthFailed, DailyBudgetSpent: no item can succeed.
+            Transient: not a single item could be reached.
+        """
+        futures = [(item, self.pool.submit(work, item)) for item in items]
+        results: list[tuple[Item, Result | ProviderError]] = []
+        try:
+            for item, future in futures:
+                try:
+                    results.append((item, future.result()))
+                except FATAL:
+                    raise
+                except ProviderError as error:
+                    results.append((item, error))
+        finally:
+            for _, future in futures:
+                future.cancel()
+        failures = [found for _, found in results if isinstance(found, Transient)]
+        if failures and len(failures) == len(results):
+            raise failures[0]
+        return results
+
+    def close(self) -> None:
+        """End the threads and the connections."""
+        self.pool.shutdown(wait=True, cancel_futures=True)
+        self.client.close()
+
+
+def unreadable(call: protocol.Call) -> Unreadable:
+    """An answer that was no refusal, but is not what was asked for either."""
+    return Unreadable(
+        f"the answer to {call.request.label} cannot be understood; "
+        "check base_url, and try again in the next cycle",
+        side=Side.GHL,
+    )

@@ -1,0 +1,251 @@
+"""Between HighLevel's words and the core's: appointments, calendars, people; pure.
+
+The provider calls `snapshot` on every event it reads, and `booking` and
+`changes` for the bodies of its writes. Leaves out contacts (`people`).
+"""
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, tzinfo
+
+from syncd.core.essence import text, with_groups
+from syncd.core.model import (
+    EXTRA_PREFIX,
+    Appointment,
+    Calendar,
+    Flaw,
+    Group,
+    GroupKey,
+    Person,
+    Series,
+    Side,
+    Snapshot,
+)
+from syncd.ports.provider import Order
+from syncd.providers.ghl import wire
+from syncd.providers.ghl.moments import parse, with_offset
+
+_INSTANCE = re.compile(r"(?P<master>.+)_\d{9,14}_\d+")
+"""Master id, start in epoch milliseconds, length in seconds (API description, examples)."""
+
+_SAME_STATUS = {"completed": "showed", "active": "confirmed", "pending": "new"}
+"""Newer words for three of the six: `completed` is stored as showed (observed), and the
+machine words beside the status pair the others."""
+
+_GROUP_OF_KEY = {
+    "title": Group.TITLE,
+    "assignedUserId": Group.OWNER,
+    "address": Group.ADDRESS,
+    "description": Group.DESCRIPTION,
+    "contactId": Group.CONTACT,
+}
+API_SOURCE = "third_party"
+"""`createdBy.source` of whatever any API client made, ours or not (observed)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """What reading and writing an event takes to know of the location."""
+
+    location: str
+    zone: tzinfo = UTC
+    timezone: str = "UTC"
+    country: str = ""
+    extra_fields: Mapping[str, str] = field(default_factory=dict)
+    """Further mapped fields: our name → the key of HighLevel's event JSON."""
+
+
+def snapshot(event: wire.Event, place: Place, *, calendar: str = "") -> Snapshot:
+    """An event as the core sees it; a part that cannot be understood is a flaw, not an error."""
+    start, end = parse(event.start, place.zone), parse(event.end, place.zone)
+    return Snapshot(
+        side=Side.GHL,
+        id=event.id,
+        appointment=Appointment(
+            title=text(event.title),
+            start=start,
+            end=end,
+            status=_SAME_STATUS.get(event.status, event.status),
+            description=text(event.description),
+            address=text(event.address),
+            owner=text(event.assignee),
+            contact=event.contact,
+            extras=_extras(event.raw, place.extra_fields),
+        ),
+        contacts=(event.contact,) if event.contact else (),
+        updated_at=parse(event.updated, place.zone),
+        created_at=parse(event.added, place.zone),
+        gone=event.deleted,
+        calendar=event.calendar or calendar,
+        location_id=event.location or place.location,
+        series=series(event),
+        by_api=event.source == API_SOURCE,
+        flaws=tuple(_flaws(event, unread_start=start is None, unread_end=end is None)),
+    )
+
+
+def series(event: wire.Event) -> Series | None:
+    """The series of an instance: told by the master's id, or by the shape of its own."""
+    if event.master and event.master != event.id:
+        return Series(master=event.master)
+    shape = _INSTANCE.fullmatch(event.id)
+    return Series(master=shape["master"]) if shape else None
+
+
+def is_master(event: wire.Event) -> bool:
+    """Whether an event stands for a whole series: writing to it would write to all of it."""
+    return bool(event.rule) and series(event) is None
+
+
+def booking(order: Order, place: Place) -> dict[str, object]:
+    """The body of a create. Never `notes`, which is accepted and dropped (observed)."""
+    wanted = order.wanted
+    body: dict[str, object] = {
+        "calendarId": order.calendar,
+        "locationId": place.location,
+        "contactId": wanted.contact,
+        # Automations run by default: say it every time.
+        "toNotify": order.notify,
+        "ignoreFreeSlotValidation": not order.validate_slot,
+    }
+    if wanted.status:
+        body["appointmentStatus"] = wanted.status
+    body |= _times(wanted, place)
+    for key, value in (
+        ("title", wanted.title),
+        ("assignedUserId", wanted.owner),
+        ("description", wanted.description),
+        # An address makes the meeting place custom, so only a real one is sent.
+        ("address", wanted.address),
+    ):
+        if value:
+            body[key] = value
+    return body | _written_extras(wanted, place, {f"{EXTRA_PREFIX}{n}" for n, _ in wanted.extras})
+
+
+def changes(
+    order: Order, fresh: Appointment, groups: Collection[GroupKey], place: Place
+) -> dict[str, object]:
+    """The body of an update that writes `groups`.
+
+    The status always goes with it, the fresh one unless it is written itself:
+    a PUT without it was seen to reset it to confirmed.
+    """
+    wanted = order.wanted
+    body: dict[str, object] = {"toNotify": order.notify}
+    status = wanted.status if Group.STATUS in groups else fresh.status
+    if status:
+        body["appointmentStatus"] = status
+    validated = order.validate_slot and not {Group.TIME, Group.STATUS, Group.OWNER}.isdisjoint(
+        groups
+    )
+    body["ignoreFreeSlotValidation"] = not validated
+    if Group.TIME in groups:
+        body |= _times(wanted, place)
+    if Group.TITLE in groups:
+        body["title"] = wanted.title
+    if Group.DESCRIPTION in groups:
+        body["description"] = wanted.description
+    if Group.ADDRESS in groups:
+        body["address"] = wanted.address
+    if Group.OWNER in groups and wanted.owner:
+        body["assignedUserId"] = wanted.owner
+    return body | _written_extras(wanted, place, groups)
+
+
+def shown_after(
+    sent: Appointment,
+    before: Appointment,
+    answer: wire.Event | None,
+    groups: Collection[GroupKey],
+    place: Place,
+) -> Appointment:
+    """What the record shows after a write of `groups`.
+
+    What the answer says, or what was sent where it is silent: write answers
+    have neither start nor end (observed). The status is always the answer's,
+    because a write may change it unasked.
+    """
+    after = with_groups(before, sent, groups)
+    if answer is None:
+        return after
+    read = snapshot(answer, place).appointment
+    told = {
+        Group.TITLE: answer.title is not None,
+        Group.STATUS: bool(answer.status),
+        Group.OWNER: answer.assignee is not None,
+        Group.DESCRIPTION: answer.description is not None,
+        Group.ADDRESS: answer.address is not None,
+        Group.TIME: read.start is not None and read.end is not None,
+    }
+    heard = [group for group in told if told[group] and (group in groups or group == Group.STATUS)]
+    after = with_groups(after, read, heard)
+    if Group.OWNER in groups and not sent.owner and answer.assignee is None:
+        # HighLevel has no way to take an assignee away.
+        after = replace(after, owner=before.owner)
+    return after
+
+
+def calendar(row: wire.CalendarRow) -> Calendar:
+    """A calendar as the core sees it."""
+    return Calendar(
+        id=row.id,
+        name=row.name,
+        active=row.active,
+        kind=row.kind,
+        team=row.team,
+        primary=row.primary,
+        slot_minutes=row.slot_minutes,
+    )
+
+
+def person(row: wire.UserRow) -> Person:
+    """A user as the core sees it."""
+    return Person(id=row.id, email=row.email, name=row.name, active=not row.deleted)
+
+
+def _times(wanted: Appointment, place: Place) -> dict[str, object]:
+    # With the offset: a time without one was seen to end in shifted bookings.
+    found = (("startTime", wanted.start), ("endTime", wanted.end))
+    return {key: with_offset(moment, place.zone) for key, moment in found if moment}
+
+
+def _extras(raw: Mapping[str, object], fields: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    values = {name: raw.get(key) for name, key in fields.items()}
+    return tuple(
+        sorted(
+            (name, text(str(held)) if isinstance(held, str | int | float) else "")
+            for name, held in values.items()
+        )
+    )
+
+
+def _written_extras(
+    wanted: Appointment, place: Place, groups: Collection[GroupKey]
+) -> dict[str, object]:
+    return {
+        place.extra_fields[name]: held
+        for name, held in wanted.extras
+        if f"{EXTRA_PREFIX}{name}" in groups and name in place.extra_fields
+    }
+
+
+def _flaws(event: wire.Event, *, unread_start: bool, unread_end: bool) -> list[Flaw]:
+    found = [
+        Flaw(group=_GROUP_OF_KEY[key], reason="unreadable", detail=f"{key} is no text in HighLevel")
+        for key in sorted(event.broken)
+    ]
+    if unread_start and event.start in (None, ""):
+        found.append(
+            Flaw(group=Group.TIME, reason="missing_time", detail="it has no start in HighLevel")
+        )
+    elif unread_start or (unread_end and event.end not in (None, "")):
+        found.append(
+            Flaw(
+                group=Group.TIME,
+                reason="unreadable",
+                detail="its times in HighLevel cannot be understood",
+            )
+        )
+    return found

@@ -1,0 +1,250 @@
+"""Carries out writes: creates, updates, deletes, several at once.
+
+`provider.write` calls `carry_out`. Before it changes a record it reads it
+again: what somebody changed since the plan was made is never overwritten, and
+the status is re-sent as it is now, because a PUT without it was seen to reset
+it. Leaves out when to write, and in which order: the engine's work.
+"""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import as_completed, wait
+from dataclasses import replace
+from threading import Lock
+
+from syncd.core.essence import fingerprint, value
+from syncd.core.model import Appointment, Group, GroupKey, Missing, Side, Snapshot
+from syncd.errors import (
+    NotFound,
+    ProviderError,
+    Rejected,
+    Stale,
+    TimedOut,
+    Transient,
+)
+from syncd.ports.provider import Done, Failed, Order, OrderKind, Receipt, Refusal
+from syncd.providers.ghl import events, mapping, protocol, wire
+from syncd.providers.ghl.line import FATAL, Line
+from syncd.providers.ghl.mapping import Place
+from syncd.providers.ghl.moments import parse
+from syncd.providers.ghl.slots import SlotBook
+
+UNREACHABLE = 3
+"""After so many orders in a row without an answer, the vendor is taken to be down."""
+
+
+def carry_out(line: Line, place: Place, orders: Sequence[Order]) -> Iterator[Receipt]:
+    """One receipt for each order, as they come.
+
+    Closing the iterator lets those in flight end and sends no more.
+
+    Raises:
+        AuthFailed, DailyBudgetSpent, Transient: nothing further can succeed;
+            orders without a receipt were not sent.
+    """
+    works = _Works(line, place)
+    futures = [line.pool.submit(works.attempt, order) for order in orders]
+    try:
+        for future in as_completed(futures):
+            receipt = future.result()
+            if receipt is not None:
+                yield receipt
+    finally:
+        for future in futures:
+            future.cancel()
+        wait(futures)
+    if works.fatal is not None:
+        raise works.fatal
+
+
+class _Works:
+    """One batch of writes."""
+
+    def __init__(self, line: Line, place: Place) -> None:
+        self._line = line
+        self._place = place
+        self._slots = SlotBook(line, place)
+        self._lock = Lock()
+        self._silent_in_row = 0
+        self.fatal: ProviderError | None = None
+
+    def attempt(self, order: Order) -> Receipt | None:
+        """The receipt of one order; None where it was not sent because nothing can succeed."""
+        if self.fatal is not None:
+            return None
+        try:
+            receipt: Receipt = self._write(order)
+        except FATAL as error:
+            self.fatal = error
+            return None
+        except ProviderError as error:
+            self._count(error)
+            return Failed(key=order.key, error=error)
+        self._count(None)
+        return receipt
+
+    def _count(self, error: ProviderError | None) -> None:
+        with self._lock:
+            self._silent_in_row = self._silent_in_row + 1 if isinstance(error, Transient) else 0
+            if self._silent_in_row >= UNREACHABLE and self.fatal is None:
+                self.fatal = error
+
+    def _write(self, order: Order) -> Done:
+        match order.kind:
+            case OrderKind.CREATE:
+                return self._create(order)
+            case OrderKind.UPDATE:
+                return self._update(order)
+            case OrderKind.REMOVE:
+                return self._remove(order)
+
+    def _create(self, order: Order) -> Done:
+        body = mapping.booking(order, self._place)
+        if order.validate_slot:
+            body["startTime"] = self._offered(order)
+        call = protocol.create_event(body)
+        answer = wire.event(self._line.ask(call))
+        if answer is None:
+            raise TimedOut(
+                f"{call.request.label} was answered without an id; the next cycle looks for it",
+                side=Side.GHL,
+                sent=True,
+            )
+        sent = order.wanted
+        groups = {*Group, *(f"x:{name}" for name, _ in sent.extras)}
+        shown = mapping.shown_after(sent, Appointment(), answer, groups, self._place)
+        if self._fills_in(order, answer):
+            shown = self._as_filled_in(answer.id, shown)
+        return Done(
+            key=order.key,
+            id=answer.id,
+            returned=shown,
+            updated_at=parse(answer.updated, self._place.zone),
+        )
+
+    def _offered(self, order: Order) -> str:
+        wanted = order.wanted
+        if wanted.start is None:
+            raise Rejected("a booking needs a start", side=Side.GHL, reason="missing_time")
+        offer = self._slots.offer(order.calendar, wanted.start, wanted.owner)
+        if offer is None:
+            raise Rejected(
+                f"calendar {order.calendar} offers no slot at {wanted.start:%Y-%m-%d %H:%M} UTC",
+                side=Side.GHL,
+                reason="slot_taken",
+            )
+        return offer
+
+    def _fills_in(self, order: Order, answer: wire.Event) -> bool:
+        """Whether the vendor filled something in and did not say what."""
+        wanted = order.wanted
+        return (
+            (not wanted.title and answer.title is None)
+            or (not wanted.owner and answer.assignee is None)
+            or wanted.end is None
+        )
+
+    def _as_filled_in(self, key: str, shown: Appointment) -> Appointment:
+        try:
+            read = events.get(self._line, self._place, key)
+        except FATAL as error:
+            # The booking itself is done, and must be reported so.
+            self.fatal = error
+            return shown
+        except ProviderError:
+            return shown
+        return read.appointment if isinstance(read, Snapshot) else shown
+
+    def _update(self, order: Order) -> Done:
+        fresh = self._fresh(order)
+        groups = frozenset(order.groups) - {Group.CONTACT}
+        refused = tuple(
+            Refusal(
+                group=group,
+                reason="contact_changed",
+                detail="HighLevel cannot change whom an appointment is for",
+            )
+            for group in frozenset(order.groups) - groups
+        )
+        while groups:
+            body = mapping.changes(order, fresh.appointment, groups, self._place)
+            try:
+                answer = wire.event(self._line.ask(protocol.update_event(order.id, body)))
+                break
+            except NotFound as error:
+                raise Stale(f"it is gone meanwhile: {error}", side=Side.GHL) from error
+            except Rejected as error:
+                culprit = _culprit(error, groups)
+                if culprit is None:
+                    raise
+                groups -= {culprit}
+                refused += (Refusal(group=culprit, reason=error.reason, detail=str(error)),)
+        else:
+            return Done(key=order.key, id=order.id, returned=fresh.appointment, refused=refused)
+        return Done(
+            key=order.key,
+            # An instance of a series is named after its start: a move renames it.
+            id=answer.id if answer else order.id,
+            returned=mapping.shown_after(
+                order.wanted, fresh.appointment, answer, groups, self._place
+            ),
+            updated_at=parse(answer.updated, self._place.zone) if answer else None,
+            refused=refused,
+        )
+
+    def _remove(self, order: Order) -> Done:
+        done = Done(key=order.key, id=order.id, returned=Appointment())
+        # A get first also makes sure that this is an appointment: the same request would
+        # delete blocked time.
+        shown = events.get(self._line, self._place, order.id)
+        if isinstance(shown, Missing):
+            if shown.detail == events.MASTER:
+                raise Rejected(shown.detail, side=Side.GHL)
+            return done
+        if shown.gone:
+            return replace(done, returned=shown.appointment)
+        if order.seen and fingerprint(shown.appointment) != fingerprint(order.seen.appointment):
+            raise _changed_meanwhile(order)
+        try:
+            self._line.ask(protocol.delete_event(order.id))
+        except NotFound as error:
+            return self._deleted_already(order, error)
+        return replace(done, returned=shown.appointment)
+
+    def _deleted_already(self, order: Order, error: NotFound) -> Done:
+        # The same words are said of an orphan, whose contact was deleted: that one stays.
+        shown = events.get(self._line, self._place, order.id)
+        if isinstance(shown, Snapshot) and not shown.gone:
+            raise Rejected(
+                f"{error}; it cannot be deleted because its contact was", side=Side.GHL
+            ) from error
+        return Done(key=order.key, id=order.id, returned=Appointment())
+
+    def _fresh(self, order: Order) -> Snapshot:
+        shown = events.get(self._line, self._place, order.id)
+        if isinstance(shown, Missing):
+            raise Stale(f"it cannot be found any more: {shown.detail}", side=Side.GHL)
+        if shown.gone:
+            raise Stale("it was deleted since the plan was made", side=Side.GHL)
+        seen = order.seen
+        if seen and any(_differs(shown, seen, group) for group in order.groups):
+            raise _changed_meanwhile(order)
+        return shown
+
+
+def _differs(shown: Snapshot, seen: Snapshot, group: GroupKey) -> bool:
+    return value(shown.appointment, group) != value(seen.appointment, group)
+
+
+def _changed_meanwhile(order: Order) -> Stale:
+    return Stale(
+        f"appointment {order.id} was changed since the plan was made; the next plan takes it up",
+        side=Side.GHL,
+    )
+
+
+def _culprit(error: Rejected, groups: frozenset[GroupKey]) -> GroupKey | None:
+    """The group that a refusal is about, where the rest may still be written."""
+    for reason, group in (("slot_taken", Group.TIME), ("outside_team", Group.OWNER)):
+        if error.reason == reason and group in groups:
+            return group
+    return None

@@ -1,0 +1,252 @@
+"""HighLevel's requests as values, and its refusals as our errors; no I/O.
+
+The provider's modules build every request here and hand every answer to
+`checked`. Each builder names the scope that it needs, so that a refusal can
+say what to add. Paths, keys and `Version` values are those of HighLevel's own
+API descriptions (v2, 2026-06); where the service behaves otherwise, the line
+says "observed".
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import quote
+
+from syncd.core.model import Side
+from syncd.errors import (
+    AuthFailed,
+    NotFound,
+    ProviderError,
+    Rejected,
+)
+from syncd.providers.ghl.moments import milliseconds
+from syncd.providers.message import Request, Response
+
+CALENDAR_VERSION = "2021-04-15"
+VERSION = "2021-07-28"
+"""Of contacts, users and locations: there the calendars' version answers 404 (observed)."""
+
+EVENTS_READ = "calendars/events.readonly"
+EVENTS_WRITE = "calendars/events.write"
+CALENDARS_READ = "calendars.readonly"
+CONTACTS_READ = "contacts.readonly"
+CONTACTS_WRITE = "contacts.write"
+LOCATIONS_READ = "locations.readonly"
+USERS_READ = "users.readonly"
+
+PAGE = 500
+"""The largest page of a contact search (observed)."""
+
+_SLOT_GONE = "no longer available"
+_NOT_IN_TEAM = "calendar team"
+_EVENT_GONE = ("event id is invalid", "already been deleted")
+_NO_CALENDAR = "calendar is not found"
+_SUSPENDED = "location is not active"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A request with the scope that its token needs."""
+
+    request: Request
+    scope: str
+
+
+def get_location(location: str) -> Call:
+    """GET /locations/{id}: time zone, country, company."""
+    return _call("GET", f"/locations/{_segment(location)}", LOCATIONS_READ)
+
+
+def list_calendars(location: str) -> Call:
+    """GET /calendars/: all at once, drafts included (`showDrafted` is true by default)."""
+    return _call("GET", "/calendars/", CALENDARS_READ, query={"locationId": location})
+
+
+def list_users(location: str) -> Call:
+    """GET /users/: deprecated, but all that a token without a company id can list."""
+    return _call("GET", "/users/", USERS_READ, query={"locationId": location})
+
+
+def search_users(location: str, company: str, skip: int, limit: int) -> Call:
+    """GET /users/search: where the older list is gone; needs the company's id."""
+    query = {"companyId": company, "locationId": location, "skip": str(skip), "limit": str(limit)}
+    return _call("GET", "/users/search", USERS_READ, query=query)
+
+
+def list_events(location: str, calendar: str, since: datetime, until: datetime) -> Call:
+    """GET /calendars/events: by the events' own time, no paging, deleted ones left out."""
+    query = {
+        "locationId": location,
+        # One of calendarId, userId and groupId is needed: without, 422 (observed).
+        "calendarId": calendar,
+        "startTime": milliseconds(since),
+        "endTime": milliseconds(until),
+    }
+    return _call("GET", "/calendars/events", EVENTS_READ, query=query)
+
+
+def get_event(event: str) -> Call:
+    """GET one appointment or instance; a deleted one answers 200 with `deleted: true`."""
+    return _call("GET", f"/calendars/events/appointments/{_segment(event)}", EVENTS_READ)
+
+
+def create_event(body: Mapping[str, object]) -> Call:
+    """POST an appointment. There is no key that would make it repeatable."""
+    path = "/calendars/events/appointments"
+    return _call("POST", path, EVENTS_WRITE, json=body, repeatable=False)
+
+
+def update_event(event: str, body: Mapping[str, object]) -> Call:
+    """PUT some fields of an appointment."""
+    path = f"/calendars/events/appointments/{_segment(event)}"
+    return _call("PUT", path, EVENTS_WRITE, json=body)
+
+
+def delete_event(event: str) -> Call:
+    """DELETE softly. Not under `appointments`; the description wants a JSON body."""
+    return _call("DELETE", f"/calendars/events/{_segment(event)}", EVENTS_WRITE, json={})
+
+
+def free_slots(
+    calendar: str, since: datetime, until: datetime, timezone: str, user: str = ""
+) -> Call:
+    """GET the offered slots of at most 31 days (more is a 400, observed)."""
+    query = {
+        "startDate": milliseconds(since),
+        "endDate": milliseconds(until),
+        "timezone": timezone,
+    }
+    if user:
+        query["userId"] = user
+    return _call("GET", f"/calendars/{_segment(calendar)}/free-slots", CALENDARS_READ, query=query)
+
+
+def get_contact(contact: str) -> Call:
+    """GET a contact: at once up to date, unlike search."""
+    return _call("GET", f"/contacts/{_segment(contact)}", CONTACTS_READ)
+
+
+def search_contacts(location: str, after: tuple[object, ...] = ()) -> Call:
+    """POST a search for everybody, a page at a time (each row says where to go on)."""
+    body: dict[str, object] = {"locationId": location, "pageLimit": PAGE}
+    if after:
+        body["searchAfter"] = list(after)
+    return _call("POST", "/contacts/search", CONTACTS_READ, json=body)
+
+
+def find_duplicate(location: str, *, email: str = "", number: str = "") -> Call:
+    """GET whoever a create with this e-mail or number would collide with."""
+    query = {"locationId": location}
+    if email:
+        query["email"] = email
+    if number:
+        query["number"] = number
+    return _call("GET", "/contacts/search/duplicate", CONTACTS_READ, query=query)
+
+
+def create_contact(body: Mapping[str, object]) -> Call:
+    """POST a contact; never the upsert, which overwrites what it finds."""
+    return _call("POST", "/contacts/", CONTACTS_WRITE, json=body, repeatable=False)
+
+
+def contact_events(contact: str) -> Call:
+    """GET a contact's appointments: local times without an offset."""
+    return _call("GET", f"/contacts/{_segment(contact)}/appointments", CONTACTS_READ)
+
+
+def checked(call: Call, response: Response, *, location: str = "") -> object:
+    """The payload of an answer that is no refusal.
+
+    Raises:
+        AuthFailed: the token is bad, lacks a scope, or belongs to another location.
+        NotFound: there is no such record.
+        Rejected: the vendor refuses this record, in its own words.
+    """
+    if response.ok:
+        return response.payload
+    raise refusal(call, response, location=location)
+
+
+def refusal(call: Call, response: Response, *, location: str = "") -> ProviderError:
+    """What an answer that is no 2xx means."""
+    status, words = response.status, response.words
+    said = words.casefold()
+    if status in (401, 403):
+        return _denied(call, response, location)
+    if _SUSPENDED in said:
+        return AuthFailed(
+            f"HighLevel says {words!r}: the sub-account {location} is suspended; "
+            "reactivate it, or pause this link",
+            side=Side.GHL,
+            status=status,
+        )
+    if status == 404 or (status == 400 and _names_nothing(call, said)):
+        return NotFound(f"{call.request.label}: {words}", side=Side.GHL, status=status)
+    reason = "rejected"
+    if _SLOT_GONE in said:
+        reason = "slot_taken"
+    elif _NOT_IN_TEAM in said:
+        reason = "outside_team"
+    return Rejected(f"HighLevel: {words}", side=Side.GHL, status=status, reason=reason)
+
+
+def _denied(call: Call, response: Response, location: str) -> AuthFailed:
+    words = response.words
+    if response.status == 403:
+        return AuthFailed(
+            f"HighLevel says {words!r}: check that location_id {location!r} is the sub-account "
+            "that the token was made in",
+            side=Side.GHL,
+            status=403,
+        )
+    # A missing scope is a 401 as well, and never heals by itself (observed).
+    if "scope" in words.casefold():
+        return AuthFailed(
+            f"the HighLevel token lacks the scope {call.scope}; add it to the private "
+            f"integration ({words})",
+            side=Side.GHL,
+            missing_scope=True,
+        )
+    return AuthFailed(
+        f"HighLevel refuses the token ({words}); check that it is complete, of the right "
+        "sub-account, and not rotated",
+        side=Side.GHL,
+    )
+
+
+def _names_nothing(call: Call, said: str) -> bool:
+    # Unknown ids were seen to answer 404 and 400 alike.
+    if any(text in said for text in (*_EVENT_GONE, _NO_CALENDAR, "not found")):
+        return True
+    return (
+        call.request.method == "GET"
+        and call.scope in (EVENTS_READ, CONTACTS_READ)
+        and (not call.request.query)
+    )
+
+
+def _call(
+    method: str,
+    path: str,
+    scope: str,
+    *,
+    query: Mapping[str, str] | None = None,
+    json: object = None,
+    repeatable: bool = True,
+) -> Call:
+    version = CALENDAR_VERSION if path.startswith("/calendars") else VERSION
+    return Call(
+        request=Request(
+            method=method,
+            path=path,
+            query=query or {},
+            json=json,
+            headers={"Version": version},
+            repeatable=repeatable,
+        ),
+        scope=scope,
+    )
+
+
+def _segment(key: str) -> str:
+    return quote(key, safe="")

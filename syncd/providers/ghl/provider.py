@@ -1,0 +1,115 @@
+"""HighLevel as the engine sees it: one object per link, implementing `ports.provider`.
+
+Made by `bootstrap`. A façade: what is read and written, and how, stands in
+`account`, `events`, `people` and `orders`; this class knows what belongs to
+one cycle (which begins with `prepare`) and to whom each call goes.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from syncd.core.model import Account, Contact, Missing, Scan, Side, Snapshot
+from syncd.ports.clock import Clock
+from syncd.ports.provider import Edit, Order, Receipt, ScanRequest
+from syncd.providers.ghl import events
+from syncd.providers.ghl.account import AccountReader
+from syncd.providers.ghl.line import Line
+from syncd.providers.ghl.mapping import Place
+from syncd.providers.ghl.orders import carry_out
+from syncd.providers.ghl.people import ContactBook
+from syncd.providers.http import Client
+
+
+class GhlProvider:
+    """One HighLevel location.
+
+    `calendars` are the ids to sync (empty: every active one);
+    `default_calendar` is always synced too. `concurrency` is how many
+    requests are under way at once; the client's pool must be as large.
+    `extra_fields` maps further field names to keys of HighLevel's event JSON.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        *,
+        location_id: str,
+        clock: Clock,
+        calendars: tuple[str, ...] = (),
+        default_calendar: str = "",
+        concurrency: int = 8,
+        extra_fields: Mapping[str, str] | None = None,
+    ) -> None:
+        self._line = Line(client, location=location_id, concurrency=concurrency)
+        self._account = AccountReader(
+            self._line, clock, calendars=calendars, default_calendar=default_calendar
+        )
+        self._people = ContactBook(self._line)
+        self._extra_fields = dict(extra_fields or {})
+
+    @property
+    def side(self) -> Side:
+        """HighLevel."""
+        return Side.GHL
+
+    @property
+    def requests(self) -> int:
+        """Every attempt sent since this object was made, retries included."""
+        return self._line.client.requests
+
+    def prepare(self) -> Account:
+        """Read the account; a new cycle begins."""
+        self._people.forget()
+        return self._account.read()
+
+    def scan(self, request: ScanRequest) -> Scan:
+        """List every appointment that starts in the window, calendar by calendar."""
+        calendars = self._account.synced(request.calendars)
+        return events.scan(self._line, self._place(), request.window, calendars)
+
+    def fetch(self, ids: Collection[str]) -> Mapping[str, Snapshot | Missing]:
+        """Ask for appointments by id; deleted ones answer as `gone`."""
+        return events.fetch(self._line, self._place(), ids)
+
+    def carriers(self, ghl_ids: Collection[str]) -> Mapping[str, Snapshot]:  # noqa: ARG002 - the port
+        """HighLevel has no property that could carry an id."""
+        return {}
+
+    def contacts(self, ids: Collection[str]) -> Mapping[str, Contact]:
+        """Contacts by id."""
+        return self._people.contacts(ids, self._place().country)
+
+    def find_contacts(
+        self, emails: Collection[str], phones: Collection[str]
+    ) -> Mapping[str, tuple[Contact, ...]]:
+        """Contacts by e-mail and by phone."""
+        return self._people.find(emails, phones, self._place().country)
+
+    def create_contact(self, contact: Contact) -> Contact:
+        """Make a contact, or give back the one that is there."""
+        return self._people.create(contact, self._place().country)
+
+    def write(self, orders: Sequence[Order]) -> Iterator[Receipt]:
+        """Carry out writes, several at once."""
+        return carry_out(self._line, self._place(), orders)
+
+    def edits(self, ids: Collection[str]) -> Mapping[str, tuple[Edit, ...]]:  # noqa: ARG002 - the port
+        """HighLevel tells nothing but the record's own `updated_at`."""
+        return {}
+
+    def bookings_of(self, contact: str) -> tuple[Snapshot, ...]:
+        """The appointments of a contact."""
+        return events.bookings_of(self._line, self._place(), contact)
+
+    def close(self) -> None:
+        """End the threads and the connections."""
+        self._line.close()
+
+    def _place(self) -> Place:
+        row, zone = self._account.place()
+        return Place(
+            location=self._line.location,
+            zone=zone,
+            timezone=zone.key,
+            country=row.country,
+            extra_fields=self._extra_fields,
+        )

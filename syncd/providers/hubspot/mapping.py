@@ -8,7 +8,7 @@ core's tables): values stay in HubSpot's own words.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from syncd.core import essence
@@ -33,9 +33,10 @@ GHL_ID = "ghl_appointment_id"
 GHL_LOCATION = "ghl_location_id"
 DESCRIPTION = "ghl_description"
 ADDRESS = "ghl_address"
+STAGE = "hs_pipeline_stage"
+PIPELINE = "hs_pipeline"
 MODIFIED = "hs_lastmodifieddate"
 OBJECT_ID = "hs_object_id"
-MERGED_IDS = "hs_merged_object_ids"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +50,8 @@ class Columns:
     status: str
     extras: tuple[tuple[str, str], ...] = ()
     facets: tuple[str, ...] = ()
+    pipeline_of: Mapping[str, str] = field(default_factory=dict)
+    """Stage → pipeline, where the status is a stage and there is more than one pipeline."""
 
     def of(self, group: GroupKey) -> tuple[str, ...]:
         """The properties of a group; the contact is an association and has none."""
@@ -96,8 +99,8 @@ def snapshot(record: Record, columns: Columns, contacts: tuple[str, ...] | None 
         id=record.id,
         appointment=replace(found, contact=associated[0] if len(associated) == 1 else ""),
         contacts=associated,
-        updated_at=_instant(held.get(MODIFIED, "")) or _second(record.updated_at),
-        created_at=_second(record.created_at),
+        updated_at=_instant(held.get(MODIFIED, "")) or second(record.updated_at),
+        created_at=second(record.created_at),
         gone=record.archived,
         carried_id=essence.text(held.get(GHL_ID)),
         location_id=essence.text(held.get(GHL_LOCATION)),
@@ -121,10 +124,11 @@ def appointment(held: Mapping[str, str], columns: Columns) -> Appointment:
 
 
 def _instant(written: str) -> datetime | None:
-    return _second(moment(written))
+    return second(moment(written))
 
 
-def _second(found: datetime | None) -> datetime | None:
+def second(found: datetime | None) -> datetime | None:
+    """An instant as the core keeps it: UTC, to the second."""
     return essence.instant(found) if found else None
 
 
@@ -149,6 +153,9 @@ def properties(wanted: Appointment, groups: Iterable[GroupKey], columns: Columns
         held = value if isinstance(value, tuple) else (value,)
         for name, each in zip(columns.of(group), held, strict=False):
             written[name] = _written(each)
+    if wanted.status in columns.pipeline_of and columns.status in written:
+        # A stage of another pipeline is refused unless the pipeline comes with it.
+        written[PIPELINE] = columns.pipeline_of[wanted.status]
     return written
 
 
@@ -175,6 +182,13 @@ def returned(
 ) -> Appointment:
     """What the record shows after a write: the answer's word, else what was sent."""
     return replace(appointment({**sent, **answered}, columns), contact=contact)
+
+
+def group_of(name: str, columns: Columns) -> GroupKey:
+    """The group that a property belongs to; "" where it holds none."""
+    if name == PIPELINE:
+        return Group.STATUS
+    return next((group for group in columns.groups if name in columns.of(group)), "")
 
 
 def differing(now: Snapshot, seen: Snapshot, groups: Iterable[GroupKey]) -> tuple[GroupKey, ...]:

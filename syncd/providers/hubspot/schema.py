@@ -9,9 +9,9 @@ status table needs: the core's.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from syncd.core.model import EXTRA_PREFIX, Group, GroupKey, Person
+from syncd.core.model import Group, GroupKey, Person
 from syncd.providers.hubspot import mapping
 from syncd.providers.hubspot.wire import Json, items, string
 from syncd.providers.hubspot.wire import mapping as fields
@@ -20,8 +20,6 @@ GROUP_NAME = "syncd"
 GROUP_LABEL = "HighLevel sync"
 NATIVE_STATUS = "hs_appointment_status"
 OWN_STATUS = "ghl_appointment_status"
-STAGE = "hs_pipeline_stage"
-PIPELINE = "hs_pipeline"
 AUTO = "auto"
 RUN_SETUP = "run `syncd setup`"
 ALL_GROUPS = frozenset[GroupKey](Group)
@@ -307,32 +305,11 @@ def with_options(found: Definition, values: Sequence[str]) -> Json | None:
     missing = [value for value in values if value not in found.options]
     if not missing:
         return None
-    kept = [dict(each) for each in found.option_bodies]
+    takes = ("label", "value", "displayOrder", "hidden", "description")
+    kept = [{key: held[key] for key in takes if key in held} for held in found.option_bodies]
     return {"options": kept + [_option(value, len(kept) + n) for n, value in enumerate(missing)]}
 
 
 def _option(value: str, place: int) -> Json:
     label = value.replace("_", " ").capitalize()
     return {"label": label, "value": value, "displayOrder": place, "hidden": False}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
-    """What was read of an account: kept for as long as it is taken to hold."""
-
-    columns: mapping.Columns
-    status_values: tuple[str, ...] = ()
-    people: tuple[Person, ...] = ()
-    warnings: tuple[str, ...] = ()
-    pipeline_of: Mapping[str, str] = field(default_factory=dict)
-    """Stage → pipeline, where the status is a stage and there are several pipelines."""
-
-
-def columns(wish: Wish, status: str) -> mapping.Columns:
-    """Which property holds which group."""
-    return mapping.Columns(status=status, extras=wish.extras, facets=wish.facets)
-
-
-def extra_groups(wish: Wish) -> tuple[GroupKey, ...]:
-    """The groups of the further mapped fields."""
-    return tuple(f"{EXTRA_PREFIX}{name}" for name, _ in wish.extras)

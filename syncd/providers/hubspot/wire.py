@@ -17,7 +17,11 @@ from datetime import UTC, datetime, timedelta
 
 Json = Mapping[str, object]
 
+MERGED_IDS = "hs_merged_object_ids"
+"""The property that names the records that were merged into one."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_PROPERTY_KEYS = ("propertyName", "invalidPropertyName")
 _DIGITS = re.compile(r"[+-]?\d+")
 
 
@@ -72,8 +76,8 @@ class Problem:
     traces: tuple[str, ...] = ()
     """`objectWriteTraceId` of the rows that it is about."""
     scopes: tuple[str, ...] = ()
-    policy: str = ""
-    """Of a 429: which limit was hit."""
+    properties: tuple[str, ...] = ()
+    """The properties whose values were refused, where it names them."""
     correlation_id: str = ""
 
 
@@ -174,7 +178,9 @@ def _inline_associations(raw: object) -> tuple[tuple[str, ...], bool]:
     more = False
     for held in mapping(raw).values():
         group = mapping(held)
-        ids += (string(mapping(each).get("id")) for each in items(group.get("results")))
+        rows = [mapping(each) for each in items(group.get("results"))]
+        # The guides show `id`, the dated specifications `toObjectId`.
+        ids += (string(row.get("id")) or string(row.get("toObjectId")) for row in rows)
         more = more or bool(_after(group))
     return tuple(dict.fromkeys(each for each in ids if each)), more
 
@@ -218,6 +224,15 @@ def _after(found: Json) -> str:
     return string(mapping(mapping(found.get("paging")).get("next")).get("after"))
 
 
+def merged_into(records: Iterable[Record]) -> dict[str, Record]:
+    """Old id → the record that it was merged into, as far as these records tell."""
+    return {
+        old: found
+        for found in records
+        for old in re.findall(r"\d+", found.properties.get(MERGED_IDS, ""))
+    }
+
+
 # --- associations
 
 
@@ -254,13 +269,14 @@ def unlabelled_type(body: object) -> int | None:
 def problem(body: object) -> Problem:
     """A refusal, with the JSON that HubSpot likes to embed in messages made readable."""
     found = mapping(body)
-    words, codes = _unfold(string(found.get("message")))
+    words, codes, names = _unfold(string(found.get("message")))
     details = [mapping(each) for each in items(found.get("errors"))]
     contexts = [mapping(each.get("context")) for each in (found, *details)]
     for detail in details:
-        more_words, more_codes = _unfold(string(detail.get("message")))
+        more_words, more_codes, more_names = _unfold(string(detail.get("message")))
         words += [each for each in more_words if each not in words]
         codes |= more_codes | _codes(detail)
+        names += more_names
     return Problem(
         message="; ".join(words),
         category=string(found.get("category")),
@@ -269,7 +285,7 @@ def problem(body: object) -> Problem:
         ids=_gather(contexts, "ids", "id"),
         traces=_gather(contexts, "objectWriteTraceId"),
         scopes=_gather(contexts, "requiredGranularScopes", "requiredScopes", "missingScopes"),
-        policy=string(found.get("policyName")),
+        properties=tuple(dict.fromkeys([*names, *_gather(contexts, *_PROPERTY_KEYS)])),
         correlation_id=string(found.get("correlationId")),
     )
 
@@ -279,7 +295,7 @@ def _sub_category(raw: object) -> str:
 
 
 def _codes(found: Json) -> set[str]:
-    named = (found.get(key) for key in ("category", "errorType", "error", "code", "name"))
+    named = (found.get(key) for key in ("category", "errorType", "error", "code"))
     return {each for each in (*map(string, named), _sub_category(found.get("subCategory"))) if each}
 
 
@@ -292,23 +308,25 @@ def _gather(contexts: Iterable[Json], *names: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(each for each in found if each))
 
 
-def _unfold(message: str) -> tuple[list[str], set[str]]:
-    """Split a message with embedded JSON into sentences and the codes found inside."""
+def _unfold(message: str) -> tuple[list[str], set[str], list[str]]:
+    """Split a message with embedded JSON into sentences, codes and names of properties."""
     at = message.find("[{")
     if at < 0:
-        return ([message] if message else []), set()
+        return ([message] if message else []), set(), []
     try:
         embedded, _ = json.JSONDecoder().raw_decode(message[at:])
-    except ValueError:
-        return [message], set()
+    except (ValueError, RecursionError):
+        return [message], set(), []
     words: list[str] = []
     codes: set[str] = set()
+    names: list[str] = []
     for each in _walk(embedded):
         said = string(each.get("localizedErrorMessage")) or string(each.get("message"))
         if said and said not in words:
             words.append(said)
         codes |= _codes(each)
-    return (words or [message]), codes
+        names += [name for name in (string(each.get("name")),) if name]
+    return (words or [message]), codes, names
 
 
 def _walk(raw: object) -> Iterator[Json]:

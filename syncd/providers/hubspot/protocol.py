@@ -1,0 +1,242 @@
+"""Which request asks HubSpot for what: paths, queries and bodies, without sending them.
+
+The provider calls this and hands the requests to the shared client. Paths are
+those of the dated API versions (`2026-03`; appointments, associations,
+properties, pipelines, owners and object-library references). Leaves out
+searches (`search`) and the meaning of answers (`wire`, `refusals`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import quote
+
+from syncd.providers.hubspot.wire import Json
+from syncd.providers.message import Request
+
+CONTACTS: Final = "contacts"
+CONTACT_TYPE: Final = "0-1"
+APPOINTMENT_TYPE: Final = "0-421"
+BATCH: Final = 100
+"""Inputs of one object batch (using-object-apis guide); the specifications name no limit."""
+HISTORY_BATCH: Final = 50
+"""Inputs of a batch read with history; more is a 400 that names this number (observed)."""
+ASSOCIATION_BATCH: Final = 1000
+"""Inputs of an associations batch read (associations guide)."""
+PAGE: Final = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Api:
+    """The endpoints of one account's object, in one version of the API."""
+
+    version: str
+    object_type: str
+
+    # --- the object
+
+    def objects(self, object_type: str = "") -> str:
+        """The path of an object type's records."""
+        return f"/crm/objects/{self.version}/{object_type or self.object_type}"
+
+    def list(self, properties: Sequence[str], *, archived: bool, after: str = "") -> Request:
+        """One page of every record; associations only of living ones.
+
+        The list of properties is comma separated: repeated keys would make
+        long URLs longer, and too long a URL is a 414 (observed).
+        """
+        query = {
+            "limit": str(PAGE),
+            "properties": ",".join(properties),
+            "archived": "true" if archived else "false",
+        }
+        if not archived:
+            query["associations"] = CONTACT_TYPE
+        if after:
+            query["after"] = after
+        return Request(method="GET", path=self.objects(), query=query)
+
+    def get(self, record_id: str, properties: Sequence[str], object_type: str = "") -> Request:
+        """One record; the id of a merged one is answered with the survivor."""
+        return Request(
+            method="GET",
+            path=f"{self.objects(object_type)}/{_segment(record_id)}",
+            query={"properties": ",".join(properties)},
+        )
+
+    def batch_read(
+        self,
+        ids: Iterable[str],
+        properties: Sequence[str],
+        *,
+        archived: bool = False,
+        id_property: str = "",
+        history: Sequence[str] = (),
+        object_type: str = "",
+    ) -> Request:
+        """Records by id, or by a unique property; `archived` asks for archived ones only.
+
+        A record's own id goes without `idProperty`: naming `hs_object_id` there
+        is refused (observed).
+        """
+        body: dict[str, object] = {
+            "inputs": [{"id": each} for each in ids],
+            "properties": [*properties],
+            "propertiesWithHistory": [*history],
+        }
+        if id_property:
+            body["idProperty"] = id_property
+        return Request(
+            method="POST",
+            path=f"{self.objects(object_type)}/batch/read",
+            query={"archived": "true"} if archived else {},
+            json=body,
+        )
+
+    def create_contact(self, properties: Mapping[str, str], *, repeatable: bool) -> Request:
+        """Make a contact; repeatable only where its e-mail address keeps a twin from arising."""
+        return Request(
+            method="POST",
+            path=self.objects(CONTACTS),
+            json={"properties": dict(properties), "associations": []},
+            repeatable=repeatable,
+        )
+
+    def batch_create(self, inputs: Sequence[Json]) -> Request:
+        """Make records, each with its own trace id; not repeatable."""
+        return self._batch("create", inputs, repeatable=False)
+
+    def batch_update(self, inputs: Sequence[Json]) -> Request:
+        """Change properties of records; the same again does no harm."""
+        return self._batch("update", inputs, repeatable=True)
+
+    def batch_archive(self, ids: Iterable[str]) -> Request:
+        """Move records to the recycling bin; answers 204 for unknown ids too (observed)."""
+        return self._batch("archive", [{"id": each} for each in ids], repeatable=True)
+
+    def _batch(self, verb: str, inputs: Sequence[Json], *, repeatable: bool) -> Request:
+        return Request(
+            method="POST",
+            path=f"{self.objects()}/batch/{verb}",
+            json={"inputs": [*inputs]},
+            repeatable=repeatable,
+        )
+
+    # --- associations with contacts
+
+    def associations(self, inputs: Iterable[tuple[str, str]]) -> Request:
+        """What records are associated with: pairs of a record's id and where to go on."""
+        return Request(
+            method="POST",
+            path=f"{self._links()}/batch/read",
+            json={
+                "inputs": [
+                    {"id": each, "after": after} if after else {"id": each}
+                    for each, after in inputs
+                ]
+            },
+        )
+
+    def labels(self) -> Request:
+        """The kinds of association between the object and contacts."""
+        return Request(method="GET", path=f"{self._links()}/labels")
+
+    def associate(self, record_id: str, contact: str) -> Request:
+        """Associate by the default route, which needs no type id."""
+        ends = (f"{self.objects()}/{_segment(record_id)}", f"{CONTACT_TYPE}/{_segment(contact)}")
+        path = "/associations/default/".join(ends)
+        return Request(method="PUT", path=path)
+
+    def dissociate(self, record_id: str, contact: str) -> Request:
+        """Remove every association between the two."""
+        ends = (f"{self.objects()}/{_segment(record_id)}", f"{CONTACT_TYPE}/{_segment(contact)}")
+        path = "/associations/".join(ends)
+        return Request(method="DELETE", path=path)
+
+    def _links(self) -> str:
+        return f"/crm/associations/{self.version}/{self.object_type}/{CONTACT_TYPE}"
+
+    # --- the account
+
+    def enablement(self) -> Request:
+        """Whether the object is activated; there is no request that activates it."""
+        return Request(
+            method="GET",
+            path=f"/crm/object-library/{self.version}/enablement/{self._type_id}",
+        )
+
+    @property
+    def _type_id(self) -> str:
+        named = self.object_type in {"appointment", "appointments"}
+        return APPOINTMENT_TYPE if named else self.object_type
+
+    def properties(self) -> Request:
+        """Every property definition of the object."""
+        return Request(method="GET", path=self._properties())
+
+    def property(self, name: str) -> Request:
+        """One property definition."""
+        return Request(method="GET", path=f"{self._properties()}/{_segment(name)}")
+
+    def create_property(self, body: Json) -> Request:
+        """Make a property; one of that name that was archived comes back as it was (observed)."""
+        return Request(method="POST", path=self._properties(), json=body)
+
+    def update_property(self, name: str, body: Json) -> Request:
+        """Change a property definition."""
+        return Request(method="PATCH", path=f"{self._properties()}/{_segment(name)}", json=body)
+
+    def property_groups(self) -> Request:
+        """The groups that properties are filed under."""
+        return Request(method="GET", path=f"{self._properties()}/groups")
+
+    def create_property_group(self, name: str, label: str) -> Request:
+        """Make a group."""
+        return Request(
+            method="POST",
+            path=f"{self._properties()}/groups",
+            json={"name": name, "label": label},
+        )
+
+    def _properties(self) -> str:
+        return f"/crm/properties/{self.version}/{self.object_type}"
+
+    def pipelines(self) -> Request:
+        """The object's pipelines with their stages."""
+        return Request(method="GET", path=f"/crm/pipelines/{self.version}/{self.object_type}")
+
+    def owners(self, *, archived: bool, after: str = "") -> Request:
+        """One page of owners; deactivated users only show among the archived (observed)."""
+        query = {"limit": str(PAGE), "archived": "true" if archived else "false"}
+        if after:
+            query["after"] = after
+        return Request(method="GET", path=f"/crm/owners/{self.version}", query=query)
+
+
+def _segment(raw: str) -> str:
+    return quote(raw, safe="")
+
+
+# --- rows of batches
+
+
+def create_row(trace: str, properties: Mapping[str, str], contact: str, type_id: int) -> Json:
+    """A row of a batch create; with `type_id` 0 it is made without its association.
+
+    The distinct trace id is what makes a batch succeed in part: without it
+    one bad row refuses them all (error-handling guide).
+    """
+    kind = {"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": type_id}
+    link = {"to": {"id": contact}, "types": [kind]}
+    return {
+        "objectWriteTraceId": trace,
+        "properties": dict(properties),
+        "associations": [link] if contact and type_id else [],
+    }
+
+
+def update_row(trace: str, record_id: str, properties: Mapping[str, str]) -> Json:
+    """A row of a batch update."""
+    return {"objectWriteTraceId": trace, "id": record_id, "properties": dict(properties)}

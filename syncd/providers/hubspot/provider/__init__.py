@@ -1,0 +1,162 @@
+"""HubSpot as a side of a link: the only part of this adapter that does I/O.
+
+`bootstrap` makes a `HubSpotProvider` for the engine, which knows it as a
+`ports.provider.Provider`; `setup` and the doctor ask it what their verbs
+need. It only hands on: `account` prepares, `reading` reads, `writing`
+writes, `directory` knows the contacts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import timedelta
+
+from syncd.core.model import Account, Contact, GroupKey, Missing, Scan, Side, Snapshot
+from syncd.ports.clock import Clock
+from syncd.ports.provider import Edit, Order, Provider, Receipt, ScanRequest
+from syncd.providers.http import Client
+from syncd.providers.hubspot import schema
+from syncd.providers.hubspot.protocol import APPOINTMENT_TYPE, Api
+from syncd.providers.hubspot.provider.account import AccountReader
+from syncd.providers.hubspot.provider.directory import Directory
+from syncd.providers.hubspot.provider.line import Line
+from syncd.providers.hubspot.provider.reading import Reader
+from syncd.providers.hubspot.provider.writing import Writer
+from syncd.providers.hubspot.schema import Finding
+
+ACCOUNT_LIFETIME = timedelta(minutes=15)
+"""How long properties and owners are taken to stay as they are; an idle poll reads neither."""
+
+
+class HubSpotProvider(Provider):
+    """One HubSpot account, as far as one link sees it.
+
+    `needs` are the groups that the link syncs: only their properties must
+    exist. `filter` and `facet_properties` name properties whose raw values a
+    snapshot shows (which records belong to the link, the core decides);
+    `extra_properties` maps the name of a further field to its property.
+    `default_country` (ISO 3166) is where phone numbers without a country code
+    are from. `search_lag` is how late the search index may show a change.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        *,
+        location_id: str,
+        search_lag: timedelta,
+        clock: Clock,
+        object_type: str = APPOINTMENT_TYPE,
+        api_version: str = "2026-03",
+        status_property: str = schema.AUTO,
+        facet_properties: tuple[str, ...] = (),
+        filter: Mapping[str, tuple[str, ...]] | None = None,  # noqa: A002 - the configuration's word
+        default_country: str = "",
+        extra_properties: Mapping[str, str] | None = None,
+        needs: frozenset[GroupKey] = schema.ALL_GROUPS,
+        account_lifetime: timedelta = ACCOUNT_LIFETIME,
+    ) -> None:
+        self.location_id = location_id
+        self._line = Line(client, Api(version=api_version, object_type=object_type))
+        wish = schema.Wish(
+            status_property=status_property,
+            needs=needs,
+            extras=tuple(sorted((extra_properties or {}).items())),
+            facets=tuple(dict.fromkeys((*facet_properties, *(filter or {})))),
+        )
+        self._account = AccountReader(self._line, clock, wish, lifetime=account_lifetime)
+        self._reader = Reader(self._line, clock, search_lag=search_lag)
+        self._writer = Writer(self._line, self._reader)
+        self._directory = Directory(self._line, country=default_country)
+
+    @property
+    def side(self) -> Side:
+        """HubSpot."""
+        return Side.HUBSPOT
+
+    @property
+    def requests(self) -> int:
+        """Every attempt sent since this object was made, retries included."""
+        return self._line.client.requests
+
+    # --- the account
+
+    def prepare(self) -> Account:
+        """Begin a cycle: see `Provider.prepare`. The account is read at most every so often."""
+        self._directory.new_cycle()
+        return self._account.account()
+
+    def forget_account(self) -> None:
+        """Have the next `prepare` read the account again."""
+        self._account.forget()
+
+    def setup(self, status_values: Sequence[str]) -> list[tuple[str, bool]]:
+        """Make our property group and properties; (what, made now) for each.
+
+        `status_values` are the options of `ghl_appointment_status`, which is
+        only made where the account has no native status. Safe to repeat.
+
+        Raises:
+            NotPrepared: a property is there with settings that cannot be changed.
+            AuthFailed: a scope is missing.
+            Transient: HubSpot cannot be reached.
+        """
+        return self._account.setup(status_values)
+
+    def schema_findings(self) -> tuple[Finding, ...]:
+        """What the link needs of the account's properties, each with its remedy.
+
+        Raises:
+            NotPrepared: the object is not activated.
+            AuthFailed: credentials refused, or a scope is missing.
+            Transient: HubSpot cannot be reached.
+        """
+        return self._account.findings()
+
+    # --- reading
+
+    def scan(self, request: ScanRequest) -> Scan:
+        """See `Provider.scan`. The window is not used: HubSpot lists by change, not by start."""
+        return self._reader.scan(self._account.columns, request.cursor)
+
+    def fetch(self, ids: Collection[str]) -> Mapping[str, Snapshot | Missing]:
+        """See `Provider.fetch`."""
+        return self._reader.fetch(self._account.columns, ids)
+
+    def carriers(self, ghl_ids: Collection[str]) -> Mapping[str, Snapshot]:
+        """See `Provider.carriers`."""
+        return self._reader.carriers(self._account.columns, ghl_ids)
+
+    def edits(self, ids: Collection[str]) -> Mapping[str, tuple[Edit, ...]]:
+        """See `Provider.edits`."""
+        return self._reader.edits(self._account.columns, ids)
+
+    def bookings_of(self, contact: str) -> tuple[Snapshot, ...]:  # noqa: ARG002 - the port's
+        """Nothing: our own records are found by `carriers`."""
+        return ()
+
+    # --- contacts
+
+    def contacts(self, ids: Collection[str]) -> Mapping[str, Contact]:
+        """See `Provider.contacts`."""
+        return self._directory.by_id(ids)
+
+    def find_contacts(
+        self, emails: Collection[str], phones: Collection[str]
+    ) -> Mapping[str, tuple[Contact, ...]]:
+        """See `Provider.find_contacts`."""
+        return self._directory.find(emails, phones)
+
+    def create_contact(self, contact: Contact) -> Contact:
+        """See `Provider.create_contact`."""
+        return self._directory.create(contact)
+
+    # --- writing
+
+    def write(self, orders: Sequence[Order]) -> Iterator[Receipt]:
+        """See `Provider.write`."""
+        return self._writer.write(self._account.columns, orders)
+
+    def close(self) -> None:
+        """Give back connections."""
+        self._line.client.close()

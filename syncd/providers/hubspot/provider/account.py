@@ -1,0 +1,226 @@
+"""What the account looks like, and making what it lacks: prepare, setup and the doctor's questions.
+
+`HubSpotProvider` delegates to this. Reading is done once and kept for a
+while, because an idle poll must not cost more than its search.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from syncd.core.model import Account, Group, Person, Side
+from syncd.errors import AuthFailed, NotFound, NotPrepared, Rejected
+from syncd.ports.clock import Clock
+from syncd.providers.hubspot import mapping, refusals, schema, wire
+from syncd.providers.hubspot.provider.line import Line
+from syncd.providers.hubspot.schema import Definition, Finding, Wish
+from syncd.providers.message import Request
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reading:
+    at: datetime
+    account: Account
+    columns: mapping.Columns
+
+
+class AccountReader:
+    """Reads and prepares one account."""
+
+    def __init__(self, line: Line, clock: Clock, wish: Wish, *, lifetime: timedelta) -> None:
+        self._line, self._clock, self._wish = line, clock, wish
+        self._lifetime = lifetime
+        self._reading: _Reading | None = None
+
+    # --- prepare
+
+    def account(self) -> Account:
+        """The account; read again where the last reading is too old to be trusted.
+
+        Raises:
+            NotPrepared: every problem, one line each.
+            AuthFailed: credentials refused, or a scope is missing.
+            Transient: HubSpot cannot be reached.
+        """
+        reading = self._reading
+        if reading is None or self._clock.now() - reading.at >= self._lifetime:
+            reading = self._reading = self._read()
+        return reading.account
+
+    @property
+    def columns(self) -> mapping.Columns:
+        """Which property holds which group; the same all through a cycle."""
+        if self._reading is None:
+            self._reading = self._read()
+        return self._reading.columns
+
+    def forget(self) -> None:
+        """Read the account again next time: something that was refused says that it changed."""
+        self._reading = None
+
+    def _read(self) -> _Reading:
+        self._check_activation()
+        known = self._definitions()
+        problems = [each for each in self._findings(known) if not each.ok]
+        if problems:
+            raise NotPrepared("\n".join(str(each) for each in problems))
+        status = schema.status_property(known, self._wish.status_property)
+        stages = self._stages() if status == mapping.STAGE else {}
+        values = tuple(stages) if status == mapping.STAGE else known[status].options
+        columns = mapping.Columns(
+            status=status,
+            extras=self._wish.extras,
+            facets=self._wish.facets,
+            pipeline_of=stages if len(set(stages.values())) > 1 else {},
+        )
+        account = Account(
+            side=Side.HUBSPOT,
+            people=tuple(self._people()) if Group.OWNER in self._wish.needs else (),
+            status_values=values,
+            status_property=status,
+            warnings=_warnings(status, values),
+        )
+        return _Reading(at=self._clock.now(), account=account, columns=columns)
+
+    def _check_activation(self) -> None:
+        """Ask whether the object is activated; where that may not be asked, the rest will tell."""
+        request = self._line.api.enablement()
+        response = self._line.send(request)
+        if response.status in {403, 404, 400}:
+            return
+        if self._line.body(request, response).get("enablement") is False:
+            raise NotPrepared(f"appointments are not activated; {refusals.NOT_ACTIVATED}")
+
+    def _definitions(self) -> dict[str, Definition]:
+        return schema.definitions(self._line.rows(self._line.api.properties()))
+
+    def _findings(self, known: Mapping[str, Definition]) -> tuple[Finding, ...]:
+        return schema.findings(known, self._wish, self._line.api.object_type)
+
+    def _stages(self) -> dict[str, str]:
+        return schema.stages(self._line.rows(self._line.api.pipelines()))
+
+    def _people(self) -> Iterator[Person]:
+        """Every owner; those who were deactivated only show when asked for."""
+        for archived in (False, True):
+            after = ""
+            while True:
+                body = self._line.rows(self._line.api.owners(archived=archived, after=after))
+                yield from schema.people(body, active=not archived)
+                after = wire.page(body).after
+                if not after:
+                    break
+
+    # --- the doctor
+
+    def findings(self) -> tuple[Finding, ...]:
+        """Every property that the link needs, with what is wrong with it.
+
+        Raises:
+            NotPrepared: the object is not activated.
+            AuthFailed: credentials refused, or a scope is missing.
+            Transient: HubSpot cannot be reached.
+        """
+        self._check_activation()
+        return self._findings(self._definitions())
+
+    # --- setup
+
+    def setup(self, status_values: Sequence[str]) -> list[tuple[str, bool]]:
+        """Make what is missing; (what, whether it was made now) for each. Safe to repeat.
+
+        Raises:
+            NotPrepared: a property exists with settings that cannot be changed.
+            AuthFailed: `crm.schemas.appointments.write` is missing.
+            Transient: HubSpot cannot be reached.
+        """
+        self._check_activation()
+        done = [self._make_group()]
+        known = self._definitions()
+        done += [self._make(blueprint, known) for blueprint in schema.OURS]
+        if self._wants_own_status(known):
+            done.append(self._make_status(known, status_values))
+        self.forget()
+        return done
+
+    def _make_group(self) -> tuple[str, bool]:
+        api = self._line.api
+        groups = wire.items(self._line.rows(api.property_groups()).get("results"))
+        names = {wire.string(wire.mapping(each).get("name")) for each in groups}
+        made = schema.GROUP_NAME not in names and self._created(
+            api.create_property_group(schema.GROUP_NAME, schema.GROUP_LABEL)
+        )
+        return f"property group {schema.GROUP_NAME}", made
+
+    def _make(
+        self, blueprint: schema.Blueprint, known: Mapping[str, Definition]
+    ) -> tuple[str, bool]:
+        found, made = known.get(blueprint.name), False
+        if found is None:
+            body = schema.property_body(blueprint)
+            made = self._created(self._line.api.create_property(body))
+            found = self._definition(blueprint.name)
+        verdict = schema.verify(found, blueprint)
+        if not verdict.ok:
+            raise NotPrepared(str(verdict))
+        return f"property {blueprint.name}", made
+
+    def _wants_own_status(self, known: Mapping[str, Definition]) -> bool:
+        wanted = self._wish.status_property
+        if wanted == schema.AUTO:
+            return schema.status_property(known, wanted) in {"", schema.OWN_STATUS}
+        return wanted == schema.OWN_STATUS
+
+    def _make_status(
+        self, known: Mapping[str, Definition], values: Sequence[str]
+    ) -> tuple[str, bool]:
+        api, name = self._line.api, schema.OWN_STATUS
+        found, made = known.get(name), False
+        if found is None:
+            made = self._created(api.create_property(schema.status_body(values)))
+            found = self._definition(name)
+        if found is None or found.type != "enumeration":
+            raise NotPrepared(
+                f"HubSpot property {name} is not an enumeration; delete it for good in HubSpot "
+                f"(Settings > Properties, then its archive), then {schema.RUN_SETUP}"
+            )
+        patch = schema.with_options(found, values)
+        if patch is not None:
+            self._line.tell(api.update_property(name, patch))
+            made = True
+        return f"property {name}", made
+
+    def _created(self, request: Request) -> bool:
+        """Whether it was made now; somebody may have been faster, which is as good."""
+        try:
+            self._line.tell(request)
+        except Rejected as error:
+            if error.status != 409:
+                raise
+            return False
+        except AuthFailed as error:
+            if not error.missing_scope:
+                raise
+            raise AuthFailed(
+                "the HubSpot token may not make properties; grant it the scope "
+                "crm.schemas.appointments.write",
+                side=Side.HUBSPOT,
+                status=403,
+                missing_scope=True,
+            ) from error
+        return True
+
+    def _definition(self, name: str) -> Definition | None:
+        """Read again what was made: one that was archived comes back as it was."""
+        try:
+            return schema.definition(self._line.ask(self._line.api.property(name)))
+        except NotFound:
+            return None
+
+
+def _warnings(status: str, values: Sequence[str]) -> tuple[str, ...]:
+    if values:
+        return ()
+    return (f"HubSpot's {status} lists no values: none of the status tables can be checked",)

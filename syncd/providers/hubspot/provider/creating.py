@@ -1,0 +1,283 @@
+"""Creations: in batches, each with its identity and its contact, and never twice.
+
+`writing` calls this. There is no idempotency key, so `ghl_appointment_id`,
+which demands unique values and stands in every creation, is what makes it
+safe to look again after a silence. Matching, too, goes by that property:
+answers come in any order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from syncd.core import essence
+from syncd.core.model import Group, Side, Snapshot
+from syncd.errors import (
+    AuthFailed,
+    ProviderError,
+    Rejected,
+    Stale,
+    SyncdError,
+    TimedOut,
+    Transient,
+    Unreadable,
+)
+from syncd.ports.provider import Done, Failed, Mark, Order, Receipt, Refusal
+from syncd.providers.hubspot import mapping, refusals, wire
+from syncd.providers.hubspot.mapping import GHL_ID, Columns
+from syncd.providers.hubspot.protocol import BATCH, CONTACTS, create_row
+from syncd.providers.hubspot.provider.line import Line
+from syncd.providers.hubspot.provider.parting import Parting
+from syncd.providers.hubspot.provider.reading import Reader
+from syncd.providers.hubspot.search import chunks
+from syncd.providers.hubspot.wire import Problem, Record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Creation:
+    """One row of a batch create."""
+
+    order: Order
+    sent: Mapping[str, str]
+    type_id: int
+    """Of the association that goes along; 0 where it is made afterwards."""
+    unmarked: bool = False
+
+    @property
+    def trace(self) -> str:
+        return self.order.key
+
+    @property
+    def contact(self) -> str:
+        return self.order.wanted.contact
+
+    @property
+    def mark(self) -> Mark | None:
+        """The identity that the row is sent with."""
+        return None if self.unmarked else self.order.mark
+
+    @property
+    def body(self) -> wire.Json:
+        return create_row(self.trace, self.sent, self.contact, self.type_id)
+
+    def answered_by(self, record: Record) -> bool:
+        return self.mark is not None and record.properties.get(GHL_ID) == self.mark.ghl_id
+
+
+class Creator:
+    """Makes records in one account."""
+
+    def __init__(self, line: Line, reader: Reader) -> None:
+        self._line, self._reader = line, reader
+        self._type_id: int | None = None
+
+    def create(self, columns: Columns, orders: Sequence[Order]) -> Iterator[Receipt]:
+        """Make a record for each order; one without an identity travels alone."""
+        linked = any(order.wanted.contact for order in orders)
+        type_id = self._contact_type() if linked else 0
+        rows = [_row(order, columns, type_id) for order in orders]
+        yield from self._send(columns, [row for row in rows if row.mark], again=True)
+        for row in rows:
+            if row.mark is None:
+                yield from self._send(columns, [row], again=False)
+
+    def _contact_type(self) -> int:
+        """The account's own id of the plain association (906), asked for once.
+
+        Where it cannot be learnt, contacts are associated afterwards by the
+        default route, which needs none; a number out of a guide is not to be
+        trusted (the appointments guide prints another relation's).
+        """
+        if self._type_id is None:
+            response = self._line.send(self._line.api.labels())
+            known = wire.unlabelled_type(response.payload) if response.ok else None
+            self._type_id = known or 0
+        return self._type_id
+
+    # --- sending
+
+    def _send(
+        self, columns: Columns, rows: Sequence[_Creation], *, again: bool
+    ) -> Iterator[Receipt]:
+        """Send rows together; `again` says whether an unknown fate may be tried once more."""
+        if not rows:
+            return
+        parting = Parting(self._line, self._line.api.batch_create)
+        trouble = _trouble(parting, rows)
+        fates = parting.fates
+        for row in rows:
+            fate = fates.get(row.trace)
+            if isinstance(fate, Record):
+                yield self._done(columns, row, fate)
+            elif isinstance(fate, ProviderError):
+                yield Failed(key=row.trace, error=fate)
+        silent = [row for row in rows if fates.get(row.trace) is None]
+        if trouble is not None and not isinstance(trouble, TimedOut):
+            raise trouble  # none of the silent rows was taken
+        if silent:
+            yield from self._look(columns, silent, trouble or _no_word(), again=again)
+        refused = [(row, fate) for row in rows if isinstance(fate := fates.get(row.trace), Problem)]
+        yield from self._settle(columns, refused, again=again)
+
+    def _look(
+        self, columns: Columns, rows: Sequence[_Creation], error: TimedOut, *, again: bool
+    ) -> Iterator[Receipt]:
+        """Read back what may have been made, by the identity that it would carry."""
+        try:
+            found = self._reader.carriers(columns, [row.mark.ghl_id for row in rows if row.mark])
+        except SyncdError as trouble:
+            yield from (Failed(key=row.trace, error=error) for row in rows)
+            if not isinstance(trouble, (Transient, Unreadable)):
+                raise
+            return
+        missing: list[_Creation] = []
+        for row in rows:
+            held = found.get(row.mark.ghl_id) if row.mark else None
+            if held is not None and not held.gone:
+                yield self._adopted(row, held)
+            elif again and row.mark:
+                missing.append(row)
+            else:
+                yield Failed(key=row.trace, error=error)
+        yield from self._send(columns, missing, again=False)
+
+    # --- refusals
+
+    def _settle(
+        self, columns: Columns, refused: Sequence[tuple[_Creation, Problem]], *, again: bool
+    ) -> Iterator[Receipt]:
+        """What was refused for its identity or its association may still be made without."""
+        bare: list[_Creation] = []
+        for row, found in refused:
+            if refusals.unique_value_taken(found) and row.mark and _about_identity(found):
+                yield from self._taken(columns, row, row.mark)
+            elif refusals.about_association(found) and row.contact and row.type_id:
+                bare.append(replace(row, type_id=0))
+            else:
+                yield Failed(key=row.trace, error=refusals.of_row(found))
+        if not bare:
+            return
+        known = self._known_contacts([row.contact for row in bare])
+        for row in bare:
+            if row.contact not in known:
+                yield Failed(key=row.trace, error=_no_contact(row))
+        living = [row for row in bare if row.contact in known]
+        if living:
+            self._type_id = 0
+        yield from self._send(columns, living, again=again)
+
+    def _taken(self, columns: Columns, row: _Creation, mark: Mark) -> Iterator[Receipt]:
+        """Another record holds the identity already.
+
+        A living one that shows what was to be made is the record itself, from
+        an attempt whose answer was lost. An archived one keeps its value, and
+        whether that is freed is not documented: then the new record does
+        without.
+        """
+        holder = self._reader.carriers(columns, [mark.ghl_id]).get(mark.ghl_id)
+        if holder is None or holder.gone:
+            kept = {name: held for name, held in row.sent.items() if name != GHL_ID}
+            yield from self._send(columns, [replace(row, sent=kept, unmarked=True)], again=False)
+        elif holder.location_id not in {"", mark.location_id}:
+            detail = f"the HubSpot appointment {holder.id} of another location carries its id"
+            yield Failed(key=row.trace, error=Rejected(detail, side=Side.HUBSPOT))
+        elif _shows(holder, row.order, columns):
+            yield self._adopted(row, holder)
+        else:
+            detail = (
+                f"the HubSpot appointment {holder.id} carries its id already and shows something "
+                "else; the next cycle pairs the two"
+            )
+            yield Failed(key=row.trace, error=Stale(detail, side=Side.HUBSPOT))
+
+    def _known_contacts(self, ids: Sequence[str]) -> set[str]:
+        found: set[str] = set()
+        for chunk in chunks(dict.fromkeys(ids), BATCH):
+            request = self._line.api.batch_read(chunk, (), object_type=CONTACTS)
+            found |= {record.id for record in self._line.batch(request).records}
+        return found
+
+    # --- success
+
+    def _done(self, columns: Columns, row: _Creation, record: Record) -> Done:
+        """The record was made; its contact went along, or follows now."""
+        refused = () if row.type_id or not row.contact else self._attach(record.id, row.contact)
+        contact = "" if refused else row.contact
+        return Done(
+            key=row.trace,
+            id=record.id,
+            returned=mapping.returned(row.sent, record.properties, columns, contact),
+            updated_at=mapping.second(record.updated_at),
+            refused=refused,
+            unmarked=row.unmarked,
+        )
+
+    def _adopted(self, row: _Creation, held: Snapshot) -> Done:
+        """The record was there already, from this attempt or an earlier one."""
+        missing = row.contact and row.contact not in held.contacts
+        refused = self._attach(held.id, row.contact) if missing else ()
+        contact = "" if refused else row.contact
+        return Done(
+            key=row.trace,
+            id=held.id,
+            returned=replace(held.appointment, contact=contact),
+            updated_at=held.updated_at,
+            refused=refused,
+        )
+
+    def _attach(self, record_id: str, contact: str) -> tuple[Refusal, ...]:
+        """Associate by the default route; a failure leaves a record that the next cycle mends."""
+        try:
+            self._line.tell(self._line.api.associate(record_id, contact))
+        except AuthFailed:
+            raise
+        except ProviderError as error:
+            return (Refusal(group=Group.CONTACT, reason="rejected", detail=str(error)),)
+        return ()
+
+
+def _row(order: Order, columns: Columns, type_id: int) -> _Creation:
+    sent = mapping.properties(order.wanted, mapping.filled(order.wanted, columns), columns)
+    if order.mark:
+        sent |= mapping.mark_properties(order.mark)
+    return _Creation(order=order, sent=sent, type_id=type_id if order.wanted.contact else 0)
+
+
+def _trouble(parting: Parting, rows: Sequence[_Creation]) -> SyncdError | None:
+    """Send, and say what went wrong with the request as a whole."""
+    try:
+        parting.send(rows)
+    except Unreadable as error:
+        # A success that cannot be read has most likely made them.
+        return TimedOut(str(error), side=Side.HUBSPOT, sent=True)
+    except SyncdError as error:
+        return error
+    return None
+
+
+def _about_identity(found: Problem) -> bool:
+    """Whether the taken value is the identity's, as far as the refusal names it."""
+    return not found.properties or GHL_ID in found.properties
+
+
+def _shows(holder: Snapshot, order: Order, columns: Columns) -> bool:
+    """Whether a record shows what the order wants in every property."""
+    groups = (each for each in mapping.filled(order.wanted, columns) if each != Group.CONTACT)
+    return all(
+        essence.value(holder.appointment, each) == essence.value(order.wanted, each)
+        for each in groups
+    )
+
+
+def _no_word() -> TimedOut:
+    return TimedOut(
+        "HubSpot's answer does not say what became of it; the next cycle looks before it "
+        "tries again",
+        side=Side.HUBSPOT,
+        sent=True,
+    )
+
+
+def _no_contact(row: _Creation) -> Rejected:
+    return Rejected(f"HubSpot knows no contact {row.contact}", side=Side.HUBSPOT)

@@ -1,0 +1,190 @@
+"""Contacts: by id, by e-mail, by phone, and making one that is missing.
+
+`HubSpotProvider` delegates to this. What was looked up is kept for the cycle,
+and what we made ourselves for as long as the process lives, because searches
+do not show it at once. Leaves out who is the same person: the core's
+`contacts`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+
+from syncd.core.model import Contact, Side
+from syncd.errors import NotFound, Rejected
+from syncd.providers.hubspot import contacts, refusals, search, wire
+from syncd.providers.hubspot.contacts import PROPERTIES
+from syncd.providers.hubspot.protocol import BATCH, CONTACTS
+from syncd.providers.hubspot.provider.line import Line
+from syncd.providers.hubspot.provider.reading import SINGLE_READS
+from syncd.providers.hubspot.search import chunks
+from syncd.providers.hubspot.wire import Record
+
+REMEMBERED = 10_000
+"""Contacts of our own making that are remembered; the oldest are forgotten first."""
+
+
+class Directory:
+    """The contacts of one account."""
+
+    def __init__(self, line: Line, *, country: str) -> None:
+        self._line, self._country = line, country
+        self._by_id: dict[str, Contact] = {}
+        self._looked_up: dict[str, tuple[Contact, ...]] = {}
+        self._made: dict[str, Contact] = {}
+
+    def new_cycle(self) -> None:
+        """Forget what was looked up: people edit contacts."""
+        self._by_id.clear()
+        self._looked_up.clear()
+
+    # --- by id
+
+    def by_id(self, ids: Collection[str]) -> dict[str, Contact]:
+        """Contacts by the id asked for; a merged one answers with its new id."""
+        unknown = [each for each in dict.fromkeys(ids) if each not in self._by_id]
+        self._by_id |= self._read(unknown)
+        return {each: self._by_id[each] for each in ids if each in self._by_id}
+
+    def _read(self, ids: Iterable[str]) -> dict[str, Contact]:
+        wanted = list(ids)
+        records = self._batch(wanted)
+        found = {each.id: each for each in records}
+        merged = wire.merged_into(records)
+        absent = [each for each in wanted if each not in found and each not in merged]
+        for each in absent[:SINGLE_READS]:
+            record = self._single(each)
+            if record is not None:
+                merged[each] = record
+        return {
+            each: self._contact(record)
+            for each in wanted
+            if (record := found.get(each) or merged.get(each)) is not None
+        }
+
+    def _batch(self, values: Iterable[str], *, by: str = "") -> list[Record]:
+        found: list[Record] = []
+        for chunk in chunks(values, BATCH):
+            request = self._line.api.batch_read(
+                chunk, PROPERTIES, id_property=by, object_type=CONTACTS
+            )
+            found += self._line.batch(request).records
+        return found
+
+    def _single(self, contact_id: str) -> Record | None:
+        """A merged contact answers to its old id here."""
+        try:
+            return wire.record(self._line.ask(self._line.api.get(contact_id, PROPERTIES, CONTACTS)))
+        except NotFound:
+            return None
+
+    def _contact(self, record: Record) -> Contact:
+        return contacts.contact(record, self._country)
+
+    # --- by e-mail and phone
+
+    def find(
+        self, emails: Collection[str], phones: Collection[str]
+    ) -> Mapping[str, tuple[Contact, ...]]:
+        """Contacts that have these; an answer for every key as given."""
+        self._find_emails(_unknown(emails, self._looked_up))
+        self._find_phones(_unknown(phones, self._looked_up))
+        return {each: self._known(each) for each in (*emails, *phones)}
+
+    def _known(self, key: str) -> tuple[Contact, ...]:
+        """What was found, and what we made and the index may not show yet."""
+        made = self._made.get(key.casefold())
+        found = self._looked_up.get(key.casefold(), ())
+        return found if made is None or made.id in {each.id for each in found} else (*found, made)
+
+    def _find_emails(self, emails: Collection[str]) -> None:
+        """By the unique property, which lags behind nothing; then among further addresses."""
+        found = [self._contact(each) for each in self._batch(emails, by="email")]
+        self._file(emails, found)
+        rest = [each for each in emails if not self._known(each)]
+        for chunk in chunks(rest, search.EMAILS_PER_SEARCH):
+            self._file(chunk, [self._contact(each) for each in self._by_additional(chunk)])
+
+    def _by_additional(self, emails: list[str]) -> tuple[Record, ...]:
+        path = self._line.api.objects(CONTACTS)
+        request = search.by_additional_email(path, emails, PROPERTIES)
+        try:
+            return wire.page(self._line.rows(request)).records
+        except Rejected:
+            # An account that cannot be searched this way still refuses a second contact
+            # with the same address, and names the first.
+            return ()
+
+    def _file(self, emails: Iterable[str], found: Iterable[Contact]) -> None:
+        candidates = {each.id: each for each in found}.values()
+        for email in emails:
+            self._looked_up[email] = tuple(
+                each for each in candidates if contacts.has_email(each, email)
+            )
+
+    def _find_phones(self, phones: Collection[str]) -> None:
+        for chunk in chunks(phones, search.PHONES_PER_SEARCH):
+            candidates = {
+                each.id: each for each in map(self._contact, self._by_phone(chunk))
+            }.values()
+            for phone in chunk:
+                self._looked_up[phone] = tuple(each for each in candidates if phone in each.phones)
+
+    def _by_phone(self, phones: list[str]) -> Iterator[Record]:
+        path, after = self._line.api.objects(CONTACTS), "0"
+        while True:
+            page = wire.page(self._line.rows(search.by_phone(path, phones, PROPERTIES, after)))
+            yield from page.records
+            if not page.after.isdigit() or int(page.after) + search.PAGE > search.MOST:
+                return
+            after = page.after
+
+    # --- making one
+
+    def create(self, wanted: Contact) -> Contact:
+        """Make a contact, or give back the one that has the address already, untouched.
+
+        Raises:
+            Rejected: HubSpot does not take it.
+            TimedOut: it has no e-mail address, and no answer came.
+        """
+        request = self._line.api.create_contact(
+            contacts.creation(wanted), repeatable=bool(wanted.emails)
+        )
+        response = self._line.send(request)
+        if response.status == 409:
+            existing = self._existing(wire.problem(response.payload), wanted)
+            if existing is not None:
+                return existing
+            raise refusals.refusal(request, response)
+        record = wire.record(self._line.body(request, response))
+        if record is None:
+            raise Rejected("HubSpot made a contact without an id", side=Side.HUBSPOT)
+        made = self._contact(
+            Record(id=record.id, properties={**contacts.creation(wanted), **record.properties})
+        )
+        self._remember(made)
+        return made
+
+    def _existing(self, found: wire.Problem, wanted: Contact) -> Contact | None:
+        """The contact that is in the way: the address may be a further one of it."""
+        named = contacts.existing_id(found)
+        if named:
+            return self._read([named]).get(named)
+        for email in wanted.emails[:1]:
+            self._looked_up.pop(email.casefold(), None)
+            for each in self.find([email], ())[email]:
+                return each
+        return None
+
+    def _remember(self, made: Contact) -> None:
+        self._by_id[made.id] = made
+        for key in (*made.emails, *made.phones):
+            self._made[key.casefold()] = made
+        while len(self._made) > REMEMBERED:
+            del self._made[next(iter(self._made))]
+
+
+def _unknown(keys: Iterable[str], known: Collection[str]) -> list[str]:
+    """The keys that were not looked up yet, as they are kept: lower case, each once."""
+    return [each for each in dict.fromkeys(key.casefold() for key in keys) if each not in known]

@@ -1,0 +1,275 @@
+"""Reading appointments: sweeps, changes, records by id or by the id they carry, history.
+
+`HubSpotProvider` delegates to this; the writer reads through it before it
+writes. Three rules run through it. A search only says where to look: what a
+record holds is read by id, because the index shows old values. Unseen is
+never gone: only a record shown as archived is. And an answer that cannot be
+read is an error, never an empty list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+from syncd.core.model import Missing, Scan, Side, Snapshot
+from syncd.errors import DailyBudgetSpent, NotFound, Transient, Unreadable
+from syncd.ports.clock import Clock
+from syncd.ports.provider import Edit
+from syncd.providers.hubspot import mapping, search, wire
+from syncd.providers.hubspot.mapping import GHL_ID, MODIFIED, Columns
+from syncd.providers.hubspot.protocol import ASSOCIATION_BATCH, BATCH, HISTORY_BATCH
+from syncd.providers.hubspot.provider.line import Line
+from syncd.providers.hubspot.search import ChangeWindow, chunks
+from syncd.providers.hubspot.wire import MERGED_IDS, Record
+
+OVERLAP = timedelta(minutes=10)
+"""How far a poll reaches back behind its cursor, and how far the two clocks may differ."""
+SINGLE_READS = 50
+"""Records that are asked for one by one in one call, to learn what they were merged into."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Delivered:
+    """What the poll that ended in `cursor` had read: (id, modification stamp)."""
+
+    cursor: str
+    versions: frozenset[tuple[str, str]]
+
+
+class Reader:
+    """Reads the appointments of one account."""
+
+    def __init__(self, line: Line, clock: Clock, *, search_lag: timedelta) -> None:
+        self._line, self._clock, self._lag = line, clock, search_lag
+        self._delivered = _Delivered("", frozenset())
+
+    # --- scans
+
+    def scan(self, columns: Columns, cursor: str) -> Scan:
+        """What changed since the cursor; everything, without one or with one from the future."""
+        try:
+            since = search.instant(cursor)
+        except ValueError:
+            return self._sweep(columns)
+        if since > self._clock.now() + OVERLAP:
+            # Our clock was ahead when it was written: changes since then would be skipped.
+            return self._sweep(columns)
+        return self._changes(columns, cursor, since)
+
+    def _sweep(self, columns: Columns) -> Scan:
+        """List every living record, then every archived one."""
+        begun = self._clock.now()
+        found: dict[str, Record] = {}
+        unreadable: list[tuple[str, str]] = []
+        failures: list[str] = []
+        for page in self._pages(columns, archived=False):
+            found |= {record.id: record for record in page.records}
+            unreadable += page.unreadable
+        try:
+            for page in self._pages(columns, archived=True):
+                found |= {record.id: record for record in page.records}
+        except DailyBudgetSpent:
+            raise
+        except (Transient, Unreadable) as error:
+            # A paired record that is archived is asked for by id all the same.
+            failures.append(f"the list of archived HubSpot appointments: {error}")
+        cut = self._contacts_of(each.id for each in found.values() if each.more_associated)
+        cursor = search.stamp(begun - self._lag)
+        self._remember(cursor, found.values(), begun - self._lag - OVERLAP)
+        return Scan(
+            side=Side.HUBSPOT,
+            snapshots=tuple(
+                mapping.snapshot(each, columns, cut.get(each.id)) for each in found.values()
+            ),
+            complete=True,
+            unreadable=tuple(unreadable),
+            failures=tuple(failures),
+            cursor=cursor,
+        )
+
+    def _pages(self, columns: Columns, *, archived: bool) -> Iterator[wire.Page]:
+        after = ""
+        while True:
+            request = self._line.api.list(columns.read, archived=archived, after=after)
+            page = wire.page(self._line.rows(request))
+            yield page
+            if not page.after or page.after == after:
+                return
+            after = page.after
+
+    def _changes(self, columns: Columns, cursor: str, since: datetime) -> Scan:
+        """Search for what changed, and read by id what this cursor has not delivered yet."""
+        now = self._clock.now()
+        window = ChangeWindow(since=since - OVERLAP, until=now + OVERLAP)
+        found = {record.id: record for record in self._search(window)}
+        known = self._delivered.versions if self._delivered.cursor == cursor else frozenset()
+        fresh = [each.id for each in found.values() if _version(each) not in known]
+        read = self.fetch(columns, fresh)
+        horizon = search.stamp(now - self._lag)
+        self._remember(horizon, found.values(), now - self._lag - OVERLAP)
+        return Scan(
+            side=Side.HUBSPOT,
+            snapshots=tuple(each for each in read.values() if isinstance(each, Snapshot)),
+            cursor=horizon,
+        )
+
+    def _search(self, window: ChangeWindow) -> Iterator[Record]:
+        last = ""
+        while True:
+            request = window.page(self._line.api.objects(), (MODIFIED,), last)
+            page = wire.page(self._line.rows(request))
+            last = _last_id(page, last)
+            yield from page.records
+            if not page.records or (not page.after and page.total <= len(page.records)):
+                return
+
+    def _remember(self, cursor: str, records: Iterable[Record], since: datetime) -> None:
+        """Keep which versions were delivered, as far as the next poll will see them again.
+
+        They only count for a poll that comes with this very cursor: it is
+        committed when everything delivered was dealt with.
+        """
+        versions = (
+            _version(record)
+            for record in records
+            if (at := wire.moment(record.properties.get(MODIFIED))) is not None and at >= since
+        )
+        self._delivered = _Delivered(cursor, frozenset(versions))
+
+    # --- by id
+
+    def fetch(self, columns: Columns, ids: Collection[str]) -> dict[str, Snapshot | Missing]:
+        """Records by id: living, archived (gone), or missing, which proves nothing."""
+        records, others = self._read(columns, ids)
+        found: dict[str, Snapshot | Missing] = dict(self._with_contacts(columns, records))
+        merged = wire.merged_into(others.values())
+        found |= {each: _merged(merged[each]) for each in ids if each in merged}
+        rest = [each for each in dict.fromkeys(ids) if each not in found]
+        binned, _ = self._read(columns, rest, archived=True)
+        found |= {each: mapping.snapshot(record, columns) for each, record in binned.items()}
+        absent = [each for each in rest if each not in found]
+        for place, each in enumerate(absent):
+            found[each] = (
+                self._single(columns, each)
+                if place < SINGLE_READS
+                else Missing(detail="HubSpot shows no such appointment")
+            )
+        return found
+
+    def living(
+        self, columns: Columns, ids: Collection[str], *, contacts: bool = True
+    ) -> dict[str, Snapshot]:
+        """The records among these that are not archived, with their contacts where wanted."""
+        records, _ = self._read(columns, ids)
+        if contacts:
+            return self._with_contacts(columns, records)
+        return {each: mapping.snapshot(held, columns) for each, held in records.items()}
+
+    def _with_contacts(
+        self, columns: Columns, records: Mapping[str, Record]
+    ) -> dict[str, Snapshot]:
+        linked = self._contacts_of(record.id for record in records.values())
+        return {
+            each: mapping.snapshot(record, columns, linked.get(record.id, ()))
+            for each, record in records.items()
+        }
+
+    def _read(
+        self, columns: Columns, ids: Collection[str], *, archived: bool = False, by: str = ""
+    ) -> tuple[dict[str, Record], dict[str, Record]]:
+        """Records by the id (or unique value) asked for, and those that answered for another."""
+        found: dict[str, Record] = {}
+        others: dict[str, Record] = {}
+        properties = (*columns.read, MERGED_IDS)
+        for chunk in chunks(dict.fromkeys(ids), BATCH):
+            request = self._line.api.batch_read(
+                chunk, properties, archived=archived, id_property=by
+            )
+            wanted = set(chunk)
+            for record in self._line.batch(request).records:
+                key = record.properties.get(by, "").strip() if by else record.id
+                if record.archived == archived and key in wanted:
+                    found[key] = record
+                else:
+                    others[record.id] = record
+        return found, others
+
+    def _single(self, columns: Columns, record_id: str) -> Snapshot | Missing:
+        """Ask for one record alone: a merged one answers with the survivor's id."""
+        request = self._line.api.get(record_id, columns.read)
+        try:
+            record = wire.record(self._line.ask(request))
+        except NotFound:
+            record = None
+        if record is None:
+            return Missing(detail="HubSpot shows no such appointment, archived ones included")
+        if record.id != record_id:
+            return _merged(record)
+        contacts = self._contacts_of([record_id]).get(record_id, ())
+        return mapping.snapshot(record, columns, contacts)
+
+    def carriers(self, columns: Columns, ghl_ids: Collection[str]) -> dict[str, Snapshot]:
+        """The records that carry these HighLevel ids; a living one goes before an archived one."""
+        records, _ = self._read(columns, ghl_ids, by=GHL_ID)
+        found = self._with_contacts(columns, records)
+        rest = [each for each in dict.fromkeys(ghl_ids) if each not in found]
+        binned, _ = self._read(columns, rest, archived=True, by=GHL_ID)
+        return found | {each: mapping.snapshot(held, columns) for each, held in binned.items()}
+
+    def _contacts_of(self, ids: Iterable[str]) -> dict[str, tuple[str, ...]]:
+        """The contacts of records, by record; a record without any is left out."""
+        found: dict[str, tuple[str, ...]] = {}
+        waiting = [(each, "") for each in ids]
+        while waiting:
+            cut: list[tuple[str, str]] = []
+            for chunk in chunks(waiting, ASSOCIATION_BATCH):
+                body = self._line.rows(self._line.api.associations(chunk))
+                for each, linked in wire.associations(body).items():
+                    found[each] = tuple(dict.fromkeys((*found.get(each, ()), *linked.ids)))
+                    if linked.after:
+                        cut.append((each, linked.after))
+            waiting = cut
+        return found
+
+    # --- history
+
+    def edits(self, columns: Columns, ids: Collection[str]) -> Mapping[str, tuple[Edit, ...]]:
+        """When each group was last changed, from the property history."""
+        found: dict[str, tuple[Edit, ...]] = {}
+        for chunk in chunks(dict.fromkeys(ids), HISTORY_BATCH):
+            request = self._line.api.batch_read(chunk, (), history=columns.mapped)
+            for record in self._line.batch(request).records:
+                found[record.id] = mapping.edits(record, columns)
+        return found
+
+
+def _merged(survivor: Record) -> Missing:
+    return Missing(detail="it was merged into another appointment", became=survivor.id)
+
+
+def _version(record: Record) -> tuple[str, str]:
+    return (record.id, record.properties.get(MODIFIED, ""))
+
+
+def _last_id(page: wire.Page, last: str) -> str:
+    """The greatest id of a page that is sorted by id and lies behind the last one.
+
+    Raises:
+        Unreadable: it does not; going on from it would skip records.
+    """
+    try:
+        numbers = [int(last or -1), *(int(record.id) for record in page.records)]
+    except ValueError as error:
+        raise Unreadable(
+            "HubSpot's search shows ids that are no numbers", side="hubspot"
+        ) from error
+    if any(one >= other for one, other in pairwise(numbers)):
+        raise Unreadable(
+            "HubSpot's search does not sort by id, so that changes would be missed; "
+            "the next full cycle reads everything by list",
+            side="hubspot",
+        )
+    return str(numbers[-1])

@@ -1,0 +1,118 @@
+"""What HubSpot's refusals mean: which error, in which words, with which remedy.
+
+The provider calls this for every answer that is not a 2xx, and for the errors
+inside a batch. Pure. Leaves out what the shared client deals with itself:
+429, 423, 477 and 5xx are waited out there.
+"""
+
+from __future__ import annotations
+
+from syncd.core.model import Side
+from syncd.errors import (
+    AuthFailed,
+    NotFound,
+    NotPrepared,
+    ProviderError,
+    Rejected,
+    Stale,
+    SyncdError,
+    Unavailable,
+)
+from syncd.providers.hubspot.wire import Problem, problem
+from syncd.providers.message import Request, Response, redacted
+
+UNIQUE_VALUE_TAKEN = "CONFLICTING_UNIQUE_VALUE"
+NOT_ACTIVATED = (
+    "activate appointments in HubSpot (Settings > Data Management > Data Model, "
+    "or the object library), then run `syncd doctor`"
+)
+_PASSING = frozenset({"RATE_LIMIT", "RATE_LIMITS", "INTERNAL_ERROR", "SERVICE_UNAVAILABLE"})
+_OBJECT_PATHS = ("/crm/objects/", "/crm/properties/", "/crm/object-library/", "/crm/pipelines/")
+
+
+def refusal(request: Request, response: Response) -> SyncdError:
+    """The error that a refused request stands for."""
+    found = problem(response.payload)
+    said = words(found) or response.words
+    where = f"{request.label}: {said}"
+    if response.status == 401:
+        return AuthFailed(
+            f"HubSpot refuses the token ({said}); make a new one and set it in the link's "
+            "[hubspot] section",
+            side=Side.HUBSPOT,
+        )
+    if response.status == 403:
+        return _forbidden(request, found, where)
+    if response.status == 404 and not _asks_for_one(request):
+        return NotPrepared(f"HubSpot does not know the object ({where}); {NOT_ACTIVATED}")
+    if response.status == 404:
+        return NotFound(where, side=Side.HUBSPOT, status=404)
+    return Rejected(where, side=Side.HUBSPOT, status=response.status)
+
+
+def _forbidden(request: Request, found: Problem, where: str) -> SyncdError:
+    """A missing scope is told apart from an object that is not activated."""
+    if found.scopes or "MISSING_SCOPES" in found.codes or "scope" in found.message.casefold():
+        scopes = ", ".join(found.scopes) or "those that the documentation lists"
+        return AuthFailed(
+            f"the HubSpot token lacks a scope for {request.label}; grant it one of: {scopes}",
+            side=Side.HUBSPOT,
+            status=403,
+            missing_scope=True,
+        )
+    if request.path.startswith(_OBJECT_PATHS):
+        return NotPrepared(f"HubSpot does not open the object ({where}); {NOT_ACTIVATED}")
+    return AuthFailed(
+        f"HubSpot does not allow it ({where}); check what the token may do",
+        side=Side.HUBSPOT,
+        status=403,
+    )
+
+
+def _asks_for_one(request: Request) -> bool:
+    """Whether the path ends in a record, a property or two records: a 404 is about those."""
+    if request.method in {"PUT", "DELETE", "PATCH"}:
+        return True
+    parts = request.path.strip("/").split("/")
+    return (
+        request.method == "GET"
+        and parts[:2]
+        in (
+            ["crm", "objects"],
+            ["crm", "properties"],
+        )
+        and len(parts) == 5
+    )
+
+
+def words(found: Problem) -> str:
+    """A problem for a person, with the id that HubSpot's support asks for."""
+    said = redacted(found.message)
+    return f"{said} (correlation id {found.correlation_id})" if found.correlation_id else said
+
+
+def of_row(found: Problem) -> ProviderError:
+    """The error that one refused row of a batch stands for."""
+    said = words(found) or found.category or "no reason given"
+    if found.codes & _PASSING:
+        return Unavailable(f"HubSpot could not take it just now: {said}", side=Side.HUBSPOT)
+    if "OBJECT_NOT_FOUND" in found.codes:
+        return Stale(f"HubSpot shows the record no more: {said}", side=Side.HUBSPOT)
+    return Rejected(f"HubSpot refuses it: {said}", side=Side.HUBSPOT)
+
+
+def unique_value_taken(found: Problem) -> bool:
+    """Whether another record holds the value that had to be unique."""
+    return UNIQUE_VALUE_TAKEN in found.codes or UNIQUE_VALUE_TAKEN in found.message
+
+
+def about_association(found: Problem) -> bool:
+    """Whether it is the association made along with a record that is refused."""
+    return any("ASSOCIATION" in code.upper() for code in found.codes) or (
+        "association" in found.message.casefold()
+    )
+
+
+def is_about_rows(error: SyncdError) -> bool:
+    """Whether a refused batch is worth halving: the token and the object are not the trouble."""
+    return isinstance(error, Rejected)

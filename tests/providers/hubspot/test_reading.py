@@ -1,0 +1,345 @@
+"""Sweeps, incremental polls and reads by id, on a vendor that lags, archives and merges."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from syncd.core.model import Group, Missing, Scan, Snapshot, Window
+from syncd.errors import NotPrepared, Unavailable, Unreadable
+from syncd.ports.provider import ScanRequest
+from syncd.providers.message import Request, Response
+from syncd.sandbox.faults import Fault
+
+Account = Callable[..., Any]
+
+
+def _scan(desk: Any, cursor: str = "") -> Scan:
+    now = desk.world.now()
+    window = Window(since=now, until=now)
+    scan: Scan = desk.provider.scan(ScanRequest(window=window, cursor=cursor))
+    return scan
+
+
+def _one(scan: Scan) -> Snapshot:
+    (found,) = scan.snapshots
+    return found
+
+
+# --- full sweeps
+
+
+def test_a_sweep_shows_living_and_archived_records_with_their_contacts(desk: Any) -> None:
+    ada = desk.portal.add_contact("Ada Winter", "ada@example.com")
+    kept, binned = desk.book(ada), desk.book(ada)
+    desk.portal.archive(binned)
+    scan = _scan(desk)
+    shown = {each.id: each for each in scan.snapshots}
+    assert scan.complete
+    assert (shown[kept].gone, shown[kept].contacts) == (False, (ada,))
+    assert shown[binned].gone
+    assert shown[kept].appointment.title == "Check-up"
+
+
+def test_every_page_of_a_sweep_is_read(desk: Any) -> None:
+    ids = {desk.book() for _ in range(230)}
+    assert {each.id for each in _scan(desk).snapshots} == ids
+    assert len(desk.asked("/objects/2026-03/0-421")) == 3 + 1
+
+
+def test_a_list_address_stays_short(desk: Any) -> None:
+    _scan(desk)
+    for request in desk.asked("/objects/"):
+        assert len(request.path) + sum(map(len, request.query.values())) < 1000
+
+
+@pytest.mark.parametrize("shape", ["id_type", "dated"])
+def test_both_shapes_of_associations_in_a_list_are_read(account: Account, shape: str) -> None:
+    desk = account(settings={"inline_associations": shape})
+    ada = desk.portal.add_contact("Ada Winter", "ada@example.com")
+    desk.book(ada)
+    assert _one(_scan(desk)).contacts == (ada,)
+
+
+def test_archived_records_that_cannot_be_listed_are_reported_and_the_rest_is_kept(
+    desk: Any,
+) -> None:
+    kept = desk.book()
+    desk.world.faults.add(Fault(path="0-421$", nth=2, times=None, status=503))
+    scan = _scan(desk)
+    assert [each.id for each in scan.snapshots] == [kept]
+    assert scan.complete
+    assert "archived" in scan.failures[0]
+
+
+def test_a_list_that_breaks_off_is_no_empty_account(desk: Any) -> None:
+    desk.book()
+    desk.world.faults.add(Fault(kind="garbled_body", path="0-421$", times=None))
+    with pytest.raises(Unavailable):
+        _scan(desk)
+
+
+@pytest.mark.parametrize("body", [{"message": "welcome"}, [], {"results": None}])
+def test_an_answer_of_another_shape_is_no_empty_account(desk: Any, body: object) -> None:
+    desk.book()
+    desk.world.faults.add(Fault(path="0-421$", status=200, body=body))
+    with pytest.raises(Unreadable):
+        _scan(desk)
+
+
+def test_an_object_that_was_switched_off_is_no_empty_account(desk: Any) -> None:
+    desk.book()
+    desk.configure(activated=False)
+    desk.portal.activated = False
+    with pytest.raises(NotPrepared):
+        _scan(desk)
+
+
+# --- incremental polls
+
+
+def test_an_idle_poll_is_one_search_however_many_records_there_are(desk: Any, clock: Any) -> None:
+    for _ in range(120):
+        desk.book()
+    cursor = _scan(desk).cursor
+    desk.world.reset_requests()
+    clock.advance(60)
+    scan = _scan(desk, cursor)
+    assert [row.path for row in desk.asked()] == ["/crm/objects/2026-03/0-421/search"]
+    assert scan.snapshots == ()
+    assert not scan.complete
+
+
+def test_a_changed_record_is_found_and_shown_once(desk: Any, clock: Any) -> None:
+    ada = desk.portal.add_contact("Ada Winter", "ada@example.com")
+    record = desk.book(ada)
+    cursor = _scan(desk).cursor
+    clock.advance(60)
+    desk.portal.edit(record, hs_appointment_name="Moved")
+    scan = _scan(desk, cursor)
+    assert (_one(scan).appointment.title, _one(scan).contacts) == ("Moved", (ada,))
+    clock.advance(60)
+    assert _scan(desk, scan.cursor).snapshots == ()
+
+
+def test_what_a_lost_cycle_had_read_is_read_again(desk: Any, clock: Any) -> None:
+    record = desk.book()
+    cursor = _scan(desk).cursor
+    clock.advance(60)
+    desk.portal.edit(record, hs_appointment_name="Moved")
+    assert _scan(desk, cursor).snapshots
+    assert _scan(desk, cursor).snapshots, "the first of the two was never committed"
+
+
+@pytest.mark.parametrize("lag", [10, 60])
+def test_no_edit_is_lost_to_an_index_that_lags(account: Account, clock: Any, lag: int) -> None:
+    desk = account(
+        settings={"search_lag": timedelta(seconds=lag)}, search_lag=timedelta(seconds=10)
+    )
+    records = [desk.book() for _ in range(12)]
+    clock.advance(lag)
+    cursor = _scan(desk).cursor
+    seen = set()
+    for number in range(30):
+        clock.advance(7)
+        if number < len(records):
+            desk.portal.edit(records[number], hs_appointment_name=f"Edit {number}")
+        scan = _scan(desk, cursor)
+        cursor = scan.cursor
+        seen |= {(each.id, each.appointment.title) for each in scan.snapshots}
+    assert {(record, f"Edit {n}") for n, record in enumerate(records)} <= seen
+
+
+def test_an_old_value_in_the_index_is_never_taken_for_an_edit(account: Account, clock: Any) -> None:
+    desk = account(settings={"search_lag": timedelta(seconds=30)})
+    clock.advance(60)
+    cursor = _scan(desk).cursor
+    record = desk.book(title="First")
+    clock.advance(20)
+    desk.portal.edit(record, hs_appointment_name="Second")
+    clock.advance(15)
+    scan = _scan(desk, cursor)
+    assert _one(scan).appointment.title == "Second", "the index still shows the first value"
+
+
+def test_more_than_ten_thousand_changes_in_one_poll_are_all_found(
+    account: Account, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Against an index of our own: the sandbox's would take a minute."""
+    desk = account()
+    cursor = _scan(desk).cursor
+    clock.advance(60)
+    index = _Index(range(1_000, 11_500))
+    monkeypatch.setattr(desk.provider._reader._line, "client", index)
+    assert {int(each.id) for each in _scan(desk, cursor).snapshots} == set(index.ids)
+    assert index.searches == 53
+
+
+class _Index:
+    """A search index that keeps the vendor's rules, in front of records without contacts."""
+
+    def __init__(self, ids: range) -> None:
+        self.ids, self.searches = ids, 0
+
+    def send(self, request: Request) -> Response:
+        body: Any = request.json
+        if request.path.endswith("/search"):
+            self.searches += 1
+            return Response(status=200, payload=self._page(body))
+        if "/associations/" in request.path:
+            return Response(status=200, payload={"results": []})
+        rows: list[Any] = [{"id": each["id"], "properties": {}} for each in body["inputs"]]
+        return Response(status=200, payload={"results": rows})
+
+    def _page(self, body: Any) -> dict[str, object]:
+        (group,) = body["filterGroups"]
+        last = max((int(f["value"]) for f in group["filters"] if f["operator"] == "GT"), default=0)
+        hits = [each for each in self.ids if each > last]
+        first, limit = int(body["after"]), body["limit"]
+        assert first + limit <= 10_000, "the vendor answers 400 beyond that"
+        rows: list[Any] = [
+            {"id": str(each), "properties": {}} for each in hits[first : first + limit]
+        ]
+        paging: Any = {"next": {"after": str(first + limit)}} if len(hits) > first + limit else {}
+        return {"total": len(hits), "results": rows, "paging": paging}
+
+
+def test_one_stamp_on_many_records_neither_loops_nor_loses(desk: Any, clock: Any) -> None:
+    records = [desk.book() for _ in range(450)]
+    cursor = _scan(desk).cursor
+    clock.advance(60)
+    for record in records:  # the clock stands still: one millisecond for all
+        desk.portal.edit(record, hs_appointment_name="Bulk")
+    scan = _scan(desk, cursor)
+    assert len({each.updated_at for each in scan.snapshots}) == 1
+    assert {each.id for each in scan.snapshots} == set(records)
+
+
+def test_search_filters_are_epoch_milliseconds_sorted_by_id(desk: Any, clock: Any) -> None:
+    cursor = _scan(desk).cursor
+    clock.advance(60)
+    _scan(desk, cursor)
+    body = desk.asked("/search")[-1].body
+    assert body["sorts"] == ["hs_object_id"]
+    assert all(each["value"].isdigit() for each in body["filterGroups"][0]["filters"])
+
+
+def test_a_search_that_is_not_sorted_is_refused_because_paging_would_skip(
+    desk: Any, clock: Any
+) -> None:
+    cursor = _scan(desk).cursor
+    clock.advance(60)
+    rows = [{"id": each, "properties": {}} for each in ("7", "5")]
+    desk.world.faults.add(Fault(path="/search", status=200, body={"total": 2, "results": rows}))
+    with pytest.raises(Unreadable):
+        _scan(desk, cursor)
+
+
+def test_a_record_that_the_index_still_shows_though_it_is_archived_is_gone(
+    account: Account, clock: Any
+) -> None:
+    desk = account()
+    record = desk.book()
+    cursor = _scan(desk).cursor
+    clock.advance(60)
+    desk.portal.edit(record, hs_appointment_name="Last words")
+    desk.world.faults.add(Fault(kind="stale", path="/search"))
+    desk.portal.archive(record)
+    assert _one(_scan(desk, cursor)).gone
+
+
+@pytest.mark.parametrize("cursor", ["never", "99999999999999", "9" * 40])
+def test_a_cursor_that_makes_no_sense_leads_to_a_full_sweep(desk: Any, cursor: str) -> None:
+    record = desk.book()
+    scan = _scan(desk, cursor)
+    assert scan.complete
+    assert _one(scan).id == record
+
+
+# --- by id
+
+
+def test_absent_archived_merged_and_unknown_are_four_things(desk: Any) -> None:
+    ada = desk.portal.add_contact("Ada Winter", "ada@example.com")
+    here, binned = desk.book(ada), desk.book()
+    first, second = desk.book(), desk.book()
+    desk.portal.archive(binned)
+    survivor = desk.portal.merge(first, second)
+    found = desk.provider.fetch([here, binned, first, "999999"])
+    assert (found[here].gone, found[here].contacts) == (False, (ada,))
+    assert found[binned].gone
+    assert isinstance(found[first], Missing)
+    assert found[first].became == survivor
+    assert found["999999"] == Missing(
+        detail="HubSpot shows no such appointment, archived ones included"
+    )
+
+
+def test_a_record_deleted_for_good_is_missing_and_not_gone(desk: Any) -> None:
+    record = desk.book()
+    desk.portal.gdpr_delete(record)
+    assert isinstance(desk.provider.fetch([record])[record], Missing)
+
+
+def test_ids_are_read_a_hundred_at_a_time_with_contacts_a_thousand_at_a_time(desk: Any) -> None:
+    ada = desk.portal.add_contact("Ada Winter", "ada@example.com")
+    ids = [desk.book(ada) for _ in range(1_050)]
+    found = desk.provider.fetch(ids)
+    assert all(each.contacts == (ada,) for each in found.values())
+    assert len(desk.asked("/0-421/batch/read")) == 11
+    assert len(desk.asked("/associations/")) == 2
+
+
+@pytest.mark.parametrize("habit", ["absent", "errors"])
+def test_a_record_without_contacts_has_none_and_is_no_failure(account: Account, habit: str) -> None:
+    desk = account(settings={"associations_of_none": habit})
+    record = desk.book()
+    assert desk.provider.fetch([record])[record].contacts == ()
+
+
+def test_thousands_of_missing_records_are_not_asked_for_one_by_one(desk: Any) -> None:
+    found = desk.provider.fetch([str(number) for number in range(900_000, 900_300)])
+    assert all(isinstance(each, Missing) for each in found.values())
+    assert len([row for row in desk.asked() if row.method == "GET"]) == 50
+
+
+def test_records_are_found_by_the_id_they_carry_archived_ones_included(desk: Any) -> None:
+    living = desk.book(ghl_appointment_id="g1", ghl_location_id="L")
+    binned = desk.book(ghl_appointment_id="g2", ghl_location_id="L")
+    desk.configure(unique_of_archived="conflict")
+    desk.portal.archive(binned)
+    found = desk.provider.carriers(["g1", "g2", "g3"])
+    assert {key: (each.id, each.gone) for key, each in found.items()} == {
+        "g1": (living, False),
+        "g2": (binned, True),
+    }
+
+
+def test_a_record_id_is_never_sent_as_an_id_property(desk: Any) -> None:
+    desk.provider.fetch([desk.book()])
+    assert all("idProperty" not in (row.body or {}) for row in desk.asked("/batch/read"))
+
+
+def test_the_vendor_being_away_is_an_error_and_not_missing_records(desk: Any) -> None:
+    record = desk.book()
+    desk.world.faults.add(Fault(path="/batch/read", times=None, status=503))
+    with pytest.raises(Unavailable):
+        desk.provider.fetch([record])
+
+
+# --- history
+
+
+def test_each_group_is_dated_by_its_own_history(desk: Any, clock: Any) -> None:
+    record = desk.book()
+    clock.advance(3600)
+    desk.portal.edit(record, hs_appointment_name="Later")
+    edits = {each.group: each.at for each in desk.provider.edits([record])[record]}
+    assert edits[Group.TITLE] - edits[Group.TIME] == timedelta(hours=1)
+
+
+def test_history_is_read_for_fifty_records_at_a_time(desk: Any) -> None:
+    ids = [desk.book() for _ in range(120)]
+    assert len(desk.provider.edits(ids)) == 120
+    assert [len(row.body["inputs"]) for row in desk.asked("/batch/read")] == [50, 50, 20]

@@ -24,7 +24,7 @@ MOST: Final = 10_000
 """Results of one query; asking beyond them is a 400."""
 EMAILS_PER_SEARCH: Final = 5
 """One group of filters each."""
-PHONES_PER_SEARCH: Final = 20
+PHONES_PER_SEARCH: Final = 15
 """Their spellings in four filters stay well below 3,000 characters."""
 KIND: Final = "search"
 """The budget that searches draw from, beside the common one."""
@@ -136,14 +136,15 @@ def by_phone(
 def national(phone: str) -> str:
     """The digits of an E.164 number without its country code."""
     try:
-        return phonenumbers.national_significant_number(phonenumbers.parse(phone))
+        return str(phonenumbers.national_significant_number(phonenumbers.parse(phone)))
     except phonenumbers.NumberParseException:
         return phone.lstrip("+")
 
 
-def _spellings(phone: str) -> Iterator[str]:
-    yield phone
-    yield phone.lstrip("+")
+def _spellings(phone: str) -> tuple[str, ...]:
+    """How people type a number without blanks: with +, without, with 00, or from inside."""
+    digits = phone.lstrip("+")
+    return (phone, digits, f"00{digits}", f"0{national(phone)}")
 
 
 def chunks(values: Iterable[_T], size: int) -> Iterator[list[_T]]:

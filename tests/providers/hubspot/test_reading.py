@@ -201,7 +201,8 @@ class _Index:
         rows: list[Any] = [
             {"id": str(each), "properties": {}} for each in hits[first : first + limit]
         ]
-        paging: Any = {"next": {"after": str(first + limit)}} if len(hits) > first + limit else {}
+        more = {"next": {"after": str(first + limit)}}
+        paging = more if len(hits) > first + limit else {}
         return {"total": len(hits), "results": rows, "paging": paging}
 
 
@@ -230,7 +231,7 @@ def test_a_search_that_is_not_sorted_is_refused_because_paging_would_skip(
 ) -> None:
     cursor = _scan(desk).cursor
     clock.advance(60)
-    rows = [{"id": each, "properties": {}} for each in ("7", "5")]
+    rows: list[Any] = [{"id": each, "properties": {}} for each in ("7", "5")]
     desk.world.faults.add(Fault(path="/search", status=200, body={"total": 2, "results": rows}))
     with pytest.raises(Unreadable):
         _scan(desk, cursor)

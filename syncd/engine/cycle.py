@@ -89,6 +89,7 @@ def _cycle(link: Link, request: CycleRequest, said: CycleReport) -> None:
     if not request.dry_run:
         recover(link, said.cycle)
     accounts = poll.read_accounts(link)
+    said.timezone = accounts[0].timezone
     decided = decisions.read(link)
     first = not link.store.cursor(FIRST)
     policy = link.rules.at(link.clock.now(), first=first, rulings=decided.as_rulings())

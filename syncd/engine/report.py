@@ -91,6 +91,8 @@ class CycleReport:
     outcome: Outcome = Outcome.OK
     detail: str = ""
     started_at: datetime | None = None
+    timezone: str = ""
+    """The location's time zone, in which people read its times; "" until it is known."""
     seconds: float = 0.0
     pairs: int = 0
     adopted: int = 0
@@ -139,6 +141,8 @@ class CycleReport:
             "failed": [_failed(write) for write in self.failed],
             "seconds": round(self.seconds, 3),
         }
+        if self.timezone:
+            found["timezone"] = self.timezone
         if self.detail:
             found["detail"] = self.detail
         if self.warnings:

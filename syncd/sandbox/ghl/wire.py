@@ -252,14 +252,16 @@ def place(location: GhlLocation) -> JsonObject:
 
 def note(location: GhlLocation, row: GhlNote) -> JsonObject:
     """A note on an appointment: it has no stamp of its last change."""
-    return {
+    shown: JsonObject = {
         "id": row.id,
         "body": row.body,
-        "userId": row.user,
         "dateAdded": iso_ms(row.added),
         "contactId": location.appointments[row.appointment].contact,
         "createdBy": {"id": row.user or "", "name": ""},
     }
+    if row.user is not None:
+        shown["userId"] = row.user
+    return shown
 
 
 def _optional(location: GhlLocation, row: GhlAppointment) -> JsonObject:

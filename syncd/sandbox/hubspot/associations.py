@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from syncd.sandbox.http import Response
 from syncd.sandbox.hubspot import wire
 from syncd.sandbox.hubspot.call import size
-from syncd.sandbox.hubspot.errors import body as error_body
 from syncd.sandbox.hubspot.errors import invalid, not_found
+from syncd.sandbox.hubspot.errors import item as error_item
 from syncd.sandbox.hubspot.objects import linked_to
 from syncd.sandbox.hubspot.portal import ASSOCIATION_TYPES
 from syncd.sandbox.moments import iso_ms
@@ -127,7 +127,7 @@ def batch_default(call: HubspotCall, request: Request, names: Mapping[str, str])
         one, two = _pair(item)
         if table.living(one) is None or other.living(two) is None:
             errors.append(
-                error_body("OBJECT_NOT_FOUND", "No such object", context={"ids": [one, two]})
+                error_item("OBJECT_NOT_FOUND", "No such object", context={"ids": [one, two]})
             )
             continue
         call.portal.link(table.type_id, one, other.type_id, two)
@@ -144,7 +144,7 @@ def batch_create(call: HubspotCall, request: Request, names: Mapping[str, str]) 
         row, target = table.living(one), other.living(two)
         if row is None or target is None:
             errors.append(
-                error_body("OBJECT_NOT_FOUND", "No such object", context={"ids": [one, two]})
+                error_item("OBJECT_NOT_FOUND", "No such object", context={"ids": [one, two]})
             )
             continue
         for kind in item.get("types") or ():
@@ -257,7 +257,7 @@ def _multi(
 
 def _none_found(table: ObjectTable, other: ObjectTable, record: str) -> JsonObject:
     message = f"No {other.singular} is associated with {table.singular} {record}."
-    return error_body(
+    return error_item(
         "OBJECT_NOT_FOUND",
         message,
         subCategory="crm.associations.NO_ASSOCIATIONS_FOUND",

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from syncd.sandbox.http import ApiError, JsonObject, Response
 from syncd.sandbox.hubspot import wire
-from syncd.sandbox.hubspot.errors import body as error_body
 from syncd.sandbox.hubspot.errors import invalid, not_found
+from syncd.sandbox.hubspot.errors import item as error_item
 from syncd.sandbox.hubspot.objects import (
     HISTORY_LIMIT,
     archived,
@@ -214,13 +214,13 @@ def _each(inputs: Iterable[JsonObject], act: Callable[[JsonObject], JsonObject])
 
 def _error_item(item: JsonObject, error: ApiError) -> JsonObject:
     body: JsonObject = dict(error.response.payload)
-    body.pop("correlationId", None)
-    context = dict(body.get("context") or {})
+    context = dict(body.pop("context", {}))
     if item.get("objectWriteTraceId"):
         context["objectWriteTraceId"] = [item["objectWriteTraceId"]]
     if item.get("id"):
         context.setdefault("ids", [str(item["id"])])
-    return body | {"context": context}
+    kept = {key: body[key] for key in ("errors", "subCategory", "error") if key in body}
+    return error_item(body["category"], body["message"], context=context, **kept)
 
 
 def _named(call: HubspotCall, table: ObjectTable, item: JsonObject) -> str:
@@ -241,4 +241,4 @@ def _missing(table: ObjectTable, ids: list[str]) -> JsonObject:
         f"Could not get some {table.plural.upper()} objects, they may be deleted or not exist. "
         "Check that ids are valid."
     )
-    return error_body("OBJECT_NOT_FOUND", message, context={"ids": ids})
+    return error_item("OBJECT_NOT_FOUND", message, context={"ids": ids})

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from syncd.sandbox.http import ApiError, JsonObject, Response
-from syncd.sandbox.hubspot.errors import body as error_body
 from syncd.sandbox.hubspot.errors import invalid, not_found, refusal
+from syncd.sandbox.hubspot.errors import item as error_item
 from syncd.sandbox.hubspot.schema import PropertyDef, described, option_of
 from syncd.sandbox.moments import iso_ms
 
@@ -83,7 +83,8 @@ def batch_create_properties(
         try:
             results.append(_made(table, item).shown())
         except ApiError as error:
-            errors.append(error.response.payload)
+            body = error.response.payload
+            errors.append(error_item(body["category"], body["message"]))
     return _batch(table, results, errors, 201)
 
 
@@ -96,7 +97,7 @@ def batch_read_properties(
     wanted = [str(item.get("name")) for item in body.get("inputs") or ()]
     rows = [table.definition(name) for name in wanted]
     missing = [name for name, row in zip(wanted, rows, strict=True) if row is None]
-    errors = [error_body("OBJECT_NOT_FOUND", "No such property", context={"name": missing})]
+    errors = [error_item("OBJECT_NOT_FOUND", "No such property", context={"name": missing})]
     results = [row.shown() for row in rows if row is not None]
     return _batch(table, results, errors if missing else [], 200)
 

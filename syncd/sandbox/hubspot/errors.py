@@ -58,6 +58,18 @@ def body(category: str, message: str, **more: Any) -> JsonObject:
     return {key: value for key, value in shown.items() if value is not None}
 
 
+def item(category: str, message: str, **more: Any) -> JsonObject:
+    """One error of a batch: no correlation id, all keys of the vendor's StandardError."""
+    shown: JsonObject = {
+        "context": {},
+        "links": {},
+        "errors": [],
+        **body(category, message, **more),
+    }
+    shown.pop("correlationId")
+    return shown
+
+
 def refusal(status: int, category: str, message: str, **more: Any) -> ApiError:
     """An error answer."""
     return ApiError(Response(status=status, payload=body(category, message, **more)))

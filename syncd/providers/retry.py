@@ -83,7 +83,11 @@ def decide(
                 side=side,
             )
         case NoAnswer(detail=detail) if request.repeatable:
-            error = TimedOut(f"no answer to {request.label}: {detail}", side=side)
+            error = TimedOut(
+                f"no answer to {request.label}: {detail}; the next cycle tries again",
+                side=side,
+                sent=request.method != "GET",
+            )
         case NoAnswer(detail=detail):
             return GiveUp(error=_unknown_fate(request, detail, side))
     if attempt >= attempts or pause > PATIENCE:

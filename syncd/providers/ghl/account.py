@@ -44,6 +44,8 @@ class AccountReader:
         self._default = default_calendar
         self._stable: _Stable | None = None
         self._calendars: tuple[Calendar, ...] | None = None
+        self.teamless: frozenset[str] = frozenset()
+        """Calendars without a team, as of the last enumeration."""
 
     def read(self) -> Account:
         """Read the account anew.
@@ -123,6 +125,7 @@ class AccountReader:
         rows = wire.calendars(self._line.ask(call))
         if rows is None:
             raise unreadable(call)
+        self.teamless = frozenset(row.id for row in rows if not row.team)
         return tuple(mapping.calendar(row) for row in rows)
 
     def _people(self, row: wire.LocationRow) -> tuple[tuple[Person, ...], tuple[str, ...]]:

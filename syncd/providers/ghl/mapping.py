@@ -4,6 +4,7 @@ The provider calls `snapshot` on every event it reads, and `booking` and
 `changes` for the bodies of its writes. Leaves out contacts (`people`).
 """
 
+import json
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
@@ -52,6 +53,8 @@ class Place:
     zone: tzinfo = UTC
     timezone: str = "UTC"
     country: str = ""
+    teamless: frozenset[str] = frozenset()
+    """Calendars without a team: their appointments have no assignee unless one is given."""
     extra_fields: Mapping[str, str] = field(default_factory=dict)
     """Further mapped fields: our name → the key of HighLevel's event JSON."""
 
@@ -215,7 +218,9 @@ def _extras(raw: Mapping[str, object], fields: Mapping[str, str]) -> tuple[tuple
     values = {name: raw.get(key) for name, key in fields.items()}
     return tuple(
         sorted(
-            (name, text(str(held)) if isinstance(held, str | int | float) else "")
+            (name, text(json.dumps(held) if isinstance(held, bool) else str(held)))
+            if isinstance(held, str | int | float)
+            else (name, "")
             for name, held in values.items()
         )
     )

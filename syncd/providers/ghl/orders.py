@@ -20,6 +20,7 @@ from syncd.errors import (
     Stale,
     TimedOut,
     Transient,
+    Unavailable,
 )
 from syncd.ports.provider import Done, Failed, Order, OrderKind, Receipt, Refusal
 from syncd.providers.ghl import events, mapping, protocol, wire
@@ -32,16 +33,18 @@ UNREACHABLE = 3
 """After so many orders in a row without an answer, the vendor is taken to be down."""
 
 
-def carry_out(line: Line, place: Place, orders: Sequence[Order]) -> Iterator[Receipt]:
+def carry_out(
+    line: Line, place: Place, slots: SlotBook, orders: Sequence[Order]
+) -> Iterator[Receipt]:
     """One receipt for each order, as they come.
 
     Closing the iterator lets those in flight end and sends no more.
 
     Raises:
-        AuthFailed, DailyBudgetSpent, Transient: nothing further can succeed;
-            orders without a receipt were not sent.
+        AuthFailed, DailyBudgetSpent, Unavailable: nothing further can
+            succeed; orders without a receipt were not sent.
     """
-    works = _Works(line, place)
+    works = _Works(line, place, slots)
     futures = [line.pool.submit(works.attempt, order) for order in orders]
     try:
         for future in as_completed(futures):
@@ -59,10 +62,10 @@ def carry_out(line: Line, place: Place, orders: Sequence[Order]) -> Iterator[Rec
 class _Works:
     """One batch of writes."""
 
-    def __init__(self, line: Line, place: Place) -> None:
+    def __init__(self, line: Line, place: Place, slots: SlotBook) -> None:
         self._line = line
         self._place = place
-        self._slots = SlotBook(line, place)
+        self._slots = slots
         self._lock = Lock()
         self._silent_in_row = 0
         self.fatal: ProviderError | None = None
@@ -86,7 +89,11 @@ class _Works:
         with self._lock:
             self._silent_in_row = self._silent_in_row + 1 if isinstance(error, Transient) else 0
             if self._silent_in_row >= UNREACHABLE and self.fatal is None:
-                self.fatal = error
+                self.fatal = Unavailable(
+                    f"{self._silent_in_row} writes in a row found HighLevel unreachable "
+                    f"({error}); the next cycle tries again",
+                    side=Side.GHL,
+                )
 
     def _write(self, order: Order) -> Done:
         match order.kind:
@@ -125,7 +132,7 @@ class _Works:
         wanted = order.wanted
         if wanted.start is None:
             raise Rejected("a booking needs a start", side=Side.GHL, reason="missing_time")
-        offer = self._slots.offer(order.calendar, wanted.start, wanted.owner)
+        offer = self._slots.offer(self._place, order.calendar, wanted.start, wanted.owner)
         if offer is None:
             raise Rejected(
                 f"calendar {order.calendar} offers no slot at {wanted.start:%Y-%m-%d %H:%M} UTC",
@@ -139,8 +146,12 @@ class _Works:
         wanted = order.wanted
         return (
             (not wanted.title and answer.title is None)
-            or (not wanted.owner and answer.assignee is None)
             or wanted.end is None
+            or (
+                not wanted.owner
+                and answer.assignee is None
+                and order.calendar not in self._place.teamless
+            )
         )
 
     def _as_filled_in(self, key: str, shown: Appointment) -> Appointment:

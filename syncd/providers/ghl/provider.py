@@ -16,6 +16,7 @@ from syncd.providers.ghl.line import Line
 from syncd.providers.ghl.mapping import Place
 from syncd.providers.ghl.orders import carry_out
 from syncd.providers.ghl.people import ContactBook
+from syncd.providers.ghl.slots import SlotBook
 from syncd.providers.http import Client
 
 
@@ -44,6 +45,7 @@ class GhlProvider:
             self._line, clock, calendars=calendars, default_calendar=default_calendar
         )
         self._people = ContactBook(self._line)
+        self._slots = SlotBook(self._line)
         self._extra_fields = dict(extra_fields or {})
 
     @property
@@ -59,6 +61,7 @@ class GhlProvider:
     def prepare(self) -> Account:
         """Read the account; a new cycle begins."""
         self._people.forget()
+        self._slots.forget()
         return self._account.read()
 
     def scan(self, request: ScanRequest) -> Scan:
@@ -90,7 +93,7 @@ class GhlProvider:
 
     def write(self, orders: Sequence[Order]) -> Iterator[Receipt]:
         """Carry out writes, several at once."""
-        return carry_out(self._line, self._place(), orders)
+        return carry_out(self._line, self._place(), self._slots, orders)
 
     def edits(self, ids: Collection[str]) -> Mapping[str, tuple[Edit, ...]]:  # noqa: ARG002 - the port
         """HighLevel tells nothing but the record's own `updated_at`."""
@@ -111,5 +114,6 @@ class GhlProvider:
             zone=zone,
             timezone=zone.key,
             country=row.country,
+            teamless=self._account.teamless,
             extra_fields=self._extra_fields,
         )

@@ -1,4 +1,4 @@
-"""Offered slots, asked for once per calendar and month and remembered for one batch of writes.
+"""Offered slots, asked for once per calendar and month and remembered within a cycle.
 
 `orders` asks here before it books. The very text of the offer matters: with
 validation on, a slot that was written in another offset was seen to be
@@ -23,16 +23,25 @@ _TICK = timedelta(milliseconds=1)
 
 
 class SlotBook:
-    """The free slots that one batch of writes has asked for."""
+    """The free slots that this cycle has asked for.
 
-    def __init__(self, line: Line, place: Place) -> None:
+    A slot that was booked since is refused by the API itself; one that was
+    freed since is offered in the next cycle.
+    """
+
+    def __init__(self, line: Line) -> None:
         self._line = line
-        self._place = place
         self._lock = Lock()
         self._doors: dict[tuple[str, str, int], Lock] = {}
         self._offers: dict[tuple[str, str, int], Mapping[datetime, str]] = {}
 
-    def offer(self, calendar: str, start: datetime, user: str = "") -> str | None:
+    def forget(self) -> None:
+        """A new cycle begins."""
+        with self._lock:
+            self._doors.clear()
+            self._offers.clear()
+
+    def offer(self, place: Place, calendar: str, start: datetime, user: str = "") -> str | None:
         """The offered text for this instant, or None where the slot is not free.
 
         Raises:
@@ -44,16 +53,12 @@ class SlotBook:
             door = self._doors.setdefault(key, Lock())
         with door:  # Who comes second waits for the first one's answer.
             if key not in self._offers:
-                self._offers[key] = self._ask(calendar, user, _EPOCH + number * BLOCK)
+                self._offers[key] = self._ask(place, calendar, user, _EPOCH + number * BLOCK)
         return self._offers[key].get(start)
 
-    def _ask(self, calendar: str, user: str, since: datetime) -> Mapping[datetime, str]:
-        call = protocol.free_slots(
-            calendar, since, since + BLOCK - _TICK, self._place.timezone, user
-        )
+    def _ask(
+        self, place: Place, calendar: str, user: str, since: datetime
+    ) -> Mapping[datetime, str]:
+        call = protocol.free_slots(calendar, since, since + BLOCK - _TICK, place.timezone, user)
         offered = wire.slots(self._line.ask(call))
-        return {
-            moment: text
-            for text in offered
-            if (moment := parse(text, self._place.zone)) is not None
-        }
+        return {moment: text for text in offered if (moment := parse(text, place.zone)) is not None}

@@ -199,6 +199,27 @@ def test_free_slots_are_asked_for_once_per_calendar_and_month(clinic: Clinic) ->
     assert asked.query["userId"] == clinic.users[0]
 
 
+def test_slots_are_remembered_for_the_cycle_and_no_longer(
+    clinic: Clinic, is_done: IsDone, is_failed: IsFailed
+) -> None:
+    clinic.provider.prepare()
+    is_done(clinic.create(24, validate_slot=True))
+    is_done(clinic.create(25, validate_slot=True))
+    assert len(clinic.sent("GET", "/free-slots")) == 1
+    clinic.provider.prepare()
+    assert reason(is_failed(clinic.create(24, validate_slot=True))) == "slot_taken"
+    assert len(clinic.sent("GET", "/free-slots")) == 2
+
+
+def test_a_booking_without_assignee_on_a_teamless_calendar_is_not_read_again(
+    clinic: Clinic, is_done: IsDone
+) -> None:
+    clinic.provider.prepare()
+    receipt = is_done(clinic.create(calendar="Event", owner=""))
+    assert receipt.returned.owner == ""
+    assert clinic.sent("GET", receipt.id) == []
+
+
 def test_a_month_without_any_slot_is_not_confused_by_the_trace_id(
     clinic: Clinic, is_failed: IsFailed
 ) -> None:
@@ -551,7 +572,7 @@ def test_a_missing_write_scope_is_named(open_clinic: Open) -> None:
 def test_a_vendor_that_went_down_stops_the_rest(clinic: Clinic) -> None:
     clinic.provider.prepare()
     clinic.world.faults.add(side="ghl", status=503, times=None)
-    with pytest.raises(TimedOut):
+    with pytest.raises(Unavailable):
         list(clinic.provider.write(many(clinic, 60)))
     assert len(clinic.sent("POST")) < 12
 

@@ -154,6 +154,8 @@ class Creator:
                 yield from self._taken(columns, row, row.mark)
             elif refusals.about_association(found) and row.contact and row.type_id:
                 bare.append(replace(row, type_id=0))
+            elif row.contact and "OBJECT_NOT_FOUND" in found.codes:
+                yield Failed(key=row.trace, error=_no_contact(row))
             else:
                 yield Failed(key=row.trace, error=refusals.of_row(found))
         if not bare:

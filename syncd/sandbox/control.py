@@ -71,7 +71,7 @@ def _state(world: SandboxWorld, request: Request, _: Mapping[str, str]) -> Respo
                 "calendars": [asdict(row) for row in location.calendars.values()],
                 "users": [asdict(row) for row in location.users.values()],
                 "contacts": [asdict(row) for row in location.contacts],
-                "appointments": [asdict(row) for row in location.appointments.values()],
+                "appointments": [asdict(row) for row in location.appointments],
             },
             "hubspot": {
                 "appointments": [_record(row) for row in world.portal.appointments.after(None)],

@@ -138,7 +138,7 @@ def update(call: GhlCall, request: Request, names: Mapping[str, str]) -> Respons
         _validate_move(call, body, row, changes)
     if row.series and (changes["start"] != row.start):
         series.shift(call.location, row, changes["start"] - row.start)
-    call.location.change(row, updated=call.location.stamp(), **changes)
+    call.location.appointments.change(row, updated=call.location.stamp(), **changes)
     series.renamed(call.location, row)
     call.notify(body, "updated", row.id)
     return call.answer(wire.written(call.location, row))
@@ -185,7 +185,9 @@ def contact_appointments(call: GhlCall, request: Request, names: Mapping[str, st
     """GET /contacts/{id}/appointments: local times without an offset."""
     known_query(request, ())
     contact = names["contact"]
-    rows = [r for r in call.location.of_contact(contact) if not r.deleted and not r.series]
+    rows = [
+        r for r in call.location.appointments.of_contact(contact) if not r.deleted and not r.series
+    ]
     if contact not in call.location.contacts and not rows:
         raise refusal(400, "Contact not found")
     return call.answer({"events": [wire.contact_event(call.location, row) for row in rows]})
@@ -224,7 +226,7 @@ def _inserted(call: GhlCall, body: JsonObject, booking: _Booking) -> GhlAppointm
         rrule=rrule,
         series=rrule is not None,
     )
-    location.insert(row)
+    location.appointments.insert(row)
     if rrule is not None:
         series.expand(location, row)
     return row
@@ -344,10 +346,12 @@ def _selected(
         raise unprocessable("Either calendarId, userId or groupId is required")
     location = call.location
     if calendar:
-        rows: Iterable[GhlAppointment] = location.of_calendar(_calendar(call, calendar).id)
+        rows: Iterable[GhlAppointment] = location.appointments.of_calendar(
+            _calendar(call, calendar).id
+        )
     else:
         living = [c.id for c in location.calendars.values() if c.deleted_at is None]
-        rows = (row for key in living for row in location.of_calendar(key))
+        rows = (row for key in living for row in location.appointments.of_calendar(key))
     if user:
         rows = (row for row in rows if user == row.assignee or user in row.users)
     if group:

@@ -1,8 +1,8 @@
 """One HighLevel location in memory, and what a person does in its web pages.
 
 `world.SandboxWorld` makes locations; tests, the demo and the control API edit them; the API
-handlers read and write through the same methods. Slots are worked out in `slots`, series in
-`series`, JSON in `wire`.
+handlers read and write through the same records. Appointments are filed in `diary`, contacts in
+`contacts_book`; slots are worked out in `slots`, series in `series`, JSON in `wire`.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from zoneinfo import ZoneInfo
 
 from syncd.sandbox.ghl import series
 from syncd.sandbox.ghl.contacts_book import ContactBook
+from syncd.sandbox.ghl.diary import Diary
 from syncd.sandbox.ghl.records import GhlAppointment, GhlBlock, GhlCalendar, GhlNote, GhlUser
-from syncd.sandbox.moments import EPOCH, instant, to_milliseconds
+from syncd.sandbox.moments import instant, to_milliseconds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from syncd.sandbox.ids import Ids
     from syncd.sandbox.settings import SandboxSettings
@@ -68,10 +69,7 @@ class GhlLocation:
         self.blocks: dict[str, GhlBlock] = {}
         self.notes: dict[str, GhlNote] = {}
         self.contacts = ContactBook(around)
-        self.appointments: dict[str, GhlAppointment] = {}
-        self._by_calendar: dict[str, dict[str, None]] = {}
-        self._by_contact: dict[str, dict[str, None]] = {}
-        self._by_day: dict[int, dict[str, None]] = {}
+        self.appointments = Diary()
         self._around = around
 
     # What a person does with appointments.
@@ -116,7 +114,7 @@ class GhlLocation:
                 description=description,
                 **extra,
             )
-            self.insert(row)
+            self.appointments.insert(row)
             return row.id
 
     def edit(self, appointment: str, **fields: Any) -> str:
@@ -137,7 +135,7 @@ class GhlLocation:
             for key in {"start", "end"} & set(fields):
                 fields[key] = to_milliseconds(instant(fields[key]))
             row = self.appointments[appointment]
-            self.change(row, updated=self.stamp(), **fields)
+            self.appointments.change(row, updated=self.stamp(), **fields)
             return series.renamed(self, row)
 
     def move(
@@ -158,7 +156,7 @@ class GhlLocation:
         """What restoring a calendar does to one of its appointments."""
         with self._around.lock:
             row = self.appointments[appointment]
-            self.change(row, deleted=False, deleted_at=None, updated=self.stamp())
+            self.appointments.change(row, deleted=False, deleted_at=None, updated=self.stamp())
 
     def get(self, appointment: str) -> GhlAppointment:
         """A copy of an appointment, deleted ones included.
@@ -172,7 +170,7 @@ class GhlLocation:
     def events(self) -> list[GhlAppointment]:
         """Copies of all living appointments, instances included, by start."""
         with self._around.lock:
-            living = (a for a in self.appointments.values() if not a.deleted and not a.series)
+            living = (a for a in self.appointments if not a.deleted and not a.series)
             return sorted(map(_copy, living), key=lambda row: (row.start, row.id))
 
     def add_series(
@@ -196,7 +194,7 @@ class GhlLocation:
     def instances(self, master: str) -> list[str]:
         """The ids of the living instances of a series, by start."""
         with self._around.lock:
-            rows = [a for a in self.appointments.values() if a.master == master and not a.deleted]
+            rows = [a for a in self.appointments if a.master == master and not a.deleted]
             return [row.id for row in sorted(rows, key=lambda row: row.start)]
 
     def move_series(self, master: str, by: timedelta) -> list[str]:
@@ -247,7 +245,7 @@ class GhlLocation:
         """Deletes a calendar and, with it, all of its appointments."""
         with self._around.lock:
             self.calendars[calendar].deleted_at = self.stamp()
-            for row in list(self.of_calendar(calendar)):
+            for row in self.appointments.of_calendar(calendar):
                 self._delete(row)
 
     def restore_calendar(self, calendar: str) -> None:
@@ -255,10 +253,10 @@ class GhlLocation:
         with self._around.lock:
             gone_at = self.calendars[calendar].deleted_at
             self.calendars[calendar].deleted_at = None
-            for row in list(self.appointments.values()):
+            for row in self.appointments:
                 if row.calendar == calendar and row.deleted_at is not None and gone_at is not None:  # noqa: SIM102
                     if abs(row.deleted_at - gone_at) <= RESTORE_WINDOW:
-                        self.change(row, deleted=False, deleted_at=None)
+                        self.appointments.change(row, deleted=False, deleted_at=None)
 
     def deactivate_calendar(self, calendar: str, *, active: bool = False) -> None:
         """Makes a calendar a draft; its appointments stay. `active=True` brings it back."""
@@ -308,17 +306,15 @@ class GhlLocation:
         """Deletes a contact; its appointments become orphans that nobody can delete."""
         with self._around.lock:
             self.contacts.remove(contact)
-            for key in list(self._by_contact.get(contact, ())):
-                row = self.appointments[key]
+            for row in self.appointments.of_contact(contact):
                 if not row.deleted:
-                    self.change(row, orphaned=True, status="invalid")
+                    self.appointments.change(row, orphaned=True, status="invalid")
 
     def merge_contacts(self, survivor: str, other: str) -> None:
         """Merges `other` away: its appointments go over to the survivor."""
         with self._around.lock:
-            for key in list(self._by_contact.get(other, ())):
-                row = self.appointments[key]
-                self.change(row, contact=survivor, updated=self.stamp())
+            for row in self.appointments.of_contact(other):
+                self.appointments.change(row, contact=survivor, updated=self.stamp())
             self.contacts.remove(other)
 
     def block(
@@ -378,73 +374,14 @@ class GhlLocation:
         person = self.contacts.get(contact)
         return template.replace("{{contact.name}}", person.name if person else "")
 
-    def of_calendar(self, calendar: str) -> Iterator[GhlAppointment]:
-        """The living appointments of a calendar, in no order that means anything."""
-        return (self.appointments[key] for key in self._by_calendar.get(calendar, ()))
-
-    def of_contact(self, contact: str) -> Iterator[GhlAppointment]:
-        """All appointments of a contact, deleted ones included."""
-        return (self.appointments[key] for key in self._by_contact.get(contact, ()))
-
-    def near(self, start: datetime, end: datetime) -> Iterator[GhlAppointment]:
-        """The living appointments on the days that a span touches; some come twice."""
-        for day in range(_day(start), _day(end) + 1):
-            for key in self._by_day.get(day, ()):
-                yield self.appointments[key]
-
-    def insert(self, row: GhlAppointment) -> None:
-        """Puts a new row in its place."""
-        self.appointments[row.id] = row
-        self._by_contact.setdefault(row.contact, {})[row.id] = None
-        self._file(row)
-
-    def change(self, row: GhlAppointment, **fields: Any) -> None:
-        """Sets fields of a row and keeps it findable; stamps are the caller's."""
-        self._unfile(row)
-        self._by_contact.get(row.contact, {}).pop(row.id, None)
-        for key, value in fields.items():
-            setattr(row, key, value)
-        self._by_contact.setdefault(row.contact, {})[row.id] = None
-        self._file(row)
-
-    def rename(self, row: GhlAppointment, new_id: str) -> None:
-        """Gives a row another id: the old one is unknown from now on."""
-        self._unfile(row)
-        self._by_contact.get(row.contact, {}).pop(row.id, None)
-        del self.appointments[row.id]
-        row.id = new_id
-        self.insert(row)
-
     def _delete(self, row: GhlAppointment) -> None:
         stamp = self.stamp()
         moves = {"updated": stamp} if self.settings.delete_moves_date_updated else {}
-        self.change(row, deleted=True, deleted_at=stamp, **moves)
+        self.appointments.change(row, deleted=True, deleted_at=stamp, **moves)
         if row.series:
             for instance in self.instances(row.id):
                 self._delete(self.appointments[instance])
 
-    def _file(self, row: GhlAppointment) -> None:
-        if row.deleted:
-            return
-        self._by_calendar.setdefault(row.calendar, {})[row.id] = None
-        for day in _days(row):
-            self._by_day.setdefault(day, {})[row.id] = None
-
-    def _unfile(self, row: GhlAppointment) -> None:
-        self._by_calendar.get(row.calendar, {}).pop(row.id, None)
-        for day in _days(row):
-            self._by_day.get(day, {}).pop(row.id, None)
-
 
 def _copy(row: GhlAppointment) -> GhlAppointment:
     return replace(row, users=list(row.users))
-
-
-def _day(moment: datetime) -> int:
-    return (moment - EPOCH).days
-
-
-def _days(row: GhlAppointment) -> range:
-    # An end before the start, or years later, must not fill the index.
-    first = _day(row.start)
-    return range(first, max(first, min(_day(row.end), first + 400)) + 1)

@@ -31,7 +31,7 @@ def instance_id(row: GhlAppointment) -> str:
 def renamed(location: GhlLocation, row: GhlAppointment) -> str:
     """Gives a moved instance the id that its new time asks for; returns the id in force."""
     if row.master is not None and row.id != instance_id(row):
-        location.rename(row, instance_id(row))
+        location.appointments.rename(row, instance_id(row))
     return row.id
 
 
@@ -48,7 +48,7 @@ def expand(location: GhlLocation, master: GhlAppointment) -> None:
             users=list(master.users),
         )
         row.id = instance_id(row)
-        location.insert(row)
+        location.appointments.insert(row)
 
 
 def shift(location: GhlLocation, master: GhlAppointment, by: timedelta) -> None:
@@ -59,7 +59,7 @@ def shift(location: GhlLocation, master: GhlAppointment, by: timedelta) -> None:
     rows.sort(key=lambda row: row.start, reverse=by > timedelta(0))
     for row in [master, *rows]:
         start, length = _later(location, row.start, by), row.end - row.start
-        location.change(row, start=start, end=start + length, updated=stamp)
+        location.appointments.change(row, start=start, end=start + length, updated=stamp)
         renamed(location, row)
 
 

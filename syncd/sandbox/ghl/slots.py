@@ -104,7 +104,7 @@ def _anyone(
 def _free_for(location: GhlLocation, wish: Wish, user: str | None) -> bool:
     start, end = wish.start - wish.calendar.pre_buffer, wish.end + wish.calendar.buffer
     holders: set[str] = set()
-    for row in location.near(start - timedelta(hours=12), end):
+    for row in location.appointments.near(start - timedelta(hours=12), end):
         if row.id != wish.but and row.occupies() and row.start < end and row.end > start:  # noqa: SIM102
             if _stands_in_the_way(row, wish, user):
                 holders.add(row.id)

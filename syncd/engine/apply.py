@@ -231,7 +231,7 @@ class _Stage:
             )
             self._again(write)
         if write.side is Side.GHL and isinstance(write, Create):
-            self.remarks.append(Remark(pair=pair))
+            self.remarks.append(Remark(pair=pair, status=write.fill))
 
     # --- what did not take effect
 
@@ -388,6 +388,8 @@ class _Stage:
                     key=key,
                     kind=OrderKind.UPDATE,
                     id=write.pair.hubspot_id,
+                    wanted=Appointment(status=write.status),
+                    groups=frozenset({Group.STATUS} if write.status else ()),
                     mark=Mark(ghl_id=write.pair.ghl_id, location_id=location),
                 )
             case _:

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from syncd.core import actions
 from syncd.core.actions import Create, Remark, Remove, Update
-from syncd.core.model import Appointment, ContactPair, Pair, Side
+from syncd.core.model import ContactPair, Group, Pair, Side
 from syncd.engine import report
 from syncd.engine.intents import Recoverable
 from syncd.engine.link import Link
@@ -68,11 +68,19 @@ def _settle(effect: Effect, pairs: dict[int, Pair]) -> Pair:
             latest = pairs.get(write.pair.key, write.pair)
             return actions.removed(replace(write, pair=latest), done.returned)
         case Remark():
-            return _marked(pairs.get(write.pair.key, write.pair), done)
+            return _filled(_marked(pairs.get(write.pair.key, write.pair), done), write, done)
 
 
 def _marked(pair: Pair, done: Done) -> Pair:
     return replace(pair, marked=not done.unmarked, unmarkable=done.unmarked)
+
+
+def _filled(pair: Pair, write: Remark, done: Done) -> Pair:
+    """The pair once its HubSpot record took a status, if it did."""
+    if not write.status:
+        return pair
+    shown = replace(pair.hubspot, status=done.returned.status)
+    return replace(pair, hubspot=shown, open=pair.open - {Group.STATUS})
 
 
 def _contacts(effect: Effect) -> list[ContactPair]:
@@ -132,8 +140,3 @@ def _lost_fields(write: Create | Update | Remove) -> set[str]:
         if change.lost
         for name in report.field_values(change.group, change.before, change.after)
     }
-
-
-def answered(wanted: Appointment, record_id: str, key: str) -> Done:
-    """A receipt for a write whose effect was found in the world."""
-    return Done(key=key, id=record_id, returned=wanted)

@@ -30,7 +30,7 @@ GONE = "-"
 """The print of a record that is gone."""
 
 OPEN = "?"
-"""The agreed print of a pair with open groups: no record ever shows it."""
+"""The agreed print of a living pair with open groups: no record ever shows it."""
 
 _TEXT_FIELDS = {
     Group.TITLE: "title",
@@ -70,7 +70,7 @@ def with_value(appointment: Appointment, group: GroupKey, new: Value) -> Appoint
         return replace(appointment, start=new[0], end=new[1])
     if group.startswith(EXTRA_PREFIX):
         extras = dict(appointment.extras) | {group.removeprefix(EXTRA_PREFIX): new}
-        return replace(appointment, extras=tuple(sorted(extras.items())))
+        return replace(appointment, extras=tuple(sorted((k, v) for k, v in extras.items() if v)))
     changed: dict[str, Any] = {_TEXT_FIELDS[Group(group)]: new}
     return replace(appointment, **changed)
 
@@ -128,9 +128,11 @@ def fingerprint(appointment: Appointment, carried_id: str = "") -> str:
         appointment.owner,
         appointment.contact,
         carried_id,
-        *(f"{name}\x1e{held}" for name, held in appointment.extras),
+        *(part for extra in appointment.extras if extra[1] for part in extra),
     )
-    return blake2b("\x1f".join(parts).encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
+    # Each part is led by its length: no text that a vendor sends can look like a border.
+    measured = "".join(f"{len(part)}:{part}" for part in parts)
+    return blake2b(measured.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
 
 
 def snapshot_print(snapshot: Snapshot) -> str:
@@ -142,7 +144,7 @@ def agreed_print(pair: Pair, side: Side) -> str:
     """The print that an untouched record of this pair shows on that side."""
     if pair.gone_on(side):
         return GONE
-    if pair.open:
+    if pair.open and pair.removal is None:
         return OPEN
     marked = side is Side.HUBSPOT and pair.marked
     return fingerprint(pair.shown_on(side), pair.ghl_id if marked else "")

@@ -84,11 +84,23 @@ def _by_phone(contact: Contact, candidates: Sequence[Contact]) -> Resolution:
 
 
 def names_disagree(one: Contact, other: Contact) -> bool:
-    """Whether two names are filled in and cannot be one person's."""
+    """Whether two names are filled in and cannot be one person's.
+
+    A full name that one side keeps in a single field is the same name.
+    """
+    if _folded(one.name) == _folded(other.name):
+        return False
     return any(
-        a and b and a.casefold().strip() != b.casefold().strip()
-        for a, b in ((one.first_name, other.first_name), (one.last_name, other.last_name))
+        a and b and a != b
+        for a, b in (
+            (_folded(one.first_name), _folded(other.first_name)),
+            (_folded(one.last_name), _folded(other.last_name)),
+        )
     )
+
+
+def _folded(name: str) -> str:
+    return " ".join(name.casefold().split())
 
 
 def _distinct(found: Mapping[str, Sequence[Contact]], keys: Sequence[str]) -> list[Contact]:

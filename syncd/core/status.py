@@ -51,7 +51,9 @@ class StatusTable:
         """Whether the appointment was kept, missed or cancelled already."""
         if side is Side.GHL:
             return value in OVER
-        return self.is_cancelled(side, value) or self.to_ghl.get(value) in OVER
+        if value in self.to_ghl:
+            return self.is_cancelled(side, value) or self.to_ghl[value] in OVER
+        return bool(value) and any(self.to_hubspot.get(ghl) == value for ghl in OVER)
 
     def takes_slot(self, ghl: str) -> bool:
         """Whether a HighLevel appointment of that status occupies its time."""
@@ -65,8 +67,7 @@ def spelled(wanted: str, values: Collection[str]) -> str | None:
     """
     if wanted in values:
         return wanted
-    by_fold = {_fold(value): value for value in values}
-    return by_fold.get(_fold(wanted))
+    return next((value for value in values if _fold(value) == _fold(wanted)), None)
 
 
 def _fold(value: str) -> str:

@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import product
 
 from syncd.core.actions import Hold
 from syncd.core.contacts import ContactBook, Known, Resolution, Unresolved
@@ -19,6 +20,9 @@ from syncd.core.essence import snapshot_print
 from syncd.core.model import Appointment, Missing, Pair, Removal, Side, Snapshot
 from syncd.core.policy import Policy
 from syncd.core.status import StatusTable
+
+Spot = tuple[str, datetime | None]
+"""A contact and a start."""
 
 Seen = Snapshot | Missing
 """A record that was asked for: shown, or not (which proves nothing)."""
@@ -91,7 +95,7 @@ def first_pair(ghl: Snapshot, hubspot: Snapshot, policy: Policy, contact: str) -
         calendar=ghl.calendar,
         series=ghl.series,
         removal=Removal(gone=gone) if gone else None,
-        open=frozenset() if gone else frozenset(policy.groups),
+        open=frozenset(policy.groups),
         marked=is_marked(hubspot, ghl.id, policy.location_id),
     )
 
@@ -134,13 +138,13 @@ def _in_order(pairs: list[Pair], arrivals: list[Snapshot]) -> dict[int, Snapshot
     if len(pairs) == len(arrivals):
         return {pair.key: record for pair, record in zip(pairs, arrivals, strict=True)}
     joined: dict[int, Snapshot] = {}
-    free = list(arrivals)
-    for pair in pairs:
-        if not free:
-            break
-        nearest = min(free, key=lambda record: _distance(pair.ghl, record.appointment))
-        joined[pair.key] = nearest
-        free.remove(nearest)
+    taken: set[str] = set()
+    for pair, record in sorted(
+        product(pairs, arrivals), key=lambda two: _distance(two[0].ghl, two[1].appointment)
+    ):
+        if pair.key not in joined and record.id not in taken:
+            joined[pair.key] = record
+            taken.add(record.id)
     return joined
 
 
@@ -148,6 +152,12 @@ def _distance(one: Appointment, other: Appointment) -> float:
     if one.start is None or other.start is None:
         return float("inf")
     return abs((one.start - other.start).total_seconds())
+
+
+def _known(names: Mapping[str, Resolution], contact: str) -> str:
+    """Who the contact is across, where that is known."""
+    found = names.get(contact)
+    return found.id if isinstance(found, Known) else ""
 
 
 class _Meeting:
@@ -165,6 +175,8 @@ class _Meeting:
         self.sightings: list[Sighting] = []
         self.newcomers: list[Newcomer] = []
         self.holds: list[Hold] = []
+        self.taken: dict[tuple[Side, Spot], list[Snapshot]] = defaultdict(list)
+        """The living records that found their pair in this meeting, by where they stand."""
         self._contacts: dict[str, Resolution | str] = {}
 
     # --- by the id that the HubSpot record carries
@@ -221,7 +233,7 @@ class _Meeting:
         """Pair living records with the same contact, start and end; hold what is not clear."""
         ghl = [record for record in self.ghl.values() if self._eligible_ghl(record)]
         hubspot = [record for record in self.hubspot.values() if self._eligible_hubspot(record)]
-        spots: dict[tuple[str, datetime | None], tuple[list[Snapshot], list[Snapshot]]]
+        spots: dict[Spot, tuple[list[Snapshot], list[Snapshot]]]
         spots = defaultdict(lambda: ([], []))
         for record in ghl:
             spots[self._spot(record)][0].append(record)
@@ -235,38 +247,43 @@ class _Meeting:
 
     def _match_spot(self, left: list[Snapshot], right: list[Snapshot]) -> None:
         """Records of both sides with the same contact and start."""
-        left, right = list(left), list(right)
-        for same_status in (True, False):
-            for record in list(left):
-                fits = [
-                    other for other in right if self._fits(record, other, same_status=same_status)
-                ]
-                back = [
-                    other
-                    for other in left
-                    if fits and self._fits(other, fits[0], same_status=same_status)
-                ]
-                if len(fits) == 1 and len(back) == 1:
-                    left.remove(record)
-                    right.remove(fits[0])
-                    self._pair(record, fits[0])
-        clear_left = [r for r in left if not any(self._fits(r, o) for o in right)]
-        clear_right = [o for o in right if not any(self._fits(r, o) for r in left)]
-        for record in left + right:
+        free_left, free_right = list(left), list(right)
+        for fits in (self._same_in_all, self._same_end, self._same_status, self._fits):
+            for record in list(free_left):
+                found = [other for other in free_right if fits(record, other)]
+                back = [other for other in free_left if found and fits(other, found[0])]
+                if len(found) == 1 and len(back) == 1:
+                    free_left.remove(record)
+                    free_right.remove(found[0])
+                    self._pair(record, found[0])
+        clear_left = [r for r in free_left if not any(self._fits(r, o) for o in free_right)]
+        clear_right = [o for o in free_right if not any(self._fits(r, o) for r in free_left)]
+        for record in free_left + free_right:
             if record not in clear_left and record not in clear_right:
                 self._hold(record, "ambiguous_match", "several records across fit it equally well")
         self._newcomers(clear_left, suspects=right)
         self._newcomers(clear_right, suspects=left)
 
-    def _fits(self, ghl: Snapshot, hubspot: Snapshot, *, same_status: bool = False) -> bool:
-        if self.policy.ruling(ghl.id, hubspot.id).separate:
-            return False
+    def _fits(self, ghl: Snapshot, hubspot: Snapshot) -> bool:
+        """Whether they may be one appointment; a missing end is no other end."""
         one, other = ghl.appointment, hubspot.appointment
-        if other.end is not None and one.end != other.end:
+        if self._separate(ghl, hubspot) or self._cancelled(ghl) != self._cancelled(hubspot):
             return False
-        if self._cancelled(ghl) != self._cancelled(hubspot):
-            return False
-        return not same_status or self.table.agree(one.status, other.status)
+        return one.end is None or other.end is None or one.end == other.end
+
+    def _same_status(self, ghl: Snapshot, hubspot: Snapshot) -> bool:
+        same = self.table.agree(ghl.appointment.status, hubspot.appointment.status)
+        return same and self._fits(ghl, hubspot)
+
+    def _same_end(self, ghl: Snapshot, hubspot: Snapshot) -> bool:
+        return ghl.appointment.end == hubspot.appointment.end and self._fits(ghl, hubspot)
+
+    def _same_in_all(self, ghl: Snapshot, hubspot: Snapshot) -> bool:
+        return self._same_end(ghl, hubspot) and self._same_status(ghl, hubspot)
+
+    def _separate(self, *records: Snapshot) -> bool:
+        """Whether a person said of one of them that it is an appointment of its own."""
+        return any(self.policy.ruling(record.id).separate for record in records)
 
     def _newcomers(self, records: list[Snapshot], suspects: list[Snapshot]) -> None:
         """What has no match becomes a newcomer, unless it may be there already."""
@@ -289,18 +306,22 @@ class _Meeting:
                 )
 
     def _may_be_double(self, record: Snapshot, suspects: list[Snapshot]) -> bool:
-        if self.policy.ruling(record.id).separate:
+        if self._separate(record):
             return False
         across = record.side.other
-        contact, start = self._spot(record, across)
+        spot = self._spot(record, across)
+        if not all(spot):
+            return False
         cancelled = self._cancelled(record)
-        if any(self._cancelled(other) == cancelled for other in suspects):
-            return True
+        for other in (*suspects, *self.taken[across, spot]):
+            if self._cancelled(other) == cancelled and not self._separate(other):
+                return True
         return any(
-            shown.contact == contact
-            and shown.start == start
+            (shown.contact, shown.start) == spot
             and self.table.is_cancelled(across, shown.status) == cancelled
-            for shown in (pair.shown_on(across) for pair in self.known.paired_at.get(across, ()))
+            for pair in self.known.paired_at.get(across, ())
+            if not pair.gone_on(across)
+            for shown in (pair.shown_on(across),)
         )
 
     # --- what the rules ask of a record
@@ -373,20 +394,30 @@ class _Meeting:
         matching = [c for c in record.contacts if isinstance(names.get(c), Known)]
         return matching[0] if len(matching) == 1 else ""
 
-    def _spot(self, record: Snapshot, side: Side = Side.HUBSPOT) -> tuple[str, datetime | None]:
+    def _spot(self, record: Snapshot, side: Side = Side.HUBSPOT) -> Spot:
         """The record's contact in the words of `side`, and its start."""
-        if record.side is side:
-            return (self._own_contact(record), record.appointment.start)
-        names = self.book.from_ghl if record.side is Side.GHL else self.book.from_hubspot
+        own, start = self._own_contact(record), record.appointment.start
         ruled = self.policy.ruling(record.id).contact if record.side is Side.GHL else ""
-        found = Known(id=ruled) if ruled else names.get(self._own_contact(record))
-        return (found.id if isinstance(found, Known) else "", record.appointment.start)
+        match record.side, side:
+            case (Side.GHL, Side.HUBSPOT):
+                return (ruled or _known(self.book.from_ghl, own), start)
+            case (Side.HUBSPOT, Side.GHL):
+                return (_known(self.book.from_hubspot, own), start)
+            case (Side.HUBSPOT, Side.HUBSPOT):
+                # Two HubSpot contacts may be one person: HighLevel's contact tells.
+                person = _known(self.book.from_hubspot, own)
+                return (_known(self.book.from_ghl, person) or own, start)
+            case _:
+                return (own, start)
 
     # --- outcomes
 
     def _pair(self, ghl: Snapshot, hubspot: Snapshot) -> None:
         self.ghl.pop(ghl.id, None)
         self.hubspot.pop(hubspot.id, None)
+        for record in (ghl, hubspot):
+            if not record.gone:
+                self.taken[record.side, self._spot(record, record.side)].append(record)
         contact = self._own_contact(hubspot)
         known = self.book.from_ghl.get(ghl.appointment.contact)
         if isinstance(known, Known) and known.id in hubspot.contacts:

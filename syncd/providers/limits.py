@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta, tzinfo
+from hashlib import blake2b
 from threading import Lock
 from typing import Protocol
 
@@ -20,6 +21,7 @@ from syncd.ports.clock import Clock
 from syncd.providers import told
 from syncd.providers.message import Response
 from syncd.providers.retry import PATIENCE, policy_of, retry_after
+from syncd.providers.shared import Ledger, SharedWindow
 from syncd.providers.window import Limit, Window, pause
 
 ASK_AGAIN = timedelta(hours=1)
@@ -80,7 +82,8 @@ class Budget:
     `kinds` are further limits for some requests (HubSpot: `search`), which
     count against the account's limit as well. `zone` is where a day ends at
     midnight (HubSpot: the account's zone); without one, a spent day is asked
-    for again hourly.
+    for again hourly. With a `ledger`, other processes share the limits, under
+    the name `account`, which is hashed because it may hold a token.
     """
 
     def __init__(
@@ -91,6 +94,8 @@ class Budget:
         limit: Limit,
         kinds: Mapping[str, Limit] | None = None,
         zone: tzinfo | None = None,
+        ledger: Ledger | None = None,
+        account: str = "",
     ) -> None:
         self.zone = zone
         self._side = side
@@ -98,6 +103,13 @@ class Budget:
         self._lock = Lock()
         self._account = Window(limit, clock)
         self._kinds = {name: Window(each, clock) for name, each in (kinds or {}).items()}
+        self._shared: dict[str, SharedWindow] = {}
+        if ledger is not None:
+            name = f"{side}:{blake2b(account.encode(), digest_size=8).hexdigest()}"
+            self._shared = {
+                kind: SharedWindow(ledger, f"{name}:{kind}".rstrip(":"), each, clock)
+                for kind, each in {**(kinds or {}), _WHOLE: limit}.items()
+            }
         self._learned: Window | None = None
         self._silent_until: dict[str, float] = {}
         self._spent_until: datetime | None = None
@@ -114,6 +126,8 @@ class Budget:
             for window in self._windows(kind):
                 window.take()
                 places.callback(window.settle)
+            for shared in self._shared_windows(kind):
+                places.callback(shared.settle, shared.take())
             # While we waited for a place, the vendor may have asked for silence.
             self._wait_for_leave(kind)
             with self._lock:
@@ -136,6 +150,11 @@ class Budget:
             if heard.daily_left == 0:
                 self._stop_for_the_day(heard, wait)
 
+    def close(self) -> None:
+        """Tell the other processes what is not used any more; the budget may be used on."""
+        for shared in self._shared.values():
+            shared.close()
+
     def view(self) -> BudgetView:
         """How much is left."""
         with self._lock:
@@ -157,6 +176,11 @@ class Budget:
                 for window in (self._kinds.get(kind), self._account, self._learned)
                 if window is not None
             ]
+
+    def _shared_windows(self, kind: str) -> list[SharedWindow]:
+        return [
+            self._shared[each] for each in dict.fromkeys((kind, _WHOLE)) if each in self._shared
+        ]
 
     def _wait_for_leave(self, kind: str) -> None:
         while True:

@@ -1,0 +1,175 @@
+"""One limit shared by several processes: places are taken from the store in small blocks.
+
+A part of `limits`, used where a `Ledger` is given. Within a process `Window`
+is exact to the request; across processes a block of places is written down
+before any of them is used, and given back, one window after its last answer,
+with the next block or at the end. So commands that follow each other, a
+daemon beside them and processes on other machines never use more than the
+limit together. A process that was killed leaves its last block taken for as
+long as one of its requests might still be on the way.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from threading import Lock
+from typing import Protocol
+
+from syncd.ports.clock import Clock
+from syncd.providers.window import MARGIN, Limit, pause
+
+LARGEST_BLOCK = 10
+"""Places that are reserved at once: a tenth of either vendor's usual limit."""
+
+LIFETIME = timedelta(seconds=5)
+"""How long the places of a block may wait to be used."""
+
+FLIGHT = timedelta(seconds=60)
+"""How long a request may be on its way; beyond the client's time-outs."""
+
+_LONGEST_NAP = 0.5
+"""A place may become free earlier than it was written down, so look again after so long."""
+
+
+class Ledger(Protocol):
+    """Where the processes of one store write down what they use of an account.
+
+    Both methods are one short transaction each, and may raise
+    `errors.StoreError`. `account` is a name without any secret in it.
+    """
+
+    def exchange(
+        self,
+        account: str,
+        *,
+        now: datetime,
+        answered: Mapping[int, datetime],
+        wanted: int,
+        places: int,
+        until: datetime,
+    ) -> tuple[int, int, datetime | None]:
+        """Give back and take places, in one transaction that no other may overlap.
+
+        First every block in `answered` (of this account, by id; those that are
+        forgotten already are ignored) is to be free at the instant given, and
+        blocks that are free at `now` are forgotten.
+        Then up to `wanted` of what is left of `places` is taken as one block
+        that is held `until` that instant.
+
+        Returns:
+            The block's id, its size, and None; or 0, 0 and the instant at
+            which the next block becomes free.
+        """
+        ...
+
+    def release(self, account: str, *, answered: Mapping[int, datetime]) -> None:
+        """Give back places without taking any."""
+        ...
+
+
+@dataclass(slots=True, kw_only=True)
+class _Block:
+    """Places that are ours alone for a while."""
+
+    key: int
+    left: int
+    expires: datetime
+    in_flight: int = 0
+    last_answer: datetime | None = None
+
+
+class SharedWindow:
+    """The places of one limit, as far as several processes share them."""
+
+    def __init__(self, ledger: Ledger, account: str, limit: Limit, clock: Clock) -> None:
+        self._ledger = ledger
+        self._account = account
+        self._limit = limit
+        self._clock = clock
+        self._span = timedelta(seconds=limit.seconds * (1 + MARGIN))
+        self._size = max(1, min(LARGEST_BLOCK, limit.requests // 10))
+        self._lock = Lock()
+        self._turn = Lock()
+        self._open: _Block | None = None
+        self._blocks: dict[int, _Block] = {}
+
+    def take(self) -> int:
+        """Wait for a place and take it; gives the number of its block, for `settle`.
+
+        Raises:
+            StoreError: the ledger cannot be used.
+            Unavailable: the process was asked to stop.
+        """
+        with self._turn:
+            while True:
+                now = self._clock.now()
+                taken = self._from_open_block(now)
+                if taken:
+                    return taken
+                free_at = self._reserve(now)
+                if free_at is not None:
+                    wait = (free_at - now).total_seconds()
+                    pause(self._clock, min(max(wait, 0.0), _LONGEST_NAP))
+
+    def settle(self, block: int) -> None:
+        """A request that took a place of this block was answered, or never will be."""
+        with self._lock:
+            held = self._blocks[block]
+            held.in_flight -= 1
+            held.last_answer = self._clock.now()
+
+    def close(self) -> None:
+        """Give back what was taken and is not used any more."""
+        with self._lock:
+            if self._open is not None:
+                self._open.left = 0
+                self._open = None
+            answered = self._answered()
+        if answered:
+            self._ledger.release(self._account, answered=answered)
+
+    def _from_open_block(self, now: datetime) -> int:
+        with self._lock:
+            block = self._open
+            if block is None or not block.left or now >= block.expires:
+                if block is not None:
+                    block.left = 0
+                return 0
+            block.left -= 1
+            block.in_flight += 1
+            return block.key
+
+    def _reserve(self, now: datetime) -> datetime | None:
+        with self._lock:
+            self._open = None
+            answered = self._answered()
+        key, size, free_at = self._ledger.exchange(
+            self._account,
+            now=now,
+            answered=answered,
+            wanted=self._size,
+            places=self._limit.requests,
+            until=now + LIFETIME + FLIGHT + self._span,
+        )
+        if not size:
+            return free_at or now
+        with self._lock:
+            self._open = _Block(key=key, left=size, expires=now + LIFETIME)
+            self._blocks[key] = self._open
+        return None
+
+    def _answered(self) -> dict[int, datetime]:
+        """The blocks that nothing is on its way for any more, and when each is free; forgotten."""
+        done = [
+            block
+            for block in self._blocks.values()
+            if block is not self._open and not block.left and not block.in_flight
+        ]
+        for block in done:
+            del self._blocks[block.key]
+        # A block that was never used has cost nothing.
+        now = self._clock.now()
+        return {
+            block.key: block.last_answer + self._span if block.last_answer else now
+            for block in done
+        }

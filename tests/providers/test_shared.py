@@ -1,0 +1,218 @@
+"""A limit that several processes share through a ledger: never too many together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from threading import Lock, Thread
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from syncd.core.model import Side
+from syncd.errors import StoreError, Unavailable
+from syncd.providers.limits import Budget
+from syncd.providers.shared import FLIGHT, LIFETIME
+from syncd.providers.window import Limit
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from tests.providers.conftest import VirtualClock
+
+TWENTY = Limit(requests=20, seconds=10.0)
+
+
+@dataclass
+class MemoryLedger:
+    """What the store does, in memory."""
+
+    rows: dict[int, tuple[str, int, datetime]] = field(default_factory=dict)
+    transactions: int = 0
+    lock: Lock = field(default_factory=Lock)
+    _key: int = 0
+
+    def exchange(
+        self,
+        account: str,
+        *,
+        now: datetime,
+        answered: Mapping[int, datetime],
+        wanted: int,
+        places: int,
+        until: datetime,
+    ) -> tuple[int, int, datetime | None]:
+        with self.lock:
+            self.transactions += 1
+            self._free(answered)
+            self.rows = {
+                key: row for key, row in self.rows.items() if row[0] != account or row[2] > now
+            }
+            mine = [row for row in self.rows.values() if row[0] == account]
+            size = min(wanted, places - sum(row[1] for row in mine))
+            if size <= 0:
+                return 0, 0, min(row[2] for row in mine)
+            self._key += 1
+            self.rows[self._key] = (account, size, until)
+            return self._key, size, None
+
+    def release(self, account: str, *, answered: Mapping[int, datetime]) -> None:
+        with self.lock:
+            self.transactions += 1
+            assert all(self.rows.get(key, (account,))[0] == account for key in answered)
+            self._free(answered)
+
+    def _free(self, answered: Mapping[int, datetime]) -> None:
+        for key, at in answered.items():
+            if key in self.rows:
+                account, size, _ = self.rows[key]
+                self.rows[key] = (account, size, at)
+
+
+def process(clock: VirtualClock, ledger: MemoryLedger, limit: Limit = TWENTY) -> Budget:
+    return Budget(side=Side.GHL, clock=clock, limit=limit, ledger=ledger, account="pit-secret")
+
+
+def fullest(arrivals: list[float], seconds: float) -> int:
+    arrivals = sorted(arrivals)
+    return max(sum(1 for at in arrivals if first <= at < first + seconds) for first in arrivals)
+
+
+@given(
+    turns=st.lists(
+        st.tuples(st.integers(0, 2), st.floats(0, 2), st.booleans()), min_size=30, max_size=60
+    ),
+    requests=st.integers(1, 25),
+)
+def test_several_processes_together_never_exceed_the_limit(
+    make_clock: type[VirtualClock], turns: list[tuple[int, float, bool]], requests: int
+) -> None:
+    """They take turns, and now and then one is killed or ends and another starts."""
+    clock, ledger = make_clock(), MemoryLedger()
+    limit = Limit(requests=requests, seconds=10.0)
+    processes = [process(clock, ledger, limit) for _ in range(3)]
+    arrivals: list[float] = []
+    for number, length, ends in turns:
+        permit = processes[number].acquire()
+        arrivals.append(clock.monotonic() + length / 2)
+        clock.advance(length)
+        permit.settle()
+        if ends:
+            if length > 1:
+                processes[number].close()
+            processes[number] = process(clock, ledger, limit)
+    assert fullest(arrivals, 10.0) <= requests
+
+
+def test_a_command_right_after_another_knows_what_was_used(clock: VirtualClock) -> None:
+    ledger = MemoryLedger()
+    first = process(clock, ledger)
+    for _ in range(20):
+        first.acquire().settle()
+    first.close()
+    assert clock.monotonic() == 0
+    process(clock, ledger).acquire()
+    assert 10 <= clock.monotonic() < 11
+
+
+def test_a_command_that_used_little_leaves_the_rest(clock: VirtualClock) -> None:
+    ledger = MemoryLedger()
+    first = process(clock, ledger)
+    first.acquire().settle()
+    first.close()
+    second = process(clock, ledger)
+    for _ in range(18):
+        second.acquire().settle()
+    assert clock.monotonic() == 0
+
+
+def test_a_killed_process_frees_its_places_by_itself(clock: VirtualClock) -> None:
+    ledger = MemoryLedger()
+    killed = process(clock, ledger)
+    for _ in range(20):
+        killed.acquire()
+    process(clock, ledger).acquire()
+    longest = LIFETIME + FLIGHT + timedelta(seconds=11)
+    assert clock.monotonic() <= longest.total_seconds()
+
+
+def test_sharing_costs_one_transaction_per_block(clock: VirtualClock) -> None:
+    ledger = MemoryLedger()
+    account = process(clock, ledger, Limit(requests=100, seconds=10.0))
+    for _ in range(1000):
+        permit = account.acquire()
+        clock.advance(0.015)
+        permit.settle()
+    assert 1000 / clock.monotonic() >= 0.95 * 10
+    assert ledger.transactions <= 1000 / 10 + 100
+
+
+def test_threads_share_blocks(clock: VirtualClock) -> None:
+    ledger = MemoryLedger()
+    account = process(clock, ledger)
+    arrivals: list[float] = []
+    lock = Lock()
+
+    def work() -> None:
+        for _ in range(10):
+            permit = account.acquire()
+            with lock:
+                arrivals.append(clock.monotonic())
+            permit.settle()
+
+    threads = [Thread(target=work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(arrivals) == 60
+    assert fullest(arrivals, 10.0) <= 20
+
+
+def test_the_ledger_never_sees_a_secret(clock: VirtualClock) -> None:
+    ledger = MemoryLedger()
+    process(clock, ledger).acquire()
+    (row,) = ledger.rows.values()
+    assert "secret" not in row[0]
+    assert row[0].startswith("ghl:")
+
+
+def test_a_search_takes_a_place_of_both_limits(clock: VirtualClock) -> None:
+    ledger = MemoryLedger()
+    account = Budget(
+        side=Side.HUBSPOT,
+        clock=clock,
+        limit=TWENTY,
+        kinds={"search": Limit(requests=5, seconds=1.0)},
+        ledger=ledger,
+        account="a",
+    )
+    account.acquire("search")
+    names = {row[0] for row in ledger.rows.values()}
+    assert len(names) == 2
+    assert sum(name.endswith(":search") for name in names) == 1
+
+
+def test_a_stop_ends_the_wait_for_another_process(clock: VirtualClock) -> None:
+    ledger = MemoryLedger()
+    busy = process(clock, ledger)
+    for _ in range(20):
+        busy.acquire()
+    clock.stopped = True
+    with pytest.raises(Unavailable):
+        process(clock, ledger).acquire()
+
+
+def test_a_broken_ledger_takes_no_place_of_the_process(clock: VirtualClock) -> None:
+    class Broken(MemoryLedger):
+        def exchange(self, *_: object, **__: object) -> tuple[int, int, datetime | None]:
+            raise StoreError("the store is away")
+
+    account = process(clock, Broken())
+    for _ in range(30):
+        with pytest.raises(StoreError):
+            account.acquire()
+    assert account.view().used <= 20

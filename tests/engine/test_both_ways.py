@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
@@ -48,7 +48,7 @@ def quiet(town: Town) -> None:
 
 
 def book(town: Town, contact: str, hours: float = 48, **more: Any) -> str:
-    return town.ghl.book(town.calendars["Team"], contact, town.at(hours), **more)
+    return str(town.ghl.book(town.calendars["Team"], contact, town.at(hours), **more))
 
 
 def test_a_booking_in_highlevel_arrives_in_hubspot(town: Town, ann: tuple[str, str]) -> None:
@@ -252,7 +252,7 @@ def test_a_restored_record_takes_our_cancellation_back(town: Town, ann: tuple[st
 
 @pytest.mark.parametrize("unique", ["freed", "conflict"])
 def test_a_restored_booking_is_made_anew_in_hubspot(
-    town: Town, ann: tuple[str, str], unique: str
+    town: Town, ann: tuple[str, str], unique: Literal["freed", "conflict"]
 ) -> None:
     town.world.settings = replace(town.world.settings, unique_of_archived=unique)
     event = book(town, ann[0], title="Check-up")

@@ -125,7 +125,8 @@ def policy(location: str, **more: Any) -> Policy:
     """The rules of the default configuration, with the changes that a test wants."""
     epoch = datetime.fromtimestamp(0, UTC)
     window = Window(since=epoch, until=epoch)
-    return Policy(**{"location_id": location, "window": window, "now": epoch} | more)
+    told: dict[str, Any] = {"location_id": location, "window": window, "now": epoch} | more
+    return Policy(**told)
 
 
 @dataclass(kw_only=True)

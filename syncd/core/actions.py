@@ -53,6 +53,8 @@ class Create:
     calendar: str = ""
     validate_slot: bool = False
     notify: bool = False
+    fill: str = ""
+    """HighLevel: the status that the HubSpot record takes, because it was born without one."""
     why: str = ""
 
 
@@ -94,6 +96,8 @@ class Remark:
     """Write the pair's identity to its HubSpot record (never counted as an update)."""
 
     pair: Pair
+    status: str = ""
+    """Also the status that a record takes which was born without one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,17 +118,22 @@ Write = Create | Update | Remove
 Action = Write | Rebase | Remark | Hold
 
 
-def starts_at(write: Write) -> datetime | None:
-    """When the appointment of a write starts: the earlier of what is and what will be."""
+def starts(write: Write) -> tuple[datetime, ...]:
+    """When the appointment of a write starts: as it is, and as it will be."""
     match write:
         case Create():
-            return write.wanted.start
+            moments = [write.wanted.start]
         case Update():
             new = [change.after[0] for change in write.changes if isinstance(change.after, tuple)]
-            moments = [at for at in (write.seen.appointment.start, *new) if at]
-            return min(moments, default=None)
+            moments = [write.seen.appointment.start, *new]
         case Remove():
-            return write.seen.appointment.start
+            moments = [write.seen.appointment.start]
+    return tuple(at for at in moments if at)
+
+
+def starts_at(write: Write) -> datetime | None:
+    """When the appointment of a write starts: the earlier of what is and what will be."""
+    return min(starts(write), default=None)
 
 
 def updated(write: Update, pair: Pair, returned: Appointment, refused: frozenset[GroupKey]) -> Pair:
@@ -141,7 +150,7 @@ def updated(write: Update, pair: Pair, returned: Appointment, refused: frozenset
         pair,
         version=pair.version + 1,
         open=pair.open - groups,
-        removal=None if write.restores and pair.removal else pair.removal,
+        removal=None if write.restores and Group.STATUS in groups else pair.removal,
         owner_by_us=write.side if Group.OWNER in groups else pair.owner_by_us,
     )
 
@@ -160,6 +169,7 @@ def created(write: Create, record_id: str, returned: Appointment) -> Pair:
         version=old.version + 1 if old else 1,
         calendar=write.calendar or write.source.calendar or (old.calendar if old else ""),
         series=write.source.series,
+        open=frozenset({Group.STATUS}) if write.fill else frozenset(),
         marked=False,
         owner_by_us=write.side if returned.owner else None,
     )

@@ -64,10 +64,16 @@ class Reconciliation:
         """HighLevel's contact leads; HubSpot's may gain others beside it (contract 4.3)."""
         ghl, hubspot = self.records[Side.GHL], self.records[Side.HUBSPOT]
         self._follow_merge(hubspot)
-        agreed = self.pair.hubspot.contact
-        if ghl.appointment.contact and ghl.appointment.contact != self.pair.ghl.contact:
-            self._new_contact(ghl.appointment.contact, hubspot)
-        elif agreed and agreed not in hubspot.contacts and hubspot.contacts:
+        agreed, shown = self.pair.hubspot.contact, ghl.appointment.contact
+        never = not agreed and not hubspot.contacts and shown in self.bench.words.contacts
+        if shown and (shown != self.pair.ghl.contact or never):
+            self._new_contact(shown, hubspot)
+        elif (
+            agreed
+            and hubspot.contacts
+            and agreed not in hubspot.contacts
+            and self.policy.direction.reaches(Side.GHL)
+        ):
             self._hold(
                 Group.CONTACT,
                 "contact_changed",
@@ -114,8 +120,15 @@ class Reconciliation:
             essence.value(self.pair.hubspot, group),
         )
         outcome = merge.compare(base, now, agree)
-        if group == Group.STATUS and not now[1] and outcome in {Outcome.RIGHT, Outcome.BOTH}:
+        if group != Group.STATUS:
+            return outcome
+        if not now[1] and outcome in {Outcome.RIGHT, Outcome.BOTH}:
             return Outcome.LEFT  # an empty HubSpot status says nothing (contract 4.5)
+        if outcome is Outcome.SAME and now[1] == base[1]:
+            # Only an edit in HubSpot is measured by what it already stands for; one in
+            # HighLevel has a word of its own, which may be another than HubSpot shows.
+            said = self.bench.words.statuses.across(Side.GHL, str(now[0]))
+            return Outcome.LEFT if said not in {None, now[1]} else outcome
         return outcome
 
     # --- undo
@@ -208,19 +221,21 @@ class Reconciliation:
         if not writable:
             self._agree(group)
             return
+        first = group in self.pair.open
+        kind = "they met for the first time" if first else "changed on both sides"
         if len(writable) == 1:
-            self._push(group, writable[0].other)
+            only = f"{kind}; it flows to {name(writable[0])} only"
+            self._push(group, writable[0].other, why=only)
             return
         ruled = self.policy.ruling(self.pair.ghl_id, self.pair.hubspot_id).keep
-        first = group in self.pair.open
         winner = self.policy.first_meeting if first else self.policy.winner(group)
         if ruled is not None:
             winner = Winner(ruled.value)
         if winner is Winner.HOLD:
-            self._hold(group, "conflict", "both sides changed it")
+            what = "they differ, and were never agreed on" if first else "both sides changed it"
+            self._hold(group, "conflict", what)
             return
         source = self._newest(group) if winner is Winner.NEWEST else Side(winner.value)
-        kind = "they met for the first time" if first else "changed on both sides"
         chosen = "a person chose" if ruled else f"the rule is {winner.value}"
         self._push(group, source, lost=not first, why=f"{kind}; {chosen}: {name(source)} wins")
 
@@ -256,9 +271,11 @@ class Reconciliation:
 
     def _new_contact(self, contact: str, hubspot: Snapshot) -> None:
         known = self.bench.words.contacts.get(contact)
-        if known is None:
+        if not self.policy.direction.reaches(Side.HUBSPOT):
+            self.pair = replace(self.pair, ghl=replace(self.pair.ghl, contact=contact))
+        elif known is None:
             self._hold(Group.CONTACT, "no_contact", "HighLevel's new contact has none across")
-        elif known in hubspot.contacts or not self.policy.direction.reaches(Side.HUBSPOT):
+        elif known in hubspot.contacts:
             self.pair = replace(
                 self.pair,
                 ghl=replace(self.pair.ghl, contact=contact),
@@ -271,7 +288,9 @@ class Reconciliation:
                     before=self.pair.hubspot.contact,
                     after=known,
                     source=contact,
-                    why="the contact changed in HighLevel",
+                    why="the contact changed in HighLevel"
+                    if hubspot.contacts
+                    else "HubSpot's record has no contact",
                 )
             )
 
@@ -331,4 +350,6 @@ class Reconciliation:
     def _reason(self, group: GroupKey, source: Side) -> str:
         if group in self.pair.open:
             return f"empty in {name(source.other)} when they met"
+        if self._now(source, group) == essence.value(self.pair.shown_on(source), group):
+            return f"empty in {name(source.other)}, which says nothing"
         return f"changed in {name(source)}"

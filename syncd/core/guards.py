@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from syncd.core import actions
-from syncd.core.actions import Action, Change, Create, Hold, Rebase, Remark, Remove, Update, Write
+from syncd.core.actions import Action, Create, Hold, Rebase, Remark, Remove, Update, Write
 from syncd.core.bench import Bench, held
 from syncd.core.model import Side
 
@@ -91,23 +91,24 @@ def _kept_back(write: Remove) -> Hold:
 
 
 def _lost(write: Write) -> int:
-    """How many fields of a write overwrite the losing value of a conflict."""
+    """How many fields of a write overwrite the losing value of a conflict.
+
+    Start and end are one field (contract 4.4).
+    """
     if not isinstance(write, Update):
         return 0
-    return sum(fields_of(change) for change in write.changes if change.lost)
-
-
-def fields_of(change: Change) -> int:
-    """How many fields of the report a change stands for: start and end are two."""
-    if isinstance(change.after, tuple) and isinstance(change.before, tuple):
-        return max(1, sum(a != b for a, b in zip(change.before, change.after, strict=True)))
-    return 1
+    return sum(change.lost for change in write.changes)
 
 
 def _urgency(write: Write, now: datetime) -> tuple[int, float]:
-    """What starts soonest goes first; what is past goes last."""
-    start = actions.starts_at(write)
-    if start is None:
-        return (2, 0.0)
+    """What starts soonest goes first; what is past goes last.
+
+    Of a move, the more urgent of the two starts counts: what was due an hour
+    ago and is due in an hour now is urgent.
+    """
+    return min((_wait(start, now) for start in actions.starts(write)), default=(2, 0.0))
+
+
+def _wait(start: datetime, now: datetime) -> tuple[int, float]:
     ahead = (start - now).total_seconds()
     return (0, ahead) if ahead >= 0 else (1, -ahead)

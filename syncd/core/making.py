@@ -13,7 +13,8 @@ from syncd.core import essence, translate
 from syncd.core.actions import Action, Create, Hold
 from syncd.core.bench import Bench
 from syncd.core.contacts import Known, Resolution, Unresolved
-from syncd.core.model import Appointment, Group, GroupKey, Pair, Side, Snapshot
+from syncd.core.model import Appointment, Calendar, Group, GroupKey, Pair, Side, Snapshot
+from syncd.core.policy import Policy
 from syncd.core.translate import Said, Silent, Unsayable
 
 
@@ -70,14 +71,13 @@ def _booking(create: Create, bench: Bench) -> list[Action]:
     """Complete a HighLevel booking: calendar, end, assignee, slot."""
     source, policy, wanted = create.source, bench.policy, create.wanted
     route = policy.route(source)
-    chosen = route.calendar or (create.pair.calendar if create.pair else "")
-    if create.pair and create.pair.calendar in bench.words.calendars:
-        chosen = create.pair.calendar  # made anew where it stood before
-    calendar = bench.words.calendars.get(chosen)
-    if calendar is None:
+    stood = bench.words.calendars.get(create.pair.calendar) if create.pair else None
+    # A booking is made anew where it stood before, as long as that calendar is there.
+    calendar = stood if stood and stood.active else bench.words.calendars.get(route.calendar)
+    if calendar is None or not calendar.active:
         detail = (
-            f"calendar {chosen} is not in this location"
-            if chosen
+            f"calendar {route.calendar} is not an active calendar of this location"
+            if route.calendar
             else "no route fits and the link names no default_calendar"
         )
         return [_held_record(source, create.pair, "no_default_calendar", detail)]
@@ -87,7 +87,7 @@ def _booking(create: Create, bench: Bench) -> list[Action]:
         detail = f"user {wanted.owner} is not in the team of calendar {calendar.id}"
         return [_held_record(source, create.pair, "outside_team", detail)]
     if not wanted.owner:
-        wanted = replace(wanted, owner=route.assignee or calendar.primary)
+        wanted = replace(wanted, owner=_assignee(route.assignee, calendar, policy))
     if not wanted.status:
         wanted = replace(wanted, status="confirmed")
     free = policy.ruling(source.id).book_anyway or not policy.refuse_double_booking
@@ -99,18 +99,39 @@ def _booking(create: Create, bench: Bench) -> list[Action]:
             wanted=wanted,
             calendar=calendar.id,
             validate_slot=takes and not past and not free,
+            fill=_fill(source, wanted, bench),
         )
     ]
 
 
+def _assignee(routed: str, calendar: Calendar, policy: Policy) -> str:
+    """Who gets a booking without an owner: the route's user, else the default, else the primary.
+
+    A user that a route names is taken at its word. `default_assignee` serves
+    only the calendars that need one and that the user works for.
+    """
+    if routed != policy.default_assignee or routed in calendar.team:
+        return routed
+    return calendar.primary
+
+
 def _same_contact(source: Snapshot, pair: Pair | None, bench: Bench) -> Resolution:
-    """The contact that the pair's lost record was for."""
-    lost = pair.shown_on(source.side.other).contact if pair else ""
+    """The contact across that the pair's lost record was for, or that the source has now."""
+    if pair is None:
+        return Unresolved(reason="no_contact", detail="no contact across is known for it")
+    here, lost = pair.shown_on(source.side).contact, pair.shown_on(source.side.other).contact
+    known, reason = bench.words.contacts, "no_contact"
+    here = bench.words.merged.get(here, here)
     if source.side is Side.GHL:
-        lost = bench.words.contacts.get(source.appointment.contact, lost)
+        now = source.appointment.contact or here
+        lost = known.get(now, lost if now == here else "")
+    elif here and source.contacts and here not in source.contacts:
+        # A new booking can be for another contact, where an old one could not be changed.
+        candidates = [ghl for ghl, hubspot in known.items() if hubspot in source.contacts]
+        lost, reason = candidates[0] if len(candidates) == 1 else "", "contact_changed"
     if lost:
         return Known(id=lost)
-    return Unresolved(reason="no_contact", detail="no contact across is known for it")
+    return Unresolved(reason=reason, detail="nobody across is known to be its contact of today")
 
 
 def _held_record(source: Snapshot, pair: Pair | None, reason: str, detail: str) -> Hold:
@@ -123,3 +144,10 @@ def _held_record(source: Snapshot, pair: Pair | None, reason: str, detail: str) 
         starts_at=source.appointment.start,
         fingerprint=essence.snapshot_print(source),
     )
+
+
+def _fill(source: Snapshot, wanted: Appointment, bench: Bench) -> str:
+    """An empty HubSpot status takes HighLevel's (contract 4.5)."""
+    if source.appointment.status or not bench.policy.may_write(Group.STATUS, Side.HUBSPOT):
+        return ""
+    return bench.words.statuses.to_hubspot.get(wanted.status, "")

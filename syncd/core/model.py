@@ -232,6 +232,8 @@ class Response(StrEnum):
     """What was done to the other record of a pair when one was removed."""
 
     NOTHING = "nothing"
+    AGREED = "agreed"
+    """Nothing: the other record was cancelled already, which says the same."""
     CANCELLED = "cancelled"
     REMOVED = "removed"
 

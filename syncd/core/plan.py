@@ -10,26 +10,42 @@ The ladder of `judge`, rung by rung:
 
 1. A side cannot be seen: hold, and touch nothing. Unseen is never gone.
 2. Both sides are gone: settled.
-3. One side is gone, and the other was edited since: the edit beats the
-   removal, and the record is made again. (A cancellation agrees with it.)
-4. One side is gone, and the other is as it was: the link's removal rule.
-5. A side is back that was gone: what we did for the removal is undone.
-6. Both sides are there: merge, field by field.
+3. One side is gone, and the other is cancelled: that says the same, settled.
+4. One side is gone, and the other was edited since: the edit beats the
+   removal, and the record is made again.
+5. One side is gone, and the other is as it was: the link's removal rule.
+6. A side is back that was gone: what we did for the removal is undone.
+7. Both sides are there: merge, field by field.
+
+A removal that is settled leaves the agreed values as they are: what a person
+edits on the survivor meanwhile is still an edit when the record comes back.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from syncd.core import actions, essence
-from syncd.core.actions import Action, Rebase, Remove
+from syncd.core import essence
+from syncd.core.actions import Action, Rebase, Remove, Write
 from syncd.core.bench import Bench, held, name
 from syncd.core.fields import Reconciliation
 from syncd.core.guards import Allowed, Past, Plan, guard
 from syncd.core.making import make
-from syncd.core.model import Group, GroupKey, Pair, Removal, Response, Side, Snapshot
-from syncd.core.observe import Newcomer, Observed, Sighting
-from syncd.core.policy import OnRemoval, Policy
+from syncd.core.model import (
+    Group,
+    GroupKey,
+    Missing,
+    Pair,
+    Removal,
+    Response,
+    Side,
+    Snapshot,
+)
+from syncd.core.observe import Newcomer, Observed, Seen, Sighting
+from syncd.core.policy import OnRemoval
+from syncd.core.status import CANCELLED
+
+_BOTH = frozenset(Side)
 
 
 def plan(observed: Observed, bench: Bench, past: Past, allowed: Allowed | None = None) -> Plan:
@@ -51,84 +67,125 @@ def judge(sighting: Sighting, bench: Bench) -> list[Action]:
     if bench.policy.ruling(pair.ghl_id, pair.hubspot_id).ignore:
         return []
     if not isinstance(ghl, Snapshot) or not isinstance(hubspot, Snapshot):
-        return _unseen(sighting)
+        return _unseen(sighting, bench)
     if ghl.gone and hubspot.gone:
-        return _settled(pair, Removal(gone=frozenset(Side)))
+        return _settled(pair, replace(pair.removal or Removal(gone=_BOTH), gone=_BOTH))
     if ghl.gone or hubspot.gone:
         gone, living = (ghl, hubspot) if ghl.gone else (hubspot, ghl)
-        return _one_gone(pair, gone, living, bench)
+        return _one_gone(sighting, gone.side, living, bench)
     if pair.removal is not None:
         return _restored(sighting, ghl, hubspot, bench)
     return _both_there(sighting, ghl, hubspot, bench)
 
 
-def _unseen(sighting: Sighting) -> list[Action]:
-    """A record that is neither shown nor provably removed: nothing is touched."""
+def _unseen(sighting: Sighting, bench: Bench) -> list[Action]:
+    """A record that is neither shown nor provably removed: nothing is touched.
+
+    One that was removed long ago is shown by nobody in the end (HubSpot keeps
+    archived records for 90 days). Such a pair stays as it was settled.
+    """
+    pair = sighting.pair
+    recalled = replace(
+        sighting,
+        ghl=_as_settled(pair, Side.GHL, sighting.ghl),
+        hubspot=_as_settled(pair, Side.HUBSPOT, sighting.hubspot),
+    )
+    if isinstance(recalled.ghl, Snapshot) and isinstance(recalled.hubspot, Snapshot):
+        decided = judge(recalled, bench)
+        if not any(isinstance(each, Write) for each in decided):
+            return decided
     details = [
         f"{name(side)}: {seen.detail}"
         for side in Side
-        if not isinstance(seen := sighting.on(side), Snapshot)
+        if isinstance(seen := sighting.on(side), Missing)
     ]
-    pair = sighting.pair
     return [held(pair, "", "unreadable", "; ".join(details), pair.ghl)]
 
 
-def _one_gone(pair: Pair, gone: Snapshot, living: Snapshot, bench: Bench) -> list[Action]:
-    """One record is gone: an edit beats it, a cancellation agrees, else the rule decides."""
-    side, policy = living.side, bench.policy
-    statuses = bench.words.statuses
-    shown, now = pair.shown_on(side), living.appointment
-    edited = _edited(pair, living, bench)
+def _as_settled(pair: Pair, side: Side, seen: Seen) -> Seen:
+    """What is missing where the pair knows of a removal is what it was: gone."""
+    if isinstance(seen, Snapshot) or not pair.gone_on(side):
+        return seen
+    return Snapshot(side=side, id=pair.id_on(side), appointment=pair.shown_on(side), gone=True)
+
+
+def _one_gone(sighting: Sighting, where: Side, living: Snapshot, bench: Bench) -> list[Action]:
+    """One record is gone: a cancellation agrees, an edit beats it, else the rule decides."""
+    pair, side = sighting.pair, living.side
+    if sighting.met:
+        return _settled(pair, _on_its_own(where, living, bench))
     if pair.gone_on(side):
-        edited = (*edited, Group.STATUS)  # it is back: that is an edit of its own
-    if statuses.is_cancelled(side, now.status):
-        return _settled(_agreeing(pair, living, policy), _settlement(pair, gone.side))
-    if pair.gone_on(gone.side) and not pair.gone_on(side):
-        left = statuses.is_cancelled(side, shown.status)
-        if not left:
-            # The rule left it alone when the removal was settled; it still does.
-            return _settled(_agreeing(pair, living, policy), _settlement(pair, gone.side))
-    if edited and policy.direction.reaches(gone.side):
-        return make(living, bench, pair, why=_because(edited, side, gone.side))
-    return _carry_removal(pair, gone.side, living, bench)
+        return _came_back(pair, where, living, bench)
+    if pair.gone_on(where):
+        return _survivor(pair, where, living, bench)
+    if bench.words.statuses.is_cancelled(side, living.appointment.status):
+        return _settled(pair, _on_its_own(where, living, bench))
+    edited = _edited(pair, living, bench)
+    if edited and bench.policy.direction.reaches(where):
+        return make(living, bench, pair, why=_because(edited, side, where))
+    return _carry_removal(pair, where, living, bench)
+
+
+def _survivor(pair: Pair, where: Side, living: Snapshot, bench: Bench) -> list[Action]:
+    """The removal was settled before: only leaving a cancellation brings the record back."""
+    side, kept = living.side, pair.removal
+    if kept is None or kept.response is Response.NOTHING:
+        return []  # The rule left the survivor alone, and still does.
+    if bench.words.statuses.is_cancelled(side, living.appointment.status):
+        return []
+    if not bench.policy.direction.reaches(where):
+        return []
+    return make(living, bench, pair, why=_because((Group.STATUS,), side, where))
+
+
+def _came_back(pair: Pair, where: Side, living: Snapshot, bench: Bench) -> list[Action]:
+    """Both were gone, and one is restored: the other is made anew.
+
+    A cancelled one agrees with the removal across, unless that was our doing.
+    """
+    side, kept = living.side, pair.removal
+    cancelled = bench.words.statuses.is_cancelled(side, living.appointment.status)
+    ours = kept is not None and kept.response is Response.REMOVED
+    if (ours or not cancelled) and bench.policy.direction.reaches(where):
+        return make(living, bench, pair, why=f"restored in {name(side)}")
+    same = living.appointment.status == pair.shown_on(side).status
+    if kept is not None and kept.response is Response.CANCELLED and cancelled and same:
+        return _settled(pair, replace(kept, gone=frozenset({where})))
+    return _settled(pair, _on_its_own(where, living, bench))
+
+
+def _on_its_own(where: Side, living: Snapshot, bench: Bench) -> Removal:
+    """A removal that nothing was done for: the other record stands as it is."""
+    cancelled = bench.words.statuses.is_cancelled(living.side, living.appointment.status)
+    response = Response.AGREED if cancelled else Response.NOTHING
+    return Removal(gone=frozenset({where}), response=response)
 
 
 def _carry_removal(pair: Pair, where: Side, living: Snapshot, bench: Bench) -> list[Action]:
     """Do across what the link's removal rule says."""
     side, rule = living.side, bench.policy.on_removal_at(where)
-    nothing = _settled(pair, Removal(gone=frozenset({where})))
-    why = f"removed in {name(where)}"
-    if rule is OnRemoval.IGNORE:
-        return nothing
-    if rule is OnRemoval.ARCHIVE:
-        return [
-            Remove(
-                pair=pair, side=side, seen=living, why=why, notify=bench.policy.notifies(live=True)
-            )
-        ]
-    start = living.appointment.start
-    started = start is None or start <= bench.policy.now
-    if started or bench.words.statuses.is_over(side, living.appointment.status):
-        return nothing
-    if rule is OnRemoval.DELETE:
-        return [
-            Remove(
-                pair=pair, side=side, seen=living, why=why, notify=bench.policy.notifies(live=True)
-            )
-        ]
-    word = "cancelled" if side is Side.GHL else bench.words.statuses.to_hubspot.get("cancelled")
+    if rule is OnRemoval.IGNORE or (rule is not OnRemoval.ARCHIVE and _too_late(living, bench)):
+        return _settled(pair, _on_its_own(where, living, bench))
+    remove = Remove(
+        pair=pair,
+        side=side,
+        seen=living,
+        why=f"removed in {name(where)}",
+        notify=bench.policy.notifies(live=True),
+    )
+    if rule is not OnRemoval.CANCEL:
+        return [remove]
+    word = CANCELLED if side is Side.GHL else bench.words.statuses.to_hubspot.get(CANCELLED)
     if not word:
         return [held(pair, Group.STATUS, "unknown_status", "no value says cancelled", pair.ghl)]
-    return [
-        Remove(
-            pair=pair,
-            side=side,
-            seen=living,
-            cancel_as=word,
-            why=why,
-            notify=bench.policy.notifies(live=True),
-        )
-    ]
+    return [replace(remove, cancel_as=word)]
+
+
+def _too_late(living: Snapshot, bench: Bench) -> bool:
+    """Whether the appointment has started or is over: it is neither cancelled nor deleted."""
+    start = living.appointment.start
+    started = start is None or start <= bench.policy.now
+    return started or bench.words.statuses.is_over(living.side, living.appointment.status)
 
 
 def _restored(sighting: Sighting, ghl: Snapshot, hubspot: Snapshot, bench: Bench) -> list[Action]:
@@ -140,7 +197,8 @@ def _restored(sighting: Sighting, ghl: Snapshot, hubspot: Snapshot, bench: Bench
         return _both_there(revived, ghl, hubspot, bench, always_rebase=True)
     record = ghl if cancelled is Side.GHL else hubspot
     back = hubspot if cancelled is Side.GHL else ghl
-    untouched = all(
+    statuses = bench.words.statuses
+    untouched = statuses.is_cancelled(cancelled, record.appointment.status) and all(
         each.appointment.status == pair.shown_on(each.side).status for each in (record, back)
     )
     if not untouched:
@@ -195,38 +253,25 @@ def welcome(newcomer: Newcomer, bench: Bench) -> list[Action]:
 
 def _settled(pair: Pair, removal: Removal) -> list[Action]:
     """Come to terms with a removal; nothing to do where that was done before."""
-    kept = pair.removal
-    if kept is not None and kept.gone == removal.gone:
-        removal = kept
-    settled = replace(pair, removal=removal, open=frozenset())
-    return [Rebase(pair=settled)]
-
-
-def _settlement(pair: Pair, gone: Side) -> Removal:
-    """The removal of one side; what we did for it before is remembered."""
-    kept = pair.removal
-    if kept is not None and kept.gone == frozenset({gone}):
-        return kept
-    return Removal(gone=frozenset({gone}))
-
-
-def _agreeing(pair: Pair, living: Snapshot, policy: Policy) -> Pair:
-    """The pair with what the living record shows as agreed."""
-    shown = pair.shown_on(living.side)
-    agreed = essence.with_groups(shown, living.appointment, policy.groups)
-    return actions.showing(pair, living.side, agreed)
+    settled = replace(pair, removal=removal)
+    return [Rebase(pair=settled)] if settled != pair or not pair.key else []
 
 
 def _edited(pair: Pair, living: Snapshot, bench: Bench) -> tuple[GroupKey, ...]:
     """The groups that changed on the living side and flow across."""
-    shown = pair.shown_on(living.side)
-    return tuple(
+    side, shown, now = living.side, pair.shown_on(living.side), living.appointment
+    groups = [
         group
         for group in bench.policy.groups
-        if bench.policy.may_write(group, living.side.other)
-        and group not in pair.open
-        and essence.value(shown, group) != essence.value(living.appointment, group)
-    )
+        if bench.policy.may_write(group, side.other)
+        and essence.value(shown, group) != essence.value(now, group)
+        # An emptied HubSpot status says nothing (contract 4.5).
+        and not (group == Group.STATUS and side is Side.HUBSPOT and not now.status)
+    ]
+    across = bench.words.contacts.get(now.contact, "")
+    if side is Side.GHL and now.contact not in {"", shown.contact}:
+        groups += [Group.CONTACT] if across != pair.hubspot.contact else []
+    return tuple(groups)
 
 
 def _because(edited: tuple[GroupKey, ...], side: Side, gone: Side) -> str:

@@ -471,6 +471,9 @@ def test_blocked_time_is_a_list_of_its_own(
         "POST", "/calendars/events/block-slots", json=body | {"calendarId": team}, expect=400
     )
     assert refused["message"] == "The calendar is not an event calendar."
+    later = {"endTime": "2026-03-03T16:00:00+01:00"}
+    moved = ghl("PUT", f"/calendars/events/block-slots/{block}", json=later, expect=201)
+    assert moved["endTime"] == later["endTime"]
     ghl("DELETE", f"{EVENTS}/{block}", json={})
     assert ghl("GET", "/calendars/blocked-slots", params=query)["events"] == []
 
@@ -485,3 +488,8 @@ def test_notes_of_an_appointment_are_paged_by_twenty(
     page = ghl("GET", path, params={"limit": 2, "offset": 0})
     assert (len(page["notes"]), page["hasMore"]) == (2, True)
     ghl("GET", path, params={"limit": 21, "offset": 0}, expect=422)
+    one = f"{path}/{page['notes'][0]['id']}"
+    assert ghl("PUT", one, json={"body": "changed"})["note"]["body"] == "changed"
+    assert ghl("DELETE", one)["success"] is True
+    assert len(ghl("GET", path, params={"limit": 20, "offset": 0})["notes"]) == 2
+    ghl("PUT", one, json={"body": "gone"}, expect=404)

@@ -159,3 +159,13 @@ def test_a_merged_contact_takes_its_appointments_along(
     body = {"inputs": [{"id": record}]}
     (row,) = hubspot("POST", f"{ASSOCIATIONS}/batch/read", json=body)["results"]
     assert row["to"][0]["toObjectId"] == new
+
+
+def test_a_contact_merged_meanwhile_is_found_on_a_restored_appointment(
+    world: SandboxWorld, record: str, person: str
+) -> None:
+    world.portal.associate(record, person)
+    world.portal.archive(record)
+    new = world.portal.merge_contacts(world.portal.add_contact("Ada W."), person)
+    world.portal.restore(record)
+    assert world.portal.get(record).contacts == [new]

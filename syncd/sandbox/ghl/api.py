@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from syncd.sandbox.ghl import appointments, calendars, people
+from syncd.sandbox.ghl import appointments, blocks, calendars, events, notes, people
 from syncd.sandbox.ghl.call import GhlCall
 from syncd.sandbox.ghl.checks import refusal
 from syncd.sandbox.http import ApiError, Response, Route, Router
@@ -24,16 +24,19 @@ _EVENT = "/calendars/events/appointments/{event}"
 _NOTES = "/calendars/appointments/{event}/notes"
 
 ROUTES: tuple[Route[GhlCall], ...] = (
-    Route("GET", "/calendars/events", appointments.list_events, _READ),
-    Route("GET", "/calendars/blocked-slots", appointments.blocked_slots, _READ),
+    Route("GET", "/calendars/events", events.list_events, _READ),
+    Route("GET", "/calendars/blocked-slots", events.blocked_slots, _READ),
     Route("POST", "/calendars/events/appointments", appointments.create, _WRITE),
-    Route("GET", _EVENT, appointments.get_event, _READ),
+    Route("GET", _EVENT, events.get_event, _READ),
     Route("PUT", _EVENT, appointments.update, _WRITE),
-    Route("POST", "/calendars/events/block-slots", appointments.create_block, _WRITE),
+    Route("POST", "/calendars/events/block-slots", blocks.create_block, _WRITE),
+    Route("PUT", "/calendars/events/block-slots/{event}", blocks.update_block, _WRITE),
     Route("DELETE", "/calendars/events/{event}", appointments.delete, _WRITE),
     Route("GET", "/calendars/groups", calendars.list_groups, ("calendars/groups.readonly",)),
-    Route("GET", _NOTES, calendars.list_notes, _READ),
-    Route("POST", _NOTES, calendars.create_note, _WRITE),
+    Route("GET", _NOTES, notes.list_notes, _READ),
+    Route("POST", _NOTES, notes.create_note, _WRITE),
+    Route("PUT", f"{_NOTES}/{{note}}", notes.update_note, _WRITE),
+    Route("DELETE", f"{_NOTES}/{{note}}", notes.delete_note, _WRITE),
     Route("GET", "/calendars", calendars.list_calendars, ("calendars.readonly",)),
     Route("GET", "/calendars/{calendar}", calendars.get_calendar, ("calendars.readonly",)),
     Route("GET", "/calendars/{calendar}/free-slots", calendars.free_slots, ("calendars.readonly",)),
@@ -45,7 +48,7 @@ ROUTES: tuple[Route[GhlCall], ...] = (
     Route("GET", "/contacts/{contact}", people.get_contact, _CONTACTS),
     Route("PUT", "/contacts/{contact}", people.update_contact, ("contacts.write",)),
     Route("DELETE", "/contacts/{contact}", people.delete_contact, ("contacts.write",)),
-    Route("GET", "/contacts/{contact}/appointments", appointments.contact_appointments, _CONTACTS),
+    Route("GET", "/contacts/{contact}/appointments", events.contact_appointments, _CONTACTS),
     Route("GET", "/users/search", calendars.search_users, ("users.readonly",)),
     Route("GET", "/users", calendars.list_users, ("users.readonly",)),
     Route("GET", "/users/{user}", calendars.get_user, ("users.readonly",)),

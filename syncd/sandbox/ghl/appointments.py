@@ -1,13 +1,13 @@
-"""The HighLevel endpoints of appointments and blocked time.
+"""The HighLevel endpoints that write appointments: create, update, delete.
 
-Routed by `api`. Rules of their own stand beside the line that obeys them; all were observed on
-the live service or reported by developers unless a comment says otherwise.
+Routed by `api`; what reads them is in `events`, blocked time in `blocks`. Rules stand beside the
+line that obeys them; all were observed on the live service or reported by developers unless a
+comment says otherwise.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -15,23 +15,20 @@ from syncd.sandbox.ghl import series, wire
 from syncd.sandbox.ghl.checks import (
     EVENT_GONE,
     NO_ASSIGNEE,
-    NO_CALENDAR,
     NOT_IN_TEAM,
     SLOT_GONE,
     body_of,
     fields,
-    known_query,
-    milliseconds,
     moment,
     refusal,
     unprocessable,
 )
 from syncd.sandbox.ghl.records import FREEING, STATUSES, GhlAppointment, GhlCalendar
 from syncd.sandbox.ghl.slots import Wish, accepts
-from syncd.sandbox.moments import from_epoch_ms, to_milliseconds
+from syncd.sandbox.moments import to_milliseconds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Mapping
     from datetime import datetime
 
     from syncd.sandbox.ghl.call import GhlCall
@@ -58,41 +55,6 @@ _EDIT_TYPES: Mapping[str, type | tuple[type, ...]] = {
 _CREATE_TYPES = {**_EDIT_TYPES, "locationId": str, "contactId": str}
 _REQUIRED = ("calendarId", "locationId", "contactId", "startTime")
 _MEETING_TYPES = ("custom", "zoom", "gmeet", "phone", "address", "ms_teams", "google")
-_LIST_QUERY = ("locationId", "calendarId", "userId", "groupId", "startTime", "endTime")
-
-
-def list_events(call: GhlCall, request: Request, _: Mapping[str, str]) -> Response:
-    """GET /calendars/events: by the event's own time, no paging, deleted rows left out."""
-    rows, start, end = _selected(call, request)
-    within = _window(call, start, end)
-    shown = [
-        wire.event(call.location, row)
-        for row in rows
-        if within(row) and (not row.series or call.world.settings.list_masters)
-    ]
-    return call.answer({"events": sorted(shown, key=lambda row: str(row["id"]))})
-
-
-def blocked_slots(call: GhlCall, request: Request, __: Mapping[str, str]) -> Response:
-    """GET /calendars/blocked-slots: the other list of occupied time."""
-    _, start, end = _selected(call, request)
-    calendar, user = request.one("calendarId"), request.one("userId")
-    blocks = [
-        wire.block(call.location, row)
-        for row in call.location.blocks.values()
-        if not row.deleted
-        and row.start < end
-        and row.end > start
-        and (calendar is None or row.calendar == calendar)
-        and (user is None or row.user == user)
-    ]
-    return call.answer({"events": blocks})
-
-
-def get_event(call: GhlCall, _: Request, names: Mapping[str, str]) -> Response:
-    """GET /calendars/events/appointments/{id}: a deleted one answers like a living one."""
-    row = _known(call, names["event"])
-    return call.answer({call.world.settings.get_envelope: wire.event_details(call.location, row)})
 
 
 def create(call: GhlCall, request: Request, _: Mapping[str, str]) -> Response:
@@ -101,7 +63,7 @@ def create(call: GhlCall, request: Request, _: Mapping[str, str]) -> Response:
     fields(body, _CREATE_TYPES, required=_REQUIRED)
     call.own(body["locationId"])
     status = _status(call, body) or "confirmed"
-    calendar = _calendar(call, body["calendarId"])
+    calendar = call.calendar(body["calendarId"])
     if body["contactId"] not in call.location.contacts:
         raise refusal(400, "The contact is not found")
     start = moment(body, "startTime", _UTC)
@@ -129,7 +91,7 @@ def update(call: GhlCall, request: Request, names: Mapping[str, str]) -> Respons
     """PUT /calendars/events/appointments/{id}: without a status it goes back to confirmed."""
     body = body_of(request)
     fields(body, _EDIT_TYPES)
-    row = _known(call, names["event"])
+    row = call.event(names["event"])
     if row.deleted:
         # Unknown of the live service; the harsher guess.
         raise refusal(400, EVENT_GONE)
@@ -157,40 +119,6 @@ def delete(call: GhlCall, request: Request, names: Mapping[str, str]) -> Respons
         raise refusal(400, EVENT_GONE)
     location.delete(event)
     return call.answer({"succeeded": True})
-
-
-def create_block(call: GhlCall, request: Request, _: Mapping[str, str]) -> Response:
-    """POST /calendars/events/block-slots: a calendar or a user, not both."""
-    body = body_of(request)
-    kinds = dict.fromkeys(
-        ("title", "calendarId", "assignedUserId", "locationId", "startTime", "endTime"), str
-    )
-    fields(body, kinds, required=("locationId", "startTime", "endTime"))
-    call.own(body["locationId"])
-    calendar, user = body.get("calendarId"), body.get("assignedUserId")
-    if (calendar is None) == (user is None):
-        raise unprocessable("Either calendarId or assignedUserId can be set, not both")
-    if calendar is not None and _calendar(call, calendar).kind != "event":
-        raise refusal(400, "The calendar is not an event calendar.")
-    start, end = moment(body, "startTime", _UTC), moment(body, "endTime", _UTC)
-    assert start is not None  # noqa: S101 - required above
-    assert end is not None  # noqa: S101
-    block = call.location.block(
-        start, end, calendar=calendar, user=user, title=body.get("title", "")
-    )
-    return call.answer(wire.block(call.location, call.location.blocks[block]), 201)
-
-
-def contact_appointments(call: GhlCall, request: Request, names: Mapping[str, str]) -> Response:
-    """GET /contacts/{id}/appointments: local times without an offset."""
-    known_query(request, ())
-    contact = names["contact"]
-    rows = [
-        r for r in call.location.appointments.of_contact(contact) if not r.deleted and not r.series
-    ]
-    if contact not in call.location.contacts and not rows:
-        raise refusal(400, "Contact not found")
-    return call.answer({"events": [wire.contact_event(call.location, row) for row in rows]})
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +162,7 @@ def _inserted(call: GhlCall, body: JsonObject, booking: _Booking) -> GhlAppointm
 
 def _changes(call: GhlCall, body: JsonObject, row: GhlAppointment) -> dict[str, Any]:
     status = _status(call, body)
-    calendar = _calendar(call, body.get("calendarId") or row.calendar)
+    calendar = call.calendar(body.get("calendarId") or row.calendar)
     assignee = row.assignee
     if body.get("assignedUserId") or calendar.id != row.calendar:
         assignee = _assignee(call, calendar, body.get("assignedUserId") or row.assignee)
@@ -287,21 +215,6 @@ def _bookable(call: GhlCall, wish: Wish, *, moved: bool = True) -> None:
         raise refusal(400, SLOT_GONE)
 
 
-def _known(call: GhlCall, event: str) -> GhlAppointment:
-    row = call.location.appointments.get(event)
-    if row is None:
-        status = call.world.settings.unknown_event_status
-        raise refusal(status, "Appointment not found" if status == 404 else EVENT_GONE)
-    return row
-
-
-def _calendar(call: GhlCall, calendar: str) -> GhlCalendar:
-    found = call.location.living_calendar(calendar)
-    if found is None:
-        raise refusal(400, NO_CALENDAR)
-    return found
-
-
 def _status(call: GhlCall, body: JsonObject) -> str | None:
     status = body.get("appointmentStatus")
     if status is None:
@@ -332,42 +245,3 @@ def _meeting_type(body: JsonObject) -> str | None:
     if kind is None and body.get("address"):
         return "custom"
     return kind
-
-
-def _selected(
-    call: GhlCall, request: Request
-) -> tuple[Iterable[GhlAppointment], datetime, datetime]:
-    known_query(request, _LIST_QUERY)
-    call.own_query(request)
-    span = [_instant(request, key) for key in ("startTime", "endTime")]
-    calendar, user = request.one("calendarId"), request.one("userId")
-    group = request.one("groupId")
-    if not (calendar or user or group):
-        raise unprocessable("Either calendarId, userId or groupId is required")
-    location = call.location
-    if calendar:
-        rows: Iterable[GhlAppointment] = location.appointments.of_calendar(
-            _calendar(call, calendar).id
-        )
-    else:
-        living = [c.id for c in location.calendars.values() if c.deleted_at is None]
-        rows = (row for key in living for row in location.appointments.of_calendar(key))
-    if user:
-        rows = (row for row in rows if user == row.assignee or user in row.users)
-    if group:
-        rows = (row for row in rows if location.calendars[row.calendar].group == group)
-    return rows, span[0], span[1]
-
-
-def _instant(request: Request, key: str) -> datetime:
-    # The service took windows up to 9999999999999; years that Python lacks are cut.
-    farthest = 253_000_000_000_000
-    value = milliseconds(request, key)
-    return from_epoch_ms(max(-60_000_000_000_000, min(value, farthest)))
-
-
-def _window(call: GhlCall, start: datetime, end: datetime) -> Callable[[GhlAppointment], bool]:
-    if call.world.settings.list_rule == "start":
-        return lambda row: start <= row.start <= end
-    # A row without a length is seen where it starts.
-    return lambda row: row.start <= end and max(row.end, row.start + timedelta(seconds=1)) > start

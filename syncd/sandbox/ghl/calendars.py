@@ -1,4 +1,4 @@
-"""The HighLevel endpoints of calendars, free slots, groups, notes, users and the location.
+"""The HighLevel endpoints of calendars, free slots, groups, users and the location.
 
 Routed by `api`.
 """
@@ -10,15 +10,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from syncd.sandbox.ghl import wire
 from syncd.sandbox.ghl.checks import (
-    NO_CALENDAR,
-    body_of,
-    fields,
     known_query,
     milliseconds,
     refusal,
     unprocessable,
 )
-from syncd.sandbox.ghl.records import GhlNote
 from syncd.sandbox.ghl.slots import LONGEST_RANGE, offered
 from syncd.sandbox.moments import from_epoch_ms
 
@@ -26,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from syncd.sandbox.ghl.call import GhlCall
-    from syncd.sandbox.ghl.records import GhlCalendar
     from syncd.sandbox.http import Request, Response
 
 
@@ -50,7 +45,7 @@ def list_calendars(call: GhlCall, request: Request, _: Mapping[str, str]) -> Res
 
 def get_calendar(call: GhlCall, _: Request, names: Mapping[str, str]) -> Response:
     """GET /calendars/{id}."""
-    return call.answer({"calendar": wire.calendar(call.location, _known(call, names["calendar"]))})
+    return call.answer({"calendar": wire.calendar(call.location, call.calendar(names["calendar"]))})
 
 
 def list_groups(call: GhlCall, request: Request, _: Mapping[str, str]) -> Response:
@@ -74,7 +69,7 @@ def list_groups(call: GhlCall, request: Request, _: Mapping[str, str]) -> Respon
 def free_slots(call: GhlCall, request: Request, names: Mapping[str, str]) -> Response:
     """GET /calendars/{id}/free-slots: by local date, 31 days at most, a trace id beside."""
     known_query(request, ("startDate", "endDate", "timezone", "userId", "userIds"))
-    calendar = _known(call, names["calendar"])
+    calendar = call.calendar(names["calendar"])
     start = from_epoch_ms(milliseconds(request, "startDate"))
     end = from_epoch_ms(milliseconds(request, "endDate"))
     if end < start:
@@ -128,47 +123,6 @@ def get_location(call: GhlCall, _: Request, names: Mapping[str, str]) -> Respons
     """GET /locations/{id}."""
     call.own(names["location"])
     return call.answer({"location": wire.place(call.location)})
-
-
-def list_notes(call: GhlCall, request: Request, names: Mapping[str, str]) -> Response:
-    """GET /calendars/appointments/{id}/notes: 20 at most, both keys needed."""
-    known_query(request, ("limit", "offset"))
-    limit, offset = milliseconds(request, "limit"), milliseconds(request, "offset")
-    if limit > 20:
-        raise unprocessable("limit must not be greater than 20")
-    event = _event(call, names["event"])
-    rows = [row for row in call.location.notes.values() if row.appointment == event]
-    shown = [wire.note(call.location, row) for row in rows[offset : offset + limit]]
-    return call.answer({"notes": shown, "hasMore": len(rows) > offset + limit})
-
-
-def create_note(call: GhlCall, request: Request, names: Mapping[str, str]) -> Response:
-    """POST /calendars/appointments/{id}/notes."""
-    body = body_of(request)
-    fields(body, {"body": str, "userId": str}, required=("body",))
-    location = call.location
-    row = GhlNote(
-        id=location.ids.ghl(),
-        appointment=_event(call, names["event"]),
-        body=body["body"],
-        user=body.get("userId"),
-        added=location.stamp(),
-    )
-    location.notes[row.id] = row
-    return call.answer({"note": wire.note(location, row)}, 201)
-
-
-def _event(call: GhlCall, event: str) -> str:
-    if event not in call.location.appointments:
-        raise refusal(404, "Appointment not found")
-    return event
-
-
-def _known(call: GhlCall, calendar: str) -> GhlCalendar:
-    row = call.location.living_calendar(calendar)
-    if row is None:
-        raise refusal(400, NO_CALENDAR)
-    return row
 
 
 def _zone(name: str | None, default: ZoneInfo) -> ZoneInfo:

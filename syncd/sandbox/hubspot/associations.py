@@ -49,14 +49,13 @@ def put_pair(call: HubspotCall, request: Request, names: Mapping[str, str]) -> R
     table, other = call.table(names["type"]), call.table(names["to"])
     row, target = _ends(table, other, names)
     types = _json_list(request)
-    kinds = []
     for item in types:
         try:
             kind, category = int(item["associationTypeId"]), item["associationCategory"]
         except (KeyError, TypeError, ValueError) as error:
             raise invalid("Invalid input JSON: association types are needed") from error
-        kinds.append(linked_to(call, table, target.id, kind, category)[2])
-    if not kinds:
+        linked_to(call, table, target.id, kind, category)
+    if not types:
         raise invalid("Invalid input JSON: at least one association type is needed")
     call.portal.link(table.type_id, row.id, other.type_id, target.id)
     labels = {

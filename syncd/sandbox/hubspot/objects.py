@@ -11,6 +11,7 @@ from syncd.sandbox.http import Response
 from syncd.sandbox.hubspot import wire
 from syncd.sandbox.hubspot.call import size, texts
 from syncd.sandbox.hubspot.errors import Problem, invalid, invalid_values, not_found, refusal
+from syncd.sandbox.hubspot.merging import merged
 from syncd.sandbox.hubspot.portal import ASSOCIATION_TYPES
 from syncd.sandbox.hubspot.records import APP
 
@@ -101,7 +102,7 @@ def merge_records(call: HubspotCall, request: Request, names: Mapping[str, str])
     both = [str(body.get(key)) for key in keys]
     if any(table.living(record) is None for record in both):
         raise not_found()
-    row = table.rows[call.portal.merged(table, *both)]
+    row = table.rows[merged(call.portal, table, *both)]
     return Response(payload=wire.record(table, row))
 
 
@@ -152,7 +153,7 @@ def unique(table: ObjectTable, name: str) -> None:
 
 def creatable(
     call: HubspotCall, table: ObjectTable, body: JsonObject
-) -> tuple[dict[str, str], list[tuple[str, str, int]]]:
+) -> tuple[dict[str, str], list[tuple[str, str]]]:
     """The checked values and associations that a body describes, or a refusal."""
     values = texts(body.get("properties") or {})
     kept, problems = table.checked(values)
@@ -173,8 +174,8 @@ def made(call: HubspotCall, table: ObjectTable, body: JsonObject) -> HubspotReco
     """Creates what a body describes, or refuses it whole."""
     kept, targets = creatable(call, table, body)
     row = call.portal.make(table, kept, APP)
-    for to_type, other, kind in targets:
-        call.portal.link(table.type_id, row.id, to_type, other, kind)
+    for to_type, other in targets:
+        call.portal.link(table.type_id, row.id, to_type, other)
     return row
 
 
@@ -232,7 +233,7 @@ def _new_contact(call: HubspotCall, table: ObjectTable, values: Mapping[str, str
         raise invalid(f"{email} is on the list of addresses that must not be added again")
 
 
-def _target(call: HubspotCall, table: ObjectTable, item: Any) -> tuple[str, str, int]:
+def _target(call: HubspotCall, table: ObjectTable, item: Any) -> tuple[str, str]:
     try:
         target = str(item["to"]["id"])
         (kind,) = item["types"]
@@ -245,7 +246,7 @@ def _target(call: HubspotCall, table: ObjectTable, item: Any) -> tuple[str, str,
 
 def linked_to(
     call: HubspotCall, table: ObjectTable, target: str, type_id: int, category: str
-) -> tuple[str, str, int]:
+) -> tuple[str, str]:
     """The other end of an association by its type id, checked."""
     ends = {(a, kind): b for (a, b), kind in ASSOCIATION_TYPES.items()}
     to_type = ends.get((table.type_id, type_id))
@@ -256,4 +257,4 @@ def linked_to(
     row = call.table(to_type).living(target)
     if row is None:
         raise not_found(f"No {to_type} with ID {target} exists")
-    return to_type, row.id, type_id
+    return to_type, row.id

@@ -6,10 +6,11 @@ its tables, owners, pipelines and associations.
 
 from __future__ import annotations
 
-from copy import deepcopy
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from syncd.sandbox.hubspot.merging import merged
+from syncd.sandbox.hubspot.pipelines import default_pipeline, offer_stages
 from syncd.sandbox.hubspot.records import (
     APPOINTMENTS,
     CONTACTS,
@@ -18,7 +19,6 @@ from syncd.sandbox.hubspot.records import (
     Origin,
     Owner,
     Pipeline,
-    Stage,
 )
 from syncd.sandbox.hubspot.schema import (
     PropertyDef,
@@ -32,6 +32,8 @@ from syncd.sandbox.moments import instant, iso_ms
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from syncd.sandbox.ids import Ids
+    from syncd.sandbox.settings import SandboxSettings
     from syncd.sandbox.surroundings import Surroundings
 
 ASSOCIATION_TYPES = {(APPOINTMENTS, CONTACTS): 906, (CONTACTS, APPOINTMENTS): 907}
@@ -51,7 +53,7 @@ class HubspotPortal:
         self._around = around
         self.owners: dict[str, Owner] = {}
         self.pipelines: dict[str, list[Pipeline]] = {
-            APPOINTMENTS: [_default_pipeline(around.settings().hubspot_status)],
+            APPOINTMENTS: [default_pipeline(around.settings().hubspot_status)],
             CONTACTS: [],
         }
         self.appointments = ObjectTable(
@@ -72,7 +74,7 @@ class HubspotPortal:
         self.required: set[str] = set()
         """Properties that this account's rules ask for on creation, from 2026-09 on."""
         self.blocklist: set[str] = set()
-        self.refresh_pipelines()
+        offer_stages(self.appointments.definitions, self.pipelines[APPOINTMENTS])
 
     # What a person does with appointments.
 
@@ -94,13 +96,13 @@ class HubspotPortal:
     def edit(self, record: str, **properties: Any) -> None:
         """Changes properties of an appointment; None or "" clears one."""
         with self._around.lock:
-            row = self._living(self.appointments, record)
+            row = self.living(self.appointments, record)
             self.appointments.write(row, self._valid(self.appointments, properties, row.id), PERSON)
 
     def archive(self, record: str) -> None:
         """Moves an appointment to the recycling bin."""
         with self._around.lock:
-            self.appointments.archive(self._living(self.appointments, record))
+            self.appointments.archive(self.living(self.appointments, record))
 
     def restore(self, record: str) -> None:
         """Restores an appointment from the bin, as only the web pages can.
@@ -113,13 +115,13 @@ class HubspotPortal:
             if row is None:
                 raise KeyError(record)
             self.appointments.restore(row)
-            if not self._around.settings().restore_associations:
+            if not self.settings.restore_associations:
                 self.unlink_all(row)
 
     def merge(self, primary: str, secondary: str) -> str:
         """Merges two appointments; returns the survivor's id, normally a new one."""
         with self._around.lock:
-            return self.merged(self.appointments, primary, secondary)
+            return merged(self, self.appointments, primary, secondary)
 
     def gdpr_delete(self, record: str) -> None:
         """Removes an appointment for good, without a trace in the bin."""
@@ -173,20 +175,20 @@ class HubspotPortal:
     def edit_contact(self, contact: str, **properties: Any) -> None:
         """Changes a contact."""
         with self._around.lock:
-            row = self._living(self.people, contact)
+            row = self.living(self.people, contact)
             self.people.write(row, self._valid(self.people, properties, row.id), PERSON)
 
     def archive_contact(self, contact: str) -> None:
         """Deletes a contact; its associations go with it."""
         with self._around.lock:
-            row = self._living(self.people, contact)
+            row = self.living(self.people, contact)
             self.unlink_all(row)
             self.people.archive(row)
 
     def merge_contacts(self, primary: str, secondary: str) -> str:
         """Merges two contacts; returns the survivor's id."""
         with self._around.lock:
-            return self.merged(self.people, primary, secondary)
+            return merged(self, self.people, primary, secondary)
 
     def get_contact(self, contact: str) -> HubspotRecord:
         """A copy of a contact, archived ones included; an old id finds the survivor."""
@@ -253,19 +255,30 @@ class HubspotPortal:
         """All tables."""
         return self.appointments, self.people
 
-    def link(self, from_type: str, one: str, to_type: str, other: str, kind: int = 0) -> None:
+    def link(self, from_type: str, one: str, to_type: str, other: str) -> None:
         """Associates two living records, in both directions.
 
         Raises:
             KeyError: one of them does not exist.
         """
-        rows = {from_type: self._living(self._at(from_type), one)}
-        rows[to_type] = self._living(self._at(to_type), other)
-        for source, target in ((from_type, to_type), (to_type, from_type)):
-            kinds = rows[source].links.setdefault(target, {}).setdefault(rows[target].id, set())
-            kinds.add(ASSOCIATION_TYPES[source, target])
-        if kind and kind != ASSOCIATION_TYPES[from_type, to_type]:
-            rows[from_type].links[to_type][rows[to_type].id].add(kind)
+        row, target = self.living(self._at(from_type), one), self.living(self._at(to_type), other)
+        self.join(from_type, row, to_type, target)
+
+    def join(self, from_type: str, row: HubspotRecord, to_type: str, target: HubspotRecord) -> None:
+        """Associates two records, archived or not."""
+        for kind, one, to, other in (
+            (ASSOCIATION_TYPES[from_type, to_type], row, to_type, target),
+            (ASSOCIATION_TYPES[to_type, from_type], target, from_type, row),
+        ):
+            one.links.setdefault(to, {}).setdefault(other.id, set()).add(kind)
+
+    def linked(self, row: HubspotRecord) -> list[tuple[str, HubspotRecord]]:
+        """The records that a record is associated with, archived ones included, by type."""
+        return [
+            (target, self._at(target).rows[other])
+            for target, others in row.links.items()
+            for other in others
+        ]
 
     def unlink(self, from_type: str, one: str, to_type: str, other: str) -> None:
         """Removes every association between two records; none is no mistake."""
@@ -289,64 +302,27 @@ class HubspotPortal:
                         back.pop(row.id, None)
         row.links = {}
 
-    def merged(self, table: ObjectTable, primary: str, secondary: str) -> str:
-        """Merges two living records of a table; both old ids lead to the survivor."""
-        first, second = self._living(table, primary), self._living(table, secondary)
-        new_id = first.id if self._keeps_id() else self._around.ids.hubspot(table.plural)
-        row = HubspotRecord(
-            id=new_id,
-            created=min(first.created, second.created),
-            updated=table.stamp(),
-            properties=_merged_properties(first, second),
-            history={**deepcopy(second.history), **deepcopy(first.history)},
-        )
-        links = [
-            (target, other)
-            for old in (first, second)
-            for target in old.links
-            for other in old.links[target]
-        ]
-        for old in (first, second):
-            self.unlink_all(old)
-            table.forget(old)
-        table.adopt(row)
-        if table.is_contacts:
-            table.claim_emails(row)
-        table.survivors = {
-            key: new_id if value in (first.id, second.id) else value
-            for key, value in table.survivors.items()
-        } | {old: new_id for old in (first.id, second.id) if old != new_id}
-        for target, other in links:
-            self.link(table.type_id, new_id, target, other)
-        return new_id
-
-    def refresh_pipelines(self) -> None:
-        """Brings the options of the pipeline properties up to the pipelines."""
-        definitions = self.appointments.definitions
-        pipelines = self.pipelines[APPOINTMENTS]
-        definitions["hs_pipeline"].options = [
-            option_of({"label": row.label, "value": row.id}) for row in pipelines
-        ]
-        definitions["hs_pipeline_stage"].options = [
-            option_of({"label": stage.label, "value": stage.id})
-            for row in pipelines
-            for stage in row.stages
-        ]
-
     def make(self, table: ObjectTable, values: Mapping[str, str], origin: Origin) -> HubspotRecord:
         """Makes a record of checked values, with what the account adds by itself."""
         return table.create(self._with_defaults(table, values), origin)
 
     def _with_defaults(self, table: ObjectTable, values: Mapping[str, str]) -> dict[str, str]:
         """What a new record gets by itself: on an account that works by stages, the first."""
-        if table.is_contacts or self._around.settings().hubspot_status != "pipeline":
+        if table.is_contacts or self.settings.hubspot_status != "pipeline":
             return dict(values)
         pipeline = self.pipelines[APPOINTMENTS][0]
         stage = {"hs_pipeline": pipeline.id, "hs_pipeline_stage": pipeline.stages[0].id}
         return stage | dict(values)
 
-    def _keeps_id(self) -> bool:
-        return self._around.settings().merge_keeps_primary_id
+    @property
+    def settings(self) -> SandboxSettings:
+        """The settings of the world."""
+        return self._around.settings()
+
+    @property
+    def ids(self) -> Ids:
+        """The ids of the world."""
+        return self._around.ids
 
     def _is_owner(self, owner: str) -> bool:
         found = self.owners.get(owner)
@@ -358,7 +334,8 @@ class HubspotPortal:
             raise KeyError(type_id)
         return found
 
-    def _living(self, table: ObjectTable, record: str) -> HubspotRecord:
+    def living(self, table: ObjectTable, record: str) -> HubspotRecord:
+        """A living record. Raises KeyError where there is none."""
         row = table.living(record)
         if row is None:
             raise KeyError(record)
@@ -378,28 +355,3 @@ def _text(value: Any) -> str:
     if value is None:
         return ""
     return iso_ms(instant(value)) if isinstance(value, datetime) else str(value)
-
-
-def _merged_properties(first: HubspotRecord, second: HubspotRecord) -> dict[str, str]:
-    values = {**second.properties, **first.properties}
-    before = [row.properties.get("hs_merged_object_ids", "") for row in (first, second)]
-    ids = [part for text in before for part in text.split(";") if part]
-    values["hs_merged_object_ids"] = ";".join([*ids, first.id, second.id])
-    emails = {second.properties.get("email"), *_additional(first), *_additional(second)}
-    others = sorted(email for email in emails if email and email != values.get("email"))
-    if others:
-        values["hs_additional_emails"] = ";".join(others)
-    return values
-
-
-def _additional(row: HubspotRecord) -> list[str]:
-    return [part for part in row.properties.get("hs_additional_emails", "").split(";") if part]
-
-
-def _default_pipeline(kind: str) -> Pipeline:
-    # Observed labels of one account that keeps its status in stages; ids differ per account.
-    labels = ("Still Working", "Completed", "Canceled", "Sale")
-    if kind != "pipeline":
-        labels = ("Scheduled", "Completed", "Cancelled", "No show")
-    stages = [Stage(id=str(981_000_000 + n), label=label) for n, label in enumerate(labels)]
-    return Pipeline(id="980000000", label="Appointments pipeline", stages=stages)

@@ -1,0 +1,277 @@
+"""Reading HighLevel's JSON, whatever it holds: pure readers, no world."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from syncd.core.model import Appointment, Flaw, Group, Series, Snapshot
+from syncd.ports.provider import Order, OrderKind
+from syncd.providers.ghl import mapping, protocol, wire
+from syncd.providers.ghl.mapping import Place
+from syncd.providers.ghl.moments import is_ambiguous, milliseconds, parse, with_offset
+from syncd.providers.message import Response
+
+ZURICH = ZoneInfo("Europe/Zurich")
+PLACE = Place(
+    location="loc",
+    zone=ZURICH,
+    timezone="Europe/Zurich",
+    extra_fields={"raw_status": "appointmentStatus", "series": "isRecurring", "who": "users"},
+)
+NOON = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
+
+ROW = {
+    "id": "e1",
+    "calendarId": "c1",
+    "locationId": "loc",
+    "contactId": "p1",
+    "title": "Check-up",
+    "appointmentStatus": "confirmed",
+    "startTime": "2026-07-01T14:00:00+02:00",
+    "endTime": "2026-07-01T14:30:00+02:00",
+    "dateUpdated": "2026-06-01T10:00:00.123Z",
+}
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.text(max_size=20)
+    | st.sampled_from(["2026-07-01T14:00:00+02:00", "9999-12-31T23:59:59Z", "1970-01-01 00:00:00"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from([*ROW, "userId", "slots", "email"]), inner, max_size=4)
+    ),
+    max_leaves=8,
+)
+KEYS = (
+    *ROW,
+    *("appoinmentStatus", "assignedUserId", "address", "description", "dateAdded", "deleted"),
+    *("masterEventId", "rrule", "isRecurring", "createdBy", "users"),
+)
+
+
+def shown(**changes: object) -> Appointment:
+    return snapshot(**changes).appointment
+
+
+def snapshot(**changes: object) -> Snapshot:
+    event = wire.event(ROW | changes)
+    assert event is not None
+    return mapping.snapshot(event, PLACE)
+
+
+@given(row=st.dictionaries(st.sampled_from(KEYS), JSON))
+@example(row={"id": "x", "startTime": "0001-01-01T00:00:00+23:59", "endTime": 10**20})
+@example(row={"id": True})
+@example(row={"id": "x", "startTime": "\ud800", "title": ["a"]})
+def test_no_event_crashes_the_reader(row: dict[str, object]) -> None:
+    for event in (wire.event(row), wire.enveloped({"appointment": row})):
+        if event is not None:
+            read = mapping.snapshot(event, PLACE)
+            assert read.id
+            assert all(
+                each is None or each.tzinfo is UTC
+                for each in (read.appointment.start, read.appointment.end)
+            )
+
+
+@given(payload=JSON)
+def test_no_answer_crashes_any_reader(payload: object) -> None:
+    for read in (
+        wire.enveloped,
+        wire.events,
+        wire.calendars,
+        wire.location,
+        wire.users,
+        wire.contact,
+        wire.contacts,
+        wire.duplicate_of,
+        wire.slots,
+    ):
+        for body in (payload, {"events": payload, "contact": payload, "calendars": payload}):
+            read(body)
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 422])
+@given(payload=JSON, text=st.text(max_size=40))
+def test_no_refusal_crashes_the_reader(status: int, payload: object, text: str) -> None:
+    answer = Response(status=status, payload=payload, text=text)
+    assert str(protocol.refusal(protocol.get_event("x"), answer, location="loc"))
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        ("2026-07-01T14:00:00+02:00", NOON),
+        ("2026-07-01T12:00:00Z", NOON),
+        ("2026-07-01T12:00:00.999Z", NOON),
+        ("2026-07-01T17:30:00+05:30", NOON),
+        ("2026-07-01 14:00:00", NOON),
+        ("2026-07-01T14:00:00", NOON),
+        (1782907200000, NOON),
+        ("1782907200000", NOON),
+        ("not a time", None),
+        ("", None),
+        (None, None),
+        (True, None),
+        ({}, None),
+        (float("inf"), None),
+    ],
+)
+def test_every_format_of_one_instant_is_the_same_instant(
+    raw: object, expected: datetime | None
+) -> None:
+    """Lists, stamps, examples, a contact's appointments and queries all write it otherwise."""
+    assert parse(raw, ZURICH) == expected
+
+
+@given(
+    moment=st.datetimes(
+        min_value=datetime(1971, 1, 1),  # noqa: DTZ001 - the zone comes next
+        max_value=datetime(2100, 1, 1),  # noqa: DTZ001
+        timezones=st.just(UTC),
+    ),
+    zone=st.sampled_from(
+        ["Europe/Zurich", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu"]
+    ),
+)
+def test_what_is_written_with_an_offset_reads_back_as_the_same_instant(
+    moment: datetime, zone: str
+) -> None:
+    moment = moment.replace(microsecond=0)
+    place = ZoneInfo(zone)
+    assert parse(with_offset(moment, place), ZURICH) == moment
+    assert parse(milliseconds(moment), ZURICH) == moment
+
+
+def test_only_local_times_of_the_repeated_hour_are_ambiguous() -> None:
+    assert is_ambiguous("2026-10-25 02:30:00", ZURICH)
+    assert not is_ambiguous("2026-10-25 03:30:00", ZURICH)
+    assert not is_ambiguous("2026-10-25T02:30:00+02:00", ZURICH)
+    assert not is_ambiguous(None, ZURICH)
+
+
+def test_the_misspelt_status_is_tolerated_and_the_right_one_wins() -> None:
+    assert shown(appointmentStatus=None, appoinmentStatus="noshow").status == "noshow"
+    assert shown(appointmentStatus="showed", appoinmentStatus="noshow").status == "showed"
+
+
+def test_newer_words_for_a_status_are_read_as_the_known_ones() -> None:
+    assert shown(appointmentStatus="completed").status == "showed"
+    assert shown(appointmentStatus="active").status == "confirmed"
+    assert shown(appointmentStatus="rescheduled").status == "rescheduled"
+
+
+def test_keys_that_the_description_calls_required_may_be_missing() -> None:
+    event = wire.event({"id": "e1"})
+    assert event is not None
+    read = mapping.snapshot(event, PLACE, calendar="c9")
+    assert read.appointment == Appointment(extras=(("raw_status", ""), ("series", ""), ("who", "")))
+    assert (read.calendar, read.location_id, read.contacts) == ("c9", "loc", ())
+    assert [flaw.reason for flaw in read.flaws] == ["missing_time"]
+
+
+def test_a_part_that_cannot_be_understood_is_a_flaw_of_its_group() -> None:
+    read = snapshot(description={"a": 1}, endTime="tomorrow")
+    assert {(flaw.group, flaw.reason) for flaw in read.flaws} == {
+        (Group.DESCRIPTION, "unreadable"),
+        (Group.TIME, "unreadable"),
+    }
+    assert read.appointment.title == "Check-up"
+    assert isinstance(read.flaws[0], Flaw)
+
+
+def test_texts_are_compared_trimmed_and_with_one_kind_of_line_end() -> None:
+    assert shown(description=" a\r\nb ").description == "a\nb"
+
+
+def test_a_series_is_told_by_the_master_or_by_the_shape_of_the_id() -> None:
+    assert snapshot(masterEventId="m1").series == Series(master="m1")
+    assert snapshot(id="m1_1729821600000_1800").series == Series(master="m1")
+    assert snapshot(id="m_1_1729821600000_1800").series == Series(master="m_1")
+    assert snapshot(id="plain_id").series is None
+
+
+def test_an_instance_with_a_rule_is_no_master() -> None:
+    for row, master in (
+        (ROW | {"rrule": "RRULE:FREQ=DAILY"}, True),
+        (ROW | {"rrule": "RRULE:FREQ=DAILY", "masterEventId": "m"}, False),
+        (ROW | {"isRecurring": True}, False),
+    ):
+        event = wire.event(row)
+        assert event is not None
+        assert mapping.is_master(event) is master
+
+
+def test_further_fields_are_read_by_their_key() -> None:
+    extras = dict(shown(isRecurring=True, users=["u1"]).extras)
+    assert extras == {"raw_status": "confirmed", "series": "true", "who": ""}
+
+
+def test_further_fields_are_written_by_their_key() -> None:
+    place = Place(location="loc", zone=ZURICH, extra_fields={"where": "meetingLocationType"})
+    wanted = Appointment(start=NOON, contact="p1", extras=(("other", "x"), ("where", "phone")))
+    order = Order(key="k", kind=OrderKind.CREATE, wanted=wanted, calendar="c1")
+    assert mapping.booking(order, place)["meetingLocationType"] == "phone"
+    assert "other" not in mapping.booking(order, place)
+    body = mapping.changes(order, Appointment(), {"x:where"}, place)
+    assert body["meetingLocationType"] == "phone"
+
+
+def test_notes_are_never_written() -> None:
+    """They are accepted and dropped without a word."""
+    wanted = Appointment(start=NOON, end=NOON + timedelta(hours=1), contact="p1", description="d")
+    order = Order(key="k", kind=OrderKind.CREATE, wanted=wanted, calendar="c1")
+    assert "notes" not in mapping.booking(order, PLACE)
+    assert "rrule" not in mapping.booking(order, PLACE)
+
+
+def test_a_slot_list_leaves_out_what_is_no_date() -> None:
+    offered = wire.slots(
+        {
+            "2026-07-01": {"slots": ["2026-07-01T14:00:00+02:00", 5]},
+            "2026-07-02": {"slots": []},
+            "traceId": "abc",
+        }
+    )
+    assert offered == ["2026-07-01T14:00:00+02:00"]
+
+
+def test_a_calendars_length_and_team_are_read_as_they_come() -> None:
+    rows = wire.calendars(
+        {
+            "calendars": [
+                {
+                    "id": "c1",
+                    "isActive": False,
+                    "slotDuration": 1.5,
+                    "slotDurationUnit": "hours",
+                    "teamMembers": [{"userId": "u1"}, {"userId": "u2", "isPrimary": True}, {}],
+                },
+                {"id": "c2", "openHours": {}, "slotDuration": "x"},
+                {"name": "without an id"},
+            ]
+        }
+    )
+    assert rows is not None
+    first, second = (mapping.calendar(row) for row in rows)
+    assert (first.active, first.slot_minutes, first.team) == (False, 90, ("u1", "u2"))
+    assert first.primary == "u2"
+    assert (second.active, second.slot_minutes, second.team) == (True, 30, ())
+
+
+def test_a_refusal_in_a_list_and_one_in_a_text_read_alike() -> None:
+    call = protocol.create_event({})
+    for message in (
+        ["The user id not part of calendar team."],
+        "The user id not part of calendar team.",
+    ):
+        error = protocol.refusal(call, Response(status=422, payload={"message": message}))
+        assert getattr(error, "reason", "") == "outside_team"

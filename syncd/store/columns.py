@@ -17,6 +17,8 @@ _MARK = "\ue000"
 """Opens an escape: this private character and four hexadecimal digits."""
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff\ue000]")
+_write_json = json.JSONEncoder(separators=(",", ":")).encode
+
 _ESCAPED = re.compile(_MARK + "([0-9a-f]{4})")
 
 
@@ -91,7 +93,7 @@ class Json(TypeDecorator[Any]):
     def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
         """Write it, ASCII only."""
         del dialect
-        return None if value is None else json.dumps(value, separators=(",", ":"))
+        return None if value is None else _write_json(value)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
         """Read it."""

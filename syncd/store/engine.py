@@ -19,7 +19,7 @@ from urllib.parse import quote
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
-from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from syncd.errors import StoreError
 from syncd.store.failures import place
@@ -60,10 +60,8 @@ def open_engine(url: str) -> Engine:
 
 
 def sqlite_path(engine: Engine) -> Path | None:
-    """The SQLite file of an engine; None in memory and on PostgreSQL."""
-    if engine.dialect.name != "sqlite" or _in_memory(engine.url):
-        return None
-    return Path(str(engine.url.database))
+    """The SQLite file of an engine; None on PostgreSQL."""
+    return Path(str(engine.url.database)) if engine.dialect.name == "sqlite" else None
 
 
 def make_file(path: Path) -> None:
@@ -111,20 +109,10 @@ def _parse(url: str) -> URL:
 # --- SQLite
 
 
-def _in_memory(url: URL) -> bool:
-    return url.database in {None, "", ":memory:"}
-
-
 def _open_sqlite(url: URL) -> Engine:
-    if _in_memory(url):
-        engine = create_engine(
-            url,
-            poolclass=StaticPool,
-            connect_args={"check_same_thread": False},
-            hide_parameters=True,
-        )
-    else:
-        engine = create_engine(url, creator=_connector(url), hide_parameters=True)
+    if url.database in {None, "", ":memory:"}:
+        raise StoreError("`store.url` names no file: write sqlite:///syncd.db")
+    engine = create_engine(url, creator=_connector(url), hide_parameters=True)
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine

@@ -59,7 +59,7 @@ _POSTGRES = (
 def place(url: URL) -> str:
     """What to call the store in a message: never with a password."""
     if url.get_backend_name() == "sqlite":
-        return f"the store {url.database or 'in memory'}"
+        return f"the store {url.database}"
     return f"the database {url.database} on {url.host or 'this machine'}"
 
 

@@ -18,6 +18,7 @@ from sqlalchemy import Engine
 
 from syncd.store import migrate
 from syncd.store.engine import open_engine
+from syncd.store.store import Store
 
 BACKENDS = ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
 
@@ -110,6 +111,13 @@ def store_engine(store_url: str) -> Iterator[Engine]:
     """An engine on a migrated store."""
     with opened(store_url) as engine:
         yield engine
+
+
+@pytest.fixture
+def store(store_url: str, standing_clock: StandingClock) -> Iterator[Store]:
+    """A migrated store, its clock standing."""
+    with Store(open_engine(store_url), standing_clock) as found:
+        yield found
 
 
 @pytest.fixture

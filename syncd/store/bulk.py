@@ -1,0 +1,85 @@
+"""Statements that SQLite and PostgreSQL spell differently: big sets of ids, upserts, new keys.
+
+The repositories use it. A set of ids travels as one value, an array or a JSON
+list, so that the statement's text is always the same, is prepared once, and no
+limit on parameters is ever met.
+"""
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Connection,
+    Table,
+    Text,
+    bindparam,
+    func,
+    select,
+    text,
+)
+from sqlalchemy import any_ as any_of
+from sqlalchemy.dialects import postgresql, sqlite
+
+from syncd.store.columns import storable
+
+Row = Mapping[str, Any]
+
+
+def among(
+    connection: Connection, column: Column[Any], values: Collection[str] | Collection[int]
+) -> ColumnElement[bool]:
+    """Whether a column of words or keys holds one of many values."""
+    plain = [storable(value) if isinstance(value, str) else value for value in values]
+    if connection.dialect.name == "sqlite":
+        held = func.json_each(json.dumps(plain)).table_valued("value")
+        return column.in_(select(held.c.value))
+    kind = BigInteger if plain and isinstance(plain[0], int) else Text
+    return column == any_of(bindparam(None, plain, type_=postgresql.ARRAY(kind)))
+
+
+def upsert(connection: Connection, table: Table, rows: Sequence[Row], *, by: Sequence[str]) -> None:
+    """Insert rows, or replace what stands under the same `by`; equal rows are left untouched."""
+    if not rows:
+        return
+    insert = sqlite.insert(table) if connection.dialect.name == "sqlite" else _postgres(table)
+    new = insert.excluded
+    changing = {name: new[name] for name in rows[0] if name not in by}
+    differs = [table.c[name].is_distinct_from(new[name]) for name in changing]
+    statement = insert.on_conflict_do_update(
+        index_elements=list(by), set_=changing, where=_any(differs)
+    )
+    connection.execute(statement, [dict(row) for row in rows])
+
+
+def new_keys(connection: Connection, table: Table, count: int) -> list[int]:
+    """Keys that no row of the table has or ever had; rows may be inserted under them.
+
+    They are known before the rows are written, so that a transaction can be
+    carried out again, under the same keys, when its connection was lost.
+    """
+    if connection.dialect.name == "sqlite":
+        # The transaction has the write lock: nobody else takes a key meanwhile.
+        last = connection.execute(
+            text("SELECT seq FROM sqlite_sequence WHERE name = :name"), {"name": table.name}
+        ).scalar()
+        return list(range((last or 0) + 1, (last or 0) + 1 + count))
+    drawn = connection.execute(
+        text("SELECT nextval(pg_get_serial_sequence(:name, 'id')) FROM generate_series(1, :count)"),
+        {"name": table.name, "count": count},
+    )
+    return list(drawn.scalars())
+
+
+def _postgres(table: Table) -> Any:
+    return postgresql.insert(table)
+
+
+def _any(conditions: Sequence[ColumnElement[bool]]) -> ColumnElement[bool]:
+    found = conditions[0]
+    for condition in conditions[1:]:
+        found |= condition
+    return found

@@ -1,0 +1,96 @@
+"""One database as the rest of the store uses it: short reads and writes that outlive a hiccup.
+
+`link_store`, `leases`, `ledger` and `overview` work on it. A PostgreSQL server
+that restarts, drops a connection or refuses to serialise costs a wait, not a
+cycle: what was under way is done again, for up to `PATIENCE` seconds. Leaves
+out the transactions of a cycle, which `transaction` carries out again itself.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+from sqlalchemy import Connection, Engine
+
+from syncd.errors import StoreInterrupted
+from syncd.ports.clock import Clock
+from syncd.store.engine import reading
+from syncd.store.failures import explained
+
+PATIENCE = 30.0
+"""Seconds of waiting for a database that is away, all waits together."""
+
+_FIRST_WAIT = 0.1
+_LONGEST_WAIT = 5.0
+
+T = TypeVar("T")
+
+
+class Database:
+    """An engine, a clock, and the patience to try again."""
+
+    def __init__(self, engine: Engine, clock: Clock) -> None:
+        self.engine = engine
+        self.clock = clock
+        self._reading = reading(engine)
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether this is a file or memory of this machine."""
+        return self.engine.dialect.name == "sqlite"
+
+    def read(self, ask: Callable[[Connection], T]) -> T:
+        """Ask something that stands alone.
+
+        Raises:
+            StoreError: the database cannot answer.
+        """
+
+        def once() -> T:
+            with explained(self.engine.url), self._reading.connect() as connection:
+                return ask(connection)
+
+        return self.patiently(once)
+
+    def write(self, act: Callable[[Connection], T]) -> T:
+        """One short transaction; done again where its connection broke before the commit.
+
+        Raises:
+            StoreError: the database cannot do it, or it is not known whether it did.
+        """
+
+        def once() -> T:
+            with self.connected() as connection:
+                done = act(connection)
+                connection.commit()
+                return done
+
+        return self.patiently(once)
+
+    @contextmanager
+    def connected(self) -> Iterator[Connection]:
+        """A connection whose transaction begins with its first statement.
+
+        Raises:
+            StoreError: whatever the database says against it.
+        """
+        with explained(self.engine.url), self.engine.connect() as connection:
+            yield connection
+
+    def patiently(self, act: Callable[[], T]) -> T:
+        """Do something again while the database is away or busy, with growing waits.
+
+        Raises:
+            StoreInterrupted: it was still away in the end.
+        """
+        wait, waited = _FIRST_WAIT, 0.0
+        while True:
+            try:
+                return act()
+            except StoreInterrupted:
+                # SQLite has waited in the statement itself, for longer than anything takes.
+                if self.is_sqlite or waited >= PATIENCE:
+                    raise
+            self.clock.sleep(wait)
+            waited += wait
+            wait = min(2 * wait, _LONGEST_WAIT)

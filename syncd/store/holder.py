@@ -1,0 +1,117 @@
+"""Which process holds a link, in words for a person, and whether it is provably dead.
+
+`leases` writes it down with the lease; `overview` and refused commits read it.
+A process is named by its machine, its number and when it started, so that a
+number that was given again is not taken for the old process.
+"""
+
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from syncd.store.tables import link as table
+
+_PROC = Path("/proc")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """A process that works, or worked, on a link."""
+
+    verb: str
+    """The command: run, sync-now, …"""
+    pid: int
+    host: str
+    machine: str = ""
+    """This boot of this machine, and this container of it; "" where that cannot be told."""
+    started: str = ""
+    """When the process started, in the kernel's count; "" where that cannot be told."""
+    since: str
+    """When it took the link, ISO 8601 UTC."""
+
+    def __str__(self) -> str:
+        """For a message: "syncd run, process 4711 on host web1, since …"."""
+        return f"syncd {self.verb}, process {self.pid} on host {self.host}, since {self.since}"
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it is, or was, a process of this machine, so that we can tell if it lives."""
+        if self.machine:
+            return self.machine == _machine()
+        return not _machine() and self.host == platform.node()
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether it is known to be gone; of another machine's process nothing is known."""
+        if not self.is_here:
+            return False
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return True
+        except PermissionError:
+            pass
+        return self.started != _started(self.pid)
+
+
+def this_process(verb: str, now: datetime) -> Holder:
+    """The process that runs this, as a holder."""
+    pid = os.getpid()
+    return Holder(
+        verb=verb,
+        pid=pid,
+        host=platform.node(),
+        machine=_machine(),
+        started=_started(pid),
+        since=now.isoformat(timespec="seconds"),
+    )
+
+
+def write(holder: Holder) -> dict[str, Any]:
+    """A holder as JSON."""
+    return asdict(holder)
+
+
+def read(stored: Mapping[str, Any] | None) -> Holder | None:
+    """The holder that `write` was given; unknown keys are passed over."""
+    if not stored:
+        return None
+    return Holder(
+        verb=stored.get("verb", "run"),
+        pid=stored.get("pid", 0),
+        host=stored.get("host", ""),
+        machine=stored.get("machine", ""),
+        started=stored.get("started", ""),
+        since=stored.get("since", ""),
+    )
+
+
+def read_holder(connection: Connection, link_id: int) -> str:
+    """Who holds a link, in words for a message."""
+    stored = connection.execute(select(table.c.holder).where(table.c.id == link_id)).scalar()
+    return str(read(stored) or "a process that has not written its name yet")
+
+
+def _machine() -> str:
+    """This boot and this process namespace: numbers mean the same only within both."""
+    try:
+        boot = (_PROC / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{boot}/{(_PROC / 'self/ns/pid').readlink()}"
+    except OSError:
+        return ""
+
+
+def _started(pid: int) -> str:
+    """The 22nd field of /proc/PID/stat (proc(5)); the second may hold blanks and brackets."""
+    try:
+        fields = (_PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    after_name = fields.rpartition(")")[2].split()
+    return after_name[19] if len(after_name) > 19 else ""

@@ -1,0 +1,134 @@
+"""What happened, as rows: the history of every write, and the cycles.
+
+`link_store` reads through these functions and `transaction` writes through
+them; each takes a connection and the link's key.
+"""
+
+from collections.abc import Collection, Iterable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, func, or_, select
+from sqlalchemy import Row as Result
+
+from syncd.core.model import Side
+from syncd.ports.store import CycleRow, HistoryEntry
+from syncd.store import tables
+from syncd.store.bulk import among, upsert
+from syncd.store.tables import history as table
+
+
+def add(connection: Connection, link_id: int, entries: Iterable[HistoryEntry]) -> None:
+    """Append to the history."""
+    rows = [
+        {
+            "link_id": link_id,
+            "at": entry.at,
+            "cycle": entry.cycle,
+            "side": entry.side.value,
+            "ghl_id": entry.ghl_id,
+            "hubspot_id": entry.hubspot_id,
+            "action": entry.action,
+            "field": entry.field,
+            "before": entry.before,
+            "after": entry.after,
+            "why": entry.why,
+            "pair_key": entry.pair_key,
+        }
+        for entry in entries
+    ]
+    connection.execute(table.insert(), rows)
+
+
+def history(
+    connection: Connection, link_id: int, record_id: str, cycle: str, limit: int
+) -> list[HistoryEntry]:
+    """Newest first; of one record (id of either side), one cycle, or all."""
+    found = select(table).where(table.c.link_id == link_id).order_by(table.c.id.desc())
+    if record_id:
+        found = found.where(or_(table.c.ghl_id == record_id, table.c.hubspot_id == record_id))
+    if cycle:
+        found = found.where(table.c.cycle == cycle)
+    if limit:
+        found = found.limit(limit)
+    return [_entry(row) for row in connection.execute(found)]
+
+
+def writes_since(
+    connection: Connection, link_id: int, at: datetime, pair_keys: Collection[int]
+) -> list[HistoryEntry]:
+    """The field writes to these pairs since then, oldest first."""
+    found = (
+        select(table)
+        .where(
+            table.c.link_id == link_id,
+            among(connection, table.c.pair_key, pair_keys),
+            table.c.at >= at,
+            table.c.field != "",
+        )
+        .order_by(table.c.id)
+    )
+    return [_entry(row) for row in connection.execute(found)]
+
+
+def removals_since(connection: Connection, link_id: int, at: datetime) -> int:
+    """Records that we removed since then; the fields of one removal count once."""
+    removed = (
+        select(table.c.cycle, table.c.side, table.c.ghl_id, table.c.hubspot_id)
+        # The condition has to stand there as the index has it.
+        .where(table.c.link_id == link_id, table.c.at >= at, tables.when_removing())
+        .distinct()
+        .subquery()
+    )
+    return connection.execute(select(func.count()).select_from(removed)).scalar_one()
+
+
+def _entry(row: Result[Any]) -> HistoryEntry:
+    return HistoryEntry(
+        id=row.id,
+        at=row.at,
+        cycle=row.cycle,
+        side=Side(row.side),
+        ghl_id=row.ghl_id,
+        hubspot_id=row.hubspot_id,
+        action=row.action,
+        field=row.field,
+        before=row.before,
+        after=row.after,
+        why=row.why,
+        pair_key=row.pair_key,
+    )
+
+
+# --- cycles
+
+
+def save_cycle(connection: Connection, link_id: int, row: CycleRow) -> None:
+    """Write down a finished cycle; one of the same name is replaced."""
+    stored = {
+        "link_id": link_id,
+        "cycle": row.cycle,
+        "kind": row.kind,
+        "started_at": row.started_at,
+        "finished_at": row.finished_at,
+        "outcome": row.outcome,
+        "report": dict(row.report),
+    }
+    upsert(connection, tables.cycle, [stored], by=("link_id", "cycle"))
+
+
+def cycles(connection: Connection, link_id: int, limit: int) -> list[CycleRow]:
+    """The last cycles, newest first."""
+    of_link = tables.cycle.c.link_id == link_id
+    found = select(tables.cycle).where(of_link).order_by(tables.cycle.c.id.desc()).limit(limit)
+    return [
+        CycleRow(
+            cycle=row.cycle,
+            kind=row.kind,
+            started_at=row.started_at,
+            finished_at=row.finished_at,
+            outcome=row.outcome,
+            report=row.report,
+        )
+        for row in connection.execute(found)
+    ]

@@ -1,0 +1,136 @@
+"""The store as one link sees it: `ports.store.LinkStore` over SQLAlchemy.
+
+`Store.link` makes one. Reads stand alone and take no lock; writes go through
+`begin`. A link that was never written to has no row, and everything of it
+reads as empty.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from typing import TypeVar
+
+from sqlalchemy import Connection, select
+
+from syncd.core.model import Pair, Side, Window
+from syncd.ports.store import CycleRow, Decision, HistoryEntry, Hold, Intent
+from syncd.store import facts, journal, pairs, waiting
+from syncd.store.database import Database
+from syncd.store.tables import link as table
+from syncd.store.transaction import SqlTransaction, ensure_link
+
+T = TypeVar("T")
+
+
+class SqlLinkStore:
+    """One link's share of the store.
+
+    With a `fence`, the number of the lease that the link is worked on under,
+    a transaction commits only while that lease holds.
+    """
+
+    def __init__(self, database: Database, name: str, *, fence: int | None = None) -> None:
+        self._database = database
+        self._name, self._fence = name, fence
+        self._link_id = 0
+
+    @contextmanager
+    def begin(self) -> Iterator[SqlTransaction]:
+        """One transaction: committed when the block ends, rolled back when it raises."""
+        transaction = SqlTransaction(self._database, self._name, self._fence)
+        try:
+            yield transaction
+            transaction.commit()
+        except BaseException:
+            transaction.rollback()
+            raise
+
+    def prints(self, side: Side, ids: Collection[str]) -> Mapping[str, str]:
+        """The agreed print (`essence.agreed_print`) by id; unknown ids are left out."""
+        return self._ask(lambda at, link: pairs.prints(at, link, side, ids)) if ids else {}
+
+    def pairs_by_id(self, side: Side, ids: Collection[str]) -> list[Pair]:
+        """Pairs whose record on that side has one of these ids."""
+        return self._ask(lambda at, link: pairs.by_id(at, link, side, ids)) if ids else []
+
+    def pairs_by_key(self, keys: Collection[int]) -> list[Pair]:
+        """Pairs by their key."""
+        return self._ask(lambda at, link: pairs.by_key(at, link, keys)) if keys else []
+
+    def expected(self, side: Side, window: Window) -> Mapping[str, int]:
+        """Ids on that side that a complete scan of the window must show → pair key."""
+        return self._ask(lambda at, link: pairs.expected(at, link, side, window))
+
+    def pairs_at(self, side: Side, spots: Collection[tuple[str, datetime]]) -> list[Pair]:
+        """Pairs whose record there is for one of these (contact, start); gone ones left out."""
+        return self._ask(lambda at, link: pairs.at(at, link, side, spots)) if spots else []
+
+    def count_pairs(self) -> int:
+        """How many pairs live: both records known and not removed."""
+        return self._ask(pairs.count)
+
+    def rotation(self, after: int, limit: int) -> list[tuple[int, str]]:
+        """The next (pair key, hubspot id) in key order after `after`; gone ones left out."""
+        return self._ask(lambda at, link: pairs.rotation(at, link, after, limit))
+
+    def intents(self) -> list[Intent]:
+        """Every intent whose outcome is not known, oldest first."""
+        return self._ask(waiting.intents)
+
+    def contact_pairs(self, side: Side, ids: Collection[str]) -> Mapping[str, str]:
+        """Known contacts: id on that side → id across."""
+        return self._ask(lambda at, link: facts.contact_pairs(at, link, side, ids)) if ids else {}
+
+    def holds(self) -> list[Hold]:
+        """What waits, oldest first."""
+        return self._ask(waiting.holds)
+
+    def cursor(self, name: str) -> str:
+        """A cursor's value, "" where it was never set."""
+        return self._ask(lambda at, link: facts.read_cursor(at, link, name))
+
+    def removals_since(self, at: datetime) -> int:
+        """Records that we removed since then (history entries with action `remove`)."""
+        return self._ask(lambda connection, link: journal.removals_since(connection, link, at))
+
+    def writes_since(self, at: datetime, pair_keys: Collection[int]) -> list[HistoryEntry]:
+        """The field writes to these pairs since then, oldest first."""
+        if not pair_keys:
+            return []
+        return self._ask(
+            lambda connection, link: journal.writes_since(connection, link, at, pair_keys)
+        )
+
+    def history(
+        self, record_id: str = "", *, cycle: str = "", limit: int = 0
+    ) -> list[HistoryEntry]:
+        """History, newest first; of one record (id of either side), one cycle, or all."""
+        return self._ask(lambda at, link: journal.history(at, link, record_id, cycle, limit))
+
+    def cycles(self, limit: int = 20) -> list[CycleRow]:
+        """The last cycles, newest first."""
+        return self._ask(lambda at, link: journal.cycles(at, link, limit))
+
+    def decisions(self) -> list[Decision]:
+        """What people decided and no cycle has carried out yet, oldest first."""
+        return self._ask(waiting.decisions)
+
+    def decide(self, kind: str, payload: Mapping[str, object], at: datetime) -> int:
+        """Queue a decision for the next cycle; gives its id."""
+
+        def act(connection: Connection) -> int:
+            link = ensure_link(connection, self._database, self._name)
+            return waiting.decide(connection, link, kind, payload, at)
+
+        return self._database.write(act)
+
+    def _ask(self, ask: Callable[[Connection, int], T]) -> T:
+        """Read something of this link; where it has no row yet, of none."""
+
+        def read(connection: Connection) -> T:
+            if not self._link_id:
+                found = select(table.c.id).where(table.c.name == self._name)
+                self._link_id = connection.execute(found).scalar() or 0
+            return ask(connection, self._link_id)
+
+        return self._database.read(read)

@@ -1,0 +1,264 @@
+"""Pairs as rows: what the engine searches by stands in columns, the rest as JSON.
+
+`link_store` reads through these functions and `transaction` writes through
+them; each takes a connection and the link's key, and does one statement.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Column, Connection, Select, bindparam, delete, false, func, select, update
+from sqlalchemy import Row as Result
+
+from syncd.core.essence import agreed_print
+from syncd.core.model import Appointment, Pair, Side, Window
+from syncd.errors import StoreError
+from syncd.store import codec
+from syncd.store.bulk import Row, among, new_keys
+from syncd.store.tables import pair as table
+
+_SCAN_FROM = 1000
+"""From so many ids on it is worth counting whether reading all of a link is cheaper."""
+
+_LOOKUP_COSTS = 3
+"""Looking one id up costs as much as passing over so many in the index (measured, SQLite)."""
+
+_WHOLE = select(
+    table.c.id,
+    table.c.ghl_id,
+    table.c.hubspot_id,
+    table.c.ghl,
+    table.c.hubspot,
+    table.c.version,
+    table.c.calendar,
+    table.c.series,
+    table.c.removal,
+    table.c.open_groups,
+    table.c.marked,
+    table.c.unmarkable,
+    table.c.owner_by_us,
+)
+
+
+def prints(
+    connection: Connection, link_id: int, side: Side, ids: Collection[str]
+) -> Mapping[str, str]:
+    """The agreed print by id; unknown ids are left out."""
+    record, agreed = _on(side, "id"), _on(side, "print")
+    found = select(record, agreed).where(table.c.link_id == link_id)
+    if _all_is_cheaper(connection, link_id, len(ids)):
+        wanted = ids if isinstance(ids, AbstractSet) else frozenset(ids)
+        rows = connection.execute(found)
+        return {name: agreed for name, agreed in rows if name in wanted}
+    return dict(connection.execute(found.where(among(connection, record, ids))).all())
+
+
+def by_id(connection: Connection, link_id: int, side: Side, ids: Collection[str]) -> list[Pair]:
+    """Pairs whose record on that side has one of these ids."""
+    found = _WHOLE.where(table.c.link_id == link_id, among(connection, _on(side, "id"), ids))
+    return _read(connection, found)
+
+
+def by_key(connection: Connection, link_id: int, keys: Collection[int]) -> list[Pair]:
+    """Pairs by their key."""
+    found = _WHOLE.where(table.c.link_id == link_id, among(connection, table.c.id, keys))
+    return _read(connection, found)
+
+
+def at(
+    connection: Connection, link_id: int, side: Side, spots: Collection[tuple[str, datetime]]
+) -> list[Pair]:
+    """Pairs whose record there is for one of these (contact, start); gone ones left out."""
+    contact = _on(side, "contact")
+    found = _WHOLE.where(
+        table.c.link_id == link_id,
+        among(connection, contact, {contact_id for contact_id, _ in spots}),
+        _on(side, "gone") == false(),
+    )
+    wanted = set(spots)
+    return [
+        each
+        for each in _read(connection, found)
+        if (shown := each.shown_on(side)).start is not None
+        and (shown.contact, shown.start) in wanted
+    ]
+
+
+def expected(connection: Connection, link_id: int, side: Side, window: Window) -> Mapping[str, int]:
+    """Ids on that side that start in the window and are not gone → pair key."""
+    record, start = _on(side, "id"), _on(side, "start")
+    found = select(record, table.c.id).where(
+        table.c.link_id == link_id,
+        _on(side, "gone") == false(),
+        start.between(window.since, window.until),
+        record.is_not(None),
+    )
+    return dict(connection.execute(found).all())
+
+
+def count(connection: Connection, link_id: int) -> int:
+    """How many pairs live."""
+    living = select(func.count()).where(
+        table.c.link_id == link_id,
+        table.c.hubspot_gone == false(),
+        table.c.ghl_gone == false(),
+        table.c.hubspot_id.is_not(None),
+        table.c.ghl_id.is_not(None),
+    )
+    return connection.execute(living).scalar_one()
+
+
+def rotation(connection: Connection, link_id: int, after: int, limit: int) -> list[tuple[int, str]]:
+    """The next (key, HubSpot id) after a key; gone ones left out."""
+    turn = (
+        select(table.c.id, table.c.hubspot_id)
+        .where(
+            table.c.link_id == link_id,
+            table.c.hubspot_gone == false(),
+            table.c.id > after,
+            table.c.hubspot_id.is_not(None),
+        )
+        .order_by(table.c.id)
+        .limit(limit)
+    )
+    return list(connection.execute(turn))
+
+
+# --- writing
+
+
+def with_keys(connection: Connection, pairs: Iterable[Pair]) -> list[Pair]:
+    """The same pairs, those without a key given one."""
+    given = list(pairs)
+    missing = sum(1 for each in given if not each.key)
+    keys = iter(new_keys(connection, table, missing) if missing else ())
+    return [each if each.key else replace(each, key=next(keys)) for each in given]
+
+
+def insert(connection: Connection, link_id: int, pairs: Sequence[Pair], now: datetime) -> None:
+    """Write new pairs, under the keys that they were given."""
+    _release(connection, link_id, pairs)
+    rows = [{"id": each.key, "link_id": link_id, **_row(each, now)} for each in pairs]
+    connection.execute(table.insert(), rows)
+
+
+def change(connection: Connection, link_id: int, pairs: Sequence[Pair], now: datetime) -> None:
+    """Write what known pairs have become.
+
+    Raises:
+        StoreError: one of them is not there any more.
+    """
+    _release(connection, link_id, pairs)
+    statement = update(table).where(
+        table.c.id == bindparam("its_key"), table.c.link_id == bindparam("its_link")
+    )
+    rows = [{"its_key": each.key, "its_link": link_id, **_row(each, now)} for each in pairs]
+    changed = connection.execute(statement, rows).rowcount
+    if changed != len(pairs):
+        raise StoreError(
+            f"{len(pairs) - changed} pairs are no longer in the store: something else wrote to "
+            "it meanwhile; run again, and `syncd rebuild` if this comes back"
+        )
+
+
+def drop(connection: Connection, link_id: int, keys: Collection[int]) -> None:
+    """Forget pairs."""
+    connection.execute(
+        delete(table).where(table.c.link_id == link_id, among(connection, table.c.id, keys))
+    )
+
+
+def _release(connection: Connection, link_id: int, pairs: Sequence[Pair]) -> None:
+    """Let records change hands among these pairs: who gives one up does so before it is taken.
+
+    Raises:
+        StoreError: a record is claimed that a pair outside of these has.
+    """
+    ours = {each.key for each in pairs}
+    for side in Side:
+        claims = {each.id_on(side): each.key for each in pairs if each.id_on(side)}
+        record = _on(side, "id")
+        standing = connection.execute(
+            select(record, table.c.id).where(
+                table.c.link_id == link_id, among(connection, record, claims)
+            )
+        )
+        losing = {key: name for name, key in standing if claims.get(name) != key}
+        if not losing:
+            continue
+        if strange := set(losing) - ours:
+            raise StoreError(
+                f"{side} record {losing[min(strange)]} would belong to two pairs: run again, and "
+                "`syncd rebuild` if this comes back"
+            )
+        freed = update(table).where(among(connection, table.c.id, losing)).values({record: None})
+        connection.execute(freed)
+
+
+def _row(pair: Pair, now: datetime) -> Row:
+    return {
+        "ghl_id": pair.ghl_id or None,
+        "hubspot_id": pair.hubspot_id or None,
+        "ghl": codec.write_appointment(pair.ghl),
+        "hubspot": codec.write_appointment(pair.hubspot),
+        **_drawn(pair, Side.GHL, pair.ghl),
+        **_drawn(pair, Side.HUBSPOT, pair.hubspot),
+        "version": pair.version,
+        "calendar": pair.calendar,
+        "series": codec.write_series(pair.series),
+        "removal": codec.write_removal(pair.removal),
+        "open_groups": sorted(pair.open) or None,
+        "marked": pair.marked,
+        "unmarkable": pair.unmarkable,
+        "owner_by_us": pair.owner_by_us.value if pair.owner_by_us else None,
+        "saved_at": now,
+    }
+
+
+def _drawn(pair: Pair, side: Side, shown: Appointment) -> Row:
+    """What is searched by on one side."""
+    return {
+        f"{side}_print": agreed_print(pair, side),
+        f"{side}_start": shown.start,
+        f"{side}_contact": shown.contact,
+        f"{side}_gone": pair.gone_on(side),
+    }
+
+
+# --- reading
+
+
+def _on(side: Side, name: str) -> Column[Any]:
+    return table.c[f"{side}_{name}"]
+
+
+def _all_is_cheaper(connection: Connection, link_id: int, asked: int) -> bool:
+    if asked < _SCAN_FROM:
+        return False
+    of_link = select(func.count()).where(table.c.link_id == link_id)
+    return connection.execute(of_link).scalar_one() < asked * _LOOKUP_COSTS
+
+
+def _read(connection: Connection, found: Select[Any]) -> list[Pair]:
+    return [_pair(row) for row in connection.execute(found)]
+
+
+def _pair(row: Result[Any]) -> Pair:
+    return Pair(
+        key=row.id,
+        ghl_id=row.ghl_id or "",
+        hubspot_id=row.hubspot_id or "",
+        ghl=codec.read_appointment(row.ghl),
+        hubspot=codec.read_appointment(row.hubspot),
+        version=row.version,
+        calendar=row.calendar,
+        series=codec.read_series(row.series),
+        removal=codec.read_removal(row.removal),
+        open=frozenset(row.open_groups or ()),
+        marked=row.marked,
+        unmarkable=row.unmarkable,
+        owner_by_us=Side(row.owner_by_us) if row.owner_by_us else None,
+    )

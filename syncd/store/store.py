@@ -1,0 +1,63 @@
+"""A whole store: the way to every link in it, and to the leases of this process.
+
+`bootstrap` makes one per process and closes it at the end.
+"""
+
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from sqlalchemy import Engine
+
+from syncd.ports.clock import Clock
+from syncd.store.database import Database
+from syncd.store.leases import Lease, Leases
+from syncd.store.link_store import SqlLinkStore
+from syncd.store.locks import FileLocks, LinkLock, SessionLocks
+
+
+class Store:
+    """All links of one database. Its tables have to be there: `migrate.check` sees to it."""
+
+    def __init__(self, engine: Engine, clock: Clock) -> None:
+        self._database = Database(engine, clock)
+        self._locks = _locks(engine)
+        self._leases = Leases(self._database, self._locks)
+
+    def link(self, name: str, lease: Lease | None = None) -> SqlLinkStore:
+        """One link's share; with its lease, what is written is fenced by it."""
+        return SqlLinkStore(self._database, name, fence=lease.fence if lease else None)
+
+    def acquire(self, name: str, verb: str, *, wait: bool = False) -> Lease:
+        """Take a link for this process; `verb` is the command that runs (run, sync-now, …).
+
+        With `wait`, a holder on another machine that may be dead is waited for
+        until its lease ends; a living one never is.
+
+        Raises:
+            LinkLocked: another syncd holds the link.
+            StoreError: the store cannot be used.
+        """
+        return self._leases.acquire(name, verb, wait=wait)
+
+    def close(self) -> None:
+        """Give up every lock and connection."""
+        self._locks.close()
+        self._database.engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _locks(engine: Engine) -> LinkLock:
+    if engine.dialect.name == "sqlite":
+        return FileLocks(Path(str(engine.url.database)))
+    return SessionLocks(engine)

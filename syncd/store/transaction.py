@@ -1,0 +1,205 @@
+"""The writes of one transaction, done again from the start when its connection is lost.
+
+`LinkStore.begin` makes one. Every write is carried out at once and remembered;
+when PostgreSQL drops the connection or refuses to serialise, all of them are
+done again on a new one, new pairs under the keys that they were given the
+first time. Whether a commit took effect whose answer was lost is told by a
+mark that it leaves in the link's row.
+
+The last thing before the commit is the fence: a program that lost its lease
+commits nothing.
+"""
+
+from collections.abc import Callable, Collection, Iterable
+from uuid import uuid4
+
+from sqlalchemy import Connection, select, update
+
+from syncd.core.model import ContactPair, Pair
+from syncd.errors import LinkLocked, StoreInterrupted
+from syncd.ports.store import CycleRow, HistoryEntry, Hold, Intent
+from syncd.store import facts, journal, pairs, waiting
+from syncd.store.bulk import upsert
+from syncd.store.database import Database
+from syncd.store.failures import explained
+from syncd.store.holder import read_holder
+from syncd.store.tables import link as table
+
+_Write = Callable[[Connection, int], None]
+
+
+class SqlTransaction:
+    """`ports.store.Transaction`; connects with its first write."""
+
+    def __init__(self, database: Database, name: str, fence: int | None) -> None:
+        self._database = database
+        self._name, self._fence = name, fence
+        self._connection: Connection | None = None
+        self._link_id = 0
+        self._done: list[_Write] = []
+        self._mark = uuid4().hex
+
+    # --- what the engine calls
+
+    def save_pairs(self, saved: Iterable[Pair]) -> list[Pair]:
+        """Insert pairs with key 0, update the others; gives them back with their keys."""
+        given = list(saved)
+        if not given:
+            return []
+        keyed: list[Pair] = []
+        self._do(lambda connection, _: keyed.extend(pairs.with_keys(connection, given)), once=True)
+        new = [after for before, after in zip(given, keyed, strict=True) if not before.key]
+        known = [pair for pair in given if pair.key]
+        now = self._database.clock.now()
+        # The known first: they may give up a record that a new pair takes.
+        if known:
+            self._do(lambda connection, link: pairs.change(connection, link, known, now))
+        if new:
+            self._do(lambda connection, link: pairs.insert(connection, link, new, now))
+        return keyed
+
+    def drop_pairs(self, keys: Collection[int]) -> None:
+        """Forget pairs (not their history)."""
+        if keys:
+            self._do(lambda connection, link: pairs.drop(connection, link, keys))
+
+    def open_intents(self, intents: Iterable[Intent]) -> None:
+        """Write intents down before their requests are sent."""
+        opened = list(intents)
+        if opened:
+            self._do(lambda connection, link: waiting.open_intents(connection, link, opened))
+
+    def close_intents(self, keys: Collection[str]) -> None:
+        """The outcome of these is known."""
+        if keys:
+            self._do(lambda connection, link: waiting.close_intents(connection, link, keys))
+
+    def save_contacts(self, found: Iterable[ContactPair]) -> None:
+        """Remember contacts that are one person; replaces what was known of either id."""
+        known = list(found)
+        if known:
+            self._do(lambda connection, link: facts.save_contacts(connection, link, known))
+
+    def replace_holds(self, holds: Iterable[Hold], *, judged: Collection[tuple[str, str]]) -> None:
+        """Write the holds of the judged records; those of theirs that are not given are let go."""
+        given = list(holds)
+        now = self._database.clock.now()
+        if given or judged:
+            self._do(
+                lambda connection, link: waiting.replace_holds(connection, link, given, judged, now)
+            )
+
+    def add_history(self, entries: Iterable[HistoryEntry]) -> None:
+        """Append to the history."""
+        added = list(entries)
+        if added:
+            self._do(lambda connection, link: journal.add(connection, link, added))
+
+    def set_cursor(self, name: str, value: str) -> None:
+        """Move a cursor, or remember any other short fact of the link by name."""
+        self._do(lambda connection, link: facts.set_cursor(connection, link, name, value))
+
+    def save_cycle(self, row: CycleRow) -> None:
+        """Write down a finished cycle."""
+        self._do(lambda connection, link: journal.save_cycle(connection, link, row))
+
+    def close_decisions(self, ids: Collection[int]) -> None:
+        """These decisions were carried out."""
+        now = self._database.clock.now()
+        if ids:
+            self._do(lambda connection, link: waiting.close_decisions(connection, link, ids, now))
+
+    # --- what LinkStore calls
+
+    def commit(self) -> None:
+        """Make it all true.
+
+        Raises:
+            LinkLocked: another syncd has the link by now; nothing was written.
+            StoreError: the database cannot do it; nothing was written.
+        """
+        if self._connection is None:
+            return
+        try:
+            with explained(self._database.engine.url):
+                self._seal_and_commit(self._connection)
+        except StoreInterrupted:
+            self._close()
+            self._database.patiently(self._commit_again)
+        self._close()
+
+    def rollback(self) -> None:
+        """Undo everything."""
+        self._close()
+
+    # --- the machinery
+
+    def _do(self, write: _Write, *, once: bool = False) -> None:
+        """Carry a write out now, and remember it; `once`: its outcome holds for every attempt."""
+        try:
+            self._carry_out(write)
+        except StoreInterrupted:
+            self._close()
+
+            def again() -> None:
+                self._close()
+                self._replay()
+                self._carry_out(write)
+
+            self._database.patiently(again)
+        if not once:
+            self._done.append(write)
+
+    def _carry_out(self, write: _Write) -> None:
+        with explained(self._database.engine.url):
+            write(self._connected(), self._link_id)
+
+    def _connected(self) -> Connection:
+        if self._connection is None:
+            self._connection = self._database.engine.connect()
+            self._link_id = ensure_link(self._connection, self._database, self._name)
+        return self._connection
+
+    def _replay(self) -> None:
+        for write in self._done:
+            self._carry_out(write)
+
+    def _commit_again(self) -> None:
+        """After a lost commit: see whether it took effect, else do everything again."""
+        self._close()
+        with explained(self._database.engine.url):
+            connection = self._connected()
+            at = select(table.c.last_commit).where(table.c.id == self._link_id)
+            if connection.execute(at).scalar() == self._mark:
+                return
+            self._replay()
+            self._seal_and_commit(connection)
+
+    def _seal_and_commit(self, connection: Connection) -> None:
+        if self._fence is not None or not self._database.is_sqlite:
+            # Last, so that the row is locked for a moment only: the lease is renewed in it.
+            ours = update(table).where(table.c.id == self._link_id)
+            if self._fence is not None:
+                ours = ours.where(table.c.fence == self._fence)
+            if connection.execute(ours.values(last_commit=self._mark)).rowcount == 0:
+                raise LinkLocked(self._name, read_holder(connection, self._link_id))
+        connection.commit()
+
+    def _close(self) -> None:
+        """Let the connection go; what was not committed is rolled back."""
+        if self._connection is not None:
+            with explained(self._database.engine.url):
+                self._connection.close()
+            self._connection = None
+
+
+def ensure_link(connection: Connection, database: Database, name: str) -> int:
+    """The key of a link; its row is made with the first thing that is written of it."""
+    found = select(table.c.id).where(table.c.name == name)
+    known: int | None = connection.execute(found).scalar()
+    if known is not None:
+        return known
+    row = {"name": name, "created_at": database.clock.now()}
+    upsert(connection, table, [row], by=("name",))
+    made: int = connection.execute(found).scalar_one()
+    return made

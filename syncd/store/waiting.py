@@ -1,0 +1,190 @@
+"""What waits, as rows: intents without an outcome, held records, decisions of people.
+
+`link_store` reads through these functions and `transaction` writes through
+them; each takes a connection and the link's key.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Row as Result
+
+from syncd.core.model import Side
+from syncd.ports.store import Decision, Hold, Intent, IntentKind
+from syncd.store import tables
+from syncd.store.bulk import Row, among, upsert
+
+_Name = tuple[str, str, str, str]
+"""What makes a hold the same hold: both ids, group and reason."""
+
+
+# --- intents
+
+
+def intents(connection: Connection, link_id: int) -> list[Intent]:
+    """Every intent whose outcome is not known, oldest first."""
+    table = tables.intent
+    found = select(table).where(table.c.link_id == link_id).order_by(table.c.id)
+    return [
+        Intent(
+            key=row.key,
+            side=Side(row.side),
+            kind=IntentKind(row.kind),
+            pair_key=row.pair_key,
+            created_at=row.created_at,
+            payload=row.payload,
+        )
+        for row in connection.execute(found)
+    ]
+
+
+def open_intents(connection: Connection, link_id: int, opened: Iterable[Intent]) -> None:
+    """Write intents down; one that is open under the same key is replaced."""
+    rows = [
+        {
+            "link_id": link_id,
+            "key": intent.key,
+            "side": intent.side.value,
+            "kind": intent.kind.value,
+            "pair_key": intent.pair_key,
+            "created_at": intent.created_at,
+            "payload": dict(intent.payload),
+        }
+        for intent in opened
+    ]
+    upsert(connection, tables.intent, rows, by=("link_id", "key"))
+
+
+def close_intents(connection: Connection, link_id: int, keys: Collection[str]) -> None:
+    """Their outcome is known."""
+    table = tables.intent
+    connection.execute(
+        delete(table).where(table.c.link_id == link_id, among(connection, table.c.key, keys))
+    )
+
+
+# --- holds
+
+
+def holds(connection: Connection, link_id: int) -> list[Hold]:
+    """What waits, oldest first."""
+    return [hold for _, hold in _holds(connection, link_id)]
+
+
+def replace_holds(
+    connection: Connection,
+    link_id: int,
+    given: Collection[Hold],
+    judged: Collection[tuple[str, str]],
+    now: datetime,
+) -> None:
+    """Write the holds of the judged records, let their others go; only differences are written."""
+    standing = {_name(hold): (key, hold) for key, hold in _holds(connection, link_id)}
+    wanted = {_name(hold): _aged(hold, standing, now) for hold in given}
+    records = set(judged)
+    over = [
+        key
+        for name, (key, hold) in standing.items()
+        if name not in wanted and (hold.ghl_id, hold.hubspot_id) in records
+    ]
+    table = tables.hold
+    if over:
+        connection.execute(delete(table).where(among(connection, table.c.id, over)))
+    changed = [
+        hold for name, hold in wanted.items() if name not in standing or standing[name][1] != hold
+    ]
+    rows = [_hold_row(link_id, hold) for hold in changed]
+    upsert(connection, table, rows, by=("link_id", "ghl_id", "hubspot_id", "group_key", "reason"))
+
+
+def _holds(connection: Connection, link_id: int) -> list[tuple[int, Hold]]:
+    table = tables.hold
+    found = select(table).where(table.c.link_id == link_id).order_by(table.c.since, table.c.id)
+    return [(row.id, _hold(row)) for row in connection.execute(found)]
+
+
+def _name(hold: Hold) -> _Name:
+    return (hold.ghl_id, hold.hubspot_id, hold.group, hold.reason)
+
+
+def _aged(hold: Hold, standing: Mapping[_Name, tuple[int, Hold]], now: datetime) -> Hold:
+    """A hold that goes on is held since it began."""
+    known = standing.get(_name(hold))
+    return replace(hold, since=known[1].since if known else hold.since or now)
+
+
+def _hold_row(link_id: int, hold: Hold) -> Row:
+    return {
+        "link_id": link_id,
+        "ghl_id": hold.ghl_id,
+        "hubspot_id": hold.hubspot_id,
+        "group_key": hold.group,
+        "reason": hold.reason,
+        "detail": hold.detail,
+        "since": hold.since,
+        "attempts": hold.attempts,
+        "retry_at": hold.retry_at,
+        "fingerprint": hold.fingerprint,
+        "starts_at": hold.starts_at,
+        "sides": dict(hold.values),
+    }
+
+
+def _hold(row: Result[Any]) -> Hold:
+    return Hold(
+        ghl_id=row.ghl_id,
+        hubspot_id=row.hubspot_id,
+        group=row.group_key,
+        reason=row.reason,
+        detail=row.detail,
+        since=row.since,
+        attempts=row.attempts,
+        retry_at=row.retry_at,
+        fingerprint=row.fingerprint,
+        starts_at=row.starts_at,
+        values=row.sides,
+    )
+
+
+# --- decisions
+
+
+def decisions(connection: Connection, link_id: int) -> list[Decision]:
+    """What people decided and no cycle has carried out yet, oldest first."""
+    table = tables.decision
+    found = (
+        select(table)
+        .where(table.c.link_id == link_id, table.c.closed_at.is_(None))
+        .order_by(table.c.id)
+    )
+    return [
+        Decision(id=row.id, kind=row.kind, made_at=row.made_at, payload=row.payload)
+        for row in connection.execute(found)
+    ]
+
+
+def decide(
+    connection: Connection, link_id: int, kind: str, payload: Mapping[str, object], at: datetime
+) -> int:
+    """Queue a decision; gives its id."""
+    made = connection.execute(
+        tables.decision.insert().returning(tables.decision.c.id),
+        {"link_id": link_id, "kind": kind, "made_at": at, "payload": dict(payload)},
+    )
+    key: int = made.scalar_one()
+    return key
+
+
+def close_decisions(
+    connection: Connection, link_id: int, ids: Collection[int], now: datetime
+) -> None:
+    """They were carried out."""
+    table = tables.decision
+    connection.execute(
+        update(table)
+        .where(table.c.link_id == link_id, among(connection, table.c.id, ids))
+        .values(closed_at=now)
+    )

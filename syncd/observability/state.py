@@ -1,0 +1,109 @@
+"""What a link can be like, in one word, and what that asks of a person.
+
+The scheduler decides the word, `health` reads it back, the page, `status` and
+the metrics show it. A closed set: a new state is a new line here, and every
+table below names all of them (a test counts).
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """The condition of a link, gravest first: the order in which links are listed."""
+
+    FAULT = "fault"
+    GONE = "gone"
+    REFUSED = "refused"
+    NOT_PREPARED = "not_prepared"
+    WAITING = "waiting"
+    GUARD = "guard"
+    LOCKED = "locked"
+    UNREACHABLE = "unreachable"
+    FAILED_WRITES = "failed_writes"
+    PAUSED = "paused"
+    STARTING = "starting"
+    OK = "ok"
+
+    @property
+    def code(self) -> int:
+        """The exit code that says the same (contract section 2)."""
+        return _CODES[self]
+
+    @property
+    def words(self) -> str:
+        """The state in words for a person."""
+        return _WORDS[self]
+
+    @property
+    def gravity(self) -> int:
+        """0 for the gravest."""
+        return list(State).index(self)
+
+    def remedy(self, link: str) -> str:
+        """What a person does about it; "" where there is nothing to do."""
+        return _REMEDIES[self].format(link=link)
+
+
+_CODES = {
+    State.FAULT: 1,
+    State.GONE: 1,
+    State.REFUSED: 6,
+    State.NOT_PREPARED: 2,
+    # Nothing is written until a person lets it pass: what a guard does.
+    State.WAITING: 4,
+    State.GUARD: 4,
+    State.LOCKED: 5,
+    State.UNREACHABLE: 7,
+    State.FAILED_WRITES: 3,
+    State.PAUSED: 0,
+    State.STARTING: 0,
+    State.OK: 0,
+}
+
+_WORDS = {
+    State.FAULT: "unexpected fault",
+    State.GONE: "the daemon is gone",
+    State.REFUSED: "credentials refused",
+    State.NOT_PREPARED: "not prepared",
+    State.WAITING: "waits for your go",
+    State.GUARD: "stopped by a guard",
+    State.LOCKED: "held by another syncd",
+    State.UNREACHABLE: "service out of reach",
+    State.FAILED_WRITES: "some writes failed",
+    State.PAUSED: "paused",
+    State.STARTING: "starting",
+    State.OK: "in step",
+}
+
+_REMEDIES = {
+    State.FAULT: "the log has the traceback; it is tried again by itself",
+    State.GONE: "nothing syncs: start it again with `syncd run` (systemctl start syncd)",
+    State.REFUSED: (
+        "`syncd doctor` says which token or scope; put a good one in place "
+        "and restart the daemon (a token in a file: reload is enough)"
+    ),
+    State.NOT_PREPARED: "`syncd doctor` says what is missing; `syncd setup` makes the properties",
+    State.WAITING: (
+        "look at it with `syncd plan --link {link}`, then let it go with `syncd kick --approve`"
+    ),
+    State.GUARD: (
+        "look at it with `syncd plan --link {link}`, then let it pass once with "
+        "`syncd kick --allow-removals` or `syncd kick --allow-changes`"
+    ),
+    State.LOCKED: "nothing to do where that is meant; this one takes over when the holder ends",
+    State.UNREACHABLE: "nothing to do: it is tried again by itself",
+    State.FAILED_WRITES: "nothing to do: they are tried again by themselves",
+    State.PAUSED: "`syncd link resume {link}` takes it back into service",
+    State.STARTING: "",
+    State.OK: "",
+}
+
+GRAVITY = (1, 6, 2, 4, 5, 7, 3, 0)
+"""Exit codes, gravest first (contract section 2)."""
+
+
+def gravest(codes: list[int]) -> int:
+    """The exit code of several links; 0 for none."""
+    return min(codes, key=GRAVITY.index, default=0)

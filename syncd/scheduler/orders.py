@@ -1,0 +1,53 @@
+"""What people asked of the next cycle, read from the decisions in the store.
+
+The scheduler carries out `kick` and `approve` itself: they say which cycle to
+run, and what it may do. All other decisions make the link due at once, and the
+engine carries them out in that cycle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from syncd.core.guards import Allowed
+from syncd.ports.store import Decision
+
+KICK = "kick"
+APPROVE = "approve"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Orders:
+    """The sum of what people asked for and no cycle has done yet."""
+
+    kicks: frozenset[int] = frozenset()
+    approvals: frozenset[int] = frozenset()
+    all_ids: frozenset[int] = frozenset()
+    allowed: Allowed = field(default_factory=Allowed)
+
+    @property
+    def full(self) -> bool:
+        """Whether a full cycle was asked for."""
+        return bool(self.kicks or self.approvals)
+
+    @property
+    def approved(self) -> bool:
+        """Whether a person let the first sync go."""
+        return bool(self.approvals)
+
+
+def orders_in(decisions: Iterable[Decision]) -> Orders:
+    """Add up the open decisions; a kick may carry leave for guards and the first sync."""
+    open_ = list(decisions)
+    ours = [each for each in open_ if each.kind in {KICK, APPROVE}]
+    approvals = {each.id for each in ours if each.kind == APPROVE or each.payload.get("approve")}
+    return Orders(
+        kicks=frozenset(each.id for each in ours) - approvals,
+        approvals=frozenset(approvals),
+        all_ids=frozenset(each.id for each in open_),
+        allowed=Allowed(
+            removals=any(bool(each.payload.get("allow_removals")) for each in ours),
+            changes=any(bool(each.payload.get("allow_changes")) for each in ours),
+        ),
+    )

@@ -1,0 +1,106 @@
+"""What the scheduler asks of the wired program; `bootstrap.App` gives it, tests bring fakes.
+
+A link is held with a lease from the daemon's start to its end, and opened
+(tokens read, connections made) apart from that, so that a link can be opened
+anew without ever being let go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from syncd.config import Settings
+from syncd.core.model import Side
+from syncd.engine.cycle import CycleRequest
+from syncd.engine.report import CycleReport
+from syncd.observability.traffic import Traffic
+from syncd.ports.clock import Clock
+from syncd.ports.store import LinkStore
+
+
+class Lease(Protocol):
+    """The right to work on a link, which ends by itself unless it is renewed."""
+
+    def check(self) -> None:
+        """Raises `errors.LinkLocked` once the link is no longer ours; asks nobody."""
+        ...
+
+    def renew(self) -> None:
+        """Make it last again.
+
+        Raises:
+            LinkLocked: it was lost.
+            StoreError: nobody can be asked now; the lease may still be ours.
+        """
+        ...
+
+    def release(self) -> None:
+        """Give the link back; safe to repeat."""
+        ...
+
+
+class OpenLink(Protocol):
+    """A link that is ready for cycles, one after another."""
+
+    def cycle(self, request: CycleRequest) -> CycleReport:
+        """Run one cycle; what a vendor did, or a lost lease, is in the report.
+
+        Raises:
+            StoreError: our own store failed.
+        """
+        ...
+
+    def traffic(self) -> Mapping[Side, Traffic]:
+        """What went over the wire so far; safe to ask from another thread."""
+        ...
+
+    def close(self) -> None:
+        """Give back connections; the lease stays."""
+        ...
+
+
+class Links(Protocol):
+    """The wired program, as far as the daemon needs it."""
+
+    @property
+    def settings(self) -> Settings:
+        """The configuration in force."""
+        ...
+
+    @property
+    def clock(self) -> Clock:
+        """The time."""
+        ...
+
+    def link_store(self, name: str) -> LinkStore:
+        """The store as one link sees it."""
+        ...
+
+    def lock(self, name: str) -> Lease:
+        """Take a link for this process.
+
+        Raises:
+            LinkLocked: another syncd holds it.
+            StoreError: our own store failed.
+        """
+        ...
+
+    def open_link(self, name: str, lease: Lease) -> OpenLink:
+        """Get a link ready; no vendor is asked yet.
+
+        Raises:
+            ConfigError: a token is missing.
+        """
+        ...
+
+    def paused(self, name: str) -> bool:
+        """Whether a person took the link out of service."""
+        ...
+
+    def adopt(self, settings: Settings) -> None:
+        """Go on with another configuration; links that are open keep what they have."""
+        ...
+
+
+__all__ = ["Lease", "Links", "OpenLink"]

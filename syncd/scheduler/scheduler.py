@@ -1,0 +1,315 @@
+"""The claim loop: APScheduler ticks it, it gives due links to worker threads.
+
+The daemon starts it, kicks it, has it adopt a new configuration, asks whether
+it is alive and drains it. Three jobs tick: `claim` (what is due?), `tend`
+(renew leases, refresh notes) and `keep_house` (hourly). Never two turns of one
+link at once: a watch that is running is not given out again. Leaves out what a
+turn does (`shift`).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from concurrent.futures import Executor, ThreadPoolExecutor
+
+import structlog
+from apscheduler.events import (
+    EVENT_JOB_ERROR,
+    EVENT_JOB_MAX_INSTANCES,
+    EVENT_JOB_MISSED,
+    JobEvent,
+)
+from apscheduler.executors.pool import ThreadPoolExecutor as TickExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.interval import IntervalTrigger
+
+from syncd.errors import LinkLocked, StoreError
+from syncd.observability.metrics import Metrics
+from syncd.observability.note import Note
+from syncd.observability.state import State
+from syncd.scheduler import pace
+from syncd.scheduler.orders import APPROVE, KICK
+from syncd.scheduler.ports import Links
+from syncd.scheduler.shift import Shift
+from syncd.scheduler.watch import NOTED_EVERY, Watch
+
+log = structlog.get_logger(__name__)
+
+SLOWEST_TICK = 1.0
+FASTEST_TICK = 0.02
+RENEWED_EVERY = 8.0
+"""Seconds between renewals of the leases, which end after 30 s."""
+
+DECISIONS_EVERY = 2.0
+"""Seconds between looks for what people decided."""
+
+TURN_LIMIT = 60.0
+"""Seconds after which a claim loop that has not turned counts as dead."""
+
+STUCK_AFTER = 600.0
+"""Seconds without an answer or a write after which a cycle counts as stuck: ten times as long as a
+request may wait for its turn, and twenty times as long as one may take."""
+
+MOST_WORKERS = 16
+
+_DEFAULTS = {"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
+"""A late tick is still a tick (by default it would be dropped), and a missed row of them one."""
+
+
+class Scheduler:
+    """Gives out turns at links until it is drained."""
+
+    def __init__(
+        self,
+        links: Links,
+        shift: Shift,
+        metrics: Metrics,
+        *,
+        workers: Executor | None = None,
+    ) -> None:
+        self._links = links
+        self._shift = shift
+        self._metrics = metrics
+        self._clock = links.clock
+        self._lock = threading.Lock()
+        self._watches: dict[str, Watch] = {}
+        self._workers = workers or ThreadPoolExecutor(
+            max_workers=min(MOST_WORKERS, max(2, len(links.settings.links))),
+            thread_name_prefix="cycle",
+        )
+        self._ticks: BackgroundScheduler | None = None
+        self._turned = self._clock.monotonic()
+        self._looked = float("-inf")
+        self._closing = False
+        self._enroll(links.settings.links)
+
+    # --- from start to end
+
+    def check_links(self) -> None:
+        """Hold and open every link; one that cannot be is out of service and says so."""
+        for watch in self.watches():
+            self._shift.check(watch)
+
+    def start(self) -> None:
+        """Begin to tick."""
+        ticks = BackgroundScheduler(
+            executors={
+                "default": TickExecutor(1),
+                "tend": TickExecutor(1),
+            },
+            job_defaults=_DEFAULTS,
+            timezone="UTC",
+        )
+        ticks.add_listener(
+            self._stumbled, EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES | EVENT_JOB_ERROR
+        )
+        ticks.add_job(self.claim, IntervalTrigger(seconds=self._tick()), id="claim")
+        ticks.add_job(self.tend, IntervalTrigger(seconds=RENEWED_EVERY), id="tend", executor="tend")
+        self._turned = self._clock.monotonic()
+        ticks.start()
+        self._ticks = ticks
+
+    def stop_claiming(self) -> None:
+        """Give out no more turns; those that run go on."""
+        self._closing = True
+        if self._ticks is not None:
+            self._ticks.shutdown(wait=False)
+            self._ticks = None
+
+    def busy(self) -> list[str]:
+        """The links that a worker is at."""
+        return [watch.name for watch in self.watches() if watch.running]
+
+    def close(self) -> None:
+        """Say goodbye in every note, and let go of every link that no worker is at."""
+        self._workers.shutdown(wait=False, cancel_futures=True)
+        for watch in self.watches():
+            if watch.running:
+                continue  # Its thread hangs: the lease ends with the process.
+            if watch.lease is not None:
+                self._shift.write_note(watch, force=True, stopped=True)
+            self._shift.let_go(watch)
+
+    # --- the ticks
+
+    def claim(self) -> None:
+        """One turn of the claim loop: everything that is due goes to a worker."""
+        if self._closing:
+            return
+        now = self._clock.monotonic()
+        self._look_for_decisions(now)
+        for watch in self._take_due(now):
+            self._workers.submit(self._work, watch)
+        self._turned = self._clock.monotonic()
+
+    def tend(self) -> None:
+        """Renew every lease, and refresh the notes that grow old."""
+        for watch in self.watches():
+            self._renew(watch)
+            if watch.lease is not None and self._clock.monotonic() - watch.noted_at >= NOTED_EVERY:
+                self._shift.write_note(watch, force=True)
+
+    # --- what others ask
+
+    def kick(self) -> None:
+        """Have every link run a full cycle at once."""
+        with self._lock:
+            for watch in self._watches.values():
+                watch.kicked, watch.due = True, self._clock.monotonic()
+        self._tick_now()
+
+    def adopt(self) -> list[str]:
+        """Follow the new configuration; gives the links that are new."""
+        settings = self._links.settings
+        fresh = [name for name in settings.links if name not in self._watches]
+        with self._lock:
+            for name, watch in list(self._watches.items()):
+                watch.leaving = name not in settings.links
+                watch.settings = settings.links.get(name, watch.settings)
+                # Tokens are read anew as well: a reload is how a rotated one is taken up.
+                watch.reopen = True
+                if watch.state not in {State.OK, State.PAUSED}:
+                    watch.due = self._clock.monotonic()
+        self._enroll(fresh)
+        self._part()
+        self._shift.quota.keep_only(set(settings.links))
+        if self._ticks is not None:
+            self._ticks.reschedule_job("claim", trigger=IntervalTrigger(seconds=self._tick()))
+        return fresh
+
+    def watches(self) -> list[Watch]:
+        """Every link, in the order of the configuration."""
+        with self._lock:
+            return list(self._watches.values())
+
+    def notes(self) -> dict[str, Note]:
+        """What there is to say of every link now."""
+        now, monotonic = self._clock.now(), self._clock.monotonic()
+        return {watch.name: watch.note(now, monotonic) for watch in self.watches()}
+
+    def ailment(self) -> str:
+        """Why the process should be started again; "" while it is sound."""
+        now = self._clock.monotonic()
+        if self._ticks is None or not self._ticks.running:
+            return "the scheduler does not run"
+        if now - self._turned > TURN_LIMIT:
+            return f"the claim loop has not turned for {now - self._turned:.0f} s"
+        for watch in self.watches():
+            if watch.running and watch.look(now) > STUCK_AFTER:
+                return f"the cycle of link {watch.name} has given no sign of life for too long"
+        return ""
+
+    # --- inside
+
+    def _work(self, watch: Watch) -> None:
+        try:
+            self._shift.work(watch)
+        finally:
+            with self._lock:
+                watch.running = False
+            self._part()
+
+    def _take_due(self, now: float) -> list[Watch]:
+        with self._lock:
+            due = [
+                watch
+                for watch in self._watches.values()
+                if not watch.running and not watch.leaving and watch.due <= now
+            ]
+            for watch in due:
+                watch.running, watch.began, watch.sign = True, now, now
+        return sorted(due, key=lambda watch: watch.due)
+
+    def _look_for_decisions(self, now: float) -> None:
+        if now - self._looked < min(DECISIONS_EVERY, self._tick()):
+            return
+        self._looked = now
+        for watch in self.watches():
+            if watch.running:
+                continue
+            try:
+                decided = self._links.link_store(watch.name).decisions()
+            except StoreError as error:
+                self._metrics.store_failed(watch.name)
+                log.warning("decisions.not_read", link=watch.name, detail=str(error))
+                return  # One store serves all links.
+            fresh = [each for each in decided if each.id not in watch.seen]
+            if not fresh:
+                continue
+            with self._lock:
+                watch.seen = {each.id for each in decided}
+                watch.kicked |= any(each.kind in {KICK, APPROVE} for each in fresh)
+                watch.due = now
+
+    def _renew(self, watch: Watch) -> None:
+        lease = watch.lease
+        if lease is None or watch.lost:
+            return
+        try:
+            lease.renew()
+        except LinkLocked as error:
+            watch.lost = True
+            self._metrics.lease_lost(watch.name)
+            log.warning("lease.lost", link=watch.name, detail=str(error))
+            self._drop_lost(watch)
+        except StoreError as error:
+            self._metrics.store_failed(watch.name)
+            log.warning("lease.not_renewed", link=watch.name, detail=str(error))
+
+    def _drop_lost(self, watch: Watch) -> None:
+        """Be ready to take the link again, unless a cycle is at it, which does so at its end."""
+        with self._lock:
+            if watch.running:
+                return
+            watch.running = True
+        self._shift.let_go(watch)
+        with self._lock:
+            watch.running, watch.due = False, self._clock.monotonic()
+
+    def _enroll(self, names: Iterable[str]) -> None:
+        now = self._clock.monotonic()
+        names = list(names)
+        schedule = self._links.settings.schedule
+        poll = schedule.poll_interval.total_seconds()
+        with self._lock:
+            for position, name in enumerate(names):
+                self._watches[name] = Watch(
+                    name=name,
+                    settings=self._links.settings.links[name],
+                    due=now + pace.spread(position, len(names), poll),
+                    poll=poll,
+                    asked=poll,
+                )
+            order = [*self._links.settings.links]
+            self._watches = dict(
+                sorted(
+                    self._watches.items(),
+                    key=lambda held: order.index(held[0]) if held[0] in order else len(order),
+                )
+            )
+
+    def _part(self) -> None:
+        """Let go of links that the configuration no longer has, once nobody is at them."""
+        with self._lock:
+            leaving = [w for w in self._watches.values() if w.leaving and not w.running]
+            for watch in leaving:
+                del self._watches[watch.name]
+        for watch in leaving:
+            self._shift.write_note(watch, force=True, stopped=True)
+            self._shift.let_go(watch)
+
+    def _tick(self) -> float:
+        poll = self._links.settings.schedule.poll_interval.total_seconds()
+        return min(SLOWEST_TICK, max(FASTEST_TICK, poll / 4))
+
+    def _tick_now(self) -> None:
+        if self._ticks is not None:
+            self._ticks.modify_job("claim", next_run_time=self._clock.now())
+
+    def _stumbled(self, event: JobEvent) -> None:
+        kinds = {EVENT_JOB_MISSED: "missed", EVENT_JOB_MAX_INSTANCES: "late"}
+        self._metrics.tick_stumbled(event.job_id, kinds.get(event.code, "failed"))
+
+
+__all__ = ["Scheduler"]

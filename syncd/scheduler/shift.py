@@ -1,0 +1,371 @@
+"""One turn at a link: hold it, open it, run the cycle that is due, say when the next one is.
+
+A worker thread calls `work`, and nothing that happens in here leaves it: a
+link's trouble is a state with a back-off, never the end of the others. What is
+written about the cycle goes to the metrics, the log and the note in the store.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import structlog
+
+from syncd.config import LinkSettings, account_by_token
+from syncd.core.model import Side
+from syncd.engine.closing import FIRST
+from syncd.engine.cycle import CycleRequest
+from syncd.engine.report import CycleReport, Outcome
+from syncd.errors import ConfigError, LinkLocked, NotPrepared, StoreError
+from syncd.observability import note
+from syncd.observability.metrics import CycleFacts, Metrics
+from syncd.observability.state import State
+from syncd.scheduler import pace
+from syncd.scheduler.orders import orders_in
+from syncd.scheduler.ports import Links
+from syncd.scheduler.quota import Quota
+from syncd.scheduler.watch import Watch
+
+log = structlog.get_logger(__name__)
+
+ASK_ABOVE = 25
+"""A first sync with more writes than this on a side waits for a person (contract section 3)."""
+
+DONE = (Outcome.OK, Outcome.FAILED_WRITES, Outcome.GUARD)
+"""The outcomes of a cycle that went through to its end."""
+
+STATES = {
+    Outcome.OK: State.OK,
+    Outcome.FAULT: State.FAULT,
+    Outcome.NOT_PREPARED: State.NOT_PREPARED,
+    Outcome.FAILED_WRITES: State.FAILED_WRITES,
+    Outcome.GUARD: State.GUARD,
+    Outcome.LOCKED: State.LOCKED,
+    Outcome.REFUSED: State.REFUSED,
+    Outcome.UNREACHABLE: State.UNREACHABLE,
+}
+
+_NAMES = {Side.GHL: "HighLevel", Side.HUBSPOT: "HubSpot"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Turn:
+    """What came of a turn."""
+
+    state: State
+    outcome: Outcome = Outcome.OK
+    detail: str = ""
+    report: CycleReport | None = None
+    planned: Mapping[str, int] = field(default_factory=dict)
+
+
+class Shift:
+    """The work of the daemon's threads."""
+
+    def __init__(
+        self,
+        links: Links,
+        metrics: Metrics,
+        stop: threading.Event,
+        *,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self.links = links
+        self.quota = Quota()
+        self._metrics = metrics
+        self._stop = stop
+        self._clock = links.clock
+        self._chance = chance
+
+    def work(self, watch: Watch) -> None:
+        """One turn; afterwards `watch` says what came of it, and when the link is due again."""
+        watch.began = watch.sign = self._clock.monotonic()
+        with structlog.contextvars.bound_contextvars(link=watch.name):
+            turn = self._guarded(watch)
+            if self._stop.is_set():
+                return  # What a stop broke off is no trouble of the link.
+            self._settle(watch, turn)
+            self.write_note(watch)
+
+    def hold(self, watch: Watch) -> None:
+        """Take the link for this process, and open it; both may be done already.
+
+        Raises:
+            LinkLocked: another syncd holds it.
+            ConfigError: a token is missing.
+            StoreError: our own store failed.
+        """
+        if watch.lease is None:
+            watch.lease = self.links.lock(watch.name)
+        if watch.reopen and watch.link is not None:
+            watch.link.close()
+            watch.link = None
+        watch.reopen = False
+        if watch.link is None:
+            watch.link = self.links.open_link(watch.name, watch.lease)
+            watch.heard = 0
+
+    def let_go(self, watch: Watch) -> None:
+        """Give the link back, and everything that was opened for it."""
+        if watch.link is not None:
+            watch.link.close()
+            watch.link = None
+        if watch.lease is not None:
+            try:
+                watch.lease.release()
+            except StoreError as error:
+                log.warning("lease.not_released", link=watch.name, detail=str(error))
+            watch.lease, watch.lost = None, False
+
+    def check(self, watch: Watch) -> None:
+        """Hold and open the link before its first turn; what is wrong stands in the watch."""
+        with structlog.contextvars.bound_contextvars(link=watch.name):
+            turn = self._caught(lambda: self._held(watch))
+            if turn.state is not State.OK:
+                self._enter(watch, turn)
+            self.write_note(watch)
+
+    def write_note(self, watch: Watch, *, force: bool = False, stopped: bool = False) -> None:
+        """Keep what there is to say of the link, if it is news."""
+        if watch.lease is None or (watch.noted == watch.news and not force):
+            return  # A link that is not ours may have another daemon's note.
+        said = watch.note(self._clock.now(), self._clock.monotonic(), stopped=stopped)
+        try:
+            with self.links.link_store(watch.name).begin() as transaction:
+                transaction.set_cursor(note.NOTE, said.as_text())
+        except StoreError as error:
+            self._metrics.store_failed(watch.name)
+            log.warning("note.not_written", link=watch.name, detail=str(error))
+            return
+        watch.noted, watch.noted_at = watch.news, self._clock.monotonic()
+
+    # --- the turn
+
+    def _guarded(self, watch: Watch) -> _Turn:
+        return self._caught(lambda: self._turn(watch), watch)
+
+    def _caught(self, work: Callable[[], _Turn], watch: Watch | None = None) -> _Turn:
+        try:
+            return work()
+        except LinkLocked as error:
+            return _Turn(state=State.LOCKED, outcome=Outcome.LOCKED, detail=str(error))
+        except (ConfigError, NotPrepared) as error:
+            return _Turn(state=State.NOT_PREPARED, outcome=Outcome.NOT_PREPARED, detail=str(error))
+        except StoreError as error:
+            self._metrics.store_failed(watch.name if watch else "")
+            log.exception("store.failed")
+            return _Turn(state=State.FAULT, outcome=Outcome.FAULT, detail=str(error))
+        except Exception as error:
+            log.exception("cycle.failed")
+            detail = f"unexpected fault: {type(error).__name__}; the log has the traceback"
+            return _Turn(state=State.FAULT, outcome=Outcome.FAULT, detail=detail)
+
+    def _held(self, watch: Watch) -> _Turn:
+        self.hold(watch)
+        return _Turn(state=State.OK)
+
+    def _turn(self, watch: Watch) -> _Turn:
+        if self.links.paused(watch.name):
+            return _Turn(state=State.PAUSED)
+        self.hold(watch)
+        store = self.links.link_store(watch.name)
+        orders = orders_in(store.decisions())
+        watch.seen = set(orders.all_ids)
+        first = not store.cursor(FIRST)
+        kicked, watch.kicked = watch.kicked, False
+        full = first or kicked or orders.full or watch.began >= watch.sweep_due
+        if first and watch.settings.sync.first_sync == "ask" and not orders.approved:
+            planned = self._run(watch, CycleRequest(full=True, dry_run=True))
+            counts = Counter(write.side.value for write in planned.planned or ())
+            if planned.outcome not in DONE:
+                return _turn_of(planned)
+            if max(counts.values(), default=0) > ASK_ABOVE:
+                self._close(watch, orders.kicks)
+                return _waiting(counts)
+        report = self._run(
+            watch,
+            CycleRequest(full=full, allowed=orders.allowed, progress=self._signs(watch)),
+        )
+        if report.outcome in DONE and not self._stop.is_set():
+            self._close(watch, orders.kicks)
+            if store.cursor(FIRST):
+                self._close(watch, orders.approvals)
+            if full:
+                sweep = self.links.settings.schedule.sweep_interval.total_seconds()
+                watch.sweep_due = watch.began + sweep
+        elif kicked:
+            watch.kicked = True  # What was asked for is still to be done.
+        return _turn_of(report)
+
+    def _run(self, watch: Watch, request: CycleRequest) -> CycleReport:
+        assert watch.link is not None  # noqa: S101 - `hold` went before
+        report = watch.link.cycle(request)
+        if not request.dry_run:
+            self._metrics.cycle_ended(facts_of(report))
+        self._charge(watch, report)
+        return report
+
+    def _close(self, watch: Watch, ids: frozenset[int]) -> None:
+        if ids:
+            with self.links.link_store(watch.name).begin() as transaction:
+                transaction.close_decisions(ids)
+
+    def _signs(self, watch: Watch) -> Callable[[int, int], None]:
+        def progress(done: int, of: int) -> None:
+            del done, of
+            watch.sign = self._clock.monotonic()
+
+        return progress
+
+    # --- afterwards
+
+    def _settle(self, watch: Watch, turn: _Turn) -> None:
+        if turn.outcome is Outcome.LOCKED:
+            self.let_go(watch)  # What was lost is taken again at the next turn.
+        self._enter(watch, turn)
+        now = self._clock.monotonic()
+        watch.asked = self.links.settings.schedule.poll_interval.total_seconds()
+        watch.poll, watch.stretched_by = self._stretched(watch)
+        after = pace.pause_after(turn.outcome, watch.failures, watch.asked)
+        if turn.outcome in DONE and turn.state is not State.WAITING:
+            # An interval counts from beginning to beginning; a pause after a failure from its end.
+            due = watch.began + pace.jittered(after, self._chance())
+        else:
+            due = now + pace.jittered(after, self._chance())
+        watch.due = max(now, due, self._bearable(watch, now), self._day_over(watch, turn, now))
+
+    def _enter(self, watch: Watch, turn: _Turn) -> None:
+        """The state that the turn leads to; its first and its last moment are logged."""
+        before = watch.state
+        watch.detail, watch.planned = turn.detail, turn.planned
+        if turn.state is State.OK and turn.report is not None:
+            watch.good_at = turn.report.started_at
+        if turn.state is before:
+            watch.failures += 1
+            return
+        lasted, watch.failures = watch.failures, 1
+        watch.state, watch.since = turn.state, self._clock.now()
+        self._metrics.state_entered(watch.name, turn.state)
+        if turn.state is State.OK:
+            if before is not State.STARTING:
+                log.info("link.recovered", was=before.value, cycles=lasted)
+        else:
+            log.warning(
+                "link.troubled",
+                state=turn.state.value,
+                detail=turn.detail,
+                remedy=turn.state.remedy(watch.name),
+            )
+
+    def _charge(self, watch: Watch, report: CycleReport) -> None:
+        """Count what the cycle read against the polls' share of the day."""
+        now = self._clock.monotonic()
+        quiet = report.outcome is Outcome.OK and not any(_writes(report, side) for side in Side)
+        for side, wire in watch.traffic().items():
+            account = account_of(watch.settings, side)
+            used = report.tally(side).requests
+            self.quota.told(side, account, wire.budget.daily)
+            if quiet and report.kind != "full":
+                self.quota.learn(side, account, watch.name, used)
+            # What a cycle wrote is no poll: then the last quiet one says what its reading cost.
+            cost = used if quiet else min(used, self.quota.cost(side, account, watch.name))
+            self.quota.charge(side, account, cost, now)
+
+    def _stretched(self, watch: Watch) -> tuple[float, str]:
+        """The interval that the accounts bear in the long run, and whose limit makes it longer."""
+        found, why = watch.asked, ""
+        for side in Side:
+            account = account_of(watch.settings, side)
+            seconds = self.quota.sustained(side, account)
+            if seconds > found:
+                daily = self.quota.daily(side, account)
+                found, why = seconds, f"half of {_NAMES[side]}'s {daily:,} requests a day"
+        return found, why
+
+    def _bearable(self, watch: Watch, now: float) -> float:
+        return max(
+            self.quota.earliest(side, account_of(watch.settings, side), now) for side in Side
+        )
+
+    def _day_over(self, watch: Watch, turn: _Turn, now: float) -> float:
+        """When a spent day is over, if that is what ended the turn."""
+        if turn.outcome is not Outcome.UNREACHABLE:
+            return now
+        ends = [wire.budget.spent_until for wire in watch.traffic().values()]
+        wait = max((end - self._clock.now() for end in ends if end), default=timedelta())
+        return now + max(0.0, wait.total_seconds())
+
+
+def _turn_of(report: CycleReport) -> _Turn:
+    return _Turn(
+        state=STATES[report.outcome],
+        outcome=report.outcome,
+        detail=report.detail or _reason(report),
+        report=report,
+    )
+
+
+def _waiting(counts: Mapping[str, int]) -> _Turn:
+    told = ", ".join(f"{counts[side]} in {_NAMES[side]}" for side in Side if counts.get(side))
+    detail = (
+        f"the first sync would write more than {ASK_ABOVE} records on a side ({told}); "
+        "look at them with `syncd plan`, then let it go with `syncd kick --approve` "
+        "(or stop the daemon and run `syncd --sync-now`)"
+    )
+    return _Turn(state=State.WAITING, detail=detail, planned=dict(counts))
+
+
+def _reason(report: CycleReport) -> str:
+    """What kept a cycle from being a good one, where it has no words of its own."""
+    if report.unread:
+        return f"could not be read: {'; '.join(report.unread)}"
+    if report.failed:
+        return f"{len(report.failed)} writes failed: {report.failed[0].detail}"
+    return ""
+
+
+def account_of(settings: LinkSettings, side: Side) -> str:
+    """The account that a link polls on a side; links may share one."""
+    if side is Side.GHL:
+        return f"{settings.ghl.base_url} {settings.ghl.location_id}"
+    return str(account_by_token(settings))
+
+
+def _writes(report: CycleReport, side: Side) -> int:
+    tally = report.tally(side)
+    return tally.created + tally.updated + tally.removed + tally.restored
+
+
+def facts_of(report: CycleReport) -> CycleFacts:
+    """A report as the metrics take it."""
+    writes = {
+        (side.value, action): count
+        for side in Side
+        for action, count in (
+            ("create", report.tally(side).created),
+            ("update", report.tally(side).updated),
+            ("remove", report.tally(side).removed),
+            ("restore", report.tally(side).restored),
+        )
+        if count
+    }
+    return CycleFacts(
+        link=report.link,
+        kind=report.kind,
+        outcome=report.outcome.value,
+        seconds=report.seconds,
+        pairs=report.pairs,
+        writes=writes,
+        failed=Counter(write.side.value for write in report.failed),
+        held=Counter(hold.reason for hold in report.held),
+        conflicts=report.conflicts,
+        started_at=report.started_at,
+    )
+
+
+__all__ = ["ASK_ABOVE", "Shift", "account_of", "facts_of"]

@@ -1,0 +1,104 @@
+"""What the scheduler knows of one link: when it is due, who works on it, how it fares.
+
+The scheduler keeps one watch per link and guards `running`; whoever set that
+flag may change the rest. Seconds are monotonic, instants aware UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from syncd.config import LinkSettings
+from syncd.core.model import Side
+from syncd.observability.note import Note
+from syncd.observability.state import State
+from syncd.observability.traffic import Traffic
+from syncd.scheduler.ports import Lease, OpenLink
+
+NOTED_EVERY = 30.0
+"""Seconds after which a note is written again though nothing changed."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Watch:
+    """One link under the daemon's eyes."""
+
+    name: str
+    settings: LinkSettings
+    """As the configuration had it last: it may no longer have the link at all."""
+    due: float
+    sweep_due: float = 0.0
+    """When the next full cycle is due; the first one always is."""
+    kicked: bool = False
+    """A person asked for a full cycle at once."""
+    running: bool = False
+    leaving: bool = False
+    """The configuration no longer has it."""
+    reopen: bool = False
+    """Its settings or tokens may have changed since it was opened."""
+    lease: Lease | None = None
+    lost: bool = False
+    """The lease is gone; a cycle that runs notices before its next write."""
+    link: OpenLink | None = None
+    seen: set[int] = field(default_factory=set)
+    """Decisions that have made the link due already."""
+
+    state: State = State.STARTING
+    detail: str = ""
+    since: datetime | None = None
+    failures: int = 0
+    good_at: datetime | None = None
+    planned: Mapping[str, int] = field(default_factory=dict)
+    began: float = 0.0
+    sign: float = 0.0
+    """When the cycle that runs gave its last sign of life."""
+    heard: int = 0
+    """How many answers had come by then."""
+
+    poll: float = 0.0
+    asked: float = 0.0
+    stretched_by: str = ""
+    pace: Mapping[str, float] = field(default_factory=dict)
+    noted: tuple[object, ...] = ()
+    noted_at: float = 0.0
+
+    def traffic(self) -> Mapping[Side, Traffic]:
+        """What went over the wire since the link was opened."""
+        link = self.link
+        return link.traffic() if link is not None else {}
+
+    def look(self, now: float) -> float:
+        """Seconds since the cycle that runs gave a sign of life; an answer is one."""
+        heard = sum(sum(side.answers.values()) for side in self.traffic().values())
+        if heard != self.heard:
+            self.heard, self.sign = heard, now
+        return now - self.sign
+
+    def note(self, now: datetime, monotonic: float, *, stopped: bool = False) -> Note:
+        """What there is to say of the link."""
+        return Note(
+            state=self.state,
+            at=now,
+            detail=self.detail,
+            since=self.since,
+            failures=self.failures,
+            next_due=None if self.running else now + timedelta(seconds=self.due - monotonic),
+            working_since=(
+                now - timedelta(seconds=monotonic - self.began) if self.running else None
+            ),
+            good_at=self.good_at,
+            poll_seconds=self.poll,
+            asked_seconds=self.asked,
+            stretched_by=self.stretched_by,
+            planned=self.planned,
+            budgets={side.value: wire.budget for side, wire in self.traffic().items()},
+            pace=self.pace,
+            stopped=stopped,
+        )
+
+    @property
+    def news(self) -> tuple[object, ...]:
+        """What is worth a note at once when it changes."""
+        return (self.state, self.detail, tuple(self.planned.items()), self.stretched_by)

@@ -1,0 +1,128 @@
+"""The command line: `syncd`, its options, its verbs, and how every one of them ends.
+
+`main` is the installed command. This module imports click and nothing heavier;
+each verb stands in a module of its own and imports what it needs when it runs.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from syncd import __version__
+from syncd.cli.command import (
+    Verbs,
+    config_option,
+    guard_options,
+    held_option,
+    json_option,
+    link_option,
+)
+from syncd.errors import SyncdError
+
+PLACES = {
+    "run": "syncd.cli.run:run",
+    "plan": "syncd.cli.plan:plan",
+    "setup": "syncd.cli.setup:setup",
+    "held": "syncd.cli.held:held",
+    "history": "syncd.cli.history:history",
+    "db": "syncd.cli.db:db",
+    "config": "syncd.cli.config:config",
+    "sandbox": "syncd.cli.sandbox:sandbox",
+    "demo": "syncd.cli.demo:demo",
+}
+"""Each verb and where it stands, in the order of the help."""
+
+EXAMPLES = (
+    ("syncd demo", "see it work, on made-up data, with no configuration"),
+    ("syncd setup", "make the properties that HubSpot needs"),
+    ("syncd plan", "show every write that a cycle would make, and write nothing"),
+    ("syncd --sync-now", "one full cycle of every link"),
+    ("syncd --sync-now --link clinic --json", "one link, with a report for a script"),
+    ("syncd --config /etc/syncd/config.toml run", "the daemon"),
+)
+
+SYNC_OPTIONS = {
+    "links": "--link",
+    "dry_run": "--dry-run",
+    "as_json": "--json",
+    "allow_removals": "--allow-removals",
+    "allow_changes": "--allow-changes",
+    "fail_on_held": "--fail-on-held",
+}
+"""What belongs to `--sync-now`, by the parameter's name."""
+
+
+@click.group(
+    cls=Verbs,
+    places=PLACES,
+    examples=EXAMPLES,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    subcommand_metavar="[VERB] [OPTIONS]...",
+)
+@config_option
+@click.option("--sync-now", is_flag=True, help="Run one full cycle of every link, then end.")
+@link_option
+@click.option("--dry-run", is_flag=True, help="With --sync-now: plan, and write nothing.")
+@json_option
+@guard_options
+@held_option
+@click.version_option(__version__, message="%(prog)s %(version)s")
+@click.pass_context
+def syncd(
+    ctx: click.Context, /, *, config: Path | None, sync_now: bool, **given: bool | tuple[str, ...]
+) -> int:
+    """Keep HighLevel and HubSpot appointments in step, both ways.
+
+    Without a verb it is the daemon, as `syncd run`; with --sync-now it runs
+    one cycle and ends. Exit codes: 0 done, 1 a bug, 2 usage or configuration,
+    3 some writes failed, 4 a guard, 5 another syncd, 6 credentials,
+    7 unreachable.
+    """
+    options = [SYNC_OPTIONS[name] for name, value in given.items() if value]
+    if ctx.invoked_subcommand is not None:
+        if sync_now or options:
+            _refuse(ctx, ctx.invoked_subcommand, (["--sync-now"] if sync_now else []) + options)
+        return 0
+    if sync_now:
+        from syncd.cli.sync_now import Wanted, sync
+
+        return sync(config, Wanted.of(given))
+    if options:
+        raise click.UsageError(f"{', '.join(options)}: goes with --sync-now or after a verb", ctx)
+    from syncd.cli.run import start
+
+    return start(config)
+
+
+def _refuse(ctx: click.Context, verb: str, options: Sequence[str]) -> NoReturn:
+    told = ", ".join(options)
+    if "--sync-now" in options:
+        raise click.UsageError(f"--sync-now takes no verb: leave out {verb!r}", ctx)
+    raise click.UsageError(f"{told}: write it after the verb: `syncd {verb} {options[0]}`", ctx)
+
+
+def main() -> NoReturn:
+    """The installed command: run, and end the process with the contract's exit code."""
+    sys.exit(execute(sys.argv[1:]))
+
+
+def execute(args: Sequence[str]) -> int:
+    """Run a command line; gives its exit code, with everything told on stderr."""
+    from syncd.cli.endings import ended, fault
+    from syncd.cli.output.paper import sturdy
+
+    for stream in (sys.stdout, sys.stderr):
+        sturdy(stream)
+    try:
+        code = syncd.main(args=list(args), prog_name="syncd", standalone_mode=False)
+    except (click.ClickException, click.Abort, SyncdError) as error:
+        return ended(error)
+    except Exception as error:  # noqa: BLE001 - a bug, whatever it is: logged, and told in one line
+        return fault(error)
+    return code if isinstance(code, int) else 0

@@ -1,0 +1,40 @@
+"""`syncd config`: the configuration that is in force, secrets masked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from syncd.cli.command import Verb, Verbs, config_option, config_path
+
+EXAMPLES = (("syncd config show", "every key with the value that is in force"),)
+
+
+@click.group(cls=Verbs, places={"show": "syncd.cli.config:show"}, examples=EXAMPLES)
+def config() -> None:
+    """Look at the configuration."""
+
+
+@click.command(
+    cls=Verb,
+    examples=(
+        *EXAMPLES,
+        ("syncd config show --config new.toml > full.toml", "it loads again to the same"),
+    ),
+)
+@config_option
+@click.pass_context
+def show(ctx: click.Context, config: Path | None) -> int:
+    """Print the effective configuration as TOML: files, defaults and environment together.
+
+    Tokens are shown as the place where they are kept, addresses without user
+    and password.
+    """
+    from syncd.cli.session import begin
+    from syncd.config import show as shown
+
+    settings = begin(config_path(ctx, config))
+    click.echo(f"# from {settings.path}")
+    click.echo(shown(settings), nl=False)
+    return 0

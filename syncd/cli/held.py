@@ -1,0 +1,107 @@
+"""`syncd held`: the records that wait for a person, and what lets each go.
+
+Reads the store alone: no credentials, no lock, no request.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from syncd.cli.command import Verb, config_option, config_path, json_option, link_option
+
+if TYPE_CHECKING:
+    from syncd.cli.output.paper import Paper
+    from syncd.ports.store import Hold
+
+
+@click.command(
+    cls=Verb,
+    examples=(
+        ("syncd held", "what waits, for every link"),
+        ("syncd held --link clinic --json", "one link, for a script"),
+    ),
+)
+@config_option
+@link_option
+@json_option
+@click.pass_context
+def held(ctx: click.Context, config: Path | None, links: tuple[str, ...], *, as_json: bool) -> int:
+    """List the records that wait for a person: why, since when, what lets each go.
+
+    A held record is looked at again in every full cycle, and taken up by
+    itself when its cause is gone.
+    """
+    from syncd.bootstrap import open_app
+    from syncd.cli.output.paper import Paper
+    from syncd.cli.session import begin, chosen, zone_name
+
+    settings = begin(config_path(ctx, config))
+    with open_app(settings) as app:
+        stores = {name: app.link_store(name) for name in chosen(app.link_names(), links)}
+        waiting = {name: store.holds() for name, store in stores.items()}
+        zones = {name: zone_name(store) for name, store in stores.items()}
+    if as_json:
+        told = {name: [as_value(hold) for hold in holds] for name, holds in waiting.items()}
+        click.echo(json.dumps({"version": 1, "links": told}, indent=2))
+        return 0
+    for name, holds in waiting.items():
+        print_held(Paper(), name, holds, zones[name])
+    return 0
+
+
+def as_value(hold: Hold) -> dict[str, object]:
+    """A held record as JSON; instants in UTC."""
+    from syncd.core.essence import moment_text
+
+    return {
+        "ghl_id": hold.ghl_id or None,
+        "hubspot_id": hold.hubspot_id or None,
+        "reason": hold.reason,
+        "field": hold.group or None,
+        "detail": hold.detail,
+        "since": moment_text(hold.since),
+        "starts_at": moment_text(hold.starts_at),
+        "attempts": hold.attempts,
+        "retry_at": moment_text(hold.retry_at),
+        "values": dict(hold.values),
+    }
+
+
+def print_held(paper: Paper, name: str, holds: list[Hold], timezone: str) -> None:
+    """One link's held records, for people."""
+    from syncd.cli.output import cycles, words
+
+    if not holds:
+        paper.line(f"{name}: nothing is held", "green")
+        return
+    zone = words.zone_of(timezone)
+    number = words.count(len(holds), "record")
+    paper.line(f"{name}: {number} held (times in {timezone or 'UTC'})", "bold")
+    rows = [
+        (
+            words.when(hold.starts_at, zone),
+            cycles.named(hold.ghl_id, hold.hubspot_id),
+            words.when(hold.since, zone),
+            _because(hold),
+            words.NEXT.get(hold.reason, ""),
+        )
+        for hold in holds
+    ]
+    heads = ("Starts", "Record", "Held since", "Why it waits", "What lets it go")
+    paper.table(heads, rows, ("cyan", "bold"))
+
+
+def _because(hold: Hold) -> str:
+    """Why it waits; where both sides want something, what each of them wants."""
+    from syncd.cli.output import cycles, words
+
+    told = cycles.held_because(hold.reason, hold.group, hold.detail)
+    wants = [
+        f"{words.SIDES.get(side, side)} has {words.tame(value) or 'nothing'}"
+        for side, value in hold.values.items()
+    ]
+    return f"{told} ({', '.join(wants)})" if wants else told

@@ -1,0 +1,174 @@
+"""What a cycle did, as people read it: a table of the changes, what waits, the sum.
+
+`sync_now` and `demo` print it. Everything comes from the `CycleReport`; the
+plan of a dry run is `plans`' business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from syncd.cli.output import words
+from syncd.cli.output.paper import Paper
+from syncd.core.actions import Hold
+from syncd.core.model import Side
+from syncd.engine.report import CycleReport, Outcome, PlannedWrite, Tally
+
+ON_SCREEN = 100
+"""Rows of changes that a terminal is given; a first sync of thousands would bury the rest."""
+
+CUT = 60
+"""The longest text of a field in a table on a terminal."""
+
+_STYLES = {
+    Outcome.OK: "green",
+    Outcome.FAILED_WRITES: "yellow",
+    Outcome.GUARD: "yellow",
+    Outcome.LOCKED: "yellow",
+}
+
+_ENDED = {
+    Outcome.OK: "done",
+    Outcome.FAULT: "stopped by an unexpected fault",
+    Outcome.NOT_PREPARED: "not prepared",
+    Outcome.FAILED_WRITES: "done in part; the rest is tried again in the next cycle",
+    Outcome.GUARD: "a guard stopped writes; everything else was done",
+    Outcome.LOCKED: "not run",
+    Outcome.REFUSED: "refused",
+    Outcome.UNREACHABLE: "stopped; the next cycle goes on",
+}
+
+
+def print_cycle(paper: Paper, report: CycleReport) -> None:
+    """Everything that one cycle of one link did."""
+    zone = f" (times in {report.timezone})" if report.timezone else " (times in UTC)"
+    wrote = bool(report.written or report.held)
+    paper.line(report.link + (zone if wrote else ""), "bold")
+    print_writes(paper, report)
+    print_troubles(paper, report)
+    print_sum(paper, report)
+
+
+def print_writes(paper: Paper, report: CycleReport) -> None:
+    """The table of what changed: which appointment, where, what, and why."""
+    written = sorted(report.written, key=_by_start)
+    shown = written[:ON_SCREEN] if paper.on_screen else written
+    if shown:
+        rows = [write_row(paper, report, write) for write in shown]
+        heads = ("When", "Appointment", "What happened", "What syncd did")
+        paper.table(heads, rows, ("cyan", "bold"))
+    if left := len(written) - len(shown):
+        paper.line(f"  and {words.count(left, 'more write')}: `syncd history` lists them all")
+
+
+def _by_start(write: PlannedWrite) -> tuple[bool, float, str]:
+    start = write.starts_at
+    return (start is None, start.timestamp() if start else 0.0, write.title)
+
+
+def write_row(paper: Paper, report: CycleReport, write: PlannedWrite) -> tuple[str, ...]:
+    """One write as a row of the table."""
+    zone = words.zone_of(report.timezone)
+    title = words.tame(write.title) or "(no title)"
+    return (
+        words.when(write.starts_at, zone),
+        words.short(title, CUT) if paper.on_screen else title,
+        words.tame(write.why),
+        did(paper, report, write),
+    )
+
+
+def did(paper: Paper, report: CycleReport, write: PlannedWrite) -> str:
+    """What a write did: on which side, and which fields from what to what."""
+    side, done = words.SIDES[write.side.value], words.DONE[words.action(write)]
+    if write.action == "create":
+        return f"{side}: {done}"
+    zone, most = words.zone_of(report.timezone), CUT if paper.on_screen else 0
+    parts = "; ".join(words.changes(write.fields, zone, most))
+    if write.action == "update" and parts:
+        return f"{side}: {parts}"
+    return f"{side}: {done} ({parts})" if parts else f"{side}: {done}"
+
+
+def print_troubles(paper: Paper, report: CycleReport) -> None:
+    """What is held, what failed, what could not be read, what to know."""
+    if report.held:
+        number = words.count(len(report.held), "record")
+        paper.line(f"Held for a person: {number}", "yellow")
+        print_holds(paper, report.held, report.timezone)
+    for write in report.failed:
+        ids = named(write.ghl_id, write.hubspot_id)
+        what = f"{words.SIDES[write.side.value]}: {write.action} of {ids}"
+        paper.line(f"Failed, and tried again: {what}: {words.tame(write.detail)}", "yellow")
+    for part in report.unread:
+        paper.line(f"Not read, and tried again: {words.tame(part)}", "yellow")
+    for warning in report.warnings:
+        paper.line(f"Warning: {words.tame(warning)}", "yellow")
+
+
+def print_holds(paper: Paper, holds: list[Hold], timezone: str) -> None:
+    """What waits: which record, why, and what lets it go."""
+    zone = words.zone_of(timezone)
+    rows = [
+        (
+            words.when(hold.starts_at, zone),
+            named(hold.ghl_id, hold.hubspot_id),
+            held_because(hold.reason, hold.group, hold.detail),
+            words.NEXT.get(hold.reason, ""),
+        )
+        for hold in holds
+    ]
+    paper.table(("When", "Record", "Why it waits", "What lets it go"), rows, ("cyan", "bold"))
+
+
+def held_because(reason: str, group: str, detail: str) -> str:
+    """The reason's name, the field that waits, and the particulars."""
+    field = f", {group} only" if group else ""
+    return f"{reason}{field}: {words.tame(detail)}"
+
+
+def named(ghl_id: str, hubspot_id: str) -> str:
+    """A record by its ids, as the other verbs take them."""
+    ids = {"HighLevel": ghl_id, "HubSpot": hubspot_id}
+    return ", ".join(f"{side} {key}" for side, key in ids.items() if key) or "unknown"
+
+
+def print_sum(paper: Paper, report: CycleReport) -> None:
+    """How it ended: the counts, or what stopped it and what to do."""
+    style = _STYLES.get(report.outcome, "red")
+    parts = [_counts(Side.GHL, report.ghl), _counts(Side.HUBSPOT, report.hubspot)]
+    counted = "; ".join(part for part in parts if part)
+    requests = words.count(report.ghl.requests + report.hubspot.requests, "request")
+    said = f": {counted}" if counted else ""
+    if not counted and report.outcome is Outcome.OK:
+        said = ", nothing to write"
+    took = f"{words.seconds(report.seconds)}, {requests}"
+    paper.line(f"{report.link}: {_ENDED[report.outcome]}{said} ({took})", style)
+    if report.detail:
+        paper.line(f"  {words.tame(report.detail)}", style)
+    if report.outcome in {Outcome.OK, Outcome.FAILED_WRITES, Outcome.GUARD}:
+        paper.line(f"  {_pairs(report)}")
+
+
+def _counts(side: Side, tally: Tally) -> str:
+    done: Mapping[str, int] = {
+        "created": tally.created,
+        "updated": tally.updated,
+        "removed": tally.removed,
+        "restored": tally.restored,
+    }
+    told = ", ".join(f"{number:,} {what}" for what, number in done.items() if number)
+    return f"{words.SIDES[side.value]} {told}" if told else ""
+
+
+def _pairs(report: CycleReport) -> str:
+    told = [words.count(report.pairs, "pair")]
+    if report.adopted:
+        told.append(f"{report.adopted:,} of them found on both sides and paired")
+    if report.unchanged:
+        told.append(f"{report.unchanged:,} untouched")
+    if report.conflicts:
+        told.append(words.count(report.conflicts, "conflict"))
+    if report.held:
+        told.append(f"{len(report.held):,} held")
+    return ", ".join(told)

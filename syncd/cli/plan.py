@@ -1,0 +1,45 @@
+"""`syncd plan`: what a cycle would write, field by field, and why; it writes nothing.
+
+The same as `syncd --sync-now --dry-run`, in `sync_now`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from syncd.cli.command import (
+    Verb,
+    config_option,
+    config_path,
+    guard_options,
+    held_option,
+    json_option,
+    link_option,
+)
+
+
+@click.command(
+    cls=Verb,
+    examples=(
+        ("syncd plan", "every write of every link, with the reason"),
+        ("syncd plan --link clinic --json", "one link, for a script"),
+        ("syncd plan --allow-removals", "as it would be with the removal guard open"),
+    ),
+)
+@config_option
+@link_option
+@json_option
+@guard_options
+@held_option
+@click.pass_context
+def plan(ctx: click.Context, /, *, config: Path | None, **given: bool | tuple[str, ...]) -> int:
+    """Show every write that a cycle would make, and why; write nothing.
+
+    Takes no lock, makes no store, and may run beside the daemon. The exit code
+    is that of the cycle.
+    """
+    from syncd.cli.sync_now import Wanted, sync
+
+    return sync(config_path(ctx, config), Wanted.of(given | {"dry_run": True}))

@@ -1,0 +1,67 @@
+"""`syncd setup`: make the properties that HubSpot needs; safe to repeat."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from syncd.cli.command import Verb, config_option, config_path, link_option
+
+if TYPE_CHECKING:
+    from syncd.bootstrap import App
+    from syncd.cli.output.paper import Paper
+
+
+@click.command(
+    cls=Verb,
+    examples=(
+        ("syncd setup", "make what is missing, for every link"),
+        ("syncd setup --link clinic", "for one link"),
+    ),
+)
+@config_option
+@link_option
+@click.pass_context
+def setup(ctx: click.Context, config: Path | None, links: tuple[str, ...]) -> int:
+    """Make what HubSpot needs: a property group and a few properties.
+
+    What is there already stays as it is, so it can be run again at any time.
+    """
+    from syncd.bootstrap import open_app
+    from syncd.cli.output.paper import Paper
+    from syncd.cli.session import begin, chosen
+    from syncd.engine.report import gravest
+
+    settings = begin(config_path(ctx, config))
+    names = chosen(list(settings.links), links)
+    with open_app(settings, make_store=True) as app:
+        return gravest([_set_up(app, name, Paper()) for name in names])
+
+
+def _set_up(app: App, name: str, paper: Paper) -> int:
+    """One link; what stops it is told, and stops no other."""
+    from syncd.cli.endings import code_of
+    from syncd.errors import SyncdError
+
+    try:
+        made = app.setup(name)
+    except SyncdError as error:
+        for line in str(error).splitlines():
+            click.echo(f"{name}: {line}", err=True)
+        return code_of(error)
+    print_setup(paper, name, made)
+    return 0
+
+
+def print_setup(paper: Paper, name: str, made: list[tuple[str, bool]]) -> None:
+    """What was made, and what was there."""
+    for what, is_new in made:
+        if is_new:
+            paper.line(f"{name}: made in HubSpot: {what}", "green")
+    there = sum(not is_new for _, is_new in made)
+    if there == len(made):
+        paper.line(f"{name}: HubSpot has everything that is needed", "green")
+    elif there:
+        paper.line(f"{name}: {there} of {len(made)} were there already")

@@ -1,0 +1,181 @@
+"""`syncd --sync-now`: one full cycle of every link, then the report.
+
+`plan` is the same with a dry run. The report goes to stdout, for people or as
+the JSON of contract section 5; progress and the log go to stderr.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Self
+
+import click
+
+if TYPE_CHECKING:
+    from syncd.bootstrap import App
+    from syncd.config import Settings
+    from syncd.engine.cycle import CycleRequest
+    from syncd.engine.report import CycleReport
+    from syncd.errors import StoreError
+
+HELD = 3
+"""The exit code of `--fail-on-held`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What the options of one command say."""
+
+    links: tuple[str, ...] = ()
+    dry_run: bool = False
+    as_json: bool = False
+    allow_removals: bool = False
+    allow_changes: bool = False
+    fail_on_held: bool = False
+
+    @classmethod
+    def of(cls, given: Mapping[str, bool | tuple[str, ...]]) -> Self:
+        """From click's parameters."""
+        links = given.get("links")
+        flags = {name: bool(value) for name, value in given.items() if name != "links"}
+        return cls(links=links if isinstance(links, tuple) else (), **flags)
+
+    def request(self) -> CycleRequest:
+        """The cycle that is wanted."""
+        from syncd.core.guards import Allowed
+        from syncd.engine.cycle import CycleRequest
+
+        allowed = Allowed(removals=self.allow_removals, changes=self.allow_changes)
+        return CycleRequest(full=True, dry_run=self.dry_run, allowed=allowed)
+
+
+def sync(path: Path | None, wanted: Wanted) -> int:
+    """Run the cycles and print what came of them; gives the exit code.
+
+    Raises:
+        ConfigError: the configuration is wrong; then nothing is printed.
+    """
+    from syncd.cli.session import begin, chosen
+
+    settings = begin(path)
+    names = chosen(list(settings.links), wanted.links)
+    reports = _run(settings, names, wanted)
+    code = exit_code(reports, wanted)
+    if wanted.as_json:
+        report = {"version": 1, "exit_code": code}
+        links = {name: each.as_json() for name, each in reports.items()}
+        click.echo(json.dumps(report | {"links": links}, indent=2))
+    else:
+        show(reports, wanted)
+    return code
+
+
+def exit_code(reports: Mapping[str, CycleReport], wanted: Wanted) -> int:
+    """The gravest outcome of all links (contract section 2)."""
+    from syncd.engine.report import gravest
+
+    codes = [report.outcome.code for report in reports.values()]
+    if wanted.fail_on_held and any(report.held for report in reports.values()):
+        codes.append(HELD)
+    return gravest(codes)
+
+
+def show(reports: Mapping[str, CycleReport], wanted: Wanted) -> None:
+    """Print the reports for people."""
+    from syncd.cli.output.cycles import print_cycle
+    from syncd.cli.output.paper import Paper
+    from syncd.cli.output.plans import print_plan
+
+    paper = Paper()
+    for number, report in enumerate(reports.values()):
+        if number:
+            paper.line()
+        if wanted.dry_run:
+            print_plan(paper, report)
+        else:
+            print_cycle(paper, report)
+
+
+def _run(settings: Settings, names: list[str], wanted: Wanted) -> dict[str, CycleReport]:
+    """One cycle of each link; where the store cannot be opened, each link's report says so."""
+    from syncd.bootstrap import open_app
+    from syncd.errors import StoreError, StoreMissing
+
+    with ExitStack() as stack:
+        stop = stack.enter_context(stopping())
+        try:
+            app = open_app(settings, make_store=not wanted.dry_run, stop=stop)
+        except StoreMissing:
+            app = open_app(_beside(settings, stack), make_store=True, stop=stop)
+        except StoreError as error:
+            return {name: _no_store(name, error) for name in names}
+        stack.enter_context(app)
+        return _cycles(app, names, wanted)
+
+
+def _cycles(app: App, names: list[str], wanted: Wanted) -> dict[str, CycleReport]:
+    from dataclasses import replace
+
+    from syncd.cli.output import progress
+
+    reports = {}
+    for name in names:
+        with progress.shown(name) as told:
+            reports[name] = app.cycle(name, replace(wanted.request(), progress=told))
+    return reports
+
+
+def _beside(settings: Settings, stack: ExitStack) -> Settings:
+    """A dry run before the first sync makes no store: it plans on a throw-away one."""
+    from tempfile import TemporaryDirectory
+
+    from syncd.config import StoreSettings
+
+    folder = stack.enter_context(TemporaryDirectory(prefix="syncd-plan-"))
+    store = StoreSettings(url=f"sqlite:///{folder}/plan.db")
+    return settings.model_copy(update={"store": store})
+
+
+def _no_store(name: str, error: StoreError) -> CycleReport:
+    from syncd.engine.report import CycleReport, Outcome
+    from syncd.errors import StoreTooNew
+
+    too_new = isinstance(error, StoreTooNew)
+    outcome = Outcome.NOT_PREPARED if too_new else Outcome.FAULT
+    return CycleReport(link=name, outcome=outcome, detail=str(error))
+
+
+@contextmanager
+def stopping() -> Iterator[threading.Event]:
+    """The first SIGINT or SIGTERM asks the cycle to end in order, a second one ends it at once."""
+    stop = threading.Event()
+    before = {
+        number: signal.signal(number, _Stopper(stop)) for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class _Stopper:
+    """A signal handler; raises KeyboardInterrupt where it is called again."""
+
+    def __init__(self, stop: threading.Event) -> None:
+        self._stop = stop
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        """Ask to stop, or stop."""
+        del number, frame
+        if self._stop.is_set():
+            raise KeyboardInterrupt
+        self._stop.set()
+        click.echo("syncd: stopping after the write in hand; once more stops at once", err=True)

@@ -1,0 +1,203 @@
+"""The command line as such: help, version, options in their places, how it ends."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from syncd import __version__
+from syncd.cli import PLACES
+from syncd.cli import syncd as group
+from syncd.cli.command import Verb, Verbs
+
+Syncd = Callable[..., Any]
+
+
+def verbs(command: click.Command, name: str = "syncd") -> Iterator[tuple[str, click.Command]]:
+    """Every command with the words that call it."""
+    yield name, command
+    if isinstance(command, Verbs):
+        context = click.Context(command)
+        for verb in command.list_commands(context):
+            found = command.get_command(context, verb)
+            assert found is not None
+            yield from verbs(found, f"{name} {verb}")
+
+
+ALL = dict(verbs(group))
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_verb_has_help_with_an_example_of_itself(name: str, syncd: Syncd) -> None:
+    result = syncd(*name.split()[1:], "--help")
+    assert (result.code, result.err) == (0, "")
+    _, _, examples = result.out.partition("Examples:\n")
+    typed = [line.strip() for line in examples.splitlines()[::2]]
+    assert typed
+    assert all(line.startswith(name) for line in typed), typed
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_example_is_a_command_line_that_is_accepted(name: str) -> None:
+    command = ALL[name]
+    assert isinstance(command, Verb | Verbs)
+    for typed, _ in command.examples:
+        words = typed.split(" > ")[0].split()[1:]
+        _parse(group, words)
+
+
+def _parse(command: click.Command, words: list[str]) -> None:
+    context = command.make_context("syncd", list(words), resilient_parsing=False)
+    rest = [*context._protected_args, *context.args]
+    if isinstance(command, Verbs) and rest:
+        found = command.get_command(context, rest[0])
+        assert found is not None, rest
+        _parse(found, rest[1:])
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_every_verb_says_in_one_line_what_it_is_for(name: str) -> None:
+    assert ALL[name].get_short_help_str(200)
+
+
+@pytest.mark.parametrize("args", [["--help"], ["--version"], ["plan", "--help"]])
+def test_help_and_version_import_nothing_heavy(args: list[str]) -> None:
+    script = (
+        "import sys\n"
+        "from syncd.cli import execute\n"
+        f"code = execute({args!r})\n"
+        "heavy = {'sqlalchemy', 'pydantic', 'httpx', 'alembic', 'rich', 'structlog', 'ssl'}\n"
+        "print(sorted(heavy & set(sys.modules)), file=sys.stderr)\n"
+        "sys.exit(code)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stderr == "[]\n"
+
+
+def test_version_is_that_of_the_package(syncd: Syncd) -> None:
+    assert syncd("--version").out == f"syncd {__version__}\n"
+
+
+def test_the_module_is_the_command() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "syncd", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"syncd {__version__}\n"
+
+
+def test_help_lists_the_verbs_in_their_order(syncd: Syncd) -> None:
+    lines = syncd("--help").out.partition("Commands:\n")[2].splitlines()
+    assert [line.split()[0] for line in lines[: len(PLACES)]] == list(PLACES)
+
+
+@pytest.mark.parametrize(
+    ("args", "told"),
+    [
+        (["pln"], "did you mean 'plan'?"),
+        (["--sync-no"], "--sync-now"),
+        (["--sync-now", "plan"], "--sync-now takes no verb"),
+        (["--json", "held"], "`syncd held --json`"),
+        (["--dry-run"], "goes with --sync-now"),
+        (["--link", "a"], "goes with --sync-now"),
+        (["history", "--limit", "-1"], "--limit"),
+        (["sandbox", "--timezone", "Nowhere/Town"], "no such time zone"),
+        (["db", "upgrad"], "did you mean 'upgrade'?"),
+    ],
+)
+def test_wrong_usage_ends_with_2_and_says_what_is_right(
+    args: list[str], told: str, syncd: Syncd
+) -> None:
+    result = syncd(*args)
+    assert (result.code, result.out) == (2, "")
+    assert told in result.err
+
+
+READERS = ["--sync-now", "plan", "held", "history", "setup", "db upgrade", "config show", "run"]
+
+
+@pytest.mark.parametrize("line", READERS)
+def test_a_wrong_configuration_ends_with_2_and_one_line_per_problem(
+    line: str, syncd: Syncd, tmp_path: Path
+) -> None:
+    (tmp_path / "config.toml").write_text(
+        '[links.clinic.ghl]\nlocation_id = "loc-1"\nlocaton = 1\n[schedule]\npoll_interval = "x"\n'
+    )
+    result = syncd(*line.split())
+    assert (result.code, result.out) == (2, "")
+    problems = result.err.splitlines()
+    assert len(problems) == 2
+    assert any("locaton" in p and "location_id" in p for p in problems)
+    assert any("poll_interval" in p for p in problems)
+
+
+@pytest.mark.parametrize("line", READERS)
+def test_no_configuration_at_all_ends_with_2(line: str, syncd: Syncd) -> None:
+    result = syncd(*line.split())
+    assert (result.code, result.out) == (2, "")
+    assert "no configuration found" in result.err
+
+
+@pytest.mark.parametrize("json", [[], ["--json"]])
+def test_stdout_stays_empty_where_the_configuration_is_wrong(
+    json: list[str], syncd: Syncd, tmp_path: Path
+) -> None:
+    (tmp_path / "config.toml").write_text("links = 3\n")
+    result = syncd("--sync-now", *json)
+    assert (result.code, result.out) == (2, "")
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["--config", "named.toml", "config", "show"],
+        ["config", "show", "--config", "named.toml"],
+        ["--config", "other.toml", "config", "show", "--config", "named.toml"],
+    ],
+)
+def test_the_configuration_may_be_named_before_and_after_the_verb(
+    args: list[str], syncd: Syncd, tmp_path: Path
+) -> None:
+    (tmp_path / "named.toml").write_text('[links.clinic.ghl]\nlocation_id = "the-named-one"\n')
+    result = syncd(*args)
+    assert result.code == 0
+    assert 'location_id = "the-named-one"' in result.out
+
+
+def test_a_link_that_is_not_configured_is_wrong_usage(syncd: Syncd, tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text('[links.clinic.ghl]\nlocation_id = "loc-1"\n')
+    result = syncd("--sync-now", "--json", "--link", "clinc")
+    assert (result.code, result.out) == (2, "")
+    assert "did you mean 'clinic'?" in result.err
+
+
+def test_a_bug_ends_with_1_its_traceback_in_the_log_and_one_line(
+    syncd: Syncd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> int:
+        raise RuntimeError("the cause")
+
+    monkeypatch.setattr("syncd.cli.sync_now.sync", broken)
+    result = syncd("--sync-now")
+    assert (result.code, result.out) == (1, "")
+    assert "Traceback" in result.err
+    assert "RuntimeError: the cause" in result.err
+    last = result.err.splitlines()[-1]
+    assert last == "syncd: unexpected fault (RuntimeError); the log has the traceback"
+
+
+def test_an_interrupt_ends_as_a_shell_expects(
+    syncd: Syncd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("syncd.cli.sync_now.sync", interrupted)
+    result = syncd("--sync-now")
+    assert (result.code, result.out) == (130, "")
+    assert "interrupted" in result.err

@@ -11,6 +11,7 @@ the meaning of answers: whatever a vendor says in JSON below 500 (but 423, 425,
 import json
 import random
 import ssl
+from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -18,6 +19,7 @@ from threading import Lock
 from typing import Protocol
 
 import httpx
+import structlog
 
 import syncd
 from syncd.core.model import Side
@@ -34,6 +36,8 @@ from syncd.providers.message import (
 )
 from syncd.providers.retry import ATTEMPTS, Accept, GiveUp, Retry, decide
 from syncd.providers.window import pause
+
+log = structlog.get_logger(__name__)
 
 TIMEOUT = 30.0
 """Seconds without a byte after which an answer is given up."""
@@ -90,6 +94,7 @@ class Client:
         self._chance = chance
         self._lock = Lock()
         self._sent = 0
+        self._answers: Counter[int] = Counter()
         self._skew: float | None = None
         self._http = httpx.Client(
             base_url=base_url,
@@ -110,6 +115,12 @@ class Client:
         return self._sent
 
     @property
+    def answers(self) -> Mapping[int, int]:
+        """How many attempts ended with each status; 0 stands for no answer."""
+        with self._lock:
+            return dict(self._answers)
+
+    @property
     def skew_seconds(self) -> float | None:
         """How far the vendor's clock was ahead of ours at the last answer, if it said."""
         return self._skew
@@ -125,8 +136,9 @@ class Client:
         """
         attempt, renewed = 1, False
         while True:
-            outcome = self._attempt(request)
-            if not renewed and self._worth_renewing(outcome):
+            credentials = self._auth.headers()
+            outcome = self._attempt(request, credentials)
+            if not renewed and self._worth_renewing(outcome, credentials):
                 renewed = True
                 continue
             verdict = decide(
@@ -142,7 +154,8 @@ class Client:
                     return response
                 case GiveUp(error=error):
                     raise error
-                case Retry():
+                case Retry(error=error):
+                    log.info("request.retried", side=self.side, attempt=attempt, detail=str(error))
                     self._wait(verdict)
             attempt += 1
 
@@ -150,20 +163,20 @@ class Client:
         """Give back the connections."""
         self._http.close()
 
-    def _attempt(self, request: Request) -> Outcome:
+    def _attempt(self, request: Request, credentials: Mapping[str, str]) -> Outcome:
         permit = self.budget.acquire(request.kind)
         try:
             with self._lock:
                 self._sent += 1
-            outcome = self._exchange(request)
+            outcome = self._exchange(request, credentials)
+            self._count(outcome)
             if isinstance(outcome, Answered):
                 self.budget.observe(outcome.response, request.kind)
             return outcome
         finally:
             permit.settle()
 
-    def _exchange(self, request: Request) -> Outcome:
-        credentials = self._auth.headers()
+    def _exchange(self, request: Request, credentials: Mapping[str, str]) -> Outcome:
         try:
             answer = self._http.request(
                 request.method,
@@ -183,12 +196,16 @@ class Client:
         self._note_date(answer.headers.get("date", ""))
         return Answered(response=_response(answer))
 
-    def _worth_renewing(self, outcome: Outcome) -> bool:
-        return (
-            isinstance(outcome, Answered)
-            and outcome.response.status == 401
-            and self._auth.renewed(outcome.response)
-        )
+    def _worth_renewing(self, outcome: Outcome, used: Mapping[str, str]) -> bool:
+        if not isinstance(outcome, Answered) or outcome.response.status != 401:
+            return False
+        # Another thread may have renewed them while this request was on its way.
+        return self._auth.renewed(outcome.response) or self._auth.headers() != used
+
+    def _count(self, outcome: Outcome) -> None:
+        status = outcome.response.status if isinstance(outcome, Answered) else 0
+        with self._lock:
+            self._answers[status] += 1
 
     def _wait(self, verdict: Retry) -> None:
         # A pause that the vendor asked for is kept to the letter; our own are spread.

@@ -192,6 +192,25 @@ def test_a_rotated_token_is_tried_once_more(make: MakeClient) -> None:
     assert [sent.headers["authorization"] for sent in script.seen] == ["Bearer old", "Bearer new"]
 
 
+def test_a_token_that_another_thread_has_renewed_meanwhile_is_used(make: MakeClient) -> None:
+    token = Token("old", "new")
+
+    def renew_behind_our_back(request: httpx.Request) -> httpx.Response:
+        if request.headers["authorization"] == "Bearer old":
+            token._tokens.pop(0)
+            return httpx.Response(401, json={"message": "Invalid token"})
+        return ok()
+
+    assert make(renew_behind_our_back, token=token).send(GET).ok
+
+
+def test_answers_are_counted_by_status(make: MakeClient) -> None:
+    script = Script(httpx.ReadTimeout("slow"), httpx.Response(503, json={}), ok())
+    client = make(script)
+    client.send(GET)
+    assert client.answers == {0: 1, 503: 1, 200: 1}
+
+
 def test_a_stop_while_waiting_ends_the_wait_at_once(make: MakeClient, clock: VirtualClock) -> None:
     clock.stopped = True
     script = Script(httpx.Response(500, json={}))

@@ -54,8 +54,13 @@ class AccountReader:
             NotPrepared: a configured calendar does not exist, or the location is suspended.
             AuthFailed: the token is refused or lacks a scope.
         """
-        stable = self._stable_part()
-        calendars = self._calendars = self._enumerate()
+        try:
+            stable = self._stable_part()
+            calendars = self._calendars = self._enumerate()
+        except AuthFailed as error:
+            if error.status != 400:
+                raise
+            raise NotPrepared(str(error)) from error  # a suspended sub-account
         known = {calendar.id for calendar in calendars}
         strangers = [key for key in self._named if key not in known]
         if strangers:

@@ -58,6 +58,11 @@ class GhlProvider:
         """Every attempt sent since this object was made, retries included."""
         return self._line.client.requests
 
+    @property
+    def skew_seconds(self) -> float | None:
+        """How far HighLevel's clock was ahead of ours at the last answer, if it said."""
+        return self._line.client.skew_seconds
+
     def prepare(self) -> Account:
         """Read the account; a new cycle begins."""
         self._people.forget()

@@ -130,8 +130,10 @@ def test_a_token_of_another_location_names_the_location(open_clinic: Open) -> No
 
 def test_a_suspended_location_is_no_empty_location(clinic: Clinic) -> None:
     clinic.world.location.suspended = True
-    with pytest.raises(AuthFailed, match="suspended"):
+    with pytest.raises(NotPrepared, match="suspended"):
         clinic.provider.prepare()
+    with pytest.raises(AuthFailed, match="suspended"):
+        clinic.scan()
 
 
 def test_a_list_shows_what_people_booked(clinic: Clinic) -> None:

@@ -156,10 +156,21 @@ def upgrade() -> None:
         numbered_once=True,
     )
     index("ix_decision_open", "decision", "closed_at", "id")
+    op.create_table(
+        "block",
+        sa.Column("id", KEY, nullable=False),
+        sa.Column("account", NAME, nullable=False),
+        sa.Column("places", sa.Integer(), nullable=False),
+        sa.Column("free_at", INSTANT, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_block"),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("ix_block_account", "block", ["account", "free_at"])
 
 
 def downgrade() -> None:
     for name in (
+        "block",
         "decision",
         "cycle",
         "history",

@@ -6,13 +6,12 @@ cycle: what was under way is done again, for up to `PATIENCE` seconds. Leaves
 out the transactions of a cycle, which `transaction` carries out again itself.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TypeVar
 
 from sqlalchemy import Connection, Engine
 
-from syncd.errors import StoreInterrupted
+from syncd.errors import StoreError, StoreInterrupted
 from syncd.ports.clock import Clock
 from syncd.store.engine import reading
 from syncd.store.failures import explained
@@ -52,30 +51,32 @@ class Database:
 
         return self.patiently(once)
 
-    def write(self, act: Callable[[Connection], T]) -> T:
-        """One short transaction; done again where its connection broke before the commit.
+    def write(self, act: Callable[[Connection], T], *, repeatable: bool = True) -> T:
+        """One short transaction; done again where its connection broke.
+
+        One that is not `repeatable` is not done again once its commit was sent,
+        since that may have taken effect.
 
         Raises:
             StoreError: the database cannot do it, or it is not known whether it did.
         """
 
         def once() -> T:
-            with self.connected() as connection:
+            with explained(self.engine.url), self.engine.connect() as connection:
                 done = act(connection)
-                connection.commit()
+                try:
+                    with explained(self.engine.url):
+                        connection.commit()
+                except StoreInterrupted as error:
+                    if repeatable:
+                        raise
+                    raise StoreError(
+                        f"it is not known whether this was written: look before you repeat it; "
+                        f"{error}"
+                    ) from error
                 return done
 
         return self.patiently(once)
-
-    @contextmanager
-    def connected(self) -> Iterator[Connection]:
-        """A connection whose transaction begins with its first statement.
-
-        Raises:
-            StoreError: whatever the database says against it.
-        """
-        with explained(self.engine.url), self.engine.connect() as connection:
-            yield connection
 
     def patiently(self, act: Callable[[], T]) -> T:
         """Do something again while the database is away or busy, with growing waits.

@@ -122,7 +122,7 @@ class SqlLinkStore:
             link = ensure_link(connection, self._database, self._name)
             return waiting.decide(connection, link, kind, payload, at)
 
-        return self._database.write(act)
+        return self._database.write(act, repeatable=False)
 
     def _ask(self, ask: Callable[[Connection, int], T]) -> T:
         """Read something of this link; where it has no row yet, of none."""

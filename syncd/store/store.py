@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 from syncd.ports.clock import Clock
 from syncd.store.database import Database
 from syncd.store.leases import Lease, Leases
+from syncd.store.ledger import SqlLedger
 from syncd.store.link_store import SqlLinkStore
 from syncd.store.locks import FileLocks, LinkLock, SessionLocks
 
@@ -23,6 +24,8 @@ class Store:
         self._database = Database(engine, clock)
         self._locks = _locks(engine)
         self._leases = Leases(self._database, self._locks)
+        self.ledger = SqlLedger(self._database)
+        """Where the processes of this store share the vendors' rate limits."""
 
     def link(self, name: str, lease: Lease | None = None) -> SqlLinkStore:
         """One link's share; with its lease, what is written is fenced by it."""

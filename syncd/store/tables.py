@@ -237,6 +237,20 @@ cycle = Table(
 """One finished cycle."""
 
 
+block = Table(
+    "block",
+    metadata,
+    _key(),
+    Column("account", String, nullable=False),
+    Column("places", Integer, nullable=False),
+    Column("free_at", Instant, nullable=False),
+    Index("ix_block_account", "account", "free_at"),
+    # A number that was forgotten must not name another process's block.
+    sqlite_autoincrement=True,
+)
+"""Places of an account's rate limit that one process has taken: see `ledger`."""
+
+
 decision = Table(
     "decision",
     metadata,

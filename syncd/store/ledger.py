@@ -1,0 +1,86 @@
+"""What the processes of one store use of each account's rate limit, in blocks of places.
+
+`providers.shared` works on it. A block is taken before its requests are sent
+and is free again at an instant; the sum of the blocks that are not free yet is
+what the account cannot give now.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from sqlalchemy import Connection, delete, func, select, text, update
+
+from syncd.store.database import Database
+from syncd.store.tables import block as table
+
+_SPACE = 0x73796C64
+"""The first half of the advisory locks' keys; the second is drawn from the account's name."""
+
+
+class SqlLedger:
+    """`providers.shared.Ledger`; every method is one short transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def exchange(
+        self,
+        account: str,
+        *,
+        now: datetime,
+        answered: Mapping[int, datetime],
+        wanted: int,
+        places: int,
+        until: datetime,
+    ) -> tuple[int, int, datetime | None]:
+        """Give back the answered blocks, then take up to `wanted` of what is left of `places`.
+
+        Returns:
+            The block's id, its size, and None; or 0, 0 and the instant at
+            which the next block becomes free.
+        """
+
+        def act(connection: Connection) -> tuple[int, int, datetime | None]:
+            _queue_up(connection, account)
+            _give_back(connection, account, answered)
+            connection.execute(
+                delete(table).where(table.c.account == account, table.c.free_at <= now)
+            )
+            taken, next_free = _standing(connection, account)
+            size = min(wanted, places - taken)
+            if size <= 0:
+                return 0, 0, next_free
+            row = {"account": account, "places": size, "free_at": until}
+            made = connection.execute(table.insert().returning(table.c.id), row)
+            return made.scalar_one(), size, None
+
+        return self._database.write(act)
+
+    def release(self, account: str, *, answered: Mapping[int, datetime]) -> None:
+        """Give back places without taking any."""
+        self._database.write(lambda connection: _give_back(connection, account, answered))
+
+
+def _queue_up(connection: Connection, account: str) -> None:
+    """Let no other exchange of this account overlap; on SQLite none ever does."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(
+            text("SELECT pg_advisory_xact_lock(:space, hashtext(:account))"),
+            {"space": _SPACE, "account": account},
+        )
+
+
+def _give_back(connection: Connection, account: str, answered: Mapping[int, datetime]) -> None:
+    for key, free_at in answered.items():
+        connection.execute(
+            update(table)
+            .where(table.c.id == key, table.c.account == account)
+            .values(free_at=free_at)
+        )
+
+
+def _standing(connection: Connection, account: str) -> tuple[int, datetime | None]:
+    """How many places are taken, and when the next of them are free."""
+    found = select(func.coalesce(func.sum(table.c.places), 0), func.min(table.c.free_at))
+    taken, next_free = connection.execute(found.where(table.c.account == account)).one()
+    return int(taken), next_free

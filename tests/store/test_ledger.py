@@ -1,0 +1,87 @@
+"""The ledger of rate limits: what is taken by one process is not there for another."""
+
+from datetime import datetime, timedelta
+from threading import Thread
+
+import pytest
+from stores import StandingClock
+
+from syncd.providers.shared import Ledger
+from syncd.store import Store
+from syncd.store.ledger import SqlLedger
+
+SECOND = timedelta(seconds=1)
+
+
+@pytest.fixture
+def now(standing_clock: StandingClock) -> datetime:
+    return standing_clock.now()
+
+
+def take(
+    ledger: SqlLedger,
+    now: datetime,
+    wanted: int = 10,
+    answered: dict[int, datetime] | None = None,
+    account: str = "ghl:a",
+) -> tuple[int, int, datetime | None]:
+    return ledger.exchange(
+        account,
+        now=now,
+        answered=answered or {},
+        wanted=wanted,
+        places=25,
+        until=now + 10 * SECOND,
+    )
+
+
+def test_it_is_what_the_budgets_ask_for(store: Store) -> None:
+    asked: Ledger = store.ledger
+    assert asked is store.ledger
+
+
+def test_no_more_places_are_given_than_there_are(store: Store, now: datetime) -> None:
+    sizes = [take(store.ledger, now)[1] for _ in range(4)]
+    assert sizes == [10, 10, 5, 0]
+    assert take(store.ledger, now) == (0, 0, now + 10 * SECOND)
+    assert take(store.ledger, now, account="ghl:b")[1] == 10
+
+
+def test_a_block_comes_back_when_its_answers_are_a_window_old(store: Store, now: datetime) -> None:
+    first, _, _ = take(store.ledger, now, wanted=25)
+    assert take(store.ledger, now, answered={first: now + SECOND}) == (0, 0, now + SECOND)
+    assert take(store.ledger, now + SECOND)[1] == 10
+
+
+def test_blocks_nobody_gave_back_come_back_by_themselves(store: Store, now: datetime) -> None:
+    take(store.ledger, now, wanted=25)
+    assert take(store.ledger, now + 10 * SECOND)[1] == 10
+
+
+def test_places_are_given_back_without_taking_any(store: Store, now: datetime) -> None:
+    first, _, _ = take(store.ledger, now, wanted=25)
+    store.ledger.release("ghl:b", answered={first: now})
+    assert take(store.ledger, now)[1] == 0
+    store.ledger.release("ghl:a", answered={first: now})
+    assert take(store.ledger, now)[1] == 10
+
+
+def test_a_forgotten_block_is_never_taken_for_another(store: Store, now: datetime) -> None:
+    old, _, _ = take(store.ledger, now, wanted=25)
+    new, _, _ = take(store.ledger, now + 10 * SECOND, wanted=25)
+    assert new != old
+    store.ledger.release("ghl:a", answered={old: now})
+    assert take(store.ledger, now + 10 * SECOND)[1] == 0
+
+
+def test_many_at_once_get_no_more_than_there_is(store: Store, now: datetime) -> None:
+    sizes: list[int] = []
+    threads = [
+        Thread(target=lambda: sizes.append(take(store.ledger, now, wanted=3)[1])) for _ in range(12)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(sizes) == 12
+    assert sum(sizes) == 25

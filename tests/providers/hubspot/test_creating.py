@@ -129,6 +129,7 @@ def test_a_lost_answer_never_makes_a_twin(desk: Any, ada: str, kind: Any) -> Non
     for receipt in receipts.values():
         shown = desk.provider.fetch([_done(receipt).id])[_done(receipt).id]
         assert shown.contacts == (ada,)
+    assert desk.world.faults.pending == []
 
 
 def test_a_garbled_success_is_looked_up_and_not_repeated(desk: Any) -> None:
@@ -229,6 +230,17 @@ def test_where_labels_cannot_be_read_the_default_route_is_taken(desk: Any, ada: 
 def test_a_contact_that_is_gone_leaves_no_orphan(desk: Any, ada: str) -> None:
     desk.portal.archive_contact(ada)
     assert isinstance(_error(_write(desk, desk.order("g1", ada))["create-g1"]), Rejected)
+    assert desk.portal.records() == []
+
+
+def test_a_contact_that_is_gone_leaves_no_orphan_however_the_refusal_is_worded(
+    desk: Any, ada: str
+) -> None:
+    desk.portal.archive_contact(ada)
+    said = {"category": "VALIDATION_ERROR", "message": "The association could not be made"}
+    desk.world.faults.add(Fault(path=CREATE, status=400, body=said))
+    error = _error(_write(desk, desk.order("g1", ada))["create-g1"])
+    assert f"no contact {ada}" in str(error)
     assert desk.portal.records() == []
 
 

@@ -4,6 +4,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from syncd.core.model import Appointment, Flaw, Group
 from syncd.ports.provider import Edit, Mark
@@ -27,6 +29,20 @@ FULL = Appointment(
 
 def _record(**properties: str) -> Record:
     return Record(id="501", properties=properties)
+
+
+@given(
+    held=st.dictionaries(
+        st.sampled_from(COLUMNS.read),
+        st.text(max_size=20) | st.integers().map(str) | st.datetimes().map(str),
+    )
+)
+def test_no_values_can_crash_the_reading_of_a_record(held: dict[str, str]) -> None:
+    found = mapping.snapshot(_record(**held), COLUMNS)
+    assert found.id == "501"
+    shown = mapping.properties(found.appointment, COLUMNS.groups, COLUMNS)
+    again = mapping.appointment(shown, COLUMNS)
+    assert replace(again, contact="") == replace(found.appointment, contact="")
 
 
 def test_what_is_written_reads_back_as_the_same_appointment() -> None:

@@ -27,7 +27,7 @@ from syncd.providers.ghl import events, mapping, protocol, wire
 from syncd.providers.ghl.line import FATAL, Line
 from syncd.providers.ghl.mapping import Place
 from syncd.providers.ghl.moments import parse
-from syncd.providers.ghl.slots import SlotBook
+from syncd.providers.ghl.slots import SlotBook, Wish
 
 UNREACHABLE = 3
 """After so many orders in a row without an answer, the vendor is taken to be down."""
@@ -44,6 +44,11 @@ def carry_out(
         AuthFailed, DailyBudgetSpent, Unavailable: nothing further can
             succeed; orders without a receipt were not sent.
     """
+    slots.expect(
+        Wish(calendar=each.calendar, start=each.wanted.start, user=each.wanted.owner)
+        for each in orders
+        if each.validate_slot and each.kind is OrderKind.CREATE and each.wanted.start
+    )
     works = _Works(line, place, slots)
     futures = [line.pool.submit(works.attempt, order) for order in orders]
     try:
@@ -132,7 +137,8 @@ class _Works:
         wanted = order.wanted
         if wanted.start is None:
             raise Rejected("a booking needs a start", side=Side.GHL, reason="missing_time")
-        offer = self._slots.offer(self._place, order.calendar, wanted.start, wanted.owner)
+        wish = Wish(calendar=order.calendar, start=wanted.start, user=wanted.owner)
+        offer = self._slots.offer(self._place, wish)
         if offer is None:
             raise Rejected(
                 f"calendar {order.calendar} offers no slot at {wanted.start:%Y-%m-%d %H:%M} UTC",

@@ -1,4 +1,4 @@
-"""Offered slots, asked for once per calendar and month and remembered within a cycle.
+"""Offered slots, asked for in months and remembered within a cycle.
 
 `orders` asks here before it books. The very text of the offer matters: with
 validation on, a slot that was written in another offset was seen to be
@@ -6,8 +6,9 @@ refused as gone. Leaves out moves: an appointment's own time hides its slot, so
 those are validated by the API itself.
 """
 
-from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from threading import Lock
 
 from syncd.providers.ghl import protocol, wire
@@ -15,11 +16,32 @@ from syncd.providers.ghl.line import Line
 from syncd.providers.ghl.mapping import Place
 from syncd.providers.ghl.moments import parse
 
-BLOCK = timedelta(days=31)
+SPAN = timedelta(days=31)
 """The longest range that may be asked for (API description; more is a 400, observed)."""
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LEAD = timedelta(minutes=1)
 _TICK = timedelta(milliseconds=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """A start on a calendar, for one of its team or for anybody."""
+
+    calendar: str
+    start: datetime
+    user: str = ""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Month:
+    """One range of at most 31 days, and what is offered in it once somebody has asked."""
+
+    since: datetime
+    asking: Lock = field(default_factory=Lock)
+    offers: Mapping[datetime, str] | None = None
+
+    def holds(self, start: datetime) -> bool:
+        return self.since <= start < self.since + SPAN
 
 
 class SlotBook:
@@ -32,33 +54,42 @@ class SlotBook:
     def __init__(self, line: Line) -> None:
         self._line = line
         self._lock = Lock()
-        self._doors: dict[tuple[str, str, int], Lock] = {}
-        self._offers: dict[tuple[str, str, int], Mapping[datetime, str]] = {}
+        self._months: dict[tuple[str, str], list[_Month]] = {}
 
     def forget(self) -> None:
         """A new cycle begins."""
         with self._lock:
-            self._doors.clear()
-            self._offers.clear()
+            self._months.clear()
 
-    def offer(self, place: Place, calendar: str, start: datetime, user: str = "") -> str | None:
+    def expect(self, wishes: Iterable[Wish]) -> None:
+        """Lay the ranges so that these wishes need as few requests as can be."""
+        for wish in sorted(wishes, key=lambda each: each.start):
+            self._month(wish)
+
+    def offer(self, place: Place, wish: Wish) -> str | None:
         """The offered text for this instant, or None where the slot is not free.
 
         Raises:
             ProviderError: the slots could not be read.
         """
-        number = (start - _EPOCH) // BLOCK
-        key = (calendar, user, number)
-        with self._lock:
-            door = self._doors.setdefault(key, Lock())
-        with door:  # Who comes second waits for the first one's answer.
-            if key not in self._offers:
-                self._offers[key] = self._ask(place, calendar, user, _EPOCH + number * BLOCK)
-        return self._offers[key].get(start)
+        month = self._month(wish)
+        with month.asking:  # Who comes second waits for the first one's answer.
+            if month.offers is None:
+                month.offers = self._ask(place, wish, month.since)
+            return month.offers.get(wish.start)
 
-    def _ask(
-        self, place: Place, calendar: str, user: str, since: datetime
-    ) -> Mapping[datetime, str]:
-        call = protocol.free_slots(calendar, since, since + BLOCK - _TICK, place.timezone, user)
+    def _month(self, wish: Wish) -> _Month:
+        with self._lock:
+            months = self._months.setdefault((wish.calendar, wish.user), [])
+            for month in months:
+                if month.holds(wish.start):
+                    return month
+            months.append(_Month(since=wish.start - _LEAD))
+            return months[-1]
+
+    def _ask(self, place: Place, wish: Wish, since: datetime) -> Mapping[datetime, str]:
+        call = protocol.free_slots(
+            wish.calendar, since, since + SPAN - _TICK, place.timezone, wish.user
+        )
         offered = wire.slots(self._line.ask(call))
         return {moment: text for text in offered if (moment := parse(text, place.zone)) is not None}

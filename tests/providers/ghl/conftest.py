@@ -18,6 +18,7 @@ from syncd.providers.http import Client
 from syncd.sandbox import SandboxSettings, SandboxWorld, application, empty
 
 if TYPE_CHECKING:
+    from syncd.providers.limits import RateBudget
     from syncd.sandbox import LoggedRequest
     from tests.providers.conftest import FreeBudget, SandboxTransport, VirtualClock
 
@@ -129,6 +130,7 @@ def open_clinic(
         location: str = "",
         options: Callable[[SandboxWorld], dict[str, Any]] | None = None,
         transport: httpx.BaseTransport | None = None,
+        budget: RateBudget | None = None,
         **settings: Any,
     ) -> Clinic:
         world = empty(clock.now, SandboxSettings(**settings))
@@ -136,7 +138,7 @@ def open_clinic(
             side=Side.GHL,
             base_url="http://127.0.0.1:9/ghl",
             auth=PrivateToken(lambda: token or world.settings.ghl_token),
-            budget=free_budget,
+            budget=budget or free_budget,
             clock=clock,
             transport=transport or make_transport(application(world)),
             concurrency=4,

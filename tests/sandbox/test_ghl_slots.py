@@ -218,12 +218,21 @@ def test_where_texts_are_compared_only_the_offered_text_will_do(
     [
         ({"title": "x"}, 200),
         ({"startTime": "2026-03-03T09:00:00+01:00"}, 200),
-        ({"startTime": "2026-03-03T10:30:00+01:00"}, 200),
+        ({"startTime": "2026-03-03T10:00:00+01:00"}, 200),
+        ({"startTime": "2026-03-03T09:30:00+01:00"}, 200),
         ({"startTime": "2026-03-03T11:00:00+01:00"}, 400),
         ({"startTime": "2026-03-03T11:00:00+01:00", "ignoreFreeSlotValidation": True}, 200),
         ({"startTime": "2026-03-03T11:00:00+01:00", "appointmentStatus": "cancelled"}, 200),
     ],
-    ids=["no move", "same time", "free", "taken", "taken, unchecked", "taken, cancelled"],
+    ids=[
+        "no move",
+        "same time",
+        "free",
+        "over itself",
+        "taken",
+        "taken, unchecked",
+        "taken, cancelled",
+    ],
 )
 def test_an_update_that_moves_is_validated(
     change: dict[str, Any],
@@ -234,7 +243,7 @@ def test_an_update_that_moves_is_validated(
     ghl: Call,
 ) -> None:
     world.location.book(surgery, ada, "2026-03-03T11:00:00+01:00")
-    row = world.location.book(surgery, ada, "2026-03-03T09:00:00+01:00")
+    row = world.location.book(surgery, ada, "2026-03-03T09:00:00+01:00", 60)
     body = {"appointmentStatus": "confirmed", "toNotify": False} | change
     ghl("PUT", f"{APPOINTMENTS}/{row}", json=body, expect=status)
 

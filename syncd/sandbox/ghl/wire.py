@@ -69,7 +69,7 @@ def event_details(location: GhlLocation, row: GhlAppointment) -> JsonObject:
 
 
 def written(location: GhlLocation, row: GhlAppointment) -> JsonObject:
-    """The answer to a create or update: flat, and without start and end."""
+    """The answer to a create or update: flat, and without start, end and description."""
     shown: JsonObject = {
         "id": row.id,
         "title": row.title,
@@ -85,8 +85,6 @@ def written(location: GhlLocation, row: GhlAppointment) -> JsonObject:
     }
     if row.address is not None:
         shown["address"] = row.address
-    if row.description is not None:
-        shown["description"] = row.description
     if row.meeting_location_type is not None:
         shown["meetingLocationType"] = row.meeting_location_type
     if row.assignee is not None:
@@ -300,7 +298,8 @@ def _in_units(length: timedelta) -> tuple[float, str]:
 
 
 def _open_hours(row: GhlCalendar) -> JsonObject:
-    closes = (row.closes.hour, row.closes.minute) if row.closes else (24, 0)
+    # The description ends the day at hour 23, minute 60; there is no 24.
+    closes = (row.closes.hour, row.closes.minute) if row.closes else (23, 60)
     hours = {
         "openHour": row.opens.hour,
         "openMinute": row.opens.minute,

@@ -144,7 +144,8 @@ def agreed_print(pair: Pair, side: Side) -> str:
     """The print that an untouched record of this pair shows on that side."""
     if pair.gone_on(side):
         return GONE
-    if pair.open and pair.removal is None:
+    unmarked = side is Side.HUBSPOT and not pair.marked and not pair.unmarkable
+    if (pair.open or unmarked) and pair.removal is None:
         return OPEN
     marked = side is Side.HUBSPOT and pair.marked
     return fingerprint(pair.shown_on(side), pair.ghl_id if marked else "")

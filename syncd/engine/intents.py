@@ -54,6 +54,7 @@ def _payload(write: Recoverable, contact: str) -> dict[str, object]:
                 "wanted": appointment(write.wanted),
                 "contact": contact,
                 "calendar": write.calendar,
+                "fill": write.fill,
                 "why": write.why,
             }
         case Update():
@@ -83,6 +84,7 @@ def create_of(intent: Intent, pair: Pair | None) -> tuple[Create, str]:
         contact=Known(id=contact),
         pair=pair,
         calendar=str(held["calendar"]),
+        fill=str(held.get("fill", "")),
         why=str(held["why"]),
     )
     return create, contact

@@ -1,0 +1,365 @@
+"""Killed at any moment, the next cycle ends where the uninterrupted run ends (contract 4.9).
+
+A script of sixty operations by people, in six phases with a cycle after
+each. Every request that is sent, every answer that is received and every
+commit of the store is a point; at each the run is stopped (before, after with
+the answer lost, after), started again, and both worlds and the store are
+compared with the run that nobody stopped. A plain run takes a sample of the
+points; SYNCD_TEST_KILL_POINTS=all takes them all.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import httpx
+import pytest
+from towns import InProcess, Shelf, Town, TownClock, build
+
+from syncd.engine.report import Outcome
+from syncd.sandbox import FaultScript, SandboxWorld, application
+
+Moment = Literal["before", "lost", "after"]
+PHASES = 6
+SAMPLE = 37
+"""A plain run takes every so-manieth point."""
+
+
+class Killed(BaseException):  # noqa: N818 - as sudden as SIGKILL: nothing may catch it
+    """The process is gone."""
+
+
+@dataclass(slots=True)
+class Executioner:
+    """Counts the points that a run passes, and ends it at one of them."""
+
+    at: int = 0
+    moment: Moment = "before"
+    passed: int = 0
+
+    def point(self) -> bool:
+        self.passed += 1
+        return self.passed == self.at
+
+    def strike(self, moment: Moment) -> None:
+        if self.moment == moment:
+            raise Killed
+
+
+class Watched(httpx.BaseTransport):
+    """Requests on the way to the sandbox, as points."""
+
+    def __init__(self, world: SandboxWorld, executioner: Executioner) -> None:
+        self._inner = InProcess(application(world))
+        self._executioner = executioner
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        sending = self._executioner.point()
+        if sending and self._executioner.moment in {"before", "lost"}:
+            if self._executioner.moment == "lost":
+                self._inner.handle_request(request)
+            raise Killed
+        response = self._inner.handle_request(request)
+        if self._executioner.point() or sending:
+            raise Killed
+        return response
+
+
+class WatchedShelf(Shelf):
+    """The store, its commits as points."""
+
+    executioner: Executioner
+
+    def link(self, name: str) -> Any:
+        link = super().link(name)
+        begin, executioner = link.begin, self.executioner
+
+        @contextmanager
+        def watched() -> Iterator[Any]:
+            mine = executioner.point()
+            with begin() as transaction:
+                yield transaction
+                if mine and executioner.moment == "before":
+                    raise Killed
+            if mine:
+                raise Killed
+
+        link.begin = watched
+        return link
+
+
+class Script:
+    """What people do, phase by phase; ten operations each, on both sides."""
+
+    def __init__(self, town: Town) -> None:
+        self.town = town
+
+    def run(self, phase: int) -> None:
+        getattr(self, f"phase_{phase}")()
+
+    def events(self) -> list[Any]:
+        return sorted(
+            self.town.ghl.appointments,
+            key=lambda event: (event.start, event.contact, event.id),
+        )
+
+    def book(self, number: int, **more: Any) -> None:
+        town = self.town
+        contacts = sorted(contact.id for contact in town.ghl.contacts)
+        town.ghl.book(
+            town.calendars["Team"],
+            contacts[number % len(contacts)],
+            town.at(30 + 7 * number),
+            title=f"Visit {number}",
+            **more,
+        )
+
+    def record(self, number: int, **more: Any) -> None:
+        town = self.town
+        contacts = [c.id for c in town.hubspot.contact_records()]
+        start = town.at(400 + 5 * number)
+        stamp = start.strftime("%Y-%m-%dT%H:%M:%SZ")
+        town.hubspot.create(
+            {"hs_appointment_name": f"Call {number}", "hs_appointment_start": stamp} | more,
+            contacts=[contacts[number % len(contacts)]],
+        )
+
+    def titled(self, title: str) -> Any:
+        (record,) = [
+            each
+            for each in self.town.hubspot.records()
+            if each.properties.get("hs_appointment_name") == title
+        ]
+        return record
+
+    def event(self, title: str) -> Any:
+        (event,) = [e for e in self.events() if e.title == title and not e.deleted]
+        return event
+
+    def phase_0(self) -> None:
+        for number in range(4):
+            who = (f"Pat {'ABCD'[number]}", f"p{number}@example.com", f"+1555010{number}")
+            self.town.ghl.add_contact(*who)
+            if number < 2:
+                self.town.hubspot.add_contact(*who)
+        self.town.hubspot.add_contact("Quin Ode", "quin@example.com", "+15550109")
+        for number in range(6):
+            self.book(number, status=("new", "confirmed", "showed")[number % 3])
+        for number in range(4):
+            self.record(number, hs_appointment_status="SCHEDULED")
+
+    def phase_1(self) -> None:
+        for number in range(3):
+            event = self.event(f"Visit {number}")
+            start = self.town.at(31 + 7 * number)
+            self.town.ghl.move(event.id, start, start + (event.end - event.start))
+        for number in range(3):
+            self.town.hubspot.edit(self.titled(f"Call {number}").id, ghl_description="Bring it")
+        self.book(6)
+        self.record(6)
+        self.town.ghl.edit(self.event("Visit 5").id, address="Room 5")
+        self.town.hubspot.edit(self.titled("Visit 4").id, hs_appointment_status="COMPLETED")
+
+    def phase_2(self) -> None:
+        self.town.ghl.edit(self.event("Visit 3").id, title="Left", address="Here")
+        self.town.later(seconds=3)
+        self.town.hubspot.edit(self.titled("Visit 3").id, hs_appointment_name="Right")
+        self.town.ghl.delete(self.event("Visit 0").id)
+        self.town.hubspot.archive(self.titled("Call 0").id)
+        for number in range(1, 3):
+            start = self.town.at(30 + 7 * number)  # back to where it was at first
+            event = self.event(f"Visit {number}")
+            self.town.ghl.move(event.id, start, start + (event.end - event.start))
+        for number in range(1, 4):
+            self.town.hubspot.edit(self.titled(f"Call {number}").id, hubspot_owner_id="")
+
+    def phase_3(self) -> None:
+        deleted = next(e for e in self.events() if e.title == "Visit 0")
+        self.town.ghl.undelete(deleted.id)
+        for record in self.town.hubspot.archived():
+            if record.properties["hs_appointment_name"] == "Call 0":
+                self.town.hubspot.restore(record.id)
+        self.town.ghl.delete(self.event("Visit 1").id)
+        self.town.hubspot.edit(self.titled("Visit 1").id, hs_appointment_name="Visit 1, please")
+        for number in range(7, 10):
+            self.book(number)
+            self.record(number)
+
+    def phase_4(self) -> None:
+        for number in range(7, 10):
+            self.town.hubspot.edit(self.titled(f"Visit {number}").id, ghl_address="Annexe")
+            self.town.ghl.edit(self.event(f"Call {number}").id, status="noshow")
+        for number in range(2, 4):
+            self.town.ghl.edit(self.event(f"Call {number}").id, description="Moved")
+            self.town.hubspot.archive(self.titled(f"Call {number}").id)
+
+    def phase_5(self) -> None:
+        for number in range(10, 14):
+            self.book(number, status="new")
+            self.record(number)
+        self.town.ghl.add_contact("Rae Sun", "rae@example.com", "+15550110")
+        self.town.hubspot.add_contact("Sol Tan", "sol@example.com", "+15550111")
+
+
+def shape(town: Town) -> dict[str, Any]:
+    """Both worlds and the store, without what may differ: ids, stamps, the order of creation."""
+    events = {e.id: e for e in town.ghl.appointments}
+    records = {r.id: r for r in town.hubspot.records()}
+    names = {row.id: row.email for row in town.ghl.contacts}
+    seen = {
+        "events": sorted(
+            (
+                e.title,
+                str(e.start),
+                str(e.end),
+                e.status,
+                e.address or "",
+                e.description or "",
+                names[e.contact],
+                e.assignee or "",
+                e.deleted,
+            )
+            for e in events.values()
+        ),
+        "records": sorted(
+            tuple(
+                sorted(
+                    (k, v)
+                    for k, v in r.properties.items()
+                    if k.startswith(("hs_appointment", "ghl_desc", "ghl_addr", "hubspot_owner_id"))
+                )
+            )
+            for r in records.values()
+        ),
+        "archived": len(town.hubspot.archived()),
+        "contacts": sorted(c.properties.get("email", "") for c in town.hubspot.contact_records()),
+        "ghl contacts": sorted(names.values()),
+        "carried": sorted(
+            events[r.properties["ghl_appointment_id"]].title
+            for r in records.values()
+            if r.properties.get("ghl_appointment_id") in events
+        ),
+        "pairs": sorted(
+            (
+                p.ghl.title,
+                p.hubspot.title,
+                p.ghl.status,
+                p.hubspot.status,
+                p.removal is not None,
+                bool(p.open),
+                p.marked,
+                events[p.ghl_id].title,
+            )
+            for p in town.pairs()
+        ),
+        "open intents": town.store.link(town.name).intents(),
+    }
+    return seen
+
+
+@dataclass(kw_only=True)
+class Checkpoint:
+    """The world, the store and the time just before a phase's cycle."""
+
+    world: SandboxWorld
+    store: Path
+    clock: Any
+    after: dict[str, Any]
+    points: int
+
+
+class Rehearsal:
+    """The uninterrupted run, with a checkpoint before each cycle."""
+
+    def __init__(self, store_url: str, folder: Path) -> None:
+        self.folder = folder
+        self.path = Path(store_url.removeprefix("sqlite:///"))
+        self.clock = TownClock()
+        self.checkpoints: list[Checkpoint] = []
+        with closing(WatchedShelf(store_url, self.clock)) as shelf:
+            shelf.executioner = Executioner()
+            self.first = build(shelf, self.clock)
+            for phase in range(PHASES):
+                self._phase(self.first, shelf, phase)
+
+    def _phase(self, town: Town, shelf: WatchedShelf, phase: int) -> None:
+        Script(town).run(phase)
+        world, now = town.world.copied(), self.clock.now()
+        store = self.folder / f"phase-{phase}.db"
+        shutil.copy(self.path, store)
+        for suffix in ("-wal", "-shm"):
+            if (beside := self.path.with_name(self.path.name + suffix)).exists():
+                shutil.copy(beside, store.with_name(store.name + suffix))
+        shelf.executioner = Executioner()
+        town.transport = Watched(town.world, shelf.executioner)
+        report = town.sync()
+        assert report.outcome is Outcome.OK, report
+        assert report.written
+        self.checkpoints.append(
+            Checkpoint(
+                world=world,
+                store=store,
+                clock=now,
+                after=shape(town),
+                points=shelf.executioner.passed,
+            )
+        )
+
+    def killed_at(self, phase: int, at: int, moment: Moment) -> tuple[dict[str, Any], Town]:
+        """The phase's cycle, killed at a point, then a fresh start until it is quiet."""
+        checkpoint = self.checkpoints[phase]
+        self.clock._now = checkpoint.clock
+        world = checkpoint.world.copied()
+        world.faults = FaultScript(world)
+        run = self.folder / "run.db"
+        for suffix in ("", "-wal", "-shm"):
+            target = run.with_name(run.name + suffix)
+            target.unlink(missing_ok=True)
+            source = checkpoint.store.with_name(checkpoint.store.name + suffix)
+            if source.exists():
+                shutil.copy(source, target)
+        with closing(WatchedShelf(f"sqlite:///{run}", self.clock)) as shelf:
+            town = replace(self.first, world=world, store=shelf)
+            shelf.executioner = Executioner(at=at, moment=moment)
+            town.transport = Watched(world, shelf.executioner)
+            with pytest.raises(Killed):
+                town.sync()
+            shelf.executioner = Executioner()
+            town.transport = None
+            report = town.sync()
+            assert report.outcome is Outcome.OK, report
+            again = town.sync()
+            assert again.written == [], again.written
+            return shape(town), town
+
+
+@pytest.fixture(scope="module")
+def rehearsal(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Rehearsal:
+    folder = tmp_path_factory.mktemp("kills")
+    path = folder / "syncd.db"
+    shutil.copy(sqlite_template, path)
+    return Rehearsal(f"sqlite:///{path}", folder)
+
+
+def test_the_script_has_over_four_hundred_points(rehearsal: Rehearsal) -> None:
+    assert sum(checkpoint.points for checkpoint in rehearsal.checkpoints) > 400
+
+
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("phase", range(PHASES))
+@pytest.mark.parametrize("moment", ["before", "lost", "after"])
+def test_a_kill_at_any_point_leaves_no_trace(
+    rehearsal: Rehearsal, phase: int, moment: Moment
+) -> None:
+    checkpoint = rehearsal.checkpoints[phase]
+    step = 1 if os.environ.get("SYNCD_TEST_KILL_POINTS") == "all" else SAMPLE
+    for at in range(1 + phase % step, checkpoint.points + 1, step):
+        after, _ = rehearsal.killed_at(phase, at, moment)
+        for name, wanted in checkpoint.after.items():
+            assert after[name] == wanted, f"{name}: killed {moment} point {at} of phase {phase}"

@@ -1,10 +1,9 @@
 """Reading appointments: sweeps, changes, records by id or by the id they carry, history.
 
 `HubSpotProvider` delegates to this; the writer reads through it before it
-writes. Three rules run through it. A search only says where to look: what a
-record holds is read by id, because the index shows old values. Unseen is
-never gone: only a record shown as archived is. And an answer that cannot be
-read is an error, never an empty list.
+writes. Two rules run through it. Unseen is never gone: only a record shown as
+archived is. And an answer that cannot be read is an error, never an empty
+list.
 """
 
 from __future__ import annotations
@@ -33,10 +32,19 @@ SINGLE_READS = 50
 
 @dataclass(frozen=True, slots=True)
 class _Delivered:
-    """What the poll that ended in `cursor` had read: (id, modification stamp)."""
+    """What the poll from `begun` to `cursor` had read: (id, modification stamp)."""
 
+    begun: str
     cursor: str
     versions: frozenset[tuple[str, str]]
+
+    def to(self, cursor: str) -> frozenset[tuple[str, str]]:
+        """What was delivered to whoever comes with this cursor.
+
+        A cursor is committed when everything delivered was dealt with, so
+        coming with it proves that; unless the poll did not move it.
+        """
+        return self.versions if cursor == self.cursor != self.begun else frozenset()
 
 
 class Reader:
@@ -44,7 +52,7 @@ class Reader:
 
     def __init__(self, line: Line, clock: Clock, *, search_lag: timedelta) -> None:
         self._line, self._clock, self._lag = line, clock, search_lag
-        self._delivered = _Delivered("", frozenset())
+        self._delivered = _Delivered("", "", frozenset())
 
     # --- scans
 
@@ -78,7 +86,7 @@ class Reader:
             failures.append(f"the list of archived HubSpot appointments: {error}")
         cut = self._contacts_of(each.id for each in found.values() if each.more_associated)
         cursor = search.stamp(begun - self._lag)
-        self._remember(cursor, found.values(), begun - self._lag - OVERLAP)
+        self._remember("", cursor, found.values())
         return Scan(
             side=Side.HUBSPOT,
             snapshots=tuple(
@@ -101,43 +109,41 @@ class Reader:
             after = page.after
 
     def _changes(self, columns: Columns, cursor: str, since: datetime) -> Scan:
-        """Search for what changed, and read by id what this cursor has not delivered yet."""
+        """Search for what changed and was not delivered to this cursor yet.
+
+        The values are the index's, which may be older than the record: they
+        say where to look, and the engine reads by id whatever is not as it
+        was agreed.
+        """
         now = self._clock.now()
         window = ChangeWindow(since=since - OVERLAP, until=now + OVERLAP)
-        found = {record.id: record for record in self._search(window)}
-        known = self._delivered.versions if self._delivered.cursor == cursor else frozenset()
-        fresh = [each.id for each in found.values() if _version(each) not in known]
-        read = self.fetch(columns, fresh)
+        found = {record.id: record for record in self._search(columns, window)}
+        known = self._delivered.to(cursor)
+        fresh = {each.id: each for each in found.values() if _version(each) not in known}
         horizon = search.stamp(now - self._lag)
-        self._remember(horizon, found.values(), now - self._lag - OVERLAP)
-        return Scan(
-            side=Side.HUBSPOT,
-            snapshots=tuple(each for each in read.values() if isinstance(each, Snapshot)),
-            cursor=horizon,
-        )
+        snapshots = tuple(self._with_contacts(columns, fresh).values())
+        self._remember(cursor, horizon, found.values())
+        return Scan(side=Side.HUBSPOT, snapshots=snapshots, cursor=horizon)
 
-    def _search(self, window: ChangeWindow) -> Iterator[Record]:
+    def _search(self, columns: Columns, window: ChangeWindow) -> Iterator[Record]:
         last = ""
         while True:
-            request = window.page(self._line.api.objects(), (MODIFIED,), last)
+            request = window.page(self._line.api.objects(), columns.read, last)
             page = wire.page(self._line.rows(request))
             last = _last_id(page, last)
             yield from page.records
             if not page.records or (not page.after and page.total <= len(page.records)):
                 return
 
-    def _remember(self, cursor: str, records: Iterable[Record], since: datetime) -> None:
-        """Keep which versions were delivered, as far as the next poll will see them again.
-
-        They only count for a poll that comes with this very cursor: it is
-        committed when everything delivered was dealt with.
-        """
+    def _remember(self, begun: str, cursor: str, records: Iterable[Record]) -> None:
+        """Keep which versions were delivered, as far as the next poll will see them again."""
+        since = search.instant(cursor) - OVERLAP
         versions = (
             _version(record)
             for record in records
             if (at := wire.moment(record.properties.get(MODIFIED))) is not None and at >= since
         )
-        self._delivered = _Delivered(cursor, frozenset(versions))
+        self._delivered = _Delivered(begun, cursor, frozenset(versions))
 
     # --- by id
 

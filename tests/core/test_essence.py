@@ -124,7 +124,15 @@ def test_an_untouched_record_shows_the_agreed_print(side: str) -> None:
 def test_a_record_that_lost_its_mark_does_not_show_the_agreed_print() -> None:
     seen = shown(HUBSPOT, carried_id="")
     assert essence.snapshot_print(seen) != essence.agreed_print(pair(), HUBSPOT)
-    assert essence.snapshot_print(seen) == essence.agreed_print(pair(marked=False), HUBSPOT)
+    unmarkable = pair(marked=False, unmarkable=True)
+    assert essence.snapshot_print(seen) == essence.agreed_print(unmarkable, HUBSPOT)
+
+
+def test_a_pair_that_is_not_marked_yet_is_looked_at_each_time() -> None:
+    unmarked = pair(marked=False)
+    seen = shown(HUBSPOT, carried_id="")
+    assert essence.snapshot_print(seen) != essence.agreed_print(unmarked, HUBSPOT)
+    assert essence.snapshot_print(shown(GHL)) == essence.agreed_print(unmarked, GHL)
 
 
 def test_what_is_settled_as_gone_shows_as_gone() -> None:

@@ -79,6 +79,14 @@ def test_a_phone_number_is_found_however_it_was_typed(account: Account, written:
     assert [_ids(each) for each in found.values()] == [[ada], [mobile], []]
 
 
+def test_the_country_may_only_be_known_once_the_other_side_was_read(account: Account) -> None:
+    known: list[str] = []
+    desk = account(default_country=lambda: known[-1])
+    ada = desk.portal.add_contact("Ada Winter", phone="044 668 18 00")
+    known.append("CH")
+    assert _ids(desk.provider.find_contacts([], ["+41446681800"])["+41446681800"]) == [ada]
+
+
 def test_equal_digits_of_another_country_are_no_match(desk: Any) -> None:
     desk.portal.add_contact("Ada Winter", phone="+49 44 668 18 00")
     assert desk.provider.find_contacts([], ["+41446681800"])["+41446681800"] == ()

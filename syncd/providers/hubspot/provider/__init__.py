@@ -8,7 +8,7 @@ writes, `directory` knows the contacts.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
 
 from syncd.core.model import Account, Contact, GroupKey, Missing, Scan, Side, Snapshot
@@ -36,7 +36,7 @@ class HubSpotProvider(Provider):
     snapshot shows (which records belong to the link, the core decides);
     `extra_properties` maps the name of a further field to its property.
     `default_country` (ISO 3166) is where phone numbers without a country code
-    are from. `search_lag` is how late the search index may show a change.
+    are from; a function where only the other side's account can tell. `search_lag` is how late the search index may show a change.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class HubSpotProvider(Provider):
         status_property: str = schema.AUTO,
         facet_properties: tuple[str, ...] = (),
         filter: Mapping[str, tuple[str, ...]] | None = None,  # noqa: A002 - the configuration's word
-        default_country: str = "",
+        default_country: str | Callable[[], str] = "",
         extra_properties: Mapping[str, str] | None = None,
         needs: frozenset[GroupKey] = schema.ALL_GROUPS,
         account_lifetime: timedelta = ACCOUNT_LIFETIME,

@@ -8,7 +8,7 @@ do not show it at once. Leaves out who is the same person: the core's
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from syncd.core.model import Contact, Side
 from syncd.errors import NotFound, Rejected
@@ -27,7 +27,7 @@ REMEMBERED = 10_000
 class Directory:
     """The contacts of one account."""
 
-    def __init__(self, line: Line, *, country: str) -> None:
+    def __init__(self, line: Line, *, country: str | Callable[[], str]) -> None:
         self._line, self._country = line, country
         self._by_id: dict[str, Contact] = {}
         self._looked_up: dict[str, tuple[Contact, ...]] = {}
@@ -79,7 +79,8 @@ class Directory:
             return None
 
     def _contact(self, record: Record) -> Contact:
-        return contacts.contact(record, self._country)
+        country = self._country if isinstance(self._country, str) else self._country()
+        return contacts.contact(record, country)
 
     # --- by e-mail and phone
 

@@ -1,0 +1,162 @@
+"""The way to the vendors' accounts: tokens, rate budgets, TLS, providers.
+
+`App` makes one `Accounts` per process: all links of an account share its
+budget, and through the store so do all processes.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Mapping
+from typing import Literal
+
+from syncd import config
+from syncd.config import LinkSettings, RateLimit
+from syncd.core.model import Side
+from syncd.observability.redaction import register_secret
+from syncd.ports.clock import Clock
+from syncd.providers.ghl.auth import PrivateToken
+from syncd.providers.ghl.provider import GhlProvider
+from syncd.providers.http import Client
+from syncd.providers.hubspot.auth import Token
+from syncd.providers.hubspot.provider import HubSpotProvider
+from syncd.providers.limits import Budget
+from syncd.providers.shared import Ledger
+from syncd.providers.window import Limit
+
+CONCURRENCY = 8
+"""Requests to HighLevel that are under way at once: enough to use its rate at 500 ms each."""
+
+
+class Accounts:
+    """Makes providers; `env` is where tokens and credentials may be."""
+
+    def __init__(self, *, clock: Clock, env: Mapping[str, str], ledger: Ledger | None) -> None:
+        self._clock, self._env, self._ledger = clock, env, ledger
+        self._tls: ssl.SSLContext | None = None
+        self._budgets: dict[tuple[Side, str, str], Budget] = {}
+
+    def ghl(self, link: LinkSettings) -> tuple[GhlProvider, Client]:
+        """The link's HighLevel location.
+
+        Raises:
+            ConfigError: the token is missing.
+        """
+        settings = link.ghl
+        self._token(link, "ghl")  # a missing token is said before anything is asked
+        budget = self._budget(
+            Side.GHL, settings.base_url, settings.location_id, settings.rate_limit
+        )
+        client = Client(
+            side=Side.GHL,
+            base_url=settings.base_url,
+            auth=PrivateToken(lambda: self._token(link, "ghl")),
+            budget=budget,
+            clock=self._clock,
+            tls=self._tls_context(),
+            concurrency=CONCURRENCY,
+        )
+        provider = GhlProvider(
+            client,
+            location_id=settings.location_id,
+            calendars=settings.calendars,
+            default_calendar=settings.default_calendar,
+            clock=self._clock,
+            concurrency=CONCURRENCY,
+        )
+        return provider, client
+
+    def hubspot(self, link: LinkSettings) -> tuple[HubSpotProvider, Client]:
+        """The link's HubSpot account.
+
+        Raises:
+            ConfigError: the token is missing.
+        """
+        settings = link.hubspot
+        token = self._token(link, "hubspot")
+        budget = self._budget(
+            Side.HUBSPOT,
+            settings.base_url,
+            token,
+            settings.rate_limit,
+            {"search": _limit(settings.search_rate_limit)},
+        )
+        client = Client(
+            side=Side.HUBSPOT,
+            base_url=settings.base_url,
+            auth=Token(token),
+            budget=budget,
+            clock=self._clock,
+            tls=self._tls_context(),
+        )
+        facets = {*settings.filter, *(route.property for route in link.ghl.routes)}
+        provider = HubSpotProvider(
+            client,
+            location_id=link.ghl.location_id,
+            object_type=settings.object_type,
+            api_version=settings.api_version,
+            status_property=settings.status_property,
+            facet_properties=tuple(sorted(facets)),
+            search_lag=settings.search_lag,
+            needs=_needed(link),
+            clock=self._clock,
+        )
+        return provider, client
+
+    def budget_of(self, side: Side, link: LinkSettings) -> Budget:
+        """The budget that a link's requests to a side are taken from.
+
+        Raises:
+            ConfigError: the token is missing.
+        """
+        if side is Side.GHL:
+            return self._budgets[side, link.ghl.base_url, link.ghl.location_id]
+        return self._budgets[side, link.hubspot.base_url, self._token(link, "hubspot")]
+
+    def rest(self) -> None:
+        """Nothing is sent for a while: give reserved places back to the other processes."""
+        for budget in self._budgets.values():
+            budget.close()
+
+    def _token(self, link: LinkSettings, side: Literal["ghl", "hubspot"]) -> str:
+        secret = config.resolve_token(link, side, self._env).get_secret_value()
+        register_secret(secret)
+        return secret
+
+    def _budget(
+        self,
+        side: Side,
+        base_url: str,
+        account: str,
+        rate: RateLimit,
+        kinds: Mapping[str, Limit] | None = None,
+    ) -> Budget:
+        """One budget per account, whatever links share it."""
+        key = (side, base_url, account)
+        if key not in self._budgets:
+            self._budgets[key] = Budget(
+                side=side,
+                clock=self._clock,
+                limit=_limit(rate),
+                kinds=kinds,
+                ledger=self._ledger,
+                account=f"{base_url} {account}",
+            )
+        return self._budgets[key]
+
+    def _tls_context(self) -> ssl.SSLContext:
+        # Building one costs 70 ms: once per process.
+        if self._tls is None:
+            self._tls = ssl.create_default_context()
+        return self._tls
+
+
+def _limit(rate: RateLimit) -> Limit:
+    return Limit(requests=rate.requests, seconds=rate.per.total_seconds())
+
+
+def _needed(link: LinkSettings) -> frozenset[str]:
+    """The fields whose properties have to be there."""
+    return frozenset(
+        name for name in ("description", "address", "status") if getattr(link.fields, name) != "off"
+    )

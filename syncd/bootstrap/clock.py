@@ -1,0 +1,26 @@
+"""The real time: the only clock of the program that nobody made up."""
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import UTC, datetime
+
+
+class SystemClock:
+    """The real time; `stop` ends every sleep early."""
+
+    def __init__(self, stop: threading.Event | None = None) -> None:
+        self._stop = stop or threading.Event()
+
+    def now(self) -> datetime:
+        """The present instant, aware UTC."""
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        """Seconds that never run backwards."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, or return early when the process is asked to stop."""
+        self._stop.wait(max(0.0, seconds))

@@ -64,6 +64,24 @@ def sqlite_path(engine: Engine) -> Path | None:
     return Path(str(engine.url.database)) if engine.dialect.name == "sqlite" else None
 
 
+def is_there(path: Path) -> bool:
+    """Whether there is a file of that name.
+
+    Raises:
+        StoreError: this user may not look.
+    """
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise StoreError(
+            f"the store {path} cannot be looked at ({error.strerror}): run as the user that owns "
+            "it, or check `store.url`"
+        ) from error
+    return True
+
+
 def make_file(path: Path) -> None:
     """Make an empty SQLite file that only its owner can read; one that is there stays.
 

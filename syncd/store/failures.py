@@ -35,10 +35,7 @@ _SQLITE = (
     ),
     (
         "unable to open",
-        (
-            "{place} cannot be opened: check that the folder exists and that this user may read "
-            "and write in it"
-        ),
+        "{place} cannot be opened: check that it is there, and run as the user that owns it",
     ),
     ("full", "there is no room left to write {place}: free some space, then run again"),
     ("disk i/o", "{place} cannot be read or written by the disk: check the disk and the mount"),
@@ -54,6 +51,16 @@ _POSTGRES = (
     (("53100",), "{place} has no room left: free some space on the server, then run again"),
     (("53300",), "{place} takes no more connections: raise max_connections, or run fewer programs"),
 )
+
+
+_REFUSED_AT_THE_DOOR = (
+    (
+        ("password", "no pg_hba.conf entry", 'role "', "authentication"),
+        "{place} refuses the user or the password: check `store.url`",
+    ),
+    (("does not exist",), "{place} does not exist: create the database, or check `store.url`"),
+)
+"""Refused connections carry no SQLSTATE, only the server's words."""
 
 
 def place(url: URL) -> str:
@@ -94,6 +101,9 @@ def explain(error: DBAPIError, url: URL) -> StoreError:
         )
     for states, remedy in _POSTGRES:
         if state in states:
+            return StoreError(f"{remedy.format(place=place(url))} ({said})")
+    for signs, remedy in _REFUSED_AT_THE_DOOR:
+        if not state and "FATAL" in said and any(sign in said for sign in signs):
             return StoreError(f"{remedy.format(place=place(url))} ({said})")
     if not state and type(error.orig).__name__ == "OperationalError":
         return StoreInterrupted(

@@ -65,7 +65,7 @@ def current(engine: Engine) -> str:
         StoreError: the store cannot be read.
     """
     path = engines.sqlite_path(engine)
-    if path is not None and not path.exists():
+    if path is not None and not engines.is_there(path):
         return ""
     with explained(engine.url), engines.reading(engine).connect() as connection:
         return _version(connection)

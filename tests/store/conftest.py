@@ -1,5 +1,6 @@
 """Pairs and other values to put into a store."""
 
+import socket
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -31,6 +32,18 @@ def some_pair(number: int = 1, **more: object) -> Pair:
         calendar="cal-1",
     )
     return replace(made, **more)  # type: ignore[arg-type] # a test names real fields
+
+
+@pytest.fixture
+def unused_port() -> Callable[[], int]:
+    """A port of this machine where nobody listens."""
+
+    def find() -> int:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            port: int = server.getsockname()[1]
+            return port
+
+    return find
 
 
 @pytest.fixture

@@ -145,9 +145,9 @@ class Demo:
         told = f"{edit.title}{person}, {words.when(edit.starts_at, zone)}"
         self._paper.line(f"  {told}", "bold")
         for did in edit.did:
-            self._paper.line(f"    people  {did}")
+            self._paper.line(f"    people  {did}", hang=12)
         for answer in self._answers(edit, report):
-            self._paper.line(f"    syncd   {answer}", "green")
+            self._paper.line(f"    syncd   {answer}", "green", hang=12)
 
     def _answers(self, edit: Edit, report: CycleReport) -> Iterator[str]:
         """What syncd did about an edit: its writes, or what it waits for."""

@@ -1,12 +1,15 @@
-"""A command line that is run in this process, with its two streams apart."""
+"""A command line that is run in this process, and two vendors for it to talk to."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from clinics import Clinic
 
+from syncd.bootstrap import SystemClock
 from syncd.cli import execute
+from syncd.sandbox import SandboxSettings, empty, serve
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,3 +36,15 @@ def syncd(
         return Result(code=code, out=streams.out, err=streams.err)
 
     return run
+
+
+@pytest.fixture
+def clinic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clinic]:
+    """Two vendors on loopback, config.toml in the folder, the tokens in the environment."""
+    settings = SandboxSettings()
+    monkeypatch.setenv("GHL_TOKEN", settings.ghl_token)
+    monkeypatch.setenv("HUBSPOT_TOKEN", settings.hubspot_token)
+    with serve(empty(SystemClock().now, settings)) as server:
+        ready = Clinic(server, tmp_path)
+        ready.configure()
+        yield ready

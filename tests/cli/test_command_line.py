@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import program
 import pytest
 
 from syncd import __version__
@@ -75,7 +76,11 @@ def test_help_and_version_import_nothing_heavy(args: list[str]) -> None:
         "sys.exit(code)\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=program.environment(),
     )
     assert done.stderr == "[]\n"
 
@@ -84,10 +89,8 @@ def test_version_is_that_of_the_package(syncd: Syncd) -> None:
     assert syncd("--version").out == f"syncd {__version__}\n"
 
 
-def test_the_module_is_the_command() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "syncd", "--version"], capture_output=True, text=True, check=True
-    )
+def test_the_module_is_the_command(tmp_path: Path) -> None:
+    done = program.run("--version", cwd=tmp_path, env=program.environment())
     assert done.stdout == f"syncd {__version__}\n"
 
 

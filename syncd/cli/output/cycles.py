@@ -81,13 +81,14 @@ def write_row(paper: Paper, report: CycleReport, write: PlannedWrite) -> tuple[s
 def did(paper: Paper, report: CycleReport, write: PlannedWrite) -> str:
     """What a write did: on which side, and which fields from what to what."""
     side, done = words.SIDES[write.side.value], words.DONE[words.action(write)]
-    if write.action == "create":
+    if words.action(write) in {"create", "cancel"}:
         return f"{side}: {done}"
     zone, most = words.zone_of(report.timezone), CUT if paper.on_screen else 0
-    parts = "; ".join(words.changes(write.fields, zone, most))
+    # A screen has lines to spare, a pipe has one row for one write.
+    parts = ("\n" if paper.on_screen else "; ").join(words.changes(write.fields, zone, most))
     if write.action == "update" and parts:
         return f"{side}: {parts}"
-    return f"{side}: {done} ({parts})" if parts else f"{side}: {done}"
+    return f"{side}: {done}, {parts}" if parts else f"{side}: {done}"
 
 
 def print_troubles(paper: Paper, report: CycleReport) -> None:

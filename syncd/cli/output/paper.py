@@ -35,14 +35,19 @@ class Paper:
         """Whether a person looks at a terminal: then long texts may be cut."""
         return self._console is not None
 
-    def line(self, text: str = "", style: str = "") -> None:
-        """One line; on a terminal it is wrapped at words."""
+    def line(self, text: str = "", style: str = "", *, hang: int = 0) -> None:
+        """One line; on a terminal it is wrapped at words, and what follows begins at `hang`."""
         if self._console is None:
             self._stream.write(f"{text}\n")
             return
         from rich.text import Text
 
-        self._console.print(Text(text, style=style))
+        hang = hang or len(text) - len(text.lstrip(" "))
+        room = max(20, self._console.width - hang)
+        lines = Text(text[hang:], style=style).wrap(self._console, room)
+        for number, part in enumerate(lines or [Text()]):
+            begin = " " * hang if number else text[:hang]
+            self._console.print(Text.assemble((begin, style), part), soft_wrap=True)
 
     def raw(self, text: str) -> None:
         """Text that is meant to be copied: never wrapped or coloured."""
@@ -82,7 +87,7 @@ class Paper:
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), show_edge=False)
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0), show_edge=False)
         for at, head in enumerate(heads):
             style = styles[at] if at < len(styles) else ""
             # Moments are compared with the eye: they are never broken over two lines.

@@ -1,0 +1,220 @@
+"""What people read, from reports made by hand: in a pipe and on a terminal."""
+
+import io
+import re
+from datetime import UTC, datetime
+
+import pytest
+from rich.console import Console
+
+from syncd.cli.output import cycles, plans, words
+from syncd.cli.output.paper import Paper
+from syncd.core.actions import Hold
+from syncd.core.model import REASONS, Side
+from syncd.engine.report import CycleReport, FailedWrite, Outcome, PlannedWrite
+
+NINE = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
+
+
+def write(**more: object) -> PlannedWrite:
+    """An update of a title, changed by `more`."""
+    values: dict[str, object] = {
+        "side": Side.HUBSPOT,
+        "action": "update",
+        "ghl_id": "g1",
+        "hubspot_id": "501",
+        "fields": {"title": ("Check-up", "Control")},
+        "why": "changed in HighLevel",
+        "title": "Check-up",
+        "starts_at": NINE,
+    }
+    return PlannedWrite(**(values | more))  # type: ignore[arg-type]
+
+
+def report(**more: object) -> CycleReport:
+    """A report of a good cycle in Zurich, changed by `more`."""
+    found = CycleReport(link="clinic", timezone="Europe/Zurich", pairs=12, unchanged=11)
+    for name, value in more.items():
+        setattr(found, name, value)
+    return found
+
+
+def piped(found: CycleReport, *, plan: bool = False) -> str:
+    """What a pipe gets."""
+    stream = io.StringIO()
+    (plans.print_plan if plan else cycles.print_cycle)(Paper(stream), found)
+    return stream.getvalue()
+
+
+def on_screen(found: CycleReport, *, width: int = 80, plan: bool = False) -> str:
+    """What a terminal of that width gets, colours included."""
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=True, width=width, color_system="standard")
+    (plans.print_plan if plan else cycles.print_cycle)(Paper(stream, console=console), found)
+    return stream.getvalue()
+
+
+def test_times_are_told_in_the_locations_zone() -> None:
+    told = piped(report(written=[write()]))
+    assert told.splitlines()[0] == "clinic (times in Europe/Zurich)"
+    assert "Mon 2026-03-02 09:00" in told
+
+
+def test_times_are_told_in_utc_where_the_zone_is_not_known() -> None:
+    told = piped(report(written=[write()], timezone=""))
+    assert "(times in UTC)" in told
+    assert "Mon 2026-03-02 08:00" in told
+
+
+def test_a_write_of_several_fields_is_one_row_in_a_pipe() -> None:
+    fields = {"title": ("A", "B"), "address": (None, "12 Quay Street"), "owner": ("7", None)}
+    row = piped(report(written=[write(fields=fields)])).splitlines()[2]
+    assert "title: A → B; address: (empty) → 12 Quay Street; owner: 7 → (empty)" in row
+
+
+@pytest.mark.parametrize(
+    ("end", "told"),
+    [
+        ("2026-03-02T10:00:00Z", "start: Mon 2026-03-02 09:00 → 10:30"),
+        (
+            "2026-03-02T11:00:00Z",
+            "start: Mon 2026-03-02 09:00 → 10:30; end: Mon 2026-03-02 09:30 → 12:00",
+        ),
+    ],
+)
+def test_an_end_that_only_moves_along_goes_unsaid(end: str, told: str) -> None:
+    fields = {
+        "start": ("2026-03-02T08:00:00Z", "2026-03-02T09:30:00Z"),
+        "end": ("2026-03-02T08:30:00Z", end),
+    }
+    row = piped(report(written=[write(fields=fields)])).splitlines()[2]
+    assert row.endswith(f"HubSpot: {told}")
+
+
+@pytest.mark.parametrize(
+    ("side", "fields", "told"),
+    [
+        (Side.HUBSPOT, {}, "HubSpot: archived"),
+        (Side.GHL, {}, "HighLevel: deleted"),
+        (Side.GHL, {"status": ("confirmed", "cancelled")}, "HighLevel: cancelled"),
+    ],
+)
+def test_a_removal_is_called_what_it_is_on_its_side(
+    side: Side, fields: dict[str, tuple[str, str]], told: str
+) -> None:
+    found = report(written=[write(action="remove", side=side, fields=fields)])
+    assert piped(found).splitlines()[2].endswith(told)
+
+
+def test_writes_are_told_in_the_order_of_the_day() -> None:
+    late = write(title="late", starts_at=NINE.replace(hour=12))
+    none = write(title="none", starts_at=None)
+    told = piped(report(written=[none, late, write(title="early")]))
+    assert re.findall(r"\b(early|late|none)\b", told) == ["early", "late", "none"]
+
+
+def test_a_plan_tells_every_field_of_a_new_record() -> None:
+    created = write(
+        action="create", hubspot_id="", fields={"title": (None, "A"), "status": (None, "X")}
+    )
+    told = piped(report(planned=[created]), plan=True)
+    assert "  + create in HubSpot: Check-up, Mon 2026-03-02 09:00\n" in told
+    assert "      record: HighLevel g1\n" in told
+    assert "      title: A\n      status: X\n" in told
+    assert told.endswith("clinic: HubSpot: 1 to create. Nothing was written.\n")
+
+
+def test_an_empty_plan_says_that_both_sides_are_in_step() -> None:
+    assert piped(report(planned=[]), plan=True).endswith(
+        "clinic: nothing to write, both sides are in step\n"
+    )
+
+
+@pytest.mark.parametrize("outcome", list(Outcome))
+def test_every_outcome_is_told_with_its_detail(outcome: Outcome) -> None:
+    for plan in (False, True):
+        told = piped(report(outcome=outcome, detail="do this next", planned=[]), plan=plan)
+        assert "clinic: " in told
+        assert "do this next" in told
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_every_reason_to_wait_says_what_lets_it_go(reason: str) -> None:
+    hold = Hold(reason=reason, detail="the particulars", hubspot_id="501", starts_at=NINE)
+    told = piped(report(held=[hold]))
+    assert f"{reason}: the particulars" in told
+    assert "HubSpot 501" in told
+    assert told.splitlines()[3].endswith(words.NEXT[reason])
+
+
+def test_no_reason_has_words_that_the_contract_does_not_know() -> None:
+    assert set(words.NEXT) == set(REASONS)
+
+
+def test_failures_warnings_and_what_was_not_read_are_told() -> None:
+    failed = FailedWrite(
+        ghl_id="g1", hubspot_id="", side=Side.HUBSPOT, action="create", detail="503: later"
+    )
+    told = piped(
+        report(
+            outcome=Outcome.FAILED_WRITES,
+            failed=[failed],
+            unread=["calendar Team: 502"],
+            warnings=["HubSpot has no status value 'X'"],
+        )
+    )
+    assert "Failed, and tried again: HubSpot: create of HighLevel g1: 503: later" in told
+    assert "Not read, and tried again: calendar Team: 502" in told
+    assert "Warning: HubSpot has no status value 'X'" in told
+
+
+def test_a_terminal_gets_colour_and_lines_that_fit() -> None:
+    long = write(fields={"description": ("short", "long " * 60)})
+    told = on_screen(report(written=[long, write()]), width=72)
+    assert "\x1b[" in told
+    plain = Console(file=io.StringIO(), width=72)
+    for line in told.splitlines():
+        assert plain.measure(line_without_colour(line)).maximum <= 72
+
+
+def line_without_colour(line: str) -> str:
+    """The characters that are seen."""
+    from rich.text import Text
+
+    return Text.from_ansi(line).plain
+
+
+def test_a_terminal_keeps_the_indentation_of_lines_that_it_wraps() -> None:
+    detail = "a rather long detail that does not fit on one line of this narrow terminal"
+    lines = on_screen(report(detail=detail), width=40).splitlines()
+    told = [line_without_colour(line) for line in lines if "rather" in line or "narrow" in line]
+    assert len(told) == 2
+    assert all(line.startswith("  ") for line in told)
+
+
+def test_no_colour_is_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=True, width=80, color_system="standard")
+    cycles.print_cycle(Paper(stream, console=console), report(written=[write()]))
+    assert not any(f"\x1b[{code}m" in stream.getvalue() for code in range(30, 38))
+
+
+def test_a_terminal_is_spared_thousands_of_rows_and_a_pipe_is_not() -> None:
+    found = report(written=[write()] * (cycles.ON_SCREEN + 20))
+    assert "and 20 more writes: `syncd history` lists them all" in on_screen(found)
+    assert piped(found).count("Control") == cycles.ON_SCREEN + 20
+
+
+def test_a_plan_is_never_cut() -> None:
+    text = "word " * 100
+    planned = [write(fields={"description": ("", text)})] * (cycles.ON_SCREEN + 1)
+    told = on_screen(report(planned=planned), plan=True)
+    assert told.count("word") == 100 * (cycles.ON_SCREEN + 1)
+
+
+@pytest.mark.parametrize(
+    ("length", "told"), [(0.84, "0.8 s"), (59.9, "59.9 s"), (200.4, "3 min 20 s")]
+)
+def test_lengths_are_told_as_people_say_them(length: float, told: str) -> None:
+    assert words.seconds(length) == told

@@ -1,0 +1,68 @@
+"""`syncd sandbox`: what it prints is all that a person needs, and it stops cleanly."""
+
+import signal
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import program
+import pytest
+
+Syncd = Callable[..., Any]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_what_it_prints_is_enough_to_sync_with_it_until_it_is_stopped(
+    number: signal.Signals, tmp_path: Path
+) -> None:
+    env = program.environment()
+    with program.start("sandbox", "--empty", cwd=tmp_path, env=env) as process:
+        assert process.stdout is not None
+        printed = []
+        for line in process.stdout:
+            printed.append(line)
+            if "Ctrl-C" in line:
+                break
+        told = "".join(printed)
+        tokens = dict(
+            line.removeprefix("export ").strip().split("=", 1)
+            for line in printed
+            if line.startswith("export ")
+        )
+        (tmp_path / "config.toml").write_text(told.partition("# In config.toml:\n")[2])
+        for verb in ("setup", "--sync-now"):
+            done = program.run(verb, cwd=tmp_path, env=env | tokens)
+            assert done.returncode == 0, done.stderr
+        process.send_signal(number)
+        assert process.wait(timeout=20) == 0
+        assert process.stdout.read() == ""
+    assert (tmp_path / "syncd.db").is_file()
+
+
+def test_the_configuration_names_a_calendar_for_appointments_from_hubspot(
+    tmp_path: Path,
+) -> None:
+    with program.start(
+        "sandbox", cwd=tmp_path, env=program.environment(SYNCD_CONFIG="/nowhere")
+    ) as process:
+        assert process.stdout is not None
+        told = ""
+        for line in process.stdout:
+            told += line
+            if "Ctrl-C" in line:
+                break
+        process.terminate()
+    link = tomllib.loads(told.partition("# In config.toml:\n")[2])["links"]["clinic"]
+    assert link["ghl"]["default_calendar"]
+    assert link["ghl"]["base_url"].startswith("http://127.0.0.1:")
+
+
+def test_a_port_that_is_taken_is_wrong_usage(syncd: Syncd) -> None:
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        result = syncd("sandbox", "--port", str(port))
+    assert (result.code, result.out) == (2, "")
+    assert f"127.0.0.1:{port}" in result.err

@@ -50,6 +50,10 @@ class Request:
         values = self.query.get(key)
         return values[-1] if values else default
 
+    def flag(self, key: str) -> bool:
+        """A truth value of a query, false where absent; Python clients write `True`."""
+        return (self.one(key) or "").lower() == "true"
+
     def many(self, key: str) -> list[str]:
         """All values of a query key, repeated or separated by commas."""
         return [part for value in self.query.get(key, ()) for part in value.split(",") if part]

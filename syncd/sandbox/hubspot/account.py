@@ -26,7 +26,7 @@ def list_owners(call: HubspotCall, request: Request, _: Mapping[str, str]) -> Re
     """GET /owners: deactivated ones only with `archived=true`."""
     call.query(request, "email", "limit", "after", "archived")
     limit = size(request, 100, 500)
-    archived = request.one("archived") == "true"
+    archived = request.flag("archived")
     email = (request.one("email") or "").lower()
     rows = [
         row
@@ -43,7 +43,7 @@ def get_owner(call: HubspotCall, request: Request, names: Mapping[str, str]) -> 
     """GET /owners/{id}: by id, or by the user's id."""
     call.query(request, "idProperty", "archived")
     by_user = request.one("idProperty") == "userId"
-    archived = request.one("archived") == "true"
+    archived = request.flag("archived")
     for row in call.portal.owners.values():
         key = str(row.user_id) if by_user else row.id
         if key == names["id"] and row.archived == archived:

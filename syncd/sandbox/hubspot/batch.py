@@ -72,7 +72,7 @@ def batch_read(call: HubspotCall, request: Request, names: Mapping[str, str]) ->
             f"not {len(body['inputs'])}"
         )
     wanted = [str(item["id"]) for item in _inputs(call, body, ("id",))]
-    only_archived = request.one("archived") == "true"
+    only_archived = request.flag("archived")
     rows: dict[str, Any] = {}
     missing = []
     for key in wanted:

@@ -32,7 +32,7 @@ _MOST_UNIQUE = 10
 def list_properties(call: HubspotCall, request: Request, names: Mapping[str, str]) -> Response:
     """GET /properties/{type}."""
     table = call.table(names["type"])
-    archived = request.one("archived") == "true"
+    archived = request.flag("archived")
     rows = [row.shown() for row in table.definitions.values() if row.archived == archived]
     return Response(payload={"results": rows})
 

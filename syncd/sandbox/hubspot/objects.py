@@ -37,7 +37,7 @@ def list_records(call: HubspotCall, request: Request, names: Mapping[str, str]) 
     after = request.one("after")
     if after is not None and not after.isdigit():
         raise invalid(f"after must be an integer, was {after}")
-    archived = _flag(request, "archived")
+    archived = request.flag("archived")
     found: list[HubspotRecord] = []
     for row in table.after(after):
         if archived and table.binned(row.id) is None:
@@ -56,7 +56,7 @@ def read_record(call: HubspotCall, request: Request, names: Mapping[str, str]) -
     """GET /{type}/{id}: an id that was merged away answers with the survivor."""
     call.query(request, *_READ, "idProperty")
     table = call.table(names["type"])
-    row = found(call, table, names["id"], request.one("idProperty"), _flag(request, "archived"))
+    row = found(call, table, names["id"], request.one("idProperty"), request.flag("archived"))
     if row is None:
         raise not_found()
     return Response(payload=_shown(call, table, row, request))
@@ -200,10 +200,6 @@ def archived(call: HubspotCall, table: ObjectTable, record: str) -> None:
     if table.is_contacts:
         call.portal.unlink_all(row)
     table.archive(row)
-
-
-def _flag(request: Request, name: str) -> bool:
-    return request.one(name, "false") == "true"
 
 
 def _shown(

@@ -26,7 +26,6 @@ _OWNER = "syncd"
 _SETTINGS = (
     "fsync=off",
     "full_page_writes=off",
-    "synchronous_commit=off",
     "max_connections=300",
     "shared_buffers=64MB",
     "listen_addresses=",

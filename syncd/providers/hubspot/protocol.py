@@ -53,7 +53,7 @@ class Api:
             "archived": "true" if archived else "false",
         }
         if not archived:
-            query["associations"] = CONTACT_TYPE
+            query["associations"] = CONTACTS
         if after:
             query["after"] = after
         return Request(method="GET", path=self.objects(), query=query)

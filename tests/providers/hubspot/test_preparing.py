@@ -166,6 +166,17 @@ def test_the_account_is_read_once_and_not_with_every_cycle(account: Account, clo
     assert desk.asked("/properties/")
 
 
+def test_a_refusal_makes_the_next_cycle_read_the_account_again(account: Account) -> None:
+    desk = account()
+    list(desk.provider.write([desk.order("g1", status="WHENEVER")]))
+    desk.world.reset_requests()
+    desk.provider.prepare()
+    assert desk.asked("/properties/")
+    desk.world.reset_requests()
+    desk.provider.prepare()
+    assert desk.asked() == []
+
+
 def test_a_filter_property_that_does_not_exist_is_an_error_and_not_an_empty_link(
     account: Account,
 ) -> None:

@@ -247,9 +247,26 @@ def test_a_search_that_is_not_sorted_is_refused_because_paging_would_skip(
     cursor = _scan(desk).cursor
     clock.advance(60)
     rows: list[Any] = [{"id": each, "properties": {}} for each in ("7", "5")]
-    desk.world.faults.add(Fault(path="/search", status=200, body={"total": 2, "results": rows}))
+    body = {"total": 2, "results": rows}
+    desk.world.faults.add(Fault(path="/search", times=None, status=200, body=body))
     with pytest.raises(Unreadable):
         _scan(desk, cursor)
+
+
+@pytest.mark.parametrize("status", [200, 400])
+def test_a_search_that_does_not_understand_the_sort_is_asked_in_the_other_way(
+    desk: Any, clock: Any, status: int
+) -> None:
+    cursor = _scan(desk).cursor
+    clock.advance(60)
+    record = desk.book()
+    rows: list[Any] = [{"id": each, "properties": {}} for each in ("7", "5")]
+    body = {"total": 2, "results": rows, "message": "sorts is invalid"}
+    desk.world.faults.add(Fault(path="/search", status=status, body=body))
+    assert _one(_scan(desk, cursor)).id == record
+    assert desk.asked("/search")[-1].body["sorts"] == [
+        {"propertyName": "hs_object_id", "direction": "ASCENDING"}
+    ]
 
 
 @pytest.mark.parametrize("cursor", ["never", "99999999999999", "9" * 40])

@@ -12,8 +12,9 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
 
 from syncd.core.model import Account, Contact, GroupKey, Missing, Scan, Side, Snapshot
+from syncd.errors import Rejected
 from syncd.ports.clock import Clock
-from syncd.ports.provider import Edit, Order, Provider, Receipt, ScanRequest
+from syncd.ports.provider import Edit, Failed, Order, Provider, Receipt, ScanRequest
 from syncd.providers.http import Client
 from syncd.providers.hubspot import schema
 from syncd.providers.hubspot.protocol import APPOINTMENT_TYPE, Api
@@ -36,7 +37,8 @@ class HubSpotProvider(Provider):
     snapshot shows (which records belong to the link, the core decides);
     `extra_properties` maps the name of a further field to its property.
     `default_country` (ISO 3166) is where phone numbers without a country code
-    are from; a function where only the other side's account can tell. `search_lag` is how late the search index may show a change.
+    are from; a function where only the other side's account can tell.
+    `search_lag` is how late the search index may show a change.
     """
 
     def __init__(
@@ -88,7 +90,7 @@ class HubSpotProvider(Provider):
 
     def forget_account(self) -> None:
         """Have the next `prepare` read the account again."""
-        self._account.forget()
+        self._account.distrust()
 
     def setup(self, status_values: Sequence[str]) -> list[tuple[str, bool]]:
         """Make our property group and properties; (what, made now) for each.
@@ -154,9 +156,19 @@ class HubSpotProvider(Provider):
     # --- writing
 
     def write(self, orders: Sequence[Order]) -> Iterator[Receipt]:
-        """See `Provider.write`."""
-        return self._writer.write(self._account.columns, orders)
+        """See `Provider.write`. A refusal makes the next cycle read the account again."""
+        for receipt in self._writer.write(self._account.columns, orders):
+            if _was_refused(receipt):
+                self._account.distrust()
+            yield receipt
 
     def close(self) -> None:
         """Give back connections."""
         self._line.client.close()
+
+
+def _was_refused(receipt: Receipt) -> bool:
+    """Whether the vendor did not take something that the account's definitions allowed."""
+    if isinstance(receipt, Failed):
+        return isinstance(receipt.error, Rejected)
+    return bool(receipt.refused)

@@ -33,6 +33,7 @@ class AccountReader:
         self._line, self._clock, self._wish = line, clock, wish
         self._lifetime = lifetime
         self._reading: _Reading | None = None
+        self._trusted = True
 
     # --- prepare
 
@@ -45,8 +46,10 @@ class AccountReader:
             Transient: HubSpot cannot be reached.
         """
         reading = self._reading
-        if reading is None or self._clock.now() - reading.at >= self._lifetime:
+        old = reading is None or self._clock.now() - reading.at >= self._lifetime
+        if reading is None or old or not self._trusted:
             reading = self._reading = self._read()
+            self._trusted = True
         return reading.account
 
     @property
@@ -56,9 +59,9 @@ class AccountReader:
             self._reading = self._read()
         return self._reading.columns
 
-    def forget(self) -> None:
-        """Read the account again next time: something that was refused says that it changed."""
-        self._reading = None
+    def distrust(self) -> None:
+        """Read the account again at the next `prepare`: something says that it has changed."""
+        self._trusted = False
 
     def _read(self) -> _Reading:
         self._check_activation()
@@ -142,7 +145,7 @@ class AccountReader:
         done += [self._make(blueprint, known) for blueprint in schema.OURS]
         if self._wants_own_status(known):
             done.append(self._make_status(known, status_values))
-        self.forget()
+        self._reading = None
         return done
 
     def _make_group(self) -> tuple[str, bool]:

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from syncd.core.model import Missing, Scan, Side, Snapshot
-from syncd.errors import DailyBudgetSpent, NotFound, Transient, Unreadable
+from syncd.errors import DailyBudgetSpent, NotFound, Rejected, Transient, Unreadable
 from syncd.ports.clock import Clock
 from syncd.ports.provider import Edit
 from syncd.providers.hubspot import mapping, search, wire
@@ -125,10 +125,19 @@ class Reader:
         self._remember(cursor, horizon, found.values())
         return Scan(side=Side.HUBSPOT, snapshots=snapshots, cursor=horizon)
 
-    def _search(self, columns: Columns, window: ChangeWindow) -> Iterator[Record]:
+    def _search(self, columns: Columns, window: ChangeWindow) -> list[Record]:
+        """Every record in the window, sorted by id in whichever way the vendor understands."""
+        for sort in search.SORTS[:-1]:
+            try:
+                return list(self._hits(columns, window, sort))
+            except (Unreadable, Rejected):
+                continue
+        return list(self._hits(columns, window, search.SORTS[-1]))
+
+    def _hits(self, columns: Columns, window: ChangeWindow, sort: object) -> Iterator[Record]:
         last = ""
         while True:
-            request = window.page(self._line.api.objects(), columns.read, last)
+            request = window.page(self._line.api.objects(), columns.read, last, sort)
             page = wire.page(self._line.rows(request))
             last = _last_id(page, last)
             yield from page.records

@@ -4,7 +4,8 @@ Bootstrap and the verbs call `load` and `resolve_token`; nothing else of the
 program reads a file or a variable. The modules: `values` (kinds of values),
 `settings` (every key), `shape` (the tree of keys), `sources` (files, defaults,
 environment), `problems` (what is wrong, in words), `claims` (what links may
-not do together), `tokens`, `show`, `example`.
+not do together), `maps` (what the further fields of a link may not), `tokens`,
+`show`, `example`.
 """
 
 from syncd.config.claims import account_by_token, overlapping
@@ -12,6 +13,7 @@ from syncd.config.loading import load
 from syncd.config.settings import (
     ChangeGuard,
     ConflictSettings,
+    FieldMap,
     FieldSettings,
     GhlSettings,
     Guard,
@@ -36,6 +38,7 @@ from syncd.config.tokens import resolve_token
 __all__ = [
     "ChangeGuard",
     "ConflictSettings",
+    "FieldMap",
     "FieldSettings",
     "GhlSettings",
     "Guard",

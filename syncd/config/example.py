@@ -9,12 +9,14 @@ blank is a key at its default; one that begins with `# ` is prose.
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from syncd.config import toml
 from syncd.config.describe import meanings
 from syncd.config.settings import (
+    FieldMap,
     GhlSettings,
     HubSpotSettings,
     LinkSettings,
@@ -24,6 +26,7 @@ from syncd.config.settings import (
 )
 from syncd.config.shape import DEFAULTS, node_at
 from syncd.config.show import plain
+from syncd.core.extras import FIELDS
 
 _FIRST = """\
 # syncd keeps HighLevel appointments and HubSpot appointments in step.
@@ -59,6 +62,35 @@ _SHARED = """
 # The same keys may stand in a link itself, as in [links.clinic.sync], and win there.
 """
 
+_MAPS = """
+# Further fields of HighLevel, each to a HubSpot property that you have made; none by default.
+# `ghl` is the field, one of
+# {fields}.
+# `hubspot` is the property. Whatever HighLevel does not take goes one way.
+{meanings}
+# Some that people filter by and click on in HubSpot:
+#   [defaults.map.ghl_status]             # HighLevel's own word: new and confirmed told apart
+#   ghl = "appointmentStatus"
+#   hubspot = "highlevel_status"
+#
+#   [defaults.map.calendar_name]
+#   ghl = "calendarName"
+#   hubspot = "highlevel_calendar"
+#
+#   [defaults.map.ghl_link]               # the contact's page, which lists its appointments
+#   ghl = "highlevelLink"
+#   hubspot = "highlevel_link"
+#
+#   [defaults.map.record_link]            # one request more for every hundred new records
+#   ghl = "hubspotLink"
+#   hubspot = "record_link"
+#
+#   [defaults.map.notes]                  # both ways, with fields.description = "off"
+#   ghl = "description"
+#   hubspot = "visit_notes"
+#   direction = "both"
+"""
+
 _IN_FIRST_PART: dict[type[Section], tuple[str, ...]] = {
     StoreSettings: ("url",),
     GhlSettings: ("location_id", "token", "default_calendar"),
@@ -77,6 +109,7 @@ def example() -> str:
         node = node_at((DEFAULTS, name))
         if node is not None and node.section is not None:
             lines += _table(f"{DEFAULTS}.{name}", node.section)
+    lines += _maps()
     return "\n".join(lines) + "\n"
 
 
@@ -96,6 +129,16 @@ def _table(header: str, section: type[Section]) -> Iterator[str]:
         yield from _prose(meanings(section)[name])
         yield f"#[{header}.{name}]"
         yield from (f"#{toml.key(key)} = {toml.value(value)}" for key, value in table.items())
+
+
+def _maps() -> list[str]:
+    """The further fields, as prose: what stands there is no default of anything."""
+    fields = textwrap.wrap(", ".join(sorted(FIELDS)), 90)
+    told = meanings(FieldMap)
+    keys = [f"# `{name}`: {told[name]}" for name in ("direction", "conflict", "template")]
+    return _MAPS.format(
+        fields="\n# ".join(fields), meanings="\n".join(key.replace("\n", "\n# ") for key in keys)
+    ).splitlines()
 
 
 def _prose(text: str) -> list[str]:

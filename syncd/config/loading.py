@@ -7,12 +7,13 @@ the caller gives none.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from syncd.config.claims import overlapping
+from syncd.config.maps import colliding
 from syncd.config.masking import masked
 from syncd.config.problems import problems_of
 from syncd.config.settings import LinkSettings, Settings
@@ -44,9 +45,14 @@ def _validated(layers: Layers) -> tuple[Settings | None, list[str]]:
         settings = Settings.model_validate(layers.tree())
     except ValidationError as error:
         problems += problems_of(error, layers)
-        return None, [*problems, *overlapping(_sound_links(layers))]
+        return None, [*problems, *_quarrels(_sound_links(layers))]
     settings._path = layers.main  # noqa: SLF001 - where it came from is no key of the file
-    return settings, [*problems, *overlapping(settings.links.values())]
+    return settings, [*problems, *_quarrels(settings.links.values())]
+
+
+def _quarrels(links: Collection[LinkSettings]) -> list[str]:
+    """What links that are valid on their own may not do, each in itself and together."""
+    return [*colliding(links), *overlapping(links)]
 
 
 def _shape_problems(layers: Layers) -> list[str]:

@@ -27,6 +27,7 @@ from pydantic import (
 
 from syncd.config import values
 from syncd.config.values import Accepts, Duration, PositiveDuration, duration
+from syncd.core import extras
 
 DEFAULT_TO_HUBSPOT: Mapping[str, str] = {
     "new": "SCHEDULED",
@@ -360,6 +361,51 @@ class FieldSettings(Section):
     """In HubSpot: hubspot_owner_id."""
 
 
+class FieldMap(Section):
+    """One more field of HighLevel's appointments, and the HubSpot property that it goes to."""
+
+    accepts: ClassVar[str] = 'a table such as { ghl = "calendarName", hubspot = "clinic_calendar" }'
+
+    ghl: values.GhlField
+    """The field in HighLevel: calendarName, appointmentStatus, highlevelLink, hubspotLink, …"""
+    hubspot: values.PropertyName
+    """The internal name of the HubSpot property, which has to be there."""
+    direction: values.FieldWay = "ghl_to_hubspot"
+    """both | ghl_to_hubspot | hubspot_to_ghl | off.
+    HighLevel takes title, description and address only,
+    and only where the field of that name in [fields] is off.
+    """
+    conflict: values.Winner = "newest"
+    """Who wins where both sides changed it: newest | ghl | hubspot | hold."""
+    template: values.LinkTemplate = ""
+    """For highlevelLink: the address, where yours is another one; it may name
+    {location}, {contact}, {appointment} and {calendar}.
+    """
+
+    @model_validator(mode="after")
+    def _can_flow(self) -> Self:
+        writes = self.direction in {"both", "hubspot_to_ghl"}
+        if writes and self.ghl not in extras.WRITABLE:
+            takes = ", ".join(extras.WRITABLE)
+            raise ValueError(
+                f"HighLevel does not take {self.ghl}, so its direction is ghl_to_hubspot "
+                f"(it takes {takes})"
+            )
+        if self.template and self.ghl != extras.HIGHLEVEL_LINK:
+            raise ValueError(f"template goes with ghl = {extras.HIGHLEVEL_LINK!r}")
+        return self
+
+    @property
+    def on(self) -> bool:
+        """Whether it flows at all."""
+        return self.direction != "off"
+
+    @property
+    def into_ghl(self) -> bool:
+        """Whether it writes to HighLevel."""
+        return self.direction in {"both", "hubspot_to_ghl"}
+
+
 def _names_all_six(table: Mapping[str, str]) -> Mapping[str, str]:
     missing = [name for name in get_args(values.GhlStatus) if name not in table]
     if missing:
@@ -406,6 +452,10 @@ class LinkSettings(Section):
     sync: SyncSettings = SyncSettings()
     fields: FieldSettings = FieldSettings()
     status: StatusSettings = StatusSettings()
+    map: Annotated[
+        Mapping[values.MapName, FieldMap],
+        Accepts(words='tables [links.NAME.map.FIELD] with ghl = "…" and hubspot = "…"'),
+    ] = {}
 
     @property
     def name(self) -> str:

@@ -11,10 +11,13 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from difflib import get_close_matches
 from typing import Annotated, Literal, get_args
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator
+
+from syncd.core import extras
 
 LONGEST = timedelta(days=36_500)
 """A century: far beyond any use, and still safe to add to any date of today."""
@@ -323,4 +326,59 @@ def _ghl_status(name: str) -> str:
 # A key is a plain text to those who read the table: the keys of a Mapping are invariant.
 GhlStatusKey = Annotated[
     str, AfterValidator(_ghl_status), Accepts(words=" | ".join(get_args(GhlStatus)))
+]
+
+
+def _ghl_field(name: str) -> str:
+    if name not in extras.FIELDS:
+        known = {each.casefold(): each for each in extras.FIELDS}
+        near = get_close_matches(name.casefold(), known, n=1, cutoff=0.6)
+        raise ValueError(
+            "this is no field of a HighLevel appointment that can be mapped"
+            + (f"; did you mean {known[near[0]]}?" if near else "")
+        )
+    return name
+
+
+GhlField = Annotated[
+    str, AfterValidator(_ghl_field), Accepts(words=", ".join(sorted(extras.FIELDS)))
+]
+
+
+def _map_name(text: str) -> str:
+    if not re.fullmatch(r"[a-z0-9_]+", text):
+        raise ValueError("this is no name of a map")
+    if text in RESERVED:
+        raise ValueError("this is the name of a field that every link has")
+    return text
+
+
+RESERVED = ("title", "time", "start", "end", "status", "description", "address", "owner", "contact")
+"""What reports call the fields of their own: no map may be called so."""
+
+# As with the statuses, a plain text to those who read the table.
+MapName = Annotated[
+    str,
+    AfterValidator(_map_name),
+    Accepts(words=f"a name made of a-z, 0-9 and _, other than {', '.join(RESERVED)}"),
+]
+
+
+def _link_template(text: str) -> str:
+    if text and not text.startswith(("https://", "http://")):
+        raise ValueError("this is no address")
+    strange = set(re.findall(r"\{([^{}]*)\}", text)) - set(extras.PLACES)
+    if strange:
+        raise ValueError(f"an address cannot name {', '.join(sorted(strange))}")
+    return text
+
+
+LinkTemplate = Annotated[
+    str,
+    AfterValidator(_link_template),
+    Accepts(
+        words="an address with any of "
+        + ", ".join(f"{{{place}}}" for place in extras.PLACES)
+        + ' in it, or ""'
+    ),
 ]

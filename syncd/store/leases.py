@@ -26,7 +26,7 @@ from syncd.store.database import Database
 from syncd.store.holder import Holder
 from syncd.store.locks import LinkLock
 from syncd.store.tables import link as table
-from syncd.store.transaction import ensure_link
+from syncd.store.transaction import ensure_link, find_link
 
 LEASE = 30.0
 """Seconds that a lease lasts without being renewed."""
@@ -88,13 +88,26 @@ class Leases:
             taken = self._try(name, link_id, verb)
             if isinstance(taken, Lease):
                 return taken
-            dead = taken.holder is not None and taken.holder.is_dead
-            patience = LEASE + _GOING if wait and not taken.lives else _GOING if dead else 0.0
-            if waited >= patience:
+            if waited >= _patience(taken, wait=wait):
                 raise LinkLocked(name, str(taken.holder or "a process that is just starting"))
             self._database.clock.sleep(pause)
             waited += pause
             pause = min(2 * pause, 1.0)
+
+    def holder(self, name: str) -> Holder | None:
+        """The process that holds a link now, as far as can be told; takes no lock.
+
+        Raises:
+            StoreError: the store cannot be used.
+        """
+        link_id = self._database.read(lambda at: find_link(at, name))
+        if link_id is None:
+            return None
+        found, left = self._database.read(lambda at: self._look(at, link_id))
+        if found is None or found.is_here:
+            return None if found is None or found.is_dead else found
+        # Of another machine's or container's process only its lock and its lease are known.
+        return found if left > 0 or self._locks.is_taken(name, link_id) else None
 
     def _try(self, name: str, link_id: int, verb: str) -> "Lease | _Refusal":
         locked = not self._locks.take(name, link_id)
@@ -139,6 +152,14 @@ class Leases:
         now = _now(connection, self._database)
         left = (row.lease_until - now).total_seconds() if row.lease_until else 0.0
         return holders.read(row.holder), left
+
+
+def _patience(refusal: _Refusal, *, wait: bool) -> float:
+    """Seconds for which it is worth trying again."""
+    if refusal.holder is None or refusal.holder.is_dead:
+        # Its lock is about to be let go, or its name about to be written.
+        return _GOING
+    return LEASE + _GOING if wait and not refusal.lives else 0.0
 
 
 class Lease:

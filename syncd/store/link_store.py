@@ -10,14 +10,13 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import TypeVar
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from syncd.core.model import Pair, Side, Window
 from syncd.ports.store import CycleRow, Decision, HistoryEntry, Hold, Intent
 from syncd.store import facts, journal, pairs, waiting
 from syncd.store.database import Database
-from syncd.store.tables import link as table
-from syncd.store.transaction import SqlTransaction, ensure_link
+from syncd.store.transaction import SqlTransaction, ensure_link, find_link
 
 T = TypeVar("T")
 
@@ -129,8 +128,7 @@ class SqlLinkStore:
 
         def read(connection: Connection) -> T:
             if not self._link_id:
-                found = select(table.c.id).where(table.c.name == self._name)
-                self._link_id = connection.execute(found).scalar() or 0
+                self._link_id = find_link(connection, self._name) or 0
             return ask(connection, self._link_id)
 
         return self._database.read(read)

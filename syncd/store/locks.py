@@ -21,6 +21,15 @@ _SPACE = 0x73796E63
 """The first half of our advisory locks' keys; the second is the link's key."""
 
 
+_TAKEN = """
+SELECT EXISTS (
+    SELECT FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
+    WHERE locktype = 'advisory' AND classid = :space AND objid = :link
+    AND datname = current_database()
+)
+"""
+
+
 class LinkLock(Protocol):
     """One lock per link, held by this process."""
 
@@ -30,6 +39,10 @@ class LinkLock(Protocol):
 
     def holds(self, name: str, link_id: int) -> bool:
         """Whether it is still ours; a lock that was lost is taken again where it is free."""
+        ...
+
+    def is_taken(self, name: str, link_id: int) -> bool:
+        """Whether anybody has it, this process included."""
         ...
 
     def let_go(self, name: str) -> None:
@@ -78,6 +91,25 @@ class FileLocks:
             return False
         ours = os.fstat(held)
         return (ours.st_dev, ours.st_ino) == (there.st_dev, there.st_ino)
+
+    def is_taken(self, name: str, link_id: int) -> bool:
+        """Whether anybody has it: looked at with a shared lock, which is given back at once."""
+        import fcntl
+
+        del link_id
+        try:
+            descriptor = os.open(self._path(name), os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        except OSError:
+            return True
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(descriptor)
+        return False
 
     def let_go(self, name: str) -> None:
         """Give it up."""
@@ -136,6 +168,12 @@ class SessionLocks:
                 except StoreInterrupted:
                     self._forget()
             return name in self._held or self._take(name, link_id)
+
+    def is_taken(self, name: str, link_id: int) -> bool:
+        """Whether any session has it."""
+        del name
+        with self._mutex:
+            return bool(self._ask(_TAKEN, link_id))
 
     def let_go(self, name: str) -> None:
         """Give it up; a session that is lost has given it up already."""

@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 
 from syncd.ports.clock import Clock
 from syncd.store.database import Database
+from syncd.store.holder import Holder
 from syncd.store.leases import Lease, Leases
 from syncd.store.ledger import SqlLedger
 from syncd.store.link_store import SqlLinkStore
@@ -42,6 +43,14 @@ class Store:
             StoreError: the store cannot be used.
         """
         return self._leases.acquire(name, verb, wait=wait)
+
+    def holder(self, name: str) -> Holder | None:
+        """The process that holds a link now, for people; None where nobody does.
+
+        Raises:
+            StoreError: the store cannot be used.
+        """
+        return self._leases.holder(name)
 
     def close(self) -> None:
         """Give up every lock and connection."""

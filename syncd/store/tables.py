@@ -59,9 +59,6 @@ link = Table(
     _key(),
     Column("name", String, nullable=False, unique=True),
     Column("created_at", Instant, nullable=False),
-    Column("next_due_at", Instant),
-    _number("failures"),
-    _flag("paused"),
     # Who works on the link: see `leases`. The fence grows with every new holder.
     Column("holder", Json),
     Column("lease_until", Instant),
@@ -69,7 +66,7 @@ link = Table(
     # A mark of the last transaction, to tell whether a commit whose answer was lost took effect.
     Column("last_commit", String, nullable=False, server_default=""),
 )
-"""One row per link: when it is next due, and who holds it."""
+"""One row per link: its name, and who holds it."""
 
 
 pair = Table(

@@ -193,13 +193,17 @@ class SqlTransaction:
             self._connection = None
 
 
+def find_link(connection: Connection, name: str) -> int | None:
+    """The key of a link; None where nothing was ever written of it."""
+    found: int | None = connection.execute(select(table.c.id).where(table.c.name == name)).scalar()
+    return found
+
+
 def ensure_link(connection: Connection, database: Database, name: str) -> int:
     """The key of a link; its row is made with the first thing that is written of it."""
-    found = select(table.c.id).where(table.c.name == name)
-    known: int | None = connection.execute(found).scalar()
+    known = find_link(connection, name)
     if known is not None:
         return known
     row = {"name": name, "created_at": database.clock.now()}
     upsert(connection, table, [row], by=("name",))
-    made: int = connection.execute(found).scalar_one()
-    return made
+    return find_link(connection, name) or 0

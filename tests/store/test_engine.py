@@ -99,8 +99,8 @@ def test_programs_that_read_and_then_write_do_not_lose_to_each_other(
         def count_up(number: int) -> None:
             for _ in range(50):
                 with (one, other)[number].begin() as connection:
-                    found = connection.execute(select(table.c.failures)).scalar_one()
-                    connection.execute(update(table).values(failures=found + 1))
+                    found = connection.execute(select(table.c.fence)).scalar_one()
+                    connection.execute(update(table).values(fence=found + 1))
 
         threads = [Thread(target=count_up, args=(number,)) for number in (0, 1)]
         for thread in threads:
@@ -108,7 +108,7 @@ def test_programs_that_read_and_then_write_do_not_lose_to_each_other(
         for thread in threads:
             thread.join()
         with one.connect() as connection:
-            assert connection.execute(select(table.c.failures)).scalar_one() == 100
+            assert connection.execute(select(table.c.fence)).scalar_one() == 101
 
 
 def test_a_reader_does_not_wait_for_a_writer(

@@ -12,16 +12,18 @@ from pathlib import Path
 
 import pytest
 from postgres_server import PostgresServer
-from sqlalchemy import make_url, text
+from sqlalchemy import make_url, text, update
 from stores import StandingClock
 
 from syncd.core.model import Pair
 from syncd.errors import LinkLocked, StoreInterrupted
 from syncd.store import Store, open_engine
-from syncd.store.leases import LEASE, RENEW
+from syncd.store.leases import LEASE, RENEW, _now
+from syncd.store.tables import link as table
 
 HOLDER = """
 import sys
+import threading
 from datetime import UTC, datetime
 from syncd.errors import LinkLocked
 from syncd.store import Store, open_engine
@@ -29,7 +31,7 @@ from syncd.store import Store, open_engine
 class Clock:
     def now(self): return datetime.now(UTC)
     def monotonic(self): return 0.0
-    def sleep(self, seconds): raise AssertionError("nobody waits here")
+    def sleep(self, seconds): threading.Event().wait(seconds)
 
 store = Store(open_engine(sys.argv[1]), Clock())
 print("ready", flush=True)
@@ -91,11 +93,12 @@ def pretend_elsewhere(store: Store, *, seconds_left: float) -> None:
     """Make the holder's row say that it is on another machine."""
     with store._database.engine.begin() as connection:
         connection.execute(
-            text(
-                "UPDATE link SET holder = replace(holder, :here, :there), "
-                "lease_until = clock_timestamp() + make_interval(secs => :left)"
-            ),
-            {"here": '"machine":"', "there": '"machine":"elsewhere', "left": seconds_left},
+            text("UPDATE link SET holder = replace(holder, :here, :there)"),
+            {"here": '"machine":"', "there": '"machine":"elsewhere'},
+        )
+        left = timedelta(seconds=seconds_left)
+        connection.execute(
+            update(table).values(lease_until=_now(connection, store._database) + left)
         )
 
 
@@ -136,6 +139,34 @@ def test_a_released_lease_is_no_lease(store: Store) -> None:
     for ask in (lease.check, lease.renew):
         with pytest.raises(LinkLocked):
             ask()
+
+
+def test_who_holds_a_link_can_be_asked(store: Store, second_store: Store) -> None:
+    assert second_store.holder("clinic") is None
+    with store.acquire("clinic", "run"):
+        holder = second_store.holder("clinic")
+        assert holder is not None
+        assert (holder.verb, holder.pid) == ("run", os.getpid())
+    assert second_store.holder("clinic") is None
+
+
+def test_a_killed_process_is_no_holder(store: Store, another: Callable[[], Instance]) -> None:
+    instance = another()
+    instance.tell()
+    instance.heard()
+    assert store.holder("clinic") is not None
+    instance.kill()
+    assert store.holder("clinic") is None
+
+
+def test_of_a_process_elsewhere_the_lock_tells_whether_it_lives(
+    store: Store, second_store: Store
+) -> None:
+    lease = store.acquire("clinic", "run")
+    pretend_elsewhere(store, seconds_left=-1)
+    assert second_store.holder("clinic") is not None
+    lease._locks.let_go("clinic")
+    assert second_store.holder("clinic") is None
 
 
 def test_a_killed_holder_is_replaced_at_once(store: Store, another: Callable[[], Instance]) -> None:

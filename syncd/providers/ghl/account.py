@@ -46,6 +46,8 @@ class AccountReader:
         self._calendars: tuple[Calendar, ...] | None = None
         self.teamless: frozenset[str] = frozenset()
         """Calendars without a team, as of the last enumeration."""
+        self.names: dict[str, str] = {}
+        """What calendars are called; one that vanished keeps its name here."""
 
     def read(self) -> Account:
         """Read the account anew.
@@ -131,6 +133,7 @@ class AccountReader:
         if rows is None:
             raise unreadable(call)
         self.teamless = frozenset(row.id for row in rows if not row.team)
+        self.names |= {row.id: row.name for row in rows}
         return tuple(mapping.calendar(row) for row in rows)
 
     def _people(self, row: wire.LocationRow) -> tuple[tuple[Person, ...], tuple[str, ...]]:

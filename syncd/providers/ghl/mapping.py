@@ -4,12 +4,12 @@ The provider calls `snapshot` on every event it reads, and `booking` and
 `changes` for the bodies of its writes. Leaves out contacts (`people`).
 """
 
-import json
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, tzinfo
 
+from syncd.core import extras
 from syncd.core.essence import text, with_groups
 from syncd.core.model import (
     EXTRA_PREFIX,
@@ -24,7 +24,7 @@ from syncd.core.model import (
     Snapshot,
 )
 from syncd.ports.provider import Order
-from syncd.providers.ghl import wire
+from syncd.providers.ghl import further, wire
 from syncd.providers.ghl.moments import parse, with_offset
 
 _INSTANCE = re.compile(r"(?P<master>.+)_\d{9,14}_\d+")
@@ -56,12 +56,16 @@ class Place:
     teamless: frozenset[str] = frozenset()
     """Calendars without a team: their appointments have no assignee unless one is given."""
     extra_fields: Mapping[str, str] = field(default_factory=dict)
-    """Further mapped fields: our name → the key of HighLevel's event JSON."""
+    """Further mapped fields: our name → the field, as `core.extras` calls it."""
+    templates: Mapping[str, str] = field(default_factory=dict)
+    """Addresses of links, by our name, where they are not the usual ones."""
+    calendar_names: Mapping[str, str] = field(default_factory=dict)
 
 
 def snapshot(event: wire.Event, place: Place, *, calendar: str = "") -> Snapshot:
     """An event as the core sees it; a part that cannot be understood is a flaw, not an error."""
     start, end = parse(event.start, place.zone), parse(event.end, place.zone)
+    calendar = event.calendar or calendar
     return Snapshot(
         side=Side.GHL,
         id=event.id,
@@ -69,18 +73,18 @@ def snapshot(event: wire.Event, place: Place, *, calendar: str = "") -> Snapshot
             title=text(event.title),
             start=start,
             end=end,
-            status=_SAME_STATUS.get(event.status, event.status),
+            status=_status(event),
             description=text(event.description),
             address=text(event.address),
             owner=text(event.assignee),
             contact=event.contact,
-            extras=_extras(event.raw, place.extra_fields),
+            extras=_extras(event, place, calendar),
         ),
         contacts=(event.contact,) if event.contact else (),
         updated_at=parse(event.updated, place.zone),
         created_at=parse(event.added, place.zone),
         gone=event.deleted,
-        calendar=event.calendar or calendar,
+        calendar=calendar,
         location_id=event.location or place.location,
         series=series(event),
         by_api=event.source == API_SOURCE,
@@ -124,7 +128,8 @@ def booking(order: Order, place: Place) -> dict[str, object]:
     ):
         if value:
             body[key] = value
-    return body | _written_extras(wanted, place, {f"{EXTRA_PREFIX}{n}" for n, _ in wanted.extras})
+    named = {f"{EXTRA_PREFIX}{name}" for name, held in wanted.extras if held}
+    return body | further.written(wanted, place.extra_fields, named)
 
 
 def changes(
@@ -154,7 +159,7 @@ def changes(
         body["address"] = wanted.address
     if Group.OWNER in groups and wanted.owner:
         body["assignedUserId"] = wanted.owner
-    return body | _written_extras(wanted, place, groups)
+    return body | further.written(wanted, place.extra_fields, groups)
 
 
 def shown_after(
@@ -190,6 +195,21 @@ def shown_after(
     return after
 
 
+def as_made(sent: Appointment, answer: wire.Event, place: Place, calendar: str) -> Appointment:
+    """What a new booking shows, further fields that nobody sent included."""
+    groups = {*Group, *(f"{EXTRA_PREFIX}{name}" for name, _ in sent.extras)}
+    shown = shown_after(sent, Appointment(), answer, groups, place)
+    told = dict(snapshot(answer, place, calendar=calendar).appointment.extras)
+    return replace(shown, extras=tuple(sorted((told | dict(shown.extras)).items())))
+
+
+def is_silent(answer: wire.Event, place: Place) -> bool:
+    """Whether a write's answer may leave out a further field that the booking has."""
+    derived = {extras.STATUS, extras.CALENDAR_NAME, extras.HIGHLEVEL_LINK}
+    derived |= {"calendarId", "locationId"}
+    return further.is_silent(answer, set(place.extra_fields.values()) - derived)
+
+
 def calendar(row: wire.CalendarRow) -> Calendar:
     """A calendar as the core sees it."""
     return Calendar(
@@ -214,26 +234,20 @@ def _times(wanted: Appointment, place: Place) -> dict[str, object]:
     return {key: with_offset(moment, place.zone) for key, moment in found if moment}
 
 
-def _extras(raw: Mapping[str, object], fields: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    values = {name: raw.get(key) for name, key in fields.items()}
-    return tuple(
-        sorted(
-            (name, text(json.dumps(held) if isinstance(held, bool) else str(held)))
-            if isinstance(held, str | int | float)
-            else (name, "")
-            for name, held in values.items()
-        )
-    )
+def _status(event: wire.Event) -> str:
+    return _SAME_STATUS.get(event.status, event.status)
 
 
-def _written_extras(
-    wanted: Appointment, place: Place, groups: Collection[GroupKey]
-) -> dict[str, object]:
-    return {
-        place.extra_fields[name]: held
-        for name, held in wanted.extras
-        if f"{EXTRA_PREFIX}{name}" in groups and name in place.extra_fields
+def _extras(event: wire.Event, place: Place, calendar: str) -> tuple[tuple[str, str], ...]:
+    if not place.extra_fields:
+        return ()
+    derived = {
+        extras.STATUS: _status(event),
+        extras.CALENDAR_NAME: place.calendar_names.get(calendar, ""),
+        "calendarId": calendar,
+        "locationId": event.location or place.location,
     }
+    return further.read(event, place.extra_fields, derived, place.templates, place.zone)
 
 
 def _flaws(event: wire.Event, *, unread_start: bool, unread_end: bool) -> list[Flaw]:

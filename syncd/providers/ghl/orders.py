@@ -121,9 +121,7 @@ class _Works:
                 side=Side.GHL,
                 sent=True,
             )
-        sent = order.wanted
-        groups = {*Group, *(f"x:{name}" for name, _ in sent.extras)}
-        shown = mapping.shown_after(sent, Appointment(), answer, groups, self._place)
+        shown = mapping.as_made(order.wanted, answer, self._place, order.calendar)
         if self._fills_in(order, answer):
             shown = self._as_filled_in(answer.id, shown)
         return Done(
@@ -153,6 +151,7 @@ class _Works:
         return (
             (not wanted.title and answer.title is None)
             or wanted.end is None
+            or mapping.is_silent(answer, self._place)
             or (
                 not wanted.owner
                 and answer.assignee is None

@@ -211,18 +211,55 @@ def test_an_instance_with_a_rule_is_no_master() -> None:
 
 
 def test_further_fields_are_read_by_their_key() -> None:
-    extras = dict(shown(isRecurring=True, users=["u1"]).extras)
-    assert extras == {"raw_status": "confirmed", "series": "true", "who": ""}
+    extras = dict(shown(isRecurring=True, users=["u1", "u2"]).extras)
+    assert extras == {"raw_status": "confirmed", "series": "true", "who": "u1;u2"}
+
+
+def test_further_fields_reach_into_objects_and_are_told_apart_by_kind() -> None:
+    fields = {"source": "createdBy.source", "booked": "dateAdded", "series": "isRecurring"}
+    place = Place(location="loc", zone=ZURICH, extra_fields=fields)
+    row = ROW | {"createdBy": {"source": "booking_widget"}, "dateAdded": "2026-06-01T10:00:00.123Z"}
+    event = wire.event(row)
+    assert event is not None
+    assert mapping.snapshot(event, place).appointment.extras == (
+        ("booked", "2026-06-01T10:00:00Z"),
+        ("series", ""),
+        ("source", "booking_widget"),
+    )
+
+
+def test_derived_fields_say_what_no_key_holds() -> None:
+    place = Place(
+        location="loc",
+        zone=ZURICH,
+        extra_fields={"page": "highlevelLink", "own": "highlevelLink", "desk": "calendarName"},
+        templates={"own": "https://app.example.com/{calendar}/{appointment}"},
+        calendar_names={"c1": "Front desk"},
+    )
+    event = wire.event(ROW)
+    assert event is not None
+    assert dict(mapping.snapshot(event, place).appointment.extras) == {
+        "page": "https://app.gohighlevel.com/v2/location/loc/contacts/detail/p1",
+        "own": "https://app.example.com/c1/e1",
+        "desk": "Front desk",
+    }
+
+
+def test_a_link_to_nobody_is_no_link() -> None:
+    place = Place(location="loc", extra_fields={"page": "highlevelLink"})
+    event = wire.event({"id": "e1"})
+    assert event is not None
+    assert mapping.snapshot(event, place).appointment.extras == (("page", ""),)
 
 
 def test_further_fields_are_written_by_their_key() -> None:
-    place = Place(location="loc", zone=ZURICH, extra_fields={"where": "meetingLocationType"})
-    wanted = Appointment(start=NOON, contact="p1", extras=(("other", "x"), ("where", "phone")))
+    place = Place(location="loc", zone=ZURICH, extra_fields={"notes": "description"})
+    wanted = Appointment(start=NOON, contact="p1", extras=(("notes", "Knee"), ("other", "x")))
     order = Order(key="k", kind=OrderKind.CREATE, wanted=wanted, calendar="c1")
-    assert mapping.booking(order, place)["meetingLocationType"] == "phone"
+    assert mapping.booking(order, place)["description"] == "Knee"
     assert "other" not in mapping.booking(order, place)
-    body = mapping.changes(order, Appointment(), {"x:where"}, place)
-    assert body["meetingLocationType"] == "phone"
+    assert mapping.changes(order, Appointment(), {"x:notes"}, place)["description"] == "Knee"
+    assert "description" not in mapping.changes(order, Appointment(), {"title"}, place)
 
 
 def test_notes_are_never_written() -> None:

@@ -68,10 +68,11 @@ def clean_environment() -> Iterator[None]:
 def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """In CI a PostgreSQL test that skips has failed: it would prove nothing."""
+    """In CI a test that skips for want of a server or a browser has failed: it proves nothing."""
     report = yield
     proves_nothing = report.skipped and not hasattr(report, "wasxfail")
-    if proves_nothing and os.environ.get("CI") == "true" and item.get_closest_marker("postgres"):
+    needed = any(item.get_closest_marker(name) for name in ("browser", "postgres"))
+    if proves_nothing and needed and os.environ.get("CI") == "true":
         report.outcome = "failed"
         report.longrepr = f"skipped, which CI does not accept: {report.longrepr}"
     return report

@@ -1,0 +1,59 @@
+"""Times, amounts and escaped text, as the page says them. Pure functions."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from html import escape
+
+from syncd.observability.redaction import redact
+
+SIDES = {"ghl": "HighLevel", "hubspot": "HubSpot"}
+
+_INSTANT = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d)(?::00)?Z")
+_UNITS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+
+
+def text(held: object, *, personal: bool = False) -> str:
+    """Text from outside, ready for the page: redacted, then escaped."""
+    return escape(redact(str(held), personal=not personal), quote=True)
+
+
+def value(held: str, *, personal: bool = False) -> str:
+    """A field's value, ready for the page; instants lose their T and Z (all times are UTC)."""
+    shown = _INSTANT.fullmatch(held)
+    return text(" ".join(shown.groups()) if shown else held, personal=personal)
+
+
+def span(seconds: float) -> str:
+    """A length of time in its two largest units: `3 min`, `2 h 5 min`, `0.4 s`."""
+    if seconds < 10:
+        return f"{seconds:.1f}".removesuffix(".0") + " s"
+    found: list[str] = []
+    left = int(seconds)
+    for size, unit in _UNITS:
+        if left >= size and len(found) < 2:
+            found.append(f"{left // size} {unit}")
+            left %= size
+        elif found:
+            break
+    return " ".join(found)
+
+
+def moment(at: datetime, now: datetime) -> str:
+    """An instant as a `time` element: the hour, with the day where it is another one."""
+    at, now = at.astimezone(UTC), now.astimezone(UTC)
+    shown = at.strftime("%H:%M:%S" if at.date() == now.date() else "%Y-%m-%d %H:%M")
+    return f'<time datetime="{at.isoformat(timespec="seconds")}">{shown}</time>'
+
+
+def ago(at: datetime, now: datetime) -> str:
+    """How long before or after now an instant is, as a `time` element."""
+    seconds = (now - at).total_seconds()
+    told = f"{span(seconds)} ago" if seconds >= 0 else f"in {span(-seconds)}"
+    return f'<time datetime="{at.astimezone(UTC).isoformat(timespec="seconds")}">{told}</time>'
+
+
+def count(number: int, noun: str, nouns: str = "") -> str:
+    """`1 record`, `2 records`."""
+    return f"{number:,} {noun if number == 1 else nouns or noun + 's'}"

@@ -1,0 +1,120 @@
+"""What lets a held record go: the command for each reason, and what a person may do instead.
+
+The status page shows both; the reasons are the closed list of the contract,
+and a test counts them. A full cycle looks at every held record again by
+itself, so the command is needed only where nothing else changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from syncd.ports.store import Hold
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remedy:
+    """How a reason is got rid of."""
+
+    meaning: str
+    """The reason in words for a person."""
+    instead: str
+    """What a person may change in one of the systems, or in the configuration."""
+    commands: tuple[str, ...]
+    """`{id}` stands for the record's id."""
+
+    def commands_for(self, hold: Hold) -> tuple[str, ...]:
+        """The commands, ready to be typed."""
+        return tuple(
+            each.format(id=hold.hubspot_id or hold.ghl_id or "ID") for each in self.commands
+        )
+
+
+_IGNORE = "syncd resolve {id} --ignore"
+_RETRY = "syncd retry {id}"
+
+REMEDIES: Mapping[str, Remedy] = {
+    "no_contact": Remedy(
+        meaning="no contact",
+        instead="give it a contact with an e-mail address or a phone number",
+        commands=("syncd resolve {id} --contact CONTACT", _IGNORE),
+    ),
+    "ambiguous_match": Remedy(
+        meaning="several records fit",
+        instead="remove or change those that are not meant",
+        commands=("syncd resolve {id} --pair OTHER", "syncd resolve {id} --separate"),
+    ),
+    "possible_duplicate": Remedy(
+        meaning="perhaps a duplicate",
+        instead="remove the one that is too many, or change its time",
+        commands=("syncd resolve {id} --pair OTHER", "syncd resolve {id} --separate"),
+    ),
+    "ambiguous_contact": Remedy(
+        meaning="which contact?",
+        instead="leave one contact on the HubSpot record, or merge the doubles",
+        commands=("syncd resolve {id} --contact CONTACT", _IGNORE),
+    ),
+    "no_default_calendar": Remedy(
+        meaning="no calendar to book on",
+        instead="name one: ghl.default_calendar or ghl.routes",
+        commands=(_IGNORE,),
+    ),
+    "slot_taken": Remedy(
+        meaning="the slot is taken",
+        instead="free the slot, or move the appointment",
+        commands=("syncd resolve {id} --book-anyway", _RETRY),
+    ),
+    "unknown_status": Remedy(
+        meaning="a status that no table knows",
+        instead="choose another status, or add it to the status tables",
+        commands=(_RETRY,),
+    ),
+    "conflict": Remedy(
+        meaning="changed on both sides",
+        instead="make both sides show the same",
+        commands=("syncd resolve {id} --keep ghl", "syncd resolve {id} --keep hubspot"),
+    ),
+    "missing_time": Remedy(
+        meaning="no usable time",
+        instead="give it a start, and an end that is not before it",
+        commands=(_RETRY,),
+    ),
+    "rejected": Remedy(
+        meaning="refused by the service",
+        instead="change what the refusal names",
+        commands=(_RETRY, _IGNORE),
+    ),
+    "removal_guard": Remedy(
+        meaning="kept back by the removal guard",
+        instead="look at the removals with `syncd plan`",
+        commands=("syncd kick --allow-removals",),
+    ),
+    "contact_changed": Remedy(
+        meaning="another contact in HubSpot",
+        instead="associate the former contact again: HighLevel cannot change it",
+        commands=(_IGNORE,),
+    ),
+    "outside_team": Remedy(
+        meaning="the owner is outside the team",
+        instead="add the user to the calendar's team, or choose another owner",
+        commands=(_RETRY,),
+    ),
+    "unreadable": Remedy(
+        meaning="cannot be read",
+        instead="make it readable again, or remove it on both sides",
+        commands=(_RETRY, _IGNORE),
+    ),
+    "oscillation": Remedy(
+        meaning="something changes it back",
+        instead="find the automation that changes it back, and stop it",
+        commands=("syncd resolve {id} --keep ghl", "syncd resolve {id} --keep hubspot"),
+    ),
+}
+
+_UNKNOWN = Remedy(meaning="held", instead="look at it with `syncd held`", commands=(_RETRY,))
+
+
+def remedy_of(hold: Hold) -> Remedy:
+    """The remedy of a hold; a reason of another version has a general one."""
+    return REMEDIES.get(hold.reason, _UNKNOWN)

@@ -1,0 +1,136 @@
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from syncd.observability.health import LinkHealth, by_trouble, examine, point_of, worst
+from syncd.observability.note import Note
+from syncd.observability.state import State
+from syncd.ports.store import CycleRow, Hold
+
+
+def row(at: datetime, outcome: str = "ok", **report: Any) -> CycleRow:
+    return CycleRow(
+        cycle="c",
+        kind="full",
+        started_at=at,
+        finished_at=at + timedelta(seconds=2),
+        outcome=outcome,
+        report={"ghl": {"created": 1}, "hubspot": {"updated": 2}, "seconds": 2.0} | report,
+    )
+
+
+def test_a_link_that_never_ran_is_starting(shelf: Any, now: datetime) -> None:
+    found = examine("clinic", shelf.as_store(), now)
+    assert (found.state, found.daemon, found.lag) == (State.STARTING, False, None)
+
+
+def test_the_word_of_a_daemon_that_lives_counts(shelf: Any, now: datetime) -> None:
+    shelf.notes = Note(
+        state=State.REFUSED, at=now - timedelta(seconds=20), detail="401", failures=2
+    ).as_text()
+    shelf.rows = [row(now - timedelta(seconds=10))]
+    found = examine("clinic", shelf.as_store(), now)
+    assert (found.state, found.detail, found.daemon, found.code) == (State.REFUSED, "401", True, 6)
+
+
+def test_a_daemon_that_fell_silent_is_gone_and_that_is_grave(shelf: Any, now: datetime) -> None:
+    shelf.notes = Note(state=State.OK, at=now - timedelta(minutes=2)).as_text()
+    found = examine("clinic", shelf.as_store(), now)
+    assert (found.state, found.code, found.daemon) == (State.GONE, 1, False)
+    assert "syncd run" in found.remedy
+
+
+def test_a_daemon_that_said_goodbye_is_not_missed(shelf: Any, now: datetime) -> None:
+    shelf.notes = Note(state=State.OK, at=now - timedelta(days=2), stopped=True).as_text()
+    found = examine("clinic", shelf.as_store(), now)
+    assert (found.state, found.code, found.next_due) == (State.OK, 0, None)
+
+
+def test_what_a_command_did_later_is_the_latest_word(shelf: Any, now: datetime) -> None:
+    shelf.notes = Note(state=State.REFUSED, at=now - timedelta(hours=2), stopped=True).as_text()
+    shelf.rows = [row(now - timedelta(hours=1), "guard", detail="31 removals were kept back")]
+    found = examine("clinic", shelf.as_store(), now)
+    assert (found.state, found.detail) == (State.GUARD, "31 removals were kept back")
+
+
+def test_a_paused_link_is_paused_with_or_without_a_daemon(shelf: Any, now: datetime) -> None:
+    shelf.rows = [row(now)]
+    assert examine("clinic", shelf.as_store(), now, paused=True).state is State.PAUSED
+
+
+def test_the_lag_counts_from_the_last_good_cycle(shelf: Any, now: datetime) -> None:
+    shelf.rows = [
+        row(now - timedelta(minutes=1), "unreachable"),
+        row(now - timedelta(minutes=5)),
+        row(now - timedelta(minutes=9)),
+    ]
+    assert examine("clinic", shelf.as_store(), now).lag == 300
+
+
+def test_the_note_remembers_a_good_cycle_that_left_no_row(shelf: Any, now: datetime) -> None:
+    shelf.notes = Note(state=State.OK, at=now, good_at=now - timedelta(seconds=30)).as_text()
+    shelf.rows = [row(now - timedelta(hours=1))]
+    assert examine("clinic", shelf.as_store(), now).lag == 30
+
+
+def test_the_timeline_is_oldest_first_and_reads_reports_leniently(
+    shelf: Any, now: datetime
+) -> None:
+    shelf.rows = [row(now), row(now - timedelta(minutes=1), delay=4.5)]
+    first, last = examine("clinic", shelf.as_store(), now).cycles
+    assert (first.at < last.at, first.writes, first.delay, last.delay) == (True, 3, 4.5, None)
+    strange = CycleRow(
+        cycle="", kind="?", started_at=now, finished_at=now, outcome="new", report={"ghl": "?"}
+    )
+    assert point_of(strange).writes == 0
+
+
+def test_the_json_says_no_value_of_a_record(shelf: Any, now: datetime) -> None:
+    shelf.waiting = [Hold(reason="conflict", detail="Ana Example", values={"ghl": "Ana Example"})]
+    found = examine("clinic", shelf.as_store(), now).as_json()
+    assert found["held"] == {"total": 1, "reasons": {"conflict": 1}}
+    assert "Ana" not in str(found)
+
+
+def test_trouble_stands_first(a_link: Callable[..., LinkHealth]) -> None:
+    links = [
+        a_link("b"),
+        a_link("a"),
+        a_link("held", held=(Hold(reason="conflict", detail=""),)),
+        a_link("refused", State.REFUSED),
+        a_link("paused", State.PAUSED),
+        a_link("gone", State.GONE),
+    ]
+    names = [link.name for link in by_trouble(links)]
+    assert names == ["gone", "refused", "paused", "held", "a", "b"]
+    assert worst(links) == 1
+
+
+@pytest.mark.parametrize("state", State)
+def test_the_json_has_the_same_keys_in_every_state(
+    a_link: Callable[..., LinkHealth], state: State
+) -> None:
+    found = a_link(state=state).as_json()
+    assert list(found) == [
+        "state",
+        "exit_code",
+        "detail",
+        "remedy",
+        "since",
+        "failures",
+        "daemon",
+        "last_good_cycle",
+        "lag_seconds",
+        "last_cycle",
+        "next_due",
+        "working_since",
+        "poll_seconds",
+        "poll_interval_seconds",
+        "stretched_by",
+        "first_sync_would_write",
+        "pairs",
+        "held",
+        "budget",
+    ]

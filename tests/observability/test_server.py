@@ -1,0 +1,267 @@
+import json
+import socket
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from http.client import HTTPConnection, HTTPResponse
+from typing import Any
+
+import pytest
+
+from syncd.errors import ConfigError, StoreInterrupted
+from syncd.observability.page import STYLE_HASH, Look
+from syncd.observability.server import MOST_AT_ONCE, StatusServer, listen
+
+TOKEN = "let-me-in"
+
+
+class Board:
+    """A panel that shows what a test says."""
+
+    version = "0.1.0"
+
+    def __init__(self, look_at: Callable[..., Look]) -> None:
+        self.look_at = look_at
+        self.state, self.ill, self.unready = "healthy", "", ""
+        self.store_is_down = False
+
+    def ailment(self) -> str:
+        return self.ill
+
+    def not_ready(self) -> str:
+        return self.unready
+
+    def look(self, *, personal: bool) -> Look:
+        if self.store_is_down:
+            raise StoreInterrupted("the database at db.example.com is away")
+        return self.look_at(self.state, personal=personal, ailment=self.ill)
+
+    def metrics(self) -> bytes:
+        return b"syncd_info 1\n"
+
+
+@pytest.fixture
+def board(look_at: Callable[..., Look]) -> Board:
+    return Board(look_at)
+
+
+@pytest.fixture
+def opened() -> Iterator[Callable[..., StatusServer]]:
+    servers: list[StatusServer] = []
+
+    def make(board: Board, host: str = "127.0.0.1", token: str | None = None) -> StatusServer:
+        servers.append(listen((host, 0), board, token=token))
+        return servers[-1]
+
+    yield make
+    for server in servers:
+        server.close()
+
+
+Ask = Callable[..., HTTPResponse]
+
+
+@pytest.fixture
+def ask() -> Iterator[Ask]:
+    """`ask(server, path, **headers)`; the body is in `.text` of the answer."""
+    connections: list[HTTPConnection] = []
+
+    def act(server: StatusServer, path: str, method: str = "GET", **headers: str) -> HTTPResponse:
+        host, port = server.address
+        connection = HTTPConnection(host, port, timeout=10)
+        connections.append(connection)
+        connection.request(method, path, headers=headers)
+        answer = connection.getresponse()
+        answer.text = answer.read().decode()  # type: ignore[attr-defined]
+        return answer
+
+    yield act
+    for connection in connections:
+        connection.close()
+
+
+def text(answer: Any) -> str:
+    return str(answer.text)
+
+
+@pytest.mark.parametrize("path", ["/", "/livez", "/readyz", "/healthz", "/metrics"])
+def test_every_path_of_the_contract_answers(
+    opened: Callable[..., StatusServer], ask: Ask, board: Board, path: str
+) -> None:
+    server = opened(board)
+    answer = ask(server, path)
+    assert answer.status == 200
+    assert answer.headers["Cache-Control"] == "no-store"
+    head = ask(server, path, method="HEAD")
+    assert (head.status, text(head)) == (200, "")
+    assert head.headers["Content-Length"] == answer.headers["Content-Length"]
+
+
+def test_an_unknown_path_names_the_known_ones(
+    opened: Callable[..., StatusServer], ask: Ask, board: Board
+) -> None:
+    answer = ask(opened(board), "/admin")
+    assert answer.status == 404
+    assert "/healthz" in text(answer)
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
+def test_nothing_can_be_changed(
+    opened: Callable[..., StatusServer], ask: Ask, board: Board, method: str
+) -> None:
+    assert ask(opened(board), "/", method=method).status == 501
+
+
+def test_the_page_comes_with_a_policy_that_lets_only_its_own_style_in(
+    opened: Callable[..., StatusServer], ask: Ask, board: Board
+) -> None:
+    policy = ask(opened(board), "/").headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert f"style-src '{STYLE_HASH}'" in policy
+
+
+def test_live_and_ready_are_two_questions(
+    opened: Callable[..., StatusServer], ask: Ask, board: Board
+) -> None:
+    server = opened(board)
+    board.unready = "the links are being checked"
+    assert (ask(server, "/livez").status, ask(server, "/readyz").status) == (200, 503)
+    board.unready, board.ill = "", "the claim loop has not turned for 70 s"
+    live = ask(server, "/livez")
+    assert (live.status, ask(server, "/readyz").status) == (503, 200)
+    assert "claim loop" in text(live)
+
+
+def test_health_is_json_by_link_and_503_in_trouble(
+    opened: Callable[..., StatusServer], ask: Ask, board: Board
+) -> None:
+    server = opened(board)
+    good = json.loads(text(ask(server, "/healthz")))
+    assert (good["status"], good["exit_code"]) == ("ok", 0)
+    assert good["links"]["clinic"]["lag_seconds"] == 42.0
+    board.state = "provider_down"
+    answer = ask(server, "/healthz")
+    bad = json.loads(text(answer))
+    assert (answer.status, bad["status"], bad["exit_code"]) == (503, "trouble", 7)
+    assert bad["links"]["clinic"]["state"] == "unreachable"
+    assert bad["links"]["clinic"]["failures"] == 4
+    assert bad["links"]["harbour_street"]["state"] == "ok"
+
+
+def test_personal_data_is_shown_only_where_it_was_asked_for(
+    opened: Callable[..., StatusServer], ask: Ask, board: Board
+) -> None:
+    server = opened(board)
+    board.state = "held"
+    assert "Ana Example" not in text(ask(server, "/"))
+    assert "Ana Example" in text(ask(server, "/?personal=yes"))
+    assert "Ana" not in text(ask(server, "/healthz"))
+
+
+def test_a_store_that_is_down_is_told_and_the_probes_still_answer(
+    opened: Callable[..., StatusServer], ask: Ask, board: Board
+) -> None:
+    server = opened(board)
+    board.store_is_down = True
+    for path in ("/", "/healthz"):
+        answer = ask(server, path)
+        assert answer.status == 503
+        assert "db.example.com is away" in text(answer)
+    assert ask(server, "/livez").status == 200
+
+
+# --- who may ask
+
+
+@pytest.mark.parametrize("host", ["localhost:8787", "127.0.0.1", "[::1]:8787"])
+def test_this_machine_may_ask_without_a_token(
+    opened: Callable[..., StatusServer], ask: Ask, board: Board, host: str
+) -> None:
+    assert ask(opened(board), "/", Host=host).status == 200
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example.com", "localhost.example.com", "127.example.com", "10.0.0.1", "["]
+)
+def test_a_web_page_cannot_reach_it_through_a_name_of_its_own(
+    opened: Callable[..., StatusServer], ask: Ask, board: Board, host: str
+) -> None:
+    server = opened(board)
+    for path in ("/", "/healthz", "/metrics"):
+        assert ask(server, path, Host=host).status == 421
+    assert ask(server, "/livez", Host=host).status == 200
+
+
+def test_with_a_token_only_the_probes_answer_without_it(
+    opened: Callable[..., StatusServer], ask: Ask, board: Board
+) -> None:
+    server = opened(board, token=TOKEN)
+    for path in ("/", "/healthz", "/metrics"):
+        answer = ask(server, path)
+        assert answer.status == 401
+        assert answer.headers["WWW-Authenticate"].startswith("Basic ")
+        assert TOKEN not in text(answer)
+    assert ask(server, "/livez").status == ask(server, "/readyz").status == 200
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        f"Bearer {TOKEN}",
+        f"bearer {TOKEN}",
+        "Basic " + b64encode(f"anyone:{TOKEN}".encode()).decode(),
+    ],
+)
+def test_the_token_is_taken_as_a_bearer_and_from_a_browser(
+    opened: Callable[..., StatusServer], ask: Ask, board: Board, shown: str
+) -> None:
+    server = opened(board, token=TOKEN)
+    assert ask(server, "/", Authorization=shown, Host="status.example.com").status == 200
+
+
+@pytest.mark.parametrize(
+    "shown", ["", "Bearer", "Bearer let-me", "Basic let-me-in", "Basic !!", "Token let-me-in"]
+)
+def test_anything_else_is_no_token(
+    opened: Callable[..., StatusServer], ask: Ask, board: Board, shown: str
+) -> None:
+    assert ask(opened(board, token=TOKEN), "/", Authorization=shown).status == 401
+
+
+# --- the socket
+
+
+def test_an_address_that_is_taken_is_a_configuration_error(
+    opened: Callable[..., StatusServer], board: Board
+) -> None:
+    taken = opened(board).address
+    with pytest.raises(ConfigError, match=r"http\.listen: 127\.0\.0\.1:\d+ cannot be listened on"):
+        listen(taken, board)
+
+
+def test_it_listens_on_ipv6_as_well(
+    opened: Callable[..., StatusServer], ask: Ask, board: Board
+) -> None:
+    if not socket.has_ipv6:
+        pytest.skip("this machine has no IPv6")
+    try:
+        server = opened(board, host="::1")
+    except ConfigError:
+        pytest.skip("this machine has no IPv6 loopback")
+    assert ask(server, "/livez").status == 200
+
+
+def test_a_crowd_of_idle_clients_cannot_eat_the_threads(
+    opened: Callable[..., StatusServer], ask: Ask, board: Board
+) -> None:
+    server = opened(board)
+    crowd = [socket.create_connection(server.address) for _ in range(MOST_AT_ONCE)]
+    try:
+        # The last of the crowd was served when its answer comes.
+        for each in crowd:
+            each.sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert each.recv(15).startswith(b"HTTP/1.1 200")
+        with pytest.raises(OSError):  # noqa: PT011 - closed or reset, as the kernel has it
+            ask(server, "/livez")
+    finally:
+        for each in crowd:
+            each.close()

@@ -77,12 +77,21 @@ SYNC_OPTIONS = {
 def syncd(
     ctx: click.Context, /, *, config: Path | None, sync_now: bool, **given: bool | tuple[str, ...]
 ) -> int:
-    """Keep HighLevel and HubSpot appointments in step, both ways.
+    r"""Keep HighLevel and HubSpot appointments in step, both ways.
 
     Without a verb it is the daemon, as `syncd run`; with --sync-now it runs
-    one cycle and ends. Exit codes: 0 done, 1 a bug, 2 usage or configuration,
-    3 some writes failed, 4 a guard, 5 another syncd, 6 credentials,
-    7 unreachable.
+    one cycle and ends.
+
+    \b
+    Exit codes:
+      0  done; what is held for a person is listed, and is no failure
+      1  an unexpected fault; the log has the traceback
+      2  wrong usage or configuration, or an account that is not prepared
+      3  some writes failed, or a part could not be read; tried again later
+      4  a guard stopped writes; everything else was done
+      5  another syncd holds the link
+      6  credentials refused, or a scope is missing
+      7  a service could not be reached, or its daily budget is spent
     """
     options = [SYNC_OPTIONS[name] for name, value in given.items() if value]
     if ctx.invoked_subcommand is not None:

@@ -18,6 +18,7 @@ def config() -> None:
 
 @click.command(
     cls=Verb,
+    short_help="Print the effective configuration.",
     examples=(
         *EXAMPLES,
         ("syncd config show --config new.toml > full.toml", "it loads again to the same"),

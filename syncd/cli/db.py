@@ -11,13 +11,19 @@ from syncd.cli.command import Verb, Verbs, config_option, config_path
 EXAMPLES = (("syncd db upgrade", "bring the store to this version of syncd, or make it"),)
 
 
-@click.group(cls=Verbs, places={"upgrade": "syncd.cli.db:upgrade"}, examples=EXAMPLES)
+@click.group(
+    cls=Verbs,
+    short_help="Look after the store.",
+    places={"upgrade": "syncd.cli.db:upgrade"},
+    examples=EXAMPLES,
+)
 def db() -> None:
     """Look after the store: the file or database that holds what was agreed."""
 
 
 @click.command(
     cls=Verb,
+    short_help="Bring the store to this version, or make it.",
     examples=(
         *EXAMPLES,
         ("syncd db upgrade --config /etc/syncd/config.toml", "the store of that configuration"),

@@ -31,6 +31,7 @@ LINK = "clinic"
 
 @click.command(
     cls=Verb,
+    short_help="See it work, on made-up data.",
     examples=(
         ("syncd demo", "watch two systems being kept in step"),
         ("syncd demo --keep", "and keep its configuration and store, to look at them"),

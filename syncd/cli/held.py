@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 @click.command(
     cls=Verb,
+    short_help="List what waits for a person, and why.",
     examples=(
         ("syncd held", "what waits, for every link"),
         ("syncd held --link clinic --json", "one link, for a script"),

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 @click.command(
     cls=Verb,
+    short_help="Show what was written, when and why.",
     examples=(
         ("syncd history", "the last 50 entries of every link, newest first"),
         ("syncd history 501", "one appointment, by its id on either side"),

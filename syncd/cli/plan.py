@@ -22,6 +22,7 @@ from syncd.cli.command import (
 
 @click.command(
     cls=Verb,
+    short_help="Show what a cycle would write, and why.",
     examples=(
         ("syncd plan", "every write of every link, with the reason"),
         ("syncd plan --link clinic --json", "one link, for a script"),

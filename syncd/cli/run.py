@@ -15,6 +15,7 @@ from syncd.cli.command import Verb, config_option, config_path
 
 @click.command(
     cls=Verb,
+    short_help="Sync every link until stopped: the daemon.",
     examples=(
         ("syncd run", "sync every link until SIGTERM or Ctrl-C"),
         ("syncd run --config /etc/syncd/config.toml", "with this configuration"),

@@ -24,6 +24,7 @@ Status = Literal["native", "none", "pipeline"]
 
 @click.command(
     cls=Verb,
+    short_help="Serve both vendors' APIs, to try and test.",
     examples=(
         ("syncd sandbox", "a small clinic with bookings on both sides"),
         ("syncd sandbox --port 4000 --empty", "calendars and staff only, on a fixed port"),

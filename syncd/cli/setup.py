@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 @click.command(
     cls=Verb,
+    short_help="Make the properties that HubSpot needs.",
     examples=(
         ("syncd setup", "make what is missing, for every link"),
         ("syncd setup --link clinic", "for one link"),
@@ -43,13 +44,14 @@ def setup(ctx: click.Context, config: Path | None, links: tuple[str, ...]) -> in
 def _set_up(app: App, name: str, paper: Paper) -> int:
     """One link; what stops it is told, and stops no other."""
     from syncd.cli.endings import code_of
-    from syncd.errors import SyncdError
+    from syncd.errors import ProviderError, SyncdError
 
     try:
         made = app.setup(name)
     except SyncdError as error:
+        where = "HubSpot: " if isinstance(error, ProviderError) else ""
         for line in str(error).splitlines():
-            click.echo(f"{name}: {line}", err=True)
+            click.echo(f"{name}: {where}{line}", err=True)
         return code_of(error)
     print_setup(paper, name, made)
     return 0

@@ -60,9 +60,11 @@ def _parse(command: click.Command, words: list[str]) -> None:
         _parse(found, rest[1:])
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", [name for name in ALL if " " in name])
 def test_every_verb_says_in_one_line_what_it_is_for(name: str) -> None:
-    assert ALL[name].get_short_help_str(200)
+    told = ALL[name].get_short_help_str(80 - len("  history  "))
+    assert told
+    assert not told.endswith("...")
 
 
 @pytest.mark.parametrize("args", [["--help"], ["--version"], ["plan", "--help"]])

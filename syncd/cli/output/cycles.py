@@ -34,19 +34,23 @@ _ENDED = {
     Outcome.FAILED_WRITES: "done in part; the rest is tried again in the next cycle",
     Outcome.GUARD: "a guard stopped writes; everything else was done",
     Outcome.LOCKED: "not run",
-    Outcome.REFUSED: "refused",
-    Outcome.UNREACHABLE: "stopped; the next cycle goes on",
+    Outcome.REFUSED: "credentials refused",
+    Outcome.UNREACHABLE: "a service cannot be reached or wants a pause; the next cycle goes on",
 }
 
 
 def print_cycle(paper: Paper, report: CycleReport) -> None:
     """Everything that one cycle of one link did."""
-    zone = f" (times in {report.timezone})" if report.timezone else " (times in UTC)"
-    wrote = bool(report.written or report.held)
-    paper.line(report.link + (zone if wrote else ""), "bold")
+    if report.written or report.held:
+        paper.line(headline(report), "bold")
     print_writes(paper, report)
     print_troubles(paper, report)
     print_sum(paper, report)
+
+
+def headline(report: CycleReport) -> str:
+    """The link, and where the clock stands by which its times are told."""
+    return f"{report.link} (times in {report.timezone or 'UTC'})"
 
 
 def print_writes(paper: Paper, report: CycleReport) -> None:

@@ -18,8 +18,8 @@ _STYLES = {"create": "green", "update": "yellow", "remove": "red", "restore": "g
 def print_plan(paper: Paper, report: CycleReport) -> None:
     """Every write that a cycle of this link would make."""
     planned = report.planned or []
-    zone = f" (times in {report.timezone})" if report.timezone else " (times in UTC)"
-    paper.line(report.link + (zone if planned or report.held else ""), "bold")
+    if planned or report.held:
+        paper.line(cycles.headline(report), "bold")
     for write in planned:
         _print_write(paper, report, write)
     cycles.print_troubles(paper, report)

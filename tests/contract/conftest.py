@@ -47,19 +47,26 @@ class Witness(httpx.BaseTransport):
         if self._version:
             request.headers["Version"] = self._version
         response = self._inner.handle_request(request)
-        response.read()
         self.exchanges.append(
             Exchange(
                 method=request.method,
                 path=request.url.path,
                 query=tuple(request.url.params.multi_items()),
                 headers={name.lower(): held for name, held in request.headers.items()},
-                body=json.loads(request.content) if request.content else None,
+                body=_decoded(request.content),
                 status=response.status_code,
-                answer=json.loads(response.content) if response.content else None,
+                answer=_decoded(response.read()),
             )
         )
         return response
+
+
+def _decoded(content: bytes) -> Any:
+    """JSON, or the text of what is none."""
+    try:
+        return json.loads(content) if content else None
+    except ValueError:
+        return content.decode(errors="replace")
 
 
 @dataclass(kw_only=True)

@@ -98,11 +98,13 @@ class InProcess(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         try:
-            return self._inner.handle_request(request)
+            response = self._inner.handle_request(request)
+            response.read()
         except ConnectionError as error:
             if type(error).__name__ == "AnswerTimedOut":
                 raise httpx.ReadTimeout("the sandbox never answered", request=request) from error
             raise httpx.RemoteProtocolError("the sandbox hung up", request=request) from error
+        return response
 
 
 class Shelf:

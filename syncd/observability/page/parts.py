@@ -151,7 +151,7 @@ def _timeline(link: LinkHealth) -> str:
     return (
         f"<figure><p>{words.text(plot.described(link.cycles)).capitalize()}</p>"
         f"{plot.draw(link.cycles)}"
-        f"<figcaption>{words.moment(first.at, link.at)}<span class="keys">{key}</span>"
+        f'<figcaption>{words.moment(first.at, link.at)}<span class="keys">{key}</span>'
         f"{words.moment(last.at, link.at)}</figcaption></figure>"
     )
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from syncd.core import essence
-from syncd.core.contacts import Resolution
+from syncd.core.contacts import Resolution, ToMake
 from syncd.core.essence import Value
 from syncd.core.model import (
     Appointment,
@@ -69,6 +69,8 @@ class Update:
     validate_slot: bool = False
     notify: bool = False
     restores: bool = False
+    contact: ToMake | None = None
+    """The contact that has to be made before this write can name it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from syncd.core import essence
 from syncd.core.actions import Change, Hold
+from syncd.core.contacts import ContactBook
 from syncd.core.essence import Value
 from syncd.core.model import Appointment, Group, GroupKey, Pair, Side, Snapshot
 from syncd.core.policy import Policy
@@ -52,6 +53,7 @@ class Bench:
 
     policy: Policy
     words: Dictionary
+    book: ContactBook = field(default_factory=ContactBook)
     evidence: Evidence = field(default_factory=Evidence)
 
 

@@ -13,6 +13,7 @@ from datetime import datetime
 from syncd.core import actions, essence, merge, translate
 from syncd.core.actions import Action, Change, Hold, Rebase, Remark, Update
 from syncd.core.bench import Bench, held, in_words, name, validates
+from syncd.core.contacts import Known, Resolution, ToMake, Unresolved
 from syncd.core.essence import Value
 from syncd.core.merge import Outcome
 from syncd.core.model import Group, GroupKey, Side, Snapshot
@@ -38,6 +39,7 @@ class Reconciliation:
         self.holds: list[Hold] = []
         self.restoring: Side | None = None
         self.undoing = False
+        self.making: ToMake | None = None
 
     def group(self, group: GroupKey) -> None:
         """Merge one group, or put back what a person wants undone in it."""
@@ -270,29 +272,39 @@ class Reconciliation:
             self.pair = replace(self.pair, hubspot=replace(self.pair.hubspot, contact=survivor))
 
     def _new_contact(self, contact: str, hubspot: Snapshot) -> None:
-        known = self.bench.words.contacts.get(contact)
+        """HighLevel names another contact: HubSpot's association follows it."""
         if not self.policy.direction.reaches(Side.HUBSPOT):
             self.pair = replace(self.pair, ghl=replace(self.pair.ghl, contact=contact))
-        elif known is None:
-            self._hold(Group.CONTACT, "no_contact", "HighLevel's new contact has none across")
-        elif known in hubspot.contacts:
+            return
+        across = self._across(contact)
+        if isinstance(across, Unresolved):
+            self._hold(Group.CONTACT, across.reason, across.detail)
+        elif isinstance(across, Known) and across.id in hubspot.contacts:
             self.pair = replace(
                 self.pair,
                 ghl=replace(self.pair.ghl, contact=contact),
-                hubspot=replace(self.pair.hubspot, contact=known),
+                hubspot=replace(self.pair.hubspot, contact=across.id),
             )
         else:
+            self.making = across if isinstance(across, ToMake) else None
             self.changes[Side.HUBSPOT].append(
                 Change(
                     group=Group.CONTACT,
                     before=self.pair.hubspot.contact,
-                    after=known,
+                    after=across.id if isinstance(across, Known) else "",
                     source=contact,
                     why="the contact changed in HighLevel"
                     if hubspot.contacts
                     else "HubSpot's record has no contact",
                 )
             )
+
+    def _across(self, contact: str) -> Resolution:
+        known = self.bench.words.contacts.get(contact)
+        if known is not None:
+            return Known(id=known)
+        unknown = Unresolved(reason="no_contact", detail="HighLevel's new contact has none across")
+        return self.bench.book.from_ghl.get(contact, unknown)
 
     def _update(self, side: Side) -> Update | None:
         changes = tuple(self.changes[side])
@@ -307,6 +319,7 @@ class Reconciliation:
             validate_slot=validates(side, changes, record, self.bench),
             notify=self.policy.notifies(live=not self.met and not self.undoing),
             restores=side is self.restoring,
+            contact=self.making if side is Side.HUBSPOT else None,
         )
 
     def _hold(self, group: GroupKey, reason: str, detail: str) -> None:

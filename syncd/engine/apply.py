@@ -10,7 +10,7 @@ is gone, a spent budget, a lost lease) ends the stage.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import assert_never
@@ -22,6 +22,7 @@ from syncd.core.essence import is_empty, value, with_value
 from syncd.core.guards import Plan
 from syncd.core.model import Appointment, ContactPair, Group, Pair, Side
 from syncd.engine import record, report
+from syncd.engine.contacts import ContactMaker
 from syncd.engine.intents import Recoverable, intent_of
 from syncd.engine.link import Link
 from syncd.engine.record import Effect
@@ -81,7 +82,7 @@ class _Stage:
         self.cycle = report_.cycle
         self.queues: dict[Side, deque[Recoverable]] = {Side.GHL: deque(), Side.HUBSPOT: deque()}
         self.adopted: dict[tuple[str, str], Pair] = {}
-        self.made: dict[tuple[Side, str], str] = {}
+        self.contacts = ContactMaker(link)
         self.remarks: deque[Remark] = deque()
         self.plan = plan
         self.sent = 0
@@ -164,6 +165,8 @@ class _Stage:
         queue = self.queues[side]
         writes = [queue.popleft() for _ in range(min(len(queue), CHUNK[side]))]
         self.link.check_held()
+        if not self._make_contacts(side, writes):
+            return
         sendable = [ready for write in writes if (ready := self._prepared(write)) is not None]
         orders: dict[str, tuple[Recoverable, str]] = {}
         for number, (write, contact) in enumerate(sendable):
@@ -196,8 +199,8 @@ class _Stage:
                         assert_never(receipt)
         except STOPPING as error:
             self._stop(side, error)
-        finally:
-            self._commit(effects)
+        # Whatever else ends a write is no answer: the intents stay, and the next cycle asks.
+        self._commit(effects)
         self._unsent(unanswered)
 
     def _commit(self, effects: list[Effect]) -> list[Effect]:
@@ -312,40 +315,35 @@ class _Stage:
 
     # --- from actions to orders
 
-    def _prepared(self, write: Recoverable) -> tuple[Recoverable, str] | None:
-        """The write with the contact that it is for, which may have to be made first."""
-        if not isinstance(write, Create):
-            return (write, "")
-        if isinstance(write.contact, Known):
-            return (write, write.contact.id)
-        if not isinstance(write.contact, ToMake):
-            return None
-        name = (write.side, write.source.appointment.contact)
-        if name not in self.made:
-            try:
-                made = self.link.side(write.side).create_contact(write.contact.contact)
-            except STOPPING as error:
-                self._stop(write.side, error)
+    def _make_contacts(self, side: Side, writes: Sequence[Recoverable]) -> bool:
+        """Make the contacts that these writes need first; false when nothing more can be sent."""
+        wanted = {_source_contact(w): made.contact for w in writes if (made := _to_make(w))}
+        try:
+            self.contacts.make(side, wanted)
+        except STOPPING as error:
+            for write in writes:
                 self._put_off(write, error)
-                return None
-            except ProviderError as error:
-                self._failed("", write, error)
-                return None
-            self.made[name] = made.id
-            self._remember(write, made.id)
-        return (write, self.made[name])
+            self._stop(side, error)
+            return False
+        return True
 
-    def _remember(self, write: Create, made: str) -> None:
-        here = write.source.appointment.contact
-        if not here:
-            return
-        pair = (
-            ContactPair(ghl_id=here, hubspot_id=made)
-            if write.side is Side.HUBSPOT
-            else ContactPair(ghl_id=made, hubspot_id=here)
-        )
-        with self.link.store.begin() as transaction:
-            transaction.save_contacts([pair])
+    def _prepared(self, write: Recoverable) -> tuple[Recoverable, str] | None:
+        """The write with the contact that it is for."""
+        if isinstance(write, Create) and isinstance(write.contact, Known):
+            return (write, write.contact.id)
+        if _to_make(write) is None:
+            return (write, "")
+        made = self.contacts.made(_side(write), _source_contact(write))
+        if isinstance(made, ProviderError):
+            self._failed("", write, made)
+            return None
+        if isinstance(write, Update):
+            changes = tuple(
+                replace(each, after=made) if each.group == Group.CONTACT else each
+                for each in write.changes
+            )
+            write = replace(write, changes=changes)
+        return (write, made)
 
     def _order(self, key: str, write: Recoverable, contact: str) -> Order:
         location = self.link.rules.template.location_id
@@ -431,6 +429,23 @@ def _ids(write: Recoverable) -> tuple[str, str]:
     if isinstance(write, Remark):
         return write.pair.ghl_id, write.pair.hubspot_id
     return report.ids_of(write)
+
+
+def _to_make(write: Recoverable) -> ToMake | None:
+    """The contact that has to be made before the write can be sent."""
+    wanted = write.contact if isinstance(write, Create | Update) else None
+    return wanted if isinstance(wanted, ToMake) else None
+
+
+def _source_contact(write: Recoverable) -> str:
+    """The id across of the contact that a write is for."""
+    if isinstance(write, Create):
+        return write.source.appointment.contact
+    if isinstance(write, Update):
+        for change in write.changes:
+            if change.group == Group.CONTACT:
+                return str(change.source)
+    return ""
 
 
 def _side(write: Recoverable) -> Side:

@@ -10,8 +10,9 @@ from collections.abc import Collection, Mapping
 
 from syncd.core import contacts
 from syncd.core.contacts import Known, Resolution, Unresolved
-from syncd.core.model import Contact, Side
+from syncd.core.model import Contact, ContactPair, Side
 from syncd.engine.link import Link
+from syncd.errors import AuthFailed, DailyBudgetSpent, ProviderError, Unavailable
 
 
 def resolve(link: Link, side: Side, ids: Collection[str]) -> Mapping[str, Resolution]:
@@ -53,3 +54,41 @@ def _match(
     if person is None:
         return Unresolved(reason="no_contact", detail="its contact does not exist any more")
     return contacts.match(person, found, may_make=may_make)
+
+
+class ContactMaker:
+    """Makes the contacts that a chunk of writes needs, each once per cycle."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._made: dict[tuple[Side, str], str | ProviderError] = {}
+
+    def make(self, side: Side, wanted: Mapping[str, Contact]) -> None:
+        """Make contacts on `side`; `wanted` is by the contact's id across.
+
+        Raises:
+            AuthFailed, DailyBudgetSpent, Unavailable: no further one can succeed.
+        """
+        new = {here: one for here, one in wanted.items() if (side, here) not in self._made}
+        if not new:
+            return
+        try:
+            answers = self._link.side(side).create_contacts(list(new.values()))
+        except (AuthFailed, DailyBudgetSpent, Unavailable):
+            raise
+        except ProviderError as error:
+            answers = [error] * len(new)
+        made: list[ContactPair] = []
+        for here, answer in zip(new, answers, strict=True):
+            if isinstance(answer, Contact):
+                self._made[side, here] = answer.id
+                ids = {side: answer.id, side.other: here}
+                made.append(ContactPair(ghl_id=ids[Side.GHL], hubspot_id=ids[Side.HUBSPOT]))
+            else:
+                self._made[side, here] = answer
+        with self._link.store.begin() as transaction:
+            transaction.save_contacts(pair for pair in made if pair.ghl_id and pair.hubspot_id)
+
+    def made(self, side: Side, here: str) -> str | ProviderError:
+        """The id of the contact that was made on `side` for this one, or why there is none."""
+        return self._made[side, here]

@@ -98,6 +98,7 @@ def _cycle(link: Link, request: CycleRequest, said: CycleReport) -> None:
     bench = Bench(
         policy=policy,
         words=with_contacts(words, polled.book),
+        book=polled.book,
         evidence=Evidence(reverts=decided.reverts),
     )
     observed = observe_all(polled, bench)

@@ -188,11 +188,15 @@ class Provider(Protocol):
         """
         ...
 
-    def create_contact(self, contact: Contact) -> Contact:
-        """Make a contact with name, e-mail and phone only; never alters an existing one.
+    def create_contacts(self, contacts: Sequence[Contact]) -> Sequence[Contact | ProviderError]:
+        """Make contacts with name, e-mail and phone only; never alters an existing one.
 
-        Where the vendor answers that the address exists already, the existing
-        contact is returned untouched.
+        Answers for each, in the order given: the contact that was made, or the
+        existing one, untouched, where the vendor says that the address is
+        taken; or why it could not be made.
+
+        Raises:
+            AuthFailed, DailyBudgetSpent, Unavailable: no further one can succeed.
         """
         ...
 

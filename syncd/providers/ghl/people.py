@@ -8,7 +8,7 @@ asked for by id, and what a look-up shows is checked.
 
 import math
 from collections import OrderedDict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from threading import Lock
 
 import phonenumbers
@@ -103,6 +103,17 @@ class ContactBook:
                 raise found
             self._found[_key(key)] = found
         return {key: self._found.get(_key(key), ()) for key in wanted}
+
+    def create_all(self, wanted: Sequence[Contact], country: str) -> list[Contact | ProviderError]:
+        """Make contacts, several at once; HighLevel has no batch for it.
+
+        Raises:
+            AuthFailed, DailyBudgetSpent: no further one can succeed.
+            Transient: not a single one could be tried.
+        """
+        return [
+            found for _, found in self._line.each(lambda each: self.create(each, country), wanted)
+        ]
 
     def create(self, wanted: Contact, country: str) -> Contact:
         """Make a contact, or give back the existing one that the vendor names instead.

@@ -8,6 +8,7 @@ one cycle (which begins with `prepare`) and to whom each call goes.
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from syncd.core.model import Account, Contact, Missing, Scan, Side, Snapshot
+from syncd.errors import ProviderError
 from syncd.ports.clock import Clock
 from syncd.ports.provider import Edit, Order, Receipt, ScanRequest
 from syncd.providers.ghl import events
@@ -26,7 +27,8 @@ class GhlProvider:
     `calendars` are the ids to sync (empty: every active one);
     `default_calendar` is always synced too. `concurrency` is how many
     requests are under way at once; the client's pool must be as large.
-    `extra_fields` maps further field names to keys of HighLevel's event JSON.
+    `extra_fields` maps our name of a further field to HighLevel's (see `core.extras`),
+    `templates` our name of a link to its address where that is not the usual one.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class GhlProvider:
         default_calendar: str = "",
         concurrency: int = 8,
         extra_fields: Mapping[str, str] | None = None,
+        templates: Mapping[str, str] | None = None,
     ) -> None:
         self._line = Line(client, location=location_id, concurrency=concurrency)
         self._account = AccountReader(
@@ -47,6 +50,7 @@ class GhlProvider:
         self._people = ContactBook(self._line)
         self._slots = SlotBook(self._line)
         self._extra_fields = dict(extra_fields or {})
+        self._templates = dict(templates or {})
 
     @property
     def side(self) -> Side:
@@ -92,9 +96,9 @@ class GhlProvider:
         """Contacts by e-mail and by phone."""
         return self._people.find(emails, phones, self._place().country)
 
-    def create_contact(self, contact: Contact) -> Contact:
-        """Make a contact, or give back the one that is there."""
-        return self._people.create(contact, self._place().country)
+    def create_contacts(self, contacts: Sequence[Contact]) -> Sequence[Contact | ProviderError]:
+        """Make contacts, or give back those that are there."""
+        return self._people.create_all(contacts, self._place().country)
 
     def write(self, orders: Sequence[Order]) -> Iterator[Receipt]:
         """Carry out writes, several at once."""
@@ -121,4 +125,6 @@ class GhlProvider:
             country=row.country,
             teamless=self._account.teamless,
             extra_fields=self._extra_fields,
+            templates=self._templates,
+            calendar_names=self._account.names,
         )

@@ -104,9 +104,9 @@ class Api:
             repeatable=repeatable,
         )
 
-    def batch_create(self, inputs: Sequence[Json]) -> Request:
+    def batch_create(self, inputs: Sequence[Json], object_type: str = "") -> Request:
         """Make records, each with its own trace id; not repeatable."""
-        return self._batch("create", inputs, repeatable=False)
+        return self._batch("create", inputs, repeatable=False, object_type=object_type)
 
     def batch_update(self, inputs: Sequence[Json]) -> Request:
         """Change properties of records; the same again does no harm."""
@@ -116,10 +116,12 @@ class Api:
         """Move records to the recycling bin; answers 204 for unknown ids too (observed)."""
         return self._batch("archive", [{"id": each} for each in ids], repeatable=True)
 
-    def _batch(self, verb: str, inputs: Sequence[Json], *, repeatable: bool) -> Request:
+    def _batch(
+        self, verb: str, inputs: Sequence[Json], *, repeatable: bool, object_type: str = ""
+    ) -> Request:
         return Request(
             method="POST",
-            path=f"{self.objects()}/batch/{verb}",
+            path=f"{self.objects(object_type)}/batch/{verb}",
             json={"inputs": [*inputs]},
             repeatable=repeatable,
         )

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
 
 from syncd.core.model import Account, Contact, GroupKey, Missing, Scan, Side, Snapshot
-from syncd.errors import Rejected
+from syncd.errors import ProviderError, Rejected
 from syncd.ports.clock import Clock
 from syncd.ports.provider import Edit, Failed, Order, Provider, Receipt, ScanRequest
 from syncd.providers.http import Client
@@ -149,9 +149,9 @@ class HubSpotProvider(Provider):
         """See `Provider.find_contacts`."""
         return self._directory.find(emails, phones)
 
-    def create_contact(self, contact: Contact) -> Contact:
-        """See `Provider.create_contact`."""
-        return self._directory.create(contact)
+    def create_contacts(self, contacts: Sequence[Contact]) -> Sequence[Contact | ProviderError]:
+        """See `Provider.create_contacts`."""
+        return self._directory.create_all(contacts)
 
     # --- writing
 

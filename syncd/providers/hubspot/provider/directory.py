@@ -8,13 +8,23 @@ do not show it at once. Leaves out who is the same person: the core's
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from hashlib import blake2b
 
 from syncd.core.model import Contact, Side
-from syncd.errors import NotFound, Rejected
+from syncd.errors import (
+    AuthFailed,
+    DailyBudgetSpent,
+    NotFound,
+    ProviderError,
+    Rejected,
+    TimedOut,
+    Unavailable,
+    Unreadable,
+)
 from syncd.providers.hubspot import contacts, refusals, search, wire
 from syncd.providers.hubspot.contacts import PROPERTIES
-from syncd.providers.hubspot.protocol import BATCH, CONTACTS
+from syncd.providers.hubspot.protocol import BATCH, CONTACTS, create_row
 from syncd.providers.hubspot.provider.line import Line
 from syncd.providers.hubspot.provider.reading import SINGLE_READS
 from syncd.providers.hubspot.search import chunks
@@ -167,6 +177,43 @@ class Directory:
         self._remember(made)
         return made
 
+    def create_all(self, wanted: Sequence[Contact]) -> list[Contact | ProviderError]:
+        """Make contacts in batches; what a batch leaves open is made one by one.
+
+        Raises:
+            AuthFailed, DailyBudgetSpent, Unavailable: no further one can succeed.
+        """
+        made: dict[str, Contact] = {}
+        if len(wanted) > 1:
+            rows = {_trace(each): each for each in wanted if each.emails}
+            for chunk in chunks(rows, BATCH):
+                made |= self._create_batch({trace: rows[trace] for trace in chunk})
+        return [made.get(_trace(each)) or self._create_one(each) for each in wanted]
+
+    def _create_batch(self, rows: Mapping[str, Contact]) -> dict[str, Contact]:
+        """What a batch made for sure, found by its address; a silence leaves it all open."""
+        inputs = [create_row(trace, contacts.creation(each), "", 0) for trace, each in rows.items()]
+        try:
+            body = self._line.batch(self._line.api.batch_create(inputs, CONTACTS))
+        except (TimedOut, Rejected, Unreadable):
+            return {}
+        made: dict[str, Contact] = {}
+        for record in body.records:
+            contact = self._contact(record)
+            for trace, each in rows.items():
+                if contacts.has_email(contact, each.emails[0].casefold()):
+                    self._remember(contact)
+                    made[trace] = contact
+        return made
+
+    def _create_one(self, wanted: Contact) -> Contact | ProviderError:
+        try:
+            return self.create(wanted)
+        except (AuthFailed, DailyBudgetSpent, Unavailable):
+            raise
+        except ProviderError as error:
+            return error
+
     def _existing(self, found: wire.Problem, wanted: Contact) -> Contact | None:
         """The contact that is in the way: the address may be a further one of it."""
         named = contacts.existing_id(found)
@@ -184,6 +231,12 @@ class Directory:
             self._made[key.casefold()] = made
         while len(self._made) > REMEMBERED:
             del self._made[next(iter(self._made))]
+
+
+def _trace(wanted: Contact) -> str:
+    """A name for a row that no other contact of the batch has."""
+    parts = "\x1f".join((*wanted.emails, *wanted.phones, wanted.name))
+    return blake2b(parts.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
 
 
 def _unknown(keys: Iterable[str], known: Collection[str]) -> list[str]:

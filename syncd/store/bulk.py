@@ -63,15 +63,41 @@ def new_keys(connection: Connection, table: Table, count: int) -> list[int]:
     """
     if connection.dialect.name == "sqlite":
         # The transaction has the write lock: nobody else takes a key meanwhile.
-        last = connection.execute(
-            text("SELECT seq FROM sqlite_sequence WHERE name = :name"), {"name": table.name}
-        ).scalar()
-        return list(range((last or 0) + 1, (last or 0) + 1 + count))
+        last = last_key(connection, table)
+        return list(range(last + 1, last + 1 + count))
     drawn = connection.execute(
         text("SELECT nextval(pg_get_serial_sequence(:name, 'id')) FROM generate_series(1, :count)"),
         {"name": table.name, "count": count},
     )
     return list(drawn.scalars())
+
+
+def last_key(connection: Connection, table: Table) -> int:
+    """The last key that a row of the table was ever given; 0 where none was."""
+    if connection.dialect.name == "sqlite":
+        statement = text("SELECT seq FROM sqlite_sequence WHERE name = :name")
+        return connection.execute(statement, {"name": table.name}).scalar() or 0
+    sequence = connection.execute(
+        text("SELECT pg_get_serial_sequence(:name, 'id')"), {"name": table.name}
+    ).scalar_one()
+    statement = text(f"SELECT last_value, is_called FROM {sequence}")  # noqa: S608 - its own name
+    last, called = connection.execute(statement).one()
+    return int(last) if called else 0
+
+
+def go_on_after(connection: Connection, table: Table, key: int) -> None:
+    """Give new rows of the table keys beyond this one."""
+    if not key:
+        return
+    if connection.dialect.name == "sqlite":
+        values = {"name": table.name, "key": key}
+        connection.execute(text("DELETE FROM sqlite_sequence WHERE name = :name"), values)
+        connection.execute(text("INSERT INTO sqlite_sequence VALUES (:name, :key)"), values)
+        return
+    connection.execute(
+        text("SELECT setval(pg_get_serial_sequence(:name, 'id'), :key)"),
+        {"name": table.name, "key": key},
+    )
 
 
 def _postgres(table: Table) -> Any:

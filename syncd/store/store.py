@@ -3,6 +3,7 @@
 `bootstrap` makes one per process and closes it at the end.
 """
 
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -10,8 +11,10 @@ from typing import Self
 from sqlalchemy import Engine
 
 from syncd.ports.clock import Clock
+from syncd.store import keeping
 from syncd.store.database import Database
 from syncd.store.holder import Holder
+from syncd.store.keeping import Forgotten
 from syncd.store.leases import Lease, Leases
 from syncd.store.ledger import SqlLedger
 from syncd.store.link_store import SqlLinkStore
@@ -51,6 +54,24 @@ class Store:
             StoreError: the store cannot be used.
         """
         return self._leases.holder(name)
+
+    def prune(self, name: str, before: datetime) -> int:
+        """Delete a link's history, reports and closed decisions from before an instant.
+
+        Gives how many rows went; see `keeping`.
+
+        Raises:
+            StoreError: the store cannot be used.
+        """
+        return keeping.prune(self._database, name, before)
+
+    def forget(self, name: str, contact_id: str) -> Forgotten:
+        """Take everything of a contact, an id of either side, out of a link's store.
+
+        Raises:
+            StoreError: the store cannot be used.
+        """
+        return keeping.forget(self._database, name, contact_id)
 
     def close(self) -> None:
         """Give up every lock and connection."""

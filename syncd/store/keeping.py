@@ -1,0 +1,162 @@
+"""What the store may not keep: values that are too old, and a person who is to be forgotten.
+
+`Store` offers both. Work is done in small transactions, so that a cycle beside
+it never waits long, and what was not reached is reached the next time.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Connection, Delete, Table, delete, func, or_, select, update
+
+from syncd.store import tables
+from syncd.store.bulk import among
+from syncd.store.database import Database
+from syncd.store.transaction import find_link
+
+_CHUNK = 2000
+"""Rows that one transaction deletes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forgotten:
+    """What was taken out of the store."""
+
+    pairs: int = 0
+    history: int = 0
+    holds: int = 0
+    contacts: int = 0
+    reports: int = 0
+
+
+def prune(database: Database, name: str, before: datetime) -> int:
+    """Delete a link's history, reports and closed decisions from before an instant.
+
+    The last cycle's report stays however old it is. Gives how many rows went.
+
+    Raises:
+        StoreError: the store cannot be used.
+    """
+    link_id = database.read(lambda at: find_link(at, name))
+    if link_id is None:
+        return 0
+    last = select(func.max(tables.cycle.c.id)).where(tables.cycle.c.link_id == link_id)
+    return (
+        _delete(database, tables.history, link_id, tables.history.c.at < before)
+        + _delete(
+            database,
+            tables.cycle,
+            link_id,
+            tables.cycle.c.finished_at < before,
+            tables.cycle.c.id != last.scalar_subquery(),
+        )
+        + _delete(database, tables.decision, link_id, tables.decision.c.closed_at < before)
+    )
+
+
+def forget(database: Database, name: str, contact_id: str) -> Forgotten:
+    """Take everything of a contact, an id of either side, out of a link's store.
+
+    Its pairs go, with their history, and the reports that name their records
+    are emptied. Records that are still in the two systems are paired again by
+    the next cycle: whoever is to be forgotten is removed there first.
+
+    Raises:
+        StoreError: the store cannot be used.
+    """
+    link_id = database.read(lambda at: find_link(at, name))
+    if link_id is None:
+        return Forgotten()
+    return database.write(lambda at: _forget(at, link_id, contact_id))
+
+
+def _delete(
+    database: Database, table: Table, link_id: int, *conditions: ColumnElement[bool]
+) -> int:
+    old = select(table.c.id).where(table.c.link_id == link_id, *conditions).limit(_CHUNK)
+    gone = 0
+    while True:
+        done = database.write(_run(delete(table).where(table.c.id.in_(old))))
+        gone += done
+        if done < _CHUNK:
+            return gone
+
+
+def _run(statement: Delete) -> Callable[[Connection], int]:
+    return lambda connection: connection.execute(statement).rowcount
+
+
+def _forget(connection: Connection, link_id: int, contact_id: str) -> Forgotten:
+    contact, pair, hold, history = tables.contact, tables.pair, tables.hold, tables.history
+    people = {contact_id}
+    known = select(contact.c.ghl_id, contact.c.hubspot_id).where(
+        contact.c.link_id == link_id,
+        or_(contact.c.ghl_id == contact_id, contact.c.hubspot_id == contact_id),
+    )
+    for row in connection.execute(known):
+        people |= set(row)
+    of_them = select(pair.c.id, pair.c.ghl_id, pair.c.hubspot_id).where(
+        pair.c.link_id == link_id,
+        or_(
+            among(connection, pair.c.ghl_contact, people),
+            among(connection, pair.c.hubspot_contact, people),
+        ),
+    )
+    pairs = connection.execute(of_them).all()
+    keys = [row.id for row in pairs]
+    records = {name for row in pairs for name in (row.ghl_id, row.hubspot_id) if name}
+
+    def gone(table: Table, *conditions: ColumnElement[bool]) -> int:
+        where = delete(table).where(table.c.link_id == link_id, or_(*conditions))
+        return connection.execute(where).rowcount
+
+    return Forgotten(
+        history=gone(
+            history,
+            among(connection, history.c.pair_key, keys),
+            among(connection, history.c.ghl_id, records),
+            among(connection, history.c.hubspot_id, records),
+        ),
+        holds=gone(
+            hold,
+            among(connection, hold.c.ghl_id, records),
+            among(connection, hold.c.hubspot_id, records),
+        ),
+        contacts=gone(
+            contact,
+            among(connection, contact.c.ghl_id, people),
+            among(connection, contact.c.hubspot_id, people),
+        ),
+        reports=_empty_reports(connection, link_id, records | people),
+        pairs=gone(pair, among(connection, pair.c.id, keys)),
+    )
+
+
+def _empty_reports(connection: Connection, link_id: int, names: set[str]) -> int:
+    """Empty the reports in which one of these ids stands; the cycle itself stays."""
+    cycle = tables.cycle
+    naming = [
+        row.id
+        for row in connection.execute(
+            select(cycle.c.id, cycle.c.report).where(cycle.c.link_id == link_id)
+        )
+        if _mentions(row.report, names)
+    ]
+    if naming:
+        emptied = update(cycle).where(among(connection, cycle.c.id, naming)).values(report={})
+        connection.execute(emptied)
+    return len(naming)
+
+
+def _mentions(value: object, names: set[str]) -> bool:
+    """Whether a JSON value holds one of these texts, whole."""
+    match value:
+        case str():
+            return value in names
+        case dict():
+            return any(_mentions(each, names) for each in value.values())
+        case list():
+            return any(_mentions(each, names) for each in value)
+        case _:
+            return False

@@ -33,7 +33,7 @@ from syncd.config.settings import (
 )
 from syncd.config.show import show
 from syncd.config.sources import find_config
-from syncd.config.tokens import resolve_token
+from syncd.config.tokens import resolve_http_token, resolve_token
 
 __all__ = [
     "ChangeGuard",
@@ -59,6 +59,7 @@ __all__ = [
     "find_config",
     "load",
     "overlapping",
+    "resolve_http_token",
     "resolve_token",
     "show",
 ]

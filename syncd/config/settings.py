@@ -140,6 +140,18 @@ class HttpSettings(Section):
 
     listen: values.Listen = "127.0.0.1:8787"
     """Health, metrics and status page of the daemon; "" turns it off."""
+    token: TokenReference = TokenReference(env="STATUS_TOKEN")
+    """Where the token is kept that whoever asks must show, as a bearer or a browser's password:
+    { env = "…" }, { file = "…" } or { credential = "…" } (systemd).
+    Needed where others than this machine can ask; here only where it is given.
+    """
+
+    @property
+    def asks_for_token(self) -> bool:
+        """Whether nobody is answered without the token."""
+        if self.address is None:
+            return False
+        return "token" in self.model_fields_set or not values.is_loopback(self.address[0])
 
     @property
     def address(self) -> tuple[str, int] | None:

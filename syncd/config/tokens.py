@@ -1,8 +1,8 @@
 """Fetches a token from where the configuration says that it is kept.
 
-Called by bootstrap when a provider is built, and by no verb that only reads
-the store. The configuration names the place; only here is the secret read, and
-it leaves as a SecretStr.
+Called by bootstrap when a provider is built, by the daemon for its listener,
+and by no verb that only reads the store. The configuration names the place;
+only here is the secret read, and it leaves as a SecretStr.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Literal
 from pydantic import SecretStr
 
 from syncd.config.masking import masked
-from syncd.config.settings import LinkSettings
+from syncd.config.settings import HttpSettings, LinkSettings, TokenReference
 from syncd.errors import ConfigError
 
 
@@ -28,14 +28,21 @@ def resolve_token(
     Raises ConfigError naming the variable, file or credential where it is
     missing, empty, no token at all, or a file that others can read.
     """
-    env = os.environ if env is None else env
     reference = (link.ghl if side == "ghl" else link.hubspot).token
+    return _resolved(reference, f"links.{link.name}.{side}.token", env)
+
+
+def resolve_http_token(http: HttpSettings, env: Mapping[str, str] | None = None) -> SecretStr:
+    """The token of the daemon's own listener; raises as `resolve_token` does."""
+    return _resolved(http.token, "http.token", env)
+
+
+def _resolved(reference: TokenReference, key: str, env: Mapping[str, str] | None) -> SecretStr:
     kind, name = reference.place
     try:
-        token = _READERS[kind](name, env).strip()
+        token = _READERS[kind](name, os.environ if env is None else env).strip()
         _check(token, f"{_KINDS[kind]} {name}")
     except _Unusable as unusable:
-        key = f"links.{link.name}.{side}.token"
         raise ConfigError([masked(f"{key}: {unusable}")]) from unusable
     return SecretStr(token)
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from syncd.config import LinkSettings, Settings, resolve_token
+from syncd.config import LinkSettings, Settings, resolve_http_token, resolve_token
 from syncd.errors import ConfigError
 
 Loaded = Callable[..., Settings]
@@ -107,3 +107,35 @@ def test_an_empty_file_is_refused(link: Link, tmp_path: Path) -> None:
 def test_a_reference_names_exactly_one_place(link: Link, reference: str) -> None:
     with pytest.raises(ConfigError, match="token"):
         link(reference)
+
+
+# --- the daemon's own listener
+
+
+@pytest.mark.parametrize(
+    ("http", "asks"),
+    [
+        ("", False),
+        ('listen = ""\ntoken = { env = "A" }', False),
+        ('listen = "[::1]:9"', False),
+        ('listen = "127.0.0.1:9"\ntoken = { env = "A" }', True),
+        ('listen = "0.0.0.0:9"', True),
+        ('listen = ":9"', True),
+        ('listen = "status.example.com:9"', True),
+    ],
+)
+def test_a_listener_that_others_can_reach_asks_for_its_token(
+    loaded: Loaded, http: str, asks: bool
+) -> None:
+    assert loaded(f"[http]\n{http}").http.asks_for_token is asks
+
+
+def test_the_listeners_token_is_kept_as_the_others_are(loaded: Loaded, tmp_path: Path) -> None:
+    http = loaded('[http]\nlisten = ":9"').http
+    assert resolve_http_token(http, {"STATUS_TOKEN": "let-me-in"}).get_secret_value() == "let-me-in"
+    with pytest.raises(ConfigError, match=r"http\.token: .*STATUS_TOKEN is not set"):
+        resolve_http_token(http, {})
+    (tmp_path / "door").write_text("let-me-in")
+    (tmp_path / "door").chmod(0o600)
+    kept = loaded('[http]\ntoken = { file = "door" }').http
+    assert resolve_http_token(kept, {}).get_secret_value() == "let-me-in"

@@ -55,6 +55,8 @@ class Create:
     notify: bool = False
     fill: str = ""
     """HighLevel: the status that the HubSpot record takes, because it was born without one."""
+    late: tuple[GroupKey, ...] = ()
+    """HighLevel: the groups that the HubSpot record takes as soon as the booking shows them."""
     why: str = ""
 
 
@@ -100,6 +102,8 @@ class Remark:
     pair: Pair
     status: str = ""
     """Also the status that a record takes which was born without one."""
+    groups: frozenset[GroupKey] = frozenset()
+    """Also the further fields that its booking shows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,6 +166,11 @@ def created(write: Create, record_id: str, returned: Appointment) -> Pair:
     source = write.source.appointment
     old = write.pair
     ids = {write.side: record_id, write.side.other: write.source.id}
+    late = {
+        group
+        for group in write.late
+        if essence.value(returned, group) != essence.value(source, group)
+    }
     return Pair(
         key=old.key if old else 0,
         ghl_id=ids[Side.GHL],
@@ -171,7 +180,7 @@ def created(write: Create, record_id: str, returned: Appointment) -> Pair:
         version=old.version + 1 if old else 1,
         calendar=write.calendar or write.source.calendar or (old.calendar if old else ""),
         series=write.source.series,
-        open=frozenset({Group.STATUS}) if write.fill else frozenset(),
+        open=frozenset({Group.STATUS, *late} if write.fill else late),
         marked=False,
         owner_by_us=write.side if returned.owner else None,
     )

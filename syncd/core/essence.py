@@ -137,7 +137,17 @@ def fingerprint(appointment: Appointment, carried_id: str = "") -> str:
 
 def snapshot_print(snapshot: Snapshot) -> str:
     """The print of what a side shows now."""
-    return GONE if snapshot.gone else fingerprint(snapshot.appointment, snapshot.carried_id)
+    if snapshot.gone:
+        return GONE
+    # A record that lacks its own address is marked again, as one that lacks its identity.
+    return fingerprint(snapshot.appointment, "" if snapshot.unlinked else snapshot.carried_id)
+
+
+def without_extras(appointment: Appointment, known: Iterable[str]) -> Appointment:
+    """The same appointment without the extras that are not mapped any more."""
+    names = frozenset(known)
+    kept = tuple(extra for extra in appointment.extras if extra[0] in names)
+    return appointment if kept == appointment.extras else replace(appointment, extras=kept)
 
 
 def agreed_print(pair: Pair, side: Side) -> str:

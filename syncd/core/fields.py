@@ -100,7 +100,15 @@ class Reconciliation:
         hubspot = self.records[Side.HUBSPOT]
         marked = is_marked(hubspot, self.pair.ghl_id, self.policy.location_id)
         calendar = self.records[Side.GHL].calendar or self.pair.calendar
-        self.pair = replace(self.pair, marked=marked, calendar=calendar)
+        known = self.policy.extras
+        self.pair = replace(
+            self.pair,
+            marked=marked,
+            calendar=calendar,
+            ghl=essence.without_extras(self.pair.ghl, known),
+            hubspot=essence.without_extras(self.pair.hubspot, known),
+        )
+        self._echo_status()
         found: list[Action] = list(self.holds)
         if always_rebase or self.pair != self.before:
             found.append(Rebase(pair=self.pair))
@@ -108,6 +116,16 @@ class Reconciliation:
         if not marked and not self.pair.unmarkable:
             found.append(Remark(pair=self.pair))
         return found
+
+    def _echo_status(self) -> None:
+        """A status that goes to HighLevel is shown at once by the fields that repeat it."""
+        written = next((c for c in self.changes[Side.GHL] if c.group == Group.STATUS), None)
+        for group in self.policy.status_echoes if written else ():
+            kept = [each for each in self.changes[Side.HUBSPOT] if each.group != group]
+            before = self._now(Side.HUBSPOT, group)
+            if written and before != written.after and self.policy.may_write(group, Side.HUBSPOT):
+                kept.append(replace(written, group=group, before=before, source=written.after))
+            self.changes[Side.HUBSPOT] = kept
 
     def _outcome(self, group: GroupKey) -> Outcome:
         now = (self._now(Side.GHL, group), self._now(Side.HUBSPOT, group))

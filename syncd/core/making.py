@@ -100,6 +100,7 @@ def _booking(create: Create, bench: Bench) -> list[Action]:
             calendar=calendar.id,
             validate_slot=takes and not past and not free,
             fill=_fill(source, wanted, bench),
+            late=tuple(group for group in policy.groups if policy.flows_late(group)),
         )
     ]
 

@@ -113,6 +113,8 @@ class Snapshot:
     series: Series | None = None
     by_api: bool = False
     """HighLevel: made through the API, by us or others (`createdBy.source` is `third_party`)."""
+    unlinked: bool = False
+    """HubSpot: its own address is wanted in a property, and does not stand there."""
     facets: Mapping[str, str] = field(default_factory=dict)
     """HubSpot: the raw values of the properties that `filter` and `routes` name."""
     flaws: tuple[Flaw, ...] = ()

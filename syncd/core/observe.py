@@ -101,8 +101,9 @@ def first_pair(ghl: Snapshot, hubspot: Snapshot, policy: Policy, contact: str) -
 
 
 def is_marked(hubspot: Snapshot, ghl_id: str, location_id: str) -> bool:
-    """Whether the HubSpot record carries this identity."""
-    return hubspot.carried_id == ghl_id and hubspot.location_id == location_id
+    """Whether the HubSpot record carries this identity, and its own address where it is wanted."""
+    carried = hubspot.carried_id == ghl_id and hubspot.location_id == location_id
+    return carried and not hubspot.unlinked
 
 
 def _both(ghl: Snapshot, hubspot: Snapshot) -> tuple[tuple[Side, Snapshot], ...]:

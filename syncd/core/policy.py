@@ -104,6 +104,8 @@ class Policy:
     """Per group; a group that is not named goes to the newest."""
     extras: tuple[str, ...] = ()
     """Names of the further mapped fields."""
+    status_echoes: tuple[GroupKey, ...] = ()
+    """The further fields, as groups, that show HighLevel's own status word in HubSpot."""
     first_meeting: Winner = Winner.GHL
     ghl_deleted: OnRemoval = OnRemoval.ARCHIVE
     hubspot_archived: OnRemoval = OnRemoval.CANCEL
@@ -136,6 +138,11 @@ class Policy:
             Group.OWNER,
         )
         return (*fixed, *(f"{EXTRA_PREFIX}{name}" for name in self.extras))
+
+    def flows_late(self, group: GroupKey) -> bool:
+        """Whether HubSpot shows it only once HighLevel has it: a further field, one way."""
+        to_hubspot, to_ghl = (self.may_write(group, side) for side in (Side.HUBSPOT, Side.GHL))
+        return group.startswith(EXTRA_PREFIX) and to_hubspot and not to_ghl
 
     def may_write(self, group: GroupKey, side: Side) -> bool:
         """Whether the group's values flow onto that side."""

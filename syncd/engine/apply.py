@@ -18,7 +18,7 @@ from typing import assert_never
 from syncd.core import actions
 from syncd.core.actions import Create, Hold, Remark, Remove, Update
 from syncd.core.contacts import Known, ToMake
-from syncd.core.essence import is_empty, value, with_value
+from syncd.core.essence import is_empty, value, with_groups, with_value
 from syncd.core.guards import Plan
 from syncd.core.model import Appointment, ContactPair, Group, Pair, Side
 from syncd.engine import record, report
@@ -233,8 +233,9 @@ class _Stage:
                 )
             )
             self._again(write)
-        if write.side is Side.GHL and isinstance(write, Create):
-            self.remarks.append(Remark(pair=pair, status=write.fill))
+        if isinstance(write, Create) and (write.side is Side.GHL or effect.done.unlinked):
+            late = pair.open.intersection(write.late)
+            self.remarks.append(Remark(pair=pair, status=write.fill, groups=late))
 
     # --- what did not take effect
 
@@ -386,8 +387,10 @@ class _Stage:
                     key=key,
                     kind=OrderKind.UPDATE,
                     id=write.pair.hubspot_id,
-                    wanted=Appointment(status=write.status),
-                    groups=frozenset({Group.STATUS} if write.status else ()),
+                    wanted=with_groups(
+                        Appointment(status=write.status), write.pair.ghl, write.groups
+                    ),
+                    groups=write.groups | ({Group.STATUS} if write.status else set()),
                     mark=Mark(ghl_id=write.pair.ghl_id, location_id=location),
                 )
             case _:

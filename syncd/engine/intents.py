@@ -55,6 +55,7 @@ def _payload(write: Recoverable, contact: str) -> dict[str, object]:
                 "contact": contact,
                 "calendar": write.calendar,
                 "fill": write.fill,
+                "late": list(write.late),
                 "why": write.why,
             }
         case Update():
@@ -85,6 +86,7 @@ def create_of(intent: Intent, pair: Pair | None) -> tuple[Create, str]:
         pair=pair,
         calendar=str(held["calendar"]),
         fill=str(held.get("fill", "")),
+        late=tuple(held.get("late", ())),
         why=str(held["why"]),
     )
     return create, contact

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from syncd.core import actions
+from syncd.core import actions, essence
 from syncd.core.actions import Create, Remark, Remove, Update
 from syncd.core.model import ContactPair, Group, Pair, Side
 from syncd.engine import report
@@ -76,11 +76,11 @@ def _marked(pair: Pair, done: Done) -> Pair:
 
 
 def _filled(pair: Pair, write: Remark, done: Done) -> Pair:
-    """The pair once its HubSpot record took a status, if it did."""
-    if not write.status:
-        return pair
-    shown = replace(pair.hubspot, status=done.returned.status)
-    return replace(pair, hubspot=shown, open=pair.open - {Group.STATUS})
+    """The pair once its HubSpot record took what its booking shows, as far as it did."""
+    groups = write.groups | ({Group.STATUS} if write.status else set())
+    taken = groups - {refusal.group for refusal in done.refused}
+    shown = essence.with_groups(pair.hubspot, done.returned, taken)
+    return replace(pair, hubspot=shown, open=pair.open - taken)
 
 
 def _contacts(effect: Effect) -> list[ContactPair]:

@@ -115,6 +115,8 @@ class Done:
     refused: tuple[Refusal, ...] = ()
     unmarked: bool = False
     """HubSpot: an archived record holds the unique value, so the mark was left out."""
+    unlinked: bool = False
+    """HubSpot CREATE: its own address is wanted in a property, which a mark writes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

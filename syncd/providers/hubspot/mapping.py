@@ -50,6 +50,12 @@ class Columns:
     status: str
     extras: tuple[tuple[str, str], ...] = ()
     facets: tuple[str, ...] = ()
+    moments: frozenset[str] = frozenset()
+    """The mapped properties that HubSpot keeps as points in time."""
+    link: str = ""
+    """The property that holds the record's own address; "" for none."""
+    link_base: str = ""
+    """That address, up to the record's id."""
     pipeline_of: Mapping[str, str] = field(default_factory=dict)
     """Stage → pipeline, where the status is a stage and there is more than one pipeline."""
 
@@ -81,8 +87,12 @@ class Columns:
     @property
     def read(self) -> tuple[str, ...]:
         """The properties that a record is asked for, each once."""
-        own = (GHL_ID, GHL_LOCATION, MODIFIED)
+        own = (GHL_ID, GHL_LOCATION, MODIFIED, *filter(None, (self.link,)))
         return tuple(dict.fromkeys((*self.mapped, *own, *self.facets)))
+
+    def address(self, record_id: str) -> dict[str, str]:
+        """The property with a record's own address, where one is wanted."""
+        return {self.link: f"{self.link_base}{record_id}"} if self.link else {}
 
 
 def snapshot(record: Record, columns: Columns, contacts: tuple[str, ...] | None = None) -> Snapshot:
@@ -105,6 +115,7 @@ def snapshot(record: Record, columns: Columns, contacts: tuple[str, ...] | None 
         carried_id=essence.text(held.get(GHL_ID)),
         location_id=essence.text(held.get(GHL_LOCATION)),
         facets={name: essence.text(held.get(name)) for name in columns.facets},
+        unlinked=not record.archived and _lacks_address(record, columns),
         flaws=_flaws(held),
     )
 
@@ -119,8 +130,23 @@ def appointment(held: Mapping[str, str], columns: Columns) -> Appointment:
         description=essence.text(held.get(DESCRIPTION)),
         address=essence.text(held.get(ADDRESS)),
         owner=essence.text(held.get(OWNER)),
-        extras=tuple(sorted((name, essence.text(held.get(prop))) for name, prop in columns.extras)),
+        extras=tuple(
+            sorted(
+                (name, _further(held.get(prop, ""), prop, columns)) for name, prop in columns.extras
+            )
+        ),
     )
+
+
+def _further(written: str, name: str, columns: Columns) -> str:
+    """The value of a further property, a point in time as the core writes it."""
+    found = _instant(written) if name in columns.moments else None
+    return essence.moment_text(found) or essence.text(written)
+
+
+def _lacks_address(record: Record, columns: Columns) -> bool:
+    wanted = columns.address(record.id).items()
+    return any(record.properties.get(name, "") != address for name, address in wanted)
 
 
 def _instant(written: str) -> datetime | None:

@@ -166,13 +166,18 @@ class Api:
         """Whether the object is activated; there is no request that activates it."""
         return Request(
             method="GET",
-            path=f"/crm/object-library/{self.version}/enablement/{self._type_id}",
+            path=f"/crm/object-library/{self.version}/enablement/{self.type_id}",
         )
 
     @property
-    def _type_id(self) -> str:
+    def type_id(self) -> str:
+        """The object type by its number, whatever it is called in the configuration."""
         named = self.object_type in {"appointment", "appointments"}
         return APPOINTMENT_TYPE if named else self.object_type
+
+    def details(self) -> Request:
+        """The account itself: its number, and where its pages are (account information guide)."""
+        return Request(method="GET", path=f"/account-info/{self.version}/details")
 
     def properties(self) -> Request:
         """Every property definition of the object."""

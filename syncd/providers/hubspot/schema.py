@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from syncd.core.extras import Kind
 from syncd.core.model import Group, GroupKey, Person
 from syncd.providers.hubspot import mapping
 from syncd.providers.hubspot.wire import Json, items, string
@@ -66,14 +67,33 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Extra:
+    """A further mapped field and its property; `written` says whether values flow into it."""
+
+    name: str
+    property: str
+    kind: Kind = Kind.TEXT
+    written: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
     """What the link asks of the account's properties."""
 
     status_property: str = AUTO
     needs: frozenset[GroupKey] = ALL_GROUPS
     """The groups that are on in this link."""
-    extras: tuple[tuple[str, str], ...] = ()
+    extras: tuple[Extra, ...] = ()
+    record_link: str = ""
+    """The property that is to hold the record's own address; "" for none."""
     facets: tuple[str, ...] = ()
+
+    @property
+    def properties(self) -> tuple[Extra, ...]:
+        """Every further property, the address of the record included."""
+        if not self.record_link:
+            return self.extras
+        return (*self.extras, Extra(name="hubspotLink", property=self.record_link))
 
 
 OURS = (
@@ -179,7 +199,7 @@ def findings(known: Mapping[str, Definition], wish: Wish, object_type: str) -> t
         *_native(known, wish.needs, object_type),
         *_own(known, wish.needs),
         _status(known, wish.status_property),
-        *(_mapped(known, f"extra field {name!r}", prop) for name, prop in wish.extras),
+        *(_further(known.get(each.property), each) for each in wish.properties),
         *(_mapped(known, "filter and routes", prop) for prop in wish.facets),
     )
 
@@ -254,6 +274,33 @@ def _status(known: Mapping[str, Definition], wanted: str) -> Finding:
         detail=f"{wanted!r} does not exist in this account",
         remedy='make it in HubSpot, or set `status_property = "auto"` in the [hubspot] section',
     )
+
+
+def _further(found: Definition | None, extra: Extra) -> Finding:
+    """Whether a mapped property is there, takes values, and holds that kind of them."""
+    what = f"HubSpot property {extra.property} (map.{extra.name})"
+    takes = _TAKES[extra.kind]
+    if found is None:
+        detail = "does not exist in this account"
+        remedy = f"correct the name, or make the property in HubSpot (of type {takes[0]})"
+    elif extra.written and found.read_only:
+        detail = "is read-only in HubSpot"
+        remedy = "name a property of your own"
+    elif found.type not in takes:
+        detail = f"is of type {found.type!r}, which does not hold a {extra.kind}"
+        remedy = f"name a property of type {' or '.join(takes)}"
+    else:
+        return Finding(what=what)
+    return Finding(what=what, ok=False, detail=detail, remedy=remedy)
+
+
+_TAKES: Mapping[Kind, tuple[str, ...]] = {
+    Kind.TEXT: ("string", "enumeration", "phone_number"),
+    Kind.FLAG: ("bool", "string", "enumeration"),
+    Kind.MOMENT: ("datetime", "string"),
+    Kind.LIST: ("string", "enumeration"),
+}
+"""The property types that show a value as it was written."""
 
 
 def _mapped(known: Mapping[str, Definition], what: str, name: str) -> Finding:

@@ -11,6 +11,7 @@ from syncd.core.essence import value
 from syncd.core.model import Appointment, Group, GroupKey
 from syncd.errors import Rejected, Stale
 from syncd.ports.provider import Done, Failed, Mark, Order, OrderKind, Receipt
+from syncd.providers.hubspot.schema import Extra
 from syncd.sandbox.faults import Fault
 
 Account = Callable[..., Any]
@@ -276,7 +277,7 @@ def test_a_removal_that_is_refused_is_the_only_one(desk: Any) -> None:
 def test_an_extra_field_is_written_to_the_property_that_the_configuration_names(
     account: Account,
 ) -> None:
-    desk = account(set_up=False, extra_properties={"room": "clinic_room"})
+    desk = account(set_up=False, extras=(Extra(name="room", property="clinic_room"),))
     desk.portal.add_property("clinic_room")
     desk.provider.setup(("SCHEDULED",))
     record = desk.book()

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from syncd.core.extras import Kind
 from syncd.core.model import Group
 from syncd.errors import AuthFailed, NotPrepared, RateLimited
+from syncd.providers.hubspot.schema import Extra
 from syncd.sandbox.faults import Fault
 
 STATUSES = ("SCHEDULED", "COMPLETED", "NO_SHOW", "CANCELLED")
@@ -187,7 +189,7 @@ def test_a_filter_property_that_does_not_exist_is_an_error_and_not_an_empty_link
 
 
 def test_the_doctor_is_told_everything_that_is_missing_at_once(account: Account) -> None:
-    desk = account(set_up=False, extra_properties={"room": "clinic_room"})
+    desk = account(set_up=False, extras=(Extra(name="room", property="clinic_room"),))
     missing = [each for each in desk.provider.schema_findings() if not each.ok]
     assert len(missing) == 5
     assert all(each.remedy for each in missing)
@@ -202,3 +204,63 @@ def test_a_silence_that_is_asked_for_is_obeyed(account: Account) -> None:
         desk.provider.prepare()
     assert not isinstance(error.value, RateLimited)
     assert getattr(error.value, "retry_after", None) == 3600
+
+
+# --- further mapped fields
+
+
+def further(desk: Any, name: str = "x") -> Any:
+    """What the doctor is told of the one further property."""
+    return next(each for each in desk.provider.schema_findings() if f"(map.{name})" in each.what)
+
+
+@pytest.mark.parametrize(
+    ("kind", "type_", "fits"),
+    [
+        (Kind.TEXT, "string", True),
+        (Kind.TEXT, "enumeration", True),
+        (Kind.TEXT, "number", False),
+        (Kind.FLAG, "bool", True),
+        (Kind.FLAG, "datetime", False),
+        (Kind.MOMENT, "datetime", True),
+        (Kind.MOMENT, "date", False),
+        (Kind.LIST, "string", True),
+        (Kind.LIST, "bool", False),
+    ],
+)
+def test_a_further_property_has_to_hold_the_kind_of_value_that_it_gets(
+    account: Account, kind: Kind, type_: str, *, fits: bool
+) -> None:
+    desk = account(set_up=False, extras=(Extra(name="x", property="mine", kind=kind),))
+    desk.portal.add_property("mine", type=type_)
+    found = further(desk)
+    assert found.ok is fits
+    assert fits or "name a property of type" in found.remedy
+
+
+def test_a_read_only_property_is_mapped_only_as_a_source(account: Account) -> None:
+    into = Extra(name="x", property="hs_object_id", kind=Kind.TEXT)
+    desk = account(set_up=False, extras=(into,))
+    assert "read-only" in further(desk).detail
+
+
+def test_the_address_of_a_record_is_made_from_the_account_s_own_answer(account: Account) -> None:
+    desk = account(set_up=False, record_link="mine")
+    desk.portal.add_property("mine")
+    desk.provider.setup(STATUSES)
+    record = desk.book()
+    desk.provider.prepare()
+    (seen,) = desk.provider.fetch([record]).values()
+    assert seen.unlinked
+    desk.portal.edit(
+        record, mine=f"https://app.hubspot.example/contacts/24600001/record/0-421/{record}"
+    )
+    (seen,) = desk.provider.fetch([record]).values()
+    assert not seen.unlinked
+
+
+def test_an_account_without_that_wish_is_not_asked_for_its_number(account: Account) -> None:
+    desk = account()
+    desk.provider.forget_account()
+    desk.provider.prepare()
+    assert desk.asked("account-info") == []

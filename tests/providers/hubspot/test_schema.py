@@ -6,7 +6,7 @@ import pytest
 
 from syncd.core.model import Group
 from syncd.providers.hubspot import schema
-from syncd.providers.hubspot.schema import Definition, Wish
+from syncd.providers.hubspot.schema import Definition, Extra, Wish
 
 NATIVE = ("hs_appointment_name", "hs_appointment_start", "hs_appointment_end", "hubspot_owner_id")
 
@@ -61,7 +61,7 @@ def test_a_description_property_is_only_asked_for_where_the_field_is_on() -> Non
 
 
 def test_a_typing_slip_in_a_mapped_property_is_found_because_reading_it_would_not_fail() -> None:
-    wish = Wish(extras=(("room", "clinik_room"),), facets=("regoin",))
+    wish = Wish(extras=(Extra(name="room", property="clinik_room"),), facets=("regoin",))
     said = _problems(_account(), wish)
     assert ["clinik_room" in said[0], "regoin" in said[1]] == [True, True]
 

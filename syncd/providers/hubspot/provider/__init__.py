@@ -23,7 +23,7 @@ from syncd.providers.hubspot.provider.directory import Directory
 from syncd.providers.hubspot.provider.line import Line
 from syncd.providers.hubspot.provider.reading import Reader
 from syncd.providers.hubspot.provider.writing import Writer
-from syncd.providers.hubspot.schema import Finding
+from syncd.providers.hubspot.schema import Extra, Finding
 
 ACCOUNT_LIFETIME = timedelta(minutes=15)
 """How long properties and owners are taken to stay as they are; an idle poll reads neither."""
@@ -35,7 +35,8 @@ class HubSpotProvider(Provider):
     `needs` are the groups that the link syncs: only their properties must
     exist. `filter` and `facet_properties` name properties whose raw values a
     snapshot shows (which records belong to the link, the core decides);
-    `extra_properties` maps the name of a further field to its property.
+    `extras` are the further mapped fields, and `record_link` the property that is to hold
+    the record's own address ("" for none).
     `default_country` (ISO 3166) is where phone numbers without a country code
     are from; a function where only the other side's account can tell.
     `search_lag` is how late the search index may show a change.
@@ -54,7 +55,8 @@ class HubSpotProvider(Provider):
         facet_properties: tuple[str, ...] = (),
         filter: Mapping[str, tuple[str, ...]] | None = None,  # noqa: A002 - the configuration's word
         default_country: str | Callable[[], str] = "",
-        extra_properties: Mapping[str, str] | None = None,
+        extras: tuple[Extra, ...] = (),
+        record_link: str = "",
         needs: frozenset[GroupKey] = schema.ALL_GROUPS,
         account_lifetime: timedelta = ACCOUNT_LIFETIME,
     ) -> None:
@@ -63,7 +65,8 @@ class HubSpotProvider(Provider):
         wish = schema.Wish(
             status_property=status_property,
             needs=needs,
-            extras=tuple(sorted((extra_properties or {}).items())),
+            extras=extras,
+            record_link=record_link,
             facets=tuple(dict.fromkeys((*facet_properties, *(filter or {})))),
         )
         self._account = AccountReader(self._line, clock, wish, lifetime=account_lifetime)

@@ -72,9 +72,13 @@ class AccountReader:
         status = schema.status_property(known, self._wish.status_property)
         stages = self._stages() if status == mapping.STAGE else {}
         values = tuple(stages) if status == mapping.STAGE else known[status].options
+        extras = tuple((each.name, each.property) for each in self._wish.extras)
         columns = mapping.Columns(
             status=status,
-            extras=self._wish.extras,
+            extras=extras,
+            moments=frozenset(name for _, name in extras if known[name].type == "datetime"),
+            link=self._wish.record_link,
+            link_base=self._link_base() if self._wish.record_link else "",
             facets=self._wish.facets,
             pipeline_of=stages if len(set(stages.values())) > 1 else {},
         )
@@ -86,6 +90,20 @@ class AccountReader:
             warnings=_warnings(status, values),
         )
         return _Reading(at=self._clock.now(), account=account, columns=columns)
+
+    def portal(self) -> str:
+        """The account's own number, which every token of it answers with."""
+        return self._details()[0]
+
+    def _link_base(self) -> str:
+        """Where HubSpot shows a record, up to its id."""
+        portal, host = self._details()
+        return f"https://{host}/contacts/{portal}/record/{self._line.api.type_id}/"
+
+    def _details(self) -> tuple[str, str]:
+        body = self._line.ask(self._line.api.details())
+        host = wire.string(body.get("uiDomain")) or "app.hubspot.com"
+        return wire.string(body.get("portalId")), host
 
     def _check_activation(self) -> None:
         """Ask whether the object is activated; where that may not be asked, the rest will tell."""

@@ -172,7 +172,7 @@ class Changer:
 def _row(order: Order, now: Snapshot, columns: Columns) -> _Update:
     sent = mapping.properties(order.wanted, order.groups, columns)
     if order.mark:
-        sent |= mapping.mark_properties(order.mark)
+        sent |= mapping.mark_properties(order.mark) | columns.address(order.id)
     return _Update(order=order, now=now, sent=sent)
 
 

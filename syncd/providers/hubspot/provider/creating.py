@@ -135,7 +135,7 @@ class Creator:
         for row in rows:
             held = found.get(row.mark.ghl_id) if row.mark else None
             if held is not None and not held.gone:
-                yield self._adopted(row, held)
+                yield self._adopted(columns, row, held)
             elif again and row.mark:
                 missing.append(row)
             else:
@@ -185,7 +185,7 @@ class Creator:
             detail = f"the HubSpot appointment {holder.id} of another location carries its id"
             yield Failed(key=row.trace, error=Rejected(detail, side=Side.HUBSPOT))
         elif _shows(holder, row.order, columns):
-            yield self._adopted(row, holder)
+            yield self._adopted(columns, row, holder)
         else:
             detail = (
                 f"the HubSpot appointment {holder.id} carries its id already and shows something "
@@ -213,9 +213,10 @@ class Creator:
             updated_at=mapping.second(record.updated_at),
             refused=refused,
             unmarked=row.unmarked,
+            unlinked=bool(columns.link),
         )
 
-    def _adopted(self, row: _Creation, held: Snapshot) -> Done:
+    def _adopted(self, columns: Columns, row: _Creation, held: Snapshot) -> Done:
         """The record was there already, from this attempt or an earlier one."""
         missing = row.contact and row.contact not in held.contacts
         refused = self._attach(held.id, row.contact) if missing else ()
@@ -226,6 +227,7 @@ class Creator:
             returned=replace(held.appointment, contact=contact),
             updated_at=held.updated_at,
             refused=refused,
+            unlinked=bool(columns.link),
         )
 
     def _attach(self, record_id: str, contact: str) -> tuple[Refusal, ...]:

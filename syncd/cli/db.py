@@ -38,8 +38,7 @@ def upgrade(ctx: click.Context, config: Path | None) -> int:
     PostgreSQL database waits for this one.
     """
     from syncd.cli.session import begin
-    from syncd.store import migrate
-    from syncd.store.engine import open_engine
+    from syncd.store import migrate, open_engine
     from syncd.store.failures import place
 
     settings = begin(config_path(ctx, config))

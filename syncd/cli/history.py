@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -91,34 +92,39 @@ def as_value(entry: HistoryEntry) -> dict[str, object]:
 
 
 def print_history(paper: Paper, name: str, entries: Iterable[HistoryEntry], timezone: str) -> None:
-    """One link's entries, for people, newest first."""
-    from syncd.cli.output import cycles, words
-
-    zone = words.zone_of(timezone)
-    rows = [
-        (
-            words.when(entry.at, zone),
-            cycles.named(entry.ghl_id, entry.hubspot_id),
-            _did(paper, entry, timezone),
-            words.tame(entry.why),
-        )
-        for entry in entries
-    ]
-    if not rows:
+    """One link's entries, for people: one block for each write, newest first."""
+    writes = [list(together) for _, together in groupby(entries, key=_write)]
+    if not writes:
         paper.line(f"{name}: nothing was written")
         return
     paper.line(f"{name} (times in {timezone or 'UTC'})", "bold")
-    paper.table(("Written", "Record", "What syncd did", "Why"), rows, ("cyan",))
+    for write in writes:
+        _print_write(paper, write[::-1], timezone)
 
 
-def _did(paper: Paper, entry: HistoryEntry, timezone: str) -> str:
+def _write(entry: HistoryEntry) -> tuple[object, ...]:
+    """What the entries of one write have in common."""
+    return (entry.at, entry.cycle, entry.side, entry.ghl_id, entry.hubspot_id)
+
+
+def _print_write(paper: Paper, entries: list[HistoryEntry], timezone: str) -> None:
+    """The entries of one write, in the order in which they were written down."""
     from syncd.cli.output import cycles, words
 
-    side, done = words.SIDES[entry.side.value], words.DONE.get(entry.action, entry.action)
-    if not entry.field:
-        return f"{side}: {done}"
-    most = cycles.CUT if paper.on_screen else 0
-    zone = words.zone_of(timezone)
-    changed = words.change(entry.field, (entry.before, entry.after), zone, most)
-    told = f"{side}: {changed}"
-    return told if entry.action == "update" else f"{told} ({done})"
+    zone, first = words.zone_of(timezone), entries[0]
+    actions = {entry.action for entry in entries} - {"conflict"}
+    action = next(iter(actions)) if len(actions) == 1 else "update"
+    side, done = words.SIDES[first.side.value], words.DONE.get(action, action)
+    whys = "; ".join(dict.fromkeys(words.tame(entry.why) for entry in entries if entry.why))
+    told = f"  {words.when(first.at, zone)}  {side}: {done}"
+    paper.line(told + (f" ({whys})" if whys else ""), "cyan")
+    paper.line(f"      record: {cycles.named(first.ghl_id, first.hubspot_id)}")
+    for entry in entries:
+        if not entry.field:
+            continue
+        if action == "create":
+            paper.line(f"      {entry.field}: {words.field_value(entry.field, entry.after, zone)}")
+            continue
+        changed = words.change(entry.field, (entry.before, entry.after), zone)
+        lost = f" ({words.DONE['conflict']})" if entry.action == "conflict" else ""
+        paper.line(f"      {changed}{lost}")

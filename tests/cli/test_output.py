@@ -7,11 +7,13 @@ from datetime import UTC, datetime
 import pytest
 from rich.console import Console
 
+from syncd.cli.history import print_history
 from syncd.cli.output import cycles, plans, words
 from syncd.cli.output.paper import Paper
 from syncd.core.actions import Hold
 from syncd.core.model import REASONS, Side
 from syncd.engine.report import CycleReport, FailedWrite, Outcome, PlannedWrite
+from syncd.ports.store import HistoryEntry
 
 NINE = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 
@@ -218,3 +220,46 @@ def test_a_plan_is_never_cut() -> None:
 )
 def test_lengths_are_told_as_people_say_them(length: float, told: str) -> None:
     assert words.seconds(length) == told
+
+
+def entry(**more: object) -> HistoryEntry:
+    """One value of a write at nine, changed by `more`."""
+    values: dict[str, object] = {
+        "at": NINE,
+        "cycle": "c1",
+        "side": Side.HUBSPOT,
+        "ghl_id": "g1",
+        "hubspot_id": "501",
+        "action": "update",
+        "field": "title",
+        "before": "Check-up",
+        "after": "Control",
+        "why": "changed in HighLevel",
+    }
+    return HistoryEntry(**(values | more))  # type: ignore[arg-type]
+
+
+def test_the_values_of_one_write_are_told_together_newest_write_first() -> None:
+    stream = io.StringIO()
+    made = {"action": "create", "before": None, "at": NINE.replace(hour=7), "why": "new"}
+    print_history(
+        Paper(stream),
+        "clinic",
+        [
+            entry(field="address", before=None, after="12 Quay Street"),
+            entry(action="conflict", why="changed on both sides"),
+            entry(**made, field="status", after="SCHEDULED"),
+            entry(**made, field="", after=None),
+        ],
+        "Europe/Zurich",
+    )
+    assert stream.getvalue().splitlines() == [
+        "clinic (times in Europe/Zurich)",
+        "  Mon 2026-03-02 09:00  HubSpot: updated (changed on both sides; changed in HighLevel)",
+        "      record: HighLevel g1, HubSpot 501",
+        "      title: Check-up → Control (overwritten)",
+        "      address: (empty) → 12 Quay Street",
+        "  Mon 2026-03-02 08:00  HubSpot: created (new)",
+        "      record: HighLevel g1, HubSpot 501",
+        "      status: SCHEDULED",
+    ]

@@ -160,7 +160,7 @@ def test_history_tells_what_was_written_and_finds_an_id_of_either_side(
     assert "title: Check-up → Control" in told.out
     assert "changed in HighLevel" in told.out
     assert other not in told.out
-    assert len(syncd("history", "--limit", "1").out.splitlines()) == 3
+    assert syncd("history", "--limit", "1").out.count("record: ") == 1
 
 
 def test_the_value_that_lost_a_conflict_is_in_the_history(syncd: Syncd, ready: Clinic) -> None:

@@ -124,7 +124,7 @@ def upgrade() -> None:
     index("ix_history_hubspot_id", "history", "hubspot_id", "id")
     index("ix_history_cycle", "history", "cycle", "id")
     index("ix_history_pair", "history", "pair_key", "at")
-    index("ix_history_at", "history", "at")
+    index("ix_history_at", "history", "at", "id")
     removing = sa.text("action = 'remove'")
     op.create_index(
         "ix_history_removed_at",

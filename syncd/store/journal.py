@@ -44,7 +44,8 @@ def history(
     connection: Connection, link_id: int, record_id: str, cycle: str, limit: int
 ) -> list[HistoryEntry]:
     """Newest first; of one record (id of either side), one cycle, or all."""
-    found = select(table).where(table.c.link_id == link_id).order_by(table.c.id.desc())
+    newest_first = (table.c.at.desc(), table.c.id.desc())
+    found = select(table).where(table.c.link_id == link_id).order_by(*newest_first)
     if record_id:
         found = found.where(or_(table.c.ghl_id == record_id, table.c.hubspot_id == record_id))
     if cycle:

@@ -203,7 +203,7 @@ history = Table(
     Index("ix_history_hubspot_id", "link_id", "hubspot_id", "id"),
     Index("ix_history_cycle", "link_id", "cycle", "id"),
     Index("ix_history_pair", "link_id", "pair_key", "at"),
-    Index("ix_history_at", "link_id", "at"),
+    Index("ix_history_at", "link_id", "at", "id"),
     # `removals_since` is asked in every cycle, and removals are few among writes.
     Index(
         "ix_history_removed_at",

@@ -100,7 +100,7 @@ class _Stage:
             self.queues[write.side].append(self._current(write))
         for remark in self.plan.remarks:
             if (remark.pair.key or id(remark.pair)) not in marking:
-                self.remarks.append(remark)
+                self.remarks.append(replace(remark, pair=self._agreed(remark.pair)))
         total = sum(len(queue) for queue in self.queues.values())
         while self._ready():
             side = self._next_side()
@@ -154,9 +154,12 @@ class _Stage:
 
     def _current(self, write: Recoverable) -> Recoverable:
         """The write with the key that its pair got when it was adopted."""
-        if isinstance(write, Create) or write.pair.key:
+        if isinstance(write, Create):
             return write
-        return replace(write, pair=self.adopted[write.pair.ghl_id, write.pair.hubspot_id])
+        return replace(write, pair=self._agreed(write.pair))
+
+    def _agreed(self, pair: Pair) -> Pair:
+        return pair if pair.key else self.adopted[pair.ghl_id, pair.hubspot_id]
 
     # --- one chunk
 

@@ -1,0 +1,45 @@
+"""Counter-examples that the simulation found, each shrunk to what it needs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from syncd.engine.report import Outcome
+
+if TYPE_CHECKING:
+    from towns import Town
+
+
+@pytest.fixture
+def ann(town: Town) -> tuple[str, str]:
+    """A person whom both sides know, as (HighLevel contact, HubSpot contact)."""
+    return (
+        town.ghl.add_contact("Ann Lee", "ann@example.com", "+15550101"),
+        town.hubspot.add_contact("Ann Lee", "ann@example.com", "+15550101"),
+    )
+
+
+def book(town: Town, contact: str, hours: float = 48, **more: Any) -> str:
+    return str(town.ghl.book(town.calendars["Team"], contact, town.at(hours), **more))
+
+
+def create(town: Town, contact: str, hours: float = 48, **more: Any) -> str:
+    given = {
+        "hs_appointment_name": "Check-up",
+        "hs_appointment_start": town.at(hours),
+        "hs_appointment_end": town.at(hours + 0.5),
+        "hs_appointment_status": "SCHEDULED",
+    }
+    return str(town.hubspot.create(given | more, contacts=[contact]))
+
+
+def test_an_adoption_that_only_lacks_its_mark_is_marked(town: Town, ann: tuple[str, str]) -> None:
+    user = next(iter(town.ghl.users))
+    owner = next(iter(town.hubspot.owners))
+    event = book(town, ann[0], title="Check-up", assignee=user)
+    record = create(town, ann[1], hubspot_owner_id=owner)
+    report = town.sync()
+    assert (report.outcome, report.adopted, report.written) == (Outcome.OK, 1, [])
+    assert town.hubspot.get(record).properties["ghl_appointment_id"] == event

@@ -7,10 +7,11 @@ budget, and through the store so do all processes.
 from __future__ import annotations
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 from syncd import config
+from syncd.bootstrap import maps
 from syncd.config import LinkSettings, RateLimit
 from syncd.core.model import Side
 from syncd.observability.redaction import register_secret
@@ -61,13 +62,17 @@ class Accounts:
             location_id=settings.location_id,
             calendars=settings.calendars,
             default_calendar=settings.default_calendar,
+            extra_fields=maps.fields(link),
+            templates=maps.templates(link),
             clock=self._clock,
             concurrency=CONCURRENCY,
         )
         return provider, client
 
-    def hubspot(self, link: LinkSettings) -> tuple[HubSpotProvider, Client]:
-        """The link's HubSpot account.
+    def hubspot(
+        self, link: LinkSettings, country: Callable[[], str] = str
+    ) -> tuple[HubSpotProvider, Client]:
+        """The link's HubSpot account; `country` is where numbers without a country code are from.
 
         Raises:
             ConfigError: the token is missing.
@@ -98,7 +103,10 @@ class Accounts:
             status_property=settings.status_property,
             facet_properties=tuple(sorted(facets)),
             search_lag=settings.search_lag,
+            extras=maps.properties(link),
+            record_link=maps.record_link(link),
             needs=_needed(link),
+            default_country=country,
             clock=self._clock,
         )
         return provider, client

@@ -206,7 +206,7 @@ class App:
         with ExitStack() as opened:
             ghl, ghl_client = self._accounts.ghl(settings)
             opened.callback(ghl.close)
-            hubspot, hubspot_client = self._accounts.hubspot(settings)
+            hubspot, hubspot_client = self._accounts.hubspot(settings, lambda: ghl.country)
             opened.callback(hubspot.close)
             stack = opened.pop_all()  # `KeptLink.close` gives it all back
         link = Link(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from syncd.bootstrap import maps
 from syncd.config import LinkSettings
 from syncd.core.model import Group, GroupKey, Side, Window
 from syncd.core.policy import Direction, Limit, Notify, OnRemoval, Policy, Route, Winner
@@ -25,8 +26,10 @@ def rules_of(link: LinkSettings) -> Rules:
         window=Window(since=epoch, until=epoch),
         now=epoch,
         direction=Direction(sync.direction),
-        fields=_directions(link),
-        conflict=_winners(link),
+        fields=_directions(link) | maps.directions(link),
+        conflict=_winners(link) | maps.winners(link),
+        extras=tuple(maps.fields(link)),
+        status_echoes=maps.status_echoes(link),
         first_meeting=Winner(sync.first_meeting),
         ghl_deleted=OnRemoval(sync.ghl_deleted),
         hubspot_archived=OnRemoval(sync.hubspot_archived),

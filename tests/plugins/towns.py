@@ -143,6 +143,8 @@ class Town:
     calendars: dict[str, str] = field(default_factory=dict)
     transport: httpx.BaseTransport | None = None
     provider_options: dict[str, Any] = field(default_factory=dict)
+    """Of HubSpot's provider."""
+    ghl_options: dict[str, Any] = field(default_factory=dict)
 
     # --- people
 
@@ -183,6 +185,7 @@ class Town:
             calendars=tuple(sorted(self.rules.calendars)),
             default_calendar=self.rules.template.default_calendar,
             concurrency=1,
+            **self.ghl_options,
         )
         facets = {
             *self.rules.template.filter,
@@ -198,6 +201,7 @@ class Town:
             location_id=self.ghl.id,
             clock=self.clock,
             search_lag=settings.search_lag,
+            default_country=lambda: ghl.country,
             facet_properties=tuple(sorted(facets)),
             **self.provider_options,
         )

@@ -67,6 +67,11 @@ class GhlProvider:
         """How far HighLevel's clock was ahead of ours at the last answer, if it said."""
         return self._line.client.skew_seconds
 
+    @property
+    def country(self) -> str:
+        """ISO 3166 code of the location, once `prepare` has read it: where its phones are."""
+        return self._place().country
+
     def prepare(self) -> Account:
         """Read the account; a new cycle begins."""
         self._people.forget()

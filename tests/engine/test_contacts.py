@@ -1,0 +1,145 @@
+"""Who is the same person on both sides: contract section 4.3, in a whole town."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from syncd.core.model import Side
+
+if TYPE_CHECKING:
+    from towns import Town
+
+
+def book(town: Town, contact: str, hours: float = 48, **more: Any) -> str:
+    return str(town.ghl.book(town.calendars["Event"], contact, town.at(hours), **more))
+
+
+def record(town: Town, *contacts: str, hours: float = 96) -> str:
+    start = town.at(hours).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return str(town.hubspot.create({"hs_appointment_start": start}, contacts=list(contacts)))
+
+
+def reasons(report: Any) -> list[str]:
+    return [hold.reason for hold in report.held]
+
+
+def linked(town: Town, record_id: str) -> list[str]:
+    return sorted(town.hubspot.get(record_id).links.get("0-1", {}))
+
+
+def test_a_national_number_is_read_with_the_locations_country(town: Town) -> None:
+    contact = town.ghl.add_contact("Ann Lee", None, "+41 44 668 18 00")
+    across = town.hubspot.add_contact("Ann Lee", None, "044 668 18 00")
+    book(town, contact)
+    assert town.sync().hubspot.created == 1
+    (made,) = town.hubspot.records()
+    assert linked(town, made.id) == [across]
+
+
+def test_a_secondary_address_is_enough(town: Town) -> None:
+    contact = town.ghl.add_contact("Ann Lee", "ann.old@example.com")
+    across = town.hubspot.add_contact(
+        "Ann Lee", "ann@example.com", hs_additional_emails="ann.old@example.com"
+    )
+    book(town, contact)
+    town.sync()
+    assert linked(town, town.hubspot.records()[0].id) == [across]
+    assert len(town.hubspot.contact_records()) == 1
+
+
+def test_a_family_phone_is_no_match(town: Town) -> None:
+    contact = town.ghl.add_contact("Ann Lee", None, "+15550101")
+    town.hubspot.add_contact("Bob Lee", None, "+15550101")
+    book(town, contact)
+    report = town.sync()
+    assert reasons(report) == ["ambiguous_contact"]
+    assert town.hubspot.records() == []
+
+
+def test_a_contact_without_any_address_is_held(town: Town) -> None:
+    book(town, town.ghl.add_contact("Ann Lee"))
+    assert reasons(town.sync()) == ["no_contact"]
+
+
+def test_none_is_made_where_none_may_be(town: Town) -> None:
+    town.obey(create_contacts_on=frozenset({Side.GHL}))
+    book(town, town.ghl.add_contact("Ann Lee", "ann@example.com"))
+    assert reasons(town.sync()) == ["no_contact"]
+    town.hubspot.add_contact("Ann Lee", "ann@example.com")
+    assert town.sync().hubspot.created == 1
+
+
+def test_of_several_contacts_the_one_that_matches_counts(town: Town) -> None:
+    ann = town.ghl.add_contact("Ann Lee", "ann@example.com")
+    across = town.hubspot.add_contact("Ann Lee", "ann@example.com")
+    other = town.hubspot.add_contact("Bob Moe", "bob@example.com")
+    record(town, across, other)
+    assert town.sync().ghl.created == 1
+    (event,) = town.ghl.events()
+    assert event.contact == ann
+
+
+def test_of_several_that_match_none_counts(town: Town) -> None:
+    ids = []
+    for name in ("ann", "bob"):
+        town.ghl.add_contact(name, f"{name}@example.com")
+        ids.append(town.hubspot.add_contact(name, f"{name}@example.com"))
+    record(town, *ids)
+    assert reasons(town.sync()) == ["ambiguous_contact"]
+
+
+def test_a_contact_added_beside_it_changes_nothing(town: Town) -> None:
+    book(town, town.ghl.add_contact("Ann Lee", "ann@example.com"))
+    town.sync()
+    (made,) = town.hubspot.records()
+    town.hubspot.associate(made.id, town.hubspot.add_contact("Bob Moe", "bob@example.com"))
+    report = town.sync()
+    assert (report.held, report.written) == ([], [])
+
+
+def test_a_merged_contact_changes_nothing(town: Town) -> None:
+    book(town, town.ghl.add_contact("Ann Lee", "ann@example.com"))
+    town.sync()
+    (contact,) = town.hubspot.contact_records()
+    town.hubspot.merge_contacts(town.hubspot.add_contact("A. Lee", "a@example.com"), contact.id)
+    report = town.sync()
+    assert (report.held, report.written) == ([], [])
+    assert town.sync().written == []
+
+
+def test_another_contact_in_hubspot_is_held(town: Town) -> None:
+    book(town, town.ghl.add_contact("Ann Lee", "ann@example.com"))
+    town.sync()
+    (made,) = town.hubspot.records()
+    town.hubspot.dissociate(made.id, linked(town, made.id)[0])
+    town.hubspot.associate(made.id, town.hubspot.add_contact("Bob Moe", "bob@example.com"))
+    assert reasons(town.sync()) == ["contact_changed"]
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_another_contact_in_highlevel_replaces_hubspots(town: Town, known: bool) -> None:
+    ann = town.ghl.add_contact("Ann Lee", "ann@example.com")
+    event = book(town, ann)
+    town.sync()
+    (made,) = town.hubspot.records()
+    before = linked(town, made.id)
+    if known:
+        town.hubspot.add_contact("Bob Moe", "bob@example.com")
+    town.ghl.edit(event, contact=town.ghl.add_contact("Bob Moe", "bob@example.com"))
+    report = town.sync()
+    assert report.hubspot.updated == 1, report
+    after = linked(town, made.id)
+    assert len(after) == 1
+    assert after != before
+    assert town.hubspot.get_contact(after[0]).properties["email"] == "bob@example.com"
+    assert town.sync().written == []
+
+
+def test_an_existing_contact_is_never_altered(town: Town) -> None:
+    across = town.hubspot.add_contact("Anna Leigh", "ann@example.com", "+15550199")
+    before = dict(town.hubspot.get_contact(across).properties)
+    book(town, town.ghl.add_contact("Ann Lee", "ann@example.com", "+15550101"))
+    town.sync()
+    assert dict(town.hubspot.get_contact(across).properties) == before

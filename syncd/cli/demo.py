@@ -163,7 +163,8 @@ class Demo:
         for hold in report.held:
             if edit.is_about(hold.ghl_id, hold.hubspot_id):
                 yield f"waits for a person ({hold.reason}): {words.tame(hold.detail)}"
-                yield f"to let it go: {words.NEXT[hold.reason]}"
+                next_step = words.lets_go(hold.reason, hold.ghl_id, hold.hubspot_id)
+                yield f"to let it go: {next_step}"
 
     # --- the parts of a step
 

@@ -88,7 +88,7 @@ def print_held(paper: Paper, name: str, holds: list[Hold], timezone: str) -> Non
             cycles.named(hold.ghl_id, hold.hubspot_id),
             words.when(hold.since, zone),
             _because(hold),
-            words.NEXT.get(hold.reason, ""),
+            words.lets_go(hold.reason, hold.ghl_id, hold.hubspot_id),
         )
         for hold in holds
     ]

@@ -13,6 +13,7 @@ from syncd.cli.output.paper import Paper
 from syncd.core.actions import Hold
 from syncd.core.model import REASONS, Side
 from syncd.engine.report import CycleReport, FailedWrite, Outcome, PlannedWrite
+from syncd.observability.remedies import REMEDIES
 from syncd.ports.store import HistoryEntry
 
 NINE = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
@@ -146,11 +147,15 @@ def test_every_reason_to_wait_says_what_lets_it_go(reason: str) -> None:
     told = piped(report(held=[hold]))
     assert f"{reason}: the particulars" in told
     assert "HubSpot 501" in told
-    assert told.splitlines()[3].endswith(words.NEXT[reason])
+    assert REMEDIES[reason].instead in told.splitlines()[3]
 
 
-def test_no_reason_has_words_that_the_contract_does_not_know() -> None:
-    assert set(words.NEXT) == set(REASONS)
+def test_only_commands_that_this_syncd_has_are_offered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("syncd.cli.PLACES", {"retry": "somewhere"})
+    told = words.lets_go("rejected", "g1", "501")
+    assert told == "change what the refusal names, or `syncd retry 501`"
+    monkeypatch.setattr("syncd.cli.PLACES", {})
+    assert words.lets_go("rejected", "g1", "501") == "change what the refusal names"
 
 
 def test_failures_warnings_and_what_was_not_read_are_told() -> None:

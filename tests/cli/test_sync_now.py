@@ -131,7 +131,7 @@ def test_a_verb_that_only_reads_needs_no_credentials(
     assert hold["since"]
     told = syncd("held").out
     assert record in told
-    assert "give the appointment a contact" in told
+    assert "give it a contact" in told
 
 
 def test_what_is_held_is_no_failure_unless_it_is_asked_for(syncd: Syncd, ready: Clinic) -> None:

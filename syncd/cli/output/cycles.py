@@ -119,7 +119,7 @@ def print_holds(paper: Paper, holds: list[Hold], timezone: str) -> None:
             words.when(hold.starts_at, zone),
             named(hold.ghl_id, hold.hubspot_id),
             held_because(hold.reason, hold.group, hold.detail),
-            words.NEXT.get(hold.reason, ""),
+            words.lets_go(hold.reason, hold.ghl_id, hold.hubspot_id),
         )
         for hold in holds
     ]

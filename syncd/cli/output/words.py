@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from syncd.core.model import Side
 from syncd.engine.report import PlannedWrite
+from syncd.observability.remedies import REMEDIES
 
 SIDES: Mapping[str, str] = {"ghl": "HighLevel", "hubspot": "HubSpot"}
 
@@ -29,27 +30,6 @@ DONE: Mapping[str, str] = {
 }
 """What was done, by the action's name in reports, in the history and in `action`."""
 
-NEXT: Mapping[str, str] = {
-    "no_contact": "give the appointment a contact with an e-mail address or a phone number, "
-    "or let create_contacts make the missing one",
-    "ambiguous_match": "several records fit: delete or change those that are not meant",
-    "possible_duplicate": "delete the record that is one too many, or change its time",
-    "ambiguous_contact": "leave one contact on the HubSpot record, or merge the doubles",
-    "no_default_calendar": "name a calendar: ghl.default_calendar or ghl.routes",
-    "slot_taken": "free the slot, move the appointment, or set double_booking to allow",
-    "unknown_status": "choose a status that the tables know, or add this one to them",
-    "conflict": "make both sides show the same value, or change the conflict rule",
-    "missing_time": "give the record a start, and an end that is not before it",
-    "rejected": "change what the refusal names; the record is then tried again at once",
-    "removal_guard": "look at the removals with `syncd plan`, then let them pass once with "
-    "`syncd --sync-now --allow-removals`",
-    "contact_changed": "associate the former contact again; HighLevel cannot change it",
-    "outside_team": "add the user to the calendar's team, or choose another owner",
-    "unreadable": "make the record readable again, or remove it on both sides",
-    "oscillation": "find what changes the value back in that system, and stop it",
-}
-"""What lets a held record go, by reason: each is looked at again by itself in every full cycle."""
-
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))} | {
     ord("\n"): " / ",
     ord("\t"): " ",
@@ -59,6 +39,21 @@ _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))} 
 def tame(text: str) -> str:
     """A vendor's text on one line, with nothing in it that could steer a terminal."""
     return text.replace("\r\n", "\n").translate(_CONTROLS)
+
+
+def lets_go(reason: str, ghl_id: str, hubspot_id: str) -> str:
+    """What lets a held record go: what to change, or the commands that this syncd has.
+
+    Each is looked at again by itself in every full cycle.
+    """
+    from syncd.cli import PLACES
+
+    remedy = REMEDIES.get(reason)
+    if remedy is None:
+        return ""
+    ready = [each.format(id=hubspot_id or ghl_id) for each in remedy.commands]
+    known = [f"`{each}`" for each in ready if each.split()[1] in PLACES]
+    return ", or ".join([remedy.instead, *known])
 
 
 def short(text: str, most: int) -> str:

@@ -82,7 +82,7 @@ def poll(link: Link, policy: Policy, decided: Decided, *, full: bool) -> Polled:
     if not scans[Side.HUBSPOT].complete:
         _read_hits(link, gathered)
     rotated = _look_again(link, gathered, held, decided, full=full)
-    vanished = _vanished(link, gathered, scans, policy)
+    vanished = _vanished(link, gathered, scans, policy, full=full)
     pairs = _pairs(link, gathered, vanished)
     _read_across(link, gathered, pairs)
     strangers = _strangers(link, gathered, scans[Side.GHL], full=full)
@@ -171,12 +171,13 @@ def _rotate(link: Link, wanted: dict[Side, set[str]], *, full: bool) -> int:
 
 
 def _vanished(
-    link: Link, gathered: _Gathering, scans: Mapping[Side, Scan], policy: Policy
+    link: Link, gathered: _Gathering, scans: Mapping[Side, Scan], policy: Policy, *, full: bool
 ) -> dict[int, Pair]:
     """Pairs of which a record should have been listed and was not, by key.
 
     Moved instances of a series are found again first; everything else is
-    asked for by id.
+    asked for by id. A full cycle asks for those too that no list could have
+    shown, on calendars that were deleted, deactivated or are not synced.
     """
     found: dict[int, Pair] = {}
     for side, scan in scans.items():
@@ -187,7 +188,7 @@ def _vanished(
         pairs = [
             pair
             for pair in link.store.pairs_by_key(lost)
-            if side is Side.HUBSPOT or _listed(pair, scan)
+            if side is Side.HUBSPOT or _listed(pair, scan) or (full and scan.complete)
         ]
         if side is Side.GHL:
             pairs = _rejoin(gathered, pairs, found)
@@ -202,8 +203,10 @@ def _vanished(
 def _listed(pair: Pair, scan: Scan) -> bool:
     """Whether the pair's booking stood, as far as we know, on a calendar that came back whole.
 
-    One on another calendar cannot have been listed; its turn comes in the
-    rotation.
+    One on another calendar cannot have been listed. It is left to the next
+    full cycle, and where a list failed, to the next that reads them all: a
+    calendar that cannot be read just now must not cost a request for each
+    of its appointments.
     """
     return not pair.calendar or pair.calendar in scan.calendars
 

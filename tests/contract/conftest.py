@@ -1,11 +1,11 @@
-"""Both providers on one world, their traffic recorded, and the world on a real socket."""
+"""Both providers on one world, the world on a real socket, and towns with people in them."""
 
 from __future__ import annotations
 
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 from descriptions import Descriptions, Exchange
-from towns import TO_HUBSPOT, InProcess, NoBudget, TownClock
+from towns import TO_HUBSPOT, InProcess, NoBudget, Shelf, Town, TownClock, build
 
 from syncd.core.model import Side, Window
 from syncd.providers.ghl.auth import PrivateToken
@@ -184,3 +184,39 @@ def descriptions_of() -> Callable[[int], Descriptions]:
         return known[version]
 
     return find
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """Somebody whom both sides know."""
+
+    ghl: str
+    hubspot: str
+
+
+def meet(town: Town, name: str = "Ann Lee", number: int = 1) -> Person:
+    """Adds a person to both sides."""
+    email = f"{name.split(maxsplit=1)[0].lower()}@example.com"
+    phone = f"+1555010{number:04}"
+    return Person(
+        ghl=town.ghl.add_contact(name, email, phone),
+        hubspot=town.hubspot.add_contact(name, email, phone),
+    )
+
+
+@pytest.fixture
+def make_town(sqlite_store_url: str, town_clock: TownClock) -> Iterator[Callable[..., Town]]:
+    """Builds a town whose sandbox has other settings."""
+    with closing(Shelf(sqlite_store_url, town_clock)) as shelf:
+        yield lambda **settings: build(shelf, town_clock, SandboxSettings(**settings))
+
+
+@pytest.fixture
+def ann(town: Town) -> Person:
+    return meet(town)
+
+
+@pytest.fixture(scope="session")
+def met() -> Callable[..., Person]:
+    """Adds a person to both sides of a town: `met(town, "Ben Torres", 2)`."""
+    return meet

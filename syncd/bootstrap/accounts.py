@@ -164,7 +164,5 @@ def _limit(rate: RateLimit) -> Limit:
 
 
 def _needed(link: LinkSettings) -> frozenset[str]:
-    """The fields whose properties have to be there."""
-    return frozenset(
-        name for name in ("description", "address", "status") if getattr(link.fields, name) != "off"
-    )
+    """The fields that are on: what they need of the account has to be there."""
+    return frozenset(name for name, way in link.fields if way != "off")

@@ -1,0 +1,62 @@
+"""What a configuration file says reaches the parts that it is about."""
+
+from collections.abc import Callable
+
+from clinics import Clinic
+
+from syncd.bootstrap import App
+from syncd.engine.cycle import CycleRequest
+from syncd.engine.report import CycleReport, Outcome
+
+
+def synced(app: App) -> CycleReport:
+    (name,) = app.link_names()
+    app.setup(name)
+    report = app.cycle(name, CycleRequest())
+    assert report.outcome is Outcome.OK, report.detail
+    return report
+
+
+def test_owners_are_matched(clinic: Clinic, opened: Callable[..., App]) -> None:
+    clinic.book()
+    synced(opened())
+    (record,) = clinic.hubspot.records()
+    owner = clinic.hubspot.owners[record.properties["hubspot_owner_id"]]
+    (event,) = clinic.ghl.events()
+    assert owner.email == clinic.ghl.users[str(event.assignee)].email
+
+
+def test_an_account_without_the_owners_scope_is_asked_for_none_where_the_field_is_off(
+    clinic: Clinic, opened: Callable[..., App]
+) -> None:
+    clinic.book()
+    synced(opened('[links.clinic.fields]\nowner = "off"\n'))
+    assert not [row for row in clinic.world.requests_of("hubspot") if "/owners" in row.path]
+
+
+def test_further_fields_arrive(clinic: Clinic, opened: Callable[..., App]) -> None:
+    for name in ("desk", "page", "word"):
+        clinic.hubspot.add_property(name)
+    app = opened(
+        '[links.clinic.map.calendar]\nghl = "calendarName"\nhubspot = "desk"\n'
+        '[links.clinic.map.link]\nghl = "hubspotLink"\nhubspot = "page"\n'
+        '[links.clinic.map.ghl_status]\nghl = "appointmentStatus"\nhubspot = "word"\n'
+    )
+    clinic.book()
+    synced(app)
+    (record,) = clinic.hubspot.records()
+    assert record.properties["desk"] == clinic.ghl.calendars[clinic.calendar].name
+    assert record.properties["page"].endswith(f"/record/0-421/{record.id}")
+    assert record.properties["word"] == "confirmed"
+
+
+def test_a_property_that_is_not_there_is_said_before_anything_is_written(
+    clinic: Clinic, opened: Callable[..., App]
+) -> None:
+    app = opened('[links.clinic.map.calendar]\nghl = "calendarName"\nhubspot = "desk"\n')
+    clinic.book()
+    app.setup("clinic")
+    report = app.cycle("clinic", CycleRequest())
+    assert report.outcome is Outcome.NOT_PREPARED
+    assert "HubSpot property desk (map.calendar): does not exist" in report.detail
+    assert clinic.hubspot.records() == []

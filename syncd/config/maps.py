@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 
 from syncd.config import toml
 from syncd.config.settings import FieldMap, LinkSettings
+from syncd.core.extras import HUBSPOT_LINK
 
 _PROPERTIES = {
     "hs_appointment_name": "title",
@@ -43,9 +44,13 @@ def _of_link(link: LinkSettings) -> Iterator[str]:
         if not each.on:
             continue
         yield from _property(link, f"{here}.{name}", each)
+        if each.ghl == HUBSPOT_LINK and HUBSPOT_LINK in field_of:
+            yield _twice(f"{here}.{name}.ghl", each.ghl, field_of[each.ghl])
         if each.hubspot in property_of:
             yield _twice(f"{here}.{name}.hubspot", each.hubspot, property_of[each.hubspot])
         property_of.setdefault(each.hubspot, f"map.{name}")
+        if each.ghl == HUBSPOT_LINK:
+            field_of.setdefault(each.ghl, f"map.{name}")
         if each.into_ghl:
             yield from _field(link, f"{here}.{name}", each)
             if each.ghl in field_of:

@@ -122,6 +122,12 @@ def test_two_maps_into_one_highlevel_field_are_refused(
     assert problem.startswith('links.clinic.map.two.ghl = "description": map.one')
 
 
+def test_the_record_s_own_page_has_one_place(refused: Callable[..., tuple[str, ...]]) -> None:
+    one, two = mapped("one", "hubspotLink", "p"), mapped("two", "hubspotLink", "q")
+    (problem,) = refused(LINK + one + two)
+    assert problem.startswith('links.clinic.map.two.ghl = "hubspotLink": map.one')
+
+
 def test_a_map_is_not_called_like_a_field_that_every_link_has(
     refused: Callable[..., tuple[str, ...]],
 ) -> None:

@@ -43,11 +43,12 @@ def read(
 def written(
     wanted: Appointment, fields: Mapping[str, str], groups: Collection[str]
 ) -> dict[str, object]:
-    """These groups' fields, as keys of a write's body."""
+    """These groups' fields, as keys of a write's body; one that is wanted empty is cleared."""
+    held = dict(wanted.extras)
     return {
-        fields[name]: held
-        for name, held in wanted.extras
-        if f"{EXTRA_PREFIX}{name}" in groups and name in fields
+        field: held.get(name, "")
+        for name, field in fields.items()
+        if f"{EXTRA_PREFIX}{name}" in groups
     }
 
 

@@ -17,7 +17,7 @@ _MARK = "\ue000"
 """Opens an escape: this private character and four hexadecimal digits."""
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff\ue000]")
-_write_json = json.JSONEncoder(separators=(",", ":")).encode
+_write_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 _ESCAPED = re.compile(_MARK + "([0-9a-f]{4})")
 
@@ -81,7 +81,7 @@ class Instant(TypeDecorator[datetime]):
 
 
 class Json(TypeDecorator[Any]):
-    """A JSON value, kept as ASCII text on both databases.
+    """A JSON value, kept as text on both databases.
 
     JSONB would refuse U+0000 and lone surrogates and forget the order of keys;
     nothing here searches inside a value.
@@ -91,11 +91,11 @@ class Json(TypeDecorator[Any]):
     cache_ok = True
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
-        """Write it, ASCII only."""
+        """Write it."""
         del dialect
-        return None if value is None else _write_json(value)
+        return None if value is None else storable(_write_json(value))
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
         """Read it."""
         del dialect
-        return None if value is None else json.loads(value)
+        return None if value is None else json.loads(readable(value))

@@ -149,6 +149,16 @@ def create_contact(body: Mapping[str, object]) -> Call:
     return _call("POST", "/contacts/", CONTACTS_WRITE, json=body, repeatable=False)
 
 
+def update_contact(contact: str, body: Mapping[str, object]) -> Call:
+    """PUT some fields of a contact: the doctor's, on contacts that it made itself or nobody has."""
+    return _call("PUT", f"/contacts/{_segment(contact)}", CONTACTS_WRITE, json=body)
+
+
+def delete_contact(contact: str) -> Call:
+    """DELETE a contact: the probe's, on the contact that it made itself."""
+    return _call("DELETE", f"/contacts/{_segment(contact)}", CONTACTS_WRITE)
+
+
 def contact_events(contact: str) -> Call:
     """GET a contact's appointments: local times without an offset."""
     return _call("GET", f"/contacts/{_segment(contact)}/appointments", CONTACTS_READ)

@@ -11,7 +11,7 @@ from syncd.core.model import Account, Contact, Missing, Scan, Side, Snapshot
 from syncd.errors import ProviderError
 from syncd.ports.clock import Clock
 from syncd.ports.provider import Edit, Order, Receipt, ScanRequest
-from syncd.providers.ghl import events
+from syncd.providers.ghl import events, scopes
 from syncd.providers.ghl.account import AccountReader
 from syncd.providers.ghl.line import Line
 from syncd.providers.ghl.mapping import Place
@@ -19,6 +19,7 @@ from syncd.providers.ghl.orders import carry_out
 from syncd.providers.ghl.people import ContactBook
 from syncd.providers.ghl.slots import SlotBook
 from syncd.providers.http import Client
+from syncd.providers.trial import Trial
 
 
 class GhlProvider:
@@ -116,6 +117,10 @@ class GhlProvider:
     def bookings_of(self, contact: str) -> tuple[Snapshot, ...]:
         """The appointments of a contact."""
         return events.bookings_of(self._line, self._place(), contact)
+
+    def trials(self, needed: Collection[str]) -> Iterator[Trial]:
+        """For the doctor: which of these scopes the token has, told by harmless requests."""
+        return scopes.trials(self._line, needed)
 
     def close(self) -> None:
         """End the threads and the connections."""

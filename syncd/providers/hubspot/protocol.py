@@ -58,6 +58,10 @@ class Api:
             query["after"] = after
         return Request(method="GET", path=self.objects(), query=query)
 
+    def first_of(self, object_type: str = "") -> Request:
+        """One record, whichever: to see whether there is an answer at all."""
+        return Request(method="GET", path=self.objects(object_type), query={"limit": "1"})
+
     def get(self, record_id: str, properties: Sequence[str], object_type: str = "") -> Request:
         """One record; the id of a merged one is answered with the survivor."""
         return Request(
@@ -108,9 +112,9 @@ class Api:
         """Make records, each with its own trace id; not repeatable."""
         return self._batch("create", inputs, repeatable=False, object_type=object_type)
 
-    def batch_update(self, inputs: Sequence[Json]) -> Request:
+    def batch_update(self, inputs: Sequence[Json], object_type: str = "") -> Request:
         """Change properties of records; the same again does no harm."""
-        return self._batch("update", inputs, repeatable=True)
+        return self._batch("update", inputs, repeatable=True, object_type=object_type)
 
     def batch_archive(self, ids: Iterable[str]) -> Request:
         """Move records to the recycling bin; answers 204 for unknown ids too (observed)."""

@@ -11,19 +11,21 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
 
-from syncd.core.model import Account, Contact, GroupKey, Missing, Scan, Side, Snapshot
+from syncd.core.model import Account, Contact, GroupKey, Missing, Person, Scan, Side, Snapshot
 from syncd.errors import ProviderError, Rejected
 from syncd.ports.clock import Clock
 from syncd.ports.provider import Edit, Failed, Order, Provider, Receipt, ScanRequest
 from syncd.providers.http import Client
 from syncd.providers.hubspot import schema
 from syncd.providers.hubspot.protocol import APPOINTMENT_TYPE, Api
-from syncd.providers.hubspot.provider.account import AccountReader
+from syncd.providers.hubspot.provider import scopes
+from syncd.providers.hubspot.provider.account import AccountReader, Survey
 from syncd.providers.hubspot.provider.directory import Directory
 from syncd.providers.hubspot.provider.line import Line
 from syncd.providers.hubspot.provider.reading import Reader
 from syncd.providers.hubspot.provider.writing import Writer
 from syncd.providers.hubspot.schema import Extra, Finding
+from syncd.providers.trial import Trial
 
 ACCOUNT_LIFETIME = timedelta(minutes=15)
 """How long properties and owners are taken to stay as they are; an idle poll reads neither."""
@@ -117,6 +119,28 @@ class HubSpotProvider(Provider):
             Transient: HubSpot cannot be reached.
         """
         return self._account.findings()
+
+    def survey(self) -> Survey:
+        """For the doctor: everything at once, whatever of it would stop a sync.
+
+        Raises:
+            NotPrepared: the object is not activated.
+            AuthFailed: credentials refused, or a scope is missing.
+            Transient: HubSpot cannot be reached.
+        """
+        return self._account.survey()
+
+    def owners(self) -> tuple[Person, ...]:
+        """For the doctor: every owner, deactivated ones included; raises as `survey`."""
+        return self._account.owners()
+
+    def portal(self) -> str:
+        """For the doctor: the account's own number; raises as `survey`."""
+        return self._account.portal()
+
+    def trials(self, needed: Collection[str]) -> Iterator[Trial]:
+        """For the doctor: which of these scopes the token has, told by harmless requests."""
+        return scopes.trials(self._line, needed)
 
     # --- reading
 

@@ -26,6 +26,16 @@ class _Reading:
     columns: mapping.Columns
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """An account as the doctor looks at it."""
+
+    findings: tuple[Finding, ...]
+    status_property: str
+    """"" where none will do."""
+    status_values: tuple[str, ...]
+
+
 class AccountReader:
     """Reads and prepares one account."""
 
@@ -105,6 +115,9 @@ class AccountReader:
         host = wire.string(body.get("uiDomain")) or "app.hubspot.com"
         return wire.string(body.get("portalId")), host
 
+    def _values(self, known: Mapping[str, Definition], status: str) -> tuple[str, ...]:
+        return tuple(self._stages()) if status == mapping.STAGE else known[status].options
+
     def _check_activation(self) -> None:
         """Ask whether the object is activated; where that may not be asked, the rest will tell."""
         request = self._line.api.enablement()
@@ -146,6 +159,21 @@ class AccountReader:
         """
         self._check_activation()
         return self._findings(self._definitions())
+
+    def survey(self) -> Survey:
+        """What there is and what is wrong, although `account` would stop at it; raises the same."""
+        self._check_activation()
+        known = self._definitions()
+        status = schema.status_property(known, self._wish.status_property)
+        return Survey(
+            findings=self._findings(known),
+            status_property=status,
+            status_values=self._values(known, status) if status else (),
+        )
+
+    def owners(self) -> tuple[Person, ...]:
+        """Every owner, deactivated ones included."""
+        return tuple(self._people())
 
     # --- setup
 

@@ -1,0 +1,118 @@
+"""Scopes are told by requests that can change nothing, on both vendors."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from towns import InProcess, NoBudget, TownClock
+
+from syncd.core.model import Side
+from syncd.errors import Transient
+from syncd.providers.ghl import scopes as ghl_scopes
+from syncd.providers.ghl.auth import PrivateToken
+from syncd.providers.ghl.provider import GhlProvider
+from syncd.providers.http import Client
+from syncd.providers.hubspot.auth import Token
+from syncd.providers.hubspot.provider import HubSpotProvider
+from syncd.providers.hubspot.provider import scopes as hubspot_scopes
+from syncd.providers.trial import Access
+from syncd.sandbox import SandboxSettings, SandboxWorld, application, empty
+from syncd.sandbox.faults import Fault
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
+
+
+@pytest.fixture
+def world() -> SandboxWorld:
+    return empty(lambda: NOW, SandboxSettings())
+
+
+def provider(world: SandboxWorld, side: Side) -> Any:
+    clock = TownClock()
+    common: dict[str, Any] = {
+        "clock": clock,
+        "budget": NoBudget(),
+        "transport": InProcess(application(world)),
+    }
+    settings = world.settings
+    if side is Side.GHL:
+        auth = PrivateToken(lambda: settings.ghl_token)
+        client = Client(side=side, base_url="http://sandbox/ghl", auth=auth, **common)
+        return GhlProvider(client, location_id=world.location.id, clock=clock, concurrency=1)
+    client = Client(
+        side=side, base_url="http://sandbox/hubspot", auth=Token(settings.hubspot_token), **common
+    )
+    return HubSpotProvider(
+        client, location_id=world.location.id, clock=clock, search_lag=timedelta()
+    )
+
+
+def tried(world: SandboxWorld, side: Side, needed: Collection[str]) -> dict[str, Access]:
+    return {each.scope: each.access for each in provider(world, side).trials(needed)}
+
+
+EVERY = [(Side.GHL, scope) for scope in ghl_scopes.SCOPES] + [
+    (Side.HUBSPOT, scope) for scope in hubspot_scopes.SCOPES
+]
+
+
+@pytest.mark.parametrize(("side", "lacking"), EVERY, ids=str)
+def test_each_scope_that_is_missing_is_named_and_no_other(
+    world: SandboxWorld, side: Side, lacking: str
+) -> None:
+    key = "ghl_scopes" if side is Side.GHL else "hubspot_scopes"
+    fewer: dict[str, Any] = {key: getattr(world.settings, key) - {lacking}}
+    if lacking.startswith("crm.schemas"):
+        fewer[key] -= {"crm.schemas.appointments.read"}
+    world.settings = replace(world.settings, **fewer)
+    scopes = ghl_scopes.SCOPES if side is Side.GHL else hubspot_scopes.SCOPES
+    found = tried(world, side, scopes)
+    assert found.pop(lacking) is Access.MISSING
+    assert set(found.values()) == {Access.GRANTED}
+
+
+@pytest.mark.parametrize("side", Side)
+def test_trying_changes_nothing(world: SandboxWorld, side: Side) -> None:
+    contact = world.location.add_contact("Ann Lee", "ann@example.com")
+    world.location.book(next(iter(world.location.calendars)), contact, NOW)
+    world.portal.create({"hs_appointment_name": "Intro"})
+    before = state(world)
+    scopes = ghl_scopes.SCOPES if side is Side.GHL else hubspot_scopes.SCOPES
+    assert set(tried(world, side, scopes).values()) == {Access.GRANTED}
+    assert state(world) == before
+
+
+@pytest.mark.parametrize("side", Side)
+def test_only_what_is_needed_is_tried(world: SandboxWorld, side: Side) -> None:
+    scope = "users.readonly" if side is Side.GHL else "crm.objects.owners.read"
+    assert list(tried(world, side, {scope})) == [scope]
+    assert len(world.requests) == 1
+
+
+def test_an_object_that_is_not_activated_says_nothing_of_scopes(world: SandboxWorld) -> None:
+    world.portal.activated = False
+    found = tried(world, Side.HUBSPOT, hubspot_scopes.SCOPES)
+    assert found[hubspot_scopes.RECORDS_READ] is Access.UNKNOWN
+    assert found[hubspot_scopes.OWNERS_READ] is Access.GRANTED
+
+
+def test_a_vendor_that_is_away_says_nothing_at_all(world: SandboxWorld) -> None:
+    world.faults.add(Fault(status=503, times=None))
+    with pytest.raises(Transient):
+        tried(world, Side.GHL, ghl_scopes.SCOPES)
+
+
+def state(world: SandboxWorld) -> Any:
+    return (
+        world.location.events(),
+        [repr(row) for row in world.location.contacts],
+        world.portal.records(),
+        world.portal.contact_records(),
+        sorted(world.portal.appointments.definitions),
+    )

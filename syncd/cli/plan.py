@@ -26,6 +26,7 @@ from syncd.cli.command import (
     examples=(
         ("syncd plan", "every write of every link, with the reason"),
         ("syncd plan --link clinic --json", "one link, for a script"),
+        ("syncd plan --out monday.json", "keep the plan, for `syncd apply monday.json`"),
         ("syncd plan --allow-removals", "as it would be with the removal guard open"),
     ),
 )
@@ -34,8 +35,21 @@ from syncd.cli.command import (
 @json_option
 @guard_options
 @held_option
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Keep the plan in a file that only you can read.",
+)
 @click.pass_context
-def plan(ctx: click.Context, /, *, config: Path | None, **given: bool | tuple[str, ...]) -> int:
+def plan(
+    ctx: click.Context,
+    /,
+    *,
+    config: Path | None,
+    out: Path | None,
+    **given: bool | tuple[str, ...],
+) -> int:
     """Show every write that a cycle would make, and why; write nothing.
 
     Takes no lock, makes no store, and may run beside the daemon. The exit code
@@ -43,4 +57,4 @@ def plan(ctx: click.Context, /, *, config: Path | None, **given: bool | tuple[st
     """
     from syncd.cli.sync_now import Wanted, sync
 
-    return sync(config_path(ctx, config), Wanted.of(given | {"dry_run": True}))
+    return sync(config_path(ctx, config), Wanted.of(given | {"dry_run": True}), out=out)

@@ -139,6 +139,11 @@ class _Stage:
         self.link.check_held()
         with self.link.store.begin() as transaction:
             saved = transaction.save_pairs([rebase.pair for rebase in rebases])
+            transaction.add_history(
+                record.adoption(pair, self.cycle, self.link.clock.now())
+                for rebase, pair in zip(rebases, saved, strict=True)
+                if not rebase.pair.key
+            )
             transaction.save_contacts(
                 ContactPair(ghl_id=pair.ghl.contact, hubspot_id=pair.hubspot.contact)
                 for rebase, pair in zip(rebases, saved, strict=True)

@@ -105,7 +105,7 @@ def _cycle(link: Link, request: CycleRequest, said: CycleReport) -> None:
     past = _past(link, policy, first=first)
     made = decide(link, observed, bench, past, _allowed(request, decided))
     made, waiting = put_off(link, made, polled, decided)
-    made = approved_only(made, decided)
+    made = approved_only(made, decided, said)
     if request.rebuild:
         made = replace(made, writes=(), remarks=())
     fill_in(said, polled, made, past)
@@ -129,14 +129,18 @@ def observe_all(polled: Polled, bench: Bench) -> Observed:
     return replace(met, sightings=(*polled.sightings, *met.sightings))
 
 
-def approved_only(made: Plan, decided: Decided) -> Plan:
+def approved_only(made: Plan, decided: Decided, said: CycleReport) -> Plan:
     """With an approved plan, only what it shows, exactly as it shows it, goes out."""
     if decided.only is None:
         return made
-    kept = [
-        write for write in made.writes if report.digest(report.described(write)) in decided.only
+    digests = {report.digest(report.described(write)): write for write in made.writes}
+    said.warnings += [
+        f"left out, because it has moved on since the plan was made: {words}"
+        for digest, words in decided.only.items()
+        if digest not in digests
     ]
-    return replace(made, writes=tuple(kept))
+    approved = {id(write) for digest, write in digests.items() if digest in decided.only}
+    return replace(made, writes=tuple(write for write in made.writes if id(write) in approved))
 
 
 def _allowed(request: CycleRequest, decided: Decided) -> Allowed:

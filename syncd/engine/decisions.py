@@ -10,7 +10,7 @@ Payloads, all JSON values:
 - resolve: `{"id": ID, "keep" | "pair_with" | "contact": …}` or `{"id": ID, "separate" |
   "book_anyway" | "ignore": true}`
 - undo: `{"id": ID}` or `{"cycle": CYCLE}`
-- apply: `{"writes": [digest, …]}`, of `report.digest`
+- apply: `{"writes": {digest: words, …}}`, of `report.digest`
 - kick: `{"allow_removals": bool, "allow_changes": bool, "approve": bool}`
 """
 
@@ -44,8 +44,9 @@ class Decided:
     retry: frozenset[str] = frozenset()
     retry_all: bool = False
     reverts: tuple[Revert, ...] = ()
-    only: frozenset[str] | None = None
-    """With an approved plan: the digests of the writes that may go out in this cycle."""
+    only: Mapping[str, str] | None = None
+    """With an approved plan: the digests of the writes that may go out in this cycle, and what
+    each says."""
     allowed: Allowed = field(default_factory=Allowed)
     approved: bool = False
     kicked: bool = False
@@ -82,7 +83,8 @@ def _add(link: Link, found: Decided, decision: Decision) -> Decided:
         case "retry":
             named = {payload["id"]} if payload.get("id") else set()
             everything = found.retry_all or not named
-            return replace(found, retry=found.retry | named, retry_all=everything)
+            rulings = {key: ruled for key, ruled in found.rulings.items() if key not in named}
+            return replace(found, retry=found.retry | named, retry_all=everything, rulings=rulings)
         case "resolve":
             ruled = {name: held for name, held in payload.items() if name != "id" and held}
             rulings = {**found.rulings, payload["id"]: ruled}
@@ -91,7 +93,7 @@ def _add(link: Link, found: Decided, decision: Decision) -> Decided:
             entries = link.store.history(payload.get("id", ""), cycle=payload.get("cycle", ""))
             return replace(found, reverts=(*found.reverts, *reverts_of(entries)))
         case "apply":
-            return replace(found, only=(found.only or frozenset()) | set(payload["writes"]))
+            return replace(found, only={**(found.only or {}), **payload["writes"]})
         case "kick":
             allowed = Allowed(
                 removals=found.allowed.removals or bool(payload.get("allow_removals")),
@@ -106,7 +108,7 @@ def _add(link: Link, found: Decided, decision: Decision) -> Decided:
 def close(transaction: Transaction, decided: Decided, held: Iterable[tuple[str, str]]) -> None:
     """The cycle carried these out; what was ruled of a record that waits no longer is done with."""
     if not decided.ids and not decided.rulings:
-        return
+        return  # nothing was decided, and nothing is remembered
     waiting = {record_id for ids in held for record_id in ids}
     rulings = {
         record_id: ruled

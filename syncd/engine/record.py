@@ -140,3 +140,17 @@ def _lost_fields(write: Create | Update | Remove) -> set[str]:
         if change.lost
         for name in report.field_values(change.group, change.before, change.after)
     }
+
+
+def adoption(pair: Pair, cycle: str, now: datetime) -> HistoryEntry:
+    """That two records were found to be one appointment, and paired without a write."""
+    return HistoryEntry(
+        at=now,
+        cycle=cycle,
+        side=Side.HUBSPOT,
+        ghl_id=pair.ghl_id,
+        hubspot_id=pair.hubspot_id,
+        action="adopt",
+        why="the same contact and time, or each other's id",
+        pair_key=pair.key,
+    )

@@ -250,6 +250,12 @@ def described(write: Write) -> PlannedWrite:
     )
 
 
+def in_one_line(write: PlannedWrite) -> str:
+    """A planned write as one line for a person."""
+    record = write.title or write.hubspot_id or write.ghl_id
+    return f"{write.side.value}: {write.action} {record} ({write.why})"
+
+
 def digest(write: PlannedWrite) -> str:
     """What names a planned write: the same words, the same digest."""
     words = json.dumps(planned_as_json(write), sort_keys=True, ensure_ascii=True)

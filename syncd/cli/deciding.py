@@ -1,0 +1,309 @@
+"""The verbs by which people decide: `retry`, `resolve`, `undo`, `apply`, `kick`.
+
+Each queues a decision in the store; the next cycle carries it out, the
+daemon's where one runs. Nothing here asks a vendor or takes a lock.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from syncd.cli.command import (
+    Verb,
+    config_option,
+    config_path,
+    guard_options,
+    link_option,
+)
+
+if TYPE_CHECKING:
+    from syncd.bootstrap import App
+    from syncd.ports.store import Hold, LinkStore
+
+EXITS: Mapping[str, tuple[str, ...]] = {
+    "keep": ("conflict",),
+    "pair_with": ("ambiguous_match", "possible_duplicate"),
+    "separate": ("ambiguous_match", "possible_duplicate"),
+    "contact": ("ambiguous_contact", "no_contact"),
+    "book_anyway": ("slot_taken",),
+}
+"""Which reasons each way out of `resolve` is for; `--ignore` is for all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A link that knows a record, and what it holds of it."""
+
+    name: str
+    store: LinkStore
+    holds: tuple[Hold, ...]
+
+
+@contextmanager
+def _app(ctx: click.Context, config: Path | None) -> Iterator[App]:
+    from syncd.bootstrap import open_app
+    from syncd.cli.session import begin
+
+    with open_app(begin(config_path(ctx, config))) as app:
+        yield app
+
+
+def _holding(app: App, record: str, links: tuple[str, ...]) -> list[Found]:
+    """The links that hold this record."""
+    from syncd.cli.session import chosen
+
+    found = []
+    for name in chosen(app.link_names(), links):
+        store = app.link_store(name)
+        holds = tuple(h for h in store.holds() if record in {h.ghl_id, h.hubspot_id})
+        if holds:
+            found.append(Found(name=name, store=store, holds=holds))
+    return found
+
+
+def _next_cycle(app: App, name: str) -> str:
+    holder = app.store.holder(name)
+    if holder is not None:
+        return f"the running syncd ({holder}) does it in its next cycle"
+    return "the next `syncd --sync-now` does it"
+
+
+@click.command(
+    cls=Verb,
+    short_help="Have held records tried again at once.",
+    examples=(
+        ("syncd retry", "everything that is held, in every link"),
+        ("syncd retry 88100000001", "one record, by its id on either side"),
+    ),
+)
+@click.argument("record", metavar="[ID]", default="")
+@config_option
+@link_option
+@click.pass_context
+def retry(ctx: click.Context, record: str, config: Path | None, links: tuple[str, ...]) -> int:
+    """Try what is held again in the next cycle, without waiting.
+
+    Only refused writes wait at all; everything else is looked at again in
+    every full cycle.
+    """
+    from syncd.cli.session import chosen
+
+    with _app(ctx, config) as app:
+        if not record:
+            for name in chosen(app.link_names(), links):
+                app.link_store(name).decide("retry", {}, app.clock.now())
+                click.echo(f"{name}: everything that is held; {_next_cycle(app, name)}")
+            return 0
+        for found in _required(_holding(app, record, links), record):
+            found.store.decide("retry", {"id": record}, app.clock.now())
+            click.echo(f"{found.name}: {record}; {_next_cycle(app, found.name)}")
+    return 0
+
+
+@click.command(
+    cls=Verb,
+    short_help="Decide about a held record.",
+    examples=(
+        ("syncd resolve 88100000001 --keep hubspot", "a conflict: HubSpot's value wins"),
+        ("syncd resolve 88100000001 --pair g2emAyjmP4IzHcVtAulJ", "these two are one appointment"),
+        ("syncd resolve 88100000001 --separate", "it is an appointment of its own"),
+        ("syncd resolve 88100000001 --contact 51", "it is for this HubSpot contact"),
+        ("syncd resolve 88100000001 --book-anyway", "book it onto the taken slot"),
+        ("syncd resolve 88100000001 --ignore", "leave it alone for good"),
+    ),
+)
+@click.argument("record", metavar="ID")
+@click.option("--keep", type=click.Choice(["ghl", "hubspot"]), help="A conflict: who wins.")
+@click.option("--pair", "pair_with", metavar="OTHER", help="The record across that it is one with.")
+@click.option("--separate", is_flag=True, help="It is no duplicate: make it across.")
+@click.option("--contact", metavar="ID", help="The HubSpot contact that it is for.")
+@click.option("--book-anyway", is_flag=True, help="Book it onto the taken slot.")
+@click.option("--ignore", is_flag=True, help="Leave it alone, and hold it no more.")
+@config_option
+@link_option
+@click.pass_context
+def resolve(
+    ctx: click.Context,
+    /,
+    *,
+    record: str,
+    config: Path | None,
+    links: tuple[str, ...],
+    **ways: str | bool | None,
+) -> int:
+    """Decide about a held record; ID is its id on either side.
+
+    The next cycle carries it out. What was decided counts once, but for
+    --ignore, which counts until `syncd retry ID`.
+    """
+    taken = {way: value for way, value in ways.items() if value}
+    if len(taken) != 1:
+        raise click.UsageError(
+            "say one of --keep, --pair, --separate, --contact, --book-anyway, --ignore", ctx
+        )
+    (way,) = taken
+    with _app(ctx, config) as app:
+        for found in _required(_holding(app, record, links), record):
+            reasons = {hold.reason for hold in found.holds}
+            if way in EXITS and not reasons & set(EXITS[way]):
+                raise click.UsageError(
+                    f"--{_option(way)} is for {' and '.join(EXITS[way])}; "
+                    f"{record} is held as {', '.join(sorted(reasons))}",
+                    ctx,
+                )
+            payload = {"id": record, **taken}
+            found.store.decide("resolve", payload, app.clock.now())
+            click.echo(f"{found.name}: {record}; {_next_cycle(app, found.name)}")
+    return 0
+
+
+def _option(way: str) -> str:
+    return {"pair_with": "pair"}.get(way, way.replace("_", "-"))
+
+
+def _required(found: list[Found], record: str) -> list[Found]:
+    if not found:
+        raise click.UsageError(f"nothing is held for {record}; `syncd held` lists what is")
+    return found
+
+
+@click.command(
+    cls=Verb,
+    short_help="Put back what was overwritten.",
+    examples=(
+        ("syncd undo 88100000001", "the values that the last cycle overwrote in it, on both sides"),
+        ("syncd undo --cycle 3f2a9c1b7d20", "everything that one cycle overwrote"),
+    ),
+)
+@click.argument("record", metavar="[ID]", default="")
+@click.option("--cycle", default="", metavar="CYCLE", help="A cycle, as `syncd history` names it.")
+@config_option
+@link_option
+@click.pass_context
+def undo(
+    ctx: click.Context, record: str, cycle: str, config: Path | None, links: tuple[str, ...]
+) -> int:
+    """Put back the values that a conflict, a mistaken edit or a cycle overwrote.
+
+    Field for field, on both sides, where nobody has changed the field since.
+    What was made or removed is not taken back: neither vendor has an undelete,
+    and a record made anew would have a new id.
+    """
+    if bool(record) == bool(cycle):
+        raise click.UsageError("say an ID or --cycle CYCLE", ctx)
+    from syncd.cli.session import chosen
+    from syncd.engine.decisions import reverts_of
+
+    payload = {"id": record} if record else {"cycle": cycle}
+    queued = 0
+    with _app(ctx, config) as app:
+        for name in chosen(app.link_names(), links):
+            store = app.link_store(name)
+            entries = store.history(record, cycle=cycle)
+            reverts = reverts_of(entries)
+            newest = entries[0].cycle if entries else ""
+            for line in _left_alone(e.action for e in entries if e.cycle == newest and not e.field):
+                click.echo(f"{name}: {line}")
+            if not reverts:
+                continue
+            store.decide("undo", payload, app.clock.now())
+            queued += 1
+            for revert in reverts:
+                for field, back in revert.back.items():
+                    click.echo(
+                        f"{name}: {revert.side.value} {revert.ghl_id}: {field} back to "
+                        f"{back or '(empty)'}"
+                    )
+            click.echo(f"{name}: {_next_cycle(app, name)}")
+    if not queued:
+        raise click.UsageError(f"nothing was overwritten by {record or cycle} that can be put back")
+    return 0
+
+
+def _left_alone(actions: Iterable[str]) -> Iterator[str]:
+    made = list(actions)
+    for action, words in (("create", "made"), ("remove", "removed")):
+        if count := made.count(action):
+            yield f"{count} record(s) {words} by that cycle stay as they are: no vendor undeletes"
+
+
+@click.command(
+    cls=Verb,
+    short_help="Carry out a kept plan, exactly as shown.",
+    examples=(
+        ("syncd plan --out monday.json", "keep a plan"),
+        ("syncd apply monday.json", "have it carried out"),
+    ),
+)
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@config_option
+@click.pass_context
+def apply(ctx: click.Context, file: Path, config: Path | None) -> int:
+    """Have the next cycle carry out a plan that `syncd plan --out` kept.
+
+    Record by record, exactly as shown; a record that has moved on since is
+    left out, and the cycle's report lists it.
+    """
+    kept = _read_plan(file)
+    with _app(ctx, config) as app:
+        unknown = sorted(set(kept) - set(app.link_names()))
+        if unknown:
+            raise click.UsageError(f"{file}: no such link: {', '.join(unknown)}")
+        for name, writes in kept.items():
+            if not writes:
+                click.echo(f"{name}: the plan has no writes")
+                continue
+            app.link_store(name).decide("apply", {"writes": writes}, app.clock.now())
+            click.echo(f"{name}: {len(writes)} writes; {_next_cycle(app, name)}")
+    return 0
+
+
+def _read_plan(file: Path) -> dict[str, dict[str, str]]:
+    try:
+        held = json.loads(file.read_text(encoding="utf-8"))
+        return {
+            str(name): {str(write["digest"]): str(write["says"]) for write in link["writes"]}
+            for name, link in held["links"].items()
+        }
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise click.UsageError(
+            f"{file} is no plan of this syncd: make one with `syncd plan --out {file}`"
+        ) from error
+
+
+@click.command(
+    cls=Verb,
+    short_help="Ask a running daemon for a full cycle now.",
+    examples=(
+        ("syncd kick", "every link"),
+        ("syncd kick --link clinic --allow-removals", "one link, its removal guard open once"),
+        ("syncd kick --approve", "let a first sync go that waits for a person"),
+    ),
+)
+@config_option
+@link_option
+@guard_options
+@click.option("--approve", is_flag=True, help="Let a first sync go that waits for a person.")
+@click.pass_context
+def kick(
+    ctx: click.Context, /, *, config: Path | None, links: tuple[str, ...], **given: bool
+) -> int:
+    """Ask a running daemon for a full cycle now; without one it ends with 2."""
+    from syncd.cli.session import chosen
+
+    with _app(ctx, config) as app:
+        names = chosen(app.link_names(), links)
+        running = [name for name in names if (h := app.store.holder(name)) and h.verb == "run"]
+        for name in running:
+            app.link_store(name).decide("kick", dict(given), app.clock.now())
+            click.echo(f"{name}: {app.store.holder(name)} runs a full cycle now")
+    if not running:
+        raise click.UsageError("no daemon runs for these links: use `syncd --sync-now`")
+    return 0

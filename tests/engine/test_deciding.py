@@ -1,0 +1,238 @@
+"""What people decide: `retry`, `resolve`, `undo`, `apply`, and how cycles carry it out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from syncd.core.policy import Notify, Winner
+from syncd.engine import report
+from syncd.sandbox import Fault
+
+if TYPE_CHECKING:
+    from towns import Town
+
+
+@pytest.fixture
+def ann(town: Town) -> tuple[str, str]:
+    """A person whom both sides know, as (HighLevel contact, HubSpot contact)."""
+    return (
+        town.ghl.add_contact("Ann Lee", "ann@example.com"),
+        town.hubspot.add_contact("Ann Lee", "ann@example.com"),
+    )
+
+
+def book(town: Town, contact: str, hours: float = 48, **more: Any) -> str:
+    return str(town.ghl.book(town.calendars["Event"], contact, town.at(hours), **more))
+
+
+def make(town: Town, contact: str, hours: float = 96, **more: Any) -> str:
+    start = town.at(hours).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return str(town.hubspot.create({"hs_appointment_start": start} | more, contacts=[contact]))
+
+
+def decide(town: Town, kind: str, **payload: Any) -> None:
+    town.store.link(town.name).decide(kind, payload, town.clock.now())
+
+
+def title(town: Town, record: str) -> str:
+    return str(town.hubspot.get(record).properties.get("hs_appointment_name", ""))
+
+
+def only_record(town: Town) -> str:
+    (record,) = town.hubspot.records()
+    return str(record.id)
+
+
+@pytest.mark.parametrize("keep", ["ghl", "hubspot"])
+def test_a_kept_side_wins_a_held_conflict(town: Town, ann: tuple[str, str], keep: str) -> None:
+    town.obey(conflict={"title": Winner.HOLD})
+    event = book(town, ann[0], title="Check-up")
+    town.sync()
+    record = only_record(town)
+    town.ghl.edit(event, title="Left")
+    town.hubspot.edit(record, hs_appointment_name="Right")
+    assert [hold.reason for hold in town.sync().held] == ["conflict"]
+    decide(town, "resolve", id=record, keep=keep)
+    report_ = town.sync()
+    assert report_.held == []
+    wanted = "Left" if keep == "ghl" else "Right"
+    assert (town.ghl.get(event).title, title(town, record)) == (wanted, wanted)
+    town.ghl.edit(event, title="Again left")
+    town.hubspot.edit(record, hs_appointment_name="Again right")
+    assert [hold.reason for hold in town.sync().held] == ["conflict"], "it counts once"
+
+
+def double(town: Town, ann: tuple[str, str]) -> tuple[str, str]:
+    """A pair, and a HubSpot record for the same person and time beside it."""
+    event = book(town, ann[0])
+    town.sync()
+    twin = make(town, ann[1], hours=48, hs_appointment_name="Twin")
+    assert [hold.reason for hold in town.sync().held] == ["possible_duplicate"]
+    return event, twin
+
+
+def test_what_is_separate_is_made_across(town: Town, ann: tuple[str, str]) -> None:
+    _, twin = double(town, ann)
+    decide(town, "resolve", id=twin, separate=True)
+    town.sync()
+    held = town.sync().held
+    assert [hold.reason for hold in held] in ([], ["slot_taken"])
+
+
+def test_what_is_ignored_is_left_alone_until_it_is_tried_again(
+    town: Town, ann: tuple[str, str]
+) -> None:
+    _, twin = double(town, ann)
+    decide(town, "resolve", id=twin, ignore=True)
+    assert town.sync().held == []
+    assert town.sync().held == []
+    decide(town, "retry", id=twin)
+    assert [hold.reason for hold in town.sync().held] == ["possible_duplicate"]
+
+
+def test_a_slot_is_booked_anyway_when_a_person_says_so(town: Town, ann: tuple[str, str]) -> None:
+    town.obey(default_calendar=town.calendars["Team"])
+    user = next(iter(town.ghl.users))
+    town.ghl.book(town.calendars["Team"], ann[0], town.at(96), assignee=user)
+    town.sync()
+    other = town.hubspot.add_contact("Cy Roe", "cy@example.com")
+    owners = {row.email: key for key, row in town.hubspot.owners.items()}
+    email = town.ghl.users[user].email
+    twin = make(town, other, hours=96, hubspot_owner_id=owners[email])
+    assert [hold.reason for hold in town.sync().held] == ["slot_taken"]
+    decide(town, "resolve", id=twin, book_anyway=True)
+    done = town.sync()
+    assert (done.held, done.ghl.created) == ([], 1)
+
+
+def test_a_person_names_the_contact(town: Town) -> None:
+    town.ghl.add_contact("Ann Lee", None, "+15550101")
+    contact = next(iter(town.ghl.contacts)).id
+    across = town.hubspot.add_contact("Bob Lee", None, "+15550101")
+    event = book(town, contact)
+    assert [hold.reason for hold in town.sync().held] == ["ambiguous_contact"]
+    decide(town, "resolve", id=event, contact=across)
+    done = town.sync()
+    assert (done.held, done.hubspot.created) == ([], 1)
+    assert list(town.hubspot.get(only_record(town)).links["0-1"]) == [across]
+
+
+def test_undo_puts_a_mistaken_edit_back_on_both_sides(town: Town, ann: tuple[str, str]) -> None:
+    town.obey(notify=Notify.LIVE)
+    event = book(town, ann[0], title="Check-up")
+    town.sync()
+    record = only_record(town)
+    town.ghl.edit(event, title="Wrong", address="Nowhere")
+    town.sync()
+    before = len(town.world.notifications)
+    decide(town, "undo", id=record)
+    town.sync()
+    assert (town.ghl.get(event).title, title(town, record)) == ("Check-up", "Check-up")
+    assert not town.ghl.get(event).address
+    assert len(town.world.notifications) == before
+    assert town.sync().written == []
+
+
+def test_undo_brings_the_loser_of_a_conflict_back(town: Town, ann: tuple[str, str]) -> None:
+    town.obey(conflict={"title": Winner.GHL})
+    event = book(town, ann[0], title="Check-up")
+    town.sync()
+    record = only_record(town)
+    town.ghl.edit(event, title="Left")
+    town.hubspot.edit(record, hs_appointment_name="Right")
+    done = town.sync()
+    assert title(town, record) == "Left"
+    decide(town, "undo", cycle=done.cycle)
+    town.sync()
+    assert (town.ghl.get(event).title, title(town, record)) == ("Right", "Right")
+    assert town.sync().written == []
+
+
+def test_undo_leaves_what_was_edited_since(town: Town, ann: tuple[str, str]) -> None:
+    event = book(town, ann[0], title="Check-up")
+    town.sync()
+    record = only_record(town)
+    town.ghl.edit(event, title="Wrong")
+    town.sync()
+    town.hubspot.edit(record, hs_appointment_name="Better")
+    decide(town, "undo", id=record)
+    town.sync()
+    assert (town.ghl.get(event).title, title(town, record)) == ("Better", "Better")
+
+
+def test_undo_moves_an_appointment_back(town: Town, ann: tuple[str, str]) -> None:
+    event = book(town, ann[0])
+    town.sync()
+    town.ghl.move(event, town.at(60), town.at(61))
+    town.sync()
+    decide(town, "undo", id=event)
+    town.sync()
+    shown = town.ghl.get(event)
+    assert (shown.start, shown.end) == (town.at(48), town.at(48.5))
+    start = town.hubspot.get(only_record(town)).properties["hs_appointment_start"]
+    assert start == "2026-03-04T09:00:00.000Z"
+
+
+def test_an_approved_plan_is_carried_out_exactly(town: Town, ann: tuple[str, str]) -> None:
+    events = [book(town, ann[0], hours=48 + n, title=f"Visit {n}") for n in range(3)]
+    town.sync()
+    town.ghl.edit(events[0], address="Room 1")
+    town.ghl.edit(events[1], address="Room 2")
+    plan = town.plan()
+    assert plan.planned is not None
+    kept = {report.digest(write): report.in_one_line(write) for write in plan.planned}
+    town.ghl.edit(events[1], address="Room 22")  # has moved on since
+    town.ghl.edit(events[2], address="Room 3")  # is not in the plan
+    decide(town, "apply", writes=kept)
+    done = town.sync()
+    assert done.hubspot.updated == 1
+    assert len([line for line in done.warnings if "left out" in line]) == 1
+    assert town.sync().hubspot.updated == 2
+
+
+def test_a_refused_write_waits_and_goes_at_once_when_told(town: Town, ann: tuple[str, str]) -> None:
+    event = book(town, ann[0])
+    town.sync()
+    town.ghl.edit(event, address="Room 1")
+    said = {"status": "error", "message": "no", "category": "VALIDATION_ERROR"}
+    town.world.faults.add(
+        Fault(side="hubspot", path="/batch/update", status=400, body=said, times=None)
+    )
+    assert [hold.reason for hold in town.sync().held] == ["rejected"]
+    town.world.faults.clear()
+    town.world.reset_requests()
+    town.later(seconds=5)
+    assert [hold.reason for hold in town.sync().held] == ["rejected"]
+    assert town.world.writes("hubspot") == []
+    decide(town, "retry", id=event)
+    done = town.sync()
+    assert (done.held, done.hubspot.updated) == ([], 1)
+
+
+def test_a_refused_write_goes_by_itself_after_its_wait(town: Town, ann: tuple[str, str]) -> None:
+    event = book(town, ann[0])
+    town.sync()
+    town.ghl.edit(event, address="Room 1")
+    said = {"status": "error", "message": "no", "category": "VALIDATION_ERROR"}
+    town.world.faults.add(
+        Fault(side="hubspot", path="/batch/update", status=400, body=said, times=None)
+    )
+    town.sync()
+    town.world.faults.clear()
+    town.later(minutes=5)
+    assert town.sync().hubspot.updated == 1
+
+
+def test_a_rebuild_pairs_and_writes_nothing(town: Town, ann: tuple[str, str]) -> None:
+    book(town, ann[0], title="Check-up")
+    town.sync()
+    make(town, ann[1], hours=200)
+    town.name = "afresh"
+    town.world.reset_requests()
+    done = town.sync(rebuild=True)
+    assert (done.adopted, done.written) == (1, [])
+    assert town.world.writes("ghl") == []
+    assert town.world.writes("hubspot") == []
+    assert town.sync().ghl.created == 1

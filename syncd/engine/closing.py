@@ -36,7 +36,7 @@ def fill_in(said: CycleReport, polled: Polled, made: Plan, past: Past) -> None:
 def conclude(said: CycleReport, made: Plan, applied: Applied) -> None:
     """The outcome, gravest first."""
     if isinstance(applied.stopped, ProviderError):
-        said.outcome, said.detail = outcome_of(applied.stopped), str(applied.stopped)
+        said.outcome, said.detail = outcome_of(applied.stopped), words_of(applied.stopped)
     elif made.guarded:
         said.outcome = Outcome.GUARD
         said.detail = _guard_words(made)
@@ -62,6 +62,14 @@ def _guard_words(made: Plan) -> str:
 def outcome_of(error: ProviderError) -> Outcome:
     """What an error that ends a cycle makes of it."""
     return Outcome.REFUSED if isinstance(error, AuthFailed) else Outcome.UNREACHABLE
+
+
+def words_of(error: ProviderError) -> str:
+    """What a person is told of an error that ended a cycle: whose it is comes first."""
+    whose = {"ghl": "HighLevel: ", "hubspot": "HubSpot: "}.get(error.side, "")
+    return (
+        str(error) if not whose or str(error).startswith(whose.strip(": ")) else f"{whose}{error}"
+    )
 
 
 def keep(

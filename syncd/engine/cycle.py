@@ -27,7 +27,7 @@ from syncd.core.observe import Observed
 from syncd.core.policy import Policy
 from syncd.engine import decisions, poll, report
 from syncd.engine.apply import Applied, apply
-from syncd.engine.closing import FIRST, conclude, fill_in, keep, outcome_of
+from syncd.engine.closing import FIRST, conclude, fill_in, keep, outcome_of, words_of
 from syncd.engine.decisions import Decided
 from syncd.engine.dictionary import dictionary, with_contacts
 from syncd.engine.evidence import decide
@@ -77,7 +77,7 @@ def run(link: Link, request: CycleRequest) -> CycleReport:
         except NotPrepared as error:
             said.outcome, said.detail = Outcome.NOT_PREPARED, str(error)
         except ProviderError as error:
-            said.outcome, said.detail = outcome_of(error), str(error)
+            said.outcome, said.detail = outcome_of(error), words_of(error)
         for side in Side:
             said.tally(side).requests = link.side(side).requests - before[side]
         said.seconds = link.clock.monotonic() - started

@@ -17,7 +17,7 @@ from datetime import datetime
 from syncd.core import observe
 from syncd.core.contacts import ContactBook, Known, Resolution
 from syncd.core.essence import snapshot_print
-from syncd.core.model import Account, Missing, Pair, Scan, Side, Snapshot
+from syncd.core.model import Account, Group, Missing, Pair, Scan, Side, Snapshot
 from syncd.core.observe import Seen, Sighting, Strangers
 from syncd.core.policy import Policy
 from syncd.engine import contacts
@@ -318,7 +318,7 @@ def _contacts(
     strangers: Strangers,
     pairs: Mapping[int, Pair],
 ) -> ContactBook:
-    """Look up across the contacts of strangers, and of pairs whose contact changed."""
+    """Look up across the contacts of strangers, and of pairs whose contact changed or is open."""
     ghl = {
         record.appointment.contact
         for record in strangers.ghl.values()
@@ -326,7 +326,9 @@ def _contacts(
     }
     for pair in pairs.values():
         seen = gathered.seen[Side.GHL].get(pair.ghl_id)
-        if isinstance(seen, Snapshot) and seen.appointment.contact != pair.ghl.contact:
+        if not isinstance(seen, Snapshot):
+            continue
+        if Group.CONTACT in pair.open or seen.appointment.contact != pair.ghl.contact:
             ghl.add(seen.appointment.contact)
     hubspot = {
         contact

@@ -143,3 +143,11 @@ def test_an_existing_contact_is_never_altered(town: Town) -> None:
     book(town, town.ghl.add_contact("Ann Lee", "ann@example.com", "+15550101"))
     town.sync()
     assert dict(town.hubspot.get_contact(across).properties) == before
+
+
+def test_a_location_whose_users_cannot_be_listed_is_synced_without_owners(town: Town) -> None:
+    town.world.faults.add(side="ghl", path="/users", status=404, times=None)
+    book(town, town.ghl.add_contact("Ann Lee", "ann@example.com"))
+    report = town.sync()
+    assert report.hubspot.created == 1
+    assert any("owners cannot be matched" in line for line in report.warnings)

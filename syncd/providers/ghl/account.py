@@ -143,6 +143,9 @@ class AccountReader:
             if not error.missing_scope:
                 raise
             return (), (f"owners cannot be matched: {error}",)
+        except (NotFound, Rejected) as error:
+            # Some tokens can list no users at all; everything but owners is synced.
+            return (), (f"owners cannot be matched: {error}",)
         return tuple(mapping.person(each) for each in users), ()
 
     def _users(self, row: wire.LocationRow) -> list[wire.UserRow]:

@@ -27,6 +27,7 @@ def upgrade() -> None:
         sa.Column("holder", TEXT),
         sa.Column("lease_until", INSTANT),
         number("fence"),
+        number("living"),
         sa.Column("last_commit", NAME, nullable=False, server_default=""),
         sa.PrimaryKeyConstraint("id", name="pk_link"),
         sa.UniqueConstraint("name", name="uq_link_name"),
@@ -64,7 +65,7 @@ def upgrade() -> None:
     index("ix_pair_hubspot_start", "pair", "hubspot_gone", "hubspot_start", "hubspot_id", "id")
     index("ix_pair_ghl_contact", "pair", "ghl_contact")
     index("ix_pair_hubspot_contact", "pair", "hubspot_contact")
-    index("ix_pair_turn", "pair", "hubspot_gone", "id", "ghl_gone", "hubspot_id", "ghl_id")
+    index("ix_pair_turn", "pair", "hubspot_gone", "id", "hubspot_id")
     of_link(
         "intent",
         sa.Column("key", TEXT, nullable=False),

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import cast
-from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, Table, func, select, update
 
@@ -36,7 +35,7 @@ def backup(engine: Engine, path: Path) -> None:
         if engine.dialect.name == "sqlite":
             _copy_pages(engine, path)
         else:
-            copy(engine, f"sqlite:///{quote(str(path))}")
+            copy(engine, f"sqlite:///{path}")
     except BaseException:
         for part in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
             with suppress(OSError):

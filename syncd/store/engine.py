@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DisconnectionError, NoSuchModuleError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from syncd.errors import StoreError
@@ -115,7 +115,8 @@ def _parse(url: str) -> URL:
             "postgresql+psycopg://user@host/dbname"
         ) from None
     if parsed.drivername in {"sqlite", "sqlite+pysqlite"}:
-        return parsed
+        # A path is taken as it is written: nobody escapes the percent sign of a file name.
+        return parsed.set(database=url.split("?", 1)[0].partition(":///")[2])
     if parsed.drivername in {"postgresql", "postgresql+psycopg"}:
         return parsed.set(drivername="postgresql+psycopg")
     raise StoreError(
@@ -133,6 +134,9 @@ def _open_sqlite(url: URL) -> Engine:
     engine = create_engine(url, creator=_connector(url), hide_parameters=True)
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
+    path = Path(str(url.database))
+    event.listen(engine, "connect", lambda _, record: record.info.update(file=_file(path)))
+    event.listen(engine, "checkout", lambda _, record, __: _must_be_same(record, path))
     return engine
 
 
@@ -156,6 +160,20 @@ def _set_up_sqlite(connection: Any, _: ConnectionPoolEntry) -> None:
         "cache_size=-32000",
     ):
         connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _must_be_same(record: ConnectionPoolEntry, path: Path) -> None:
+    """A file that was taken away or put back under a running program is opened anew."""
+    if record.info["file"] != _file(path):
+        raise DisconnectionError
+
+
+def _file(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Delete, Table, delete, func, o
 from syncd.store import tables
 from syncd.store.bulk import among
 from syncd.store.database import Database
+from syncd.store.pairs import living
 from syncd.store.transaction import find_link
 
 _CHUNK = 2000
@@ -111,6 +112,9 @@ def _forget(connection: Connection, link_id: int, contact_id: str) -> Forgotten:
         where = delete(table).where(table.c.link_id == link_id, or_(*conditions))
         return connection.execute(where).rowcount
 
+    less = living(connection, link_id, keys)
+    of_link = update(tables.link).where(tables.link.c.id == link_id)
+    connection.execute(of_link.values(living=tables.link.c.living - less))
     return Forgotten(
         history=gone(
             history,

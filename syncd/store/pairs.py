@@ -18,6 +18,7 @@ from syncd.core.model import Appointment, Pair, Side, Window
 from syncd.errors import StoreError
 from syncd.store import codec
 from syncd.store.bulk import Row, among, new_keys
+from syncd.store.tables import link
 from syncd.store.tables import pair as table
 
 _SCAN_FROM = 1000
@@ -100,15 +101,9 @@ def expected(connection: Connection, link_id: int, side: Side, window: Window) -
 
 
 def count(connection: Connection, link_id: int) -> int:
-    """How many pairs live."""
-    living = select(func.count()).where(
-        table.c.link_id == link_id,
-        table.c.hubspot_gone == false(),
-        table.c.ghl_gone == false(),
-        table.c.hubspot_id.is_not(None),
-        table.c.ghl_id.is_not(None),
-    )
-    return connection.execute(living).scalar_one()
+    """How many pairs live, as `transaction` keeps count of them."""
+    found = connection.execute(select(link.c.living).where(link.c.id == link_id)).scalar()
+    return int(found or 0)
 
 
 def rotation(connection: Connection, link_id: int, after: int, limit: int) -> list[tuple[int, str]]:
@@ -138,19 +133,21 @@ def with_keys(connection: Connection, pairs: Iterable[Pair]) -> list[Pair]:
     return [each if each.key else replace(each, key=next(keys)) for each in given]
 
 
-def insert(connection: Connection, link_id: int, pairs: Sequence[Pair], now: datetime) -> None:
-    """Write new pairs, under the keys that they were given."""
+def insert(connection: Connection, link_id: int, pairs: Sequence[Pair], now: datetime) -> int:
+    """Write new pairs, under the keys that they were given; gives how many more live now."""
     _release(connection, link_id, pairs)
     rows = [{"id": each.key, "link_id": link_id, **_row(each, now)} for each in pairs]
     connection.execute(table.insert(), rows)
+    return _living(pairs)
 
 
-def change(connection: Connection, link_id: int, pairs: Sequence[Pair], now: datetime) -> None:
-    """Write what known pairs have become.
+def change(connection: Connection, link_id: int, pairs: Sequence[Pair], now: datetime) -> int:
+    """Write what known pairs have become; gives how many more live now.
 
     Raises:
         StoreError: one of them is not there any more.
     """
+    before = living(connection, link_id, [each.key for each in pairs])
     _release(connection, link_id, pairs)
     statement = update(table).where(
         table.c.id == bindparam("its_key"), table.c.link_id == bindparam("its_link")
@@ -162,12 +159,36 @@ def change(connection: Connection, link_id: int, pairs: Sequence[Pair], now: dat
             f"{len(pairs) - changed} pairs are no longer in the store: something else wrote to "
             "it meanwhile; run again, and `syncd rebuild` if this comes back"
         )
+    return _living(pairs) - before
 
 
-def drop(connection: Connection, link_id: int, keys: Collection[int]) -> None:
-    """Forget pairs."""
+def drop(connection: Connection, link_id: int, keys: Collection[int]) -> int:
+    """Forget pairs; gives how many more live now, a number below zero."""
+    before = living(connection, link_id, keys)
     connection.execute(
         delete(table).where(table.c.link_id == link_id, among(connection, table.c.id, keys))
+    )
+    return -before
+
+
+def living(connection: Connection, link_id: int, keys: Collection[int]) -> int:
+    """How many of these pairs live: both records known and not gone."""
+    alive = select(func.count()).where(
+        table.c.link_id == link_id,
+        among(connection, table.c.id, keys),
+        table.c.hubspot_gone == false(),
+        table.c.ghl_gone == false(),
+        table.c.hubspot_id.is_not(None),
+        table.c.ghl_id.is_not(None),
+    )
+    return connection.execute(alive).scalar_one()
+
+
+def _living(pairs: Sequence[Pair]) -> int:
+    return sum(
+        1
+        for each in pairs
+        if each.ghl_id and each.hubspot_id and not (each.removal and each.removal.gone)
     )
 
 

@@ -63,6 +63,8 @@ link = Table(
     Column("holder", Json),
     Column("lease_until", Instant),
     _number("fence"),
+    # How many pairs live: counting a million of them in every cycle would cost too much.
+    _number("living"),
     # A mark of the last transaction, to tell whether a commit whose answer was lost took effect.
     Column("last_commit", String, nullable=False, server_default=""),
 )
@@ -108,8 +110,8 @@ pair = Table(
     # `pairs_at`
     Index("ix_pair_ghl_contact", "link_id", "ghl_contact"),
     Index("ix_pair_hubspot_contact", "link_id", "hubspot_contact"),
-    # `rotation` and `count_pairs`
-    Index("ix_pair_turn", "link_id", "hubspot_gone", "id", "ghl_gone", "hubspot_id", "ghl_id"),
+    # `rotation`
+    Index("ix_pair_turn", "link_id", "hubspot_gone", "id", "hubspot_id"),
     # A key is never given twice, since the history speaks of pairs that are no more.
     sqlite_autoincrement=True,
 )

@@ -25,7 +25,8 @@ from syncd.store.failures import explained
 from syncd.store.holder import read_holder
 from syncd.store.tables import link as table
 
-_Write = Callable[[Connection, int], None]
+_Write = Callable[[Connection, int], int | None]
+"""Gives how many more pairs live after it, where it touches pairs."""
 
 
 class SqlTransaction:
@@ -36,6 +37,7 @@ class SqlTransaction:
         self._name, self._fence = name, fence
         self._connection: Connection | None = None
         self._link_id = 0
+        self._more_living = 0
         self._done: list[_Write] = []
         self._mark = uuid4().hex
 
@@ -152,7 +154,7 @@ class SqlTransaction:
 
     def _carry_out(self, write: _Write) -> None:
         with explained(self._database.engine.url):
-            write(self._connected(), self._link_id)
+            self._more_living += write(self._connected(), self._link_id) or 0
 
     def _connected(self) -> Connection:
         if self._connection is None:
@@ -176,17 +178,18 @@ class SqlTransaction:
             self._seal_and_commit(connection)
 
     def _seal_and_commit(self, connection: Connection) -> None:
-        if self._fence is not None or not self._database.is_sqlite:
-            # Last, so that the row is locked for a moment only: the lease is renewed in it.
-            ours = update(table).where(table.c.id == self._link_id)
-            if self._fence is not None:
-                ours = ours.where(table.c.fence == self._fence)
-            if connection.execute(ours.values(last_commit=self._mark)).rowcount == 0:
-                raise LinkLocked(self._name, read_holder(connection, self._link_id))
+        # Last, so that the row is locked for a moment only: the lease is renewed in it.
+        ours = update(table).where(table.c.id == self._link_id)
+        if self._fence is not None:
+            ours = ours.where(table.c.fence == self._fence)
+        ours = ours.values(last_commit=self._mark, living=table.c.living + self._more_living)
+        if connection.execute(ours).rowcount == 0:
+            raise LinkLocked(self._name, read_holder(connection, self._link_id))
         connection.commit()
 
     def _close(self) -> None:
         """Let the connection go; what was not committed is rolled back."""
+        self._more_living = 0
         if self._connection is not None:
             with explained(self._database.engine.url):
                 self._connection.close()

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from urllib.parse import quote
 
 import pytest
 from postgres_server import PostgresServer
@@ -78,7 +77,7 @@ def test_a_backup_is_the_store_as_it_was(full: Store, tmp_path: Path) -> None:
     assert all(before.values())
     with full.link("clinic").begin() as transaction:
         transaction.set_cursor("hubspot", "6")
-    with opened(f"sqlite:///{quote(str(path))}") as engine:
+    with opened(f"sqlite:///{path}") as engine:
         assert rows(engine) == before
     assert path.stat().st_mode & 0o777 == 0o600
 

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Thread
-from urllib.parse import quote
 
 import pytest
 from postgres_server import PostgresServer
@@ -16,8 +15,9 @@ from sqlalchemy import make_url, select, text, update
 from sqlalchemy.exc import OperationalError
 from stores import StandingClock, opened
 
-from syncd.errors import StoreError, StoreInterrupted
+from syncd.errors import LinkLocked, StoreError, StoreInterrupted
 from syncd.store import Store, migrate, open_engine
+from syncd.store.copying import backup
 from syncd.store.tables import link as table
 
 OPEN = """
@@ -83,8 +83,8 @@ def test_opening_makes_no_file(tmp_path: Path) -> None:
 
 
 def test_a_path_may_hold_blanks_and_percent_signs(tmp_path: Path) -> None:
-    path = tmp_path / "a b%20?#c.db"
-    with opened(f"sqlite:///{quote(str(path))}") as engine:
+    path = tmp_path / "a b%20#c.db"
+    with opened(f"sqlite:///{path}") as engine:
         migrate.check(engine, may_create=True)
     assert path.exists()
 
@@ -120,6 +120,33 @@ def test_a_reader_does_not_wait_for_a_writer(
             transaction.set_cursor("hubspot", "new")
             assert link.cursor("hubspot") == ""
         assert link.cursor("hubspot") == "new"
+
+
+def test_a_store_that_is_put_back_under_a_running_program_is_taken_up(
+    sqlite_store_url: str, standing_clock: StandingClock, tmp_path: Path
+) -> None:
+    path = Path(str(make_url(sqlite_store_url).database))
+    with Store(open_engine(sqlite_store_url), standing_clock) as store:
+        backup(store._database.engine, tmp_path / "old.db")
+        lease = store.acquire("clinic", "run")
+        with store.link("clinic", lease).begin() as transaction:
+            transaction.set_cursor("hubspot", "new")
+        (tmp_path / "old.db").rename(path)
+        path.with_name("syncd.db-wal").unlink()
+        path.with_name("syncd.db-shm").unlink()
+        assert store.link("clinic").cursor("hubspot") == ""
+        with pytest.raises(LinkLocked), store.link("clinic", lease).begin() as transaction:
+            transaction.set_cursor("hubspot", "newest")
+
+
+def test_a_store_that_is_taken_away_under_a_running_program_is_missed(
+    sqlite_store_url: str, standing_clock: StandingClock
+) -> None:
+    with Store(open_engine(sqlite_store_url), standing_clock) as store:
+        store.link("clinic").decide("kick", {}, standing_clock.now())
+        Path(str(make_url(sqlite_store_url).database)).unlink()
+        with pytest.raises(StoreError, match="cannot be opened: check that it is there"):
+            store.link("clinic").decisions()
 
 
 def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:

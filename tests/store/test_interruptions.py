@@ -89,6 +89,7 @@ def test_a_connection_lost_between_two_writes_costs_nothing(
         transaction.set_cursor("hubspot", "2")
         cut()
     assert stored(link)[0] == [first, second]
+    assert link.count_pairs() == 2
     assert link.cursor("hubspot") == "2"
     del store
 

@@ -105,6 +105,7 @@ def test_nothing_of_a_forgotten_contact_is_left(
     assert (done.pairs, done.history, done.holds, done.contacts, done.reports) == (1, 2, 1, 1, 1)
     assert secret not in everything(store)
     assert link.pairs_by_key([other.key]) == [other]
+    assert link.count_pairs() == 1
     assert len(link.history()) == len(link.holds()) == 1
     assert link.contact_pairs(Side.GHL, ["c2"]) == {"c2": "k2"}
     assert [bool(row.report) for row in link.cycles()] == [True, False]

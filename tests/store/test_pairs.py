@@ -1,6 +1,7 @@
 """Pairs in the store: found by what the engine knows of them, whole as they were saved."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 
@@ -171,6 +172,24 @@ def test_pairs_are_found_by_contact_and_start(
 def test_only_living_pairs_count(link: SqlLinkStore, a_pair: Make, saved: Save) -> None:
     saved(a_pair(1), a_pair(2), a_pair(3, removal=CANCELLED))
     assert link.count_pairs() == 2
+
+
+def test_the_count_is_kept_through_every_change(
+    link: SqlLinkStore, a_pair: Make, saved: Save
+) -> None:
+    one, two, three = saved(a_pair(1), a_pair(2, hubspot_id=""), a_pair(3, removal=CANCELLED))
+    assert link.count_pairs() == 1
+    saved(replace(two, hubspot_id="h2"), replace(three, removal=None))
+    assert link.count_pairs() == 3
+    saved(replace(one, removal=CANCELLED), replace(two, hubspot_id="h2"))
+    assert link.count_pairs() == 2
+    with link.begin() as transaction:
+        transaction.drop_pairs([one.key, two.key, 12345])
+    assert link.count_pairs() == 1
+    with suppress(ZeroDivisionError), link.begin() as transaction:
+        transaction.save_pairs([a_pair(9)])
+        raise ZeroDivisionError
+    assert link.count_pairs() == 1
 
 
 def test_the_rotation_goes_round_in_key_order(

@@ -171,6 +171,9 @@ def created(write: Create, record_id: str, returned: Appointment) -> Pair:
         for group in write.late
         if essence.value(returned, group) != essence.value(source, group)
     }
+    if write.side is Side.HUBSPOT and not returned.contact:
+        # The record is there, its contact is not: an association is a step of its own.
+        late.add(Group.CONTACT)
     return Pair(
         key=old.key if old else 0,
         ghl_id=ids[Side.GHL],

@@ -67,7 +67,8 @@ class Reconciliation:
         ghl, hubspot = self.records[Side.GHL], self.records[Side.HUBSPOT]
         self._follow_merge(hubspot)
         agreed, shown = self.pair.hubspot.contact, ghl.appointment.contact
-        never = not agreed and not hubspot.contacts and shown in self.bench.words.contacts
+        known = self.bench.words.contacts.get(shown)
+        never = known and not agreed and (not hubspot.contacts or known in hubspot.contacts)
         if shown and (shown != self.pair.ghl.contact or never):
             self._new_contact(shown, hubspot)
         elif (
@@ -302,6 +303,7 @@ class Reconciliation:
                 self.pair,
                 ghl=replace(self.pair.ghl, contact=contact),
                 hubspot=replace(self.pair.hubspot, contact=across.id),
+                open=self.pair.open - {Group.CONTACT},
             )
         else:
             self.making = across if isinstance(across, ToMake) else None

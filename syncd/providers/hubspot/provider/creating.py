@@ -204,8 +204,9 @@ class Creator:
 
     def _done(self, columns: Columns, row: _Creation, record: Record) -> Done:
         """The record was made; its contact went along, or follows now."""
-        refused = () if row.type_id or not row.contact else self._attach(record.id, row.contact)
-        contact = "" if refused else row.contact
+        contact, refused = row.contact, tuple[Refusal, ...]()
+        if row.contact and not row.type_id:
+            contact, refused = self._attach(record.id, row.contact)
         return Done(
             key=row.trace,
             id=record.id,
@@ -218,9 +219,9 @@ class Creator:
 
     def _adopted(self, columns: Columns, row: _Creation, held: Snapshot) -> Done:
         """The record was there already, from this attempt or an earlier one."""
-        missing = row.contact and row.contact not in held.contacts
-        refused = self._attach(held.id, row.contact) if missing else ()
-        contact = "" if refused else row.contact
+        contact, refused = row.contact, tuple[Refusal, ...]()
+        if row.contact and row.contact not in held.contacts:
+            contact, refused = self._attach(held.id, row.contact)
         return Done(
             key=row.trace,
             id=held.id,
@@ -230,15 +231,20 @@ class Creator:
             unlinked=bool(columns.link),
         )
 
-    def _attach(self, record_id: str, contact: str) -> tuple[Refusal, ...]:
-        """Associate by the default route; a failure leaves a record that the next cycle mends."""
+    def _attach(self, record_id: str, contact: str) -> tuple[str, tuple[Refusal, ...]]:
+        """Associate by the default route; gives the contact that the record has now.
+
+        Without one the pair stays open, and the next cycle associates it.
+        """
         try:
             self._line.tell(self._line.api.associate(record_id, contact))
         except AuthFailed:
             raise
+        except Transient:
+            return "", ()
         except ProviderError as error:
-            return (Refusal(group=Group.CONTACT, reason="rejected", detail=str(error)),)
-        return ()
+            return "", (Refusal(group=Group.CONTACT, reason="rejected", detail=str(error)),)
+        return contact, ()
 
 
 def _row(order: Order, columns: Columns, type_id: int) -> _Creation:

@@ -246,19 +246,25 @@ def _read_across(link: Link, gathered: _Gathering, pairs: dict[int, Pair]) -> No
 
 
 def _follow_merges(link: Link, gathered: _Gathering, pairs: dict[int, Pair]) -> None:
-    """A merged HubSpot record lives on under another id: the pair goes with it."""
+    """A merged HubSpot record lives on under another id: the pair goes with it.
+
+    Where records of two pairs were merged, the survivor is the appointment
+    whose id it carries.
+    """
     seen = gathered.seen[Side.HUBSPOT]
-    became = {
-        missing.became: pair
-        for pair in pairs.values()
-        if isinstance(missing := seen.get(pair.hubspot_id), Missing) and missing.became
-    }
+    became: dict[str, list[Pair]] = {}
+    for pair in pairs.values():
+        missing = seen.get(pair.hubspot_id)
+        if isinstance(missing, Missing) and missing.became:
+            became.setdefault(missing.became, []).append(pair)
     if not became:
         return
     seen |= link.hubspot.fetch(set(became) - set(seen))
     taken = link.store.prints(Side.HUBSPOT, became)
-    for survivor, pair in became.items():
-        if survivor not in taken and isinstance(seen.get(survivor), Snapshot):
+    for survivor, merged in became.items():
+        shown = seen.get(survivor)
+        if survivor not in taken and isinstance(shown, Snapshot):
+            pair = next((each for each in merged if each.ghl_id == shown.carried_id), merged[0])
             pairs[pair.key] = replace(pair, hubspot_id=survivor, marked=False)
             gathered.known[Side.HUBSPOT].add(survivor)
 

@@ -43,3 +43,21 @@ def test_an_adoption_that_only_lacks_its_mark_is_marked(town: Town, ann: tuple[s
     report = town.sync()
     assert (report.outcome, report.adopted, report.written) == (Outcome.OK, 1, [])
     assert town.hubspot.get(record).properties["ghl_appointment_id"] == event
+
+
+@pytest.mark.parametrize("primary", [0, 1])
+def test_of_two_merged_pairs_the_survivor_is_the_one_whose_id_it_carries(
+    town: Town, ann: tuple[str, str], primary: int
+) -> None:
+    events = [book(town, ann[0], hours=hours, title=f"At {hours}") for hours in (48, 72)]
+    town.sync()
+    records = [record.id for record in town.hubspot.records()]
+    survivor = town.hubspot.merge(records[primary], records[1 - primary])
+    carried = town.hubspot.get(survivor).properties["ghl_appointment_id"]
+    report = town.sync()
+    assert [pair.ghl_id for pair in town.pairs() if pair.hubspot_id == survivor] == [carried]
+    assert [hold.reason for hold in report.held] == ["unreadable"]
+    assert [(row.title, row.start) for row in map(town.ghl.get, events)] == [
+        ("At 48", town.at(48)),
+        ("At 72", town.at(72)),
+    ]

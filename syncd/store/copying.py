@@ -77,12 +77,7 @@ def copy(engine: Engine, url: str) -> int:
 @contextmanager
 def _snapshot(engine: Engine) -> Iterator[Connection]:
     """A connection that sees one instant, whatever is written meanwhile."""
-    reading = (
-        engines.reading(engine)
-        if engine.dialect.name == "sqlite"
-        else engine.execution_options(isolation_level="REPEATABLE READ")
-    )
-    with explained(engine.url), reading.connect() as connection:
+    with explained(engine.url), engines.at_one_instant(engine).connect() as connection:
         yield connection
 
 

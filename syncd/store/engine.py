@@ -31,7 +31,10 @@ CONNECT_SECONDS = 10
 """How long a PostgreSQL server may take to answer at all."""
 
 READS = "syncd_reads"
-"""The execution option of a connection that only reads."""
+"""The execution option of a connection whose statements only read, and stand alone."""
+
+SNAPSHOT = "syncd_snapshot"
+"""The execution option of a connection whose statements all see the same instant."""
 
 MIGRATES = "syncd_migrates"
 """The execution option of a connection that changes tables."""
@@ -99,10 +102,17 @@ def make_file(path: Path) -> None:
 
 
 def reading(engine: Engine) -> Engine:
-    """The same engine for reads that stand alone: they take no lock and wait for no writer."""
+    """The same engine for reads that stand alone: no lock, no transaction, no wait for a writer."""
     if engine.dialect.name == "sqlite":
         return engine.execution_options(**{READS: True})
     return engine.execution_options(isolation_level="AUTOCOMMIT")
+
+
+def at_one_instant(engine: Engine) -> Engine:
+    """The same engine for reads that see one instant, whatever is written meanwhile."""
+    if engine.dialect.name == "sqlite":
+        return engine.execution_options(**{SNAPSHOT: True})
+    return engine.execution_options(isolation_level="REPEATABLE READ")
 
 
 def _parse(url: str) -> URL:
@@ -182,7 +192,9 @@ def _begin_sqlite(connection: Connection) -> None:
         # A table is altered by copying it and dropping the old one, which must not cascade; and
         # inside a transaction this pragma does nothing.
         connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
-    connection.exec_driver_sql("BEGIN" if options.get(READS, False) else "BEGIN IMMEDIATE")
+    if not options.get(READS, False):
+        snapshot = options.get(SNAPSHOT, False)
+        connection.exec_driver_sql("BEGIN" if snapshot else "BEGIN IMMEDIATE")
 
 
 # --- PostgreSQL

@@ -178,6 +178,11 @@ class SqlTransaction:
             self._seal_and_commit(connection)
 
     def _seal_and_commit(self, connection: Connection) -> None:
+        if self._fence is not None or self._more_living or not self._database.is_sqlite:
+            self._seal(connection)
+        connection.commit()
+
+    def _seal(self, connection: Connection) -> None:
         # Last, so that the row is locked for a moment only: the lease is renewed in it.
         ours = update(table).where(table.c.id == self._link_id)
         if self._fence is not None:
@@ -185,7 +190,6 @@ class SqlTransaction:
         ours = ours.values(last_commit=self._mark, living=table.c.living + self._more_living)
         if connection.execute(ours).rowcount == 0:
             raise LinkLocked(self._name, read_holder(connection, self._link_id))
-        connection.commit()
 
     def _close(self) -> None:
         """Let the connection go; what was not committed is rolled back."""

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 from postgres_server import PostgresServer
-from sqlalchemy import Engine, select
+from sqlalchemy import Connection, Engine, Table, select
 from stores import BACKENDS, StandingClock, opened
 
 from syncd.core.model import ContactPair, Pair, Side
 from syncd.errors import StoreError
 from syncd.ports.store import CycleRow, HistoryEntry, Hold, Intent, IntentKind
-from syncd.store import Store, open_engine
+from syncd.store import Store, copying, open_engine
 from syncd.store.copying import backup, copy
 from syncd.store.tables import metadata
 
@@ -132,6 +132,21 @@ def other_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     name = server.create()
     yield server.url(name)
     server.drop(name)
+
+
+def test_a_copy_sees_one_instant(
+    full: Store, other_url: str, monkeypatch: pytest.MonkeyPatch, a_pair: Callable[..., Pair]
+) -> None:
+    copy_table = copying._copy_table
+
+    def and_meanwhile(source: Connection, target: Connection, table: Table) -> None:
+        copy_table(source, target, table)
+        if table.name == "link":
+            with full.link("late").begin() as transaction:
+                transaction.save_pairs([a_pair(1)])
+
+    monkeypatch.setattr(copying, "_copy_table", and_meanwhile)
+    assert copy(full._database.engine, other_url) == 8
 
 
 def test_everything_moves_to_another_database(

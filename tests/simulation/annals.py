@@ -1,0 +1,140 @@
+"""What people did, and to which appointment: the simulation's own memory.
+
+`village` writes it, `verdict` judges by it. It knows nothing of the engine's
+reasoning: people's edits in order, who made and removed which record, and
+which records turned out to be one appointment (a *lineage*).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from syncd.core.essence import Value
+from syncd.core.model import Side
+from syncd.ports.store import HistoryEntry
+
+Key = tuple[Side, str]
+"""A record of a side, by id."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Edit:
+    """A value that a person gave to a field group of a record."""
+
+    number: int
+    key: Key
+    group: str
+    value: Value
+    born: bool = False
+    """Given when the record was made."""
+    void: bool = False
+    """Taken back by the person before anybody could have seen it, or removed with the record."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Removal:
+    """A person removed a record."""
+
+    number: int
+    key: Key
+    settled: bool
+    """Whether the other side was as agreed at that moment: no edit that could beat it."""
+    took_along: list[Edit] = field(default_factory=list)
+    """Edits of the record that nobody had seen yet."""
+
+
+@dataclass(slots=True)
+class Annals:
+    """Everything that people did, numbered."""
+
+    count: int = 0
+    edits: list[Edit] = field(default_factory=list)
+    removals: list[Removal] = field(default_factory=list)
+    born: set[Key] = field(default_factory=set)
+    """Records that people made."""
+    removed: set[Key] = field(default_factory=set)
+    """Records that people removed and did not restore."""
+    restored: set[Key] = field(default_factory=set)
+    """Records that people brought back to life at some time."""
+    mixed: set[Key] = field(default_factory=set)
+    """Records of appointments that people merged into one, or that a merge touched."""
+    history: list[HistoryEntry] = field(default_factory=list)
+    """History of stores that were lost."""
+    last: dict[Key, int] = field(default_factory=dict)
+    """When a person last did anything to a record."""
+    _parent: dict[Key, Key] = field(default_factory=dict)
+
+    def tick(self, key: Key) -> int:
+        """A person does something to a record."""
+        self.count += 1
+        self.last[key] = self.count
+        return self.count
+
+    # --- lineages
+
+    def root(self, key: Key) -> Key:
+        """The lineage that a record belongs to."""
+        while key in self._parent:
+            key = self._parent[key]
+        return key
+
+    def join(self, one: Key, other: Key) -> None:
+        """Two records are one appointment."""
+        first, second = self.root(one), self.root(other)
+        if first != second:
+            self._parent[second] = first
+
+    def lineage(self, key: Key, keys: Iterable[Key]) -> list[Key]:
+        """Those of the keys that are the same appointment as this one."""
+        root = self.root(key)
+        return [each for each in keys if self.root(each) == root]
+
+    # --- what people did
+
+    def edited(self, key: Key, group: str, value: Value, *, born: bool = False) -> Edit:
+        """A person gave a value."""
+        edit = Edit(number=self.tick(key), key=key, group=group, value=value, born=born)
+        self.edits.append(edit)
+        return edit
+
+    def withdraw(self, key: Key, group: str, value: Value) -> None:
+        """A person is back at the value that both sides last agreed on: nobody saw a change."""
+        self.tick(key)
+        for edit in reversed(self.edits):
+            if edit.group == group and edit.key == key and not edit.void:
+                if edit.value == value:
+                    return
+                edit.void = True
+
+    def removed_by_person(self, key: Key, *, settled: bool, unseen: Iterable[Edit]) -> None:
+        """A person removed a record, and with it the edits that nobody has seen."""
+        removal = Removal(number=self.tick(key), key=key, settled=settled)
+        for edit in unseen:
+            edit.void = True
+            removal.took_along.append(edit)
+        self.removals.append(removal)
+        self.removed.add(key)
+
+    def restored_by_person(self, key: Key) -> None:
+        """A person brought a record back, with everything that it showed."""
+        self.tick(key)
+        for removal in self.removals:
+            if removal.key == key:
+                for edit in removal.took_along:
+                    edit.void = False
+                removal.took_along.clear()
+        self.removed.discard(key)
+        self.restored.add(key)
+
+    def edits_of(self, root: Key, group: str) -> Iterator[Edit]:
+        """The edits of a lineage in one group, oldest first; void ones left out."""
+        return (
+            edit
+            for edit in self.edits
+            if edit.group == group and not edit.void and self.root(edit.key) == root
+        )
+
+    def last_of(self, root: Key) -> int:
+        """When a person last did anything to an appointment."""
+        return max((n for key, n in self.last.items() if self.root(key) == root), default=0)

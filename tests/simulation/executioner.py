@@ -1,0 +1,81 @@
+"""Killing a run at a numbered point: a request, an answer, or a commit of the store.
+
+`village` runs its crashes through this. A `Killed` is as sudden as SIGKILL:
+nothing in the program may catch it, and what was not committed is gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import httpx
+from towns import InProcess, Shelf
+
+from syncd.sandbox import SandboxWorld, application
+
+Moment = Literal["before", "lost", "after"]
+"""Before the point takes effect; after it did, the answer lost; after the answer came."""
+
+MOMENTS: tuple[Moment, ...] = ("before", "lost", "after")
+
+
+class Killed(BaseException):
+    """The process is gone; nothing may catch it."""
+
+
+@dataclass(slots=True)
+class Executioner:
+    """Counts the points that a run passes, and ends it at one of them; 0 is never."""
+
+    at: int = 0
+    moment: Moment = "before"
+    passed: int = 0
+
+    def point(self) -> bool:
+        """Whether this is the point."""
+        self.passed += 1
+        return self.passed == self.at
+
+
+class Watched(httpx.BaseTransport):
+    """Requests on their way to the sandbox; each request and each answer is a point."""
+
+    def __init__(self, world: SandboxWorld, executioner: Executioner) -> None:
+        self._inner = InProcess(application(world))
+        self._executioner = executioner
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        if self._executioner.point():
+            if self._executioner.moment != "before":
+                self._inner.handle_request(request)
+            raise Killed
+        response = self._inner.handle_request(request)
+        if self._executioner.point():
+            raise Killed
+        return response
+
+
+class WatchedShelf(Shelf):
+    """The store; each commit is a point."""
+
+    executioner: Executioner = Executioner()
+
+    def link(self, name: str) -> Any:
+        link: Any = super().link(name)
+        begin, executioner = link.begin, self.executioner
+
+        @contextmanager
+        def watched() -> Iterator[Any]:
+            mine = executioner.point()
+            with begin() as transaction:
+                yield transaction
+                if mine and executioner.moment == "before":
+                    raise Killed
+            if mine:
+                raise Killed
+
+        link.begin = watched
+        return link

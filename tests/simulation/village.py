@@ -1,0 +1,483 @@
+"""A small town in which anything may happen: people, syncd, faults, crashes.
+
+The state machine of `test_simulation` calls `Village.do` with plain values,
+and so does `replay`: a history is a list of steps, and a list of steps is a
+script. Every step means something in every state: an index is taken modulo
+what is there, and where nothing is there, something is made.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from annals import Annals, Key
+from executioner import MOMENTS, Executioner, Killed, Watched, WatchedShelf
+from towns import START, Town, TownClock, build
+
+from syncd.core import essence
+from syncd.core.essence import Value
+from syncd.core.model import Group, Pair, Side
+from syncd.core.policy import Limit, OnRemoval, Winner
+from syncd.engine.report import CycleReport, Outcome
+from syncd.sandbox import SandboxSettings
+
+Step = tuple[Any, ...]
+
+TITLES = ("Check-up", "Follow-up", "Intro")
+WORDS = {
+    Group.TITLE: TITLES,
+    Group.DESCRIPTION: ("", "Knee", "Bring the scan"),
+    Group.ADDRESS: ("", "Room 2", "Annexe"),
+}
+STATUSES = {
+    Side.GHL: ("new", "confirmed", "showed", "noshow", "cancelled", "invalid"),
+    Side.HUBSPOT: ("SCHEDULED", "COMPLETED", "NO_SHOW", "CANCELLED"),
+}
+PEOPLE = (
+    ("Ann Lee", "ann@example.com", "+15550101"),
+    ("Bea Moss", "bea@example.com", "+15550102"),
+    ("Cy Roe", "cy@example.com", "+15550103"),
+)
+PROPERTIES = {
+    Group.TITLE: "hs_appointment_name",
+    Group.STATUS: "hs_appointment_status",
+    Group.DESCRIPTION: "ghl_description",
+    Group.ADDRESS: "ghl_address",
+    Group.OWNER: "hubspot_owner_id",
+}
+FIELDS = {
+    Group.TITLE: "title",
+    Group.STATUS: "status",
+    Group.DESCRIPTION: "description",
+    Group.ADDRESS: "address",
+    Group.OWNER: "assignee",
+}
+WRITES = "^/(crm/objects|calendars/events|contacts)"
+
+FAULTS: tuple[dict[str, Any], ...] = (
+    {"kind": "status", "status": 429, "headers": {"Retry-After": "2"}},
+    {"kind": "status", "status": 500},
+    {"kind": "status", "status": 503},
+    {"kind": "status_after", "status": 502, "method": "POST", "path": WRITES},
+    {"kind": "status_after", "status": 504, "method": "PUT", "path": WRITES},
+    {"kind": "drop_before"},
+    {"kind": "drop_after", "method": "POST", "path": WRITES},
+    {"kind": "timeout_before", "method": "POST", "path": WRITES},
+    {"kind": "timeout_after", "method": "POST", "path": WRITES},
+    {"kind": "timeout_after", "method": "PUT", "path": WRITES},
+    {"kind": "timeout_after", "method": "DELETE"},
+    {"kind": "drop_after", "method": "PUT", "path": WRITES},
+    {"kind": "half_batch", "side": "hubspot", "path": "batch/(create|update|archive)"},
+    {"kind": "stale", "side": "hubspot", "path": "/search"},
+    {"kind": "cut_body", "method": "GET"},
+    {"kind": "html", "status": 502},
+    {"kind": "status", "side": "ghl", "status": 401},
+    {"kind": "status", "side": "hubspot", "status": 403},
+    {"kind": "status", "side": "hubspot", "status": 477},
+)
+"""What may go wrong; each with how often and from which request on, by the step."""
+
+RULES: tuple[dict[str, Any], ...] = (
+    {"conflict": {}},
+    {"conflict": dict.fromkeys(Group, Winner.GHL)},
+    {"conflict": dict.fromkeys(Group, Winner.HUBSPOT)},
+    {"conflict": {Group.TITLE: Winner.HOLD, Group.TIME: Winner.HOLD}},
+    {"ghl_deleted": OnRemoval.ARCHIVE},
+    {"ghl_deleted": OnRemoval.CANCEL},
+    {"ghl_deleted": OnRemoval.IGNORE},
+    {"hubspot_archived": OnRemoval.CANCEL},
+    {"hubspot_archived": OnRemoval.DELETE},
+    {"hubspot_archived": OnRemoval.IGNORE},
+    {"removal_guard": Limit(percent=0, at_least=0)},
+    {"removal_guard": Limit(percent=20, at_least=5)},
+    {"first_meeting": Winner.HUBSPOT},
+    {"first_meeting": Winner.GHL},
+    {"refuse_double_booking": False},
+    {"refuse_double_booking": True},
+)
+"""Changes of the configuration."""
+
+
+class Village:
+    """One town, what people did in it, and how to do more."""
+
+    def __init__(
+        self, store_url: str, clock: TownClock, settings: SandboxSettings | None = None
+    ) -> None:
+        self.clock = clock
+        self.shelf = WatchedShelf(store_url, clock)
+        self.town: Town = build(self.shelf, clock, settings)
+        calendars = self.town.calendars
+        self.calendars = [calendars["Class"], calendars["Team"]]
+        self.town.obey(default_calendar=self.calendars[0])
+        self.annals = Annals()
+        self.log: list[Step] = []
+        self.did: Counter[str] = Counter()
+        self.stores = 0
+        self.base = START + timedelta(days=1, hours=1)
+        self.last: CycleReport | None = None
+        ann, bea, cy = PEOPLE
+        self.ghl_contacts = [self.town.ghl.add_contact(*who) for who in (ann, bea)]
+        self.hubspot_contacts = [self.town.hubspot.add_contact(*who) for who in (ann, cy)]
+
+    def close(self) -> None:
+        """Give back the store."""
+        self.shelf.close()
+
+    def do(self, name: str, *args: Any) -> None:
+        """One step, remembered."""
+        self.log.append((name, *args))
+        self.clock.advance(timedelta(seconds=2))
+        act: Callable[..., None] = getattr(self, name)
+        act(*args)
+
+    # --- what is there
+
+    def ids(self, side: Side) -> list[str]:
+        """Living records of a side, oldest first."""
+        if side is Side.GHL:
+            rows = [row for row in self.town.ghl.appointments if not row.deleted]
+            return [row.id for row in sorted(rows, key=lambda row: row.added)]
+        return [record.id for record in self.town.hubspot.records()]
+
+    def removed_ids(self, side: Side) -> list[str]:
+        """Removed records of a side that can be brought back."""
+        if side is Side.GHL:
+            rows = [row for row in self.town.ghl.appointments if row.deleted]
+            return [row.id for row in sorted(rows, key=lambda row: row.added)]
+        return [record.id for record in self.town.hubspot.archived()]
+
+    def pick(self, side: Side, number: int) -> str | None:
+        """The number-th living record of a side; where there is none, one is made."""
+        found = self.ids(side)
+        if not found:
+            if side is Side.GHL:
+                self.book(number, number, number)
+            else:
+                self.create(number, number, number)
+            return None
+        return found[number % len(found)]
+
+    def value(self, key: Key, group: str) -> Value:
+        """What a record shows now, as the core compares it."""
+        side, record = key
+        if side is Side.GHL:
+            row = self.town.ghl.get(record)
+            if group == Group.TIME:
+                return (essence.instant(row.start), essence.instant(row.end))
+            return essence.text(getattr(row, FIELDS[Group(group)]))
+        properties = self.town.hubspot.get(record).properties
+        if group == Group.TIME:
+            return (
+                _moment(properties.get("hs_appointment_start")),
+                _moment(properties.get("hs_appointment_end")),
+            )
+        return essence.text(properties.get(PROPERTIES[Group(group)]))
+
+    def start(self, slot: int) -> Any:
+        """One of three times: they come round again, so that A-B-A happens."""
+        return self.base + timedelta(days=slot % 3)
+
+    # --- people edit
+
+    def edit(self, side: str, number: int, group: str, choice: int) -> None:
+        """A person gives a field another value, in the pages of that side."""
+        where = Side(side)
+        record = self.pick(where, number)
+        if record is None:
+            return
+        key = (where, record)
+        values = [each for each in self.values(key, group) if each != self.value(key, group)]
+        if not values:
+            return
+        new = values[choice % len(values)]
+        back = self._agreed(key, group) == new
+        self._write(key, group, new)
+        new = self.value(key, group)
+        if back:
+            self.annals.withdraw(key, group, new)
+        else:
+            self.annals.edited(key, group, new)
+        self.did["edits"] += 1
+
+    def values(self, key: Key, group: str) -> Sequence[Value]:
+        """The few values that a group takes."""
+        if group == Group.TIME:
+            starts = [self.start(slot) for slot in range(3)]
+            return [
+                (start, start + timedelta(minutes=length))
+                for length in (30, 60)
+                for start in starts
+            ]
+        if group == Group.OWNER:
+            return self._owners(key)
+        return STATUSES[key[0]] if group == Group.STATUS else WORDS[Group(group)]
+
+    def _owners(self, key: Key) -> Sequence[str]:
+        if key[0] is Side.HUBSPOT:
+            return [*self.town.hubspot.owners, ""]
+        return list(self.town.ghl.calendars[self.town.ghl.get(key[1]).calendar].team)
+
+    def _write(self, key: Key, group: str, new: Value) -> None:
+        side, record = key
+        if isinstance(new, tuple):
+            start, end = new
+            if side is Side.GHL:
+                self.town.ghl.move(record, start, end)
+            else:
+                self.town.hubspot.edit(record, hs_appointment_start=start, hs_appointment_end=end)
+        elif side is Side.GHL:
+            self.town.ghl.edit(record, **{FIELDS[Group(group)]: new})
+        else:
+            self.town.hubspot.edit(record, **{PROPERTIES[Group(group)]: new})
+
+    def _agreed(self, key: Key, group: str) -> Value | None:
+        """What the store holds as agreed for a record, where it has no open question."""
+        store = self.shelf.link(self.town.name)
+        pairs = store.pairs_by_id(key[0], [key[1]])
+        if not pairs or group in pairs[0].open:
+            return None
+        if any(intent.pair_key == pairs[0].key for intent in store.intents()):
+            return None
+        return essence.value(pairs[0].shown_on(key[0]), group)
+
+    # --- people make and remove
+
+    def book(self, who: int, slot: int, title: int, status: int = 1) -> None:
+        """A person books in HighLevel."""
+        contact = self.ghl_contacts[who % len(self.ghl_contacts)]
+        calendar = self.calendars[(who + slot) % 2]
+        record = self.town.ghl.book(
+            calendar,
+            contact,
+            self.start(slot),
+            title=TITLES[title % 3],
+            status=STATUSES[Side.GHL][status % 6],
+        )
+        self._born((Side.GHL, record))
+
+    def create(self, who: int, slot: int, title: int, status: int = 0) -> None:
+        """A person makes an appointment in HubSpot, with or without a status and an end."""
+        contact = self.hubspot_contacts[who % len(self.hubspot_contacts)]
+        start = self.start(slot)
+        given: dict[str, Any] = {
+            "hs_appointment_name": TITLES[title % 3],
+            "hs_appointment_start": start,
+        }
+        if status < 4:
+            given["hs_appointment_status"] = STATUSES[Side.HUBSPOT][status]
+        if status % 2 == 0:
+            given["hs_appointment_end"] = start + timedelta(minutes=30)
+        record = self.town.hubspot.create(given, contacts=[contact])
+        self._born((Side.HUBSPOT, record))
+
+    def _born(self, key: Key) -> None:
+        self.annals.born.add(key)
+        for group in (Group.TITLE, Group.TIME, Group.STATUS):
+            held = self.value(key, group)
+            if not essence.is_empty(held) and not (isinstance(held, tuple) and held[1] is None):
+                self.annals.edited(key, group, held, born=True)
+        self.annals.tick(key)
+        self.did["births"] += 1
+
+    def remove(self, side: str, number: int) -> None:
+        """A person deletes in HighLevel, or archives in HubSpot."""
+        where = Side(side)
+        record = self.pick(where, number)
+        if record is None:
+            return
+        key = (where, record)
+        self._removing(key)
+        if where is Side.GHL:
+            self.town.ghl.delete(record)
+        else:
+            self.town.hubspot.archive(record)
+
+    def _removing(self, key: Key) -> None:
+        self._unite()
+        store = self.shelf.link(self.town.name)
+        pairs = store.pairs_by_id(key[0], [key[1]])
+        settled, unseen = False, []
+        if pairs:
+            pair = pairs[0]
+            open_ = any(intent.pair_key == pair.key for intent in store.intents())
+            settled = not open_ and self._stands_as_agreed(pair, key[0].other)
+            unseen = [
+                edit
+                for edit in self.annals.edits
+                if edit.key == key
+                and not edit.void
+                and edit.value != essence.value(pair.shown_on(key[0]), edit.group)
+            ]
+        self.annals.removed_by_person(key, settled=settled, unseen=unseen)
+        self.did["removals"] += 1
+
+    def _stands_as_agreed(self, pair: Pair, side: Side) -> bool:
+        """Whether a pair's record shows what was agreed, with no question open."""
+        key = (side, pair.id_on(side))
+        return (
+            not pair.open
+            and pair.removal is None
+            and self.lives(key)
+            and all(
+                self.value(key, group) == essence.value(pair.shown_on(side), group)
+                for group in (*FIELDS, Group.TIME)
+            )
+        )
+
+    def lives(self, key: Key) -> bool:
+        """Whether a record is there and not removed."""
+        side, record = key
+        try:
+            if side is Side.GHL:
+                return not self.town.ghl.get(record).deleted
+            found = self.town.hubspot.get(record)
+        except KeyError:
+            return False
+        return found.id == record and not found.archived
+
+    def bring_back(self, side: str, number: int) -> None:
+        """A person restores what was removed, by people or by us."""
+        where = Side(side)
+        found = self.removed_ids(where)
+        if not found:
+            return
+        record = found[number % len(found)]
+        if where is Side.GHL:
+            self.town.ghl.undelete(record)
+        else:
+            try:
+                self.town.hubspot.restore(record)
+            except (KeyError, ValueError):
+                return
+        self.annals.restored_by_person((where, record))
+        self.did["restores"] += 1
+
+    # --- people rearrange
+
+    def merge_records(self, one: int, other: int) -> None:
+        """A person merges two HubSpot appointments."""
+        found = self.ids(Side.HUBSPOT)
+        if len(found) < 2:
+            return
+        primary = found[one % len(found)]
+        rest = [each for each in found if each != primary]
+        secondary = rest[other % len(rest)]
+        survivor = self.town.hubspot.merge(primary, secondary)
+        keys = [(Side.HUBSPOT, each) for each in (primary, secondary, survivor)]
+        for key in keys:
+            self.annals.tick(key)
+            self.annals.mixed.add(key)
+            self.annals.join(keys[0], key)
+        self.annals.born.add(keys[2])
+        self.did["merges"] += 1
+
+    def move_calendar(self, number: int, calendar: int) -> None:
+        """A person moves a booking to another calendar."""
+        record = self.pick(Side.GHL, number)
+        if record is not None:
+            self.town.ghl.edit(record, calendar=self.calendars[calendar % 2])
+
+    def switch_calendar(self, calendar: int) -> None:
+        """A person deactivates a calendar, or brings it back."""
+        calendar_id = self.calendars[calendar % 2]
+        active = self.town.ghl.calendars[calendar_id].active
+        self.town.ghl.deactivate_calendar(calendar_id, active=not active)
+
+    def lose_contact(self, number: int) -> None:
+        """A HubSpot record loses its contact."""
+        record = self.pick(Side.HUBSPOT, number)
+        if record is None:
+            return
+        for contact in self.town.hubspot.get(record).contacts:
+            self.town.hubspot.dissociate(record, contact)
+        self.annals.tick((Side.HUBSPOT, record))
+
+    # --- time and configuration
+
+    def wait(self, minutes: int) -> None:
+        """Time passes."""
+        self.clock.advance(timedelta(minutes=minutes))
+
+    def days_pass(self, days: int) -> None:
+        """Days pass; people book ahead of the new day."""
+        self.clock.advance(timedelta(days=days))
+        if self.clock.now() > self.base + timedelta(days=2):
+            self.base += timedelta(days=days)
+
+    def rule(self, number: int) -> None:
+        """The configuration changes."""
+        self.town.obey(**RULES[number % len(RULES)])
+        self.did["rules"] += 1
+
+    def scope(self, calendar: int, past: int) -> None:
+        """The configuration names fewer calendars or a shorter past, or all again."""
+        chosen = frozenset({self.calendars[calendar]} if calendar < 2 else ())
+        self.town.rules = replace(
+            self.town.rules, calendars=chosen, past=timedelta(days=(30, 1)[past % 2])
+        )
+        self.did["rules"] += 1
+
+    def lose_store(self) -> None:
+        """The store is lost; the next cycle begins on an empty one."""
+        self.annals.history += self.shelf.link(self.town.name).history()
+        self.stores += 1
+        self.town.name = f"clinic{self.stores}"
+        self.did["losses"] += 1
+
+    # --- syncd
+
+    def sync(
+        self,
+        kind: str = "full",
+        faults: tuple[tuple[int, int, int], ...] = (),
+        kill: int = 0,
+        moment: int = 0,
+    ) -> None:
+        """A cycle, perhaps with faults (which, from which request on, how often) and a crash."""
+        for which, nth, times in faults:
+            told = FAULTS[which % len(FAULTS)]
+            self.town.world.faults.add(**told, nth=nth, times=times or None)
+        self.cycle(full=kind == "full", kill=kill, moment=moment)
+        self.did["faults"] += self.town.world.faults.hits
+        self.town.world.faults.clear()
+
+    def cycle(self, *, full: bool, kill: int = 0, moment: int = 0) -> CycleReport | None:
+        """Run a cycle, and notice what it did; `None` where it was killed."""
+        executioner = Executioner(at=kill, moment=MOMENTS[moment % 3])
+        self.shelf.executioner = executioner
+        self.town.transport = Watched(self.town.world, executioner)
+        self.town.world.reset_requests()
+        self.last = None
+        try:
+            self.last = self.town.sync(full=full)
+        except Killed:
+            self.did["crashes"] += 1
+        finally:
+            self.shelf.executioner = Executioner()
+            self._unite()
+        self.did["cycles"] += 1
+        if self.last is not None:
+            assert self.last.outcome is not Outcome.FAULT, self.last
+            self.did["conflicts"] += self.last.conflicts
+            self.did["written"] += len(self.last.written)
+            self.did["removed"] += self.last.ghl.removed + self.last.hubspot.removed
+            self.did["holds"] += len(self.last.held)
+        return self.last
+
+    def _unite(self) -> None:
+        """Learn from store and world which records are one appointment."""
+        for pair in self.town.pairs():
+            self.annals.join((Side.GHL, pair.ghl_id), (Side.HUBSPOT, pair.hubspot_id))
+        for record in (*self.town.hubspot.records(), *self.town.hubspot.archived()):
+            carried = record.properties.get("ghl_appointment_id")
+            if carried:
+                self.annals.join((Side.GHL, carried), (Side.HUBSPOT, record.id))
+
+
+def _moment(text: str | None) -> datetime | None:
+    return essence.instant(datetime.fromisoformat(text)) if text else None

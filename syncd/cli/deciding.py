@@ -237,12 +237,9 @@ def _left_alone(actions: Iterable[str]) -> Iterator[str]:
 @click.command(
     cls=Verb,
     short_help="Carry out a kept plan, exactly as shown.",
-    examples=(
-        ("syncd plan --out monday.json", "keep a plan"),
-        ("syncd apply monday.json", "have it carried out"),
-    ),
+    examples=(("syncd apply monday.json", "what `syncd plan --out monday.json` kept"),),
 )
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @config_option
 @click.pass_context
 def apply(ctx: click.Context, file: Path, config: Path | None) -> int:
@@ -272,6 +269,8 @@ def _read_plan(file: Path) -> dict[str, dict[str, str]]:
             str(name): {str(write["digest"]): str(write["says"]) for write in link["writes"]}
             for name, link in held["links"].items()
         }
+    except OSError as error:
+        raise click.UsageError(f"{file}: cannot be read: {error.strerror}") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise click.UsageError(
             f"{file} is no plan of this syncd: make one with `syncd plan --out {file}`"

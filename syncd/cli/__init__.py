@@ -27,6 +27,7 @@ from syncd.errors import SyncdError
 PLACES = {
     "run": "syncd.cli.run:run",
     "plan": "syncd.cli.plan:plan",
+    "doctor": "syncd.cli.doctor:doctor",
     "setup": "syncd.cli.setup:setup",
     "held": "syncd.cli.held:held",
     "retry": "syncd.cli.deciding:retry",
@@ -36,7 +37,9 @@ PLACES = {
     "undo": "syncd.cli.deciding:undo",
     "apply": "syncd.cli.deciding:apply",
     "kick": "syncd.cli.deciding:kick",
+    "link": "syncd.cli.link:link",
     "rebuild": "syncd.cli.rebuild:rebuild",
+    "forget": "syncd.cli.forget:forget",
     "db": "syncd.cli.db:db",
     "config": "syncd.cli.config:config",
     "sandbox": "syncd.cli.sandbox:sandbox",

@@ -1,20 +1,38 @@
-"""`syncd db`: the store itself; here its migration."""
+"""`syncd db`: the store itself: its migration, a copy of it, a move to another database.
+
+Works on the store alone: no credentials, no request. Neither copy takes a
+lock, so a backup can be made beside a running daemon.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from syncd.cli.command import Verb, Verbs, config_option, config_path
 
-EXAMPLES = (("syncd db upgrade", "bring the store to this version of syncd, or make it"),)
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+EXAMPLES = (
+    ("syncd db upgrade", "bring the store to this version of syncd, or make it"),
+    ("syncd db backup /var/backups/syncd.db", "a consistent copy, also beside a running daemon"),
+    ("syncd db copy postgresql+psycopg://user@host/dbname", "move to another, empty database"),
+)
 
 
 @click.group(
     cls=Verbs,
     short_help="Look after the store.",
-    places={"upgrade": "syncd.cli.db:upgrade"},
+    places={
+        "upgrade": "syncd.cli.db:upgrade",
+        "backup": "syncd.cli.db:backup",
+        "copy": "syncd.cli.db:copy",
+    },
     examples=EXAMPLES,
 )
 def db() -> None:
@@ -25,7 +43,7 @@ def db() -> None:
     cls=Verb,
     short_help="Bring the store to this version, or make it.",
     examples=(
-        *EXAMPLES,
+        EXAMPLES[0],
         ("syncd db upgrade --config /etc/syncd/config.toml", "the store of that configuration"),
     ),
 )
@@ -55,3 +73,95 @@ def upgrade(ctx: click.Context, config: Path | None) -> int:
     else:
         click.echo(f"{where} was brought from migration {before} to {migrate.HEAD}")
     return 0
+
+
+@click.command(
+    cls=Verb,
+    short_help="Write a consistent copy of the store to a file.",
+    examples=(
+        EXAMPLES[1],
+        ("syncd db backup monday.db", "a file of that day, in this folder"),
+    ),
+)
+@click.argument("path", type=click.Path(path_type=Path))
+@config_option
+@click.pass_context
+def backup(ctx: click.Context, path: Path, config: Path | None) -> int:
+    """Write what the store holds at this instant to a new SQLite file, for its owner alone.
+
+    To go back to it, stop syncd and put the file where `store.url` says; the
+    next cycle brings it up to date from the two systems.
+    """
+    from syncd.cli.session import begin
+    from syncd.store import copying
+    from syncd.store.failures import place
+
+    settings = begin(config_path(ctx, config))
+    with _ready(settings.store.url) as engine:
+        copying.backup(engine, path)
+        click.echo(f"{place(engine.url)} was copied to {path}, {path.stat().st_size:,} bytes")
+    return 0
+
+
+@click.command(
+    cls=Verb,
+    short_help="Copy the store into another database.",
+    examples=(
+        EXAMPLES[2],
+        ("syncd db copy sqlite:////var/lib/syncd/syncd.db", "and back to a SQLite file"),
+    ),
+)
+@click.argument("url")
+@config_option
+@click.pass_context
+def copy(ctx: click.Context, url: str, config: Path | None) -> int:
+    """Copy everything into another, empty database, and say what to change then.
+
+    Stop syncd first: refused while a link is being worked on, because what is
+    written during the copy would stay behind.
+    """
+    from sqlalchemy.engine import make_url
+
+    from syncd.bootstrap import open_app
+    from syncd.cli.output.words import count
+    from syncd.cli.session import begin
+    from syncd.store import copying
+    from syncd.store.failures import place
+
+    settings = begin(config_path(ctx, config))
+    target = _checked(url, ctx)
+    with open_app(settings) as app:
+        for name in app.link_names():
+            if (holder := app.store.holder(name)) is not None:
+                raise click.UsageError(f"{name}: {holder} works on it: stop that first", ctx)
+    with _ready(settings.store.url) as engine:
+        pairs = copying.copy(engine, target)
+    where = place(make_url(target))
+    click.echo(f"{count(pairs, 'pair')} copied to {where}; set store.url to it, then start syncd")
+    return 0
+
+
+def _checked(url: str, ctx: click.Context) -> str:
+    """The address of a store, held to what the configuration accepts."""
+    from pydantic import ValidationError
+
+    from syncd.config import StoreSettings
+
+    try:
+        return StoreSettings(url=url).url
+    except ValidationError as error:
+        told = error.errors(include_url=False, include_input=False)[0]["msg"]
+        raise click.UsageError(f"URL: {told.removeprefix('Value error, ')}", ctx) from error
+
+
+@contextmanager
+def _ready(url: str) -> Iterator[Engine]:
+    """The store that is there, brought to this version where it may be."""
+    from syncd.store import migrate, open_engine
+
+    engine = open_engine(url)
+    try:
+        migrate.check(engine, may_create=False)
+        yield engine
+    finally:
+        engine.dispose()

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 HELD = 3
 """The exit code of `--fail-on-held`."""
 
+PAUSED = "none"
+"""The kind of cycle that a paused link is reported with."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
@@ -123,7 +126,9 @@ def show(reports: Mapping[str, CycleReport], wanted: Wanted) -> None:
     for number, report in enumerate(reports.values()):
         if number:
             paper.line()
-        if wanted.dry_run:
+        if report.kind == PAUSED:
+            paper.line(f"{report.link}: {report.detail}", "yellow")
+        elif wanted.dry_run:
             print_plan(paper, report)
         else:
             print_cycle(paper, report)
@@ -153,9 +158,23 @@ def _cycles(app: App, names: list[str], wanted: Wanted) -> dict[str, CycleReport
 
     reports = {}
     for name in names:
+        if name not in wanted.links and app.paused(name):
+            reports[name] = _left_out(name)
+            continue
         with progress.shown(name) as told:
             reports[name] = app.cycle(name, replace(wanted.request(), progress=told))
     return reports
+
+
+def _left_out(name: str) -> CycleReport:
+    """A link that a person took out of service: no cycle, and no failure either."""
+    from syncd.engine.report import CycleReport
+
+    detail = (
+        f"paused, and left out: `syncd link resume {name}` takes it back, "
+        f"`--link {name}` runs it once"
+    )
+    return CycleReport(link=name, kind=PAUSED, detail=detail)
 
 
 def _beside(settings: Settings, stack: ExitStack) -> Settings:

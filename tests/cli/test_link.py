@@ -1,0 +1,114 @@
+"""`syncd link list|pause|resume` on a real store, and what a pause does to `--sync-now`."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from clinics import Clinic
+
+Syncd = Callable[..., Any]
+
+
+@pytest.fixture
+def ready(syncd: Syncd, clinic: Clinic) -> Clinic:
+    """A clinic whose HubSpot account is set up, after its first cycle."""
+    assert syncd("setup").code == 0
+    assert syncd("--sync-now").code == 0
+    return clinic
+
+
+def two_links(clinic: Clinic) -> None:
+    """A second link, which can never run: it has no token."""
+    clinic.configure(
+        """
+[links.annex.ghl]
+location_id = "annex"
+token = { env = "NO_SUCH_TOKEN" }
+
+[links.annex.hubspot]
+token = { env = "NO_SUCH_TOKEN" }
+"""
+    )
+
+
+def test_a_paused_link_is_left_out_and_comes_back(syncd: Syncd, ready: Clinic) -> None:
+    ready.book("Check-up")
+    assert (
+        "clinic is paused; `syncd link resume clinic` takes it back"
+        in syncd("link", "pause", "clinic").out
+    )
+    ready.world.reset_requests()
+    left = syncd("--sync-now")
+    assert left.code == 0
+    assert "clinic: paused, and left out" in left.out
+    assert ready.world.requests == []
+    assert "clinic is in service again" in syncd("link", "resume", "clinic").out
+    assert "HubSpot 1 created" in syncd("--sync-now").out
+
+
+def test_a_paused_link_that_is_named_runs_once(syncd: Syncd, ready: Clinic) -> None:
+    ready.book("Check-up")
+    syncd("link", "pause", "clinic")
+    assert "HubSpot 1 created" in syncd("--sync-now", "--link", "clinic").out
+    assert "paused, and left out" in syncd("--sync-now").out
+
+
+@pytest.mark.usefixtures("ready")
+def test_a_paused_link_is_no_failure_for_a_script(syncd: Syncd) -> None:
+    syncd("link", "pause", "clinic")
+    result = syncd("--sync-now", "--json")
+    report = json.loads(result.out)["links"]["clinic"]
+    assert (result.code, report["outcome"], report["cycle"]) == (0, "ok", "none")
+    assert "syncd link resume clinic" in report["detail"]
+
+
+@pytest.mark.usefixtures("ready")
+def test_pausing_twice_changes_nothing(syncd: Syncd) -> None:
+    assert syncd("link", "resume", "clinic").out == "clinic is in service already\n"
+    syncd("link", "pause", "clinic")
+    assert syncd("link", "pause", "clinic").out == "clinic is paused already\n"
+
+
+def test_the_link_in_most_trouble_is_listed_first(syncd: Syncd, ready: Clinic) -> None:
+    two_links(ready)
+    syncd("link", "pause", "clinic")
+    lines = syncd("link", "list").out.splitlines()
+    assert lines[0].split()[:2] == ["Link", "State"]
+    assert lines[1].split()[0] == "clinic"
+    assert "paused" in lines[1]
+    assert "syncd link resume clinic" in lines[1]
+    assert "never" in lines[2]
+
+
+@pytest.mark.usefixtures("ready")
+def test_the_list_for_a_script(syncd: Syncd) -> None:
+    syncd("link", "pause", "clinic")
+    told = json.loads(syncd("link", "list", "--json").out)
+    assert told["version"] == 1
+    assert told["links"]["clinic"]["paused"] is True
+    assert told["links"]["clinic"]["state"] == "paused"
+
+
+@pytest.mark.usefixtures("ready")
+def test_the_list_needs_no_credentials(syncd: Syncd, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GHL_TOKEN")
+    monkeypatch.delenv("HUBSPOT_TOKEN")
+    listed = syncd("link", "list")
+    assert listed.code == 0
+    assert "in step" in listed.out
+
+
+@pytest.mark.parametrize("verb", ["pause", "resume"])
+@pytest.mark.usefixtures("ready")
+def test_an_unknown_link_is_answered_with_the_nearest(syncd: Syncd, verb: str) -> None:
+    result = syncd("link", verb, "clinik")
+    assert result.code == 2
+    assert "clinik: no such link; did you mean 'clinic'?" in result.err
+
+
+@pytest.mark.usefixtures("clinic")
+def test_no_store_is_made(syncd: Syncd, tmp_path: Path) -> None:
+    assert syncd("link", "pause", "clinic").code == 2
+    assert not (tmp_path / "syncd.db").exists()

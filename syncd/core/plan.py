@@ -43,7 +43,7 @@ from syncd.core.model import (
 )
 from syncd.core.observe import Newcomer, Observed, Seen, Sighting
 from syncd.core.policy import OnRemoval
-from syncd.core.status import CANCELLED
+from syncd.core.status import CANCELLED, StatusTable
 
 _BOTH = frozenset(Side)
 
@@ -128,12 +128,12 @@ def _one_gone(sighting: Sighting, where: Side, living: Snapshot, bench: Bench) -
 
 def _survivor(pair: Pair, where: Side, living: Snapshot, bench: Bench) -> list[Action]:
     """The removal was settled before: only leaving a cancellation brings the record back."""
-    side, kept = living.side, pair.removal
+    side, kept, status = living.side, pair.removal, living.appointment.status
     if kept is None or kept.response is Response.NOTHING:
         return []  # The rule left the survivor alone, and still does.
-    if bench.words.statuses.is_cancelled(side, living.appointment.status):
-        return []
-    if not bench.policy.direction.reaches(where):
+    # An emptied status says nothing, and so leaves nothing.
+    still = not status or bench.words.statuses.is_cancelled(side, status)
+    if still or not bench.policy.direction.reaches(where):
         return []
     return make(living, bench, pair, why=_because((Group.STATUS,), side, where))
 
@@ -191,13 +191,13 @@ def _too_late(living: Snapshot, bench: Bench) -> bool:
 def _restored(sighting: Sighting, ghl: Snapshot, hubspot: Snapshot, bench: Bench) -> list[Action]:
     """A removed record is back: take back our cancellation, then merge as ever."""
     pair = sighting.pair
-    cancelled = _cancelled_by_us(pair)
+    statuses = bench.words.statuses
+    cancelled = _cancelled_by_us(pair, statuses)
     if cancelled is None:
         revived = replace(sighting, pair=replace(pair, removal=None))
         return _both_there(revived, ghl, hubspot, bench, always_rebase=True)
     record = ghl if cancelled is Side.GHL else hubspot
     back = hubspot if cancelled is Side.GHL else ghl
-    statuses = bench.words.statuses
     untouched = statuses.is_cancelled(cancelled, record.appointment.status) and all(
         each.appointment.status == pair.shown_on(each.side).status for each in (record, back)
     )
@@ -210,16 +210,19 @@ def _restored(sighting: Sighting, ghl: Snapshot, hubspot: Snapshot, bench: Bench
         if group != Group.STATUS:
             merged.group(group)
     merged.contact()
-    merged.restore(cancelled, pair.removal.status_before if pair.removal else "")
+    before = pair.removal.status_before if pair.removal else ""
+    # One that had no status takes the other's, as ever (contract 4.5).
+    other = statuses.across(back.side, back.appointment.status)
+    merged.restore(cancelled, before or other or "")
     return merged.actions()
 
 
-def _cancelled_by_us(pair: Pair) -> Side | None:
+def _cancelled_by_us(pair: Pair, statuses: StatusTable) -> Side | None:
     """The side on which we cancelled the record for a removal, if we did."""
-    removal = pair.removal
-    if removal is None or removal.response is not Response.CANCELLED or len(removal.gone) != 1:
+    if pair.removal is None or pair.removal.response is not Response.CANCELLED:
         return None
-    return next(iter(removal.gone)).other
+    sides = [side for side in Side if statuses.is_cancelled(side, pair.shown_on(side).status)]
+    return sides[0] if len(sides) == 1 else None
 
 
 def _both_there(

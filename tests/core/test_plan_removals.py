@@ -264,6 +264,16 @@ REMOVALS = [
         follows=[makes(HUBSPOT, why=beats("status", GHL))],
     ),
     Story(
+        told="cancelled by us for a deletion, then emptied by a person: says nothing",
+        pair=pair(
+            hubspot={"status": "CANCELLED"},
+            **removed(GHL, did=Response.CANCELLED, before="SCHEDULED"),
+        ),
+        ghl=ghl(**GONE),
+        hubspot=hubspot(status=""),
+        follows=[],
+    ),
+    Story(
         told="left standing when it was archived, and edited later: stays on its own",
         pair=pair(**YESTERDAY, **removed(HUBSPOT)),
         ghl=ghl(status="showed"),
@@ -369,6 +379,23 @@ RESTORES = [
         ),
         hubspot=hubspot(**GONE),
         follows=[settles(HUBSPOT, did=Response.CANCELLED, before="confirmed")],
+    ),
+    Story(
+        told="restored in HighLevel after we cancelled a record without a status",
+        pair=pair(
+            hubspot={"status": "CANCELLED"},
+            **removed(GHL, did=Response.CANCELLED, before=""),
+        ),
+        follows=[restores(HUBSPOT, status="SCHEDULED", why="restored in HighLevel")],
+    ),
+    Story(
+        told="we cancelled, then both were removed, then both restored at once",
+        pair=pair(
+            "cancelled",
+            hubspot={"status": "SCHEDULED"},
+            **removed(GHL, HUBSPOT, did=Response.CANCELLED, before="confirmed"),
+        ),
+        follows=[restores(GHL, status="confirmed", why="restored in HubSpot")],
     ),
     Story(
         told="restored in HubSpot, and a person had set showed in HighLevel: an edit",

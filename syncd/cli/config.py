@@ -1,4 +1,4 @@
-"""`syncd config`: the configuration that is in force, secrets masked."""
+"""`syncd config`: the configuration that is in force, secrets masked; `config_init` writes one."""
 
 from __future__ import annotations
 
@@ -8,19 +8,26 @@ import click
 
 from syncd.cli.command import Verb, Verbs, config_option, config_path
 
-EXAMPLES = (("syncd config show", "every key with the value that is in force"),)
+EXAMPLES = (
+    ("syncd config init", "ask, and write a first configuration"),
+    ("syncd config show", "every key with the value that is in force"),
+)
 
 
-@click.group(cls=Verbs, places={"show": "syncd.cli.config:show"}, examples=EXAMPLES)
+@click.group(
+    cls=Verbs,
+    places={"init": "syncd.cli.config_init:init", "show": "syncd.cli.config:show"},
+    examples=EXAMPLES,
+)
 def config() -> None:
-    """Look at the configuration."""
+    """Write a first configuration, or look at it."""
 
 
 @click.command(
     cls=Verb,
     short_help="Print the effective configuration.",
     examples=(
-        *EXAMPLES,
+        EXAMPLES[1],
         ("syncd config show --config new.toml > full.toml", "it loads again to the same"),
     ),
 )

@@ -125,7 +125,10 @@ def _same_contact(source: Snapshot, pair: Pair | None, bench: Bench) -> Resoluti
     here = bench.words.merged.get(here, here)
     if source.side is Side.GHL:
         now = source.appointment.contact or here
-        lost = known.get(now, lost if now == here else "")
+        if now != here and now not in known:
+            unknown = Unresolved(reason=reason, detail="HighLevel's new contact has none across")
+            return bench.book.from_ghl.get(now, unknown)
+        lost = known.get(now, lost)
     elif here and source.contacts and here not in source.contacts:
         # A new booking can be for another contact, where an old one could not be changed.
         candidates = [ghl for ghl, hubspot in known.items() if hubspot in source.contacts]

@@ -56,7 +56,8 @@ from stories import (
 )
 
 from syncd.core.bench import Evidence
-from syncd.core.model import Flaw, Response
+from syncd.core.contacts import ContactBook, ToMake, Unresolved
+from syncd.core.model import Contact, Flaw, Response
 from syncd.core.policy import Direction, Notify, Ruling, Winner
 from syncd.core.status import StatusTable
 
@@ -587,6 +588,18 @@ OWNERS_AND_CONTACTS = [
         told="another contact in HighLevel whom nobody knows across: held",
         ghl=ghl(contact="carl"),
         follows=[holds("no_contact", "contact")],
+    ),
+    Story(
+        told="another contact in HighLevel who is ambiguous across: held",
+        ghl=ghl(contact="carl"),
+        book=ContactBook(from_ghl={"carl": Unresolved(reason="ambiguous_contact", detail="two")}),
+        follows=[holds("ambiguous_contact", "contact")],
+    ),
+    Story(
+        told="another contact in HighLevel who has to be made across",
+        ghl=ghl(contact="carl"),
+        book=ContactBook(from_ghl={"carl": ToMake(contact=Contact(first_name="Carl"))}),
+        follows=[writes(HUBSPOT, contact="new", why="the contact changed in HighLevel")],
     ),
     Story(
         told="another contact in HighLevel, and HubSpot has that one already",

@@ -35,7 +35,8 @@ from stories import (
     writes,
 )
 
-from syncd.core.model import Response
+from syncd.core.contacts import ContactBook, ToMake
+from syncd.core.model import Contact, Response
 from syncd.core.policy import Direction, Notify, OnRemoval, Winner
 from syncd.core.status import StatusTable
 
@@ -317,6 +318,13 @@ REMOVALS = [
         ghl=ghl(**GONE),
         hubspot=hubspot(title="Follow-up", contact="99"),
         follows=[holds("contact_changed")],
+    ),
+    Story(
+        told="made again in HubSpot, and HighLevel's contact now has to be made there",
+        ghl=ghl(contact="carl"),
+        hubspot=hubspot(**GONE),
+        book=ContactBook(from_ghl={"carl": ToMake(contact=Contact(first_name="Carl"))}),
+        follows=[makes(HUBSPOT, for_="new", why=beats("contact", GHL))],
     ),
     Story(
         told="made again in HubSpot, and HighLevel's contact is now somebody unknown: held",

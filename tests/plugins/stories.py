@@ -14,7 +14,7 @@ from typing import Any
 
 from syncd.core.actions import Action, Create, Hold, Rebase, Remark, Remove, Update
 from syncd.core.bench import Bench, Evidence
-from syncd.core.contacts import Known, ToMake
+from syncd.core.contacts import ContactBook, Known, ToMake
 from syncd.core.model import (
     Appointment,
     Calendar,
@@ -241,6 +241,7 @@ def told(action: Action, before: Pair) -> Told:
         case Update():
             reasons = "; ".join(dict.fromkeys(change.why for change in action.changes))
             groups = {str(change.group): change.after for change in action.changes}
+            groups |= {"contact": "new"} if action.contact else {}
             lost = any(change.lost for change in action.changes)
             word = "restore" if action.restores else "write"
             return (word, action.side, groups, lost, reasons, action.notify)
@@ -289,6 +290,7 @@ class Story:
     rules: Policy = field(default_factory=rules)
     words: Dictionary = DICTIONARY
     evidence: Evidence = field(default_factory=Evidence)
+    book: ContactBook = field(default_factory=ContactBook)
     met: bool = False
     follows: list[Told]
 
@@ -300,7 +302,7 @@ class Story:
             hubspot=self.hubspot(self.pair),
             met=self.met,
         )
-        bench = Bench(policy=self.rules, words=self.words, evidence=self.evidence)
+        bench = Bench(policy=self.rules, words=self.words, evidence=self.evidence, book=self.book)
         return [told(action, self.pair) for action in judge(sighting, bench)]
 
 

@@ -102,20 +102,14 @@ class _Stage:
             if (remark.pair.key or id(remark.pair)) not in marking:
                 self.remarks.append(replace(remark, pair=self._agreed(remark.pair)))
         total = sum(len(queue) for queue in self.queues.values())
-        while self._ready():
-            side = self._next_side()
-            if side is None:
+        while (side := self._next_side()) is not None:
+            if self.link.stopping():
+                self.applied.interrupted = True
                 break
             self._chunk(side)
             if self.progress is not None:
                 self.progress(self.sent, total)
         return self.applied
-
-    def _ready(self) -> bool:
-        if self.link.stopping():
-            self.applied.interrupted = True
-            return False
-        return True
 
     def _next_side(self) -> Side | None:
         """The side to write to next; marks wait until there is a batch of them, or nothing else."""

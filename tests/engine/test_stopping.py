@@ -1,0 +1,30 @@
+"""A cycle that is asked to stop: what is in hand is finished, the rest waits."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from syncd.engine import cycle
+from syncd.engine.cycle import CycleRequest
+from syncd.engine.report import Outcome
+
+if TYPE_CHECKING:
+    from towns import Town
+
+
+def test_a_cycle_with_nothing_left_to_write_is_whole_although_it_was_asked_to_stop(
+    town: Town,
+) -> None:
+    link = replace(town.link(), stopping=lambda: True)
+    assert cycle.run(link, CycleRequest()).outcome is Outcome.OK
+
+
+def test_what_was_not_written_waits_for_the_next_cycle(town: Town) -> None:
+    contact = town.ghl.add_contact("Ann Lee", "ann@example.com")
+    for hours in (48, 72):
+        town.ghl.book(town.calendars["Event"], contact, town.at(hours))
+    link = replace(town.link(), stopping=lambda: True)
+    report = cycle.run(link, CycleRequest())
+    assert (report.outcome, report.hubspot.created) == (Outcome.FAILED_WRITES, 0)
+    assert town.sync(full=False).hubspot.created == 2

@@ -121,6 +121,10 @@ class Worlds:
     pairs: dict[int, Pair] = field(default_factory=dict)
     edited_at: dict[tuple[Side, str, GroupKey], datetime] = field(default_factory=dict)
     unseen: set[tuple[Side, str]] = field(default_factory=set)
+    refusing: set[tuple[Side, GroupKey]] = field(default_factory=set)
+    """What a side will not take in an update."""
+    stood: dict[int, str] = field(default_factory=dict)
+    """By pair key: the status that a record had before it was cancelled for a removal."""
     _tick: Iterator[int] = field(default_factory=lambda: count(1))
 
     # --- what people do
@@ -230,14 +234,21 @@ class Worlds:
             case Update():
                 pair = self.pairs[write.pair.key or adopted or 0]
                 shown = self.records[write.side][write.seen.id].appointment
+                refused = frozenset(
+                    change.group
+                    for change in write.changes
+                    if (write.side, change.group) in self.refusing
+                )
                 for change in write.changes:
-                    shown = essence.with_value(shown, change.group, change.after)
+                    if change.group not in refused:
+                        shown = essence.with_value(shown, change.group, change.after)
                 stored = self._store(write.side, write.seen.id, shown)
-                self._save(actions.updated(write, pair, stored, frozenset()))
+                self._save(actions.updated(write, pair, stored, refused))
             case Remove():
                 pair = self.pairs[write.pair.key]
                 record = self.records[write.side][write.seen.id]
                 if write.cancel_as:
+                    self.stood[pair.key] = record.appointment.status
                     cancelled = replace(record.appointment, status=write.cancel_as)
                     stored = self._store(write.side, write.seen.id, cancelled)
                     self._save(actions.removed(replace(write, pair=pair), stored))

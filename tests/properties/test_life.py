@@ -37,7 +37,7 @@ def _span(days: float, minutes: int, seconds: int = 0) -> Span:
     return (start, start + timedelta(minutes=minutes))
 
 
-TIMES: tuple[Span, ...] = (_span(1, 30), _span(2, 45, 20), _span(-1, 60, 40))
+TIMES: tuple[Span, ...] = (_span(1, 30), _span(2, 45, 20), _span(0, 60))
 VALUES: dict[Side, dict[GroupKey, tuple[Value, ...]]] = {
     GHL: {
         Group.TITLE: ("Base", "Check-up", ""),
@@ -57,7 +57,7 @@ VALUES: dict[Side, dict[GroupKey, tuple[Value, ...]]] = {
 CONTACTS = {GHL: ("ann", "ann", "bob"), HUBSPOT: ("51", "51", "52")}
 FLOWING = (Group.TITLE, Group.TIME, Group.STATUS, Group.DESCRIPTION)
 
-OTHERS = ("remove", "remove", "restore", "restore", "restore", "make", "hide")
+OTHERS = ("remove", "remove", "restore", "restore", "restore", "make", "hide", "refuse")
 
 SIDES = st.sampled_from(Side)
 SLOTS = st.integers(0, 2)
@@ -169,6 +169,8 @@ class Moment:
     records: dict[Side, dict[str, Snapshot]]
     pairs: dict[int, Pair]
     unseen: frozenset[tuple[Side, str]]
+    refusing: frozenset[tuple[Side, GroupKey]]
+    stood: dict[int, str]
     made: Plan
     after: Worlds
 
@@ -194,9 +196,18 @@ def lived(life: list[list[Step]], rules: Policy, *, neat: bool) -> Iterator[Mome
 
 def _cycle(worlds: Worlds) -> Moment:
     before = {side: dict(records) for side, records in worlds.records.items()}
-    pairs, unseen = dict(worlds.pairs), frozenset(worlds.unseen)
-    moment = Moment(worlds.rules, before, pairs, unseen, worlds.sync(), worlds)
+    moment = Moment(
+        rules=worlds.rules,
+        records=before,
+        pairs=dict(worlds.pairs),
+        unseen=frozenset(worlds.unseen),
+        refusing=frozenset(worlds.refusing),
+        stood=dict(worlds.stood),
+        made=worlds.sync(),
+        after=worlds,
+    )
     worlds.unseen.clear()
+    worlds.refusing.clear()
     return moment
 
 
@@ -219,6 +230,10 @@ def _happen(worlds: Worlds, step: Step, number: int) -> None:
         case "remove":
             for chosen in _chosen(worlds, step, step.side):
                 worlds.remove(step.side, chosen)
+        case "refuse":
+            groups = sorted(VALUES[GHL]) * 2
+            some = groups[step.value % 5 :][:3]
+            worlds.refusing |= {(step.side, group) for group in some}
         case "hide":
             worlds.unseen |= {(step.side, each) for each in _chosen(worlds, step, step.side)}
 
@@ -248,6 +263,10 @@ def check(moment: Moment, seen: Counter[str]) -> None:
         match write:
             case Update():
                 seen["restores"] += write.restores
+                seen["refused"] += any(
+                    (write.side, c.group) in moment.refusing for c in write.changes
+                )
+                _takes_back_to_what_stood_there(moment, write)
                 _overwrites_no_edit_silently(moment, write, seen)
                 _start_and_end_stay_together(moment, write)
             case Remove():
@@ -293,6 +312,12 @@ def _overwrites_no_edit_silently(moment: Moment, write: Update, seen: Counter[st
         assert moment.rules.may_write(change.group, write.side) or write.restores
 
 
+def _takes_back_to_what_stood_there(moment: Moment, write: Update) -> None:
+    if write.restores and moment.stood[write.pair.key]:
+        [status] = [c.after for c in write.changes if c.group == Group.STATUS]
+        assert status == moment.stood[write.pair.key]
+
+
 def _start_and_end_stay_together(moment: Moment, write: Update) -> None:
     source = moment.now(write.pair, write.side.other).appointment
     for change in write.changes:
@@ -315,6 +340,7 @@ def _removes_nothing_that_was_edited(moment: Moment, write: Remove) -> None:
         says_nothing = group == Group.STATUS and write.side is HUBSPOT and not now
         assert shown == now or says_nothing
     if write.cancel_as or write.side is GHL:
+        assert not moment.after.words.statuses.is_over(write.side, survivor.status)
         assert survivor.start is not None
         assert survivor.start > NOW
 
@@ -343,7 +369,8 @@ def _agrees_where_nothing_is_held(moment: Moment) -> None:
         if hidden or ghl.gone or hubspot.gone or worlds.vendor is not perfect:
             continue
         for group in FLOWING:
-            if (pair.ghl_id, group) in held or not _both_ways(moment.rules, group):
+            refused = any((side, group) in moment.refusing for side in Side)
+            if refused or (pair.ghl_id, group) in held or not _both_ways(moment.rules, group):
                 continue
             one, other = (essence.value(each.appointment, group) for each in (ghl, hubspot))
             open_end = isinstance(other, tuple) and other[1] is None
@@ -365,6 +392,7 @@ FLOOR = {
     "removals": 12,
     "cancellations": 20,
     "restores": 8,
+    "refused": 8,
     "held: conflict": 80,
     "held: unreadable": 60,
     "held: unknown_status": 50,
@@ -401,7 +429,7 @@ def test_after_any_life_the_worlds_come_to_rest() -> None:
         life, rules, neat = case
         *_, last = lived(life, rules, neat=neat)
         worlds = last.after
-        if not last.unseen:
+        if not last.unseen and not last.refusing:
             assert _only_newcomers(worlds.plan())
         for cycle in range(3):
             rested[cycle] += quiet(worlds.plan())

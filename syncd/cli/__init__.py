@@ -87,7 +87,7 @@ SYNC_OPTIONS = {
 def syncd(
     ctx: click.Context, /, *, config: Path | None, sync_now: bool, **given: bool | tuple[str, ...]
 ) -> int:
-    r"""Keep HighLevel and HubSpot appointments in step, both ways.
+    """Keep HighLevel and HubSpot appointments in step, both ways.
 
     Without a verb it is the daemon, as `syncd run`; with --sync-now it runs
     one cycle and ends.
@@ -102,7 +102,7 @@ def syncd(
       5  another syncd holds the link
       6  credentials refused, or a scope is missing
       7  a service could not be reached, or its daily budget is spent
-    """
+    """  # noqa: D301 - click's mark for a block that is not wrapped is the character itself
     options = [SYNC_OPTIONS[name] for name, value in given.items() if value]
     if ctx.invoked_subcommand is not None:
         if sync_now or options:

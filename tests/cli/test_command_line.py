@@ -42,6 +42,12 @@ def test_every_verb_has_help_with_an_example_of_itself(name: str, syncd: Syncd) 
     assert all(line.startswith(name) for line in typed), typed
 
 
+def test_the_help_lists_the_exit_codes_line_by_line(syncd: Syncd) -> None:
+    lines = syncd("--help").out.splitlines()
+    first = lines.index("  Exit codes:")
+    assert [line.split()[0] for line in lines[first + 1 : first + 9]] == list("01234567")
+
+
 @pytest.mark.parametrize("name", ALL)
 def test_every_example_is_a_command_line_that_is_accepted(name: str) -> None:
     command = ALL[name]

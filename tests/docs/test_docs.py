@@ -1,0 +1,135 @@
+"""The documentation says what the program does, and its links lead somewhere."""
+
+import re
+from collections import Counter
+from pathlib import Path
+
+import click
+import pytest
+
+from syncd.cli import reference
+from syncd.config.shape import known_keys
+from syncd.core.model import REASONS
+from syncd.engine.report import Outcome
+from syncd.observability.state import GRAVITY
+
+ROOT = Path(__file__).parents[2]
+GENERATED = {
+    path: path.read_text(encoding="utf-8")
+    for path in sorted((ROOT / "docs").glob("*.md"))
+    if "<!-- generated: " in path.read_text(encoding="utf-8")
+}
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "deploy").glob("*.md")])
+FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+
+
+def page(name: str) -> str:
+    """A page's text."""
+    return (ROOT / "docs" / name).read_text(encoding="utf-8")
+
+
+def anchors(path: Path) -> set[str]:
+    """The anchors of a page's headings, as the common renderers make them."""
+    seen: Counter[str] = Counter()
+    found = set()
+    for heading in re.findall(r"^#+ (.+)$", FENCE.sub("", path.read_text("utf-8")), re.MULTILINE):
+        slug = re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
+        found.add(f"{slug}-{seen[slug]}" if seen[slug] else slug)
+        seen[slug] += 1
+    return found
+
+
+@pytest.mark.parametrize("path", GENERATED, ids=lambda path: path.name)
+def test_generated_pages_are_up_to_date(path: Path) -> None:
+    assert GENERATED[path] == reference.refreshed(GENERATED[path]), (
+        "run: python -m syncd.cli.reference docs"
+    )
+
+
+def test_every_part_that_can_be_written_stands_somewhere() -> None:
+    marks = re.findall(r"<!-- generated: (\w+) -->", "".join(GENERATED.values()))
+    assert sorted(marks) == sorted(reference.BLOCKS)
+
+
+def test_every_command_and_option_is_told() -> None:
+    told = page("commands.md")
+    for name, command in reference.tree():
+        section = told.partition(f"\n## `{name}`\n")[2].partition("\n## ")[0]
+        assert section, name
+        for option in command.params:
+            if isinstance(option, click.Option):
+                assert f"`{option.opts[0]}`" in section, (name, option.name)
+
+
+def test_every_key_is_told() -> None:
+    told = page("configuration.md")
+    for path in known_keys(["NAME"]):
+        if path[0] in reference.FILE_ONLY:
+            assert path[0] in told
+            continue
+        table = path[2] if path[0] == "links" else path[0]
+        key = path[3] if path[0] == "links" and len(path) > 3 else path[-1]
+        if path[0] == "links" and len(path) == 3:
+            assert f"[links.NAME.{table}" in told, path
+        else:
+            assert f"### `{table}.{key}`" in told, path
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_every_reason_is_told_in_the_table_and_in_words(reason: str) -> None:
+    told = page("held.md")
+    assert f"\n| `{reason}` |" in told
+    assert f"\n### `{reason}`\n" in told
+
+
+@pytest.mark.parametrize("outcome", list(Outcome))
+def test_every_exit_code_is_told(outcome: Outcome) -> None:
+    rows = re.findall(r"^\| (\d) \| `(\w+)` \|", page("exit-codes.md"), re.MULTILINE)
+    assert (str(outcome.code), outcome.value) in rows
+
+
+def test_the_order_of_the_exit_codes_is_told() -> None:
+    order = ", ".join(str(code) for code in GRAVITY if code)
+    assert f"gravest first: {order}" in page("exit-codes.md")
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_every_link_leads_somewhere(path: Path) -> None:
+    for target in LINK.findall(FENCE.sub("", path.read_text(encoding="utf-8"))):
+        if target.startswith(("http://", "https://")):
+            continue
+        name, _, anchor = target.partition("#")
+        there = (path.parent / name).resolve() if name else path
+        assert there.exists(), f"{path.name}: {target}"
+        assert ROOT in there.parents
+        if anchor:
+            assert anchor in anchors(there), f"{path.name}: {target}"
+
+
+def test_every_page_can_be_reached_from_the_readme() -> None:
+    reached, todo = set(), [ROOT / "README.md"]
+    while todo:
+        at = todo.pop()
+        if at in reached or at.suffix != ".md" or not at.exists():
+            continue
+        reached.add(at)
+        targets = LINK.findall(at.read_text(encoding="utf-8"))
+        todo += [(at.parent / each.partition("#")[0]).resolve() for each in targets]
+    assert set(PAGES) <= reached
+
+
+def test_commands_in_the_pages_are_commands_that_exist() -> None:
+    verbs = {name for name, _ in reference.tree()}
+    for path in PAGES:
+        for typed in re.findall(r"`syncd ([a-z][^`]*)`", path.read_text(encoding="utf-8")):
+            assert f"syncd {typed.split()[0]}" in verbs, f"{path.name}: syncd {typed}"
+
+
+def test_every_sentence_of_the_pages_stands_on_a_line_of_its_own() -> None:
+    for path in PAGES:
+        if path in GENERATED or path.parent.name != "docs" or path.name == "simulation.md":
+            continue
+        for line in FENCE.sub("", path.read_text(encoding="utf-8")).splitlines():
+            if not line.startswith("|"):
+                assert not re.search(r"[a-z`)]\. [A-Z]", line), f"{path.name}: {line}"

@@ -22,6 +22,7 @@ from syncd.providers.http import Client
 from syncd.providers.hubspot.auth import Token
 from syncd.providers.hubspot.provider import HubSpotProvider
 from syncd.providers.limits import Budget
+from syncd.providers.retry import ATTEMPTS
 from syncd.providers.shared import Ledger
 from syncd.providers.window import Limit
 
@@ -30,10 +31,21 @@ CONCURRENCY = 8
 
 
 class Accounts:
-    """Makes providers; `env` is where tokens and credentials may be."""
+    """Makes providers; `env` is where tokens may be; None for the process's.
 
-    def __init__(self, *, clock: Clock, env: Mapping[str, str], ledger: Ledger | None) -> None:
+    `attempts` is how often a request is tried where a vendor cannot be reached.
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        env: Mapping[str, str] | None,
+        ledger: Ledger | None,
+        attempts: int = ATTEMPTS,
+    ) -> None:
         self._clock, self._env, self._ledger = clock, env, ledger
+        self._attempts = attempts
         self._tls: ssl.SSLContext | None = None
         self._budgets: dict[tuple[Side, str, str], Budget] = {}
 
@@ -55,6 +67,7 @@ class Accounts:
             budget=budget,
             clock=self._clock,
             tls=self._tls_context(),
+            attempts=self._attempts,
             concurrency=CONCURRENCY,
         )
         provider = GhlProvider(
@@ -93,6 +106,7 @@ class Accounts:
             budget=budget,
             clock=self._clock,
             tls=self._tls_context(),
+            attempts=self._attempts,
         )
         facets = {*settings.filter, *(route.property for route in link.ghl.routes)}
         provider = HubSpotProvider(

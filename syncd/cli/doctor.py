@@ -1,0 +1,198 @@
+"""`syncd doctor`: what a sync rests on, one line each with the remedy; `--probe` learns more.
+
+Takes no lock and makes no store, so that it runs beside a daemon.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from syncd.cli.command import Verb, config_option, config_path, json_option, link_option
+
+if TYPE_CHECKING:
+    from syncd.cli.output.paper import Paper
+    from syncd.config import Settings
+    from syncd.doctor import Answer, Finding
+
+STYLES = {"ok": "green", "warning": "yellow", "error": "bold red"}
+
+
+@click.command(
+    cls=Verb,
+    short_help="Check everything that a sync rests on.",
+    examples=(
+        ("syncd doctor", "configuration, store, tokens, scopes, properties, statuses, calendars"),
+        ("syncd doctor --link clinic --json", "one link, for a script"),
+        ("syncd doctor --probe --link clinic", "learn on scratch records what no document says"),
+    ),
+)
+@config_option
+@link_option
+@click.option(
+    "--probe",
+    is_flag=True,
+    help="Also make scratch records on both sides, learn from them, and remove them.",
+)
+@click.option("--yes", is_flag=True, help="With --probe: do not ask first.")
+@json_option
+@click.pass_context
+def doctor(
+    ctx: click.Context,
+    config: Path | None,
+    links: tuple[str, ...],
+    *,
+    probe: bool,
+    yes: bool,
+    as_json: bool,
+) -> int:
+    """Check everything that a sync rests on, and say what to do about it.
+
+    Ends with 0 where all is well, warnings included, else with the exit code
+    of the gravest error: 2 configuration or account, 6 credentials, 7 a
+    vendor that is away, 1 the store.
+    """
+    from syncd.cli.output.paper import Paper
+    from syncd.cli.session import begin, chosen
+    from syncd.doctor import code_of
+    from syncd.doctor.finding import raised
+    from syncd.errors import ConfigError
+
+    if yes and not probe:
+        raise click.UsageError("--yes goes with --probe", ctx)
+    paper = Paper()
+    try:
+        settings = begin(config_path(ctx, config))
+    except ConfigError as fault:
+        findings = _shown(raised("configuration", fault), None if as_json else paper)
+        return _ended(findings, [], paper, as_json=as_json)
+    names = chosen(list(settings.links), links)
+    if probe:
+        _ask(names, yes=yes)
+    findings = _shown(_examined(settings, names), None if as_json else paper)
+    answers: list[Answer] = []
+    if probe and not code_of(findings):
+        answers = _probed(settings, names, None if as_json else paper)
+    elif probe:
+        click.echo("Nothing was probed: mend the errors first.", err=True)
+    return _ended(findings, answers, paper, as_json=as_json)
+
+
+def _examined(settings: Settings, names: Sequence[str]) -> Iterable[Finding]:
+    from syncd.bootstrap import SystemClock
+    from syncd.doctor import examine
+
+    return examine(settings, names, clock=SystemClock())
+
+
+def _probed(settings: Settings, names: Sequence[str], paper: Paper | None) -> list[Answer]:
+    from contextlib import closing
+
+    from syncd.bootstrap import SystemClock
+    from syncd.cli.output.words import tame
+    from syncd.doctor import probe
+
+    answers = []
+    # Closed whatever happens, so that nothing that was made for it stays.
+    with closing(probe(settings, names, clock=SystemClock(), env=None)) as asked:
+        for each in asked:
+            answers.append(each)
+            if paper is not None:
+                told = f"{each.side}: {each.question} {tame(each.answer)}"
+                paper.line(f"{each.state:<9}{each.link}  {told}", hang=9)
+    return answers
+
+
+def _ask(names: Sequence[str], *, yes: bool) -> None:
+    """Warn, and let a person say no; without a terminal only `--yes` says yes.
+
+    Raises:
+        UsageError: there is nobody to ask.
+        Abort: the person said no.
+    """
+    import sys
+
+    told = ", ".join(names)
+    click.echo(
+        f"Probing {told} makes a scratch contact and scratch appointments in HighLevel and in "
+        "HubSpot, and removes them again. The account's own automations (workflows, "
+        "notifications) may start because of them.",
+        err=True,
+    )
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise click.UsageError("nobody can be asked here: --yes says that it may be done")
+    click.confirm("Go on?", abort=True, err=True)
+
+
+def _shown(findings: Iterable[Finding], paper: Paper | None) -> list[Finding]:
+    """The findings, printed as they come where there is paper."""
+    seen = []
+    for each in findings:
+        seen.append(each)
+        if paper is not None:
+            paper.line(_line(each), STYLES[each.mark], hang=9)
+    return seen
+
+
+def _line(found: Finding) -> str:
+    from syncd.cli.output.words import tame
+
+    head = f"{found.mark:<9}" + (f"{found.link}  " if found.link else "")
+    remedy = f" → {tame(found.remedy)}" if found.remedy else ""
+    return f"{head}{found.area}: {tame(found.what)}{remedy}"
+
+
+def _ended(
+    findings: Sequence[Finding], answers: Sequence[Answer], paper: Paper, *, as_json: bool
+) -> int:
+    from syncd.cli.output.words import count
+    from syncd.doctor import Mark, code_of
+
+    code = code_of(findings)
+    if as_json:
+        click.echo(json.dumps(as_value(findings, answers, code), indent=2, ensure_ascii=False))
+        return code
+    errors = sum(each.mark is Mark.ERROR for each in findings)
+    warnings = sum(each.mark is Mark.WARNING for each in findings)
+    if errors or warnings:
+        paper.line(f"{count(errors, 'error')}, {count(warnings, 'warning')}")
+    else:
+        paper.line("All is well.")
+    return code
+
+
+def as_value(
+    findings: Sequence[Finding], answers: Sequence[Answer], code: int
+) -> dict[str, object]:
+    """The report for a script."""
+    return {
+        "version": 1,
+        "exit_code": code,
+        "findings": [
+            {
+                "link": each.link or None,
+                "area": each.area,
+                "mark": each.mark.value,
+                "what": each.what,
+                "remedy": each.remedy or None,
+                "code": each.code,
+            }
+            for each in findings
+        ],
+        "probes": [
+            {
+                "link": each.link,
+                "side": each.side,
+                "question": each.question,
+                "state": each.state.value,
+                "answer": each.answer,
+            }
+            for each in answers
+        ],
+    }

@@ -1,0 +1,266 @@
+"""Asks everything, in the order in which a person would mend it: one finding after the other.
+
+The verb calls `examine`. What cannot be asked because something before it
+failed is left out: its own fault comes to light in the next run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+
+from syncd.bootstrap.accounts import Accounts
+from syncd.config import LinkSettings, Settings
+from syncd.core.model import Account, Person, Side
+from syncd.doctor import calendars, clocks, files, people, sharing, statuses
+from syncd.doctor.finding import Finding, error, ok, raised, warning
+from syncd.errors import AuthFailed, ProviderError, SyncdError
+from syncd.ports.clock import Clock
+from syncd.providers.ghl import protocol as ghl_scopes
+from syncd.providers.ghl.provider import GhlProvider
+from syncd.providers.hubspot.provider import HubSpotProvider
+from syncd.providers.hubspot.provider import scopes as hubspot_scopes
+from syncd.providers.hubspot.provider.account import Survey
+from syncd.providers.hubspot.schema import RUN_SETUP
+from syncd.providers.trial import Access, Trial
+from syncd.store import Store, open_engine
+
+ATTEMPTS = 2
+"""A person waits for the answer: a vendor that is away is said so soon."""
+
+GHL, HUBSPOT = "HighLevel", "HubSpot"
+
+
+def examine(
+    settings: Settings, names: Sequence[str], *, clock: Clock, env: Mapping[str, str] | None = None
+) -> Iterator[Finding]:
+    """Everything about these links; `env` is where tokens may be. Raises nothing on purpose."""
+    yield from files.configuration(settings)
+    found, usable = files.store(settings.store.url)
+    yield from found
+    portals: dict[str, str] = {}
+    with accounts_of(settings, clock=clock, env=env, shared=usable) as accounts:
+        for name in names:
+            examination = _Examination(settings.links[name], accounts)
+            for each in examination.findings():
+                yield _of_link(each, name)
+            portals[name] = examination.portal
+            accounts.rest()
+    yield from sharing.judge({name: settings.links[name] for name in names}, portals)
+
+
+@contextmanager
+def accounts_of(
+    settings: Settings, *, clock: Clock, env: Mapping[str, str] | None, shared: bool
+) -> Iterator[Accounts]:
+    """The way to the vendors; with `shared`, on the same rate budget as a daemon beside us."""
+    if not shared:
+        yield Accounts(clock=clock, env=env, ledger=None, attempts=ATTEMPTS)
+        return
+    with Store(open_engine(settings.store.url), clock) as store:
+        accounts = Accounts(clock=clock, env=env, ledger=store.ledger, attempts=ATTEMPTS)
+        try:
+            yield accounts
+        finally:
+            accounts.rest()
+
+
+def bare(link: LinkSettings) -> LinkSettings:
+    """The link without the calendars that it names: the provider would refuse unknown ones."""
+    ghl = link.ghl.model_copy(update={"calendars": (), "default_calendar": ""})
+    return link.model_copy(update={"ghl": ghl})
+
+
+def _of_link(found: Finding, name: str) -> Finding:
+    return Finding(
+        area=found.area,
+        what=found.what,
+        mark=found.mark,
+        remedy=found.remedy,
+        link=name,
+        code=found.code,
+    )
+
+
+@dataclass(slots=True)
+class _Examination:
+    """One link, and what was learnt of it so far."""
+
+    link: LinkSettings
+    accounts: Accounts
+    portal: str = ""
+    account: Account | None = None
+    owners: tuple[Person, ...] | None = None
+    skews: dict[Side, float | None] = field(default_factory=dict)
+
+    def findings(self) -> Iterator[Finding]:
+        yield from self._ghl()
+        yield from self._hubspot()
+        account = self.account
+        if account is not None:
+            users = account.people or None
+            yield from calendars.judge(self.link, account.calendars, users)
+            if self.owners is not None and users is not None:
+                yield from people.judge(users, self.owners)
+        yield from clocks.judge(self.skews)
+
+    # --- HighLevel
+
+    def _ghl(self) -> Iterator[Finding]:
+        try:
+            provider, client = self.accounts.ghl(bare(self.link))
+        except SyncdError as fault:
+            yield from raised(GHL, fault)
+            return
+        with closing(provider):
+            yield from self._location(provider)
+            self.skews[Side.GHL] = client.skew_seconds
+
+    def _location(self, provider: GhlProvider) -> Iterator[Finding]:
+        try:
+            self.account = provider.prepare()
+        except AuthFailed as fault:
+            if not fault.missing_scope:
+                yield from raised(GHL, fault)
+                return
+        except SyncdError as fault:
+            yield from raised(GHL, fault)
+            return
+        yield ok(GHL, "the token is accepted")
+        yield from self._trials(GHL, provider, _ghl_scopes(self.link))
+        if self.account is None:
+            return
+        zone = self.account.timezone
+        lacks = [each for each in self.account.warnings if "time zone" in each]
+        for each in lacks:
+            yield warning(GHL, each, "correct it in HighLevel: Settings, Business Profile")
+        if not lacks:
+            yield ok(GHL, f"location {self.link.ghl.location_id}, time zone {zone}")
+
+    # --- HubSpot
+
+    def _hubspot(self) -> Iterator[Finding]:
+        country = self.account.country if self.account else ""
+        try:
+            provider, client = self.accounts.hubspot(self.link, lambda: country)
+        except SyncdError as fault:
+            yield from raised(HUBSPOT, fault)
+            return
+        with closing(provider):
+            yield from self._portal(provider)
+            self.skews[Side.HUBSPOT] = client.skew_seconds
+
+    def _portal(self, provider: HubSpotProvider) -> Iterator[Finding]:
+        survey: Survey | None = None
+        try:
+            survey = provider.survey()
+        except AuthFailed as fault:
+            if not fault.missing_scope:
+                yield from raised(HUBSPOT, fault)
+                return
+        except SyncdError as fault:
+            yield from raised(HUBSPOT, fault)
+            return
+        yield ok(HUBSPOT, "the token is accepted, and appointments are activated")
+        needed = _hubspot_scopes(self.link)
+        if survey and any(RUN_SETUP in each.remedy for each in survey.findings if not each.ok):
+            needed |= {hubspot_scopes.SCHEMA_WRITE}
+        yield from self._trials(HUBSPOT, provider, needed)
+        if survey:
+            yield from self._properties(survey)
+        self._ask_more(provider)
+
+    def _properties(self, survey: Survey) -> Iterator[Finding]:
+        for each in survey.findings:
+            what = f"{each.what} {each.detail}".strip() if not each.ok else each.what
+            yield ok("properties", what) if each.ok else error("properties", what, each.remedy)
+        if survey.status_property:
+            yield from statuses.judge(self.link, survey.status_property, survey.status_values)
+
+    def _ask_more(self, provider: HubSpotProvider) -> None:
+        """What other judgements want to know; a refusal was told by its scope already."""
+        try:
+            if self.link.fields.owner != "off":
+                self.owners = provider.owners()
+        except ProviderError:
+            self.owners = None
+        try:
+            self.portal = provider.portal()
+        except SyncdError:
+            self.portal = ""
+
+    # --- scopes
+
+    def _trials(
+        self, area: str, provider: GhlProvider | HubSpotProvider, needed: frozenset[str]
+    ) -> Iterator[Finding]:
+        granted: list[str] = []
+        try:
+            for trial in provider.trials(needed):
+                if trial.access is Access.GRANTED:
+                    granted.append(trial.scope)
+                else:
+                    yield _lacking(area, trial)
+        except SyncdError as fault:
+            yield from raised(area, fault)
+        if granted:
+            yield ok(area, f"scopes: {', '.join(granted)}")
+
+
+def _lacking(area: str, trial: Trial) -> Finding:
+    if trial.access is Access.UNKNOWN:
+        return warning(
+            area,
+            f"whether the token has the scope {trial.scope} could not be told ({trial.detail})",
+            "mend what else is found, then run `syncd doctor` again",
+        )
+    place = "private integration" if area == GHL else "service key or private app"
+    without = _WITHOUT.get(trial.scope, "")
+    return error(
+        area,
+        f"the token lacks the scope {trial.scope}",
+        f"add it to the {place}{without}",
+        code=6,
+    )
+
+
+_WITHOUT: Mapping[str, str] = {
+    ghl_scopes.USERS_READ: ', or set fields.owner = "off"',
+    hubspot_scopes.OWNERS_READ: ', or set fields.owner = "off"',
+    ghl_scopes.CONTACTS_WRITE: ", or let create_contacts make none there",
+    hubspot_scopes.CONTACTS_WRITE: ", or let create_contacts make none there",
+    hubspot_scopes.SCHEMA_WRITE: "; `syncd setup` needs it, nothing else does",
+}
+"""What a person may do instead."""
+
+
+def _ghl_scopes(link: LinkSettings) -> frozenset[str]:
+    """What the link needs of HighLevel's token."""
+    needed = {
+        ghl_scopes.LOCATIONS_READ,
+        ghl_scopes.CALENDARS_READ,
+        ghl_scopes.EVENTS_READ,
+        ghl_scopes.CONTACTS_READ,
+    }
+    if link.fields.owner != "off":
+        needed.add(ghl_scopes.USERS_READ)
+    if link.sync.direction != "ghl_to_hubspot":
+        needed.add(ghl_scopes.EVENTS_WRITE)
+        if link.sync.create_contacts in {"both", "ghl"}:
+            needed.add(ghl_scopes.CONTACTS_WRITE)
+    return frozenset(needed)
+
+
+def _hubspot_scopes(link: LinkSettings) -> frozenset[str]:
+    """What the link needs of HubSpot's token."""
+    needed = {
+        hubspot_scopes.RECORDS_READ,
+        hubspot_scopes.RECORDS_WRITE,  # the mark is written whichever way the link flows
+        hubspot_scopes.CONTACTS_READ,
+    }
+    if link.fields.owner != "off":
+        needed.add(hubspot_scopes.OWNERS_READ)
+    if link.sync.direction != "hubspot_to_ghl" and link.sync.create_contacts in {"both", "hubspot"}:
+        needed.add(hubspot_scopes.CONTACTS_WRITE)
+    return frozenset(needed)

@@ -1,0 +1,105 @@
+"""The files that only their owner should read: configuration, tokens, store.
+
+`examine` calls this first; nothing is asked of a vendor.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable
+from pathlib import Path
+
+from syncd.config import Settings
+from syncd.doctor.finding import Finding, error, ok, warning
+from syncd.errors import StoreError, StoreTooNew, SyncdError
+from syncd.store import migrate, open_engine
+from syncd.store.engine import sqlite_path
+
+STORE = "store"
+
+
+def configuration(settings: Settings) -> Iterable[Finding]:
+    """The main file: that it could be read is known by now."""
+    count = len(settings.links)
+    links = f"{count} link{'' if count == 1 else 's'}"
+    path = settings.path
+    if path is None:
+        yield ok("configuration", links)
+    elif _open_to_others(path):
+        yield warning(
+            "configuration",
+            f"{path} ({links}) can be read by others; it says where tokens are kept",
+            f"chmod 600 {path}",
+        )
+    else:
+        yield ok("configuration", f"{path} ({links})")
+
+
+def store(url: str) -> tuple[list[Finding], bool]:
+    """The store, and whether it can be used as it is; it is neither made nor migrated here."""
+    try:
+        engine = open_engine(url)
+    except StoreError as fault:
+        return [error(STORE, str(fault), "", code=1)], False
+    try:
+        found = migrate.current(engine)
+        return _judged(found, sqlite_path(engine))
+    except SyncdError as fault:
+        return [
+            error(STORE, str(fault), "", code=2 if isinstance(fault, StoreTooNew) else 1)
+        ], False
+    finally:
+        engine.dispose()
+
+
+def _judged(found: str, path: Path | None) -> tuple[list[Finding], bool]:
+    place = str(path) if path else "the PostgreSQL database"
+    if not found:
+        return [_missing(place, path)], False
+    if found != migrate.HEAD:
+        return [_other_version(place, found, path)], False
+    if path is not None and _open_to_others(path):
+        what = f"{path} can be read by others; it holds appointments and names"
+        return [warning(STORE, what, f"chmod 600 {path}")], True
+    return [ok(STORE, f"{place} is there and up to date")], True
+
+
+def _missing(place: str, path: Path | None) -> Finding:
+    folder = path.parent if path else None
+    if folder is not None and not _writable(folder):
+        return error(
+            STORE,
+            f"{place} is not there, and this user may not make it",
+            f"make the folder {folder} writable for this user, or change store.url",
+            code=1,
+        )
+    return warning(
+        STORE,
+        f"{place} is not there yet",
+        "nothing to do: `syncd setup` or the first sync makes it",
+    )
+
+
+def _other_version(place: str, found: str, path: Path | None) -> Finding:
+    if not found.isdigit() or int(found) > int(migrate.HEAD):
+        remedy = "install that version again, or put back a backup from before it"
+        return error(STORE, f"{place} was written by a newer syncd ({found})", remedy)
+    if path is None:
+        return error(STORE, f"{place} is of an older syncd ({found})", "run `syncd db upgrade`")
+    remedy = "nothing to do: the next command that needs it migrates it"
+    return warning(STORE, f"{place} is of an older syncd ({found})", remedy)
+
+
+def _writable(folder: Path) -> bool:
+    """Whether a folder, which may be made along with the file, can be written in."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return os.access(folder, os.W_OK | os.X_OK)
+
+
+def _open_to_others(path: Path) -> bool:
+    try:
+        return bool(path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH))
+    except OSError:
+        return False

@@ -1,0 +1,295 @@
+"""The ten questions to a HighLevel location, each a function that asks and says what it saw.
+
+`run` calls them in order. All work on scratch appointments of one scratch
+contact, far beyond any link's window, and never with `toNotify`. Four cannot
+be asked by requests alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from syncd.core.model import Calendar
+from syncd.core.status import GHL_STATUSES
+from syncd.doctor.probing.scratch import Scratch, Unasked, said
+from syncd.ports.clock import Clock
+from syncd.providers.ghl import protocol, wire
+from syncd.providers.ghl.moments import with_offset
+from syncd.providers.ghl.protocol import Call
+from syncd.providers.message import Request, Response
+
+NEWER = "v3"
+LENGTH = timedelta(minutes=30)
+
+
+@dataclass(slots=True)
+class Bench:
+    """What the questions share: the location, and scratch records made when first wanted."""
+
+    scratch: Scratch
+    location: str
+    calendars: Sequence[Calendar]
+    """Active ones, the default calendar first."""
+    zone: ZoneInfo
+    clock: Clock
+    start: datetime
+    """When scratch appointments start; UTC, at an odd minute that no calendar offers."""
+    tag: str
+    _made: dict[str, str] = field(default_factory=dict)
+
+    def send(self, call: Call, *, version: str = "") -> Response:
+        """The answer to a call, in another version of the API where one is named."""
+        request = call.request
+        if version:
+            headers = {**request.headers, "Version": version}
+            request = Request(
+                method=request.method,
+                path=request.path,
+                query=request.query,
+                json=request.json,
+                headers=headers,
+                repeatable=request.repeatable,
+            )
+        return self.scratch.send(request)
+
+    def contact(self) -> str:
+        """The scratch contact, made once."""
+        if "contact" not in self._made:
+            body = {
+                "locationId": self.location,
+                "lastName": f"syncd probe {self.tag}",
+                "email": self._mail,
+            }
+            call = protocol.create_contact(body)
+            made = wire.contact(self.scratch.create("HighLevel contact", call.request).payload)
+            if made is None:
+                raise Unasked("the answer to the scratch contact names no id")
+            removal = protocol.delete_contact(made.id).request
+            self.scratch.remove_later(f"HighLevel contact {made.id}", removal)
+            self._made["contact"] = made.id
+        return self._made["contact"]
+
+    def calendar(self) -> Calendar:
+        """The calendar that most questions are asked on."""
+        if not self.calendars:
+            raise Unasked("the location has no active calendar")
+        return self.calendars[0]
+
+    def book(self, calendar: Calendar | None = None, **more: object) -> str:
+        """A scratch appointment, booked without any validation."""
+        on = calendar or self.calendar()
+        body: dict[str, object] = {
+            "calendarId": on.id,
+            "locationId": self.location,
+            "contactId": self.contact(),
+            "title": f"syncd probe {self.tag}",
+            "appointmentStatus": "confirmed",
+            "toNotify": False,
+            "ignoreFreeSlotValidation": True,
+            **self.times(self.start),
+        }
+        if on.primary:
+            body["assignedUserId"] = on.primary
+        call = protocol.create_event(body | more)
+        made = wire.event(self.scratch.create("HighLevel appointment", call.request).payload)
+        if made is None:
+            raise Unasked("the answer to the scratch appointment names no id")
+        removal = protocol.delete_event(made.id).request
+        self.scratch.remove_later(f"HighLevel appointment {made.id}", removal)
+        return made.id
+
+    def lost(self) -> Iterator[tuple[str, Request]]:
+        """What this probe made and never heard of: the contact first, to be removed last."""
+        call = protocol.find_duplicate(self.location, email=self._mail)
+        found = wire.contact(self.send(call).payload)
+        if found is None:
+            return
+        yield f"HighLevel contact {found.id}", protocol.delete_contact(found.id).request
+        listed = self.send(protocol.contact_events(found.id))
+        for event in wire.events(listed.payload) or ():
+            if event is not None and not event.deleted:
+                removal = protocol.delete_event(event.id).request
+                yield f"HighLevel appointment {event.id}", removal
+
+    @property
+    def _mail(self) -> str:
+        return f"syncd-probe-{self.tag}@example.com"
+
+    def times(self, start: datetime) -> dict[str, object]:
+        """Start and end, as a write has them."""
+        return {
+            "startTime": with_offset(start, self.zone),
+            "endTime": with_offset(start + LENGTH, self.zone),
+        }
+
+    def update(self, event: str, body: Mapping[str, object], version: str = "") -> Response:
+        """Change an appointment."""
+        call = protocol.update_event(event, {"toNotify": False, **body})
+        return self.send(call, version=version)
+
+    def read(self, event: str) -> wire.Event:
+        """An appointment as it is now."""
+        response = self.send(protocol.get_event(event))
+        found = wire.enveloped(response.payload) if response.ok else None
+        if found is None:
+            raise Unasked(f"it cannot be read: {said(response)}")
+        return found
+
+    def listed(self, calendar: str, since: datetime, until: datetime) -> dict[str, wire.Event]:
+        """What the list of a calendar shows in a window, by id."""
+        call = protocol.list_events(self.location, calendar, since, until)
+        response = self.send(call)
+        rows = wire.events(response.payload) if response.ok else None
+        if rows is None:
+            raise Unasked(f"the list is refused: {said(response)}")
+        return {row.id: row for row in rows if row is not None}
+
+
+def status_reset(bench: Bench) -> str:
+    """Whether an update without a status resets it; for every status, in both versions."""
+    event = bench.book()
+    reset = [*_resets(bench, event)]
+    asked = "toNotify false; true is not asked, since it would write to people"
+    return f"{'; '.join(reset) or 'it never does'} ({asked})"
+
+
+def _resets(bench: Bench, event: str) -> Iterator[str]:
+    for version in (protocol.CALENDAR_VERSION, NEWER):
+        moved = []
+        for status in GHL_STATUSES:
+            if not bench.update(event, {"appointmentStatus": status}).ok:
+                continue
+            title = f"syncd probe {bench.tag} {status}"
+            changed = bench.update(event, {"title": title}, version)
+            if not changed.ok:
+                yield f"{version}: refused ({said(changed)})"
+                return
+            after = bench.read(event).status
+            if after != status:
+                moved.append(f"{status} becomes {after}")
+        if moved:
+            yield f"{version}: {', '.join(moved)}"
+
+
+def deletion(bench: Bench) -> str:
+    """What a deletion moves, and what an update of a deleted appointment does."""
+    event = bench.book()
+    before = bench.read(event).updated
+    bench.clock.sleep(1)
+    bench.send(protocol.delete_event(event))
+    gone = bench.read(event)
+    moved = "moves" if gone.updated != before else "does not move"
+    changed = bench.update(event, {"title": f"syncd probe {bench.tag} again"})
+    if not changed.ok:
+        outcome = f"is refused ({said(changed)})"
+    else:
+        outcome = "is taken, and it stays deleted"
+        if not bench.read(event).deleted:
+            outcome = "brings it back"
+    return f"a deletion {moved} dateUpdated; an update afterwards {outcome}"
+
+
+def window_edges(bench: Bench) -> str:
+    """Which appointments a list shows at the edges of its window."""
+    event, calendar = bench.book(), bench.calendar().id
+    start, minute = bench.start, timedelta(minutes=1)
+    windows = {
+        "ends inside": (start + minute, start + LENGTH + minute),
+        "starts at the end": (start - LENGTH, start),
+        "ends at the start": (start + LENGTH, start + 2 * LENGTH),
+    }
+    shown = [name for name, window in windows.items() if event in bench.listed(calendar, *window)]
+    return f"also one that {', or '.join(shown)}" if shown else "only one that starts inside"
+
+
+def descriptions(bench: Bench) -> str:
+    """Whether lists and gets show the description, on a calendar of each kind."""
+    kinds = {each.kind: each for each in reversed(bench.calendars)}
+    told = []
+    for kind, calendar in sorted(kinds.items()):
+        try:
+            event = bench.book(calendar, description=f"syncd probe {bench.tag}")
+        except Unasked as reason:
+            told.append(f"{kind}: {reason}")
+            continue
+        got = bool(bench.read(event).description)
+        row = bench.listed(calendar.id, bench.start - LENGTH, bench.start + LENGTH).get(event)
+        listed = bool(row and row.description)
+        told.append(f"{kind}: get {_yes(got)}, list {_yes(listed)}")
+    return "; ".join(told)
+
+
+def invitations(bench: Bench) -> str:
+    """Whether toNotify silences the calendar's own invitations."""
+    del bench
+    raise Unasked("only the mailbox of a guest tells whether an invitation came")
+
+
+def webhooks(bench: Bench) -> str:
+    """Whether our own writes come back as webhooks."""
+    del bench
+    raise Unasked("webhooks go to an app with an address of its own, which a token is not")
+
+
+def limits(bench: Bench) -> str:
+    """What the limits say of themselves; they are not exhausted for it."""
+    headers = bench.send(protocol.list_calendars(bench.location)).headers
+    told = {name: held for name, held in headers.items() if name.startswith("x-ratelimit")}
+    shown = ", ".join(f"{name} {held}" for name, held in sorted(told.items())) or "no header"
+    return (
+        f"{shown}; the 429 itself is not asked for, since every app of the location would "
+        "have to wait"
+    )
+
+
+def envelope(bench: Bench) -> str:
+    """Under which key a get shows the appointment."""
+    call = protocol.get_event(bench.book())
+    told = []
+    for version in (protocol.CALENDAR_VERSION, NEWER):
+        body = bench.send(call, version=version).payload
+        keys = [key for key in ("appointment", "event") if _has(body, key)]
+        told.append(f"{version}: {keys[0] if keys else 'neither'}")
+    return ", ".join(told)
+
+
+def merged_contacts(bench: Bench) -> str:
+    """What becomes of the appointments of a contact that is merged away."""
+    del bench
+    raise Unasked("only a person can merge contacts: the API has no request for it")
+
+
+def validated_moves(bench: Bench) -> str:
+    """Whether a move is held against the offered slots."""
+    event = bench.book()
+    later = bench.times(bench.start + timedelta(days=1, minutes=13))
+    held = {"appointmentStatus": "confirmed", "ignoreFreeSlotValidation": False}
+    response = bench.update(event, held | later)
+    if response.ok:
+        return "no: a time that no slot offers is taken"
+    return f"yes: {said(response)}"
+
+
+QUESTIONS: tuple[tuple[str, Callable[[Bench], str]], ...] = (
+    ("Does an update without a status reset it?", status_reset),
+    ("What does a deletion move, and an update after it?", deletion),
+    ("What does a list show at its window's edges?", window_edges),
+    ("Are descriptions in lists and gets?", descriptions),
+    ("Does toNotify silence invitations?", invitations),
+    ("Do our own writes come back as webhooks?", webhooks),
+    ("What do the limits say?", limits),
+    ("Under which key does a get show it?", envelope),
+    ("What becomes of a merged contact's appointments?", merged_contacts),
+    ("Is a move held against the slots?", validated_moves),
+)
+
+
+def _has(body: object, key: str) -> bool:
+    return isinstance(body, Mapping) and isinstance(body.get(key), Mapping)
+
+
+def _yes(told: bool) -> str:  # noqa: FBT001 - a yes or no is all it says
+    return "yes" if told else "no"

@@ -1,0 +1,78 @@
+"""Judges the status tables against the values that the account has; pure.
+
+A value that a table of the user's own names must be there; one of the default
+table that is missing only holds the records that need it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from syncd.config import LinkSettings
+from syncd.core import status
+from syncd.core.status import StatusTable
+from syncd.doctor.finding import Finding, error, ok, warning
+
+AREA = "status"
+
+
+def judge(link: LinkSettings, name: str, values: Collection[str]) -> Iterator[Finding]:
+    """What the tables ask for and the property `name` lacks, and the other way round."""
+    if link.fields.status == "off":
+        yield ok(AREA, "statuses are not synced (fields.status is off)")
+        return
+    if not values:
+        remedy = "give the property the values that [status] names, or name another property"
+        yield warning(AREA, f"{name} lists no values: the tables cannot be checked", remedy)
+        return
+    table = StatusTable(to_hubspot=dict(link.status.to_hubspot), to_ghl=dict(link.status.to_ghl))
+    found = [*_to_hubspot(link, table, name, values), *_to_ghl(link, table, name, values)]
+    yield from found
+    if not found:
+        yield ok(AREA, f"{name} has every value of the tables: {', '.join(values)}")
+
+
+def _to_hubspot(
+    link: LinkSettings, table: StatusTable, name: str, values: Collection[str]
+) -> Iterator[Finding]:
+    there = ", ".join(values)
+    for wanted in dict.fromkeys(table.to_hubspot.values()):
+        if status.spelled(wanted, values) is not None:
+            continue
+        needed_by = ", ".join(key for key, value in table.to_hubspot.items() if value == wanted)
+        if link.status.given:
+            yield error(
+                AREA,
+                f"status.to_hubspot: {name} has no value {wanted!r} (for {needed_by})",
+                f"it has: {there}; correct the table, or add the value in HubSpot",
+            )
+        else:
+            yield warning(
+                AREA,
+                f"{name} has no value {wanted!r}: HighLevel appointments that are {needed_by} "
+                "are held (unknown_status)",
+                f"add the value in HubSpot, or give a [status.to_hubspot] table; it has: {there}",
+            )
+
+
+def _to_ghl(
+    link: LinkSettings, table: StatusTable, name: str, values: Collection[str]
+) -> Iterator[Finding]:
+    wanted = {*table.to_hubspot.values()} if not link.status.given else set[str]()
+    for key in table.to_ghl:
+        # What the default table lacks is said once, where it matters more.
+        if key not in wanted and status.spelled(key, values) is None:
+            yield warning(
+                AREA,
+                f"status.to_ghl: {name} has no value {key!r}, so that line is never used",
+                "correct the spelling, or take the line out",
+            )
+    resolved, _ = status.resolve(table, values)
+    silent = [each for each in values if each not in resolved.to_ghl]
+    if silent and link.sync.direction != "ghl_to_hubspot":
+        yield warning(
+            AREA,
+            f"{name} has values that no table translates: {', '.join(silent)}; a record that is "
+            "set to one is held (unknown_status) unless HighLevel's status maps to it",
+            "name them in [status.to_ghl], together with those that are there by default",
+        )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from syncd.core import essence
 from syncd.core.actions import Change, Hold
@@ -26,6 +26,8 @@ class Evidence:
     """When a group of a record (by id) was last changed, where the vendor tells."""
     fought: Mapping[tuple[int, Side, GroupKey], int] = field(default_factory=dict)
     """Per pair key: writes of a group within the hour without a new human value between."""
+    skew: Mapping[Side, timedelta] = field(default_factory=dict)
+    """How far each vendor's clock is ahead of ours; stamps of two clocks are compared with it."""
     reverts: tuple[Revert, ...] = ()
     """What people want undone."""
 

@@ -8,7 +8,7 @@ contested or held group never stops the others.
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from syncd.core import actions, essence, merge, translate
 from syncd.core.actions import Action, Change, Hold, Rebase, Remark, Update
@@ -269,8 +269,9 @@ class Reconciliation:
 
     def _edited_at(self, side: Side, group: GroupKey) -> datetime | None:
         record = self.records[side]
-        known = self.bench.evidence.edited_at.get((side, record.id, group))
-        return known or record.updated_at
+        evidence = self.bench.evidence
+        stamp = evidence.edited_at.get((side, record.id, group)) or record.updated_at
+        return stamp - evidence.skew.get(side, timedelta(0)) if stamp else None
 
     def _agree(self, group: GroupKey) -> None:
         """Nothing to write: what both sides show is the new agreement."""

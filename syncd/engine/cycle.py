@@ -30,7 +30,7 @@ from syncd.engine.apply import Applied, apply
 from syncd.engine.closing import FIRST, conclude, fill_in, keep, outcome_of, words_of
 from syncd.engine.decisions import Decided
 from syncd.engine.dictionary import dictionary, with_contacts
-from syncd.engine.evidence import decide
+from syncd.engine.evidence import clock_skew, decide
 from syncd.engine.link import Link
 from syncd.engine.poll import Polled
 from syncd.engine.recover import recover
@@ -99,7 +99,7 @@ def _cycle(link: Link, request: CycleRequest, said: CycleReport) -> None:
         policy=policy,
         words=with_contacts(words, polled.book),
         book=polled.book,
-        evidence=Evidence(reverts=decided.reverts),
+        evidence=Evidence(reverts=decided.reverts, skew=clock_skew(link, said)),
     )
     observed = observe_all(polled, bench)
     past = _past(link, policy, first=first)

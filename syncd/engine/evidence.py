@@ -19,6 +19,10 @@ from syncd.core.plan import plan
 from syncd.core.policy import Policy, Winner
 from syncd.engine import report
 from syncd.engine.link import Link
+from syncd.engine.report import CycleReport
+
+LEAST_SKEW = 2.0
+"""Seconds."""
 
 FIGHT_WRITES = 3
 """So many writes of a group within the hour, to a value written before, are a fight."""
@@ -38,6 +42,19 @@ def decide(link: Link, observed: Observed, bench: Bench, past: Past, allowed: Al
     if not evidence.edited_at and not evidence.fought:
         return made
     return plan(observed, replace(bench, evidence=evidence), past, allowed)
+
+
+def clock_skew(link: Link, said: CycleReport) -> dict[Side, timedelta]:
+    """How far the vendors' clocks are ahead of ours, as far as a `Date` header can tell.
+
+    Such a header counts whole seconds and was on its way for a while, so less
+    than `LEAST_SKEW` is taken for none.
+    """
+    seconds = {side: link.side(side).skew_seconds or 0.0 for side in Side}
+    said.clock_skew = {side.value: round(ahead, 1) for side, ahead in seconds.items()}
+    return {
+        side: timedelta(seconds=ahead) for side, ahead in seconds.items() if abs(ahead) > LEAST_SKEW
+    }
 
 
 def _edits(link: Link, made: Plan, policy: Policy) -> dict[tuple[Side, str, GroupKey], datetime]:

@@ -106,6 +106,8 @@ class CycleReport:
     unread: list[str] = field(default_factory=list)
     """Parts that could not be read and will be tried again."""
     written: list[PlannedWrite] = field(default_factory=list)
+    clock_skew: dict[str, float] = field(default_factory=dict)
+    """Seconds that each vendor's clock was ahead of ours, by its `Date` headers."""
     planned: list[PlannedWrite] | None = None
     """With a dry run: what would be written."""
 
@@ -145,6 +147,8 @@ class CycleReport:
             found["timezone"] = self.timezone
         if self.detail:
             found["detail"] = self.detail
+        if self.clock_skew:
+            found["clock_skew"] = dict(self.clock_skew)
         if self.warnings:
             found["warnings"] = list(self.warnings)
         if self.unread:

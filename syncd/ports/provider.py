@@ -151,6 +151,11 @@ class Provider(Protocol):
         """Every attempt sent since this object was made, retries included."""
         ...
 
+    @property
+    def skew_seconds(self) -> float | None:
+        """How far the vendor's clock was ahead of ours at its last answer, if it said."""
+        ...
+
     def prepare(self) -> Account:
         """Read what the account looks like, and check that it can be synced.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
@@ -146,6 +147,25 @@ def test_the_rule_decides_a_conflict(
     entries = town.store.link(town.name).history(event)
     assert any(entry.action == "conflict" and entry.before == loser for entry in entries)
     quiet(town)
+
+
+@pytest.mark.parametrize(("ahead", "title"), [(0, "Right"), (3600, "Right"), (-3600, "Right")])
+def test_the_newest_edit_wins_although_a_vendors_clock_is_wrong(
+    town: Town, ann: tuple[str, str], ahead: int, title: str
+) -> None:
+    town.world.settings = replace(town.world.settings, ghl_skew=timedelta(seconds=ahead))
+    event = book(town, ann[0], title="Check-up")
+    town.sync()
+    record = only_record(town).id
+    town.ghl.edit(event, title="Left")
+    town.later(minutes=5)
+    town.hubspot.edit(record, hs_appointment_name="Right")
+    report = town.sync()
+    assert report.clock_skew["ghl"] == pytest.approx(ahead, abs=2)
+    assert (town.ghl.get(event).title, properties(town, record)["hs_appointment_name"]) == (
+        title,
+        title,
+    )
 
 
 def test_a_held_conflict_waits_and_stops_nothing_else(town: Town, ann: tuple[str, str]) -> None:

@@ -86,6 +86,11 @@ class HubSpotProvider(Provider):
         """Every attempt sent since this object was made, retries included."""
         return self._line.client.requests
 
+    @property
+    def skew_seconds(self) -> float | None:
+        """See `Provider.skew_seconds`."""
+        return self._line.client.skew_seconds
+
     # --- the account
 
     def prepare(self) -> Account:

@@ -11,7 +11,7 @@ from concurrent.futures import as_completed, wait
 from dataclasses import replace
 from threading import Lock
 
-from syncd.core.essence import fingerprint, value
+from syncd.core.essence import fingerprint, value, with_groups
 from syncd.core.model import Appointment, Group, GroupKey, Missing, Side, Snapshot
 from syncd.errors import (
     NotFound,
@@ -24,6 +24,7 @@ from syncd.errors import (
 )
 from syncd.ports.provider import Done, Failed, Order, OrderKind, Receipt, Refusal
 from syncd.providers.ghl import events, mapping, protocol, wire
+from syncd.providers.ghl.echoes import TEXTS, Echoes
 from syncd.providers.ghl.line import FATAL, Line
 from syncd.providers.ghl.mapping import Place
 from syncd.providers.ghl.moments import parse
@@ -34,7 +35,7 @@ UNREACHABLE = 3
 
 
 def carry_out(
-    line: Line, place: Place, slots: SlotBook, orders: Sequence[Order]
+    line: Line, place: Place, slots: SlotBook, echoes: Echoes, orders: Sequence[Order]
 ) -> Iterator[Receipt]:
     """One receipt for each order, as they come.
 
@@ -49,7 +50,7 @@ def carry_out(
         for each in orders
         if each.validate_slot and each.kind is OrderKind.CREATE and each.wanted.start
     )
-    works = _Works(line, place, slots)
+    works = _Works(line, place, slots, echoes)
     futures = [line.pool.submit(works.attempt, order) for order in orders]
     try:
         for future in as_completed(futures):
@@ -67,10 +68,11 @@ def carry_out(
 class _Works:
     """One batch of writes."""
 
-    def __init__(self, line: Line, place: Place, slots: SlotBook) -> None:
+    def __init__(self, line: Line, place: Place, slots: SlotBook, echoes: Echoes) -> None:
         self._line = line
         self._place = place
         self._slots = slots
+        self._echoes = echoes
         self._lock = Lock()
         self._silent_in_row = 0
         self.fatal: ProviderError | None = None
@@ -121,13 +123,18 @@ class _Works:
                 side=Side.GHL,
                 sent=True,
             )
-        shown = mapping.as_made(order.wanted, answer, self._place, order.calendar)
-        if self._fills_in(order, answer):
-            shown = self._as_filled_in(answer.id, shown)
+        sent, calendar = order.wanted, order.calendar
+        shown = mapping.as_made(sent, answer, self._place, calendar)
+        filled_in = self._fills_in(order, answer)
+        if filled_in or self._echoes.unsure(calendar, sent, answer, TEXTS):
+            read = self._read_back(answer.id)
+            if read is not None:
+                self._echoes.learn(calendar, sent, read)
+                shown = read if filled_in else shown
         return Done(
             key=order.key,
             id=answer.id,
-            returned=shown,
+            returned=self._echoes.as_shown(calendar, sent, answer, TEXTS, shown),
             updated_at=parse(answer.updated, self._place.zone),
         )
 
@@ -159,16 +166,17 @@ class _Works:
             )
         )
 
-    def _as_filled_in(self, key: str, shown: Appointment) -> Appointment:
+    def _read_back(self, key: str) -> Appointment | None:
+        """What a record shows right after a write; None where it cannot be read now."""
         try:
             read = events.get(self._line, self._place, key)
         except FATAL as error:
-            # The booking itself is done, and must be reported so.
+            # The write itself is done, and must be reported so.
             self.fatal = error
-            return shown
+            return None
         except ProviderError:
-            return shown
-        return read.appointment if isinstance(read, Snapshot) else shown
+            return None
+        return read.appointment if isinstance(read, Snapshot) else None
 
     def _update(self, order: Order) -> Done:
         fresh = self._fresh(order)
@@ -196,13 +204,18 @@ class _Works:
                 refused += (Refusal(group=culprit, reason=error.reason, detail=str(error)),)
         else:
             return Done(key=order.key, id=order.id, returned=fresh.appointment, refused=refused)
+        sent, calendar = order.wanted, fresh.calendar
+        # An instance of a series is named after its start: a move renames it.
+        key = answer.id if answer else order.id
+        if self._echoes.unsure(calendar, sent, answer, groups):
+            read = self._read_back(key)
+            if read is not None:
+                self._echoes.learn(calendar, with_groups(Appointment(), sent, groups), read)
+        shown = mapping.shown_after(sent, fresh.appointment, answer, groups, self._place)
         return Done(
             key=order.key,
-            # An instance of a series is named after its start: a move renames it.
-            id=answer.id if answer else order.id,
-            returned=mapping.shown_after(
-                order.wanted, fresh.appointment, answer, groups, self._place
-            ),
+            id=key,
+            returned=self._echoes.as_shown(calendar, sent, answer, groups, shown),
             updated_at=parse(answer.updated, self._place.zone) if answer else None,
             refused=refused,
         )

@@ -13,6 +13,7 @@ from syncd.ports.clock import Clock
 from syncd.ports.provider import Edit, Order, Receipt, ScanRequest
 from syncd.providers.ghl import events, scopes
 from syncd.providers.ghl.account import AccountReader
+from syncd.providers.ghl.echoes import Echoes
 from syncd.providers.ghl.line import Line
 from syncd.providers.ghl.mapping import Place
 from syncd.providers.ghl.orders import carry_out
@@ -50,6 +51,7 @@ class GhlProvider:
         )
         self._people = ContactBook(self._line)
         self._slots = SlotBook(self._line)
+        self._echoes = Echoes()
         self._extra_fields = dict(extra_fields or {})
         self._templates = dict(templates or {})
 
@@ -108,7 +110,7 @@ class GhlProvider:
 
     def write(self, orders: Sequence[Order]) -> Iterator[Receipt]:
         """Carry out writes, several at once."""
-        return carry_out(self._line, self._place(), self._slots, orders)
+        return carry_out(self._line, self._place(), self._slots, self._echoes, orders)
 
     def edits(self, ids: Collection[str]) -> Mapping[str, tuple[Edit, ...]]:  # noqa: ARG002 - the port
         """HighLevel tells nothing but the record's own `updated_at`."""

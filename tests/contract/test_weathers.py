@@ -1,0 +1,513 @@
+"""Whatever the vendors do within what was documented or observed, one story ends the same way.
+
+The story goes both ways: bookings, edits of every field, a status, a removal
+on each side. A weather is one habit of a vendor that accounts, versions or
+reports disagree about; it changes the sandbox's settings, or its answers on
+their way to us. After each step both sides must show the same, and a further
+cycle must write nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import httpx
+import pytest
+from towns import InProcess
+
+from syncd.engine.report import Outcome
+from syncd.sandbox import application
+
+if TYPE_CHECKING:
+    from towns import Town
+
+    from tests.contract.conftest import Person
+
+Payload = dict[str, Any]
+Change = Callable[[httpx.Request, Payload], object]
+
+INDIA = timezone(timedelta(hours=5, minutes=30))
+ZURICH = ZoneInfo("Europe/Zurich")
+
+
+class Weather(httpx.BaseTransport):
+    """The sandbox, whose answers change on their way to us."""
+
+    def __init__(self, inner: httpx.BaseTransport, side: str, change: Change) -> None:
+        self._inner, self._side, self._change = inner, side, change
+        self.changed = 0
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        response = self._inner.handle_request(request)
+        if not request.url.path.startswith(f"/{self._side}/") or not response.content:
+            return response
+        before, payload = response.json(), response.json()
+        status = self._change(request, payload)
+        if payload == before and not isinstance(status, int):
+            return response
+        self.changed += 1
+        return httpx.Response(
+            status if isinstance(status, int) else response.status_code,
+            json=payload,
+            headers={key: held for key, held in response.headers.items() if key == "date"},
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Habit:
+    """One habit: settings of the sandbox, or what happens to a side's answers."""
+
+    name: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    side: str = ""
+    change: Change | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Of our HubSpot provider."""
+    unread: str = ""
+    """A field that HighLevel does not show: what is written there cannot be compared."""
+
+    def __str__(self) -> str:
+        return self.name
+
+
+# --- HighLevel's answers
+
+
+def events(payload: Payload) -> Iterator[Payload]:
+    """The rows of a list, of a get and of a write."""
+    if isinstance(payload.get("events"), list):
+        yield from payload["events"]
+    for name in ("appointment", "event"):
+        if isinstance(payload.get(name), dict):
+            yield payload[name]
+    if "calendarId" in payload and "contactId" in payload:
+        yield payload
+
+
+def of_events(change: Callable[[Payload], object]) -> Change:
+    def changed(_: httpx.Request, payload: Payload) -> None:
+        for row in events(payload):
+            change(row)
+
+    return changed
+
+
+def without(*keys: str) -> Change:
+    return of_events(lambda row: [row.pop(key, None) for key in keys])
+
+
+def of_writes(*keys: str) -> Change:
+    def changed(request: httpx.Request, payload: Payload) -> None:
+        if request.method in {"POST", "PUT"} and "/appointments" in request.url.path:
+            for key in keys:
+                payload.pop(key, None)
+
+    return changed
+
+
+def retimed(*keys: str, as_written: Callable[[datetime], object]) -> Change:
+    def change(row: Payload) -> None:
+        for key in keys:
+            if isinstance(row.get(key), str) and "T" in row[key]:
+                row[key] = as_written(datetime.fromisoformat(row[key]))
+
+    return of_events(change)
+
+
+def filled(value: object) -> Change:
+    """Keys without a value are there, and hold nothing."""
+
+    def change(row: Payload) -> None:
+        for key in ("assignedUserId", "description", "address", "notes", "groupId", "rrule"):
+            row.setdefault(key, value)
+
+    return of_events(change)
+
+
+def misspelt(row: Payload) -> None:
+    if "appoinmentStatus" in row:
+        row.pop("appointmentStatus", None)
+
+
+def in_newer_words(row: Payload) -> None:
+    words = {"showed": "completed", "confirmed": "active"}
+    for key in ("appointmentStatus", "appoinmentStatus"):
+        if key in row:
+            row[key] = words.get(row[key], row[key])
+
+
+def thin_calendars(_: httpx.Request, payload: Payload) -> None:
+    for row in payload.get("calendars", ()):
+        for key in ("isActive", "openHours", "slotDurationUnit", "calendarType"):
+            row.pop(key, None)
+
+
+def no_user_list(request: httpx.Request, payload: Payload) -> int | None:
+    if request.url.path.endswith("/users/"):
+        payload.clear()
+        payload |= {"statusCode": 404, "message": "Cannot GET /users/", "error": "Not Found"}
+        return 404
+    return None
+
+
+NAIVE = "%Y-%m-%d %H:%M:%S"
+
+HIGHLEVEL = [
+    Habit(name="as observed"),
+    Habit(name="a get comes under event", settings={"get_envelope": "event"}),
+    Habit(name="a create is a 201", settings={"create_status": 201}),
+    Habit(name="unknown events are a 400", settings={"unknown_event_status": 400}),
+    Habit(name="lists show what starts inside", settings={"list_rule": "start"}),
+    Habit(name="lists show masters", settings={"list_masters": True}),
+    Habit(name="updates keep the status", settings={"status_reset_on_put": False}),
+    Habit(name="slots are compared as texts", settings={"slot_validation": "verbatim"}),
+    Habit(name="only overlaps are refused", settings={"slot_validation": "overlap"}),
+    Habit(name="deletions move the stamp", settings={"delete_moves_date_updated": True}),
+    Habit(name="duplicates are allowed", settings={"allow_duplicate_contacts": True}),
+    Habit(name="its clock is ahead", settings={"ghl_skew": timedelta(minutes=4)}),
+    Habit(name="its clock is behind", settings={"ghl_skew": timedelta(minutes=-4)}),
+    Habit(
+        name="write answers have no dates",
+        side="ghl",
+        change=of_writes("dateAdded", "dateUpdated"),
+    ),
+    Habit(
+        name="write answers say as little as they may",
+        side="ghl",
+        change=of_writes(
+            *("dateAdded", "dateUpdated", "title", "appointmentStatus", "appoinmentStatus"),
+            *("assignedUserId", "address", "status", "isRecurring", "traceId"),
+        ),
+    ),
+    Habit(
+        name="stamps have offsets",
+        side="ghl",
+        change=retimed(
+            "dateAdded", "dateUpdated", as_written=lambda at: at.astimezone(INDIA).isoformat()
+        ),
+    ),
+    Habit(
+        name="times have another zone's offset",
+        side="ghl",
+        change=retimed(
+            "startTime", "endTime", as_written=lambda at: at.astimezone(INDIA).isoformat()
+        ),
+    ),
+    Habit(
+        name="times are local and have no offset",
+        side="ghl",
+        change=retimed(
+            "startTime", "endTime", as_written=lambda at: at.astimezone(ZURICH).strftime(NAIVE)
+        ),
+    ),
+    Habit(
+        name="times are milliseconds",
+        side="ghl",
+        change=retimed("startTime", "endTime", as_written=lambda at: int(at.timestamp() * 1000)),
+    ),
+    Habit(
+        name="rows do not say deleted",
+        side="ghl",
+        change=of_events(
+            lambda row: row.pop("deleted", None) if row.get("deleted") is False else None
+        ),
+    ),
+    Habit(name="rows have no creator", side="ghl", change=without("createdBy", "appointmentMeta")),
+    Habit(name="rows have no stamps", side="ghl", change=without("dateAdded", "dateUpdated")),
+    Habit(name="rows do not name the location", side="ghl", change=without("locationId")),
+    Habit(name="empty keys are null", side="ghl", change=filled(None)),
+    Habit(name="empty keys are empty texts", side="ghl", change=filled("")),
+    Habit(name="the status is misspelt", side="ghl", change=of_events(misspelt)),
+    Habit(name="the status is in newer words", side="ghl", change=of_events(in_newer_words)),
+    Habit(
+        name="descriptions are never shown",
+        side="ghl",
+        change=without("description"),
+        unread="description",
+    ),
+    Habit(
+        name="addresses are never shown", side="ghl", change=without("address"), unread="address"
+    ),
+    Habit(name="calendars say little", side="ghl", change=thin_calendars),
+    Habit(name="there is no list of users", side="ghl", change=no_user_list),
+    Habit(
+        name="nothing has a trace id",
+        side="ghl",
+        change=lambda _, payload: payload.pop("traceId", None),
+    ),
+]
+
+
+# --- HubSpot's answers
+
+
+def records(payload: Payload) -> Iterator[Payload]:
+    rows = payload.get("results")
+    for row in rows if isinstance(rows, list) else [payload]:
+        if isinstance(row, dict) and isinstance(row.get("properties"), dict):
+            yield row
+
+
+def of_records(change: Callable[[Payload], object]) -> Change:
+    def changed(_: httpx.Request, payload: Payload) -> None:
+        for row in records(payload):
+            change(row)
+
+    return changed
+
+
+def of_values(change: Callable[[str, Any], Any]) -> Change:
+    def changed(row: Payload) -> None:
+        row["properties"] = {name: change(name, held) for name, held in row["properties"].items()}
+
+    return of_records(changed)
+
+
+def _instants(name: str) -> bool:
+    return name in {
+        "hs_appointment_start",
+        "hs_appointment_end",
+        "hs_lastmodifieddate",
+        "hs_createdate",
+    }
+
+
+def epoch(name: str, held: Any) -> Any:
+    if held and _instants(name) and "T" in held:
+        return str(int(datetime.fromisoformat(held).timestamp() * 1000))
+    return held
+
+
+def short(name: str, held: Any) -> Any:
+    if held and _instants(name) and name != "hs_lastmodifieddate":
+        return datetime.fromisoformat(held).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return held
+
+
+def numbered(_: httpx.Request, payload: Payload) -> None:
+    """Associated ids are numbers."""
+    for row in payload.get("results", ()):
+        for to in row.get("to", ()) if isinstance(row, dict) else ():
+            to["toObjectId"] = int(to["toObjectId"])
+
+
+def only_what_is_set(row: Payload) -> None:
+    row["properties"] = {name: held for name, held in row["properties"].items() if held}
+
+
+def shy_writes(request: httpx.Request, payload: Payload) -> None:
+    """Answers to writes hold nothing but the unique value and the system's own properties."""
+    if request.url.path.endswith(("/batch/create", "/batch/update")):
+        for row in records(payload):
+            row["properties"] = {
+                name: held
+                for name, held in row["properties"].items()
+                if name.startswith(("hs_object", "hs_last", "hs_create"))
+                or name == "ghl_appointment_id"
+            }
+
+
+def padded(name: str, held: Any) -> Any:
+    texts = {"hs_appointment_name", "ghl_description", "ghl_address"}
+    return f" {held}\r\n" if held and name in texts else held
+
+
+def refused(part: str, status: int) -> Change:
+    def changed(request: httpx.Request, payload: Payload) -> int | None:
+        if part not in request.url.path:
+            return None
+        payload.clear()
+        payload |= {"status": "error", "category": "X", "message": "not for this token"}
+        return status
+
+    return changed
+
+
+def absent_as(status: int) -> Change:
+    """A batch read that finds not one of its records answers so."""
+
+    def changed(request: httpx.Request, payload: Payload) -> int | None:
+        if not request.url.path.endswith("/batch/read") or "associations" in request.url.path:
+            return None
+        if payload.get("results") or not payload.get("errors"):
+            return None
+        if status == 404:
+            error = payload["errors"][0]
+            payload.clear()
+            payload |= error
+        return status
+
+    return changed
+
+
+HUBSPOT = [
+    Habit(
+        name="the id of an archived record is not freed",
+        settings={"unique_of_archived": "conflict"},
+    ),
+    Habit(name="restores lose the contact", settings={"restore_associations": False}),
+    Habit(name="errors hide in a 200", settings={"errors_inside_200": True}),
+    Habit(name="associations in the dated shape", settings={"inline_associations": "dated"}),
+    Habit(name="no associations are errors", settings={"associations_of_none": "errors"}),
+    Habit(name="batches keep their order", settings={"reverse_batch_results": False}),
+    Habit(name="the account has no status", settings={"hubspot_status": "none"}),
+    Habit(name="cancelled has one l", settings={"cancelled_spelling": "CANCELED"}),
+    Habit(name="the index lags", settings={"search_lag": timedelta(seconds=30)}),
+    Habit(name="its clock is ahead", settings={"hubspot_skew": timedelta(minutes=4)}),
+    Habit(name="its clock is behind", settings={"hubspot_skew": timedelta(minutes=-4)}),
+    Habit(name="a later version", options={"api_version": "2026-09"}),
+    Habit(name="the object by its name", options={"object_type": "appointments"}),
+    Habit(name="instants are milliseconds", side="hubspot", change=of_values(epoch)),
+    Habit(name="instants are short", side="hubspot", change=of_values(short)),
+    Habit(name="associated ids are numbers", side="hubspot", change=numbered),
+    Habit(name="what is not set is left out", side="hubspot", change=of_records(only_what_is_set)),
+    Habit(name="answers to writes are shy", side="hubspot", change=shy_writes),
+    Habit(name="texts have blanks around them", side="hubspot", change=of_values(padded)),
+    Habit(
+        name="records say as little as they may",
+        side="hubspot",
+        change=of_records(
+            lambda row: (
+                [row.pop(key, None) for key in ("createdAt", "updatedAt", "url")]
+                + [row.pop("archived") if row.get("archived") is False else None]
+            )
+        ),
+    ),
+    Habit(name="labels may not be read", side="hubspot", change=refused("/labels", 403)),
+    Habit(
+        name="activation may not be asked", side="hubspot", change=refused("/object-library/", 403)
+    ),
+    Habit(name="a batch of nobody is a 404", side="hubspot", change=absent_as(404)),
+    Habit(name="a batch of nobody is a 200", side="hubspot", change=absent_as(200)),
+]
+
+
+# --- the story
+
+
+@pytest.mark.parametrize("habit", [*HIGHLEVEL, *HUBSPOT], ids=str)
+def test_one_story_ends_the_same_in_every_weather(
+    make_town: Callable[..., Town], met: Callable[..., Person], habit: Habit
+) -> None:
+    town = make_town(**habit.settings)
+    town.provider_options = dict(habit.options)
+    weather = None
+    if habit.change is not None:
+        weather = Weather(InProcess(application(town.world)), habit.side, habit.change)
+        town.transport = weather
+    _tell(town, met(town), habit)
+    assert weather is None or weather.changed
+
+
+def _tell(town: Town, ann: Person, habit: Habit) -> None:
+    dana, milo = list(town.ghl.users)[:2]
+    here = town.ghl.book(
+        town.calendars["Team"],
+        ann.ghl,
+        town.at(48),
+        title="Check-up",
+        assignee=dana,
+        description="Knee",
+        address="Room 2",
+    )
+    there = town.hubspot.create(
+        {
+            "hs_appointment_name": "Intro",
+            "hs_appointment_start": town.at(72),
+            "hs_appointment_end": town.at(72.5),
+            "ghl_description": "Bring the scan",
+            "ghl_address": "Room 4",
+        },
+        [ann.hubspot],
+    )
+    _cycles(town, habit)
+    first, second = _pairs(town)
+    assert (first, second) == (here, _event_of(town, there))
+
+    # Each side is edited, in every field and in both records.
+    record = _record_of(town, here)
+    status = (
+        "hs_appointment_status"
+        if town.world.settings.hubspot_status == "native"
+        else "ghl_appointment_status"
+    )
+    town.hubspot.edit(record, hs_appointment_name="Renamed", ghl_description="Both knees")
+    town.hubspot.edit(record, **{status: "COMPLETED"})
+    town.ghl.edit(here, address="Room 3")
+    town.ghl.move(second, town.at(75))
+    town.ghl.edit(second, status="noshow", assignee=milo)
+    _cycles(town, habit)
+    row, other = town.ghl.get(here), town.ghl.get(second)
+    assert (row.title, row.status, row.description) == ("Renamed", "showed", "Both knees")
+    assert (other.start, other.status, other.assignee) == (town.at(75), "noshow", milo)
+    shown = town.hubspot.get(there).properties
+    assert (shown["ghl_description"], shown["ghl_address"]) == ("Bring the scan", "Room 4")
+    assert shown[status] == "NO_SHOW"
+
+    # Each side loses one of two more.
+    gone = [
+        town.ghl.book(town.calendars["Team"], ann.ghl, town.at(hours), assignee=dana, title="More")
+        for hours in (96, 98)
+    ]
+    _cycles(town, habit)
+    town.ghl.delete(gone[0])
+    town.hubspot.archive(_record_of(town, gone[1]))
+    _cycles(town, habit)
+    assert town.ghl.get(gone[1]).status == "cancelled"
+    assert len(town.hubspot.archived()) == 2
+    assert len(town.ghl.events()) == 3
+
+
+def _cycles(town: Town, habit: Habit) -> None:
+    """A poll and a sweep; then both sides agree, and nothing is written any more."""
+    for full in (False, True):
+        town.later(minutes=2)
+        report = town.sync(full=full)
+        assert report.outcome is Outcome.OK, report
+        assert report.held == [], report
+        assert report.failed == [], report
+    for full in (True, False):
+        town.later(minutes=2)
+        town.world.reset_requests()
+        report = town.sync(full=full)
+        assert report.written == []
+        assert town.world.writes("ghl") == []
+        assert town.world.writes("hubspot") == []
+    assert town.world.notifications == []
+    _agree(town, habit)
+
+
+def _agree(town: Town, habit: Habit) -> None:
+    for record in town.hubspot.records():
+        held = record.properties
+        row = town.ghl.get(held["ghl_appointment_id"])
+        assert held["hs_appointment_name"] == row.title
+        assert datetime.fromisoformat(held["hs_appointment_start"]) == row.start
+        assert datetime.fromisoformat(held["hs_appointment_end"]) == row.end
+        for name in ("description", "address"):
+            if name != habit.unread:
+                assert (held.get(f"ghl_{name}") or "") == (getattr(row, name) or "")
+
+
+def _pairs(town: Town) -> list[str]:
+    return [
+        each.properties["ghl_appointment_id"]
+        for each in sorted(
+            town.hubspot.records(), key=lambda each: each.properties["hs_appointment_start"]
+        )
+    ]
+
+
+def _event_of(town: Town, record: str) -> str:
+    return str(town.hubspot.get(record).properties["ghl_appointment_id"])
+
+
+def _record_of(town: Town, event: str) -> str:
+    (found,) = (
+        each.id for each in town.hubspot.records() if each.properties["ghl_appointment_id"] == event
+    )
+    return str(found)

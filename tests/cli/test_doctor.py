@@ -1,0 +1,160 @@
+"""`syncd doctor`: what it prints, what it asks first, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from syncd.bootstrap import SystemClock
+
+if TYPE_CHECKING:
+    from clinics import Clinic
+
+Syncd = Callable[..., Any]
+
+
+@pytest.fixture
+def ready(clinic: Clinic, syncd: Syncd) -> Clinic:
+    """A clinic that is set up, with a configuration that only its owner reads."""
+    (clinic.folder / "config.toml").chmod(0o600)
+    assert syncd("setup").code == 0
+    clinic.world.reset_requests()
+    return clinic
+
+
+@pytest.mark.usefixtures("ready")
+def test_all_that_is_well_is_told_in_one_line_each(syncd: Syncd) -> None:
+    told = syncd("doctor")
+    assert told.code == 0
+    lines = told.out.splitlines()
+    assert lines[-1] == "All is well."
+    assert all(line.startswith("ok       ") for line in lines[:-1])
+    assert any(line.startswith("ok       clinic  calendars: ") for line in lines)
+    assert told.err == ""
+
+
+def test_a_fault_is_told_with_its_remedy_and_is_the_exit_code(
+    ready: Clinic, syncd: Syncd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HUBSPOT_TOKEN", "wrong")
+    told = syncd("doctor")
+    assert told.code == 6
+    (line,) = [line for line in told.out.splitlines() if line.startswith("error")]
+    assert line.startswith("error    clinic  HubSpot: HubSpot refuses the token")
+    assert " → make a new one" in line
+    assert told.out.splitlines()[-1] == "1 error, 0 warnings"
+    assert "wrong" not in told.out + told.err
+    assert ready.world.requests
+
+
+def test_accounts_that_nobody_prepared_end_with_2(clinic: Clinic, syncd: Syncd) -> None:
+    told = syncd("doctor")
+    assert told.code == 2
+    assert "ghl_appointment_id is missing → run `syncd setup`" in told.out
+    assert not (clinic.folder / "syncd.db").exists()
+
+
+def test_warnings_alone_end_with_0(ready: Clinic, syncd: Syncd) -> None:
+    (ready.folder / "config.toml").chmod(0o644)
+    told = syncd("doctor")
+    assert told.code == 0
+    assert f"chmod 600 {ready.folder}/config.toml" in told.out
+
+
+def test_a_wrong_configuration_is_a_finding(clinic: Clinic, syncd: Syncd) -> None:
+    clinic.configure("[links.clinic.sync]\npsat = 1\n")
+    told = syncd("doctor")
+    assert told.code == 2
+    assert told.out.startswith("error    configuration: links.clinic.sync.psat = 1: unknown key")
+    told = syncd("doctor", "--json")
+    assert (told.code, json.loads(told.out)["exit_code"]) == (2, 2)
+
+
+def test_a_report_for_a_script(ready: Clinic, syncd: Syncd) -> None:
+    (ready.folder / "config.toml").chmod(0o644)
+    told = syncd("doctor", "--json")
+    report = json.loads(told.out)
+    assert (report["version"], report["exit_code"], report["probes"]) == (1, 0, [])
+    first = report["findings"][0]
+    assert (first["link"], first["area"], first["mark"]) == (None, "configuration", "warning")
+    assert first["remedy"].startswith("chmod 600")
+    assert {each["link"] for each in report["findings"][2:]} == {"clinic"}
+
+
+def test_a_link_that_is_not_there_is_wrong_usage(ready: Clinic, syncd: Syncd) -> None:
+    told = syncd("doctor", "--link", "clinci")
+    assert told.code == 2
+    assert "did you mean 'clinic'?" in told.err
+    assert ready.world.requests == []
+
+
+# --- --probe
+
+
+def test_probing_warns_and_is_not_begun_where_nobody_can_be_asked(
+    ready: Clinic, syncd: Syncd
+) -> None:
+    told = syncd("doctor", "--probe")
+    assert told.code == 2
+    assert "automations (workflows, notifications) may start" in told.err
+    assert "--yes says that it may be done" in told.err
+    assert ready.world.requests == []
+
+
+def test_a_person_may_say_no(ready: Clinic, syncd: Syncd, monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, writer = os.openpty()
+    with os.fdopen(writer, "w") as keys, os.fdopen(reader) as terminal:
+        keys.write("n\n")
+        keys.flush()
+        monkeypatch.setattr("sys.stdin", terminal)
+        monkeypatch.setattr(terminal, "isatty", lambda: True, raising=False)
+        told = syncd("doctor", "--probe")
+    assert told.code == 130
+    assert ready.world.requests == []
+
+
+class HastyClock(SystemClock):
+    """Whoever waits is there already."""
+
+    ahead = timedelta(0)
+
+    def now(self) -> datetime:
+        return super().now() + self.ahead
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.ahead.total_seconds()
+
+    def sleep(self, seconds: float) -> None:
+        self.ahead += timedelta(seconds=seconds)
+
+
+def test_probing_tells_what_it_learnt_and_leaves_nothing(
+    ready: Clinic, syncd: Syncd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("syncd.bootstrap.SystemClock", HastyClock)
+    told = syncd("doctor", "--probe", "--yes")
+    assert told.code == 0
+    lines = [line for line in told.out.splitlines() if line.startswith(("learnt", "unasked"))]
+    assert len(lines) == 28
+    assert any("HubSpot: Which association types? appointment to contact 906" in x for x in lines)
+    assert (ready.ghl.events(), ready.hubspot.records()) == ([], [])
+    report = json.loads(syncd("doctor", "--probe", "--yes", "--json").out)
+    assert len(report["probes"]) == 28
+    assert {each["state"] for each in report["probes"]} == {"learnt", "unasked"}
+
+
+def test_accounts_with_errors_are_not_probed(clinic: Clinic, syncd: Syncd) -> None:
+    told = syncd("doctor", "--probe", "--yes")
+    assert told.code == 2
+    assert "mend the errors first" in told.err
+    assert len(clinic.world.writes("ghl")) == 2  # the harmless trials of two scopes
+
+
+def test_yes_belongs_to_probe(ready: Clinic, syncd: Syncd) -> None:
+    assert syncd("doctor", "--yes").code == 2
+    assert ready.world.requests == []

@@ -16,7 +16,7 @@ from syncd.engine.decisions import Decided
 from syncd.engine.link import Link
 from syncd.engine.poll import Polled
 from syncd.engine.report import CycleReport, Outcome
-from syncd.engine.waiting import stored, was_judged
+from syncd.engine.waiting import judged, stored
 from syncd.errors import AuthFailed, ProviderError
 
 FIRST = "first_sync_done"
@@ -88,11 +88,10 @@ def keep(
     """
     before = {(h.ghl_id, h.hubspot_id, h.group, h.reason): h for h in polled.held}
     holds = [stored(hold, before, link) for hold in said.held]
-    judged = {(hold.ghl_id, hold.hubspot_id) for hold in polled.held if was_judged(polled, hold)}
-    judged |= {(hold.ghl_id, hold.hubspot_id) for hold in holds}
+    seen = judged(polled) | {(hold.ghl_id, hold.hubspot_id) for hold in holds}
     whole = not (partly or applied.interrupted or applied.stopped)
     with link.store.begin() as transaction:
-        transaction.replace_holds(holds, judged=judged)
+        transaction.replace_holds(holds, judged=seen)
         decisions.close(transaction, decided, [(hold.ghl_id, hold.hubspot_id) for hold in holds])
         transaction.set_cursor(
             poll.AGAIN, json.dumps(sorted({(s.value, i) for s, i in applied.again}))

@@ -104,12 +104,11 @@ def poll(link: Link, policy: Policy, decided: Decided, *, full: bool) -> Polled:
 
 def _take(link: Link, gathered: _Gathering, scan: Scan) -> None:
     """Sort a scan into known and unknown, news and not."""
-    side = scan.side
-    for snapshot in scan.snapshots:
-        gathered.seen[side][snapshot.id] = snapshot
+    seen = gathered.seen[scan.side]
+    seen |= {snapshot.id: snapshot for snapshot in scan.snapshots}
     for record_id, detail in scan.unreadable:
-        gathered.seen[side].setdefault(record_id, Missing(detail=detail))
-    _mark_known(link, gathered, side, list(gathered.seen[side]))
+        seen.setdefault(record_id, Missing(detail=detail))
+    _mark_known(link, gathered, scan.side, seen.keys())
 
 
 def _read_hits(link: Link, gathered: _Gathering) -> None:
@@ -124,14 +123,14 @@ def _read_hits(link: Link, gathered: _Gathering) -> None:
 
 
 def _mark_known(link: Link, gathered: _Gathering, side: Side, ids: Collection[str]) -> None:
-    stored = link.store.prints(side, ids)
+    stored, seen, news = link.store.prints(side, ids), gathered.seen[side], gathered.news[side]
+    gathered.known[side].update(stored)
     for record_id, agreed in stored.items():
-        gathered.known[side].add(record_id)
-        seen = gathered.seen[side].get(record_id)
-        if isinstance(seen, Snapshot) and snapshot_print(seen) == agreed:
+        shown = seen.get(record_id)
+        if isinstance(shown, Snapshot) and snapshot_print(shown) == agreed:
             gathered.unchanged += 1
         else:
-            gathered.news[side].add(record_id)
+            news.add(record_id)
 
 
 def _look_again(
@@ -184,7 +183,7 @@ def _vanished(
         if not scan.complete and not scan.calendars:
             continue
         expected = link.store.expected(side, policy.window)
-        lost = [key for record_id, key in expected.items() if record_id not in gathered.seen[side]]
+        lost = [expected[record_id] for record_id in expected.keys() - gathered.seen[side].keys()]
         pairs = [
             pair
             for pair in link.store.pairs_by_key(lost)
@@ -213,6 +212,8 @@ def _listed(pair: Pair, scan: Scan) -> bool:
 
 def _rejoin(gathered: _Gathering, pairs: list[Pair], found: dict[int, Pair]) -> list[Pair]:
     """Give moved instances of a series their new id; gives back what is still lost."""
+    if not any(pair.series for pair in pairs):
+        return pairs
     arrivals = [
         seen
         for record_id, seen in gathered.seen[Side.GHL].items()
@@ -311,10 +312,10 @@ def _strangers(link: Link, gathered: _Gathering, listed: Scan, *, full: bool) ->
 
 
 def _unknown(gathered: _Gathering, side: Side) -> dict[str, Seen]:
-    known = gathered.known[side]
-    return {
-        record_id: seen for record_id, seen in gathered.seen[side].items() if record_id not in known
-    }
+    known, seen = gathered.known[side], gathered.seen[side]
+    if seen.keys() <= known:
+        return {}
+    return {record_id: shown for record_id, shown in seen.items() if record_id not in known}
 
 
 def _contacts(

@@ -12,7 +12,6 @@ from datetime import timedelta
 
 from syncd.core.actions import Hold
 from syncd.core.guards import Plan
-from syncd.core.model import Side
 from syncd.engine import report
 from syncd.engine.apply import fingerprint_of
 from syncd.engine.decisions import Decided
@@ -79,14 +78,12 @@ def stored(
     )
 
 
-def was_judged(polled: Polled, hold: StoredHold) -> bool:
-    """Whether this cycle saw every record of a hold, so that it may be let go."""
-    known = {
-        Side.GHL: set(polled.strangers.ghl) | {s.pair.ghl_id for s in polled.sightings},
-        Side.HUBSPOT: set(polled.strangers.hubspot) | {s.pair.hubspot_id for s in polled.sightings},
-    }
-    complete = all(scan.complete for scan in polled.scans.values())
-    return complete or all(
-        not record_id or record_id in known[side]
-        for side, record_id in ((Side.GHL, hold.ghl_id), (Side.HUBSPOT, hold.hubspot_id))
-    )
+def judged(polled: Polled) -> set[tuple[str, str]]:
+    """The held records (ghl, hubspot) that this cycle saw whole, so that a hold may be let go."""
+    held = {(hold.ghl_id, hold.hubspot_id) for hold in polled.held}
+    if all(scan.complete for scan in polled.scans.values()):
+        return held
+    pairs = [sighting.pair for sighting in polled.sightings]
+    ghl = {"", *polled.strangers.ghl, *(pair.ghl_id for pair in pairs)}
+    hubspot = {"", *polled.strangers.hubspot, *(pair.hubspot_id for pair in pairs)}
+    return {(one, other) for one, other in held if one in ghl and other in hubspot}

@@ -5,7 +5,6 @@ them; each takes a connection and the link's key, and does one statement.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -51,9 +50,10 @@ def prints(
     record, agreed = _on(side, "id"), _on(side, "print")
     found = select(record, agreed).where(table.c.link_id == link_id)
     if _all_is_cheaper(connection, link_id, len(ids)):
-        wanted = ids if isinstance(ids, AbstractSet) else frozenset(ids)
-        rows = connection.execute(found)
-        return {name: agreed for name, agreed in rows if name in wanted}
+        everything = dict(connection.execute(found).all())
+        for name in everything.keys() - frozenset(ids):
+            del everything[name]
+        return everything
     return dict(connection.execute(found.where(among(connection, record, ids))).all())
 
 

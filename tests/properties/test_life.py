@@ -280,6 +280,7 @@ def check(moment: Moment, seen: Counter[str]) -> None:
     seen["met"] += sum(not rebase.pair.key for rebase in moment.made.rebases)
     seen["cycles"] += 1
     _every_record_has_one_pair(moment)
+    _what_is_restored_lives_on(moment, seen)
     _agrees_where_nothing_is_held(moment)
 
 
@@ -351,12 +352,32 @@ def _makes_nothing_twice(moment: Moment, write: Create) -> None:
         assert write.source.id not in known
     else:
         assert moment.now(write.pair, write.side).gone
+        statuses, status = moment.after.words.statuses, write.source.appointment.status
+        agrees = statuses.is_cancelled(write.source.side, status)
+        assert not agrees or write.pair.gone_on(write.source.side)
 
 
 def _every_record_has_one_pair(moment: Moment) -> None:
     for side in Side:
         ids = [pair.id_on(side) for pair in moment.after.pairs.values()]
         assert len(ids) == len(set(ids))
+
+
+def _what_is_restored_lives_on(moment: Moment, seen: Counter[str]) -> None:
+    """Of two removed records one is back: the other is made anew, unless that one is held."""
+    followed = {write.pair.key for write in moment.made.writes if write.pair}
+    held = {(hold.ghl_id, hold.hubspot_id) for hold in moment.made.holds}
+    for pair in moment.pairs.values():
+        back = [side for side in Side if not moment.now(pair, side).gone]
+        hidden = any((side, pair.id_on(side)) in moment.unseen for side in Side)
+        if hidden or len(back) != 1 or not all(map(pair.gone_on, Side)):
+            continue
+        [side] = back
+        status = moment.now(pair, side).appointment.status
+        cancelled = moment.after.words.statuses.is_cancelled(side, status)
+        if moment.rules.direction.reaches(side.other) and not cancelled:
+            seen["restored of two"] += 1
+            assert pair.key in followed or (pair.ghl_id, pair.hubspot_id) in held
 
 
 def _agrees_where_nothing_is_held(moment: Moment) -> None:
@@ -393,6 +414,7 @@ FLOOR = {
     "cancellations": 20,
     "restores": 8,
     "refused": 8,
+    "restored of two": 10,
     "held: conflict": 80,
     "held: unreadable": 60,
     "held: unknown_status": 50,

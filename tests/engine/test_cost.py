@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def busy(town: Town) -> Town:
-    """Twenty people, two hundred and forty bookings, all of them synced."""
+    """Twenty people, a hundred and twenty bookings, all of them synced."""
     for number in range(20):
         town.ghl.add_contact(f"Pat {number}", f"p{number}@example.com", f"+155501{number:02}")
     contacts = [contact.id for contact in town.ghl.contacts]
-    for number in range(240):
+    for number in range(120):
         town.ghl.book(
             town.calendars["Event"],
             contacts[number % 20],
@@ -47,9 +47,9 @@ def shapes(town: Town) -> Counter[str]:
 def test_a_first_sync_writes_to_hubspot_in_hundreds(busy: Town) -> None:
     busy.world.reset_requests()
     report = busy.sync()
-    assert report.hubspot.created == 240
+    assert report.hubspot.created == 120
     writes = [row for row in busy.world.writes("hubspot") if "contacts" not in row.path]
-    assert len(writes) <= 240 / 100 + 5
+    assert len(writes) <= 120 / 100 + 5
 
 
 def test_a_first_sync_makes_contacts_in_batches(busy: Town) -> None:
@@ -61,11 +61,11 @@ def test_a_first_sync_makes_contacts_in_batches(busy: Town) -> None:
     assert sum(row.path.endswith("/batch/create") for row in contacts) == 1
 
 
-@pytest.mark.parametrize("more", [0, 120])
+@pytest.mark.parametrize("more", [0, 60])
 def test_an_idle_incremental_cycle_costs_the_same_at_every_size(busy: Town, more: int) -> None:
     contacts = [contact.id for contact in busy.ghl.contacts]
     for number in range(more):
-        busy.ghl.book(busy.calendars["Class"], contacts[number % 20], busy.at(300 + number))
+        busy.ghl.book(busy.calendars["Class"], contacts[number % 20], busy.at(200 + number))
     busy.sync()
     link = busy.link()
     busy.later(hours=1)

@@ -59,6 +59,8 @@ class Annals:
     """Records that people brought back to life at some time."""
     mixed: set[Key] = field(default_factory=set)
     """Records of appointments that people merged into one, or that a merge touched."""
+    met: dict[Key, int] = field(default_factory=dict)
+    """When a record was first known to be one appointment with another."""
     history: list[HistoryEntry] = field(default_factory=list)
     """History of stores that were lost."""
     last: dict[Key, int] = field(default_factory=dict)
@@ -81,6 +83,8 @@ class Annals:
 
     def join(self, one: Key, other: Key) -> None:
         """Two records are one appointment."""
+        for key in (one, other):
+            self.met.setdefault(key, self.count)
         first, second = self.root(one), self.root(other)
         if first != second:
             self._parent[second] = first

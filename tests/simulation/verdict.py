@@ -250,7 +250,8 @@ def _recorded(end: End, edit: Edit, root: Key) -> bool:
         if entry.field not in said or entry.before != said[entry.field]:
             continue
         # Of records that meet for the first time, on an empty store too, a rule decides.
-        if entry.action != "conflict" and not edit.born and not village.stores:
+        early = edit.number <= village.annals.met.get(edit.key, 0)
+        if entry.action != "conflict" and not early and not village.stores:
             continue
         if entry.side is edit.key[0] and root in {
             village.annals.root((Side.GHL, entry.ghl_id)),

@@ -1,0 +1,641 @@
+"""What may mislead us, and never removes a record that no person removed.
+
+One row is one way in which a vendor, the machine or a configuration makes
+records look gone. Each lasts for two cycles and then ends. In all that time,
+and afterwards, no record is removed or cancelled, nothing is made twice, and
+in the end all is as it was (contract sections 4.6, 4.9 and 4.11).
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from contextlib import closing
+from copy import deepcopy
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from towns import InProcess, Shelf, Town, TownClock, build
+
+from syncd.core.policy import Direction
+from syncd.sandbox import application
+from syncd.sandbox.settings import RateLimit
+
+Undo = Callable[[], None]
+Trouble = Callable[[Town], Undo]
+
+EVENTS = r"^/calendars/events$"
+EVENT = r"^/calendars/events/appointments/"
+LIST = r"^/crm/objects/[^/]+/0-421$"
+READ = r"0-421/batch/read$"
+SEARCH = r"0-421/search$"
+
+
+# --- kinds of trouble
+
+
+def faults(*every: dict[str, Any]) -> Trouble:
+    """Every request that matches one of these is hit, until it ends."""
+
+    def begin(town: Town) -> Undo:
+        for told in every:
+            town.world.faults.add(times=None, **told)
+
+        def end() -> None:
+            assert not town.world.faults.pending, "a trouble never came"
+            town.world.faults.clear()
+
+        return end
+
+    return begin
+
+
+def fault(**told: Any) -> Trouble:
+    """Every request that matches is hit, until it ends."""
+    return faults(told)
+
+
+def both(one: Trouble, other: Trouble) -> Trouble:
+    """Two troubles that come together."""
+
+    def begin(town: Town) -> Undo:
+        first, second = one(town), other(town)
+
+        def end() -> None:
+            second()
+            first()
+
+        return end
+
+    return begin
+
+
+def settings(**changed: Any) -> Trouble:
+    """The accounts change their habits."""
+
+    def begin(town: Town) -> Undo:
+        before = town.world.settings
+        town.world.settings = replace(before, **changed)
+
+        def end() -> None:
+            town.world.settings = before
+
+        return end
+
+    return begin
+
+
+def rules(**changed: Any) -> Trouble:
+    """The configuration changes, apart from the policy."""
+
+    def begin(town: Town) -> Undo:
+        before = town.rules
+        town.rules = replace(before, **{k: _told(v, town) for k, v in changed.items()})
+
+        def end() -> None:
+            town.rules = before
+
+        return end
+
+    return begin
+
+
+def policy(**changed: Any) -> Trouble:
+    """The link's policy changes."""
+
+    def begin(town: Town) -> Undo:
+        before = town.rules
+        town.obey(**{k: _told(v, town) for k, v in changed.items()})
+
+        def end() -> None:
+            town.rules = before
+
+        return end
+
+    return begin
+
+
+def _told(value: Any, town: Town) -> Any:
+    return value(town) if callable(value) else value
+
+
+class Meddling(httpx.BaseTransport):
+    """Answers of the sandbox, changed on their way."""
+
+    def __init__(self, town: Town, path: str, change: Callable[[Any], Any]) -> None:
+        self._inner = InProcess(application(town.world))
+        self._path, self._change = path, change
+        self.changed = 0
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        response = self._inner.handle_request(request)
+        if self._path not in request.url.path or response.status_code >= 300:
+            return response
+        response.read()
+        told = json.loads(response.content) if response.content else None
+        changed = self._change(deepcopy(told))
+        self.changed += changed != told
+        return httpx.Response(response.status_code, json=changed, request=request)
+
+
+def answers(path: str, change: Callable[[Any], Any]) -> Trouble:
+    """Answers whose path contains this arrive changed."""
+
+    def begin(town: Town) -> Undo:
+        town.transport = meddling = Meddling(town, path, change)
+
+        def end() -> None:
+            assert meddling.changed, "the trouble never came"
+            town.transport = None
+
+        return end
+
+    return begin
+
+
+def half(name: str) -> Callable[[Any], Any]:
+    """Half of the rows, and no word of the others."""
+
+    def change(body: Any) -> Any:
+        if isinstance(body, dict) and isinstance(body.get(name), list):
+            kept = body[name][: len(body[name]) // 2]
+            body = {key: held for key, held in body.items() if key != "paging"} | {name: kept}
+        return body
+
+    return change
+
+
+def none_of(name: str) -> Callable[[Any], Any]:
+    """No rows at all."""
+
+    def change(body: Any) -> Any:
+        return body | {name: []} if isinstance(body, dict) and name in body else body
+
+    return change
+
+
+def without(*names: str) -> Callable[[Any], Any]:
+    """Rows that lack keys."""
+
+    def change(body: Any) -> Any:
+        if isinstance(body, dict):
+            return {key: change(held) for key, held in body.items() if key not in names}
+        return [change(each) for each in body] if isinstance(body, list) else body
+
+    return change
+
+
+def swapped(body: Any) -> Any:
+    """The list answers with what another question asked for."""
+    if isinstance(body, dict) and "events" in body:
+        for row in body["events"]:
+            row["calendarId"] = "AnotherCalendar00001"
+    return body
+
+
+def unfiltered(body: Any) -> Any:
+    """Rows that do not say whether they are archived."""
+    return without("archived", "archivedAt")(body)
+
+
+def another_event(body: Any) -> Any:
+    """A get by id answers with another record."""
+    row = body.get("appointment", body.get("event", body)) if isinstance(body, dict) else body
+    if isinstance(row, dict):
+        row["id"] = "AnotherEvent00000001"
+    return body
+
+
+class Repeating(InProcess):
+    """HubSpot's list answers with the same page for ever."""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        if request.method == "GET" and request.url.path.endswith("/0-421"):
+            first = request.url.copy_remove_param("after")
+            response = super().handle_request(httpx.Request("GET", first, headers=request.headers))
+            response.read()
+            body = json.loads(response.content)
+            body["paging"] = {"next": {"after": "88100000001", "link": str(first)}}
+            return httpx.Response(response.status_code, json=body, request=request)
+        return super().handle_request(request)
+
+
+def repeated_pages(town: Town) -> Undo:
+    """The list never ends: each page is the first one again."""
+    town.transport = Repeating(application(town.world))
+
+    def end() -> None:
+        town.transport = None
+
+    return end
+
+
+def clock(**by: float) -> Trouble:
+    """The machine's clock goes wrong, and is put right."""
+
+    def begin(town: Town) -> Undo:
+        town.later(**by)
+
+        def end() -> None:
+            town.later(**{unit: -amount for unit, amount in by.items()})
+
+        return end
+
+    return begin
+
+
+def another_location(town: Town) -> Undo:
+    """The configuration names another location, with a token that works there."""
+    before, rules_before = town.world.location, town.rules
+    other = town.world.add_location(token=town.world.settings.ghl_token + "-other")
+    other.tokens.add(town.world.settings.ghl_token)
+    before.tokens.discard(town.world.settings.ghl_token)
+    other.add_calendar("Team")
+    town.world.location = other
+    town.obey(location_id=other.id)
+
+    def end() -> None:
+        before.tokens.add(town.world.settings.ghl_token)
+        town.world.location, town.rules = before, rules_before
+
+    return end
+
+
+def location_of_another_agency(town: Town) -> Undo:
+    """The token is taken away from the location, and given to another one."""
+    location, token = town.world.location, town.world.settings.ghl_token
+    other = town.world.add_location(token="pit-other")
+    other.tokens.add(token)
+    location.tokens.discard(token)
+
+    def end() -> None:
+        other.tokens.discard(token)
+        location.tokens.add(token)
+
+    return end
+
+
+def another_portal(town: Town) -> Undo:
+    """The token belongs to an empty HubSpot account, prepared like ours."""
+    before = town.world.portal
+    clock_ = TownClock(town.clock.now())
+    town.world.portal = build(town.store, clock_).world.portal
+
+    def end() -> None:
+        town.world.portal = before
+
+    return end
+
+
+def unprepared_portal(town: Town) -> Undo:
+    """The token belongs to a HubSpot account that `setup` never saw."""
+    before, activated = town.world.portal, town.world.portal.activated
+    town.world.portal = type(before)(before._around)
+    town.world.portal.activated = activated
+
+    def end() -> None:
+        town.world.portal = before
+
+    return end
+
+
+def not_activated(town: Town) -> Undo:
+    """Appointments are switched off in the portal."""
+    town.world.portal.activated = False
+
+    def end() -> None:
+        town.world.portal.activated = True
+
+    return end
+
+
+def calendars_deactivated(town: Town) -> Undo:
+    """Every calendar is a draft for a while."""
+    for calendar in town.ghl.calendars:
+        town.ghl.deactivate_calendar(calendar)
+
+    def end() -> None:
+        for calendar in town.ghl.calendars:
+            town.ghl.deactivate_calendar(calendar, active=True)
+
+    return end
+
+
+def contacts_lost(town: Town) -> Undo:
+    """Every HubSpot record loses its contact."""
+    lost = [(record.id, record.contacts) for record in town.hubspot.records()]
+    for record, contacts in lost:
+        for contact in contacts:
+            town.hubspot.dissociate(record, contact)
+
+    def end() -> None:
+        for record, contacts in lost:
+            for contact in contacts:
+                town.hubspot.associate(record, contact)
+
+    return end
+
+
+def marks_wiped(town: Town) -> Undo:
+    """Somebody clears the property that holds the booking's id."""
+    for record in town.hubspot.records():
+        town.hubspot.edit(record.id, ghl_appointment_id="", ghl_location_id="")
+    return lambda: None
+
+
+def marks_swapped(town: Town) -> Undo:
+    """Somebody exchanges the ids of two records."""
+    one, other = town.hubspot.records()[:2]
+    first, second = (each.properties["ghl_appointment_id"] for each in (one, other))
+    town.hubspot.edit(one.id, ghl_appointment_id="")
+    town.hubspot.edit(other.id, ghl_appointment_id=first)
+    town.hubspot.edit(one.id, ghl_appointment_id=second)
+    return lambda: None
+
+
+def statuses_renamed(town: Town) -> Undo:
+    """The account's status values have other names now."""
+    definition = town.hubspot.appointments.definitions["hs_appointment_status"]
+    before = list(definition.options)
+    definition.options = [each | {"value": f"OLD_{each['value']}"} for each in before]
+
+    def end() -> None:
+        definition.options = before
+
+    return end
+
+
+def old_store(town: Town) -> Undo:
+    """A copy of the store from before the last records and edits is put back."""
+    path = Path(str(town.store.engine.url.database))
+    shutil.copy(path, path.with_suffix(".old"))
+    for suffix in ("-wal", "-shm"):
+        beside = path.with_name(path.name + suffix)
+        if beside.exists():
+            shutil.copy(beside, path.with_suffix(f".old{suffix}"))
+    _some_work(town)
+    town.store.close()
+    for suffix in ("", "-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+        kept = path.with_suffix(f".old{suffix}")
+        if kept.exists():
+            shutil.copy(kept, path.with_name(path.name + suffix))
+    town.store = Shelf(f"sqlite:///{path}", town.clock)
+    return lambda: None
+
+
+def _some_work(town: Town) -> None:
+    """What people and syncd did since the copy was made; nothing is removed."""
+    event, record = town.ghl.events()[0], town.hubspot.records()[-1]
+    town.ghl.edit(event.id, title="Later", description="Since the copy")
+    town.hubspot.edit(record.id, ghl_address="Since the copy")
+    contact = next(iter(town.ghl.contacts)).id
+    town.ghl.book(town.calendars["Team"], contact, town.at(24 * 20), title="New since the copy")
+    town.sync()
+
+
+def two_processes(town: Town) -> Undo:
+    """Another process with a store of its own works on the same two accounts."""
+    other = replace(town, name="twin")
+    nested: list[bool] = []
+
+    def meanwhile(_: object) -> None:
+        if not nested:
+            nested.append(True)
+            town.world.before_request = None
+            other.sync()
+            town.world.before_request = meanwhile
+            nested.clear()
+
+    count = iter(range(10_000))
+
+    def sometimes(entry: object) -> None:
+        if next(count) % 7 == 3:
+            meanwhile(entry)
+
+    town.world.before_request = sometimes
+
+    def end() -> None:
+        town.world.before_request = None
+
+    return end
+
+
+def store_lost(town: Town) -> Undo:
+    """The store is gone for good."""
+    town.name = "afresh"
+    return lambda: None
+
+
+NOTHING = (
+    {"kind": "empty_list", "path": EVENTS},
+    {"status": 404, "method": "GET", "path": EVENT},
+    {"kind": "empty_list", "path": LIST},
+    {"kind": "empty_list", "path": SEARCH},
+    {"kind": "empty_list", "path": READ},
+)
+"""A scope was lost that lists nothing: empty lists, and every id is unknown."""
+
+TROUBLES: dict[str, Trouble] = {
+    "HighLevel lists nothing": fault(kind="empty_list", path=EVENTS),
+    "HubSpot lists nothing": fault(kind="empty_list", path=LIST),
+    "both list nothing": faults(NOTHING[0], NOTHING[2]),
+    "HighLevel lists nothing and knows no id": faults(*NOTHING[:2]),
+    "HubSpot lists nothing and knows no id": faults(NOTHING[2], NOTHING[4]),
+    "a lost scope shows nothing anywhere": faults(NOTHING[0], *NOTHING[2:]),
+    "the search shows nothing": fault(kind="empty_list", path=SEARCH),
+    "HighLevel's list is half of it": answers("/calendars/events", half("events")),
+    "HubSpot's list ends early without a word": answers("/0-421", half("results")),
+    "HubSpot's batch read forgets half": answers("/0-421/batch/read", half("results")),
+    "HighLevel lists no calendars": answers("/calendars/", none_of("calendars")),
+    "HighLevel lists another calendar's events": answers("/calendars/events", swapped),
+    "HighLevel answers for another id": both(
+        answers("/calendars/events/appointments/", another_event),
+        fault(kind="empty_list", path=EVENTS),
+    ),
+    "events come without their ids": answers("/calendars/events", without("id")),
+    "events come without their calendar": answers("/calendars/events", without("calendarId")),
+    "events come without times": answers("/calendars/events", without("startTime", "endTime")),
+    "events come without status": answers("/calendars/events", without("appointmentStatus")),
+    "events come without contact": answers("/calendars/events", without("contactId")),
+    "HubSpot records come without properties": answers("/0-421", without("properties")),
+    "HubSpot records come without associations": answers("/0-421", without("associations")),
+    "answers of HighLevel are empty objects": answers("/calendars", lambda _: {}),
+    "answers of HubSpot are empty objects": answers("/crm/", lambda _: {}),
+    "answers of HighLevel are empty lists": answers("/calendars", lambda _: []),
+    "answers of HubSpot are null": answers("/crm/", lambda _: None),
+    "HighLevel says 200 with an error inside": fault(
+        side="ghl", status=200, method="GET", body={"error": "Unauthorized", "statusCode": 401}
+    ),
+    "HubSpot says 200 with an error inside": fault(
+        side="hubspot", status=200, body={"status": "error", "message": "no"}
+    ),
+    "HighLevel answers with a page": fault(kind="html", side="ghl", status=200),
+    "HubSpot answers with a page": fault(kind="html", side="hubspot", status=200),
+    "HighLevel's answers are cut off": fault(kind="cut_body", side="ghl"),
+    "HubSpot's answers are cut off": fault(kind="cut_body", side="hubspot"),
+    "HighLevel's answers are half of the text": fault(kind="garbled_body", side="ghl"),
+    "HubSpot's answers are half of the text": fault(kind="garbled_body", side="hubspot"),
+    "HighLevel refuses the token": fault(side="ghl", status=401),
+    "HubSpot refuses the token": fault(side="hubspot", status=401),
+    "HighLevel lacks a scope": fault(side="ghl", status=403, path="/calendars/events"),
+    "HubSpot lacks a scope": fault(side="hubspot", status=403, path="/0-421"),
+    "HighLevel knows no such thing": fault(side="ghl", status=404),
+    "HubSpot knows no such thing": fault(side="hubspot", status=404),
+    "HighLevel says it is gone": fault(side="ghl", status=410, path="/calendars/events"),
+    "HubSpot says it is gone": fault(side="hubspot", status=410, path="/0-421"),
+    "HighLevel throttles for ever": fault(side="ghl", status=429),
+    "HubSpot's daily budget is spent": fault(
+        side="hubspot", status=429, body={"policyName": "DAILY", "errorType": "RATE_LIMIT"}
+    ),
+    "HighLevel is down": fault(side="ghl", status=503),
+    "HubSpot moves house": fault(side="hubspot", status=477),
+    "HighLevel hangs up": fault(kind="drop_before", side="ghl"),
+    "HubSpot never answers": fault(kind="timeout_before", side="hubspot"),
+    "HighLevel sends elsewhere": fault(
+        side="ghl", status=302, headers={"Location": "https://login.example.com/"}
+    ),
+    "the search index is stale": fault(kind="stale", path=SEARCH),
+    "the list shows the living as archived ones": answers("/0-421", unfiltered),
+    "the list's pages repeat": repeated_pages,
+    "another location's token": location_of_another_agency,
+    "the configuration names another location": another_location,
+    "another account's token": another_portal,
+    "the portal was never prepared": unprepared_portal,
+    "the portal is without the object": not_activated,
+    "the clock is a year ahead": clock(days=365),
+    "the clock is a year behind": clock(days=-365),
+    "HighLevel's clock is a year ahead": settings(ghl_skew=timedelta(days=365)),
+    "HubSpot's clock is a year behind": settings(hubspot_skew=timedelta(days=-365)),
+    "a calendar is removed from the configuration": rules(
+        calendars=lambda town: frozenset({town.calendars["Personal"]})
+    ),
+    "the configuration names a calendar that is not there": rules(
+        calendars=frozenset({"NoSuchCalendar000001"})
+    ),
+    "the default calendar is another one": policy(
+        default_calendar=lambda town: town.calendars["Class"]
+    ),
+    "the window is made smaller": rules(past=timedelta(hours=1), future=timedelta(days=3)),
+    "the window shuts": rules(past=timedelta(0), future=timedelta(0)),
+    "no record passes the filter": policy(filter={"hs_appointment_name": ("Nobody",)}),
+    "the link flows to HubSpot only": policy(direction=Direction.GHL_TO_HUBSPOT),
+    "the link flows to HighLevel only": policy(direction=Direction.HUBSPOT_TO_GHL),
+    "the calendars are drafts": calendars_deactivated,
+    "HighLevel shows no users": answers("/users/", none_of("users")),
+    "HubSpot shows no owners": answers("/crm/owners", none_of("results")),
+    "the records lose their contacts": contacts_lost,
+    "the marks are wiped": marks_wiped,
+    "the marks are swapped": marks_swapped,
+    "the status values are renamed": statuses_renamed,
+    "the store is lost": store_lost,
+    "an old copy of the store is put back": old_store,
+    "two processes with two stores": two_processes,
+    "limits are tiny": settings(
+        enforce_limits=True, hubspot_limit=RateLimit(requests=1, seconds=60.0), retry_after=True
+    ),
+}
+
+
+def test_there_are_more_than_forty_ways_to_be_misled() -> None:
+    assert len(TROUBLES) >= 40
+
+
+@pytest.fixture
+def busy(town: Town) -> Town:
+    """Eight appointments, half of them born on each side, all agreed."""
+    who = [
+        (f"Pat {letter}", f"{letter.lower()}@example.com", f"+1555010{number}")
+        for number, letter in enumerate("ABCD")
+    ]
+    here = [town.ghl.add_contact(*each) for each in who]
+    there = [town.hubspot.add_contact(*each) for each in who]
+    for number in range(4):
+        start = town.at(24 * (2 + number))
+        town.ghl.book(town.calendars["Team"], here[number], start, title=f"Visit {number}")
+        town.hubspot.create(
+            {
+                "hs_appointment_name": f"Call {number}",
+                "hs_appointment_start": start + timedelta(hours=2),
+                "hs_appointment_end": start + timedelta(hours=2, minutes=30),
+            },
+            contacts=[there[number]],
+        )
+    town.sync()
+    assert town.sync().written == []
+    return town
+
+
+def living(town: Town) -> tuple[dict[str, str], dict[str, str]]:
+    """Every record that was ever there: what becomes of it."""
+    events = {row.id: "deleted" if row.deleted else row.status for row in town.ghl.appointments}
+    records = {
+        row.id: row.properties.get("hs_appointment_status", "") for row in town.hubspot.records()
+    }
+    return events, records | {row.id: "archived" for row in town.hubspot.archived()}
+
+
+@pytest.mark.parametrize("name", TROUBLES)
+def test_nothing_is_removed_that_no_person_removed(busy: Town, name: str) -> None:
+    ghl, portal = busy.world.location, busy.world.portal
+    end = TROUBLES[name](busy)
+    before = _of(busy, ghl, portal)
+    for full in (True, False):
+        busy.later(minutes=20)
+        busy.sync(full=full)
+        assert _of(busy, ghl, portal) == before
+    end()
+    for _ in range(2):
+        busy.later(hours=7)
+        busy.sync()
+    assert _of(busy, ghl, portal) == before
+    busy.world.reset_requests()
+    report = busy.sync()
+    assert (report.written, busy.world.notifications) == ([], []), report
+
+
+def _of(town: Town, location: Any, portal: Any) -> tuple[dict[str, str], dict[str, str]]:
+    here = replace(town, world=town.world)
+    before = town.world.location, town.world.portal
+    town.world.location, town.world.portal = location, portal
+    try:
+        return living(here)
+    finally:
+        town.world.location, town.world.portal = before
+
+
+@pytest.mark.parametrize("side", ["ghl", "hubspot"])
+def test_when_everything_is_said_to_be_removed_the_guard_asks_a_person(
+    busy: Town, side: str
+) -> None:
+    if side == "ghl":
+        for event in busy.ghl.events():
+            busy.ghl.delete(event.id)
+    else:
+        for record in busy.hubspot.records():
+            busy.hubspot.archive(record.id)
+    report = busy.sync()
+    assert report.outcome.value == "guard"
+    assert {hold.reason for hold in report.held} == {"removal_guard"}
+    events, records = living(busy)
+    assert set((records if side == "ghl" else events).values()) <= {"SCHEDULED", "confirmed"}
+
+
+def test_an_old_store_beside_a_new_one_makes_nothing_twice(busy: Town, tmp_path: Path) -> None:
+    path = Path(str(busy.store.engine.url.database))
+    copy = tmp_path / "clone.db"
+    shutil.copy(path, copy)
+    with closing(Shelf(f"sqlite:///{copy}", busy.clock)) as shelf:
+        clone = replace(busy, store=shelf)
+        _some_work(busy)
+        clone.sync()
+        before = living(busy)
+        for _ in range(3):
+            busy.sync()
+            clone.sync()
+        assert living(busy) == before

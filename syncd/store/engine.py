@@ -25,7 +25,7 @@ from syncd.errors import StoreError
 from syncd.store.failures import place
 
 BUSY_SECONDS = 30
-"""How long a SQLite statement waits for another process's transaction."""
+"""How long a statement waits for another process's transaction."""
 
 CONNECT_SECONDS = 10
 """How long a PostgreSQL server may take to answer at all."""
@@ -45,6 +45,8 @@ _POSTGRES_SETTINGS = (
     "SET tcp_keepalives_idle = 5",
     "SET tcp_keepalives_interval = 5",
     "SET tcp_keepalives_count = 3",
+    # A program that was stopped in the middle of a transaction must not stop all others.
+    "SET idle_in_transaction_session_timeout = '60s'",
 )
 
 
@@ -220,5 +222,6 @@ def _set_up_postgres(connection: DBAPIConnection, _: ConnectionPoolEntry) -> Non
     cursor = connection.cursor()
     for setting in _POSTGRES_SETTINGS:
         cursor.execute(setting)
+    cursor.execute(f"SET lock_timeout = '{BUSY_SECONDS}s'")
     cursor.close()
     connection.commit()

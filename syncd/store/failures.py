@@ -9,13 +9,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import URL
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from syncd.errors import StoreError, StoreInterrupted
 
-_AGAIN = ("40001", "40P01", "55P03", "57P01", "57P02", "57P03", "25006")
-"""Serialisation failure, deadlock, lock not to be had, shutdown, starting up, a stand-by."""
+_AGAIN = ("40001", "40P01", "57P01", "57P02", "57P03", "25006", "25P03")
+"""Serialisation failure, deadlock, shutdown, starting up, a stand-by, idle for too long."""
+
+_LOCKED = "55P03"
+"""A lock was not to be had in time."""
 
 _CONNECTION = "08"
 """The class of PostgreSQL's connection errors."""
@@ -91,10 +94,17 @@ def explained(url: URL) -> Iterator[None]:
 
 def explain(error: DBAPIError, url: URL) -> StoreError:
     """The StoreError that stands for what the driver raised."""
-    state = getattr(error.orig, "sqlstate", None) or ""
     said = _first_line(error)
     if url.get_backend_name() == "sqlite":
         return _explain_sqlite(said, url)
+    state = getattr(error.orig, "sqlstate", None)
+    return _explain_state(error, state, said, url) if state else _explain_words(error, said, url)
+
+
+def _explain_state(error: DBAPIError, state: str, said: str, url: URL) -> StoreError:
+    """By what PostgreSQL's own code of the error stands for."""
+    if state == _LOCKED:
+        return _locked(url)
     if error.connection_invalidated or state.startswith(_CONNECTION) or state in _AGAIN:
         return StoreInterrupted(
             f"the connection to {place(url)} was interrupted ({said}): check that the server runs"
@@ -102,10 +112,15 @@ def explain(error: DBAPIError, url: URL) -> StoreError:
     for states, remedy in _POSTGRES:
         if state in states:
             return StoreError(f"{remedy.format(place=place(url))} ({said})")
+    return StoreError(f"{place(url)} failed: {said}")
+
+
+def _explain_words(error: DBAPIError, said: str, url: URL) -> StoreError:
+    """By the words alone: of connections that were refused, broke or never came about."""
     for signs, remedy in _REFUSED_AT_THE_DOOR:
-        if not state and "FATAL" in said and any(sign in said for sign in signs):
+        if "FATAL" in said and any(sign in said for sign in signs):
             return StoreError(f"{remedy.format(place=place(url))} ({said})")
-    if not state and type(error.orig).__name__ == "OperationalError":
+    if error.connection_invalidated or isinstance(error, OperationalError):
         return StoreInterrupted(
             f"{place(url)} cannot be reached ({said}): check that the server runs, and `store.url`"
         )
@@ -115,13 +130,17 @@ def explain(error: DBAPIError, url: URL) -> StoreError:
 def _explain_sqlite(said: str, url: URL) -> StoreError:
     lowered = said.lower()
     if "locked" in lowered or "busy" in lowered:
-        return StoreInterrupted(
-            f"{place(url)} has been locked by another program for too long: close it, and run again"
-        )
+        return _locked(url)
     for sign, remedy in _SQLITE:
         if sign in lowered:
             return StoreError(f"{remedy.format(place=place(url))} (SQLite: {said})")
     return StoreError(f"{place(url)} failed: {said}")
+
+
+def _locked(url: URL) -> StoreInterrupted:
+    return StoreInterrupted(
+        f"{place(url)} has been locked by another program for too long: close it, and run again"
+    )
 
 
 def _first_line(error: DBAPIError) -> str:

@@ -106,6 +106,7 @@ def scripts() -> Path:
 
 def _lock_and_look(connection: Connection) -> str:
     if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SET LOCAL lock_timeout = 0")  # as long as the other one takes
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
     return _version(connection)
 

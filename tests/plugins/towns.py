@@ -145,13 +145,15 @@ class Town:
     provider_options: dict[str, Any] = field(default_factory=dict)
     """Of HubSpot's provider."""
     ghl_options: dict[str, Any] = field(default_factory=dict)
+    location: Any = None
+    """The HighLevel location, where it is not the world's first."""
 
     # --- people
 
     @property
     def ghl(self) -> Any:
         """The HighLevel location, with everything that a person can do there."""
-        return self.world.location
+        return self.location or self.world.location
 
     @property
     def hubspot(self) -> Any:
@@ -177,7 +179,9 @@ class Town:
             Client(
                 side=Side.GHL,
                 base_url="http://sandbox/ghl",
-                auth=PrivateToken(lambda: settings.ghl_token),
+                auth=PrivateToken(
+                    lambda: self.location.token if self.location else settings.ghl_token
+                ),
                 **common,
             ),
             location_id=self.ghl.id,

@@ -31,6 +31,14 @@ def mapping(town: Town, **wanted: dict[str, str]) -> None:
             "fields": {"description": "off"} if "notes" in wanted else {},
         }
     )
+    configure(town, settings)
+    for each in wanted.values():
+        kind = "datetime" if each["ghl"] == "dateAdded" else "string"
+        town.hubspot.add_property(each["hubspot"], type=kind)
+
+
+def configure(town: Town, settings: LinkSettings) -> None:
+    """Have the link do what these settings say of further fields."""
     template = rules_of(settings).template
     town.obey(
         extras=template.extras,
@@ -46,9 +54,6 @@ def mapping(town: Town, **wanted: dict[str, str]) -> None:
         "extras": maps.properties(settings),
         "record_link": maps.record_link(settings),
     }
-    for each in wanted.values():
-        kind = "datetime" if each["ghl"] == "dateAdded" else "string"
-        town.hubspot.add_property(each["hubspot"], type=kind)
 
 
 @pytest.fixture
@@ -137,6 +142,36 @@ def test_a_booking_that_was_born_in_hubspot_shows_them_in_the_same_cycle(
     assert held(town, "record_page").endswith(f"/record/0-421/{made}")
     assert held(town, "booked_at")
     quiet(town)
+
+
+def test_a_mark_that_fails_leaves_them_to_the_next_cycle(town: Town, ann: tuple[str, str]) -> None:
+    mapping(town, word=STATUS, calendar=CALENDAR, link=RECORD)
+    make(town, ann[1])
+    town.world.faults.add(side="hubspot", path="/batch/update$", status=503, times=None)
+    assert town.sync().ghl.created == 1
+    assert held(town, "calendar_name") == ""
+    town.world.faults.clear()
+    town.sync()
+    assert held(town, "raw_status") == "confirmed"
+    assert held(town, "calendar_name")
+    assert held(town, "record_page")
+    assert len(town.ghl.events()) == 1
+    quiet(town)
+
+
+def test_a_property_that_refuses_a_value_holds_that_field_only(
+    town: Town, ann: tuple[str, str]
+) -> None:
+    town.hubspot.add_property("calendar_name", type="enumeration", options=("Team",))
+    settings = {"ghl": {"location_id": town.ghl.id}, "map": {"calendar": CALENDAR}}
+    configure(town, LinkSettings.model_validate(settings))
+    event = book(town, ann[0], title="Check-up")
+    town.sync()
+    other = next(id_ for name, id_ in town.calendars.items() if name != "Team")
+    town.ghl.edit(event, calendar=other, title="Follow-up")
+    report = town.sync()
+    assert [hold.reason for hold in report.held] == ["rejected"]
+    assert (held(town, "hs_appointment_name"), held(town, "calendar_name")) == ("Follow-up", "Team")
 
 
 def test_a_status_that_hubspot_sends_is_repeated_at_once(town: Town, ann: tuple[str, str]) -> None:

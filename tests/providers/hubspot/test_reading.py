@@ -374,3 +374,30 @@ def test_history_is_read_for_fifty_records_at_a_time(desk: Any) -> None:
     ids = [desk.book() for _ in range(120)]
     assert len(desk.provider.edits(ids)) == 120
     assert [len(row.body["inputs"]) for row in desk.asked("/batch/read")] == [50, 50, 20]
+
+
+# --- properties that vanish
+
+
+@pytest.mark.parametrize("how", ["sweep", "fetch", "carriers"])
+def test_a_property_that_was_deleted_meanwhile_does_not_read_as_cleared(
+    desk: Any, how: str
+) -> None:
+    record = desk.book(ghl_description="Knee", ghl_appointment_id="GhlEvent0001")
+    desk.provider.prepare()
+    del desk.portal.appointments.definitions["ghl_description"]
+    ask: dict[str, Callable[[], object]] = {
+        "sweep": lambda: _scan(desk),
+        "fetch": lambda: desk.provider.fetch([record]),
+        "carriers": lambda: desk.provider.carriers(["GhlEvent0001"]),
+    }
+    with pytest.raises(NotPrepared, match="ghl_description"):
+        ask[how]()
+
+
+def test_properties_without_a_value_cost_no_further_question(desk: Any) -> None:
+    record = desk.book()
+    desk.provider.prepare()
+    desk.world.reset_requests()
+    desk.provider.fetch([record])
+    assert not desk.asked("/crm/properties/")

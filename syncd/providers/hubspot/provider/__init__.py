@@ -72,7 +72,9 @@ class HubSpotProvider(Provider):
             facets=tuple(dict.fromkeys((*facet_properties, *(filter or {})))),
         )
         self._account = AccountReader(self._line, clock, wish, lifetime=account_lifetime)
-        self._reader = Reader(self._line, clock, search_lag=search_lag)
+        self._reader = Reader(
+            self._line, clock, search_lag=search_lag, confirm=self._account.confirm
+        )
         self._writer = Writer(self._line, self._reader)
         self._directory = Directory(self._line, country=default_country)
 

@@ -44,6 +44,7 @@ class AccountReader:
         self._lifetime = lifetime
         self._reading: _Reading | None = None
         self._trusted = True
+        self._confirmed = False
 
     # --- prepare
 
@@ -57,7 +58,8 @@ class AccountReader:
         """
         reading = self._reading
         old = reading is None or self._clock.now() - reading.at >= self._lifetime
-        if reading is None or old or not self._trusted:
+        self._confirmed = reading is None or old or not self._trusted
+        if reading is None or self._confirmed:
             reading = self._reading = self._read()
             self._trusted = True
         return reading.account
@@ -73,12 +75,29 @@ class AccountReader:
         """Read the account again at the next `prepare`: something says that it has changed."""
         self._trusted = False
 
-    def _read(self) -> _Reading:
-        self._check_activation()
-        known = self._definitions()
+    def confirm(self) -> None:
+        """Look whether every property is still there, where this cycle has not done so yet.
+
+        Asked when a record is shown without a property that was asked for:
+        one that has no value is null, one that was deleted is left out
+        without a word, and would read as cleared.
+
+        Raises:
+            NotPrepared: a property is gone; every problem, one line each.
+        """
+        if not self._confirmed:
+            self._check_properties(self._definitions())
+            self._confirmed = True
+
+    def _check_properties(self, known: Mapping[str, Definition]) -> None:
         problems = [each for each in self._findings(known) if not each.ok]
         if problems:
             raise NotPrepared("\n".join(str(each) for each in problems))
+
+    def _read(self) -> _Reading:
+        self._check_activation()
+        known = self._definitions()
+        self._check_properties(known)
         status = schema.status_property(known, self._wish.status_property)
         stages = self._stages() if status == mapping.STAGE else {}
         values = tuple(stages) if status == mapping.STAGE else known[status].options

@@ -8,7 +8,7 @@ list.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -50,8 +50,12 @@ class _Delivered:
 class Reader:
     """Reads the appointments of one account."""
 
-    def __init__(self, line: Line, clock: Clock, *, search_lag: timedelta) -> None:
+    def __init__(
+        self, line: Line, clock: Clock, *, search_lag: timedelta, confirm: Callable[[], None]
+    ) -> None:
+        """`confirm` is asked when a record lacks a property: is it empty, or was it deleted?"""
         self._line, self._clock, self._lag = line, clock, search_lag
+        self._confirm = confirm
         self._delivered = _Delivered("", "", frozenset())
 
     # --- scans
@@ -103,6 +107,7 @@ class Reader:
         while True:
             request = self._line.api.list(columns.read, archived=archived, after=after)
             page = wire.page(self._line.rows(request))
+            self._look_for(columns, page.records)
             yield page
             if not page.after or page.after == after:
                 return
@@ -204,13 +209,20 @@ class Reader:
                 chunk, properties, archived=archived, id_property=by
             )
             wanted = set(chunk)
-            for record in self._line.batch(request).records:
+            records = self._line.batch(request).records
+            self._look_for(columns, records)
+            for record in records:
                 key = record.properties.get(by, "").strip() if by else record.id
                 if record.archived == archived and key in wanted:
                     found[key] = record
                 else:
                     others[record.id] = record
         return found, others
+
+    def _look_for(self, columns: Columns, records: Iterable[Record]) -> None:
+        """See that each record shows every property that was asked for, be it null."""
+        if any(name not in record.properties for record in records for name in columns.mapped):
+            self._confirm()
 
     def _single(self, columns: Columns, record_id: str) -> Snapshot | Missing:
         """Ask for one record alone: a merged one answers with the survivor's id."""
@@ -221,6 +233,7 @@ class Reader:
             record = None
         if record is None:
             return Missing(detail="HubSpot shows no such appointment, archived ones included")
+        self._look_for(columns, (record,))
         if record.id != record_id:
             return _merged(record)
         contacts = self._contacts_of([record_id]).get(record_id, ())

@@ -8,6 +8,7 @@ not do together), `maps` (what the further fields of a link may not), `tokens`,
 `show`, `example`.
 """
 
+from syncd.config.changes import changes
 from syncd.config.claims import account_by_token, overlapping
 from syncd.config.loading import load
 from syncd.config.settings import (
@@ -56,6 +57,7 @@ __all__ = [
     "SyncSettings",
     "TokenReference",
     "account_by_token",
+    "changes",
     "find_config",
     "load",
     "overlapping",

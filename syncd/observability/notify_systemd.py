@@ -12,6 +12,9 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Self
 
+PATIENCE = 2.0
+"""Seconds for which a word may wait to be taken."""
+
 
 class ServiceManager:
     """The other end of the notify socket, if there is one."""
@@ -61,5 +64,7 @@ class ServiceManager:
             suppress(OSError),
             socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as to,
         ):
+            # A manager that does not read must not stop us: the next beat speaks again.
+            to.settimeout(PATIENCE)
             to.connect(address)
             to.sendall(words.encode())

@@ -99,6 +99,10 @@ class StatusServer:
         host, port = self._server.server_address[:2]
         return str(host), int(port)
 
+    def ask_for(self, token: str | None) -> None:
+        """From now on this is the token that whoever asks must show, or none."""
+        self._server.token = token
+
     def close(self) -> None:
         """Listen no more; requests under way may end."""
         self._server.shutdown()

@@ -14,15 +14,6 @@ from collections.abc import Iterable
 from concurrent.futures import Executor, ThreadPoolExecutor
 
 import structlog
-from apscheduler.events import (
-    EVENT_JOB_ERROR,
-    EVENT_JOB_MAX_INSTANCES,
-    EVENT_JOB_MISSED,
-    JobEvent,
-)
-from apscheduler.executors.pool import ThreadPoolExecutor as TickExecutor
-from apscheduler.schedulers.background import BackgroundScheduler
-from apscheduler.triggers.interval import IntervalTrigger
 
 from syncd.errors import LinkLocked, StoreError
 from syncd.observability.metrics import Metrics
@@ -32,6 +23,7 @@ from syncd.scheduler import pace
 from syncd.scheduler.orders import APPROVE, KICK
 from syncd.scheduler.ports import Links
 from syncd.scheduler.shift import Shift
+from syncd.scheduler.tick import Ticks
 from syncd.scheduler.watch import NOTED_EVERY, Watch
 
 log = structlog.get_logger(__name__)
@@ -44,6 +36,9 @@ RENEWED_EVERY = 8.0
 DECISIONS_EVERY = 2.0
 """Seconds between looks for what people decided."""
 
+STANDS_STILL = 10.0
+"""Seconds without a turn after which the claim loop is nudged."""
+
 TURN_LIMIT = 60.0
 """Seconds after which a claim loop that has not turned counts as dead."""
 
@@ -52,9 +47,6 @@ STUCK_AFTER = 600.0
 request may wait for its turn, and twenty times as long as one may take."""
 
 MOST_WORKERS = 16
-
-_DEFAULTS = {"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
-"""A late tick is still a tick (by default it would be dropped), and a missed row of them one."""
 
 
 class Scheduler:
@@ -67,6 +59,7 @@ class Scheduler:
         metrics: Metrics,
         *,
         workers: Executor | None = None,
+        ticks: Ticks | None = None,
     ) -> None:
         self._links = links
         self._shift = shift
@@ -78,7 +71,7 @@ class Scheduler:
             max_workers=min(MOST_WORKERS, max(2, len(links.settings.links))),
             thread_name_prefix="cycle",
         )
-        self._ticks: BackgroundScheduler | None = None
+        self._ticks = ticks or Ticks(metrics.tick_stumbled)
         self._turned = self._clock.monotonic()
         self._looked = float("-inf")
         self._closing = False
@@ -93,29 +86,16 @@ class Scheduler:
 
     def start(self) -> None:
         """Begin to tick."""
-        ticks = BackgroundScheduler(
-            executors={
-                "default": TickExecutor(1),
-                "tend": TickExecutor(1),
-            },
-            job_defaults=_DEFAULTS,
-            timezone="UTC",
-        )
-        ticks.add_listener(
-            self._stumbled, EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES | EVENT_JOB_ERROR
-        )
-        ticks.add_job(self.claim, IntervalTrigger(seconds=self._tick()), id="claim")
-        ticks.add_job(self.tend, IntervalTrigger(seconds=RENEWED_EVERY), id="tend", executor="tend")
         self._turned = self._clock.monotonic()
-        ticks.start()
-        self._ticks = ticks
+        self._ticks.add("claim", self.claim, self._tick())
+        self._ticks.add("tend", self.tend, RENEWED_EVERY)
+        self._ticks.start()
 
     def stop_claiming(self) -> None:
         """Give out no more turns; those that run go on."""
         self._closing = True
-        if self._ticks is not None:
-            self._ticks.shutdown(wait=False)
-            self._ticks = None
+        if self._ticks.running:
+            self._ticks.stop()
 
     def busy(self) -> list[str]:
         """The links that a worker is at."""
@@ -171,12 +151,24 @@ class Scheduler:
                 watch.reopen = True
                 if watch.state not in {State.OK, State.PAUSED}:
                     watch.due = self._clock.monotonic()
-        self._enroll(fresh)
+        self._enroll(fresh, running=True)
+        for watch in self.watches():
+            if watch.name in fresh:
+                self._shift.check(watch)
+                watch.running = False
         self._part()
         self._shift.quota.keep_only(set(settings.links))
-        if self._ticks is not None:
-            self._ticks.reschedule_job("claim", trigger=IntervalTrigger(seconds=self._tick()))
+        if self._ticks.running:
+            self._ticks.pace("claim", self._tick())
         return fresh
+
+    def nudge(self) -> None:
+        """Tick now if the ticks stand still: after the clock was set back they would wait for it.
+
+        The daemon's loop calls it, which goes by monotonic time.
+        """
+        if self._clock.monotonic() - self._turned > STANDS_STILL:
+            self._tick_now()
 
     def watches(self) -> list[Watch]:
         """Every link, in the order of the configuration."""
@@ -191,7 +183,7 @@ class Scheduler:
     def ailment(self) -> str:
         """Why the process should be started again; "" while it is sound."""
         now = self._clock.monotonic()
-        if self._ticks is None or not self._ticks.running:
+        if not self._ticks.running:
             return "the scheduler does not run"
         if now - self._turned > TURN_LIMIT:
             return f"the claim loop has not turned for {now - self._turned:.0f} s"
@@ -267,7 +259,7 @@ class Scheduler:
         with self._lock:
             watch.running, watch.due = False, self._clock.monotonic()
 
-    def _enroll(self, names: Iterable[str]) -> None:
+    def _enroll(self, names: Iterable[str], *, running: bool = False) -> None:
         now = self._clock.monotonic()
         names = list(names)
         schedule = self._links.settings.schedule
@@ -280,6 +272,7 @@ class Scheduler:
                     due=now + pace.spread(position, len(names), poll),
                     poll=poll,
                     asked=poll,
+                    running=running,
                 )
             order = [*self._links.settings.links]
             self._watches = dict(
@@ -304,12 +297,9 @@ class Scheduler:
         return min(SLOWEST_TICK, max(FASTEST_TICK, poll / 4))
 
     def _tick_now(self) -> None:
-        if self._ticks is not None:
-            self._ticks.modify_job("claim", next_run_time=self._clock.now())
-
-    def _stumbled(self, event: JobEvent) -> None:
-        kinds = {EVENT_JOB_MISSED: "missed", EVENT_JOB_MAX_INSTANCES: "late"}
-        self._metrics.tick_stumbled(event.job_id, kinds.get(event.code, "failed"))
+        if self._ticks.running:
+            for job in ("claim", "tend"):
+                self._ticks.now(job, self._clock.now())
 
 
 __all__ = ["Scheduler"]

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import pytest
+import structlog
 
 from syncd.config import Settings
 from syncd.core.model import Side
@@ -342,3 +343,20 @@ def build(clock: VirtualClock) -> Build:
 @pytest.fixture(name="settings_of")
 def settings_of_fixture() -> Callable[..., Settings]:
     return settings_of
+
+
+@pytest.fixture
+def inline() -> Executor:
+    return Inline()
+
+
+@pytest.fixture
+def later() -> Later:
+    return Later()
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[list[Any]]:
+    """What is logged, as values: drawing tracebacks in colour takes seconds."""
+    with structlog.testing.capture_logs() as logs:
+        yield logs

@@ -1,7 +1,7 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -17,8 +17,13 @@ from syncd.observability.state import State
 from syncd.observability.traffic import Budget
 from syncd.scheduler import scheduler as module
 from syncd.scheduler.pace import LONGEST_SPREAD
+from syncd.scheduler.tick import Tick
 
 Build = Callable[..., Any]
+
+
+class StillRunning:
+    running = True
 
 
 def gaps(moments: list[float]) -> list[float]:
@@ -501,7 +506,7 @@ def test_a_worker_without_a_sign_of_life_is_an_ailment(build: Build) -> None:
         found.append(rig.scheduler.ailment())
 
     rig.links["clinic"].during = hang
-    rig.scheduler._ticks = type("Ticks", (), {"running": True})()
+    rig.scheduler._ticks = StillRunning()
     rig.run(1)
     assert found[0] == found[1] == ""
     assert "clinic" in found[2]
@@ -525,14 +530,36 @@ def test_the_ticks_come_from_the_scheduler_and_give_due_links_to_workers(build: 
         rig.scheduler.start()
         try:
             frozen.tick(timedelta(seconds=2))
-            rig.scheduler._ticks.wakeup()
+            rig.scheduler._ticks._scheduler.wakeup()
             assert ran.wait(10)
         finally:
             rig.scheduler.stop_claiming()
             rig.workers.shutdown(wait=True)
 
 
+def test_a_clock_that_jumps_ahead_by_decades_is_one_tick_not_a_heap() -> None:
+    trigger, then = Tick(0.02), datetime(1970, 1, 1, tzinfo=UTC)
+    now = datetime(2026, 3, 2, tzinfo=UTC)
+    assert trigger.get_next_fire_time(then, now) == now + timedelta(milliseconds=20)
+    assert trigger.get_next_fire_time(None, now) == now
+
+
+def test_a_clock_that_is_set_back_does_not_stop_the_ticks(build: Build) -> None:
+    with freezegun.freeze_time("2026-03-02 12:00:00") as frozen:
+        rig = build("clinic")
+        rig.scheduler.start()
+        try:
+            frozen.tick(timedelta(days=-2))
+            rig.clock.seconds += module.STANDS_STILL + 1
+            rig.scheduler.nudge()
+            job = rig.scheduler._ticks._scheduler.get_job("claim")
+            assert job is not None
+            assert job.next_run_time <= rig.clock.now()
+        finally:
+            rig.scheduler.stop_claiming()
+
+
 def test_a_stumbling_tick_is_counted(build: Build) -> None:
     rig = build("clinic")
-    rig.scheduler._stumbled(JobEvent(EVENT_JOB_MISSED, "claim", "default"))
+    rig.scheduler._ticks._told(JobEvent(EVENT_JOB_MISSED, "claim", "default"))
     assert rig.value("syncd_stumbled_ticks_total", job="claim", what="missed") == 1

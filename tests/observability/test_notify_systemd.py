@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from syncd.observability import notify_systemd
 from syncd.observability.notify_systemd import ServiceManager
 
 Manager = tuple[str, socket.socket]
@@ -46,6 +47,18 @@ def test_without_a_socket_nothing_happens() -> None:
 
 def test_a_manager_that_is_gone_does_not_end_the_service(tmp_path: Path) -> None:
     ServiceManager.of({"NOTIFY_SOCKET": str(tmp_path / "gone")}, 1).ready()
+
+
+def test_a_manager_that_does_not_read_stops_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel queues a dozen words or so; the next one would wait for ever."""
+    monkeypatch.setattr(notify_systemd, "PATIENCE", 0.001)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(str(tmp_path / "deaf"))
+        manager = ServiceManager(str(tmp_path / "deaf"))
+        for _ in range(1000):
+            manager.alive()
 
 
 @pytest.mark.parametrize(

@@ -27,18 +27,16 @@ class Look:
     """Whether somebody asked to see titles and other personal data."""
     ailment: str = ""
     """Why the daemon itself is not sound."""
+    notice: str = ""
+    """What people should know that is no trouble of a link."""
 
 
 def render(look: Look) -> str:
     """The document."""
     links = by_trouble(look.links)
     told = summary(links)
-    ailment = (
-        f'<p class="todo bad"><strong>The daemon is not sound:</strong> '
-        f"{words.text(look.ailment)}</p>"
-        if look.ailment
-        else ""
-    )
+    boxes = _box("bad", "The daemon is not sound:", look.ailment)
+    boxes += _box("warn", "Please note:", look.notice)
     sections = "".join(parts.link_section(link, personal=look.personal) for link in links)
     return _document(
         title=f"syncd: {told}",
@@ -46,7 +44,7 @@ def render(look: Look) -> str:
             f"<h1>syncd</h1><p><strong>{told}</strong></p>"
             f'<p class="soft">as of {words.moment(look.at, look.at)} UTC; '
             f"all times are UTC; loads itself again every {REFRESH} s</p>"
-            f"{ailment}{_navigation(links)}"
+            f"{boxes}{_navigation(links)}"
         ),
         main=sections or "<p>No link is configured.</p>",
         footer=_footer(look),
@@ -58,10 +56,7 @@ def unavailable(version: str, detail: str) -> str:
     return _document(
         title="syncd: the store cannot be read",
         header="<h1>syncd</h1>",
-        main=(
-            f'<p class="todo bad"><strong>The store cannot be read:</strong> '
-            f"{words.text(detail)}</p>"
-        ),
+        main=_box("bad", "The store cannot be read:", detail),
         footer=f"<p>syncd {words.text(version)}</p>",
     )
 
@@ -82,6 +77,12 @@ def summary(links: Sequence[LinkHealth]) -> str:
     if held:
         told.append(f"{words.count(held, 'record')} held")
     return ", ".join(told)
+
+
+def _box(tone: str, title: str, told: str) -> str:
+    if not told:
+        return ""
+    return f'<p class="todo {tone}"><strong>{title}</strong> {words.text(told)}</p>'
 
 
 def _navigation(links: Sequence[LinkHealth]) -> str:

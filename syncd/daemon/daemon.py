@@ -1,0 +1,281 @@
+"""From start to end: open everything, keep the service manager informed, obey signals, drain.
+
+`run` wires a `Daemon` and runs it in the main thread, whose loop takes letters
+(signals) and beats once a second. SIGTERM and SIGINT drain: the record in hand
+is finished and recorded; a second one ends the process at once. SIGHUP takes
+up a new configuration, or keeps the old one and says why. SIGUSR1 has every
+link run a full cycle now.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import cast
+
+import structlog
+
+from syncd import config
+from syncd.bootstrap import open_app
+from syncd.bootstrap.process import (
+    environment,
+    leave_at_once,
+    process_number,
+    writes_to_journal,
+)
+from syncd.config import Settings
+from syncd.daemon.mailbox import Letter, Mailbox
+from syncd.daemon.panel import DaemonPanel
+from syncd.errors import ConfigError
+from syncd.observability import logging
+from syncd.observability.metrics import Metrics
+from syncd.observability.notify_systemd import ServiceManager
+from syncd.observability.redaction import register_secret
+from syncd.observability.server import StatusServer, listen
+from syncd.observability.state import State
+from syncd.scheduler import Links, Scheduler, Shift
+from syncd.scheduler.tick import Ticks
+from syncd.scheduler.watch import Watch
+
+log = structlog.get_logger(__name__)
+
+BEAT = 1.0
+"""Seconds between looks at whether all is well."""
+
+DRAIN_LIMIT = 7.0
+"""Seconds for work under way at the end; the process is gone within ten (contract section 2)."""
+
+_PAUSE = 0.05
+
+
+def run(settings: Settings) -> int:
+    """Run the daemon until it is asked to stop; gives its exit code.
+
+    Raises:
+        ConfigError: the listener's address or token is not usable.
+        StoreError: the store cannot be opened.
+    """
+    env = environment()
+    set_up_log(settings, env)
+    stop = threading.Event()
+    with open_app(settings, make_store=True, stop=stop) as app:
+        around = Surroundings(
+            mailbox=Mailbox(),
+            manager=ServiceManager.of(env, process_number()),
+            env=env,
+            load=lambda: config.load(settings.path, env),
+            set_up_log=lambda new: set_up_log(new, env),
+        )
+        # The app is given back only leases that it gave out itself.
+        return Daemon(cast("Links", app), stop, around).run()
+
+
+def set_up_log(settings: Settings, env: Mapping[str, str]) -> None:
+    """Log as the configuration says; a daemon at a terminal tells what it does as well."""
+    logging.configure(
+        format=settings.logging.format,
+        level=settings.logging.level,
+        colour=False if env.get("NO_COLOR") else None,
+        journald=writes_to_journal(env),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What the daemon finds around itself; tests bring their own."""
+
+    mailbox: Mailbox
+    manager: ServiceManager
+    env: Mapping[str, str]
+    load: Callable[[], Settings]
+    """Reads the configuration again; raises ConfigError."""
+    set_up_log: Callable[[Settings], None] = lambda _: None
+    leave: Callable[[int], None] = leave_at_once
+    workers: Executor | None = None
+    """Who does the cycles; threads, unless given."""
+    ticks: Ticks | None = None
+    """What makes the claim loop turn; APScheduler, unless given."""
+
+
+class Daemon:
+    """One run of the daemon."""
+
+    def __init__(self, links: Links, stop: threading.Event, around: Surroundings) -> None:
+        self._links, self._stop, self._around = links, stop, around
+        self._mailbox, self._manager = around.mailbox, around.manager
+        metrics = Metrics(DaemonPanel.version)
+        self.scheduler = Scheduler(
+            links,
+            Shift(links, metrics, stop),
+            metrics,
+            workers=around.workers,
+            ticks=around.ticks,
+        )
+        self.panel = DaemonPanel(links, self.scheduler, metrics)
+        self.server: StatusServer | None = None
+        self._told = ""
+        self._ailing = ""
+
+    def run(self) -> int:
+        """From the first lease to the last goodbye; gives the exit code."""
+        with self._mailbox.open():
+            try:
+                self._open()
+                self._loop()
+            finally:
+                code = self._drain()
+        return code
+
+    # --- start
+
+    def _open(self) -> None:
+        settings = self._links.settings
+        self.server = self._listen(settings)
+        self.scheduler.check_links()
+        self.scheduler.start()
+        self.panel.closed = ""
+        self._manager.ready()
+        self._tell()
+        log.info(
+            "daemon.started",
+            version=self.panel.version,
+            links=list(settings.links),
+            listen=settings.http.listen or None,
+        )
+
+    def _listen(self, settings: Settings) -> StatusServer | None:
+        address = settings.http.address
+        if address is None:
+            return None
+        return listen(address, self.panel, token=self._token(settings))
+
+    def _token(self, settings: Settings) -> str | None:
+        if not settings.http.asks_for_token:
+            return None
+        token = config.resolve_http_token(settings.http, self._around.env).get_secret_value()
+        register_secret(token)
+        return token
+
+    # --- the loop
+
+    def _loop(self) -> None:
+        watchdog = self._manager.watchdog
+        beat = min(BEAT, watchdog / 3) if watchdog else BEAT
+        while True:
+            match self._mailbox.take(beat):
+                case Letter.STOP:
+                    return
+                case Letter.RELOAD:
+                    self._reload()
+                case Letter.KICK:
+                    log.info("daemon.kicked")
+                    self.scheduler.kick()
+                case None:
+                    pass
+            self._beat()
+
+    def _beat(self) -> None:
+        """Tell the service manager that all is well, if it is."""
+        self.scheduler.nudge()
+        ailment = self.scheduler.ailment()
+        if not ailment:
+            self._manager.alive()
+        if ailment != self._ailing:
+            self._ailing = ailment
+            if ailment:
+                log.error("daemon.ailing", detail=ailment)
+            else:
+                log.info("daemon.recovered")
+        self._tell()
+
+    def _tell(self) -> None:
+        """One line for `systemctl status`, when it has changed."""
+        told = self._ailing or summary(self.scheduler.watches())
+        if self.panel.notice:
+            told = f"{self.panel.notice}; {told}"
+        if told != self._told:
+            self._told = told
+            self._manager.status(told)
+
+    # --- a new configuration
+
+    def _reload(self) -> None:
+        self._manager.reloading(self._links.clock.monotonic())
+        try:
+            new = self._around.load()
+            told = self._take_up(new)
+        except ConfigError as error:
+            problems = list(error.problems)
+            self.panel.notice = f"a new configuration was refused: {'; '.join(problems)}"
+            log.error("config.refused", problems=problems, kept="the old one")  # noqa: TRY400 - no bug
+        else:
+            self.panel.notice = ""
+            log.info("config.reloaded", changes=told)
+        self._manager.ready()
+
+    def _take_up(self, new: Settings) -> list[str]:
+        """Go on with another configuration, or raise before anything of it counts."""
+        old = self._links.settings
+        if new.store.url != old.store.url:
+            raise ConfigError(
+                ["store.url: another store needs a restart; everything else was kept as it was"]
+            )
+        told = config.changes(old, new)
+        self._move_listener(old, new)
+        self._links.adopt(new)
+        self._around.set_up_log(new)
+        self.scheduler.adopt()
+        return told
+
+    def _move_listener(self, old: Settings, new: Settings) -> None:
+        """Listen as the new configuration says; the old listener stays until the new one is had."""
+        if self.server is not None and old.http.address == new.http.address:
+            self.server.ask_for(self._token(new))  # read anew: it may have been rotated
+            return
+        fresh = self._listen(new)
+        self._close_server()
+        self.server = fresh
+
+    # --- the end
+
+    def _drain(self) -> int:
+        """Let what is under way come to its end, for a while; gives the exit code."""
+        self._manager.stopping()
+        self.panel.closed = "the daemon is ending"
+        self._stop.set()
+        self.scheduler.stop_claiming()
+        log.info("daemon.draining", busy=self.scheduler.busy())
+        clock = self._links.clock
+        until = clock.monotonic() + DRAIN_LIMIT
+        while self.scheduler.busy() and clock.monotonic() < until:
+            if self._mailbox.take(_PAUSE) is Letter.STOP:
+                log.warning("daemon.aborted", busy=self.scheduler.busy())
+                self._around.leave(128 + self._mailbox.last_signal)
+                break
+        left = self.scheduler.busy()
+        self.scheduler.close()
+        self._close_server()
+        if left:
+            # What hangs there ends with the process; the next start finishes what it had begun.
+            log.warning("daemon.gave_up", links=left)
+            self._around.leave(0)
+        log.info("daemon.ended")
+        return 0
+
+    def _close_server(self) -> None:
+        if self.server is not None:
+            self.server.close()
+            self.server = None
+
+
+def summary(watches: list[Watch]) -> str:
+    """All links in one line, the gravest by its name."""
+    troubled = sorted((w for w in watches if w.state.code), key=lambda w: w.state.gravity)
+    if not troubled:
+        starting = sum(watch.state is State.STARTING for watch in watches)
+        told = f"{len(watches)} link{'s' if len(watches) != 1 else ''}"
+        return f"{told}, {starting} starting" if starting else f"{told}, no trouble"
+    first = troubled[0]
+    return f"{len(troubled)} of {len(watches)} in trouble: {first.name}: {first.state.words}"

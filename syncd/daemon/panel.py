@@ -1,0 +1,75 @@
+"""What the status server shows of a running daemon: asked anew for every request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import syncd
+from syncd.observability.health import LinkHealth, examine
+from syncd.observability.metrics import LinkNow, Metrics
+from syncd.observability.page import Look
+from syncd.scheduler import Links, Scheduler
+
+HISTORY = 12
+"""Entries of the history that the page shows for each link."""
+
+
+class DaemonPanel:
+    """The daemon's own view of itself."""
+
+    version = syncd.__version__
+
+    def __init__(self, links: Links, scheduler: Scheduler, metrics: Metrics) -> None:
+        self._links, self._scheduler, self._metrics = links, scheduler, metrics
+        self.closed = "the daemon is starting"
+        """Why no work is done now; "" from the moment when the daemon is ready to its end."""
+        self.notice = ""
+        """What people should know that is no trouble of a link."""
+        metrics.watch(self._now)
+
+    def ailment(self) -> str:
+        """Why the process should be started again; a daemon that starts or ends is sound."""
+        return "" if self.closed else self._scheduler.ailment()
+
+    def not_ready(self) -> str:
+        """Why no work is done now."""
+        return self.closed
+
+    def look(self, *, personal: bool) -> Look:
+        """Every link as it is now.
+
+        Raises:
+            StoreError: our own store failed.
+        """
+        return Look(
+            at=self._links.clock.now(),
+            version=self.version,
+            links=self.links(history=HISTORY),
+            personal=personal,
+            ailment=self.ailment(),
+            notice=self.notice,
+        )
+
+    def links(self, *, history: int = 0) -> list[LinkHealth]:
+        """The health of every link, by the scheduler's own word."""
+        now = self._links.clock.now()
+        return [
+            examine(name, self._links.link_store(name), now, note=note, history=history)
+            for name, note in self._scheduler.notes().items()
+        ]
+
+    def metrics(self) -> bytes:
+        """The numbers in Prometheus' format."""
+        return self._metrics.text()
+
+    def _now(self) -> Iterable[LinkNow]:
+        now = self._links.clock.now()
+        for watch in self._scheduler.watches():
+            good = watch.good_at
+            yield LinkNow(
+                link=watch.name,
+                state=watch.state,
+                good_seconds=(now - good).total_seconds() if good else None,
+                poll_seconds=watch.poll,
+                traffic={side.value: wire for side, wire in watch.traffic().items()},
+            )

@@ -474,6 +474,13 @@ RESTORES = [
         follows=[agrees(removal=None), writes(HUBSPOT, title="Follow-up", why=CHANGED_GHL)],
     ),
     Story(
+        told="archived while a first meeting waits, and left alone: it is still open",
+        pair=pair(hubspot={"title": "Other"}, open=frozenset({"title"})),
+        hubspot=hubspot(**GONE),
+        rules=rules(hubspot_archived=OnRemoval.IGNORE),
+        follows=[settles(HUBSPOT)],
+    ),
+    Story(
         told="restored while a first meeting had waited: it waits again",
         pair=pair(hubspot={"title": "Other"}, open=frozenset({"title"}), **removed(HUBSPOT)),
         rules=rules(first_meeting=Winner.HOLD),

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
-from syncd.core import actions, essence
+from syncd.core import actions, essence, translate
 from syncd.core.actions import Create, Remove, Update, Write
 from syncd.core.bench import Bench, Evidence
 from syncd.core.contacts import ContactBook, Known
@@ -125,6 +125,8 @@ class Worlds:
     """What a side will not take in an update."""
     stood: dict[int, str] = field(default_factory=dict)
     """By pair key: the status that a record had before it was cancelled for a removal."""
+    agreed: set[tuple[int, GroupKey]] = field(default_factory=set)
+    """Groups of pairs, by key, that have said the same on both sides after a cycle."""
     _tick: Iterator[int] = field(default_factory=lambda: count(1))
 
     # --- what people do
@@ -225,7 +227,18 @@ class Worlds:
         for remark in made.remarks:
             key = remark.pair.key or adopted[remark.pair.ghl_id, remark.pair.hubspot_id]
             self._mark(self.pairs[key])
+        self.agreed |= {
+            (pair.key, group)
+            for pair in self.pairs.values()
+            for group in self.rules.groups
+            if self._agree(pair, group)
+        }
         return made
+
+    def _agree(self, pair: Pair, group: GroupKey) -> bool:
+        ghl, hubspot = self.records[GHL][pair.ghl_id], self.records[HUBSPOT][pair.hubspot_id]
+        values = (essence.value(each.appointment, group) for each in (ghl, hubspot))
+        return not ghl.gone and not hubspot.gone and translate.agree(self.words, group, *values)
 
     def _carry_out(self, write: Write, adopted: int | None) -> None:
         match write:

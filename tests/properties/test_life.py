@@ -48,7 +48,7 @@ VALUES: dict[Side, dict[GroupKey, tuple[Value, ...]]] = {
     },
     HUBSPOT: {
         Group.TITLE: ("Base", "Check", "Visit"),
-        Group.TIME: (*TIMES, (NOW + timedelta(days=3), None)),
+        Group.TIME: (*TIMES, (NOW + timedelta(days=3), None), _span(2, -30)),
         Group.STATUS: ("SCHEDULED", "CANCELLED", "COMPLETED", "", "ODD"),
         Group.DESCRIPTION: ("", "Bring papers", "Come early"),
         Group.OWNER: ("", "71", "79"),
@@ -171,6 +171,7 @@ class Moment:
     unseen: frozenset[tuple[Side, str]]
     refusing: frozenset[tuple[Side, GroupKey]]
     stood: dict[int, str]
+    agreed: frozenset[tuple[int, GroupKey]]
     made: Plan
     after: Worlds
 
@@ -203,6 +204,7 @@ def _cycle(worlds: Worlds) -> Moment:
         unseen=frozenset(worlds.unseen),
         refusing=frozenset(worlds.refusing),
         stood=dict(worlds.stood),
+        agreed=frozenset(worlds.agreed),
         made=worlds.sync(),
         after=worlds,
     )
@@ -304,7 +306,8 @@ def _overwrites_no_edit_silently(moment: Moment, write: Update, seen: Counter[st
         now = essence.value(write.seen.appointment, change.group)
         assert change.before == now or change.group == Group.CONTACT
         seen["conflicts"] += change.lost
-        if before is None or change.group in before.open or change.group == Group.CONTACT:
+        never = (write.pair.key, change.group) not in moment.agreed
+        if before is None or never or change.group == Group.CONTACT:
             continue
         edited = now != essence.value(before.shown_on(write.side), change.group)
         one_way = not moment.rules.may_write(change.group, write.side.other)
@@ -325,6 +328,8 @@ def _start_and_end_stay_together(moment: Moment, write: Update) -> None:
         if isinstance(change.after, tuple):
             start, end = change.after
             assert start == source.start
+            assert start is not None
+            assert end is None or end >= start
             assert source.end is None or end == source.end
 
 

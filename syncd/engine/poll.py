@@ -341,7 +341,7 @@ def _contacts(
         contact
         for record in strangers.hubspot.values()
         if _in_play(record, policy) and policy.belongs(record)
-        for contact in record.contacts
+        for contact in (*record.contacts, policy.ruling(record.id).contact)
     }
     left = {
         pair.hubspot.contact

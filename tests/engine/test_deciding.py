@@ -119,6 +119,21 @@ def test_a_person_names_the_contact(town: Town) -> None:
     assert list(town.hubspot.get(only_record(town)).links["0-1"]) == [across]
 
 
+def test_a_person_names_the_contact_of_a_record_that_has_none(
+    town: Town, ann: tuple[str, str]
+) -> None:
+    start = town.at(96)
+    bare = str(town.hubspot.create({"hs_appointment_start": start}, contacts=[]))
+    assert [hold.reason for hold in town.sync().held] == ["no_contact"]
+    decide(town, "resolve", id=bare, contact=ann[1])
+    done = town.sync()
+    assert (done.held, done.ghl.created) == ([], 1)
+    (event,) = town.ghl.appointments
+    assert event.contact == ann[0]
+    again = town.sync()
+    assert (again.held, again.ghl.updated, again.hubspot.updated) == ([], 0, 0)
+
+
 def test_undo_puts_a_mistaken_edit_back_on_both_sides(town: Town, ann: tuple[str, str]) -> None:
     town.obey(notify=Notify.LIVE)
     event = book(town, ann[0], title="Check-up")

@@ -198,7 +198,8 @@ def undo(
     """
     if bool(record) == bool(cycle):
         raise click.UsageError("say an ID or --cycle CYCLE", ctx)
-    from syncd.cli.session import chosen
+    from syncd.cli.output import cycles, words
+    from syncd.cli.session import chosen, zone_name
     from syncd.engine.decisions import reverts_of
 
     payload = {"id": record} if record else {"cycle": cycle}
@@ -215,11 +216,12 @@ def undo(
                 continue
             store.decide("undo", payload, app.clock.now())
             queued += 1
+            zone = words.zone_of(zone_name(store))
             for revert in reverts:
                 for field, back in revert.back.items():
+                    value = words.field_value(field, back, zone)
                     click.echo(
-                        f"{name}: {revert.side.value} {revert.ghl_id}: {field} back to "
-                        f"{back or '(empty)'}"
+                        f"{name}: {cycles.named(revert.ghl_id, '')}: {field} back to {value}"
                     )
             click.echo(f"{name}: {_next_cycle(app, name)}")
     if not queued:

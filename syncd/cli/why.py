@@ -135,7 +135,7 @@ def _print(
 
     paper, zone = Paper(), words.zone_of(timezone)
     paper.line(f"{name}: {cycles.named(pair.ghl_id, pair.hubspot_id)}", "bold")
-    paper.line(f"  times in {timezone or 'UTC'}; agreed on {words.count(pair.version, 'time')}")
+    paper.line(f"  times in {timezone or 'UTC'}; agreed {words.count(pair.version, 'time')}")
     unwritten = "as it was found, never written by syncd"
     if adopted is not None:
         unwritten = f"as both sides had it when they were paired, {words.when(adopted.at, zone)}"

@@ -211,7 +211,11 @@ def _choice(told: str, ids: Sequence[str], *, several: bool = False) -> tuple[st
 
 
 def _account(draft: Draft) -> Account | None:
-    """What HighLevel says of the location; None, and its words on stderr, where it refuses."""
+    """What HighLevel says of the location; None, and its words on stderr, where it refuses.
+
+    Raises:
+        ConfigError: an answer is no value that the configuration takes.
+    """
     from contextlib import closing
 
     from syncd.bootstrap import SystemClock
@@ -222,8 +226,8 @@ def _account(draft: Draft) -> Account | None:
     pasted = draft.secrets.get(name) if kind == "file" else None
     if pasted is not None:
         draft = replace(draft, ghl_token=("env", "PASTED"))
+    link = _parsed(replace(draft, calendars=(), default_calendar="")).links[draft.name]
     try:
-        link = _parsed(replace(draft, calendars=(), default_calendar="")).links[draft.name]
         env = {"PASTED": pasted} if pasted is not None else None
         accounts = Accounts(clock=SystemClock(), env=env, ledger=None, attempts=2)
         provider, _ = accounts.ghl(link)
@@ -267,7 +271,7 @@ def _write(draft: Draft, target: Path) -> None:
             if name in used:
                 with os.fdopen(os.open(target.with_name(name), flags, 0o600), "w") as file:
                     file.write(f"{secret}\n")
-        with os.fdopen(os.open(target, flags, 0o644), "w", encoding="utf-8") as file:
+        with os.fdopen(os.open(target, flags, 0o600), "w", encoding="utf-8") as file:
             file.write(text_of(draft))
     except OSError as error:
         raise click.UsageError(
@@ -325,18 +329,18 @@ def _told(target: Path, *, check: bool) -> int:
 
 
 def _checked(target: Path) -> int:
-    """The doctor's findings; a property that `setup` makes is no error yet."""
+    """The doctor's findings; what `setup` makes is not missed yet."""
     from syncd.bootstrap import SystemClock
     from syncd.cli.output.words import tame
     from syncd.cli.session import begin
-    from syncd.doctor import Mark, code_of, examine
+    from syncd.doctor import code_of, examine
 
     settings = begin(target)
     grave = []
     for each in examine(settings, list(settings.links), clock=SystemClock()):
         remedy = f" → {tame(each.remedy)}" if each.remedy else ""
-        if each.mark is Mark.ERROR and "syncd setup" in each.remedy:
-            continue
+        if "syncd setup" in each.remedy:
+            continue  # That comes next.
         click.echo(f"{each.mark:<9}{each.area}: {tame(each.what)}{remedy}")
         grave.append(each)
     return code_of(grave)

@@ -138,20 +138,27 @@ def _print(links: Sequence[LinkHealth], paused: set[str]) -> None:
     from syncd.cli.output import words
     from syncd.cli.output.paper import Paper
 
-    rows = []
-    for each in links:
-        state = each.state.words
-        if each.name in paused and state != "paused":
-            state = f"paused; the daemon's last word: {state}"
-        rows.append(
-            (
-                each.name,
-                state,
-                f"{words.when(each.good_at)} UTC" if each.good_at else "never",
-                f"{each.pairs:,}",
-                f"{len(each.held):,}",
-                "; ".join(words.tame(part) for part in (each.detail, each.remedy) if part),
-            )
+    rows = [
+        (
+            each.name,
+            _state(each, paused=each.name in paused),
+            f"{words.when(each.good_at)} UTC" if each.good_at else "never",
+            f"{each.pairs:,}",
+            f"{len(each.held):,}",
+            "; ".join(words.tame(part) for part in (each.detail, each.remedy) if part),
         )
+        for each in links
+    ]
     heads = ("Link", "State", "Last good cycle", "Pairs", "Held", "What to know and do")
     Paper().table(heads, rows, ("bold",))
+
+
+def _state(link: LinkHealth, *, paused: bool) -> str:
+    """The state in words; a daemon learns of a pause at its next turn only."""
+    from syncd.observability.state import State
+
+    if paused and link.state is not State.PAUSED:
+        return f"paused; the daemon's last word: {link.state.words}"
+    if link.state is State.STARTING and not link.daemon:
+        return "not begun"
+    return link.state.words

@@ -79,6 +79,7 @@ def test_the_link_in_most_trouble_is_listed_first(syncd: Syncd, ready: Clinic) -
     assert lines[1].split()[0] == "clinic"
     assert "paused" in lines[1]
     assert "syncd link resume clinic" in lines[1]
+    assert "not begun" in lines[2]
     assert "never" in lines[2]
 
 

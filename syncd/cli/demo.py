@@ -86,10 +86,12 @@ class Demo:
             file = folder / "config.toml"
             paper.raw(f"  syncd --config {file} history    what was written, and why")
             paper.raw(f"  syncd --config {file} held       what waits for a person")
-        paper.raw("  syncd sandbox    keeps such a sandbox running, to try syncd by hand")
-        paper.raw("  syncd plan       with a config.toml of your own (see config.example.toml):")
-        paper.raw("                   what a sync would write, field by field; it writes nothing")
-        paper.raw("  syncd --help     all the rest")
+        paper.raw("  syncd sandbox        keeps such a sandbox running, to try syncd by hand")
+        paper.raw("  syncd config init    asks for your own accounts, and writes a configuration")
+        paper.raw(
+            "  syncd plan           what a sync would write, field by field; it writes nothing"
+        )
+        paper.raw("  syncd --help         all the rest")
 
     # --- the steps
 

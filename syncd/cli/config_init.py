@@ -88,7 +88,9 @@ class Place(click.ParamType[tuple[str, str]]):
 @click.option(
     "--calendar", "calendars", multiple=True, metavar="ID", help="Sync this calendar; repeatable."
 )
-@click.option("--default-calendar", metavar="ID", help="Where what is made in HubSpot is booked.")
+@click.option(
+    "--default-calendar", metavar="ID", help="Where appointments made in HubSpot are booked."
+)
 @click.option("--store", metavar="URL", help="The store.  [sqlite:///syncd.db]")
 @click.option("--ghl-url", metavar="URL", help="Another address of HighLevel: a sandbox's.")
 @click.option("--hubspot-url", metavar="URL", help="Another address of HubSpot.")
@@ -190,10 +192,12 @@ def _ask_calendars(draft: Draft, account: Account, given: set[str]) -> Draft:
     for number, each in enumerate(account.calendars, 1):
         click.echo(f"  {number}  {each.name}{'' if each.active else ' (inactive)'}  {each.id}")
     if "calendars" not in given:
-        told = "Which are synced? Numbers with commas; Enter: every active one"
+        told = "Which are synced? (numbers with commas; Enter for every active one)"
         draft = replace(draft, calendars=_choice(told, ids, several=True))
     if "default_calendar" not in given:
-        told = "Where is booked what is made in HubSpot? A number; Enter: nowhere, it is held"
+        told = (
+            "On which are appointments booked that are made in HubSpot? (Enter: on none, they wait)"
+        )
         draft = replace(draft, default_calendar=next(iter(_choice(told, ids)), ""))
     return draft
 

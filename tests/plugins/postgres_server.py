@@ -11,9 +11,11 @@ import importlib.util
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from sqlalchemy import URL, create_engine, make_url, text
@@ -22,6 +24,7 @@ from sqlalchemy.pool import NullPool
 VARIABLE = "SYNCD_TEST_POSTGRES_URL"
 
 _OWNER = "syncd"
+_PREFIX = "syncd-pg-"
 
 _SETTINGS = (
     "fsync=off",
@@ -141,7 +144,9 @@ def running() -> Iterator[PostgresServer]:
     if given:
         yield PostgresServer(make_url(given).set(drivername="postgresql+psycopg"))
         return
-    folder = Path(tempfile.mkdtemp(prefix="syncd-pg-", dir=_fast_folder()))
+    parent = _fast_folder()
+    _clear_after_the_killed(parent)
+    folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=parent))
     user = _plain_user()
     try:
         control = Control(_binaries(folder), folder, user)
@@ -161,9 +166,23 @@ def running() -> Iterator[PostgresServer]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _fast_folder() -> str | None:
+def _fast_folder() -> Path:
     """Memory where there is some to write in; a socket's path has to be short."""
-    return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108
+    memory = Path("/dev/shm")  # noqa: S108
+    return memory if os.access(memory, os.W_OK) else Path(tempfile.gettempdir())
+
+
+def _clear_after_the_killed(parent: Path) -> None:
+    """Stop the servers of test runs that were killed before they could; their names tell."""
+    for folder in parent.glob(f"{_PREFIX}*-*"):
+        owner = folder.name.removeprefix(_PREFIX).split("-")[0]
+        if not owner.isdigit() or not Path("/proc/self").exists() or Path("/proc", owner).exists():
+            continue
+        with suppress(OSError, ValueError):
+            server = int((folder / "data" / "postmaster.pid").read_text().splitlines()[0])
+            if str(folder) in Path("/proc", str(server), "cmdline").read_text():
+                os.kill(server, signal.SIGQUIT)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _plain_user() -> dict[str, int]:

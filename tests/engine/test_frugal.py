@@ -1,0 +1,116 @@
+"""What a cycle may cost of ours, guarded without a stopwatch: rows, queries and memory.
+
+`test_cost` counts what the vendors are asked; here it is the store and the
+process. `bench/` measures the rest.
+"""
+
+from __future__ import annotations
+
+import gc
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import event
+
+from syncd.engine import cycle
+from syncd.engine.cycle import CycleRequest
+from syncd.engine.report import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from towns import Town
+
+INCREMENTAL = CycleRequest(full=False)
+WRITING = ("INSERT", "UPDATE", "DELETE")
+
+
+@pytest.fixture
+def statements(town: Town) -> Iterator[list[str]]:
+    """Every statement that the store is asked."""
+    heard: list[str] = []
+
+    def hear(*args: Any) -> None:
+        heard.append(str(args[2]))
+
+    event.listen(town.store.engine, "before_cursor_execute", hear)
+    yield heard
+    event.remove(town.store.engine, "before_cursor_execute", hear)
+
+
+def book(town: Town, count: int, first: int = 0) -> None:
+    """So many more bookings of ten people."""
+    if not list(town.ghl.contacts):
+        for number in range(10):
+            town.ghl.add_contact(f"Pat {number}", f"p{number}@example.com", f"+155501{number:02}")
+    contacts = [contact.id for contact in town.ghl.contacts]
+    for number in range(first, first + count):
+        town.ghl.book(
+            town.calendars["Event"],
+            contacts[number % 10],
+            town.at(24 + number),
+            title=f"Visit {number}",
+        )
+
+
+def idle(town: Town) -> None:
+    """An incremental cycle in which nothing has happened."""
+    town.later(minutes=1)
+    said = cycle.run(town.link(), INCREMENTAL)
+    assert said.outcome is Outcome.OK, said.detail
+    assert said.ghl.updated == said.hubspot.updated == 0
+
+
+@pytest.mark.parametrize("full", [True, False])
+def test_a_cycle_without_a_change_writes_no_row_but_its_own(
+    town: Town, statements: list[str], full: bool
+) -> None:
+    book(town, 30)
+    town.sync()
+    town.later(hours=1)
+    town.sync(full=full)
+    statements.clear()
+    said = town.sync(full=full)
+    assert said.outcome is Outcome.OK
+    written = {text.split()[2] for text in statements if text.startswith("INSERT")}
+    assert written <= {"cursor", "cycle"}, written
+    changed = {text.split()[1] for text in statements if text.startswith("UPDATE")}
+    assert changed <= {"link"}, changed
+    assert not [text for text in statements if text.startswith("DELETE")]
+
+
+def test_an_idle_cycle_asks_the_store_as_often_at_ten_times_the_size(
+    town: Town, statements: list[str]
+) -> None:
+    counts = []
+    for more, first in ((20, 0), (180, 20)):
+        book(town, more, first)
+        town.sync(changes=True)
+        town.later(hours=1)
+        idle(town)
+        statements.clear()
+        idle(town)
+        counts.append(len(statements))
+    assert len(town.pairs()) == 200
+    assert counts[0] == counts[1], counts
+
+
+def test_nothing_piles_up_over_many_idle_cycles(town: Town) -> None:
+    """One process, one link: a cycle leaves as few objects behind after thirty as after ten."""
+    book(town, 5)
+    town.sync()
+    town.later(hours=1)
+    link = town.link()
+
+    def objects_after(cycles: int) -> int:
+        for _ in range(cycles):
+            town.later(minutes=1)
+            assert cycle.run(link, INCREMENTAL).outcome is Outcome.OK
+            town.world.reset_requests()  # the sandbox keeps a log of them
+        gc.collect()
+        return len(gc.get_objects())
+
+    before = objects_after(10)
+    after = objects_after(20)
+    # One object left behind by each request of a cycle would be three hundred.
+    assert after - before < 200, f"{after - before} objects more after twenty cycles"

@@ -1,0 +1,102 @@
+"""One idle incremental cycle at several sizes: requests, queries, bytes, CPU seconds.
+
+Measures the real engine, the real providers and a SQLite store against the
+sandbox in this process, after a first sync and one settling cycle. The CPU
+includes the sandbox's own work and the parsing of its answers (HighLevel is
+always listed whole, so the answers grow with the bookings in the window);
+requests and queries are exact. Must not be compared with a cycle over a real
+network: there is none here, and time is virtual.
+
+    python bench/idle.py [--sizes 100,1000]
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from contextlib import closing
+
+import ground
+import httpx
+from ground import row, table
+from towns import InProcess, Shelf, Town, TownClock, build
+
+from syncd.engine import cycle
+from syncd.engine.cycle import CycleRequest
+from syncd.engine.report import Outcome
+from syncd.store import migrate
+
+PEOPLE = 50
+INCREMENTAL = CycleRequest(full=False)
+
+
+class Scales(httpx.BaseTransport):
+    """Weighs the answers that pass."""
+
+    def __init__(self, inner: InProcess) -> None:
+        self._inner = inner
+        self.bytes = 0
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Pass a request on, and add up what comes back."""
+        response = self._inner.handle_request(request)
+        self.bytes += len(response.content)
+        return response
+
+
+def settle(town: Town, size: int) -> None:
+    """Book so many appointments, and sync until nothing is left to do."""
+    for number in range(PEOPLE):
+        town.ghl.add_contact(f"Pat {number}", f"p{number}@example.com", f"+1555{number:04}")
+    contacts = [contact.id for contact in town.ghl.contacts]
+    for number in range(size):
+        at = town.at(24 + (number // PEOPLE) * 0.75)
+        calendar = town.calendars["Event"]
+        town.ghl.book(calendar, contacts[number % PEOPLE], at, title=f"Visit {number}")
+    said = town.sync(changes=True)
+    assert said.pairs == size, (said.pairs, said.outcome, said.detail)
+    town.later(hours=1)
+    cycle.run(town.link(), INCREMENTAL)
+
+
+def measure(size: int) -> None:
+    """Print the row of one size."""
+    from syncd.sandbox import application
+
+    clock = TownClock()
+    with (
+        tempfile.TemporaryDirectory(prefix="syncd-bench-") as folder,
+        closing(Shelf(f"sqlite:///{folder}/syncd.db", clock)) as shelf,
+    ):
+        migrate.check(shelf.engine, may_create=True)
+        town = build(shelf, clock)
+        settle(town, size)
+        town.later(minutes=1)
+        town.world.reset_requests()
+        scales = town.transport = Scales(InProcess(application(town.world)))
+        statements = ground.count_statements(shelf.engine)
+        said = []
+        _, used = ground.timed(lambda: said.append(cycle.run(town.link(), INCREMENTAL)))
+        assert said[0].outcome is Outcome.OK, said[0].detail
+        row(
+            f"{size:,}",
+            len(town.world.requests_of("ghl")),
+            len(town.world.requests_of("hubspot")),
+            len(statements),
+            f"{scales.bytes:,}",
+            used,
+        )
+
+
+def main() -> None:
+    options = argparse.ArgumentParser()
+    options.add_argument("--sizes", default="100,1000")
+    given = options.parse_args()
+    ground.machine()
+    table("pairs", "HighLevel requests", "HubSpot requests", "queries", "bytes read", "CPU seconds")
+    for size in map(int, given.sizes.split(",")):
+        measure(size)
+
+
+if __name__ == "__main__":
+    main()

@@ -250,6 +250,8 @@ def apply(ctx: click.Context, file: Path, config: Path | None) -> int:
     Record by record, exactly as shown; a record that has moved on since is
     left out, and the cycle's report lists it.
     """
+    from syncd.cli.output.words import count
+
     kept = _read_plan(file)
     with _app(ctx, config) as app:
         unknown = sorted(set(kept) - set(app.link_names()))
@@ -260,7 +262,7 @@ def apply(ctx: click.Context, file: Path, config: Path | None) -> int:
                 click.echo(f"{name}: the plan has no writes")
                 continue
             app.link_store(name).decide("apply", {"writes": writes}, app.clock.now())
-            click.echo(f"{name}: {len(writes)} writes; {_next_cycle(app, name)}")
+            click.echo(f"{name}: {count(len(writes), 'write')}; {_next_cycle(app, name)}")
     return 0
 
 

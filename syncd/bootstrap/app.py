@@ -262,6 +262,7 @@ def _seen(budget: limits.Budget) -> traffic.Budget:
         silent_seconds=view.silent_seconds,
         throttled_seconds=view.throttled_seconds,
         refusals=view.refusals,
+        spent_until=view.spent_until,
     )
 
 

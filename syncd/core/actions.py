@@ -73,6 +73,8 @@ class Update:
     restores: bool = False
     contact: ToMake | None = None
     """The contact that has to be made before this write can name it."""
+    changed_at: datetime | None = field(default=None, compare=False)
+    """The vendor's stamp of the change that this write carries across."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +142,17 @@ def starts(write: Write) -> tuple[datetime, ...]:
 def starts_at(write: Write) -> datetime | None:
     """When the appointment of a write starts: the earlier of what is and what will be."""
     return min(starts(write), default=None)
+
+
+def changed_at(write: Write) -> datetime | None:
+    """The vendor's stamp of the change that a write carries across, where it is known."""
+    match write:
+        case Create():
+            return write.source.updated_at
+        case Update():
+            return write.changed_at
+        case Remove():
+            return None
 
 
 def updated(write: Update, pair: Pair, returned: Appointment, refused: frozenset[GroupKey]) -> Pair:

@@ -341,6 +341,7 @@ class Reconciliation:
             notify=self.policy.notifies(live=not self.met and not self.undoing),
             restores=side is self.restoring,
             contact=self.making if side is Side.HUBSPOT else None,
+            changed_at=self.records[side.other].updated_at,
         )
 
     def _hold(self, group: GroupKey, reason: str, detail: str) -> None:

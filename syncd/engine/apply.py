@@ -222,7 +222,8 @@ class _Stage:
         taken = not isinstance(write, Update) or len(effect.done.refused) < len(write.changes)
         if taken:
             self.applied.report.count(write.side, report.action_of(write))
-            self.applied.report.written.append(report.described(write))
+            done = replace(report.described(write), delay=self._delay(write))
+            self.applied.report.written.append(done)
         for refusal in effect.done.refused:
             self.applied.holds.append(
                 Hold(
@@ -238,6 +239,11 @@ class _Stage:
         if isinstance(write, Create) and (write.side is Side.GHL or effect.done.unlinked):
             late = pair.open.intersection(write.late)
             self.remarks.append(Remark(pair=pair, status=write.fill, groups=late))
+
+    def _delay(self, write: Create | Update | Remove) -> float | None:
+        """Seconds from the change to now; clocks that disagree make it 0, never less."""
+        changed = actions.changed_at(write)
+        return max(0.0, (self.link.clock.now() - changed).total_seconds()) if changed else None
 
     # --- what did not take effect
 

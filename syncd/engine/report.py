@@ -79,6 +79,8 @@ class PlannedWrite:
     why: str
     title: str = ""
     starts_at: datetime | None = None
+    delay: float | None = None
+    """Done: seconds from the vendor's stamp of the change to our write, where it is known."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -110,6 +112,16 @@ class CycleReport:
     """Seconds that each vendor's clock was ahead of ours, by its `Date` headers."""
     planned: list[PlannedWrite] | None = None
     """With a dry run: what would be written."""
+
+    @property
+    def delay(self) -> float | None:
+        """The longest way of a change through this cycle, in seconds.
+
+        A full cycle also takes up what is old, so that only incremental ones say.
+        """
+        if self.kind == "full":
+            return None
+        return max((write.delay for write in self.written if write.delay is not None), default=None)
 
     def tally(self, side: Side) -> Tally:
         """The counts of that side."""
@@ -147,6 +159,8 @@ class CycleReport:
             found["timezone"] = self.timezone
         if self.detail:
             found["detail"] = self.detail
+        if self.delay is not None:
+            found["delay"] = round(self.delay, 1)
         if self.clock_skew:
             found["clock_skew"] = dict(self.clock_skew)
         if self.warnings:

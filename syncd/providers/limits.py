@@ -74,6 +74,8 @@ class BudgetView:
     """How long requests have waited so far, added up."""
     refusals: int
     """How many 429 came."""
+    spent_until: datetime | None = None
+    """When a spent day is over (UTC)."""
 
 
 class Budget:
@@ -166,6 +168,7 @@ class Budget:
                 silent_seconds=self._silence_left(_WHOLE),
                 throttled_seconds=self._throttled,
                 refusals=self._refusals,
+                spent_until=self._spent_until,
             )
 
     def _windows(self, kind: str) -> list[Window]:

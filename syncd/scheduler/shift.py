@@ -364,6 +364,9 @@ def facts_of(report: CycleReport) -> CycleFacts:
         failed=Counter(write.side.value for write in report.failed),
         held=Counter(hold.reason for hold in report.held),
         conflicts=report.conflicts,
+        delays=()
+        if report.delay is None
+        else tuple((w.side.value, w.delay) for w in report.written if w.delay is not None),
         started_at=report.started_at,
     )
 

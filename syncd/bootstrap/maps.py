@@ -59,9 +59,7 @@ def winners(link: LinkSettings) -> dict[GroupKey, Winner]:
 
 def status_echoes(link: LinkSettings) -> tuple[GroupKey, ...]:
     """The further fields that repeat HighLevel's status word."""
-    return tuple(
-        f"{EXTRA_PREFIX}{name}" for name, each in _on(link).items() if each.ghl == STATUS
-    )
+    return tuple(f"{EXTRA_PREFIX}{name}" for name, each in _on(link).items() if each.ghl == STATUS)
 
 
 def _on(link: LinkSettings) -> Mapping[str, FieldMap]:

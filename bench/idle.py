@@ -7,7 +7,7 @@ always listed whole, so the answers grow with the bookings in the window);
 requests and queries are exact. Must not be compared with a cycle over a real
 network: there is none here, and time is virtual.
 
-    python bench/idle.py [--sizes 100,1000]
+    python bench/idle.py [--sizes 150,1000]
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def measure(size: int) -> None:
 
 def main() -> None:
     options = argparse.ArgumentParser()
-    options.add_argument("--sizes", default="100,1000")
+    options.add_argument("--sizes", default="150,1000")
     given = options.parse_args()
     ground.machine()
     table("pairs", "HighLevel requests", "HubSpot requests", "queries", "bytes read", "CPU seconds")

@@ -177,7 +177,8 @@ class _Meeting:
         self.newcomers: list[Newcomer] = []
         self.holds: list[Hold] = []
         self.taken: dict[tuple[Side, Spot], list[Snapshot]] = defaultdict(list)
-        """The living records that found their pair in this meeting, by where they stand."""
+        """Living records that found their pair in this meeting, or whose contact is ambiguous,
+        by where they stand: who stands there too may be one of them."""
         self._contacts: dict[str, Resolution | str] = {}
 
     # --- by the id that the HubSpot record carries
@@ -189,30 +190,30 @@ class _Meeting:
             self._carrier(record)
 
     def _carrier(self, record: Snapshot) -> None:
-        seen = self.known.ghl.get(record.carried_id)
-        if record.carried_id in self.known.paired_ids:
-            self._drop_hubspot(record)
-            if not record.gone and self._in_scope(record):
-                self._hold(
-                    record, "possible_duplicate", "it carries the id of a booking that has a pair"
-                )
-        elif isinstance(seen, Snapshot) and record.carried_id in self.ghl:
+        ruling, carried = self.policy.ruling(record.id), record.carried_id
+        seen = self.known.ghl.get(carried)
+        if ruling.separate or ruling.pair_with:
+            return  # A person knows better than the id that it carries.
+        if carried in self.known.paired_ids:
+            self._stray(record, "possible_duplicate", "it carries the id of a paired booking")
+        elif isinstance(seen, Snapshot) and carried in self.ghl:
             self._pair(seen, record)
         elif isinstance(seen, Missing):
-            self._drop_hubspot(record)
-            if not record.gone and self._in_scope(record):
-                self._hold(
-                    record,
-                    "unreadable",
-                    f"it carries the id {record.carried_id}, which HighLevel does not show",
-                )
+            detail = f"it carries the id {carried}, which HighLevel does not show"
+            self._stray(record, "unreadable", detail)
         else:
             # Another record was paired with that id just now, or it was not asked for.
-            self._drop_hubspot(record)
-            if not record.gone and self._in_scope(record):
-                self._hold(
-                    record, "possible_duplicate", "another record carries the same booking's id"
-                )
+            detail = "another record carries the same booking's id"
+            self._stray(record, "possible_duplicate", detail)
+
+    def _stray(self, record: Snapshot, reason: str, detail: str) -> None:
+        """A record that carries an id which it cannot be paired by: never booked anew."""
+        self.hubspot.pop(record.id, None)
+        if record.gone or not self._in_scope(record) or self.policy.ruling(record.id).ignore:
+            return
+        self._hold(record, reason, detail)
+        own = self._own_contact(record)
+        self._stands(record, {own, self._spot(record)[0]} if own else record.contacts)
 
     # --- by what a person decided
 
@@ -240,6 +241,9 @@ class _Meeting:
             spots[self._spot(record)][0].append(record)
         for record in hubspot:
             spots[self._spot(record)][1].append(record)
+            if not self._own_contact(record):
+                # Whose it is waits for a person; until then it may be anybody's of its contacts.
+                self._stands(record, record.contacts)
         for (contact, start), (left, right) in spots.items():
             if contact and start:
                 self._match_spot(left, right)
@@ -416,18 +420,20 @@ class _Meeting:
     def _pair(self, ghl: Snapshot, hubspot: Snapshot) -> None:
         self.ghl.pop(ghl.id, None)
         self.hubspot.pop(hubspot.id, None)
-        for record in (ghl, hubspot):
-            if not record.gone:
-                self.taken[record.side, self._spot(record, record.side)].append(record)
         contact = self._own_contact(hubspot)
         known = self.book.from_ghl.get(ghl.appointment.contact)
         if isinstance(known, Known) and known.id in hubspot.contacts:
             contact = known.id
+        self._stands(ghl, {ghl.appointment.contact})
+        self._stands(hubspot, {contact, self._spot(hubspot)[0]})
         pair = first_pair(ghl, hubspot, self.policy, contact)
         self.sightings.append(Sighting(pair=pair, ghl=ghl, hubspot=hubspot, met=True))
 
-    def _drop_hubspot(self, record: Snapshot) -> None:
-        self.hubspot.pop(record.id, None)
+    def _stands(self, record: Snapshot, contacts: Iterable[str]) -> None:
+        """Remember where a living record stands, for those who come to stand there too."""
+        for contact in contacts:
+            if not record.gone:
+                self.taken[record.side, (contact, record.appointment.start)].append(record)
 
     def _hold(self, record: Snapshot, reason: str, detail: str) -> None:
         self.holds.append(

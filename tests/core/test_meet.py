@@ -193,6 +193,12 @@ def test_of_several_contacts_none_or_several_that_match_is_ambiguous(
     assert held(met(right("501", *contacts))) == {"501": "ambiguous_contact"}
 
 
+def test_a_booking_beside_an_ambiguous_record_waits_with_it() -> None:
+    seen = met(left("g1"), right("501", ANN_HUBSPOT, BOB_HUBSPOT), left("g2", **on(25, "9:00")))
+    assert held(seen) == {"501": "ambiguous_contact", "g1": "possible_duplicate"}
+    assert newcomers(seen) == {"g2"}
+
+
 def test_a_person_says_which_of_several_contacts_is_meant() -> None:
     policy = rules(rulings={"501": Ruling(contact=BOB_HUBSPOT)})
     [newcomer] = met(right("501", ANN_HUBSPOT, BOB_HUBSPOT), policy=policy).newcomers
@@ -296,6 +302,32 @@ def test_a_carrier_of_an_id_that_has_a_pair_waits() -> None:
 
 def test_an_archived_carrier_of_an_id_that_has_a_pair_is_nobody() -> None:
     assert nothing(met(right("501", gone=True, **carries("g1")), paired_ids=["g1"]))
+
+
+@pytest.mark.parametrize("missing", [{}, {"g9": Missing(detail="404")}])
+def test_one_that_stands_beside_a_stray_carrier_waits(missing: dict[str, Missing]) -> None:
+    seen = met(left("g1"), right("501", **carries("g9")), missing=missing)
+    assert set(held(seen)) == {"g1", "501"}
+    assert held(seen)["g1"] == "possible_duplicate"
+
+
+def test_a_person_may_say_that_a_stray_carrier_is_an_appointment_of_its_own() -> None:
+    policy = rules(rulings={"501": Ruling(separate=True)})
+    seen = met(left("g1"), right("501", **carries("g9")), policy=policy)
+    assert newcomers(seen) == {"g1", "501"}
+    assert not seen.holds
+
+
+def test_a_person_may_pair_a_stray_carrier() -> None:
+    policy = rules(rulings={"501": Ruling(pair_with="g1")})
+    seen = met(left("g1"), right("501", **carries("g8")), policy=policy, paired_ids=["g8"])
+    assert pairs(seen) == {("g1", "501")}
+
+
+def test_a_person_may_leave_a_stray_carrier_alone() -> None:
+    policy = rules(rulings={"501": Ruling(ignore=True)})
+    seen = met(right("501", **carries("g9")), policy=policy)
+    assert nothing(seen)
 
 
 def test_a_carried_id_goes_before_a_better_fit() -> None:

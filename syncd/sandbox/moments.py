@@ -27,12 +27,20 @@ def iso_ms(moment: datetime) -> str:
 
 def iso_offset(moment: datetime, zone: ZoneInfo) -> str:
     """`2026-03-02T10:00:00+01:00`, as HighLevel shows it in the location's zone."""
-    return moment.astimezone(zone).isoformat(timespec="seconds")
+    return _local(moment, zone).isoformat(timespec="seconds")
 
 
 def naive_local(moment: datetime, zone: ZoneInfo) -> str:
     """`2026-03-02 10:00:00`, without an offset, as a contact's appointments come."""
-    return moment.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")
+    return _local(moment, zone).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _local(moment: datetime, zone: ZoneInfo) -> datetime:
+    """An instant in a zone; in UTC where the zone's offset would lead out of the calendar."""
+    try:
+        return moment.astimezone(zone)
+    except OverflowError:
+        return moment.astimezone(UTC)
 
 
 def epoch_ms(moment: datetime) -> int:

@@ -50,8 +50,14 @@ def is_ambiguous(raw: object, zone: tzinfo) -> bool:
 
 
 def with_offset(moment: datetime, zone: tzinfo) -> str:
-    """ISO to the second with the location's own offset, the form that the service shows."""
-    return moment.astimezone(zone).isoformat(timespec="seconds")
+    """ISO to the second with the location's own offset, the form that the service shows.
+
+    On the first and last day of the calendar, where that offset would lead out of it, in UTC.
+    """
+    try:
+        return moment.astimezone(zone).isoformat(timespec="seconds")
+    except OverflowError:
+        return moment.isoformat(timespec="seconds")
 
 
 def milliseconds(moment: datetime) -> str:

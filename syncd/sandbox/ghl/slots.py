@@ -8,7 +8,7 @@ calendar (on event calendars), buffers included, and by blocked time.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import MAXYEAR, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from syncd.sandbox.moments import iso_offset
@@ -159,6 +159,8 @@ def _closing(location: GhlLocation, calendar: GhlCalendar, opening: datetime) ->
 
 
 def _open(location: GhlLocation, calendar: GhlCalendar, start: datetime) -> bool:
+    if start.year == MAXYEAR:
+        return False  # No calendar is open on the last day that there is.
     day = start.astimezone(location.zone).date()
     opening = datetime.combine(day, calendar.opens, location.zone).astimezone(start.tzinfo)
     return day.weekday() in calendar.open_days and opening <= start < _closing(

@@ -204,7 +204,9 @@ class Shift:
 
     def _run(self, watch: Watch, request: CycleRequest) -> CycleReport:
         assert watch.link is not None  # noqa: S101 - `hold` went before
-        report = watch.link.cycle(request)
+        # A plan for the first sync logs as a cycle does: the log has to tell them apart.
+        with structlog.contextvars.bound_contextvars(dry_run=request.dry_run):
+            report = watch.link.cycle(request)
         if not request.dry_run:
             self._metrics.cycle_ended(facts_of(report))
         self._charge(watch, report)

@@ -83,7 +83,7 @@ class Watch:
             at=now,
             detail=self.detail,
             since=self.since,
-            failures=self.failures,
+            failures=self.failures if self.state.code else 0,
             next_due=None if self.running else now + timedelta(seconds=self.due - monotonic),
             working_since=(
                 now - timedelta(seconds=monotonic - self.began) if self.running else None

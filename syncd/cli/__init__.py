@@ -26,6 +26,7 @@ from syncd.errors import SyncdError
 
 PLACES = {
     "run": "syncd.cli.run:run",
+    "status": "syncd.cli.status:status",
     "plan": "syncd.cli.plan:plan",
     "doctor": "syncd.cli.doctor:doctor",
     "setup": "syncd.cli.setup:setup",

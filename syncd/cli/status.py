@@ -1,0 +1,186 @@
+"""`syncd status`: how every link fares, in one screen, for a script, or as an exit code.
+
+Reads the store alone, beside a running daemon or without one. It asks the same
+`examine` as the daemon's page and `/healthz`, so that they cannot disagree.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from syncd.cli.command import Verb, config_option, config_path, json_option, link_option
+
+if TYPE_CHECKING:
+    from syncd.bootstrap import App
+    from syncd.cli.output.paper import Paper
+    from syncd.observability.health import LinkHealth
+    from syncd.observability.traffic import Budget
+
+WATCHED_EVERY = 2.0
+"""Seconds after which `--watch` looks again."""
+
+
+@click.command(
+    cls=Verb,
+    short_help="Show how every link fares.",
+    examples=(
+        ("syncd status", "one screen, the link in most trouble first"),
+        ("syncd status --check", "say nothing more, end with the code of the worst link"),
+        ("syncd status --json", "for a script"),
+        ("syncd status --watch", "look again every two seconds, until Ctrl-C"),
+    ),
+)
+@config_option
+@link_option
+@json_option
+@click.option("--check", is_flag=True, help="End with the exit code of the worst link.")
+@click.option("--watch", is_flag=True, help="Show it again every two seconds.")
+@click.pass_context
+def status(
+    ctx: click.Context,
+    config: Path | None,
+    links: tuple[str, ...],
+    *,
+    as_json: bool,
+    check: bool,
+    watch: bool,
+) -> int:
+    """Show the links: state and remedy, last good cycle, what is held, budget left.
+
+    Ends with 0, or with --check with the exit code of the worst link: 1 where a
+    daemon has vanished or met a bug, 2 to 7 as `syncd --sync-now` would.
+    """
+    from syncd.bootstrap import open_app
+    from syncd.cli.session import begin, chosen
+
+    if watch and as_json:
+        raise click.UsageError("--watch is for people and --json for scripts: choose one")
+    settings = begin(config_path(ctx, config))
+    with open_app(settings) as app:
+        names = chosen(app.link_names(), links)
+        found = _look(app, names)
+        if watch:
+            return _watched(app, names)
+        if as_json:
+            click.echo(json.dumps(document(found), indent=2))
+        else:
+            _show(found, check=check)
+    from syncd.observability.health import worst
+
+    return worst(found) if check else 0
+
+
+def document(links: Sequence[LinkHealth]) -> dict[str, object]:
+    """The JSON of `status --json`: the links as in `/healthz`, with the worst one's exit code."""
+    from syncd.observability.health import worst
+    from syncd.observability.redaction import redact
+
+    return {
+        "version": 1,
+        "exit_code": worst(links),
+        "at": links[0].at.isoformat(timespec="seconds") if links else None,
+        "links": {
+            link.name: {**(told := link.as_json()), "detail": redact(str(told["detail"]))}
+            for link in links
+        },
+    }
+
+
+def _look(app: App, names: Sequence[str]) -> list[LinkHealth]:
+    from syncd.observability.health import by_trouble, examine
+
+    now = app.clock.now()
+    return by_trouble(
+        examine(name, app.link_store(name), now, paused=app.paused(name)) for name in names
+    )
+
+
+def _watched(app: App, names: Sequence[str]) -> int:
+    """Show it until Ctrl-C, which is how it is meant to end."""
+    try:
+        while True:
+            click.clear()
+            _show(_look(app, names), check=False)
+            threading.Event().wait(WATCHED_EVERY)
+    except KeyboardInterrupt:
+        return 0
+
+
+def _show(links: Sequence[LinkHealth], *, check: bool) -> None:
+    """One screen; with `--check` only what is in trouble."""
+    from syncd.cli.output.paper import Paper
+
+    paper = Paper()
+    for link in links:
+        if not check or link.code:
+            print_link(paper, link)
+
+
+def print_link(paper: Paper, link: LinkHealth) -> None:
+    """One link, for people."""
+    from syncd.cli.output import words
+
+    held = f", {words.count(len(link.held), 'record')} held" if link.held else ""
+    paper.line(f"{link.name}: {link.state.words}{held}", _style(link))
+    for told in (link.detail, link.remedy):
+        if told:
+            paper.line(f"  {words.tame(told)}")
+    for name, value in _facts(link):
+        paper.line(f"  {name}: {value}")
+    for reason, number in link.reasons.items():
+        paper.line(f"  held: {number} {reason} (`syncd held` lists them)")
+
+
+def _style(link: LinkHealth) -> str:
+    if link.code == 0:
+        return "yellow" if link.held else "green"
+    return "bold red"
+
+
+def _facts(link: LinkHealth) -> list[tuple[str, str]]:
+    from syncd.observability.page.words import SIDES, span
+
+    good = f"{span(link.lag)} ago" if link.lag is not None else "none yet"
+    facts = [("last good cycle", good), ("next cycle", _next(link))]
+    if link.cycles:
+        last = link.cycles[-1]
+        facts.append(
+            ("last cycle", f"{last.kind}, {last.outcome}, {last.writes} writes, {last.seconds:g} s")
+        )
+    if link.poll_seconds:
+        every = f"every {span(link.poll_seconds)}"
+        if link.stretched_by:
+            every += f" instead of {span(link.asked_seconds)}: at most {link.stretched_by}"
+        facts.append(("polls", every))
+    facts.append(("pairs", f"{link.pairs:,}"))
+    facts += [
+        (f"{SIDES.get(side, side)} budget", _budget(budget))
+        for side, budget in link.budgets.items()
+    ]
+    return facts
+
+
+def _next(link: LinkHealth) -> str:
+    from syncd.observability.page.words import span
+
+    if not link.daemon:
+        return "no daemon runs"
+    if link.working_since:
+        return "runs now"
+    if link.next_due is None or link.next_due <= link.at:
+        return "now"
+    return f"in {span((link.next_due - link.at).total_seconds())}"
+
+
+def _budget(budget: Budget) -> str:
+    if budget.spent_until:
+        return f"spent until {budget.spent_until:%Y-%m-%d %H:%M} UTC"
+    if budget.daily_left is not None and budget.daily:
+        return f"{budget.daily_left:,} of {budget.daily:,} left today"
+    return f"{budget.left} of {budget.limit} left"

@@ -108,7 +108,7 @@ REMEDIES: Mapping[str, Remedy] = {
     "oscillation": Remedy(
         meaning="something changes it back",
         instead="find the automation that changes it back, and stop it",
-        commands=("syncd resolve {id} --keep ghl", "syncd resolve {id} --keep hubspot"),
+        commands=(_RETRY, _IGNORE),
     ),
 }
 

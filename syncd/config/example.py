@@ -81,7 +81,7 @@ _MAPS = """
 #   ghl = "highlevelLink"
 #   hubspot = "highlevel_link"
 #
-#   [defaults.map.record_link]            # one request more for every hundred new records
+#   [defaults.map.record_link]            # two requests more for every hundred new records
 #   ghl = "hubspotLink"
 #   hubspot = "record_link"
 #

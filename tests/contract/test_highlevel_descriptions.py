@@ -23,6 +23,8 @@ from syncd.core.model import Appointment, Contact, Group, Snapshot
 from syncd.errors import AuthFailed
 from syncd.ports.provider import Done, Failed, Order, OrderKind, Receipt, ScanRequest
 from syncd.providers.ghl import protocol
+from syncd.providers.trial import Access
+from syncd.sandbox import GHL_SCOPES
 
 if TYPE_CHECKING:
     from tests.contract.conftest import Bench, Open
@@ -241,6 +243,9 @@ def _meet_people(bench: Bench) -> None:
     )
     again = make_contact(ghl, Contact(first_name="Benny", emails=("ben@example.com",)))
     assert again.id == made.id
+    # What the doctor asks: whether the token may, and that its scratch contact goes.
+    assert {each.access for each in ghl.trials(GHL_SCOPES)} == {Access.GRANTED}
+    ghl._line.ask(protocol.delete_contact(made.id))
 
 
 def _be_refused(bench: Bench) -> None:

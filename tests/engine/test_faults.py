@@ -12,7 +12,6 @@ import json
 import shutil
 from collections.abc import Callable
 from contextlib import closing
-from copy import deepcopy
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Any
 
 import httpx
 import pytest
+from meddling import Meddling
 from towns import InProcess, Shelf, Town, TownClock, build
 
 from syncd.core.policy import Direction
@@ -124,30 +124,14 @@ def _told(value: Any, town: Town) -> Any:
     return value(town) if callable(value) else value
 
 
-class Meddling(httpx.BaseTransport):
-    """Answers of the sandbox, changed on their way."""
-
-    def __init__(self, town: Town, path: str, change: Callable[[Any], Any]) -> None:
-        self._inner = InProcess(application(town.world))
-        self._path, self._change = path, change
-        self.changed = 0
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        response = self._inner.handle_request(request)
-        if self._path not in request.url.path or response.status_code >= 300:
-            return response
-        response.read()
-        told = json.loads(response.content) if response.content else None
-        changed = self._change(deepcopy(told))
-        self.changed += changed != told
-        return httpx.Response(response.status_code, json=changed, request=request)
-
-
 def answers(path: str, change: Callable[[Any], Any]) -> Trouble:
     """Answers whose path contains this arrive changed."""
 
     def begin(town: Town) -> Undo:
-        town.transport = meddling = Meddling(town, path, change)
+        def meddle(asked: str, body: Any) -> Any:
+            return change(body) if path in asked else body
+
+        town.transport = meddling = Meddling(town, meddle)
 
         def end() -> None:
             assert meddling.changed, "the trouble never came"

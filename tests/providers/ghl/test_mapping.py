@@ -312,3 +312,16 @@ def test_a_refusal_in_a_list_and_one_in_a_text_read_alike() -> None:
     ):
         error = protocol.refusal(call, Response(status=422, payload={"message": message}))
         assert getattr(error, "reason", "") == "outside_team"
+
+
+@pytest.mark.parametrize(
+    ("moment", "zone"),
+    [
+        (datetime(9999, 12, 31, 23, 30, tzinfo=UTC), "Europe/Zurich"),
+        (datetime(1, 1, 1, tzinfo=UTC), "America/New_York"),
+    ],
+)
+def test_an_instant_that_the_zone_has_no_date_for_is_written_in_utc(
+    moment: datetime, zone: str
+) -> None:
+    assert datetime.fromisoformat(with_offset(moment, ZoneInfo(zone))) == moment

@@ -74,7 +74,7 @@ def guard(decided: list[Action], bench: Bench, past: Past, allowed: Allowed) -> 
                 stopped_changes += len(writes) - len(kept)
                 writes = kept
     return Plan(
-        writes=tuple(sorted(writes, key=lambda write: _urgency(write, policy.now))),
+        writes=tuple(sorted(writes, key=lambda write: urgency(write, policy.now))),
         rebases=tuple(each for each in decided if isinstance(each, Rebase)),
         remarks=tuple(each for each in decided if isinstance(each, Remark)),
         holds=tuple(holds),
@@ -100,7 +100,7 @@ def _lost(write: Write) -> int:
     return sum(change.lost for change in write.changes)
 
 
-def _urgency(write: Write, now: datetime) -> tuple[int, float]:
+def urgency(write: Write, now: datetime) -> tuple[int, float]:
     """What starts soonest goes first; what is past goes last.
 
     Of a move, the more urgent of the two starts counts: what was due an hour

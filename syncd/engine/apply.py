@@ -19,7 +19,7 @@ from syncd.core import actions
 from syncd.core.actions import Create, Hold, Remark, Remove, Update
 from syncd.core.contacts import Known, ToMake
 from syncd.core.essence import is_empty, value, with_groups, with_value
-from syncd.core.guards import Plan
+from syncd.core.guards import Plan, urgency
 from syncd.core.model import Appointment, ContactPair, Group, Pair, Side
 from syncd.engine import record, report
 from syncd.engine.contacts import ContactMaker
@@ -120,8 +120,15 @@ class _Stage:
         ready = [side for side in Side if self.queues[side]]
         if not ready:
             return None
-        # HubSpot first where both wait: one request carries a hundred of its writes.
-        return Side.HUBSPOT if Side.HUBSPOT in ready else Side.GHL
+        # What starts soonest goes first; HubSpot where that is equal, because one request
+        # carries a hundred of its writes.
+        return min(ready, key=lambda side: (self._urgency(side), side is Side.GHL))
+
+    def _urgency(self, side: Side) -> tuple[int, float]:
+        head = self.queues[side][0]
+        if isinstance(head, Remark):
+            return (3, 0.0)  # after every write of appointments
+        return urgency(head, self.link.clock.now())
 
     # --- agreements without a write
 

@@ -89,7 +89,10 @@ class Response:
             return self.text.encode()
         if self.payload is None:
             return b""
-        return json.dumps(self.payload, ensure_ascii=False, separators=(",", ":")).encode()
+        try:
+            return json.dumps(self.payload, ensure_ascii=False, separators=(",", ":")).encode()
+        except UnicodeEncodeError:  # half a character, as somebody's text may hold: escaped
+            return json.dumps(self.payload, separators=(",", ":")).encode()
 
 
 class ApiError(Exception):

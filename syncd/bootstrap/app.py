@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
+from datetime import datetime
 from typing import Self
 
 import structlog
@@ -135,6 +136,10 @@ class App:
     def paused(self, name: str) -> bool:
         """Whether a person took the link out of service."""
         return bool(self.store.link(name).cursor(PAUSED))
+
+    def prune(self, name: str, before: datetime) -> int:
+        """Delete a link's history from before an instant; gives how many rows went."""
+        return self.store.prune(name, before)
 
     def adopt(self, settings: Settings) -> None:
         """Go on with another configuration; links that are open keep what they have."""

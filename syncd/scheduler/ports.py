@@ -8,6 +8,7 @@ anew without ever being let go.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Protocol
 
 from syncd.config import Settings
@@ -96,6 +97,14 @@ class Links(Protocol):
 
     def paused(self, name: str) -> bool:
         """Whether a person took the link out of service."""
+        ...
+
+    def prune(self, name: str, before: datetime) -> int:
+        """Delete a link's history from before an instant; gives how many rows went.
+
+        Raises:
+            StoreError: our own store failed.
+        """
         ...
 
     def adopt(self, settings: Settings) -> None:

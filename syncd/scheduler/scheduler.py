@@ -33,6 +33,8 @@ FASTEST_TICK = 0.02
 RENEWED_EVERY = 8.0
 """Seconds between renewals of the leases, which end after 30 s."""
 
+HOUSE_KEPT_EVERY = 6 * 3600.0
+
 DECISIONS_EVERY = 2.0
 """Seconds between looks for what people decided."""
 
@@ -89,6 +91,7 @@ class Scheduler:
         self._turned = self._clock.monotonic()
         self._ticks.add("claim", self.claim, self._tick())
         self._ticks.add("tend", self.tend, RENEWED_EVERY)
+        self._ticks.add("keep_house", self.keep_house, HOUSE_KEPT_EVERY)
         self._ticks.start()
 
     def stop_claiming(self) -> None:
@@ -129,6 +132,21 @@ class Scheduler:
             self._renew(watch)
             if watch.lease is not None and self._clock.monotonic() - watch.noted_at >= NOTED_EVERY:
                 self._shift.write_note(watch, force=True)
+
+    def keep_house(self) -> None:
+        """Delete what is older than the configuration keeps."""
+        for watch in self.watches():
+            if watch.lease is None:
+                continue  # Its holder keeps house.
+            before = self._clock.now() - watch.settings.sync.history_keep
+            try:
+                gone = self._links.prune(watch.name, before)
+            except StoreError as error:
+                self._metrics.store_failed(watch.name)
+                log.warning("history.not_pruned", link=watch.name, detail=str(error))
+                return
+            if gone:
+                log.info("history.pruned", link=watch.name, rows=gone)
 
     # --- what others ask
 

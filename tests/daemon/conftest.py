@@ -218,6 +218,7 @@ class FakeLinks:
     def __init__(self, clock: VirtualClock, settings: Settings) -> None:
         self.clock, self.settings = clock, settings
         self.known: dict[str, FakeLink] = {}
+        self.pruned: list[tuple[str, datetime]] = []
 
     def __getitem__(self, name: str) -> FakeLink:
         if name not in self.known:
@@ -245,6 +246,11 @@ class FakeLinks:
 
     def paused(self, name: str) -> bool:
         return self[name].is_paused
+
+    def prune(self, name: str, before: datetime) -> int:
+        self[name].store._up()
+        self.pruned.append((name, before))
+        return 1
 
     def adopt(self, settings: Settings) -> None:
         self.settings = settings

@@ -428,6 +428,14 @@ def test_the_last_note_says_goodbye(build: Build) -> None:
     assert rig.links["clinic"].is_held is False
 
 
+def test_history_is_kept_as_long_as_the_configuration_says(build: Build) -> None:
+    rig = build("clinic", "elsewhere", history_keep="30d")
+    rig.links["elsewhere"].elsewhere = True
+    rig.scheduler.check_links()
+    rig.scheduler.keep_house()
+    assert rig.links.pruned == [("clinic", rig.clock.now() - timedelta(days=30))]
+
+
 # --- a new configuration
 
 

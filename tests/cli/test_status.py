@@ -1,0 +1,85 @@
+"""`syncd status` beside no daemon: what it says, and the codes it ends with."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from clinics import Clinic
+
+from syncd.observability.note import NOTE, Note
+from syncd.observability.state import State
+
+Syncd = Callable[..., Any]
+
+
+def note(clinic: Clinic, said: Note) -> None:
+    """What a daemon would have left in the store."""
+    from syncd.bootstrap import open_app
+    from syncd.config import load
+
+    with (
+        open_app(load(clinic.folder / "config.toml")) as app,
+        app.link_store("clinic").begin() as transaction,
+    ):
+        transaction.set_cursor(NOTE, said.as_text())
+
+
+def test_a_store_that_is_not_there_is_not_made(syncd: Syncd, clinic: Clinic) -> None:
+    assert syncd("status").code == 2
+    assert not (clinic.folder / "syncd.db").exists()
+
+
+def test_it_needs_no_credentials(syncd: Syncd, clinic: Clinic, monkeypatch: Any) -> None:
+    del clinic
+    syncd("db", "upgrade")
+    monkeypatch.delenv("GHL_TOKEN")
+    monkeypatch.delenv("HUBSPOT_TOKEN")
+    assert syncd("status").code == 0
+
+
+def test_after_a_good_cycle_it_says_so(syncd: Syncd, clinic: Clinic) -> None:
+    clinic.book()
+    syncd("setup")
+    syncd("--sync-now")
+    shown = syncd("status", "--check")
+    assert shown.code == 0
+    told = syncd("status")
+    assert "clinic: in step" in told.out
+    assert "pairs: 1" in told.out
+    assert "no daemon runs" in told.out
+
+
+def test_the_json_is_the_contract(syncd: Syncd, clinic: Clinic) -> None:
+    clinic.book()
+    syncd("setup")
+    syncd("--sync-now")
+    told = json.loads(syncd("status", "--json").out)
+    assert list(told) == ["version", "exit_code", "at", "links"]
+    assert (told["version"], told["exit_code"]) == (1, 0)
+    assert told["links"]["clinic"]["state"] == "ok"
+    assert told["links"]["clinic"]["daemon"] is False
+
+
+def test_a_daemon_that_vanished_is_the_gravest_of_all(syncd: Syncd, clinic: Clinic) -> None:
+    from datetime import UTC, datetime
+
+    syncd("db", "upgrade")
+    note(clinic, Note(state=State.OK, at=datetime(2026, 1, 1, tzinfo=UTC)))
+    checked = syncd("status", "--check")
+    assert checked.code == 1
+    assert "syncd run" in checked.out
+
+
+def test_check_says_the_code_of_the_worst_link_and_plain_status_does_not(
+    syncd: Syncd, clinic: Clinic
+) -> None:
+    from syncd.bootstrap import SystemClock
+
+    syncd("db", "upgrade")
+    note(clinic, Note(state=State.REFUSED, at=SystemClock().now(), detail="401"))
+    assert (syncd("status").code, syncd("status", "--check").code) == (0, 6)
+
+
+def test_watch_and_json_exclude_each_other(syncd: Syncd, clinic: Clinic) -> None:
+    del clinic
+    assert syncd("status", "--watch", "--json").code == 2

@@ -1,0 +1,200 @@
+"""The real daemon in its own process, between two vendors on loopback.
+
+Nothing here sleeps: a test waits for a line of the log, or for a word to the
+service manager, both of which block until they come.
+"""
+
+import json
+import queue
+import signal
+import socket
+import subprocess
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+import pytest
+from clinics import Clinic
+from program import environment, run, start
+
+from syncd.bootstrap import SystemClock
+from syncd.sandbox import SandboxSettings, empty, serve
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(180)]
+
+PATIENCE = 60.0
+
+
+class Running:
+    """A daemon, what it logs, and what it tells the service manager."""
+
+    def __init__(self, clinic: Clinic, env: dict[str, str], folder: Path) -> None:
+        self.clinic, self.env = clinic, env
+        self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.notify.bind(str(folder / "notify"))
+        self.notify.settimeout(PATIENCE)
+        self.process = self._start(folder)
+
+    def _start(self, folder: Path) -> subprocess.Popen[str]:
+        process = start(
+            "run",
+            cwd=self.clinic.folder,
+            env=self.env | {"NOTIFY_SOCKET": str(folder / "notify")},
+        )
+        self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+        # A pipe that nobody empties would stop the daemon.
+        threading.Thread(target=self._read, args=(process.stderr,), daemon=True).start()
+        return process
+
+    def _read(self, stream: Iterable[str]) -> None:
+        for line in stream:
+            self._lines.put(line)
+
+    def until(self, event: str, fits: Callable[[Any], bool] = lambda _: True) -> Any:
+        """The next line of the log with this event that fits."""
+        while True:
+            line = self._lines.get(timeout=PATIENCE)
+            found = json.loads(line) if line.startswith("{") else {"event": line}
+            if found["event"] == event and fits(found):
+                return found
+
+    def told(self, word: str) -> str:
+        """The next word to the service manager that begins so."""
+        while True:
+            said = self.notify.recv(4096).decode()
+            if said.startswith(word):
+                return said
+
+    def ask(self, path: str) -> tuple[int, str]:
+        port = int(self.env["SYNCD_HTTP__LISTEN"].rpartition(":")[2])
+        connection = HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
+        finally:
+            connection.close()
+
+    def verb(self, *args: str) -> subprocess.CompletedProcess[str]:
+        return run(*args, cwd=self.clinic.folder, env=self.env)
+
+    def end(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait(PATIENCE)
+        for stream in (self.process.stdout, self.process.stderr):
+            if stream is not None:
+                stream.close()
+        self.notify.close()
+
+
+@pytest.fixture
+def clinic(tmp_path: Path) -> Iterator[Clinic]:
+    with serve(empty(SystemClock().now, SandboxSettings())) as server:
+        ready = Clinic(server, tmp_path)
+        ready.configure('\n[schedule]\npoll_interval = "0.3s"\n')
+        yield ready
+
+
+@pytest.fixture
+def daemon(clinic: Clinic, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """`daemon()` starts one on a prepared account and waits until it is ready."""
+    settings, started = SandboxSettings(), []
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    env = environment(
+        GHL_TOKEN=settings.ghl_token,
+        HUBSPOT_TOKEN=settings.hubspot_token,
+        SYNCD_HTTP__LISTEN=f"127.0.0.1:{port}",
+    )
+    assert run("setup", cwd=clinic.folder, env=env).returncode == 0
+
+    def make() -> Running:
+        started.append(Running(clinic, env, tmp_path_factory.mktemp("notify")))
+        started[-1].told("READY=1")
+        return started[-1]
+
+    yield make
+    for each in started:
+        each.end()
+
+
+def wrote(side: str, kind: str) -> Callable[[Any], bool]:
+    return lambda line: line[side][kind] > 0 and not line.get("dry_run")
+
+
+def test_edits_of_people_cross_by_themselves_and_a_stop_is_clean(
+    clinic: Clinic, daemon: Callable[[], Running]
+) -> None:
+    running = daemon()
+    clinic.book("Check-up")
+    running.until("cycle.finished", wrote("hubspot", "created"))
+    clinic.make("From HubSpot", hours=3)
+    running.until("cycle.finished", wrote("ghl", "created"))
+    status, page = running.ask("/")
+    assert status == 200
+    assert "in step" in page
+    assert running.ask("/readyz") == (200, "ok\n")
+    running.process.send_signal(signal.SIGTERM)
+    running.told("STOPPING=1")
+    assert running.process.wait(10) == 0
+    ended = running.verb("status", "--check")
+    assert (ended.returncode, ended.stdout) == (0, "")
+
+
+def test_a_sync_beside_it_is_told_who_holds_the_link_and_a_kick_is_obeyed(
+    daemon: Callable[[], Running],
+) -> None:
+    running = daemon()
+    running.until("cycle.finished")
+    beside = running.verb("--sync-now")
+    assert beside.returncode == 5
+    assert str(running.process.pid) in beside.stdout
+    assert "syncd kick" in beside.stdout
+    assert running.verb("kick").returncode == 0
+    running.until("cycle.finished", lambda line: line["kind"] == "full")
+    running.process.send_signal(signal.SIGUSR1)
+    running.until("cycle.finished", lambda line: line["kind"] == "full")
+
+
+def test_a_reload_is_told_and_a_wrong_one_is_refused(
+    clinic: Clinic, daemon: Callable[[], Running]
+) -> None:
+    running = daemon()
+    file = clinic.folder / "config.toml"
+    good = file.read_text(encoding="utf-8")
+    file.write_text(good.replace('"0.3s"', '"soon"'), encoding="utf-8")
+    running.process.send_signal(signal.SIGHUP)
+    refused = running.until("config.refused")
+    assert "schedule.poll_interval" in refused["problems"][0]
+    file.write_text(good.replace('"0.3s"', '"0.4s"'), encoding="utf-8")
+    running.process.send_signal(signal.SIGHUP)
+    taken = running.until("config.reloaded")
+    assert taken["changes"] == ['schedule.poll_interval: "0.3s" → "0.4s"']
+    running.until("cycle.finished")
+
+
+def test_an_outage_is_told_once_and_so_is_its_end(
+    clinic: Clinic, daemon: Callable[[], Running]
+) -> None:
+    running = daemon()
+    running.until("cycle.finished")
+    clinic.world.faults.add(side="hubspot", status=401, times=2)
+    troubled = running.until("link.troubled")
+    assert troubled["state"] in {"refused", "unreachable"}
+    running.until("link.recovered")
+
+
+def test_after_kill_9_the_next_daemon_takes_over_at_once(
+    clinic: Clinic, daemon: Callable[[], Running]
+) -> None:
+    first = daemon()
+    first.until("cycle.finished")
+    first.process.kill()
+    first.process.wait(PATIENCE)
+    clinic.book("Check-up")
+    second = daemon()
+    second.until("cycle.finished", wrote("hubspot", "created"))
+    assert len(list(clinic.hubspot.appointments.after(None))) == 1

@@ -182,7 +182,7 @@ class Client:
                 request.method,
                 request.path,
                 params={
-                    key: held if isinstance(held, str) else list(held)
+                    key: _sendable(held) if isinstance(held, str) else [*map(_sendable, held)]
                     for key, held in request.query.items()
                 }
                 or None,
@@ -225,6 +225,11 @@ class Client:
 def _body(request: Request) -> bytes | None:
     # Escaped to ASCII: a lone surrogate in a text that came from elsewhere must not fail here.
     return None if request.json is None else json.dumps(request.json, allow_nan=False).encode()
+
+
+def _sendable(text: str) -> str:
+    """A query's value; half a character, as a text from elsewhere may hold, becomes a `?`."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _response(answer: httpx.Response) -> Response:

@@ -259,4 +259,4 @@ def _call(
 
 
 def _segment(key: str) -> str:
-    return quote(key, safe="")
+    return quote(key, safe="", errors="surrogatepass")

@@ -227,7 +227,7 @@ class Api:
 
 
 def _segment(raw: str) -> str:
-    return quote(raw, safe="")
+    return quote(raw, safe="", errors="surrogatepass")
 
 
 # --- rows of batches

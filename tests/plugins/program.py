@@ -14,7 +14,10 @@ COMMAND = (sys.executable, "-m", "syncd")
 def environment(**more: str) -> dict[str, str]:
     """This process's environment, by which a child finds the same syncd, and more."""
     root = str(Path(syncd.__file__).parent.parent)
-    return dict(os.environ) | {"PYTHONPATH": root} | more  # noqa: TID251 - a child inherits it
+    inherited = dict(os.environ)  # noqa: TID251 - a child inherits it
+    for size in ("COLUMNS", "LINES"):  # of the terminal that the tests are run in
+        inherited.pop(size, None)
+    return inherited | {"PYTHONPATH": root} | more
 
 
 def start(*args: str, cwd: Path, env: Mapping[str, str]) -> subprocess.Popen[str]:

@@ -6,7 +6,7 @@ here: a pair, its history and its closed intent are committed together.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -31,23 +31,33 @@ class Effect:
     """With a CREATE: the contact across that it was made for."""
 
 
-def record(link: Link, cycle: str, effects: Iterable[Effect], pairs: dict[int, Pair]) -> list[Pair]:
+def record(link: Link, cycle: str, effects: Sequence[Effect], pairs: dict[int, Pair]) -> list[Pair]:
     """Commit what these writes left agreed; `pairs` holds the newest state by key.
 
     Gives the pairs as they are now, in the order of the effects.
     """
     now = link.clock.now()
     settled: list[Pair] = []
-    with link.store.begin() as transaction:
-        for effect in effects:
-            pair = _settle(effect, pairs)
-            pair = transaction.save_pairs([pair])[0]
+    for effect in effects:
+        pair = _settle(effect, pairs)
+        if pair.key:
             pairs[pair.key] = pair
-            transaction.add_history(_history(effect, pair, cycle, now))
-            transaction.save_contacts(_contacts(effect))
-            transaction.close_intents([effect.key])
-            settled.append(pair)
-    return settled
+        settled.append(pair)
+    names = [pair.key or -number for number, pair in enumerate(settled, 1)]
+    with link.store.begin() as transaction:
+        # Of a pair that was written twice, what it is in the end.
+        latest = dict(zip(names, settled, strict=True))
+        saved = dict(zip(latest, transaction.save_pairs(latest.values()), strict=True))
+        kept = [saved[name] for name in names]
+        told = list(zip(effects, kept, strict=True))
+        transaction.add_history(
+            entry for effect, pair in told for entry in _history(effect, pair, cycle, now)
+        )
+        transaction.save_contacts(found for effect in effects for found in _contacts(effect))
+        transaction.close_intents([effect.key for effect in effects])
+    for pair in kept:
+        pairs[pair.key] = pair
+    return kept
 
 
 def _settle(effect: Effect, pairs: dict[int, Pair]) -> Pair:

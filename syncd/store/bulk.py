@@ -7,10 +7,12 @@ limit on parameters is ever met.
 
 import json
 from collections.abc import Collection, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    BindParameter,
     Column,
     ColumnElement,
     Connection,
@@ -20,6 +22,7 @@ from sqlalchemy import (
     func,
     select,
     text,
+    type_coerce,
 )
 from sqlalchemy import any_ as any_of
 from sqlalchemy.dialects import postgresql, sqlite
@@ -28,31 +31,52 @@ from syncd.store.columns import storable
 
 Row = Mapping[str, Any]
 
+VALUES = "its_values"
+"""The parameter of a statement that asks `one_of`."""
+
 
 def among(
     connection: Connection, column: Column[Any], values: Collection[str] | Collection[int]
 ) -> ColumnElement[bool]:
     """Whether a column of words or keys holds one of many values."""
+    return _held(connection.dialect.name, column, bindparam(None, packed(connection, values)))
+
+
+@cache
+def one_of(dialect: str, column: Column[Any]) -> ColumnElement[bool]:
+    """The same for a statement that is built once: the values come as `VALUES`, `packed`."""
+    return _held(dialect, column, bindparam(VALUES))
+
+
+def packed(connection: Connection, values: Collection[str] | Collection[int]) -> object:
+    """Many values as the one parameter in which they travel."""
     plain = [storable(value) if isinstance(value, str) else value for value in values]
-    if connection.dialect.name == "sqlite":
-        held = func.json_each(json.dumps(plain)).table_valued("value")
+    return json.dumps(plain) if connection.dialect.name == "sqlite" else plain
+
+
+def _held(dialect: str, column: Column[Any], values: BindParameter[Any]) -> ColumnElement[bool]:
+    if dialect == "sqlite":
+        held = func.json_each(values).table_valued("value")
         return column.in_(select(held.c.value))
-    kind = BigInteger if plain and isinstance(plain[0], int) else Text
-    return column == any_of(bindparam(None, plain, type_=postgresql.ARRAY(kind)))
+    kind = BigInteger if isinstance(column.type, BigInteger) else Text
+    return column == any_of(type_coerce(values, postgresql.ARRAY(kind)))
 
 
 def upsert(connection: Connection, table: Table, rows: Sequence[Row], *, by: Sequence[str]) -> None:
     """Insert rows, or replace what stands under the same `by`; equal rows are left untouched."""
     if not rows:
         return
-    insert = sqlite.insert(table) if connection.dialect.name == "sqlite" else _postgres(table)
-    new = insert.excluded
-    changing = {name: new[name] for name in rows[0] if name not in by}
-    differs = [table.c[name].is_distinct_from(new[name]) for name in changing]
-    statement = insert.on_conflict_do_update(
-        index_elements=list(by), set_=changing, where=_any(differs)
-    )
+    statement = _upsert(connection.dialect.name, table, tuple(rows[0]), tuple(by))
     connection.execute(statement, [dict(row) for row in rows])
+
+
+@cache
+def _upsert(dialect: str, table: Table, names: tuple[str, ...], by: tuple[str, ...]) -> Any:
+    insert = sqlite.insert(table) if dialect == "sqlite" else _postgres(table)
+    new = insert.excluded
+    changing = {name: new[name] for name in names if name not in by}
+    differs = [table.c[name].is_distinct_from(new[name]) for name in changing]
+    return insert.on_conflict_do_update(index_elements=list(by), set_=changing, where=_any(differs))
 
 
 def new_keys(connection: Connection, table: Table, count: int) -> list[int]:

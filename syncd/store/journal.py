@@ -17,6 +17,8 @@ from syncd.store import tables
 from syncd.store.bulk import among, upsert
 from syncd.store.tables import history as table
 
+_ADD = table.insert()
+
 
 def add(connection: Connection, link_id: int, entries: Iterable[HistoryEntry]) -> None:
     """Append to the history."""
@@ -37,7 +39,7 @@ def add(connection: Connection, link_id: int, entries: Iterable[HistoryEntry]) -
         }
         for entry in entries
     ]
-    connection.execute(table.insert(), rows)
+    connection.execute(_ADD, rows)
 
 
 def history(

@@ -7,16 +7,28 @@ them; each takes a connection and the link's key, and does one statement.
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Column, Connection, Select, bindparam, delete, false, func, select, update
+from sqlalchemy import (
+    Column,
+    Connection,
+    Select,
+    and_,
+    bindparam,
+    delete,
+    false,
+    func,
+    select,
+    update,
+)
 from sqlalchemy import Row as Result
 
 from syncd.core.essence import agreed_print
 from syncd.core.model import Appointment, Pair, Side, Window
 from syncd.errors import StoreError
 from syncd.store import codec
-from syncd.store.bulk import Row, among, new_keys
+from syncd.store.bulk import VALUES, Row, among, new_keys, one_of, packed
 from syncd.store.tables import link
 from syncd.store.tables import pair as table
 
@@ -42,6 +54,14 @@ _WHOLE = select(
     table.c.owner_by_us,
 )
 
+_LINK = "its_link"
+"""The parameter of the link's key, in statements that are built once."""
+
+_CHANGE = update(table).where(
+    table.c.id == bindparam("its_key"), table.c.link_id == bindparam(_LINK)
+)
+_INSERT = table.insert()
+
 
 def prints(
     connection: Connection, link_id: int, side: Side, ids: Collection[str]
@@ -59,14 +79,14 @@ def prints(
 
 def by_id(connection: Connection, link_id: int, side: Side, ids: Collection[str]) -> list[Pair]:
     """Pairs whose record on that side has one of these ids."""
-    found = _WHOLE.where(table.c.link_id == link_id, among(connection, _on(side, "id"), ids))
-    return _read(connection, found)
+    found = _whole_by(connection.dialect.name, _on(side, "id"))
+    return _read(connection, found, {_LINK: link_id, VALUES: packed(connection, ids)})
 
 
 def by_key(connection: Connection, link_id: int, keys: Collection[int]) -> list[Pair]:
     """Pairs by their key."""
-    found = _WHOLE.where(table.c.link_id == link_id, among(connection, table.c.id, keys))
-    return _read(connection, found)
+    found = _whole_by(connection.dialect.name, table.c.id)
+    return _read(connection, found, {_LINK: link_id, VALUES: packed(connection, keys)})
 
 
 def at(
@@ -137,7 +157,7 @@ def insert(connection: Connection, link_id: int, pairs: Sequence[Pair], now: dat
     """Write new pairs, under the keys that they were given; gives how many more live now."""
     _release(connection, link_id, pairs)
     rows = [{"id": each.key, "link_id": link_id, **_row(each, now)} for each in pairs]
-    connection.execute(table.insert(), rows)
+    connection.execute(_INSERT, rows)
     return _living(pairs)
 
 
@@ -147,13 +167,14 @@ def change(connection: Connection, link_id: int, pairs: Sequence[Pair], now: dat
     Raises:
         StoreError: one of them is not there any more.
     """
-    before = living(connection, link_id, [each.key for each in pairs])
-    _release(connection, link_id, pairs)
-    statement = update(table).where(
-        table.c.id == bindparam("its_key"), table.c.link_id == bindparam("its_link")
-    )
-    rows = [{"its_key": each.key, "its_link": link_id, **_row(each, now)} for each in pairs]
-    changed = connection.execute(statement, rows).rowcount
+    asked = {_LINK: link_id, VALUES: packed(connection, [each.key for each in pairs])}
+    standing = {
+        row.id: row for row in connection.execute(_standing(connection.dialect.name), asked)
+    }
+    _release(connection, link_id, [each for each in pairs if _moves(each, standing.get(each.key))])
+    before = sum(1 for row in standing.values() if row.living)
+    rows = [{"its_key": each.key, _LINK: link_id, **_row(each, now)} for each in pairs]
+    changed = connection.execute(_CHANGE, rows).rowcount
     if changed != len(pairs):
         raise StoreError(
             f"{len(pairs) - changed} pairs are no longer in the store: something else wrote to "
@@ -173,15 +194,32 @@ def drop(connection: Connection, link_id: int, keys: Collection[int]) -> int:
 
 def living(connection: Connection, link_id: int, keys: Collection[int]) -> int:
     """How many of these pairs live: both records known and not gone."""
-    alive = select(func.count()).where(
-        table.c.link_id == link_id,
-        among(connection, table.c.id, keys),
+    asked = {_LINK: link_id, VALUES: packed(connection, keys)}
+    return sum(
+        1 for row in connection.execute(_standing(connection.dialect.name), asked) if row.living
+    )
+
+
+@cache
+def _standing(dialect: str) -> Select[Any]:
+    """Which records some pairs have, and whether both live."""
+    alive = and_(
         table.c.hubspot_gone == false(),
         table.c.ghl_gone == false(),
         table.c.hubspot_id.is_not(None),
         table.c.ghl_id.is_not(None),
     )
-    return connection.execute(alive).scalar_one()
+    return select(table.c.id, table.c.ghl_id, table.c.hubspot_id, alive.label("living")).where(
+        table.c.link_id == bindparam(_LINK), one_of(dialect, table.c.id)
+    )
+
+
+def _moves(pair: Pair, standing: Result[Any] | None) -> bool:
+    """Whether a pair has other records than the store says; else nothing changes hands."""
+    return standing is None or (standing.ghl_id or "", standing.hubspot_id or "") != (
+        pair.ghl_id,
+        pair.hubspot_id,
+    )
 
 
 def _living(pairs: Sequence[Pair]) -> int:
@@ -201,11 +239,12 @@ def _release(connection: Connection, link_id: int, pairs: Sequence[Pair]) -> Non
     ours = {each.key for each in pairs}
     for side in Side:
         claims = {each.id_on(side): each.key for each in pairs if each.id_on(side)}
+        if not claims:
+            continue
         record = _on(side, "id")
         standing = connection.execute(
-            select(record, table.c.id).where(
-                table.c.link_id == link_id, among(connection, record, claims)
-            )
+            _claimed(connection.dialect.name, side),
+            {_LINK: link_id, VALUES: packed(connection, claims)},
         )
         losing = {key: name for name, key in standing if claims.get(name) != key}
         if not losing:
@@ -217,6 +256,14 @@ def _release(connection: Connection, link_id: int, pairs: Sequence[Pair]) -> Non
             )
         freed = update(table).where(among(connection, table.c.id, losing)).values({record: None})
         connection.execute(freed)
+
+
+@cache
+def _claimed(dialect: str, side: Side) -> Select[Any]:
+    record = _on(side, "id")
+    return select(record, table.c.id).where(
+        table.c.link_id == bindparam(_LINK), one_of(dialect, record)
+    )
 
 
 def _row(pair: Pair, now: datetime) -> Row:
@@ -263,8 +310,15 @@ def _all_is_cheaper(connection: Connection, link_id: int, asked: int) -> bool:
     return connection.execute(of_link).scalar_one() < asked * _LOOKUP_COSTS
 
 
-def _read(connection: Connection, found: Select[Any]) -> list[Pair]:
-    return [_pair(row) for row in connection.execute(found)]
+@cache
+def _whole_by(dialect: str, column: Column[Any]) -> Select[Any]:
+    return _WHOLE.where(table.c.link_id == bindparam(_LINK), one_of(dialect, column))
+
+
+def _read(
+    connection: Connection, found: Select[Any], values: Mapping[str, object] | None = None
+) -> list[Pair]:
+    return [_pair(row) for row in connection.execute(found, values)]
 
 
 def _pair(row: Result[Any]) -> Pair:

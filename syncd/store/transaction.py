@@ -13,7 +13,7 @@ commits nothing.
 from collections.abc import Callable, Collection, Iterable
 from uuid import uuid4
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, Integer, bindparam, func, select, update
 
 from syncd.core.model import ContactPair, Pair
 from syncd.errors import LinkLocked, StoreInterrupted
@@ -24,6 +24,21 @@ from syncd.store.database import Database
 from syncd.store.failures import explained
 from syncd.store.holder import read_holder
 from syncd.store.tables import link as table
+
+_BY_NAME = select(table.c.id).where(table.c.name == bindparam("its_name"))
+
+_SEAL = (
+    update(table)
+    # A transaction without a fence, of a verb that holds no lease, finds every row its own.
+    .where(
+        table.c.id == bindparam("its_key"),
+        table.c.fence == func.coalesce(bindparam("its_fence", type_=Integer), table.c.fence),
+    )
+    .values(
+        last_commit=bindparam("its_mark"),
+        living=table.c.living + bindparam("more_living", type_=Integer),
+    )
+)
 
 _Write = Callable[[Connection, int], int | None]
 """Gives how many more pairs live after it, where it touches pairs."""
@@ -184,11 +199,13 @@ class SqlTransaction:
 
     def _seal(self, connection: Connection) -> None:
         # Last, so that the row is locked for a moment only: the lease is renewed in it.
-        ours = update(table).where(table.c.id == self._link_id)
-        if self._fence is not None:
-            ours = ours.where(table.c.fence == self._fence)
-        ours = ours.values(last_commit=self._mark, living=table.c.living + self._more_living)
-        if connection.execute(ours).rowcount == 0:
+        ours = {
+            "its_key": self._link_id,
+            "its_mark": self._mark,
+            "more_living": self._more_living,
+            "its_fence": self._fence,
+        }
+        if connection.execute(_SEAL, ours).rowcount == 0:
             raise LinkLocked(self._name, read_holder(connection, self._link_id))
 
     def _close(self) -> None:
@@ -202,7 +219,7 @@ class SqlTransaction:
 
 def find_link(connection: Connection, name: str) -> int | None:
     """The key of a link; None where nothing was ever written of it."""
-    found: int | None = connection.execute(select(table.c.id).where(table.c.name == name)).scalar()
+    found: int | None = connection.execute(_BY_NAME, {"its_name": name}).scalar()
     return found
 
 

@@ -7,15 +7,16 @@ them; each takes a connection and the link's key.
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, Delete, bindparam, delete, select, update
 from sqlalchemy import Row as Result
 
 from syncd.core.model import Side
 from syncd.ports.store import Decision, Hold, Intent, IntentKind
 from syncd.store import tables
-from syncd.store.bulk import Row, among, upsert
+from syncd.store.bulk import VALUES, Row, among, one_of, packed, upsert
 
 _Name = tuple[str, str, str, str]
 """What makes a hold the same hold: both ids, group and reason."""
@@ -60,9 +61,15 @@ def open_intents(connection: Connection, link_id: int, opened: Iterable[Intent])
 
 def close_intents(connection: Connection, link_id: int, keys: Collection[str]) -> None:
     """Their outcome is known."""
+    closed = _closed(connection.dialect.name)
+    connection.execute(closed, {"its_link": link_id, VALUES: packed(connection, keys)})
+
+
+@cache
+def _closed(dialect: str) -> Delete:
     table = tables.intent
-    connection.execute(
-        delete(table).where(table.c.link_id == link_id, among(connection, table.c.key, keys))
+    return delete(table).where(
+        table.c.link_id == bindparam("its_link"), one_of(dialect, table.c.key)
     )
 
 

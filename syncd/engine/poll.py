@@ -182,8 +182,7 @@ def _vanished(
     for side, scan in scans.items():
         if not scan.complete and not scan.calendars:
             continue
-        expected = link.store.expected(side, policy.window)
-        lost = [expected[record_id] for record_id in expected.keys() - gathered.seen[side].keys()]
+        lost = link.store.unshown(side, policy.window, gathered.seen[side])
         pairs = [
             pair
             for pair in link.store.pairs_by_key(lost)

@@ -172,11 +172,11 @@ class LinkStore(Protocol):
         """Pairs by their key."""
         ...
 
-    def expected(self, side: Side, window: Window) -> Mapping[str, int]:
-        """Ids on that side that a complete scan of the window must show → pair key.
+    def unshown(self, side: Side, window: Window, shown: Collection[str]) -> list[int]:
+        """Keys of pairs that a complete scan of the window must show, and did not.
 
         Pairs whose agreed start on that side lies in the window and whose
-        record there is not known to be gone.
+        record there is not known to be gone; `shown` are the ids that came.
         """
         ...
 

@@ -19,6 +19,7 @@ from sqlalchemy import (
     Table,
     Text,
     bindparam,
+    exists,
     func,
     select,
     text,
@@ -48,6 +49,17 @@ def one_of(dialect: str, column: Column[Any]) -> ColumnElement[bool]:
     return _held(dialect, column, bindparam(VALUES))
 
 
+@cache
+def none_of(dialect: str, column: Column[Any]) -> ColumnElement[bool]:
+    """That a column, never NULL, holds none of many values: `VALUES`, `packed`."""
+    if dialect == "sqlite":
+        return ~one_of(dialect, column)
+    # A join that spills where it must; NOT IN over more than fits into memory is quadratic.
+    given = func.unnest(type_coerce(bindparam(VALUES), _array(column)))
+    held = given.table_valued("value").render_derived()
+    return ~exists(select(1).select_from(held).where(held.c.value == column))
+
+
 def packed(connection: Connection, values: Collection[str] | Collection[int]) -> object:
     """Many values as the one parameter in which they travel."""
     plain = [storable(value) if isinstance(value, str) else value for value in values]
@@ -58,8 +70,11 @@ def _held(dialect: str, column: Column[Any], values: BindParameter[Any]) -> Colu
     if dialect == "sqlite":
         held = func.json_each(values).table_valued("value")
         return column.in_(select(held.c.value))
-    kind = BigInteger if isinstance(column.type, BigInteger) else Text
-    return column == any_of(type_coerce(values, postgresql.ARRAY(kind)))
+    return column == any_of(type_coerce(values, _array(column)))
+
+
+def _array(column: Column[Any]) -> postgresql.ARRAY[Any]:
+    return postgresql.ARRAY(BigInteger if isinstance(column.type, BigInteger) else Text)
 
 
 def upsert(connection: Connection, table: Table, rows: Sequence[Row], *, by: Sequence[str]) -> None:

@@ -56,9 +56,9 @@ class SqlLinkStore:
         """Pairs by their key."""
         return self._ask(lambda at, link: pairs.by_key(at, link, keys)) if keys else []
 
-    def expected(self, side: Side, window: Window) -> Mapping[str, int]:
-        """Ids on that side that a complete scan of the window must show → pair key."""
-        return self._ask(lambda at, link: pairs.expected(at, link, side, window))
+    def unshown(self, side: Side, window: Window, shown: Collection[str]) -> list[int]:
+        """Keys of pairs that a complete scan of the window must show, and did not."""
+        return self._ask(lambda at, link: pairs.unshown(at, link, side, window, shown))
 
     def pairs_at(self, side: Side, spots: Collection[tuple[str, datetime]]) -> list[Pair]:
         """Pairs whose record there is for one of these (contact, start); gone ones left out."""

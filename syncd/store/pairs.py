@@ -28,7 +28,7 @@ from syncd.core.essence import agreed_print
 from syncd.core.model import Appointment, Pair, Side, Window
 from syncd.errors import StoreError
 from syncd.store import codec
-from syncd.store.bulk import VALUES, Row, among, new_keys, one_of, packed
+from syncd.store.bulk import VALUES, Row, among, new_keys, none_of, one_of, packed
 from syncd.store.tables import link
 from syncd.store.tables import pair as table
 
@@ -108,16 +108,29 @@ def at(
     ]
 
 
-def expected(connection: Connection, link_id: int, side: Side, window: Window) -> Mapping[str, int]:
-    """Ids on that side that start in the window and are not gone → pair key."""
+def unshown(
+    connection: Connection, link_id: int, side: Side, window: Window, shown: Collection[str]
+) -> list[int]:
+    """Keys of the pairs that start in the window and are not gone, but are not among the shown."""
+    values = {
+        _LINK: link_id,
+        "since": window.since,
+        "until": window.until,
+        VALUES: packed(connection, shown),
+    }
+    return list(connection.execute(_unshown(connection.dialect.name, side), values).scalars())
+
+
+@cache
+def _unshown(dialect: str, side: Side) -> Select[Any]:
     record, start = _on(side, "id"), _on(side, "start")
-    found = select(record, table.c.id).where(
-        table.c.link_id == link_id,
+    return select(table.c.id).where(
+        table.c.link_id == bindparam(_LINK),
         _on(side, "gone") == false(),
-        start.between(window.since, window.until),
+        start.between(bindparam("since"), bindparam("until")),
         record.is_not(None),
+        none_of(dialect, record),
     )
-    return dict(connection.execute(found).all())
 
 
 def count(connection: Connection, link_id: int) -> int:

@@ -147,11 +147,20 @@ def test_what_a_scan_must_show_lies_in_the_window_and_is_not_gone(
     first, last = pairs[1].ghl.start, pairs[3].ghl.start
     assert first is not None
     assert last is not None
-    both_ends = link.expected(Side.GHL, Window(since=first, until=last))
-    assert both_ends == {f"g{n}": pairs[n - 1].key for n in (2, 3, 4)}
+    both_ends = link.unshown(Side.GHL, Window(since=first, until=last), ())
+    assert sorted(both_ends) == [pairs[n - 1].key for n in (2, 3, 4)]
     wide = Window(since=first - timedelta(days=9), until=last + timedelta(days=9))
-    assert "g6" not in link.expected(Side.GHL, wide)
-    assert "h6" in link.expected(Side.HUBSPOT, wide)
+    assert pairs[5].key not in link.unshown(Side.GHL, wide, ())
+    assert pairs[5].key in link.unshown(Side.HUBSPOT, wide, ())
+
+
+def test_what_a_scan_showed_is_not_missed(link: SqlLinkStore, a_pair: Make, saved: Save) -> None:
+    pairs = saved(*(a_pair(number) for number in range(1, 6)))
+    starts = [pair.ghl.start for pair in pairs if pair.ghl.start is not None]
+    whole = Window(since=min(starts), until=max(starts))
+    shown = ["g1", "g2", "g4", "a stranger"]
+    assert sorted(link.unshown(Side.GHL, whole, shown)) == [pairs[2].key, pairs[4].key]
+    assert link.unshown(Side.GHL, whole, [pair.ghl_id for pair in pairs]) == []
 
 
 def test_pairs_are_found_by_contact_and_start(

@@ -8,7 +8,7 @@ day's budget is spent. Leaves out retries (`retry`).
 """
 
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta, tzinfo
 from hashlib import blake2b
@@ -16,18 +16,20 @@ from threading import Lock
 from typing import Protocol
 
 from syncd.core.model import Side
-from syncd.errors import DailyBudgetSpent, RateLimited
+from syncd.errors import DailyBudgetSpent, RateLimited, StoreError
 from syncd.ports.clock import Clock
 from syncd.providers import told
 from syncd.providers.message import Response
 from syncd.providers.retry import PATIENCE, policy_of, retry_after
-from syncd.providers.shared import Ledger, SharedWindow
+from syncd.providers.shared import Ledger, SharedSilence, SharedWindow
 from syncd.providers.window import Limit, Window, pause
 
 ASK_AGAIN = timedelta(hours=1)
 """When a spent daily budget is asked for again where nobody said when it is back."""
 
 _LONGEST_BACK_OFF = 10.0
+"""Seconds; both vendors count bursts over ten."""
+
 _WHOLE = ""
 
 
@@ -44,6 +46,9 @@ class Permit:
 
 class RateBudget(Protocol):
     """What the client asks of a budget."""
+
+    zone: tzinfo | None
+    """Where the account's day ends at midnight, once that is known."""
 
     def acquire(self, kind: str = "") -> Permit:
         """Wait until a request may be sent.
@@ -83,9 +88,11 @@ class Budget:
 
     `kinds` are further limits for some requests (HubSpot: `search`), which
     count against the account's limit as well. `zone` is where a day ends at
-    midnight (HubSpot: the account's zone); without one, a spent day is asked
-    for again hourly. With a `ledger`, other processes share the limits, under
-    the name `account`, which is hashed because it may hold a token.
+    midnight (HubSpot: the account's zone, set once it was read); without one, a
+    spent day is asked for again hourly. With a `ledger`, other processes share
+    the limits and the silences, under the name `account`, which is hashed
+    because it may hold a token. A spent day they do not share: a new command
+    asks once.
     """
 
     def __init__(
@@ -106,12 +113,13 @@ class Budget:
         self._account = Window(limit, clock)
         self._kinds = {name: Window(each, clock) for name, each in (kinds or {}).items()}
         self._shared: dict[str, SharedWindow] = {}
+        self._others_silence: dict[str, SharedSilence] = {}
         if ledger is not None:
             name = f"{side}:{blake2b(account.encode(), digest_size=8).hexdigest()}"
-            self._shared = {
-                kind: SharedWindow(ledger, f"{name}:{kind}".rstrip(":"), each, clock)
-                for kind, each in {**(kinds or {}), _WHOLE: limit}.items()
-            }
+            for kind, each in {**(kinds or {}), _WHOLE: limit}.items():
+                row = f"{name}:{kind}".rstrip(":")
+                self._shared[kind] = SharedWindow(ledger, row, each, clock)
+                self._others_silence[kind] = SharedSilence(ledger, row, clock)
         self._learned: Window | None = None
         self._silent_until: dict[str, float] = {}
         self._spent_until: datetime | None = None
@@ -140,17 +148,21 @@ class Budget:
     def observe(self, response: Response, kind: str = "") -> None:
         """See `RateBudget.observe`."""
         heard = told.read(response.headers)
+        wait = retry_after(response, self._clock.now())
+        silences: dict[str, float] = {}
         with self._lock:
             self._learn(heard)
-            wait = retry_after(response, self._clock.now())
             if response.status == 429:
-                self._refused(response, heard, kind, wait)
+                silences = self._refused(response, kind, wait)
             else:
                 self._refused_in_row = 0
-            if wait is not None:
-                self._silence(_WHOLE, wait)
-            if heard.daily_left == 0:
+            if heard.daily_left == 0 or _day_is_spent(response):
                 self._stop_for_the_day(heard, wait)
+            elif wait is not None:
+                silences[_WHOLE] = max(wait, silences.get(_WHOLE, 0.0))
+            for each, seconds in silences.items():
+                self._silence(each, seconds)
+        self._tell_the_others(silences)
 
     def close(self) -> None:
         """Tell the other processes what is not used any more; the budget may be used on."""
@@ -187,9 +199,10 @@ class Budget:
 
     def _wait_for_leave(self, kind: str) -> None:
         while True:
+            told_others = self._silence_of_others(kind)
             with self._lock:
                 until, now = self._spent_until, self._clock.now()
-                wait = max(self._silence_left(_WHOLE), self._silence_left(kind))
+                wait = max(self._silence_left(_WHOLE), self._silence_left(kind), told_others)
             if until is not None and now < until:
                 raise DailyBudgetSpent(
                     f"the day's requests at {self._side} are spent until {until:%Y-%m-%d %H:%M} "
@@ -207,6 +220,10 @@ class Budget:
                 )
             pause(self._clock, wait)
 
+    def _silence_of_others(self, kind: str) -> float:
+        heard = [self._others_silence.get(each) for each in dict.fromkeys((kind, _WHOLE))]
+        return max((each.left() for each in heard if each is not None), default=0.0)
+
     def _learn(self, heard: told.Told) -> None:
         if heard.daily_left is not None:
             self._told = heard
@@ -219,18 +236,32 @@ class Budget:
         else:
             self._learned.note(used)
 
-    def _refused(self, response: Response, heard: told.Told, kind: str, wait: float | None) -> None:
+    def _refused(self, response: Response, kind: str, wait: float | None) -> dict[str, float]:
+        """For how many seconds a 429 silences which kinds, beyond its `Retry-After`."""
         self._refusals += 1
-        self._refused_in_row += 1
-        policy = policy_of(response)
-        if policy == "DAILY":
-            self._stop_for_the_day(heard, wait)
-        elif policy == "SECONDLY":
-            self._silence(kind if kind in self._kinds else _WHOLE, float(self._refused_in_row))
-        elif policy == "TEN_SECONDLY_ROLLING":
-            self._silence(_WHOLE, 10.0)
-        elif wait is None:
-            self._silence(_WHOLE, float(2 ** min(self._refused_in_row - 1, 10)))
+        # Those that were on their way together are refused together: that is one refusal.
+        if not self._silence_left(kind) and not self._silence_left(_WHOLE):
+            self._refused_in_row += 1
+        match policy_of(response):
+            case "DAILY":
+                return {}
+            case "SECONDLY":
+                seconds = min(float(self._refused_in_row), _LONGEST_BACK_OFF)
+                return {kind if kind in self._kinds else _WHOLE: seconds}
+            case "TEN_SECONDLY_ROLLING":
+                return {_WHOLE: _LONGEST_BACK_OFF}
+        if wait is not None:
+            return {}
+        return {_WHOLE: min(float(2 ** min(self._refused_in_row - 1, 10)), _LONGEST_BACK_OFF)}
+
+    def _tell_the_others(self, silences: Mapping[str, float]) -> None:
+        """Write down what the vendor asked for, for the other processes of this account."""
+        # The answer is at hand and must not be lost: a store that fails says so at the next
+        # request, before anything is sent.
+        with suppress(StoreError):
+            for kind, seconds in silences.items():
+                if seconds and kind in self._others_silence:
+                    self._others_silence[kind].ask(seconds)
 
     def _silence(self, kind: str, seconds: float) -> None:
         until = self._clock.monotonic() + seconds
@@ -249,3 +280,7 @@ class Budget:
             self._spent_until = datetime.combine(tomorrow, time(), self.zone).astimezone(now.tzinfo)
         else:
             self._spent_until = now + ASK_AGAIN
+
+
+def _day_is_spent(response: Response) -> bool:
+    return response.status == 429 and policy_of(response) == "DAILY"

@@ -1,4 +1,4 @@
-"""One limit shared by several processes: places are taken from the store in small blocks.
+"""What several processes share of one account: its limit, in small blocks, and its silence.
 
 A part of `limits`, used where a `Ledger` is given. Within a process `Window`
 is exact to the request; across processes a block of places is written down
@@ -6,7 +6,9 @@ before any of them is used, and given back, one window after its last answer,
 with the next block or at the end. So commands that follow each other, a
 daemon beside them and processes on other machines never use more than the
 limit together. A process that was killed leaves its last block taken for as
-long as one of its requests might still be on the way.
+long as one of its requests might still be on the way. A silence that the
+vendor asked one process for is written down at once; the others look for it
+before they send.
 """
 
 from collections.abc import Mapping
@@ -27,6 +29,9 @@ LIFETIME = timedelta(seconds=5)
 FLIGHT = timedelta(seconds=60)
 """How long a request may be on its way; beyond the client's time-outs."""
 
+FRESH = 0.25
+"""Seconds for which nothing was heard of a silence that another process was asked for."""
+
 _LONGEST_NAP = 0.5
 """A place may become free earlier than it was written down, so look again after so long."""
 
@@ -34,8 +39,8 @@ _LONGEST_NAP = 0.5
 class Ledger(Protocol):
     """Where the processes of one store write down what they use of an account.
 
-    Both methods are one short transaction each, and may raise
-    `errors.StoreError`. `account` is a name without any secret in it.
+    Each method is one short transaction, and may raise `errors.StoreError`.
+    `account` is a name without any secret in it.
     """
 
     def exchange(
@@ -64,6 +69,14 @@ class Ledger(Protocol):
 
     def release(self, account: str, *, answered: Mapping[int, datetime]) -> None:
         """Give back places without taking any."""
+        ...
+
+    def hush(self, account: str, *, now: datetime, until: datetime) -> None:
+        """The vendor wants to hear nothing of the account until that instant (UTC)."""
+        ...
+
+    def hushed_until(self, account: str, *, now: datetime) -> datetime | None:
+        """When the longest silence that is not over at `now` ends (UTC); None if there is none."""
         ...
 
 
@@ -173,3 +186,36 @@ class SharedWindow:
             block.key: block.last_answer + self._span if block.last_answer else now
             for block in done
         }
+
+
+class SharedSilence:
+    """A silence that the vendor asked some process of this store for."""
+
+    def __init__(self, ledger: Ledger, account: str, clock: Clock) -> None:
+        self._ledger = ledger
+        self._account = account
+        self._clock = clock
+        self._looked_at = -FRESH
+        self._until: datetime | None = None
+
+    def ask(self, seconds: float) -> None:
+        """Tell all processes to be silent for so long.
+
+        Raises:
+            StoreError: the ledger cannot be used.
+        """
+        now = self._clock.now()
+        self._ledger.hush(self._account, now=now, until=now + timedelta(seconds=seconds))
+
+    def left(self) -> float:
+        """Seconds of silence that are left, as known a moment ago.
+
+        Raises:
+            StoreError: the ledger cannot be used.
+        """
+        # Two threads that look at once only look twice.
+        now = self._clock.now()
+        if self._clock.monotonic() - self._looked_at >= FRESH:
+            self._until = self._ledger.hushed_until(self._account, now=now)
+            self._looked_at = self._clock.monotonic()
+        return max(0.0, (self._until - now).total_seconds()) if self._until else 0.0

@@ -2,7 +2,8 @@
 
 `providers.shared` works on it. A block is taken before its requests are sent
 and is free again at an instant; the sum of the blocks that are not free yet is
-what the account cannot give now.
+what the account cannot give now. A silence that a vendor asked for is a block
+of no places, under a name of its own, that is free when the silence ends.
 """
 
 from collections.abc import Mapping
@@ -12,6 +13,9 @@ from sqlalchemy import Connection, delete, func, select, text, update
 
 from syncd.store.database import Database
 from syncd.store.tables import block as table
+
+_SILENCE = "!"
+"""What the name of an account ends with where a row stands for its silence."""
 
 _SPACE = 0x73796C64
 """The first half of the advisory locks' keys; the second is drawn from the account's name."""
@@ -59,6 +63,24 @@ class SqlLedger:
     def release(self, account: str, *, answered: Mapping[int, datetime]) -> None:
         """Give back places without taking any."""
         self._database.write(lambda connection: _give_back(connection, account, answered))
+
+    def hush(self, account: str, *, now: datetime, until: datetime) -> None:
+        """The vendor wants to hear nothing of the account until that instant (UTC)."""
+        row = {"account": account + _SILENCE, "places": 0, "free_at": until}
+
+        def act(connection: Connection) -> None:
+            over = table.c.account == row["account"], table.c.free_at <= now
+            connection.execute(delete(table).where(*over))
+            connection.execute(table.insert(), row)
+
+        self._database.write(act)
+
+    def hushed_until(self, account: str, *, now: datetime) -> datetime | None:
+        """When the longest silence that is not over at `now` ends (UTC); None if there is none."""
+        last = select(func.max(table.c.free_at)).where(
+            table.c.account == account + _SILENCE, table.c.free_at > now
+        )
+        return self._database.read(lambda connection: connection.execute(last).scalar())
 
 
 def _queue_up(connection: Connection, account: str) -> None:

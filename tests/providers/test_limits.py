@@ -229,6 +229,27 @@ def test_the_ten_secondly_policy_silences_everything_for_ten_seconds(clock: Virt
     assert clock.monotonic() == 10.0
 
 
+def test_refusals_that_were_on_their_way_together_count_as_one(clock: VirtualClock) -> None:
+    account = budget(clock)
+    permits = [account.acquire() for _ in range(8)]
+    for permit in permits:
+        account.observe(answer(429))
+        permit.settle()
+    spend(account, 1)
+    assert clock.monotonic() == 1.0
+
+
+def test_refusals_without_a_word_are_answered_with_growing_pauses(clock: VirtualClock) -> None:
+    account = budget(clock, Limit(requests=1000, seconds=1.0))
+    pauses = []
+    for _ in range(6):
+        before = clock.monotonic()
+        account.observe(answer(429))
+        spend(account, 1)
+        pauses.append(clock.monotonic() - before)
+    assert pauses == [1.0, 2.0, 4.0, 8.0, 10.0, 10.0]
+
+
 def test_a_spent_day_stops_until_midnight_of_the_accounts_zone(clock: VirtualClock) -> None:
     account = budget(clock, zone=ZoneInfo("America/Denver"))
     account.observe(answer(429, {"policyName": "DAILY"}))

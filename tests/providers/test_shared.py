@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syncd.core.model import Side
-from syncd.errors import StoreError, Unavailable
+from syncd.errors import DailyBudgetSpent, RateLimited, StoreError, Unavailable
 from syncd.providers.limits import Budget
-from syncd.providers.shared import FLIGHT, LIFETIME
+from syncd.providers.message import Response
+from syncd.providers.shared import FLIGHT, FRESH, LIFETIME
 from syncd.providers.window import Limit
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ class MemoryLedger:
     """What the store does, in memory."""
 
     rows: dict[int, tuple[str, int, datetime]] = field(default_factory=dict)
+    silences: list[tuple[str, datetime]] = field(default_factory=list)
+    looks: int = 0
     transactions: int = 0
     lock: Lock = field(default_factory=Lock)
     _key: int = 0
@@ -64,6 +67,15 @@ class MemoryLedger:
             self.transactions += 1
             assert all(self.rows.get(key, (account,))[0] == account for key in answered)
             self._free(answered)
+
+    def hush(self, account: str, *, now: datetime, until: datetime) -> None:
+        assert now < until
+        self.silences.append((account, until))
+
+    def hushed_until(self, account: str, *, now: datetime) -> datetime | None:
+        self.looks += 1
+        ends = [until for name, until in self.silences if name == account and until > now]
+        return max(ends, default=None)
 
     def _free(self, answered: Mapping[int, datetime]) -> None:
         for key, at in answered.items():
@@ -194,6 +206,82 @@ def test_a_search_takes_a_place_of_both_limits(clock: VirtualClock) -> None:
     names = {row[0] for row in ledger.rows.values()}
     assert len(names) == 2
     assert sum(name.endswith(":search") for name in names) == 1
+
+
+def refused(status: int = 429, policy: str = "", **headers: str) -> Response:
+    named = {name.replace("_", "-"): held for name, held in headers.items()}
+    return Response(status=status, headers=named, payload={"policyName": policy})
+
+
+def test_a_silence_that_one_process_is_asked_for_silences_all(clock: VirtualClock) -> None:
+    ledger = MemoryLedger()
+    first, beside = process(clock, ledger), process(clock, ledger)
+    beside.acquire().settle()
+    first.observe(refused(retry_after="30"))
+    clock.advance(FRESH)
+    beside.acquire().settle()
+    assert clock.monotonic() >= 30
+
+
+def test_a_command_after_another_keeps_the_silence_that_was_asked_for(clock: VirtualClock) -> None:
+    ledger = MemoryLedger()
+    first = process(clock, ledger)
+    first.observe(refused(477, retry_after="7200"))
+    first.close()
+    clock.advance(60)
+    with pytest.raises(RateLimited) as caught:
+        process(clock, ledger).acquire()
+    assert caught.value.retry_after == 7140
+    clock.advance(7140)
+    process(clock, ledger).acquire()
+
+
+def test_a_silence_of_the_search_leaves_other_requests_alone(clock: VirtualClock) -> None:
+    ledger = MemoryLedger()
+    kinds = {"search": Limit(requests=5, seconds=1.0)}
+
+    def command() -> Budget:
+        return Budget(
+            side=Side.HUBSPOT, clock=clock, limit=TWENTY, kinds=kinds, ledger=ledger, account="a"
+        )
+
+    command().observe(refused(policy="SECONDLY"), "search")
+    command().acquire()
+    assert clock.monotonic() == 0
+    command().acquire("search")
+    assert clock.monotonic() >= 1
+
+
+def test_a_spent_day_is_asked_about_once_by_each_new_process(clock: VirtualClock) -> None:
+    ledger = MemoryLedger()
+    first = process(clock, ledger)
+    first.observe(refused(policy="DAILY", retry_after="3600"))
+    with pytest.raises(DailyBudgetSpent):
+        first.acquire()
+    process(clock, ledger).acquire()
+    assert clock.monotonic() == 0
+
+
+def test_looking_for_silences_costs_little(clock: VirtualClock) -> None:
+    ledger = MemoryLedger()
+    account = process(clock, ledger, Limit(requests=1000, seconds=10.0))
+    for _ in range(1000):
+        account.acquire().settle()
+        clock.advance(0.01)
+    assert ledger.looks <= 1000 * 0.01 / FRESH + 2
+
+
+def test_an_answer_is_not_lost_where_its_silence_cannot_be_written_down(
+    clock: VirtualClock,
+) -> None:
+    class Broken(MemoryLedger):
+        def hush(self, *_: object, **__: object) -> None:
+            raise StoreError("the store is away")
+
+    account = process(clock, Broken())
+    account.observe(refused(retry_after="30"))
+    account.acquire()
+    assert clock.monotonic() >= 30
 
 
 def test_a_stop_ends_the_wait_for_another_process(clock: VirtualClock) -> None:

@@ -4,11 +4,13 @@ from datetime import datetime, timedelta
 from threading import Thread
 
 import pytest
+from sqlalchemy import select
 from stores import StandingClock
 
 from syncd.providers.shared import Ledger
 from syncd.store import Store
 from syncd.store.ledger import SqlLedger
+from syncd.store.tables import block
 
 SECOND = timedelta(seconds=1)
 
@@ -85,3 +87,26 @@ def test_many_at_once_get_no_more_than_there_is(store: Store, now: datetime) -> 
         thread.join()
     assert len(sizes) == 12
     assert sum(sizes) == 25
+
+
+def test_the_longest_silence_counts_until_it_is_over(store: Store, now: datetime) -> None:
+    assert store.ledger.hushed_until("ghl:a", now=now) is None
+    store.ledger.hush("ghl:a", now=now, until=now + 30 * SECOND)
+    store.ledger.hush("ghl:a", now=now, until=now + 10 * SECOND)
+    assert store.ledger.hushed_until("ghl:a", now=now) == now + 30 * SECOND
+    assert store.ledger.hushed_until("ghl:a", now=now + 30 * SECOND) is None
+
+
+def test_a_silence_is_one_accounts_and_takes_no_place(store: Store, now: datetime) -> None:
+    store.ledger.hush("ghl:a", now=now, until=now + 30 * SECOND)
+    assert store.ledger.hushed_until("ghl:a:search", now=now) is None
+    assert store.ledger.hushed_until("ghl:b", now=now) is None
+    assert take(store.ledger, now, wanted=25)[1] == 25
+
+
+def test_silences_that_are_over_leave_the_store(store: Store, now: datetime) -> None:
+    for second in range(5):
+        moment = now + second * SECOND
+        store.ledger.hush("ghl:a", now=moment, until=moment + SECOND)
+    with store._database.engine.connect() as connection:
+        assert len(connection.execute(select(block)).all()) == 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -50,6 +50,8 @@ class VirtualClock:
 
 class FreeBudget:
     """Lets everything through and remembers what it was shown."""
+
+    zone: tzinfo | None = None
 
     def __init__(self) -> None:
         self.kinds: list[str] = []

@@ -11,6 +11,7 @@ from syncd.core.model import Group
 from syncd.errors import AuthFailed, NotPrepared, RateLimited
 from syncd.providers.hubspot.schema import Extra
 from syncd.sandbox.faults import Fault
+from syncd.sandbox.limits import PORTAL_ZONE
 
 STATUSES = ("SCHEDULED", "COMPLETED", "NO_SHOW", "CANCELLED")
 Account = Callable[..., Any]
@@ -83,6 +84,36 @@ def test_enablement_that_may_not_be_asked_is_no_verdict(account: Account) -> Non
     desk.world.faults.add(Fault(path="object-library", status=403, body={"message": "no"}))
     desk.provider.forget_account()
     assert desk.provider.prepare().status_property == "hs_appointment_status"
+
+
+def test_the_accounts_zone_tells_when_a_spent_day_is_over(
+    account: Account, free_budget: Any
+) -> None:
+    account()
+    assert free_budget.zone == PORTAL_ZONE
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (403, {"message": "no"}),
+        (404, {"message": "no"}),
+        (200, {"timeZone": "Middle/Earth"}),
+        (200, {"timeZone": "../../secret"}),
+        (200, {"timeZone": None}),
+        (200, {}),
+        (200, []),
+    ],
+)
+def test_an_account_that_does_not_tell_its_zone_is_synced_all_the_same(
+    account: Account, free_budget: Any, status: int, body: object
+) -> None:
+    desk = account()
+    free_budget.zone = None
+    desk.world.faults.add(Fault(path="account-info", status=status, body=body))
+    desk.provider.forget_account()
+    assert desk.provider.prepare().status_property == "hs_appointment_status"
+    assert free_budget.zone is None
 
 
 def test_a_refused_token_is_told_apart_from_a_missing_scope(account: Account) -> None:
@@ -259,8 +290,9 @@ def test_the_address_of_a_record_is_made_from_the_account_s_own_answer(account: 
     assert not seen.unlinked
 
 
-def test_an_account_without_that_wish_is_not_asked_for_its_number(account: Account) -> None:
-    desk = account()
-    desk.provider.forget_account()
+def test_the_account_is_asked_once_for_its_zone_and_its_number(account: Account) -> None:
+    desk = account(set_up=False, record_link="mine")
+    desk.portal.add_property("mine")
+    desk.provider.setup(STATUSES)
     desk.provider.prepare()
-    assert desk.asked("account-info") == []
+    assert len(desk.asked("account-info")) == 1

@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from syncd.core.model import Account, Group, Person, Side
-from syncd.errors import AuthFailed, NotFound, NotPrepared, Rejected
+from syncd.errors import AuthFailed, NotFound, NotPrepared, Permanent, Rejected, Unreadable
 from syncd.ports.clock import Clock
 from syncd.providers.hubspot import mapping, refusals, schema, wire
 from syncd.providers.hubspot.provider.line import Line
 from syncd.providers.hubspot.schema import Definition, Finding, Wish
+from syncd.providers.hubspot.wire import Json
 from syncd.providers.message import Request
 
 
@@ -96,6 +98,7 @@ class AccountReader:
 
     def _read(self) -> _Reading:
         self._check_activation()
+        details = self._known_details()
         known = self._definitions()
         self._check_properties(known)
         status = schema.status_property(known, self._wish.status_property)
@@ -107,7 +110,7 @@ class AccountReader:
             extras=extras,
             moments=frozenset(name for _, name in extras if known[name].type == "datetime"),
             link=self._wish.record_link,
-            link_base=self._link_base() if self._wish.record_link else "",
+            link_base=self._link_base(details) if self._wish.record_link else "",
             facets=self._wish.facets,
             pipeline_of=stages if len(set(stages.values())) > 1 else {},
         )
@@ -122,17 +125,30 @@ class AccountReader:
 
     def portal(self) -> str:
         """The account's own number, which every token of it answers with."""
-        return self._details()[0]
+        return wire.string(self._details().get("portalId"))
 
-    def _link_base(self) -> str:
+    def _link_base(self, details: Json) -> str:
         """Where HubSpot shows a record, up to its id."""
-        portal, host = self._details()
+        details = details or self._details()
+        host = wire.string(details.get("uiDomain")) or "app.hubspot.com"
+        portal = wire.string(details.get("portalId"))
         return f"https://{host}/contacts/{portal}/record/{self._line.api.type_id}/"
 
-    def _details(self) -> tuple[str, str]:
-        body = self._line.ask(self._line.api.details())
-        host = wire.string(body.get("uiDomain")) or "app.hubspot.com"
-        return wire.string(body.get("portalId")), host
+    def _known_details(self) -> Json:
+        """What the account says of itself, or nothing: only a link to it cannot do without.
+
+        A daily budget is given anew at midnight of the account's zone, so the
+        zone has to be known before the day is spent.
+        """
+        try:
+            details = self._details()
+        except (Permanent, NotPrepared, Unreadable):
+            return {}
+        self._line.client.budget.zone = _zone(details) or self._line.client.budget.zone
+        return details
+
+    def _details(self) -> Json:
+        return self._line.ask(self._line.api.details())
 
     def _values(self, known: Mapping[str, Definition], status: str) -> tuple[str, ...]:
         return tuple(self._stages()) if status == mapping.STAGE else known[status].options
@@ -286,6 +302,13 @@ class AccountReader:
             return schema.definition(self._line.ask(self._line.api.property(name)))
         except NotFound:
             return None
+
+
+def _zone(details: Json) -> ZoneInfo | None:
+    try:
+        return ZoneInfo(wire.string(details.get("timeZone")))
+    except (ValueError, OSError, KeyError):
+        return None
 
 
 def _warnings(status: str, values: Sequence[str]) -> tuple[str, ...]:

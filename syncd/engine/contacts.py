@@ -7,6 +7,7 @@ decided in `core.contacts`. Look-ups are batched: one round for all contacts.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from contextlib import AbstractContextManager
 
 from syncd.core import contacts
 from syncd.core.contacts import Known, Resolution, Unresolved
@@ -57,10 +58,13 @@ def _match(
 
 
 class ContactMaker:
-    """Makes the contacts that a chunk of writes needs, each once per cycle."""
+    """Makes the contacts that a chunk of writes needs, each once per cycle.
 
-    def __init__(self, link: Link) -> None:
-        self._link = link
+    Both sides may ask at the same time; the store is written under `lock`.
+    """
+
+    def __init__(self, link: Link, lock: AbstractContextManager[object]) -> None:
+        self._link, self._lock = link, lock
         self._made: dict[tuple[Side, str], str | ProviderError] = {}
 
     def make(self, side: Side, wanted: Mapping[str, Contact]) -> None:
@@ -86,7 +90,7 @@ class ContactMaker:
                 made.append(ContactPair(ghl_id=ids[Side.GHL], hubspot_id=ids[Side.HUBSPOT]))
             else:
                 self._made[side, here] = answer
-        with self._link.store.begin() as transaction:
+        with self._lock, self._link.store.begin() as transaction:
             transaction.save_contacts(pair for pair in made if pair.ghl_id and pair.hubspot_id)
 
     def made(self, side: Side, here: str) -> str | ProviderError:

@@ -26,7 +26,7 @@ from syncd.core.model import Side
 from syncd.core.observe import Observed
 from syncd.core.policy import Policy
 from syncd.engine import decisions, poll, report
-from syncd.engine.apply import Applied, apply
+from syncd.engine.apply import Applied, Stage
 from syncd.engine.closing import FIRST, conclude, fill_in, keep, outcome_of, words_of
 from syncd.engine.decisions import Decided
 from syncd.engine.dictionary import dictionary, with_contacts
@@ -116,7 +116,10 @@ def _cycle(link: Link, request: CycleRequest, said: CycleReport) -> None:
         said.held = list(made.holds) + waiting
         conclude(said, made, Applied(report=said))
         return
-    applied = apply(link, made, said, request.progress)
+    stage = Stage(link, said, request.progress)
+    stage.take(made)
+    stage.run()
+    applied = stage.applied
     said.held = list(made.holds) + waiting + applied.holds
     conclude(said, made, applied)
     partly = request.rebuild or decided.only is not None or made.guarded

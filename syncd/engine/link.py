@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from syncd.core.model import Side, Window
 from syncd.core.policy import Policy, Ruling
 from syncd.core.status import StatusTable
+from syncd.engine.lanes import RunLanes, side_by_side
 from syncd.ports.clock import Clock
 from syncd.ports.provider import Provider
 from syncd.ports.store import LinkStore
@@ -68,6 +69,8 @@ class Link:
     """Raises `errors.LinkLocked` once another syncd holds the link; asked before every write."""
     stopping: Callable[[], bool] = field(default=_never)
     """Whether the process was asked to stop; asked between writes."""
+    lanes: RunLanes = field(default=side_by_side)
+    """How the two sides are written at the same time."""
 
     def side(self, side: Side) -> Provider:
         """The provider of that side."""

@@ -13,9 +13,9 @@ from datetime import timedelta
 from syncd.core.actions import Hold
 from syncd.core.guards import Plan
 from syncd.engine import report
-from syncd.engine.apply import fingerprint_of
 from syncd.engine.decisions import Decided
 from syncd.engine.link import Link
+from syncd.engine.orders import fingerprint_of
 from syncd.engine.poll import Polled
 from syncd.ports.store import Hold as StoredHold
 

@@ -20,8 +20,9 @@ from typing import Any, Literal
 
 import httpx
 import pytest
-from towns import InProcess, Shelf, Town, TownClock, build
+from towns import InProcess, Shelf, Town, TownClock, build, in_turn
 
+from syncd.engine.lanes import RunLanes, side_by_side
 from syncd.engine.report import Outcome
 from syncd.sandbox import FaultScript, SandboxWorld, application
 
@@ -320,7 +321,9 @@ class Rehearsal:
             )
         )
 
-    def killed_at(self, phase: int, at: int, moment: Moment) -> tuple[dict[str, Any], Town]:
+    def killed_at(
+        self, phase: int, at: int, moment: Moment, lanes: RunLanes = in_turn
+    ) -> tuple[dict[str, Any], Town]:
         """The phase's cycle, killed at a point, then a fresh start until it is quiet."""
         checkpoint = self.checkpoints[phase]
         self.clock._now = checkpoint.clock
@@ -334,7 +337,7 @@ class Rehearsal:
             if source.exists():
                 shutil.copy(source, target)
         with closing(WatchedShelf(f"sqlite:///{run}", self.clock)) as shelf:
-            town = replace(self.first, world=world, store=shelf)
+            town = replace(self.first, world=world, store=shelf, lanes=lanes)
             shelf.executioner = Executioner(at=at, moment=moment)
             town.transport = Watched(world, shelf.executioner)
             with pytest.raises(Killed):
@@ -370,5 +373,18 @@ def test_a_kill_at_any_point_leaves_no_trace(
     step = 1 if os.getenv("SYNCD_TEST_KILL_POINTS") == "all" else SAMPLE  # noqa: TID251
     for at in range(1 + phase % step, checkpoint.points + 1, step):
         after, _ = rehearsal.killed_at(phase, at, moment)
+        for name, wanted in checkpoint.after.items():
+            assert after[name] == wanted, f"{name}: killed {moment} point {at} of phase {phase}"
+
+
+@pytest.mark.parametrize("moment", ["before", "lost", "after"])
+def test_a_kill_while_both_sides_are_written_at_once_leaves_no_trace(
+    rehearsal: Rehearsal, moment: Moment
+) -> None:
+    """The last phase books and mirrors; most of its points are writes, in either order."""
+    phase = PHASES - 1
+    checkpoint = rehearsal.checkpoints[phase]
+    for at in range(checkpoint.points // 2, checkpoint.points, SAMPLE // 2):
+        after, _ = rehearsal.killed_at(phase, at, moment, side_by_side)
         for name, wanted in checkpoint.after.items():
             assert after[name] == wanted, f"{name}: killed {moment} point {at} of phase {phase}"

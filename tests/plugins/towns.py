@@ -6,7 +6,7 @@ Time is virtual and passes only when a test, or a pause, lets it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -22,6 +22,7 @@ from syncd.core.policy import Policy
 from syncd.core.status import StatusTable
 from syncd.engine import cycle
 from syncd.engine.cycle import CycleRequest
+from syncd.engine.lanes import Lane, RunLanes
 from syncd.engine.link import Link, Rules
 from syncd.engine.report import CycleReport
 from syncd.providers.ghl.auth import PrivateToken
@@ -131,6 +132,17 @@ def policy(location: str, **more: Any) -> Policy:
     return Policy(**told)
 
 
+def in_turn(lanes: Sequence[Lane]) -> None:
+    """Both sides' lanes in this thread, step by step in turn: the same order in every run."""
+    waiting = list(lanes)
+    while waiting:
+        for lane in list(waiting):
+            try:
+                next(lane)
+            except StopIteration:
+                waiting.remove(lane)
+
+
 @dataclass(kw_only=True)
 class Town:
     """One location, one portal, one link; short words for what people and syncd do."""
@@ -145,6 +157,7 @@ class Town:
     provider_options: dict[str, Any] = field(default_factory=dict)
     """Of HubSpot's provider."""
     ghl_options: dict[str, Any] = field(default_factory=dict)
+    lanes: RunLanes = in_turn
     location: Any = None
     """The HighLevel location, where it is not the world's first."""
 
@@ -216,6 +229,7 @@ class Town:
             store=self.store.link(self.name),
             clock=self.clock,
             rules=self.rules,
+            lanes=self.lanes,
         )
 
     def setup(self) -> None:

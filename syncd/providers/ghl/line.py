@@ -27,6 +27,9 @@ class Line:
         self.client = client
         self.location = location
         self.pool = ThreadPoolExecutor(concurrency, thread_name_prefix="ghl")
+        self.ahead = 2 * concurrency - 1
+        """How many writes are given to the pool at once: no thread waits while answers are
+        recorded, and what comes in urgently waits for few."""
 
     def ask(self, call: protocol.Call) -> object:
         """The payload of the answer.

@@ -6,9 +6,10 @@ the status is re-sent as it is now, because a PUT without it was seen to reset
 it. Leaves out when to write, and in which order: the engine's work.
 """
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import as_completed, wait
+from collections.abc import Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import replace
+from itertools import islice
 from threading import Lock
 
 from syncd.core.essence import fingerprint, value, with_groups
@@ -35,9 +36,9 @@ UNREACHABLE = 3
 
 
 def carry_out(
-    line: Line, place: Place, slots: SlotBook, echoes: Echoes, orders: Sequence[Order]
+    line: Line, place: Place, slots: SlotBook, echoes: Echoes, orders: Iterable[Order]
 ) -> Iterator[Receipt]:
-    """One receipt for each order, as they come.
+    """One receipt for each order, as they come; orders are taken as there is room for them.
 
     Closing the iterator lets those in flight end and sends no more.
 
@@ -45,22 +46,24 @@ def carry_out(
         AuthFailed, DailyBudgetSpent, Unavailable: nothing further can
             succeed; orders without a receipt were not sent.
     """
-    slots.expect(
-        Wish(calendar=each.calendar, start=each.wanted.start, user=each.wanted.owner)
-        for each in orders
-        if each.validate_slot and each.kind is OrderKind.CREATE and each.wanted.start
-    )
-    works = _Works(line, place, slots, echoes)
-    futures = [line.pool.submit(works.attempt, order) for order in orders]
+    works, waiting = _Works(line, place, slots, echoes), iter(orders)
+    in_flight: set[Future[Receipt | None]] = set()
     try:
-        for future in as_completed(futures):
-            receipt = future.result()
-            if receipt is not None:
-                yield receipt
+        while True:
+            room = 0 if works.fatal else line.ahead - len(in_flight)
+            for order in islice(waiting, room):
+                in_flight.add(line.pool.submit(works.attempt, order))
+            if not in_flight:
+                break
+            done, in_flight = wait(in_flight, return_when=FIRST_COMPLETED)
+            for future in done:
+                receipt = future.result()
+                if receipt is not None:
+                    yield receipt
     finally:
-        for future in futures:
+        for future in in_flight:
             future.cancel()
-        wait(futures)
+        wait(in_flight)
     if works.fatal is not None:
         raise works.fatal
 

@@ -5,7 +5,7 @@ Made by `bootstrap`. A façade: what is read and written, and how, stands in
 one cycle (which begins with `prepare`) and to whom each call goes.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from syncd.core.model import Account, Contact, Missing, Scan, Side, Snapshot
 from syncd.errors import ProviderError
@@ -50,7 +50,7 @@ class GhlProvider:
             self._line, clock, calendars=calendars, default_calendar=default_calendar
         )
         self._people = ContactBook(self._line)
-        self._slots = SlotBook(self._line)
+        self._slots = SlotBook(self._line, clock)
         self._echoes = Echoes()
         self._extra_fields = dict(extra_fields or {})
         self._templates = dict(templates or {})
@@ -108,7 +108,7 @@ class GhlProvider:
         """Make contacts, or give back those that are there."""
         return self._people.create_all(contacts, self._place().country)
 
-    def write(self, orders: Sequence[Order]) -> Iterator[Receipt]:
+    def write(self, orders: Iterable[Order]) -> Iterator[Receipt]:
         """Carry out writes, several at once."""
         return carry_out(self._line, self._place(), self._slots, self._echoes, orders)
 

@@ -1,16 +1,19 @@
 """Offered slots, asked for in months and remembered within a cycle.
 
-`orders` asks here before it books. The very text of the offer matters: with
+`orders` asks here before it books. The months are counted from the beginning
+of the cycle, so that bookings may come in any order and no day is asked for
+twice. The very text of the offer matters: with
 validation on, a slot that was written in another offset was seen to be
 refused as gone. Leaves out moves: an appointment's own time hides its slot, so
 those are validated by the API itself.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from threading import Lock
 
+from syncd.ports.clock import Clock
 from syncd.providers.ghl import protocol, wire
 from syncd.providers.ghl.line import Line
 from syncd.providers.ghl.mapping import Place
@@ -32,16 +35,12 @@ class Wish:
     user: str = ""
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class _Month:
-    """One range of at most 31 days, and what is offered in it once somebody has asked."""
+    """What is offered in one range of 31 days, once somebody has asked."""
 
-    since: datetime
     asking: Lock = field(default_factory=Lock)
     offers: Mapping[datetime, str] | None = None
-
-    def holds(self, start: datetime) -> bool:
-        return self.since <= start < self.since + SPAN
 
 
 class SlotBook:
@@ -51,20 +50,17 @@ class SlotBook:
     freed since is offered in the next cycle.
     """
 
-    def __init__(self, line: Line) -> None:
-        self._line = line
+    def __init__(self, line: Line, clock: Clock) -> None:
+        self._line, self._clock = line, clock
         self._lock = Lock()
-        self._months: dict[tuple[str, str], list[_Month]] = {}
+        self._months: dict[tuple[str, str, int], _Month] = {}
+        self._first = clock.now() - _LEAD
 
     def forget(self) -> None:
         """A new cycle begins."""
         with self._lock:
             self._months.clear()
-
-    def expect(self, wishes: Iterable[Wish]) -> None:
-        """Lay the ranges so that these wishes need as few requests as can be."""
-        for wish in sorted(wishes, key=lambda each: each.start):
-            self._month(wish)
+            self._first = self._clock.now() - _LEAD
 
     def offer(self, place: Place, wish: Wish) -> str | None:
         """The offered text for this instant, or None where the slot is not free.
@@ -72,20 +68,14 @@ class SlotBook:
         Raises:
             ProviderError: the slots could not be read.
         """
-        month = self._month(wish)
+        with self._lock:
+            number = (wish.start - self._first) // SPAN
+            since = self._first + number * SPAN
+            month = self._months.setdefault((wish.calendar, wish.user, number), _Month())
         with month.asking:  # Who comes second waits for the first one's answer.
             if month.offers is None:
-                month.offers = self._ask(place, wish, month.since)
+                month.offers = self._ask(place, wish, since)
             return month.offers.get(wish.start)
-
-    def _month(self, wish: Wish) -> _Month:
-        with self._lock:
-            months = self._months.setdefault((wish.calendar, wish.user), [])
-            for month in months:
-                if month.holds(wish.start):
-                    return month
-            months.append(_Month(since=wish.start - _LEAD))
-            return months[-1]
 
     def _ask(self, place: Place, wish: Wish, since: datetime) -> Mapping[datetime, str]:
         call = protocol.free_slots(

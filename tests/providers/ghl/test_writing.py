@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -603,3 +603,37 @@ def test_a_strict_server_never_has_to_refuse_a_backfill(
     assert all(isinstance(each, Done) for each in receipts)
     assert {row.status for row in clinic.world.requests} == {200}
     assert (clock.now() - clinic.now).total_seconds() >= 50
+
+
+def test_orders_are_taken_no_faster_than_they_are_sent(clinic: Clinic) -> None:
+    """What comes in while others are written overtakes those that were not taken yet."""
+    taken: list[int] = []
+
+    def orders() -> Iterator[Order]:
+        for number in range(60):
+            taken.append(number)
+            yield booking(clinic, number)
+
+    receipts = clinic.provider.write(orders())
+    most = 0
+    for done, receipt in enumerate(receipts, 1):
+        assert isinstance(receipt, Done)
+        most = max(most, len(taken) - done)
+    assert len(taken) == 60
+    assert most <= 2 * 4, "the pool of four, and as many again"
+
+
+def booking(clinic: Clinic, number: int) -> Order:
+    """A booking at an hour of its own."""
+    return Order(
+        key=f"order-{number}",
+        kind=OrderKind.CREATE,
+        wanted=Appointment(
+            start=clinic.at(24 + number),
+            end=clinic.at(24.5 + number),
+            status="confirmed",
+            contact=clinic.contact,
+            owner=clinic.users[0],
+        ),
+        calendar=clinic.calendars["Team"],
+    )

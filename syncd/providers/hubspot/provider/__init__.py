@@ -8,7 +8,7 @@ writes, `directory` knows the contacts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 
 from syncd.core.model import Account, Contact, GroupKey, Missing, Person, Scan, Side, Snapshot
@@ -189,7 +189,7 @@ class HubSpotProvider(Provider):
 
     # --- writing
 
-    def write(self, orders: Sequence[Order]) -> Iterator[Receipt]:
+    def write(self, orders: Iterable[Order]) -> Iterator[Receipt]:
         """See `Provider.write`. A refusal makes the next cycle read the account again."""
         for receipt in self._writer.write(self._account.columns, orders):
             if _was_refused(receipt):

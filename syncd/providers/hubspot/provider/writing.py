@@ -29,7 +29,7 @@ class Writer:
         self._creator = Creator(line, reader)
         self._changer = Changer(line, reader)
 
-    def write(self, columns: Columns, orders: Sequence[Order]) -> Iterator[Receipt]:
+    def write(self, columns: Columns, orders: Iterable[Order]) -> Iterator[Receipt]:
         """See `ports.provider.Provider.write`."""
         silent = 0
         for batch in batches(orders):

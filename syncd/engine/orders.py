@@ -1,0 +1,148 @@
+"""From actions to orders: what a write says to the side that it is for.
+
+`apply` asks here for each write that it sends, `waiting` for the fingerprint
+of one. Pure. Leaves out intents (`intents`) and what comes back (`record`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from hashlib import blake2b
+from typing import assert_never
+
+from syncd.core.actions import Create, Remark, Remove, Update
+from syncd.core.contacts import ToMake
+from syncd.core.essence import is_empty, value, with_groups, with_value
+from syncd.core.model import Appointment, Group, Side
+from syncd.engine import report
+from syncd.engine.intents import Recoverable
+from syncd.ports.provider import Mark, Order, OrderKind
+
+
+def order_of(write: Recoverable, key: str, contact: str, location: str) -> Order:
+    """The order for a write; `contact` is whom a CREATE is for, on the side that is written."""
+    match write:
+        case Create():
+            return Order(
+                key=key,
+                kind=OrderKind.CREATE,
+                wanted=with_value(write.wanted, Group.CONTACT, contact),
+                groups=_filled(write.wanted),
+                mark=Mark(ghl_id=write.source.id, location_id=location)
+                if write.side is Side.HUBSPOT
+                else None,
+                calendar=write.calendar,
+                validate_slot=write.validate_slot,
+                notify=write.notify,
+            )
+        case Update():
+            return _update(write, key, location)
+        case Remove():
+            return _removal(write, key)
+        case Remark():
+            return Order(
+                key=key,
+                kind=OrderKind.UPDATE,
+                id=write.pair.hubspot_id,
+                wanted=with_groups(Appointment(status=write.status), write.pair.ghl, write.groups),
+                groups=write.groups | ({Group.STATUS} if write.status else set()),
+                mark=Mark(ghl_id=write.pair.ghl_id, location_id=location),
+            )
+        case _:
+            assert_never(write)
+
+
+def _update(write: Update, key: str, location: str) -> Order:
+    wanted = Appointment()
+    for change in write.changes:
+        wanted = with_value(wanted, change.group, change.after)
+    mark = None
+    if write.side is Side.HUBSPOT and not write.pair.marked and not write.pair.unmarkable:
+        mark = Mark(ghl_id=write.pair.ghl_id, location_id=location)
+    return Order(
+        key=key,
+        kind=OrderKind.UPDATE,
+        id=write.seen.id,
+        wanted=wanted,
+        groups=frozenset(change.group for change in write.changes),
+        seen=write.seen,
+        mark=mark,
+        validate_slot=write.validate_slot,
+        notify=write.notify,
+    )
+
+
+def _removal(write: Remove, key: str) -> Order:
+    """Delete or archive it, or cancel it in place of that."""
+    if not write.cancel_as:
+        return Order(
+            key=key, kind=OrderKind.REMOVE, id=write.seen.id, seen=write.seen, notify=write.notify
+        )
+    return Order(
+        key=key,
+        kind=OrderKind.UPDATE,
+        id=write.seen.id,
+        wanted=Appointment(status=write.cancel_as),
+        groups=frozenset({Group.STATUS}),
+        seen=write.seen,
+        notify=write.notify,
+    )
+
+
+def _filled(wanted: Appointment) -> frozenset[str]:
+    names: Iterator[str] = iter((*Group, *(f"x:{name}" for name, _ in wanted.extras)))
+    return frozenset(name for name in names if not is_empty(value(wanted, name)))
+
+
+def key_of(write: Recoverable, cycle: str, number: int) -> str:
+    """A key that names this write and no other: the pair's version is part of it."""
+    version = 0 if isinstance(write, Create) else write.pair.version
+    parts = (cycle, str(number), *ids_of(write), str(version))
+    return _digest("\x1f".join(parts))
+
+
+def fingerprint_of(write: Recoverable) -> str:
+    """What a write wants, as a short digest: another wish is tried at once."""
+    if isinstance(write, Remark):
+        return ""
+    said = report.described(write)
+    parts = [said.action, said.side.value, *(f"{k}={v[1]}" for k, v in sorted(said.fields.items()))]
+    return _digest("\x1f".join(parts))
+
+
+def _digest(words: str) -> str:
+    return blake2b(words.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
+
+
+def ids_of(write: Recoverable) -> tuple[str, str]:
+    """The (ghl, hubspot) ids that a write is about, "" where there is none yet."""
+    if isinstance(write, Remark):
+        return write.pair.ghl_id, write.pair.hubspot_id
+    return report.ids_of(write)
+
+
+def side_of(write: Recoverable) -> Side:
+    """The side that is written to; identities stand in HubSpot."""
+    return Side.HUBSPOT if isinstance(write, Remark) else write.side
+
+
+def action_of(write: Recoverable) -> str:
+    """The report's name for a write."""
+    return "update" if isinstance(write, Remark) else report.action_of(write)
+
+
+def to_make(write: Recoverable) -> ToMake | None:
+    """The contact that has to be made before the write can be sent."""
+    wanted = write.contact if isinstance(write, Create | Update) else None
+    return wanted if isinstance(wanted, ToMake) else None
+
+
+def source_contact(write: Recoverable) -> str:
+    """The id across of the contact that a write is for."""
+    if isinstance(write, Create):
+        return write.source.appointment.contact
+    if isinstance(write, Update):
+        for change in write.changes:
+            if change.group == Group.CONTACT:
+                return str(change.source)
+    return ""

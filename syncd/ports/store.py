@@ -57,6 +57,8 @@ class Hold:
     fingerprint: str = ""
     """Of what the record looked like when it was held; a change lets it go at once."""
     starts_at: datetime | None = None
+    title: str = ""
+    """What the record is called, where that is known; a person's data."""
     values: Mapping[str, str] = field(default_factory=dict)
     """What each side wants, for a person: {"ghl": …, "hubspot": …}."""
 

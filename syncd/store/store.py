@@ -19,6 +19,7 @@ from syncd.store.leases import Lease, Leases
 from syncd.store.ledger import SqlLedger
 from syncd.store.link_store import SqlLinkStore
 from syncd.store.locks import FileLocks, LinkLock, SessionLocks
+from syncd.store.outbox import SqlOutbox
 
 
 class Store:
@@ -30,6 +31,8 @@ class Store:
         self._leases = Leases(self._database, self._locks)
         self.ledger = SqlLedger(self._database)
         """Where the processes of this store share the vendors' rate limits."""
+        self.outbox = SqlOutbox(self._database)
+        """What people were told, and what still has to be sent to them."""
 
     def link(self, name: str, lease: Lease | None = None) -> SqlLinkStore:
         """One link's share; with its lease, what is written is fenced by it."""

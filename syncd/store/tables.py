@@ -149,6 +149,7 @@ hold = Table(
     Column("retry_at", Instant),
     Column("fingerprint", String, nullable=False, server_default=""),
     Column("starts_at", Instant),
+    _words("title"),
     Column("sides", Json, nullable=False),
     Index("uq_hold_record", "link_id", "ghl_id", "hubspot_id", "group_key", "reason", unique=True),
 )
@@ -263,3 +264,32 @@ decision = Table(
     sqlite_autoincrement=True,
 )
 """What a person decided through a verb; closed once a cycle has carried it out."""
+
+
+told = Table(
+    "told",
+    metadata,
+    Column(
+        "link_id", Key, ForeignKey("link.id", ondelete="CASCADE"), primary_key=True, nullable=False
+    ),
+    Column("key", Words, primary_key=True, nullable=False),
+    Column("told_at", Instant, nullable=False),
+)
+"""An event of a link that goes on and that people were told of: they are told once."""
+
+
+letter = Table(
+    "letter",
+    metadata,
+    _key(),
+    _link(),
+    Column("channel", String, nullable=False),
+    Column("body", Json, nullable=False),
+    Column("made_at", Instant, nullable=False),
+    _number("attempts"),
+    Column("due_at", Instant, nullable=False),
+    Index("ix_letter_link_id_id", "link_id", "id"),
+    # A letter that was sent must not lend its number to the next one.
+    sqlite_autoincrement=True,
+)
+"""A message to people that has not been taken yet: see `outbox`."""

@@ -136,6 +136,7 @@ def _hold_row(link_id: int, hold: Hold) -> Row:
         "retry_at": hold.retry_at,
         "fingerprint": hold.fingerprint,
         "starts_at": hold.starts_at,
+        "title": hold.title,
         "sides": dict(hold.values),
     }
 
@@ -152,6 +153,7 @@ def _hold(row: Result[Any]) -> Hold:
         retry_at=row.retry_at,
         fingerprint=row.fingerprint,
         starts_at=row.starts_at,
+        title=row.title,
         values=row.sides,
     )
 

@@ -49,4 +49,4 @@ def test_an_installed_program_makes_its_store_anywhere(unpacked: Path, tmp_path:
         capture_output=True,
         text=True,
     )
-    assert done.stdout.split() == [str(unpacked / "syncd" / "_migrations"), "0001"]
+    assert done.stdout.split() == [str(unpacked / "syncd" / "_migrations"), "0002"]

@@ -12,6 +12,7 @@ from stores import BACKENDS, StandingClock, opened
 
 from syncd.core.model import ContactPair, Pair, Side
 from syncd.errors import StoreError
+from syncd.ports.notices import Letter
 from syncd.ports.store import CycleRow, HistoryEntry, Hold, Intent, IntentKind
 from syncd.store import Store, copying, open_engine
 from syncd.store.copying import backup, copy
@@ -30,13 +31,14 @@ def full(store: Store, a_pair: Callable[..., Pair], standing_clock: StandingCloc
             )
             writing.save_contacts([ContactPair(ghl_id="c1", hubspot_id="k1")])
             writing.replace_holds(
-                [Hold(ghl_id="g9", reason="no_contact", detail="\x00")], judged=[]
+                [Hold(ghl_id="g9", reason="no_contact", detail="\x00", title="Check-up")], judged=[]
             )
             writing.set_cursor("hubspot", "5")
             writing.add_history([an_entry(now)])
             writing.save_cycle(a_cycle(now))
             writing.drop_pairs([saved[-1].key])
         store.link(name).decide("kick", {}, now)
+        store.outbox.write(name, [a_letter(now)], told=["link refused"], over=[])
     store.ledger.exchange(
         "ghl:a", now=now, answered={}, wanted=1, places=9, until=now + timedelta(hours=1)
     )
@@ -48,6 +50,10 @@ def an_entry(at: datetime) -> HistoryEntry:
     return HistoryEntry(
         at=at, cycle="c1", side=Side.GHL, ghl_id="g1", hubspot_id="h1", action="update"
     )
+
+
+def a_letter(at: datetime) -> Letter:
+    return Letter(channel="webhook", body={"event": "link_broken"}, made_at=at, due_at=at)
 
 
 def a_cycle(at: datetime) -> CycleRow:

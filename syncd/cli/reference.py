@@ -21,7 +21,7 @@ from syncd.cli.command import Verb, Verbs
 from syncd.config import toml
 from syncd.config.describe import meanings
 from syncd.config.settings import FieldMap, LinkSettings, Route, Section, Settings
-from syncd.config.shape import DEFAULTS, INCLUDE, node_at
+from syncd.config.shape import DEFAULTS, INCLUDE, NOTIFY, node_at
 from syncd.config.show import plain
 from syncd.core.model import REASONS
 from syncd.observability.remedies import REMEDIES
@@ -56,7 +56,7 @@ def configuration() -> str:
             parts += _table(f"[{name}]", name, type(field.default))
     for name in LinkSettings.model_fields:
         node = node_at((DEFAULTS, name))
-        if node is not None and node.section is not None:
+        if node is not None and node.section is not None and name != NOTIFY:
             parts += _table(f"[links.NAME.{name}]", name, node.section)
     parts += _table("[links.NAME.map.FIELD]", "map.FIELD", FieldMap)
     parts += _table("ghl.routes = [{ … }]", "route", Route)

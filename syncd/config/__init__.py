@@ -22,6 +22,7 @@ from syncd.config.settings import (
     HubSpotSettings,
     LinkSettings,
     LoggingSettings,
+    NotifySettings,
     RateLimit,
     RemovalGuard,
     Route,
@@ -31,10 +32,11 @@ from syncd.config.settings import (
     StoreSettings,
     SyncSettings,
     TokenReference,
+    WebhookReference,
 )
 from syncd.config.show import show
 from syncd.config.sources import find_config
-from syncd.config.tokens import resolve_http_token, resolve_token
+from syncd.config.tokens import resolve_http_token, resolve_token, resolve_webhook
 
 __all__ = [
     "ChangeGuard",
@@ -47,6 +49,7 @@ __all__ = [
     "HubSpotSettings",
     "LinkSettings",
     "LoggingSettings",
+    "NotifySettings",
     "RateLimit",
     "RemovalGuard",
     "Route",
@@ -56,6 +59,7 @@ __all__ = [
     "StoreSettings",
     "SyncSettings",
     "TokenReference",
+    "WebhookReference",
     "account_by_token",
     "changes",
     "find_config",
@@ -63,5 +67,6 @@ __all__ = [
     "overlapping",
     "resolve_http_token",
     "resolve_token",
+    "resolve_webhook",
     "show",
 ]

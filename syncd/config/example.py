@@ -24,7 +24,7 @@ from syncd.config.settings import (
     Settings,
     StoreSettings,
 )
-from syncd.config.shape import DEFAULTS, node_at
+from syncd.config.shape import DEFAULTS, NOTIFY, node_at
 from syncd.config.show import plain
 from syncd.core.extras import FIELDS
 
@@ -107,7 +107,8 @@ def example() -> str:
     lines += _SHARED.splitlines()
     for name in LinkSettings.model_fields:
         node = node_at((DEFAULTS, name))
-        if node is not None and node.section is not None:
+        # [notify] stands above already: it is the default of every link itself.
+        if node is not None and node.section is not None and name != NOTIFY:
             lines += _table(f"{DEFAULTS}.{name}", node.section)
     lines += _maps()
     return "\n".join(lines) + "\n"

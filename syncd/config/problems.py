@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 LONGEST_VALUE = 80
 """Longer values are cut: the line has to stay a line."""
 
-_SECRET_KEYS = ("token", "secret", "password", "api_key", "apikey")
+_SECRET_KEYS = ("token", "secret", "password", "api_key", "apikey", "webhook")
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -168,6 +168,83 @@ class LoggingSettings(Section):
     """The least important messages that are still written: debug | info | warning | error."""
 
 
+class WebhookReference(Section):
+    """Where messages are posted to; the address is often a secret, and is treated as one."""
+
+    whole: ClassVar[bool] = True
+    accepts: ClassVar[str] = (
+        'an address such as "https://hooks.example.com/…", where it is kept: { env = "NAME" }, '
+        '{ file = "/path" } or { credential = "name" }, or ""'
+    )
+
+    url: values.WebhookUrl = None
+    """The address itself."""
+    env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
+    """The environment variable that holds it."""
+    file: Annotated[str, Field(min_length=1)] | None = None
+    """A file that only its owner can read."""
+    credential: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")] | None = None
+    """The name of a systemd credential (a file in $CREDENTIALS_DIRECTORY)."""
+
+    @classmethod
+    def as_table(cls, given: object) -> object:
+        """An address may stand for the table; "" is none."""
+        if isinstance(given, str):
+            return {"url": given} if given else {}
+        return given
+
+    @model_validator(mode="before")
+    @classmethod
+    def _written_out(cls, given: object) -> object:
+        return cls.as_table(given)
+
+    @model_validator(mode="after")
+    def _names_one_place(self) -> Self:
+        if sum(place is not None for place in (self.url, *self._kept)) > 1:
+            raise ValueError(f"accepted: {self.accepts}, one of them")
+        return self
+
+    @property
+    def _kept(self) -> tuple[str | None, str | None, str | None]:
+        return self.env, self.file, self.credential
+
+    @property
+    def given(self) -> bool:
+        """Whether there is a webhook at all."""
+        return self.url is not None or any(self._kept)
+
+    @property
+    def reference(self) -> TokenReference | None:
+        """The place where the address is kept, where it does not stand here."""
+        if not any(self._kept):
+            return None
+        return TokenReference(env=self.env, file=self.file, credential=self.credential)
+
+
+class NotifySettings(Section):
+    """Who is told when a link or a record needs a person; a link may have its own."""
+
+    webhook: WebhookReference = WebhookReference()
+    """Where a JSON message is posted to when a link breaks, recovers or trips a guard, or when
+    a record waits too long: an address, { env = "…" }, { file = "…" } or { credential = "…" }.
+    "" posts none.
+    """
+    command: values.CommandLine = ()
+    """A program that is given the same message on its standard input:
+    ["/usr/local/bin/page", "--urgent"]
+    """
+    held_longer_than: Duration = duration("24h")
+    """How long a record may be held before people are told."""
+    starts_within: Duration = duration("24h")
+    """People are told at once of a held appointment that starts within this time."""
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """The ways that messages take: webhook, command, both or none."""
+        ways = {"webhook": self.webhook.given, "command": bool(self.command)}
+        return tuple(name for name, used in ways.items() if used)
+
+
 class Route(Section):
     """Where the HubSpot-born appointments with this property value are booked."""
 
@@ -464,6 +541,7 @@ class LinkSettings(Section):
     sync: SyncSettings = SyncSettings()
     fields: FieldSettings = FieldSettings()
     status: StatusSettings = StatusSettings()
+    notify: NotifySettings = NotifySettings()
     map: Annotated[
         Mapping[values.MapName, FieldMap],
         Accepts(words='tables [links.NAME.map.FIELD] with ghl = "…" and hubspot = "…"'),
@@ -484,6 +562,7 @@ class Settings(Section):
     schedule: ScheduleSettings = ScheduleSettings()
     http: HttpSettings = HttpSettings()
     logging: LoggingSettings = LoggingSettings()
+    notify: NotifySettings = NotifySettings()
     links: Annotated[
         Mapping[values.LinkName, LinkSettings],
         Accepts(words="tables [links.NAME], NAME being made of a-z, 0-9 and _"),

@@ -24,6 +24,7 @@ KeyPath = tuple[str, ...]
 INCLUDE = "include"
 DEFAULTS = "defaults"
 LINKS = "links"
+NOTIFY = "notify"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,8 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from syncd.config import toml
-from syncd.config.masking import masked
-from syncd.config.settings import ConflictSettings, Section, Settings, StatusSettings
+from syncd.config.masking import MASK, masked
+from syncd.config.settings import (
+    ConflictSettings,
+    Section,
+    Settings,
+    StatusSettings,
+    WebhookReference,
+)
 from syncd.config.shape import LINKS
 
 
@@ -52,6 +58,8 @@ def plain(value: object) -> object:
         case ConflictSettings():
             words = {getattr(value, name) for name in ConflictSettings.model_fields}
             return words.pop() if len(words) == 1 else _table(value)
+        case WebhookReference() if not value.reference:
+            return MASK if value.url else ""
         case Section():
             return _table(value)
         case list() | tuple():

@@ -21,6 +21,7 @@ from syncd.config.shape import (
     DEFAULTS,
     INCLUDE,
     LINKS,
+    NOTIFY,
     ROOT,
     KeyPath,
     Node,
@@ -29,6 +30,7 @@ from syncd.config.shape import (
     leaves,
     node_at,
 )
+from syncd.config.values import command_line
 from syncd.errors import ConfigError
 
 PREFIX = "SYNCD_"
@@ -161,9 +163,22 @@ def _anchored(key: KeyPath, value: object, folder: Path, home: str) -> object:
             return (
                 value if file in {"", ":memory:"} else f"{scheme}{_path(file, folder, home)}{query}"
             )
-        case (*_, "token"), {"file": str() as file, **rest} if file:
+        case (*_, "token" | "webhook"), {"file": str() as file, **rest} if file:
             return {"file": _path(file, folder, home), **rest}
+        case (*_, "notify", "command"), _ if words := _program(value):
+            # A bare name is looked for on the PATH; anything else is a path.
+            first = words[0] if "/" not in words[0] else _path(words[0], folder, home)
+            return [first, *words[1:]]
     return value
+
+
+def _program(command: object) -> list[str]:
+    """The words of a command; none where it is not one: validation says so."""
+    try:
+        words = command_line(command)
+    except ValueError:
+        return []
+    return words if isinstance(words, list) and all(isinstance(w, str) for w in words) else []
 
 
 def _path(file: str, folder: Path, home: str) -> str:
@@ -204,12 +219,16 @@ def _matches(pattern: str, folder: Path) -> list[Path]:
 
 
 def _spread_defaults(layers: Layers) -> None:
-    """Put every default below each link that does not name the key itself."""
-    shared = [(path, given) for path, given in layers.given.items() if path[0] == DEFAULTS]
+    """Put every default below each link that does not name the key itself.
+
+    What [notify] says for all is the default of each link as well.
+    """
+    shared = [(path[1:], given) for path, given in layers.given.items() if path[0] == DEFAULTS]
+    shared += [(path, given) for path, given in layers.given.items() if path[0] == NOTIFY]
     for name in layers.links:
         for path, given in shared:
-            if path[1:]:
-                layers.given.setdefault((LINKS, name, *path[1:]), given)
+            if path:
+                layers.given.setdefault((LINKS, name, *path), given)
 
 
 def _parsed(text: str) -> object:
@@ -231,12 +250,13 @@ class _Overrides:
     cwd: Path
 
     def apply(self, *, defaults: bool) -> None:
-        """Lay over the variables of the defaults, or all others."""
+        """Lay over the variables of what all links share, or all others."""
         for variable in sorted(self.env):
             if not variable.startswith(PREFIX) or _NOT_KEYS.fullmatch(variable):
                 continue
             words = variable.removeprefix(PREFIX).split("__")
-            if (words[0] == DEFAULTS.upper()) == defaults and words != [INCLUDE.upper()]:
+            shared = words[0] in {DEFAULTS.upper(), NOTIFY.upper()}
+            if shared == defaults and words != [INCLUDE.upper()]:
                 self._lay(variable, words)
 
     def _lay(self, variable: str, words: Sequence[str]) -> None:
@@ -303,15 +323,19 @@ class _Overrides:
         so_far = self.layers.given.get(leaf)
         node = node_at(leaf)
         section = node.section if node else None
-        if leaf[-1] == "token" and not (so_far and so_far.origin.startswith(PREFIX)):
+        if leaf[-1] in {"token", "webhook"} and not (so_far and so_far.origin.startswith(PREFIX)):
             return {}  # One place replaces the other.
         value = so_far.value if so_far else _default(leaf)
         value = section.as_table(value) if section else value
         return value if isinstance(value, Mapping) else {}
 
     def _holds_a_token(self, variable: str) -> bool:
-        """Whether a token reference names this variable; then it is no override."""
-        tokens = (given.value for path, given in self.layers.given.items() if path[-1] == "token")
+        """Whether a reference names this variable; then it is no override."""
+        tokens = (
+            given.value
+            for path, given in self.layers.given.items()
+            if path[-1] in {"token", "webhook"}
+        )
         return any(isinstance(token, Mapping) and token.get("env") == variable for token in tokens)
 
     def _unknown(self, variable: str) -> str:

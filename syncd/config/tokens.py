@@ -37,6 +37,24 @@ def resolve_http_token(http: HttpSettings, env: Mapping[str, str] | None = None)
     return _resolved(http.token, "http.token", env)
 
 
+def resolve_webhook(link: LinkSettings, env: Mapping[str, str] | None = None) -> SecretStr:
+    """The address of a link's webhook; raises as `resolve_token` does.
+
+    Only for a link that has one.
+    """
+    webhook = link.notify.webhook
+    if webhook.url is not None:
+        return webhook.url
+    key = f"links.{link.name}.notify.webhook"
+    if webhook.reference is None:
+        raise ConfigError([f"{key}: there is none"])
+    kept = _resolved(webhook.reference, key, env)
+    if not kept.get_secret_value().startswith(("https://", "http://")):
+        kind, name = webhook.reference.place
+        raise ConfigError([f"{key}: {_KINDS[kind]} {name} holds no address; put one there"])
+    return kept
+
+
 def _resolved(reference: TokenReference, key: str, env: Mapping[str, str] | None) -> SecretStr:
     kind, name = reference.place
     try:

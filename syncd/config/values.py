@@ -8,6 +8,7 @@ message and the example file use for what may stand there.
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,7 +16,7 @@ from difflib import get_close_matches
 from typing import Annotated, Literal, get_args
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, SecretStr
 
 from syncd.core import extras
 
@@ -234,6 +235,38 @@ ServiceUrl = Annotated[
     str,
     AfterValidator(_service_url),
     Accepts(words='an address such as "https://api.example.com"'),
+]
+
+
+def _webhook_url(secret: SecretStr | None) -> SecretStr | None:
+    url = secret.get_secret_value() if secret is not None else ""
+    if not url:
+        return secret
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not url.isprintable():
+        raise ValueError("this is no address of a webhook")
+    return secret
+
+
+WebhookUrl = Annotated[SecretStr | None, AfterValidator(_webhook_url)]
+
+
+def command_line(given: object) -> object:
+    """A command may stand as one text, split as a shell would; "" is none."""
+    return shlex.split(given) if isinstance(given, str) else given
+
+
+def _names_a_program(words: tuple[str, ...]) -> tuple[str, ...]:
+    if words and not words[0]:
+        raise ValueError("the first word names the program")
+    return words
+
+
+CommandLine = Annotated[
+    tuple[str, ...],
+    BeforeValidator(command_line),
+    AfterValidator(_names_a_program),
+    Accepts(words='a program and its arguments: ["/usr/local/bin/page", "--urgent"]'),
 ]
 
 

@@ -28,7 +28,9 @@ from syncd.engine.cycle import CycleRequest
 from syncd.engine.link import Link
 from syncd.engine.report import CycleReport, Outcome
 from syncd.errors import ConfigError, LinkLocked, NotPrepared, ProviderError, StoreError
+from syncd.notices import Notices, Standing
 from syncd.observability import traffic
+from syncd.observability.state import State
 from syncd.ports.clock import Clock
 from syncd.ports.store import LinkStore
 from syncd.providers import limits
@@ -113,6 +115,10 @@ class App:
         self.store = store
         self.clock = clock
         self.stop = stop
+        self.notices = Notices(
+            outbox=store.outbox, clock=clock, env=env, links=lambda: self.settings.links
+        )
+        """Who tells people of trouble; asked beside the cycles, never in them."""
         self._accounts = Accounts(clock=clock, env=env, ledger=store.ledger)
 
     def __enter__(self) -> Self:
@@ -168,6 +174,21 @@ class App:
                 lease = stack.enter_context(self.store.acquire(name, verb, wait=True))
                 kept.link = self._leased(kept.link, name, lease)
             return kept.cycle(request)
+
+    def tell(self, report: CycleReport) -> None:
+        """Tell people what a cycle of a verb came to, where it is news; never raises.
+
+        What is not taken now waits in the store for the next command.
+        """
+        name = report.link
+        standing = Standing(
+            link=name,
+            state=State.of(report.outcome.value),
+            detail=report.detail,
+            since=report.started_at,
+        )
+        self.notices.look(standing, self.store.link(name).holds)
+        self.notices.deliver(name, self.stop)
 
     def setup(self, name: str) -> list[tuple[str, bool]]:
         """Make what HubSpot needs; gives what it is, and whether it was made just now.

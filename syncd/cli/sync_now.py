@@ -163,6 +163,8 @@ def _cycles(app: App, names: list[str], wanted: Wanted) -> dict[str, CycleReport
             continue
         with progress.shown(name) as told:
             reports[name] = app.cycle(name, replace(wanted.request(), progress=told))
+        if not wanted.dry_run:
+            app.tell(reports[name])
     return reports
 
 

@@ -26,9 +26,11 @@ from syncd.bootstrap.process import (
     writes_to_journal,
 )
 from syncd.config import Settings
+from syncd.daemon.crier import Crier
 from syncd.daemon.mailbox import Letter, Mailbox
 from syncd.daemon.panel import DaemonPanel
 from syncd.errors import ConfigError
+from syncd.notices import Notices
 from syncd.observability import logging
 from syncd.observability.metrics import Metrics
 from syncd.observability.notify_systemd import ServiceManager
@@ -67,6 +69,7 @@ def run(settings: Settings) -> int:
             env=env,
             load=lambda: config.load(settings.path, env),
             set_up_log=lambda new: set_up_log(new, env),
+            notices=app.notices,
         )
         # The app is given back only leases that it gave out itself.
         return Daemon(cast("Links", app), stop, around).run()
@@ -95,6 +98,8 @@ class Surroundings:
     leave: Callable[[int], None] = leave_at_once
     workers: Executor | None = None
     """Who does the cycles; threads, unless given."""
+    notices: Notices | None = None
+    """Who tells people of trouble; nobody, unless given."""
     ticks: Ticks | None = None
     """What makes the claim loop turn; APScheduler, unless given."""
 
@@ -114,6 +119,7 @@ class Daemon:
             ticks=around.ticks,
         )
         self.panel = DaemonPanel(links, self.scheduler, metrics)
+        self.crier = Crier(links, self.scheduler, around.notices) if around.notices else None
         self.server: StatusServer | None = None
         self._told = ""
         self._ailing = ""
@@ -135,6 +141,8 @@ class Daemon:
         self.server = self._listen(settings)
         self.scheduler.check_links()
         self.scheduler.start()
+        if self.crier is not None:
+            self.crier.start()
         self.panel.closed = ""
         self._manager.ready()
         self._tell()
@@ -255,6 +263,8 @@ class Daemon:
                 self._around.leave(128 + self._mailbox.last_signal)
                 break
         left = self.scheduler.busy()
+        if self.crier is not None:
+            self.crier.stop()
         self.scheduler.close()
         self._close_server()
         if left:

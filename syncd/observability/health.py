@@ -24,17 +24,6 @@ FRESH = timedelta(seconds=90)
 CYCLES = 60
 """How many cycles the timeline shows."""
 
-_OUTCOMES = {
-    "ok": State.OK,
-    "fault": State.FAULT,
-    "not_prepared": State.NOT_PREPARED,
-    "failed_writes": State.FAILED_WRITES,
-    "guard": State.GUARD,
-    "locked": State.LOCKED,
-    "refused": State.REFUSED,
-    "unreachable": State.UNREACHABLE,
-}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CyclePoint:
@@ -209,7 +198,7 @@ def _condition(
     if last is not None and (said is None or last.finished_at > said.at):
         # A command ran since the daemon last spoke: its cycle is the latest word.
         detail = str(last.report.get("detail", ""))
-        return _OUTCOMES.get(last.outcome, State.FAULT), detail, last.started_at
+        return State.of(last.outcome), detail, last.started_at
     if said is None:
         return State.STARTING, "no cycle has run yet", None
     if said.stopped:

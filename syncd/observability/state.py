@@ -41,10 +41,26 @@ class State(StrEnum):
         """0 for the gravest."""
         return list(State).index(self)
 
+    @classmethod
+    def of(cls, outcome: str) -> State:
+        """The state that a cycle with this outcome leads to."""
+        return _OUTCOMES.get(outcome, cls.FAULT)
+
     def remedy(self, link: str) -> str:
         """What a person does about it; "" where there is nothing to do."""
         return _REMEDIES[self].format(link=link)
 
+
+_OUTCOMES = {
+    "ok": State.OK,
+    "fault": State.FAULT,
+    "not_prepared": State.NOT_PREPARED,
+    "failed_writes": State.FAILED_WRITES,
+    "guard": State.GUARD,
+    "locked": State.LOCKED,
+    "refused": State.REFUSED,
+    "unreachable": State.UNREACHABLE,
+}
 
 _CODES = {
     State.FAULT: 1,

@@ -39,17 +39,6 @@ ASK_ABOVE = 25
 DONE = (Outcome.OK, Outcome.FAILED_WRITES, Outcome.GUARD)
 """The outcomes of a cycle that went through to its end."""
 
-STATES = {
-    Outcome.OK: State.OK,
-    Outcome.FAULT: State.FAULT,
-    Outcome.NOT_PREPARED: State.NOT_PREPARED,
-    Outcome.FAILED_WRITES: State.FAILED_WRITES,
-    Outcome.GUARD: State.GUARD,
-    Outcome.LOCKED: State.LOCKED,
-    Outcome.REFUSED: State.REFUSED,
-    Outcome.UNREACHABLE: State.UNREACHABLE,
-}
-
 _NAMES = {Side.GHL: "HighLevel", Side.HUBSPOT: "HubSpot"}
 
 
@@ -230,6 +219,7 @@ class Shift:
         if turn.outcome is Outcome.LOCKED:
             self.let_go(watch)  # What was lost is taken again at the next turn.
         self._enter(watch, turn)
+        watch.turns += 1
         now = self._clock.monotonic()
         watch.asked = self.links.settings.schedule.poll_interval.total_seconds()
         watch.poll, watch.stretched_by = self._stretched(watch)
@@ -305,7 +295,7 @@ class Shift:
 
 def _turn_of(report: CycleReport) -> _Turn:
     return _Turn(
-        state=STATES[report.outcome],
+        state=State.of(report.outcome.value),
         outcome=report.outcome,
         detail=report.detail or _reason(report),
         report=report,

@@ -45,6 +45,8 @@ class Watch:
     seen: set[int] = field(default_factory=set)
     """Decisions that have made the link due already."""
 
+    turns: int = 0
+    """How many turns came to their end."""
     state: State = State.STARTING
     detail: str = ""
     since: datetime | None = None

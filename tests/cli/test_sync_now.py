@@ -303,3 +303,30 @@ def test_the_configuration_is_read_where_the_option_says(
     assert syncd("--config", "moved.toml", "--sync-now").code == 0
     assert syncd("--sync-now", "--config", "moved.toml").code == 0
     assert syncd("--sync-now").code == 2
+
+
+def test_a_one_shot_tells_people_once_of_a_break_and_of_its_end(
+    syncd: Syncd, ready: Clinic, hook: Any
+) -> None:
+    ready.configure(f'\n[notify]\nwebhook = "{hook.url}"\n')
+    ready.world.faults.add(side="hubspot", status=401, times=1000)
+    assert syncd("--sync-now", "--dry-run").code == 6
+    assert hook.events == []
+    assert syncd("--sync-now").code == 6
+    assert syncd("--sync-now").code == 6
+    ready.world.faults.clear()
+    assert syncd("--sync-now").code == 0
+    assert hook.events == ["link_broken", "link_recovered"]
+
+
+def test_a_webhook_that_is_down_changes_neither_report_nor_code(
+    syncd: Syncd, ready: Clinic, hook: Any
+) -> None:
+    ready.configure(f'\n[notify]\nwebhook = "{hook.url}"\nheld_longer_than = 0\n')
+    hook.status = 503
+    held = ready.make("Nobody's", contact=False)
+    result = syncd("--sync-now", "--json")
+    assert (result.code, report_of(result)["links"]["clinic"]["outcome"]) == (0, "ok")
+    assert hook.events == ["record_held"]
+    assert hook.got[0]["records"][0]["hubspot_id"] == held
+    assert hook.url not in result.err

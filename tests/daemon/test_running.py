@@ -187,6 +187,19 @@ def test_an_outage_is_told_once_and_so_is_its_end(
     running.until("link.recovered")
 
 
+def test_an_outage_and_its_end_are_posted_once_each(
+    clinic: Clinic, daemon: Callable[[], Running], hook: Any
+) -> None:
+    clinic.configure(f'\n[schedule]\npoll_interval = "0.3s"\n[notify]\nwebhook = "{hook.url}"\n')
+    running = daemon()
+    running.until("cycle.finished")
+    clinic.world.faults.add(side="hubspot", status=401, times=2)
+    running.until("link.troubled")
+    told = [running.until("notice.sent")["event_told"] for _ in range(2)]
+    assert told == hook.events == ["link_broken", "link_recovered"]
+    assert "401" in hook.got[0]["reason"] or "HubSpot" in hook.got[0]["reason"]
+
+
 def test_after_kill_9_the_next_daemon_takes_over_at_once(
     clinic: Clinic, daemon: Callable[[], Running]
 ) -> None:

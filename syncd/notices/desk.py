@@ -1,0 +1,149 @@
+"""Looks at a link after its cycle, queues what people are to be told, and sends it.
+
+Bootstrap makes one per process. `look` and `deliver` are called beside the
+cycles, never in them; nothing that happens here is raised. What is queued is
+in the store before it is sent, so that a message outlives the process, a
+webhook that is down, and a reboot.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import structlog
+
+from syncd import config
+from syncd.config import LinkSettings
+from syncd.errors import ConfigError, StoreError
+from syncd.notices.channels import Channel, Command, Undelivered, Webhook
+from syncd.notices.message import body_of
+from syncd.notices.news import Item, Standing, Terms, news_of
+from syncd.observability.redaction import redact, register_secret
+from syncd.ports.clock import Clock
+from syncd.ports.notices import Letter, Outbox
+from syncd.ports.store import Hold
+
+log = structlog.get_logger(__name__)
+
+PAUSES = (10.0, 30.0, 60.0, 300.0, 900.0, 3600.0)
+"""Seconds until the next attempt, by how many there were; the last one counts for all further."""
+
+GIVEN_UP_AFTER = timedelta(days=7)
+"""A message that nobody took for so long is stale news."""
+
+
+class Notices:
+    """The way from a link's trouble to the people who look after it."""
+
+    def __init__(
+        self,
+        *,
+        outbox: Outbox,
+        clock: Clock,
+        env: Mapping[str, str],
+        links: Callable[[], Mapping[str, LinkSettings]],
+    ) -> None:
+        """`links` are the links of the configuration in force."""
+        self._outbox, self._clock, self._env, self._links = outbox, clock, env, links
+
+    def wanted(self, link: str) -> bool:
+        """Whether anybody is to be told of this link."""
+        settings = self._links().get(link)
+        return settings is not None and bool(settings.notify.channels)
+
+    def look(self, standing: Standing, holds: Callable[[], list[Hold]]) -> None:
+        """Queue what there is to tell of a link now; each event once, however often it is seen."""
+        if not self.wanted(standing.link):
+            return
+        try:
+            self._look(standing, holds)
+        except StoreError as error:
+            log.warning("notice.not_queued", link=standing.link, detail=str(error))
+
+    def _look(self, standing: Standing, holds: Callable[[], list[Hold]]) -> None:
+        link, now = standing.link, self._clock.now()
+        notify = self._links()[link].notify
+        terms = Terms(held_longer_than=notify.held_longer_than, starts_within=notify.starts_within)
+        news = news_of(standing, holds(), self._outbox.told(link), terms, now)
+        if not news:
+            return
+
+        def letters(item: Item) -> list[Letter]:
+            body = body_of(item, standing, terms, now)
+            return [
+                Letter(channel=name, body=body, made_at=now, due_at=now) for name in notify.channels
+            ]
+
+        queued = [letter for item in news.items for letter in letters(item)]
+        self._outbox.write(link, queued, told=news.told, over=news.over)
+        for item in news.items:
+            log.info("notice.queued", link=link, event_told=item.event.value)
+
+    def deliver(self, link: str, stop: threading.Event | None = None) -> datetime | None:
+        """Send everything of a link that is due; gives when the next of it is, if any is left.
+
+        Where a channel fails, what is behind it waits as well: messages are
+        not to overtake each other, nor a webhook that is down to be stormed.
+        """
+        blocked: dict[str, datetime] = {}
+        try:
+            for letter in self._outbox.letters(link):
+                if stop is not None and stop.is_set():
+                    return letter.due_at
+                if letter.channel not in blocked:
+                    again = self._send(link, letter)
+                    if again is not None:
+                        blocked[letter.channel] = again
+        except StoreError as error:
+            log.warning("notice.not_sent", link=link, detail=str(error))
+            return self._clock.now() + timedelta(seconds=PAUSES[0])
+        return min(blocked.values(), default=None)
+
+    def _send(self, link: str, letter: Letter) -> datetime | None:
+        """Send one if it is due; gives when to try again where it is still to be sent."""
+        if letter.due_at > self._clock.now():
+            return letter.due_at
+        told = {"link": link, "channel": letter.channel, "event_told": letter.body.get("event")}
+        settings = self._links().get(link)
+        if settings is None or letter.channel not in settings.notify.channels:
+            self._outbox.drop(letter)  # Nobody wants it any more.
+            return None
+        try:
+            self._channel(settings, letter.channel).send(letter.body)
+        except (Undelivered, ConfigError) as error:
+            return self._failed(letter, redact(str(error)), told)
+        self._outbox.drop(letter)
+        log.info("notice.sent", **told)
+        return None
+
+    def _failed(self, letter: Letter, detail: str, told: Mapping[str, object]) -> datetime | None:
+        """Try again later, ever more seldom; the first failure and the last are logged."""
+        now = self._clock.now()
+        if now - letter.made_at > GIVEN_UP_AFTER:
+            log.error("notice.given_up", detail=detail, attempts=letter.attempts + 1, **told)
+            self._outbox.drop(letter)
+            return None
+        pause = PAUSES[min(letter.attempts, len(PAUSES) - 1)]
+        if not letter.attempts:
+            log.warning("notice.not_taken", detail=detail, tried_again_in=pause, **told)
+        later = replace(letter, attempts=letter.attempts + 1, due_at=now + timedelta(seconds=pause))
+        self._outbox.put_off(later)
+        return later.due_at
+
+    def _channel(self, settings: LinkSettings, name: str) -> Channel:
+        """The channel as it is configured now: a rotated address is taken up by itself.
+
+        Raises:
+            ConfigError: the address is not where it is said to be kept.
+        """
+        if name == "command":
+            return Command(settings.notify.command, self._env)
+        url = config.resolve_webhook(settings, self._env).get_secret_value()
+        register_secret(url)
+        return Webhook(url)
+
+
+__all__ = ["GIVEN_UP_AFTER", "PAUSES", "Notices"]

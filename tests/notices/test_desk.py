@@ -1,0 +1,180 @@
+"""Messages on their way: once, in order, past failures and restarts, with no more than it takes."""
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+from stores import StandingClock
+
+from syncd.notices import Notices, Standing
+from syncd.notices import desk as desks
+from syncd.observability.state import State
+from syncd.ports.store import Hold
+from syncd.store import Store
+
+Desk = Callable[..., Notices]
+REFUSED = Standing(link="clinic", state=State.REFUSED, detail="HighLevel: the token is expired")
+WELL = Standing(link="clinic", state=State.OK)
+
+
+def tell(desk: Notices, standing: Standing, *holds: Hold) -> None:
+    desk.look(standing, lambda: list(holds))
+    desk.deliver("clinic")
+
+
+def test_a_break_and_its_end_are_posted_once_each(desk: Desk, hook: Any) -> None:
+    notices = desk(webhook=hook.url)
+    for standing in (WELL, REFUSED, REFUSED, WELL, WELL):
+        tell(notices, standing)
+    assert hook.events == ["link_broken", "link_recovered"]
+    broken, recovered = hook.got
+    assert (broken["link"], broken["state"]) == ("clinic", "refused")
+    assert broken["reason"] == "HighLevel: the token is expired"
+    assert broken["commands"] == ["syncd doctor"]
+    assert "the token is expired" in broken["text"]
+    assert recovered["was"] == "refused"
+    assert hook.headers[0]["Idempotency-Key"] == broken["id"]
+
+
+def test_a_guard_is_told_with_the_command_that_lets_it_pass(desk: Desk, hook: Any) -> None:
+    tell(desk(webhook=hook.url), Standing(link="clinic", state=State.GUARD, detail="9 removals"))
+    assert hook.events == ["guard_tripped"]
+    assert "syncd kick --allow-removals" in hook.got[0]["commands"]
+
+
+def test_a_restart_repeats_nothing(desk: Desk, hook: Any) -> None:
+    tell(desk(webhook=hook.url), REFUSED)
+    tell(desk(webhook=hook.url), REFUSED)
+    assert hook.events == ["link_broken"]
+
+
+def test_a_held_record_is_told_with_what_finds_it_and_lets_it_go_and_no_more(
+    desk: Desk, hook: Any, standing_clock: StandingClock
+) -> None:
+    soon = Hold(
+        ghl_id="g7",
+        reason="rejected",
+        detail="ana@example.com is no guest of Ana Example",
+        title="Check-up Ana Example",
+        since=standing_clock.now(),
+        starts_at=standing_clock.now() + timedelta(hours=3),
+        values={"ghl": "Ana Example"},
+    )
+    tell(desk(webhook=hook.url), WELL, soon)
+    assert hook.events == ["held_starts_soon"]
+    (record,) = hook.got[0]["records"]
+    assert (record["ghl_id"], record["reason"]) == ("g7", "rejected")
+    assert record["starts_at"] == "2026-03-02T15:00:00Z"
+    assert "syncd retry g7" in record["commands"]
+    assert "g7" in hook.got[0]["text"]
+    told = json.dumps(hook.got[0])
+    assert "Ana" not in told
+    assert "example.com" not in told
+
+
+def test_a_webhook_that_is_down_gets_everything_later_in_its_order(
+    desk: Desk, hook: Any, standing_clock: StandingClock
+) -> None:
+    notices = desk(webhook=hook.url)
+    hook.status = 503
+    tell(notices, REFUSED)
+    tell(notices, WELL)
+    assert hook.events == ["link_broken"], "what is behind a failure waits for it"
+    hook.status = 200
+    tell(notices, WELL)
+    assert hook.events == ["link_broken"], "not before its time"
+    standing_clock.tick(desks.PAUSES[0])
+    tell(desk(webhook=hook.url), WELL)
+    assert hook.events == ["link_broken", "link_broken", "link_recovered"]
+    assert hook.got[0]["id"] == hook.got[1]["id"]
+
+
+def test_attempts_grow_seldom_and_a_stale_message_is_given_up(
+    desk: Desk, hook: Any, store: Store, standing_clock: StandingClock
+) -> None:
+    notices = desk(webhook=hook.url)
+    hook.status = 500
+    tell(notices, REFUSED)
+    while store.outbox.letters("clinic"):
+        (letter,) = store.outbox.letters("clinic")
+        standing_clock.tick((letter.due_at - standing_clock.now()).total_seconds())
+        notices.deliver("clinic")
+    assert len(hook.got) < 200, "an hour between attempts, for seven days"
+    hook.status = 200
+    tell(notices, REFUSED)
+    assert hook.got[-1]["event"] == "link_broken"
+    assert store.outbox.letters("clinic") == []
+
+
+def test_the_address_stands_in_no_line_of_the_log(desk: Desk) -> None:
+    with structlog.testing.capture_logs() as logs:
+        tell(desk(webhook="http://127.0.0.1:9/hooks/hush"), REFUSED)
+    assert any(line["event"] == "notice.not_taken" for line in logs)
+    assert "hush" not in repr(logs)
+
+
+def test_a_command_reads_the_message_and_none_of_our_tokens(
+    desk: Desk, script: Callable[[str], str], tmp_path: Path
+) -> None:
+    program = script('cat > "$1"; env >> "$1"')
+    tell(desk(command=[program, str(tmp_path / "told")]), REFUSED)
+    told = (tmp_path / "told").read_text()
+    assert json.JSONDecoder().raw_decode(told)[0]["event"] == "link_broken"
+    assert "pit-hush" not in told
+
+
+def test_a_command_that_fails_is_tried_again(
+    desk: Desk, script: Callable[[str], str], standing_clock: StandingClock, tmp_path: Path
+) -> None:
+    flag = tmp_path / "on"
+    program = script(f'cat > /dev/null; test -e {flag} || {{ echo "no line" >&2; exit 3; }}')
+    notices = desk(command=program)
+    with structlog.testing.capture_logs() as logs:
+        tell(notices, REFUSED)
+    assert logs[-1]["detail"] == "the command ended with 3: no line"
+    flag.touch()
+    standing_clock.tick(desks.PAUSES[0])
+    assert notices.deliver("clinic") is None
+
+
+@pytest.mark.parametrize("command", [["/nowhere/page"], "/dev/null"])
+def test_a_command_that_cannot_run_stops_nothing(desk: Desk, command: object) -> None:
+    with structlog.testing.capture_logs() as logs:
+        tell(desk(command=command), REFUSED)
+    assert "the command cannot be run" in logs[-1]["detail"]
+
+
+def test_both_ways_are_taken_and_one_does_not_wait_for_the_other(
+    desk: Desk, hook: Any, script: Callable[[str], str], tmp_path: Path
+) -> None:
+    hook.status = 500
+    tell(desk(webhook=hook.url, command=script(f"cat > {tmp_path / 'told'}")), REFUSED)
+    assert json.loads((tmp_path / "told").read_text())["event"] == "link_broken"
+
+
+def test_what_nobody_wants_any_more_is_not_sent(
+    desk: Desk, hook: Any, store: Store, standing_clock: StandingClock
+) -> None:
+    hook.status = 500
+    tell(desk(webhook=hook.url), REFUSED)
+    standing_clock.tick(desks.PAUSES[0])
+    desk().deliver("clinic")
+    assert store.outbox.letters("clinic") == []
+    assert len(hook.got) == 1
+
+
+def test_a_store_that_is_away_stops_nothing(desk: Desk, hook: Any, store: Store) -> None:
+    notices = desk(webhook=hook.url)
+    store._database.engine.dispose()
+    Path(str(store._database.engine.url.database)).unlink()
+    with structlog.testing.capture_logs() as logs:
+        tell(notices, REFUSED)
+    assert {line["event"] for line in logs} == {"notice.not_queued", "notice.not_sent"}
+
+
+def test_nobody_is_asked_where_nobody_is_to_be_told(desk: Desk) -> None:
+    desk().look(REFUSED, lambda: pytest.fail("the store was asked"))

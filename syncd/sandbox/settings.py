@@ -83,6 +83,8 @@ class SandboxSettings:
     activated: bool = True
     not_activated_status: int = 404
     hubspot_status: Literal["native", "none", "pipeline"] = "native"
+    stage_required: bool = False
+    """A new appointment needs a stage, and a pipeline with it."""
     cancelled_spelling: Literal["CANCELLED", "CANCELED"] = "CANCELLED"
     status_values: tuple[str, ...] = ("SCHEDULED", "COMPLETED", "CANCELLED", "NO_SHOW")
     search_lag: timedelta = timedelta(0)

@@ -18,6 +18,7 @@ from syncd.errors import (
     SyncdError,
     Unavailable,
 )
+from syncd.providers.hubspot.mapping import PIPELINE, STAGE
 from syncd.providers.hubspot.wire import Problem, problem
 from syncd.providers.message import Request, Response, redacted
 
@@ -28,6 +29,7 @@ NOT_ACTIVATED = (
 )
 _PASSING = frozenset({"RATE_LIMIT", "RATE_LIMITS", "INTERNAL_ERROR", "SERVICE_UNAVAILABLE"})
 _OBJECT_PATHS = ("/crm/objects/", "/crm/properties/", "/crm/object-library/", "/crm/pipelines/")
+_REQUIRED = ("MISSING_REQUIRED_PROPERTY", "MISSING_CONDITIONAL_REQUIRED_PROPERTY")
 
 
 def refusal(request: Request, response: Response) -> SyncdError:
@@ -60,13 +62,27 @@ def _forbidden(request: Request, found: Problem, where: str) -> SyncdError:
             status=403,
             missing_scope=True,
         )
-    if request.path.startswith(_OBJECT_PATHS):
+    if "/associations/" in request.path and request.method in {"PUT", "DELETE"}:
+        # What may not be done with one contact says nothing about the others.
+        return Rejected(
+            f"HubSpot does not allow the association ({where}); check that the token may write "
+            "contacts and appointments, and who may see this contact",
+            side=Side.HUBSPOT,
+            status=403,
+        )
+    if _would_show_the_object(request):
         return NotPrepared(f"HubSpot does not open the object ({where}); {NOT_ACTIVATED}")
     return AuthFailed(
         f"HubSpot does not allow it ({where}); check what the token may do",
         side=Side.HUBSPOT,
         status=403,
     )
+
+
+def _would_show_the_object(request: Request) -> bool:
+    """Whether it reads appointments or what they are like: one of the rest proves nothing."""
+    reads = request.method == "GET" or request.path.endswith(("/search", "/batch/read"))
+    return reads and request.path.startswith(_OBJECT_PATHS) and "/contacts" not in request.path
 
 
 def _asks_for_one(request: Request) -> bool:
@@ -98,12 +114,31 @@ def of_row(found: Problem) -> ProviderError:
         return Unavailable(f"HubSpot could not take it just now: {said}", side=Side.HUBSPOT)
     if "OBJECT_NOT_FOUND" in found.codes:
         return Stale(f"HubSpot shows the record no more: {said}", side=Side.HUBSPOT)
+    if lacks_a_value(found):
+        names = f" ({', '.join(found.properties)})" if found.properties else ""
+        said = (
+            f"{said}; no longer demand a value{names} in HubSpot, or map a field to the property "
+            "under `map` in the link's configuration"
+        )
     return Rejected(f"HubSpot refuses it: {said}", side=Side.HUBSPOT)
 
 
 def unique_value_taken(found: Problem) -> bool:
     """Whether another record holds the value that had to be unique."""
     return UNIQUE_VALUE_TAKEN in found.codes or UNIQUE_VALUE_TAKEN in found.message
+
+
+def lacks_a_value(found: Problem) -> bool:
+    """Whether the account demands a property that the record came without."""
+    return bool(found.codes & {*_REQUIRED}) or "required propert" in found.message.casefold()
+
+
+def wants_a_stage(found: Problem) -> bool:
+    """Whether that may be a pipeline stage, as far as the refusal names it."""
+    stage = {STAGE, PIPELINE}
+    if not lacks_a_value(found):
+        return STAGE in found.message and "required" in found.message.casefold()
+    return not found.properties or bool(stage & {*found.properties})
 
 
 def about_association(found: Problem) -> bool:

@@ -8,6 +8,7 @@ status table needs: the core's.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -161,6 +162,32 @@ def stages(body: object) -> dict[str, str]:
             if stage_id and fields(stage).get("archived") is not True:
                 found[stage_id] = string(pipeline.get("id"))
     return found
+
+
+def first_stage(body: object) -> dict[str, str]:
+    """Where a record without a stage of its own begins: the first of the first pipeline.
+
+    Both are ordered by what people see; the account's ids say nothing. Empty
+    where there is no pipeline with a stage.
+    """
+    for pipeline in _in_order(fields(body).get("results")):
+        for stage in _in_order(pipeline.get("stages")):
+            return {
+                mapping.PIPELINE: string(pipeline.get("id")),
+                mapping.STAGE: string(stage.get("id")),
+            }
+    return {}
+
+
+def _in_order(raw: object) -> list[Json]:
+    living = (fields(each) for each in items(raw))
+    found = [each for each in living if each.get("archived") is not True and string(each.get("id"))]
+    return sorted(found, key=_place)
+
+
+def _place(shown: Json) -> float:
+    place = shown.get("displayOrder")
+    return place if isinstance(place, int | float) else math.inf
 
 
 def people(body: object, *, active: bool) -> tuple[Person, ...]:

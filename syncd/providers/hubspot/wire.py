@@ -21,7 +21,7 @@ MERGED_IDS = "hs_merged_object_ids"
 """The property that names the records that were merged into one."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_PROPERTY_KEYS = ("propertyName", "invalidPropertyName")
+_PROPERTY_KEYS = ("propertyName", "invalidPropertyName", "properties")
 _DIGITS = re.compile(r"[+-]?\d+")
 
 

@@ -165,9 +165,20 @@ def creatable(
         ]
     if table.is_contacts:
         _new_contact(call, table, values)
+    elif call.settings.stage_required:
+        _refuse_without(values, "hs_pipeline", "hs_pipeline_stage")
     if problems:
         raise invalid_values(problems)
     return kept, [_target(call, table, item) for item in body.get("associations") or ()]
+
+
+def _refuse_without(values: Mapping[str, str], *names: str) -> None:
+    missing = [name for name in names if not values.get(name)]
+    if missing:
+        raise invalid(
+            "Error creating APPOINTMENT. Some required properties were not set.",
+            context={"properties": missing},
+        )
 
 
 def made(call: HubspotCall, table: ObjectTable, body: JsonObject) -> HubspotRecord:

@@ -286,3 +286,48 @@ def test_a_stage_of_a_second_pipeline_is_written_with_its_pipeline(account: Acco
 def test_what_the_vendor_fills_in_is_what_the_receipt_shows(desk: Any) -> None:
     order = desk.order("g1", start=desk.order("g1").wanted.start + timedelta(microseconds=5))
     assert _done(_write(desk, order)["create-g1"]).returned.start == desk.order("g1").wanted.start
+
+
+def test_an_account_that_demands_a_stage_gets_its_first(account: Account) -> None:
+    desk = account(settings={"stage_required": True})
+    ada = desk.portal.add_contact("Ada Winter", "ada@example.com")
+    receipts = _write(desk, *(desk.order(f"g{n}", ada) for n in range(3)))
+    pipeline = desk.portal.pipelines["0-421"][0]
+    for receipt in receipts.values():
+        held = desk.portal.get(_done(receipt).id)
+        assert held.properties["hs_pipeline_stage"] == pipeline.stages[0].id
+        assert held.properties["hs_pipeline"] == pipeline.id
+    desk.world.reset_requests()
+    _done(_write(desk, desk.order("later", ada))["create-later"])
+    assert len(desk.asked("/batch/create")) == 1
+    assert desk.asked("/pipelines") == []
+
+
+def test_a_demanded_stage_that_the_record_has_stays(account: Account) -> None:
+    desk = account(
+        settings={"hubspot_status": "pipeline", "stage_required": True},
+        status_property="hs_pipeline_stage",
+    )
+    wanted = desk.provider.prepare().status_values[2]
+    done = _done(_write(desk, desk.order("g1", status=wanted))["create-g1"])
+    assert desk.portal.get(done.id).properties["hs_pipeline_stage"] == wanted
+
+
+def test_another_value_that_an_account_demands_is_named_with_what_helps(account: Account) -> None:
+    desk = account(api_version="2026-09")
+    desk.portal.add_property("reason")
+    desk.portal.required.add("reason")
+    receipts = _write(desk, desk.order("g1"), desk.order("g2"))
+    for receipt in receipts.values():
+        said = str(_error(receipt))
+        assert "reason is required" in said
+        assert "map a field to the property" in said
+    assert len(desk.asked("/batch/create")) == 1
+
+
+def test_a_demanded_value_without_a_name_may_be_the_stage(account: Account) -> None:
+    desk = account()
+    said = {"message": "Some required properties were not set.", "category": "VALIDATION_ERROR"}
+    desk.world.faults.add(Fault(path=CREATE, times=2, status=400, body=said))
+    assert "Some required properties" in str(_error(_write(desk, desk.order("g1"))["create-g1"]))
+    assert len(desk.asked("/batch/create")) == 2

@@ -4,7 +4,7 @@ import pytest
 
 from syncd.errors import AuthFailed, NotFound, NotPrepared, Rejected, Stale, SyncdError, Unavailable
 from syncd.providers.hubspot.auth import Token
-from syncd.providers.hubspot.refusals import of_row, refusal
+from syncd.providers.hubspot.refusals import lacks_a_value, of_row, refusal
 from syncd.providers.hubspot.wire import problem
 from syncd.providers.message import Request, Response
 
@@ -23,6 +23,12 @@ def _refusal(status: int, method: str = "GET", path: str = LIST, **body: object)
     [
         (401, "GET", LIST, AuthFailed),
         (403, "GET", LIST, NotPrepared),
+        (403, "POST", f"{LIST}/search", NotPrepared),
+        (403, "POST", f"{LIST}/batch/read", NotPrepared),
+        (403, "POST", f"{LIST}/batch/create", AuthFailed),
+        (403, "PUT", f"{LIST}/501/associations/default/0-1/7", Rejected),
+        (403, "DELETE", f"{LIST}/501/associations/0-1/7", Rejected),
+        (403, "POST", "/crm/objects/2026-03/contacts/batch/read", AuthFailed),
         (403, "GET", "/crm/owners/2026-03", AuthFailed),
         (404, "GET", LIST, NotPrepared),
         (404, "POST", f"{LIST}/batch/read", NotPrepared),
@@ -74,3 +80,19 @@ def test_a_token_is_never_printed() -> None:
     token = Token("pat-eu1-canary")
     assert "canary" not in f"{token!r} {token}"
     assert token.headers() == {"Authorization": "Bearer pat-eu1-canary"}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"errors": [{"code": "MISSING_REQUIRED_PROPERTY", "context": {"propertyName": ["a"]}}]},
+        {"errors": [{"code": "MISSING_CONDITIONAL_REQUIRED_PROPERTY", "context": {"x": 1}}]},
+        {
+            "message": "Error creating APPOINTMENT. Some required properties were not set.",
+            "context": {"properties": ["a"]},
+        },
+    ],
+)
+def test_a_value_that_the_account_demands_is_told_apart(said: dict[str, object]) -> None:
+    assert lacks_a_value(problem(said))
+    assert not lacks_a_value(problem({"category": "VALIDATION_ERROR", "message": "No"}))

@@ -24,8 +24,8 @@ from syncd.errors import (
     Unreadable,
 )
 from syncd.ports.provider import Done, Failed, Mark, Order, Receipt, Refusal
-from syncd.providers.hubspot import mapping, refusals, wire
-from syncd.providers.hubspot.mapping import GHL_ID, Columns
+from syncd.providers.hubspot import mapping, refusals, schema, wire
+from syncd.providers.hubspot.mapping import GHL_ID, PIPELINE, STAGE, Columns
 from syncd.providers.hubspot.protocol import BATCH, CONTACTS, create_row
 from syncd.providers.hubspot.provider.line import Line
 from syncd.providers.hubspot.provider.parting import Parting
@@ -71,12 +71,15 @@ class Creator:
     def __init__(self, line: Line, reader: Reader) -> None:
         self._line, self._reader = line, reader
         self._type_id: int | None = None
+        self._stage: Mapping[str, str] = {}
+        """Where records begin that have no stage, once the account has demanded one."""
+        self._pipeline_of: Mapping[str, str] = {}
 
     def create(self, columns: Columns, orders: Sequence[Order]) -> Iterator[Receipt]:
         """Make a record for each order; one without an identity travels alone."""
         linked = any(order.wanted.contact for order in orders)
         type_id = self._contact_type() if linked else 0
-        rows = [_row(order, columns, type_id) for order in orders]
+        rows = [self._staged(_row(order, columns, type_id)) for order in orders]
         yield from self._send(columns, [row for row in rows if row.mark], again=True)
         for row in rows:
             if row.mark is None:
@@ -94,6 +97,15 @@ class Creator:
             known = wire.unlabelled_type(response.payload) if response.ok else None
             self._type_id = known or 0
         return self._type_id
+
+    def _staged(self, row: _Creation) -> _Creation:
+        """The row with the stage that the account demands; a stage of its own stays."""
+        if not self._stage:
+            return row
+        if STAGE not in row.sent:
+            return replace(row, sent={**row.sent, **self._stage})
+        home = self._pipeline_of.get(row.sent[STAGE], self._stage[PIPELINE])
+        return replace(row, sent={PIPELINE: home, **row.sent})
 
     # --- sending
 
@@ -149,8 +161,11 @@ class Creator:
     ) -> Iterator[Receipt]:
         """What was refused for its identity or its association may still be made without."""
         bare: list[_Creation] = []
+        homeless: list[tuple[_Creation, Problem]] = []
         for row, found in refused:
-            if refusals.unique_value_taken(found) and row.mark and _about_identity(found):
+            if refusals.wants_a_stage(found) and PIPELINE not in row.sent:
+                homeless.append((row, found))
+            elif refusals.unique_value_taken(found) and row.mark and _about_identity(found):
                 yield from self._taken(columns, row, row.mark)
             elif refusals.about_association(found) and row.contact and row.type_id:
                 bare.append(replace(row, type_id=0))
@@ -158,6 +173,7 @@ class Creator:
                 yield Failed(key=row.trace, error=_no_contact(row))
             else:
                 yield Failed(key=row.trace, error=refusals.of_row(found))
+        yield from self._begin(columns, homeless, again=again)
         if not bare:
             return
         known = self._known_contacts([row.contact for row in bare])
@@ -168,6 +184,31 @@ class Creator:
         if living:
             self._type_id = 0
         yield from self._send(columns, living, again=again)
+
+    def _begin(
+        self, columns: Columns, refused: Sequence[tuple[_Creation, Problem]], *, again: bool
+    ) -> Iterator[Receipt]:
+        """Send once more, in the account's first stage, what was refused for lack of a value.
+
+        Whether an account demands a stage is not documented; one that works
+        by pipelines may. If it was another value that lacked, the second
+        refusal says so.
+        """
+        if refused and not self._stage:
+            self._learn_stages()
+        staged = [(row, self._staged(row), found) for row, found in refused]
+        for row, other, found in staged:
+            if other is row:
+                yield Failed(key=row.trace, error=refusals.of_row(found))
+        yield from self._send(
+            columns, [other for row, other, _ in staged if other is not row], again=again
+        )
+
+    def _learn_stages(self) -> None:
+        response = self._line.send(self._line.api.pipelines())
+        if response.ok:
+            self._stage = schema.first_stage(response.payload)
+            self._pipeline_of = schema.stages(response.payload)
 
     def _taken(self, columns: Columns, row: _Creation, mark: Mark) -> Iterator[Receipt]:
         """Another record holds the identity already.

@@ -12,14 +12,13 @@ import termios
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import program
 import pytest
 from clinics import Clinic
+from stages import OpenStage, Stage
 
-from syncd.bootstrap import SystemClock
-from syncd.sandbox import LoggedRequest, SandboxSettings, empty, serve
+from syncd.sandbox import LoggedRequest
 
 pytestmark = pytest.mark.acceptance
 
@@ -35,21 +34,21 @@ class Seen:
 
 
 @pytest.fixture
-def clinic(tmp_path: Path) -> Iterator[Clinic]:
-    """Two vendors on loopback, config.toml in the folder."""
-    with serve(empty(SystemClock().now, SandboxSettings())) as server:
-        ready = Clinic(server, tmp_path)
-        ready.configure()
-        yield ready
+def stage(open_stage: OpenStage) -> Stage:
+    """Two vendors on loopback, config.toml in the folder, a store of each kind."""
+    return open_stage("")
 
 
 @pytest.fixture
-def env(clinic: Clinic) -> dict[str, str]:
-    """The environment of the program: it finds both tokens there."""
-    settings = clinic.world.settings
-    return program.environment(
-        GHL_TOKEN=settings.ghl_token, HUBSPOT_TOKEN=settings.hubspot_token, TERM="xterm-256color"
-    )
+def clinic(stage: Stage) -> Clinic:
+    """What people do at the two vendors."""
+    return stage.clinic
+
+
+@pytest.fixture
+def env(stage: Stage) -> dict[str, str]:
+    """The environment of the program: it finds the tokens and the store there."""
+    return stage.env | {"TERM": "xterm-256color"}
 
 
 @pytest.fixture

@@ -1,0 +1,57 @@
+"""Stages for the real program, each with a store in SQLite and, again, in PostgreSQL."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import program
+import pytest
+from clinics import Clinic
+from stages import OpenStage, Stage
+from stores import BACKENDS
+
+from syncd.bootstrap import SystemClock
+from syncd.sandbox import FaultScript, SandboxSettings, empty, serve
+
+GO = '\n[defaults.sync]\nfirst_sync = "go"\n'
+
+
+@pytest.fixture(params=BACKENDS)
+def open_stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[OpenStage]:
+    """`open_stage()`: a clinic and a store of its own; `like=` another as it is now."""
+    with ExitStack() as stack:
+        stages: list[Stage] = []
+
+        def make(more: str = GO, *, like: Stage | None = None) -> Stage:
+            folder = tmp_path / f"clinic-{len(stages)}"
+            folder.mkdir()
+            settings = SandboxSettings()
+            world = like.clinic.world.copied() if like else empty(SystemClock().now, settings)
+            world.faults = FaultScript(world)  # a copy has none
+            clinic = Clinic(stack.enter_context(serve(world)), folder)
+            clinic.configure(more)
+            env = program.environment(
+                GHL_TOKEN=settings.ghl_token, HUBSPOT_TOKEN=settings.hubspot_token
+            )
+            database = ""
+            if request.param == "postgres":
+                postgres = request.getfixturevalue("postgres")
+                database = postgres.create(
+                    like.database if like else request.getfixturevalue("postgres_template")
+                )
+                stack.callback(postgres.drop, database)
+                env["SYNCD_STORE__URL"] = postgres.url(database)
+            elif like:
+                shutil.copy(like.clinic.folder / "syncd.db", folder)
+            stages.append(Stage(clinic=clinic, env=env, database=database))
+            return stages[-1]
+
+        yield make
+
+
+@pytest.fixture
+def every_point() -> bool:
+    """Whether SYNCD_TEST_KILL_POINTS=all asks for every point in place of a sample."""
+    return os.getenv("SYNCD_TEST_KILL_POINTS") == "all"  # noqa: TID251 - of the tests, not of syncd

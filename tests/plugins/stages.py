@@ -1,0 +1,156 @@
+"""The real program between two vendors, and what happens to it at its k-th request.
+
+Acceptance tests play a history on a `Stage`, disturb one sync of it with a
+`Disturbance`, and compare the two worlds with those of a stage that nobody
+disturbed.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import program
+from clinics import Clinic
+
+from syncd.sandbox import ConnectionDropped, LoggedRequest
+
+Moment = Literal["before", "after"]
+"""Of a request: before the vendor acted, or after it did but before the answer left."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """A clinic, and the environment in which the program finds its tokens and its store."""
+
+    clinic: Clinic
+    env: dict[str, str]
+    database: str
+    """The name of the PostgreSQL database; "" where the store is a file."""
+
+    def run(self, *args: str) -> subprocess.CompletedProcess[str]:
+        """Run the program to its end, in the clinic's folder."""
+        return program.run(*args, cwd=self.clinic.folder, env=self.env)
+
+    def start(self, *args: str) -> subprocess.Popen[str]:
+        """Start the program in the clinic's folder."""
+        return program.start(*args, cwd=self.clinic.folder, env=self.env)
+
+
+OpenStage = Callable[..., Stage]
+"""The fixture `open_stage`: stages that are equal, one after another."""
+
+
+@dataclass(slots=True)
+class Disturbance:
+    """Does something once, at the k-th request that arrives."""
+
+    at: int
+    moment: Moment
+    act: Callable[[], object]
+    drop: bool = False
+    """Whether the request is lost too, as it is where the program dies before it was heard."""
+    seen: int = field(default=0)
+    done: bool = False
+
+    def before(self, _: LoggedRequest) -> None:
+        """The vendor has not acted yet."""
+        self.seen += 1
+        if self.seen == self.at and self.moment == "before":
+            self._strike()
+            if self.drop:
+                raise ConnectionDropped(took_effect=False)
+
+    def after(self, _: LoggedRequest, __: Any) -> None:
+        """The vendor has acted; its answer has not left."""
+        if self.seen >= self.at and self.moment == "after" and not self.done:
+            self._strike()
+
+    def _strike(self) -> None:
+        self.done = True
+        self.act()
+
+
+class disturbed:  # noqa: N801 - reads as the sentence that it stands in
+    """While the block runs, the disturbance waits for its request."""
+
+    def __init__(self, stage: Stage, disturbance: Disturbance) -> None:
+        self._world, self._disturbance = stage.clinic.world, disturbance
+
+    def __enter__(self) -> Disturbance:
+        self._world.before_request = self._disturbance.before
+        self._world.after_request = self._disturbance.after
+        return self._disturbance
+
+    def __exit__(self, *_: object) -> None:
+        self._world.before_request = self._world.after_request = None
+
+
+def populate(stage: Stage) -> None:
+    """Bookings on both sides, then a first sync, then edits of every kind on both sides."""
+    clinic = stage.clinic
+    setup = stage.run("setup")
+    assert setup.returncode == 0, setup.stderr
+    events = [clinic.book(f"Visit {number}", hours=2 * number) for number in range(6)]
+    for number in range(4):
+        clinic.make(f"Call {number}", hours=24 + 2 * number)
+    first = stage.run("--sync-now")
+    assert first.returncode == 0, first.stderr
+    records = {r.properties["hs_appointment_name"]: r.id for r in clinic.hubspot.records()}
+    clinic.ghl.edit(events[0], title="Visit 0, moved")
+    clinic.ghl.edit(events[1], status="cancelled")
+    clinic.ghl.delete(events[2])
+    clinic.hubspot.edit(records["Visit 3"], hs_appointment_name="Visit 3, renamed")
+    clinic.hubspot.archive(records["Call 0"])
+    clinic.hubspot.edit(records["Call 1"], ghl_description="Bring it")
+    for number in range(6, 9):
+        clinic.book(f"Visit {number}", hours=48 + 2 * number)
+        clinic.make(f"Call {number}", hours=72 + 2 * number)
+
+
+def finish(stage: Stage) -> None:
+    """Sync again: the next run goes on where the last ended, the one after has nothing to do."""
+    again = stage.run("--sync-now")
+    assert again.returncode == 0, again.stderr
+    be_quiet(stage)
+
+
+def be_quiet(stage: Stage) -> None:
+    """One more sync sends no write."""
+    before = stage.clinic.writes()
+    quiet = stage.run("--sync-now")
+    assert (quiet.returncode, stage.clinic.writes()) == (0, before), quiet.stdout
+
+
+def shape(stage: Stage) -> dict[str, Any]:
+    """Both worlds without what may differ: ids and stamps."""
+    clinic = stage.clinic
+    events = {event.id: event for event in clinic.ghl.appointments}
+    records = clinic.hubspot.records()
+    shown = ("hs_appointment_name", "hs_appointment_start", "hs_appointment_status")
+    return {
+        "events": sorted(
+            (e.title, str(e.start), str(e.end), e.status, e.description or "", e.deleted)
+            for e in events.values()
+        ),
+        "records": sorted(
+            (*(r.properties.get(name, "") for name in shown), len(r.links.get("0-1", {})))
+            for r in records
+        ),
+        "carried": sorted(
+            (r.properties["hs_appointment_name"], events[r.properties["ghl_appointment_id"]].title)
+            for r in records
+            if r.properties.get("ghl_appointment_id") in events
+        ),
+        "contacts": (len(list(clinic.ghl.contacts)), len(clinic.hubspot.contact_records())),
+        "notified": clinic.world.notifications,
+    }
+
+
+def same(stage: Stage, wanted: dict[str, Any], words: str) -> None:
+    """The stage looks as one that nobody disturbed; `words` say what this one went through."""
+    found = shape(stage)
+    for name, value in wanted.items():
+        assert found[name] == value, f"{name}: {words}"

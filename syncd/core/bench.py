@@ -71,13 +71,15 @@ def held(pair: Pair, group: GroupKey, reason: str, detail: str, shown: Appointme
     )
 
 
-def validates(side: Side, changes: Iterable[Change], record: Snapshot, bench: Bench) -> bool:
+def validates(
+    side: Side, changes: Iterable[Change], pair: Pair, now: Snapshot, bench: Bench
+) -> bool:
     """Whether HighLevel should check the slot of this update (contract 4.2)."""
     if side is not Side.GHL or not bench.policy.refuse_double_booking:
         return False
-    if bench.policy.ruling(record.id).book_anyway:
+    if bench.policy.ruling(pair.ghl_id, pair.hubspot_id).book_anyway:
         return False
-    after = record.appointment
+    after = now.appointment
     touched = False
     for change in changes:
         touched = touched or change.group in {Group.TIME, Group.STATUS, Group.OWNER}

@@ -337,7 +337,7 @@ class Reconciliation:
             side=side,
             seen=record,
             changes=changes,
-            validate_slot=validates(side, changes, record, self.bench),
+            validate_slot=validates(side, changes, self.pair, record, self.bench),
             notify=self.policy.notifies(live=not self.met and not self.undoing),
             restores=side is self.restoring,
             contact=self.making if side is Side.HUBSPOT else None,

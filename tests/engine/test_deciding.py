@@ -107,6 +107,25 @@ def test_a_slot_is_booked_anyway_when_a_person_says_so(town: Town, ann: tuple[st
     assert (done.held, done.ghl.created) == ([], 1)
 
 
+@pytest.mark.parametrize("named", ["ghl", "hubspot"])
+def test_a_move_onto_a_taken_slot_is_made_when_a_person_says_so(
+    town: Town, ann: tuple[str, str], named: str
+) -> None:
+    event = book(town, ann[0], hours=48)
+    other = town.ghl.add_contact("Cy Roe", "cy@example.com")
+    book(town, other, hours=72)
+    town.sync()
+    record = next(
+        row for row in town.hubspot.records() if row.properties["ghl_appointment_id"] == event
+    )
+    start, end = (town.at(hours).strftime("%Y-%m-%dT%H:%M:%SZ") for hours in (72, 72.5))
+    town.hubspot.edit(record.id, hs_appointment_start=start, hs_appointment_end=end)
+    assert [hold.reason for hold in town.sync().held] == ["slot_taken"]
+    decide(town, "resolve", id={"ghl": event, "hubspot": str(record.id)}[named], book_anyway=True)
+    done = town.sync()
+    assert (done.held, done.ghl.updated) == ([], 1)
+
+
 def test_a_person_names_the_contact(town: Town) -> None:
     town.ghl.add_contact("Ann Lee", None, "+15550101")
     contact = next(iter(town.ghl.contacts)).id

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from syncd.core.actions import Change, Update
 from syncd.core.bench import Bench
@@ -25,10 +26,10 @@ LEAST_SKEW = 2.0
 """Seconds."""
 
 FIGHT_WRITES = 3
-"""So many writes of a group within the hour, to a value written before, are a fight."""
+"""So many writes of a field undone within the hour, and a value that was written before."""
 
 FIGHT_CEILING = 10
-"""So many writes of a group within the hour are a fight, whatever their values."""
+"""So many writes of a field undone within the hour are a fight, whatever their values."""
 
 
 def decide(link: Link, observed: Observed, bench: Bench, past: Past, allowed: Allowed) -> Plan:
@@ -74,24 +75,37 @@ def _edits(link: Link, made: Plan, policy: Policy) -> dict[tuple[Side, str, Grou
 
 
 def _fights(link: Link, made: Plan, policy: Policy) -> dict[tuple[int, Side, GroupKey], int]:
-    """Groups that were written again and again within the hour, to values seen before."""
+    """Groups whose writes were undone again and again within the hour.
+
+    A person who changes their mind on one side sends value after value to the
+    other, which keeps each: however often, that is no fight.
+    """
     keys = {write.pair.key for write, _ in _changes(made) if write.pair.key}
     if not keys:
         return {}
     lately = link.store.writes_since(policy.now - timedelta(hours=1), keys)
     written: dict[tuple[int, str], list[tuple[Side, str | None]]] = {}
     for entry in lately:
-        written.setdefault((entry.pair_key, entry.field), []).append((entry.side, entry.after))
+        if entry.action != "create":
+            written.setdefault((entry.pair_key, entry.field), []).append((entry.side, entry.after))
     fights: dict[tuple[int, Side, GroupKey], int] = {}
     for write, change in _changes(made):
         for name, (_, after) in report.field_values(
             change.group, change.before, change.after
         ).items():
-            past = written.get((write.pair.key, name), [])
-            repeated = (write.side, after) in past
-            if len(past) >= FIGHT_CEILING or (len(past) >= FIGHT_WRITES and repeated):
-                fights[write.pair.key, write.side, change.group] = len(past)
+            past, new = written.get((write.pair.key, name), []), (write.side, after)
+            undone = sum(_undone(*each) for each in pairwise((*past, new)))
+            if undone >= FIGHT_CEILING or (undone >= FIGHT_WRITES and new in past):
+                fights[write.pair.key, write.side, change.group] = undone
     return fights
+
+
+def _undone(earlier: tuple[Side, str | None], later: tuple[Side, str | None]) -> bool:
+    """Whether a value that we wrote did not last: the next one had to go the other way.
+
+    Or the same value had to be written to the same side once more.
+    """
+    return earlier[0] is not later[0] or earlier[1] == later[1]
 
 
 def _changes(made: Plan) -> list[tuple[Update, Change]]:

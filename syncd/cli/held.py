@@ -66,6 +66,7 @@ def as_value(hold: Hold) -> dict[str, object]:
         "detail": hold.detail,
         "since": moment_text(hold.since),
         "starts_at": moment_text(hold.starts_at),
+        "title": hold.title or None,
         "attempts": hold.attempts,
         "retry_at": moment_text(hold.retry_at),
         "values": dict(hold.values),
@@ -85,7 +86,7 @@ def print_held(paper: Paper, name: str, holds: list[Hold], timezone: str) -> Non
     rows = [
         (
             words.when(hold.starts_at, zone),
-            cycles.named(hold.ghl_id, hold.hubspot_id),
+            cycles.called(hold.title, hold.ghl_id, hold.hubspot_id),
             words.when(hold.since, zone),
             _because(hold),
             words.lets_go(hold.reason, hold.ghl_id, hold.hubspot_id),

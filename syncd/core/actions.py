@@ -118,6 +118,8 @@ class Hold:
     hubspot_id: str = ""
     group: GroupKey = ""
     starts_at: datetime | None = None
+    title: str = ""
+    """What the record is called; a person's data."""
     fingerprint: str = ""
     values: Mapping[str, str] = field(default_factory=dict)
 
@@ -142,6 +144,11 @@ def starts(write: Write) -> tuple[datetime, ...]:
 def starts_at(write: Write) -> datetime | None:
     """When the appointment of a write starts: the earlier of what is and what will be."""
     return min(starts(write), default=None)
+
+
+def title_of(write: Write) -> str:
+    """What the appointment of a write is called."""
+    return (write.wanted if isinstance(write, Create) else write.seen.appointment).title
 
 
 def changed_at(write: Write) -> datetime | None:

@@ -68,6 +68,7 @@ def held(pair: Pair, group: GroupKey, reason: str, detail: str, shown: Appointme
         hubspot_id=pair.hubspot_id,
         group=group,
         starts_at=shown.start,
+        title=shown.title,
     )
 
 

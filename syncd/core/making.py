@@ -146,6 +146,7 @@ def _held_record(source: Snapshot, pair: Pair | None, reason: str, detail: str) 
         ghl_id=ids[Side.GHL],
         hubspot_id=ids[Side.HUBSPOT],
         starts_at=source.appointment.start,
+        title=source.appointment.title,
         fingerprint=essence.snapshot_print(source),
     )
 

@@ -443,6 +443,7 @@ class _Meeting:
                 ghl_id=record.id if record.side is Side.GHL else "",
                 hubspot_id=record.id if record.side is Side.HUBSPOT else "",
                 starts_at=record.appointment.start,
+                title=record.appointment.title,
                 fingerprint=snapshot_print(record),
             )
         )

@@ -335,6 +335,7 @@ class Stage:
                     hubspot_id=pair.hubspot_id,
                     group=refusal.group,
                     starts_at=pair.ghl.start,
+                    title=pair.ghl.title,
                 )
             )
             self._again(write)
@@ -374,6 +375,7 @@ class Stage:
                 hubspot_id=hubspot_id,
                 fingerprint=fingerprint_of(write),
                 starts_at=None if isinstance(write, Remark) else actions.starts_at(write),
+                title="" if isinstance(write, Remark) else actions.title_of(write),
             )
         )
 

@@ -186,6 +186,7 @@ def _held(hold: Hold) -> dict[str, object]:
     return {
         "ghl_id": hold.ghl_id or None,
         "hubspot_id": hold.hubspot_id or None,
+        "title": hold.title or None,
         "reason": hold.reason,
         "field": hold.group or None,
         "detail": hold.detail,

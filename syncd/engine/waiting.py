@@ -46,6 +46,7 @@ def put_off(link: Link, made: Plan, polled: Polled, decided: Decided) -> tuple[P
                     hubspot_id=hold.hubspot_id,
                     fingerprint=hold.fingerprint,
                     starts_at=hold.starts_at,
+                    title=hold.title,
                 )
             )
         else:
@@ -74,6 +75,7 @@ def stored(
         retry_at=old.retry_at if still and old else now + pause,
         fingerprint=hold.fingerprint,
         starts_at=hold.starts_at,
+        title=hold.title,
         values=dict(hold.values),
     )
 

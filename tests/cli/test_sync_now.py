@@ -128,9 +128,10 @@ def test_a_verb_that_only_reads_needs_no_credentials(
     monkeypatch.delenv("HUBSPOT_TOKEN")
     (hold,) = json.loads(syncd("held", "--json").out)["links"]["clinic"]
     assert (hold["hubspot_id"], hold["reason"]) == (record, "no_contact")
+    assert hold["title"] == "Call back"
     assert hold["since"]
     told = syncd("held").out
-    assert record in told
+    assert f"Call back (HubSpot {record})" in told
     assert "give it a contact" in told
 
 

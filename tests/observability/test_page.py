@@ -136,7 +136,14 @@ def test_what_comes_from_outside_cannot_become_markup(
                 detail=evil,
                 stretched_by=evil,
                 held=(
-                    Hold(ghl_id=evil, group=evil, reason=evil, detail=evil, values={evil: evil}),
+                    Hold(
+                        ghl_id=evil,
+                        group=evil,
+                        reason=evil,
+                        detail=evil,
+                        title=evil,
+                        values={evil: evil},
+                    ),
                 ),
             )
         ],
@@ -163,6 +170,17 @@ def test_no_secret_reaches_the_page(
     text = page.render(Look(at=at, version="", links=links, personal=True))
     assert "s3cr3t-canary" not in text
     assert "s3cr3t-canary" not in page.unavailable("", "s3cr3t-canary")
+
+
+@pytest.mark.parametrize("personal", [True, False])
+def test_the_title_of_a_held_record_shows_only_where_it_was_asked_for(
+    look_at: Callable[..., Look], a_link: Callable[..., LinkHealth], *, personal: bool
+) -> None:
+    hold = Hold(ghl_id="g7", reason="no_contact", detail="", title="Check-up Ana Example")
+    look = Look(at=look_at("held").at, version="", links=[a_link(held=(hold,))], personal=personal)
+    text = Reader(page.render(look)).text
+    assert ("Check-up Ana Example" in text) is personal
+    assert "HighLevel g7" in text
 
 
 def test_hundreds_of_held_records_are_cut_and_counted(

@@ -117,7 +117,7 @@ def print_holds(paper: Paper, holds: list[Hold], timezone: str) -> None:
     rows = [
         (
             words.when(hold.starts_at, zone),
-            named(hold.ghl_id, hold.hubspot_id),
+            called(hold.title, hold.ghl_id, hold.hubspot_id),
             held_because(hold.reason, hold.group, hold.detail),
             words.lets_go(hold.reason, hold.ghl_id, hold.hubspot_id),
         )
@@ -130,6 +130,12 @@ def held_because(reason: str, group: str, detail: str) -> str:
     """The reason's name, the field that waits, and the particulars."""
     field = f", {group} only" if group else ""
     return f"{reason}{field}: {words.tame(detail)}"
+
+
+def called(title: str, ghl_id: str, hubspot_id: str) -> str:
+    """A record by its title, where it has one, and its ids."""
+    ids = named(ghl_id, hubspot_id)
+    return f"{words.tame(title)} ({ids})" if title else ids
 
 
 def named(ghl_id: str, hubspot_id: str) -> str:

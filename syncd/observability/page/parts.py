@@ -181,6 +181,8 @@ def _hold(hold: Hold, link: LinkHealth, *, personal: bool) -> str:
     since = f"held since {words.moment(hold.since, link.at)}" if hold.since else ""
     group = f" ({words.text(hold.group.removeprefix('x:'))})" if hold.group else ""
     commands = " or ".join(f"<code>{words.text(each)}</code>" for each in remedy.commands_for(hold))
+    title = f"{words.value(hold.title, personal=personal) if personal else HIDDEN}, "
+    ids = f"{title if hold.title else ''}{ids}"
     return (
         f'<li><div>{starts}<br><span class="soft">{since}</span></div>'
         f"<div><strong>{remedy.meaning}{group}</strong> "

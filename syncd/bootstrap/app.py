@@ -181,6 +181,8 @@ class App:
         What is not taken now waits in the store for the next command.
         """
         name = report.link
+        if report.stopped:
+            return  # Whoever asked for it knows.
         standing = Standing(
             link=name,
             state=State.of(report.outcome.value),

@@ -59,6 +59,13 @@ def _guard_words(made: Plan) -> str:
     return "; ".join(words)
 
 
+def tell_of_stop(said: CycleReport) -> None:
+    """A cycle that a stop broke off is told as that: no service was out of reach."""
+    if said.outcome in {Outcome.UNREACHABLE, Outcome.FAILED_WRITES}:
+        said.outcome, said.stopped = Outcome.FAILED_WRITES, True
+        said.detail = "stopped before its end, as asked; the next cycle goes on from there"
+
+
 def outcome_of(error: ProviderError) -> Outcome:
     """What an error that ends a cycle makes of it."""
     return Outcome.REFUSED if isinstance(error, AuthFailed) else Outcome.UNREACHABLE

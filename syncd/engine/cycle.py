@@ -27,7 +27,15 @@ from syncd.core.observe import Observed
 from syncd.core.policy import Policy
 from syncd.engine import decisions, poll, report
 from syncd.engine.apply import Applied, Stage
-from syncd.engine.closing import FIRST, conclude, fill_in, keep, outcome_of, words_of
+from syncd.engine.closing import (
+    FIRST,
+    conclude,
+    fill_in,
+    keep,
+    outcome_of,
+    tell_of_stop,
+    words_of,
+)
 from syncd.engine.decisions import Decided
 from syncd.engine.dictionary import dictionary, with_contacts
 from syncd.engine.evidence import clock_skew, decide
@@ -78,6 +86,8 @@ def run(link: Link, request: CycleRequest) -> CycleReport:
             said.outcome, said.detail = Outcome.NOT_PREPARED, str(error)
         except ProviderError as error:
             said.outcome, said.detail = outcome_of(error), words_of(error)
+        if link.stopping():
+            tell_of_stop(said)
         for side in Side:
             said.tally(side).requests = link.side(side).requests - before[side]
         said.seconds = link.clock.monotonic() - started
@@ -180,6 +190,8 @@ def _finish(link: Link, request: CycleRequest, said: CycleReport) -> None:
     )
     if request.dry_run or said.outcome is Outcome.LOCKED or said.started_at is None:
         return
+    if said.idle:
+        return  # A poll every minute would leave half a million rows a year that say nothing.
     with link.store.begin() as transaction:
         transaction.save_cycle(
             CycleRow(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from hashlib import blake2b
@@ -112,6 +112,19 @@ class CycleReport:
     """Seconds that each vendor's clock was ahead of ours, by its `Date` headers."""
     planned: list[PlannedWrite] | None = None
     """With a dry run: what would be written."""
+    stopped: bool = False
+    """Whether the process was asked to stop before the cycle had come to its end."""
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is nothing to keep of it: an incremental cycle that met no change."""
+        nothing = Tally()
+        return (
+            self.kind != "full"
+            and self.outcome is Outcome.OK
+            and not (self.adopted or self.conflicts or self.failed or self.unread)
+            and all(replace(self.tally(side), requests=0) == nothing for side in Side)
+        )
 
     @property
     def delay(self) -> float | None:
@@ -165,6 +178,8 @@ class CycleReport:
             found["clock_skew"] = dict(self.clock_skew)
         if self.warnings:
             found["warnings"] = list(self.warnings)
+        if self.stopped:
+            found["stopped"] = True
         if self.unread:
             found["unread"] = list(self.unread)
         if self.planned is not None:

@@ -13,29 +13,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from syncd.observability.note import NOTE, Note, read
+from syncd.observability.note import CYCLES, NOTE, STOPPED, CyclePoint, Note, read
 from syncd.observability.state import State, gravest
 from syncd.observability.traffic import Budget
 from syncd.ports.store import CycleRow, HistoryEntry, Hold, LinkStore
 
 FRESH = timedelta(seconds=90)
 """A daemon that lives has written its note at most so long ago (it does so every 30 s)."""
-
-CYCLES = 60
-"""How many cycles the timeline shows."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CyclePoint:
-    """One cycle in the timeline."""
-
-    at: datetime
-    kind: str
-    outcome: str
-    writes: int = 0
-    seconds: float = 0.0
-    delay: float | None = None
-    """The longest way of a change through this cycle, from the vendor's stamp to our write."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +142,7 @@ def examine(
         budgets=said.budgets if said and daemon else {},
         pairs=store.count_pairs(),
         held=tuple(store.holds()),
-        cycles=tuple(point_of(row) for row in reversed(rows)),
+        cycles=_timeline(rows, said),
         history=tuple(store.history(limit=history)) if history else (),
     )
 
@@ -173,13 +157,20 @@ def by_trouble(links: Iterable[LinkHealth]) -> list[LinkHealth]:
     return sorted(links, key=lambda link: (link.state.gravity, -len(link.held), link.name))
 
 
+def _timeline(rows: list[CycleRow], said: Note | None) -> tuple[CyclePoint, ...]:
+    """The last cycles, oldest first: those that were kept, and idle ones by the daemon's word."""
+    points = {point.at: point for point in (said.recent if said else ())}
+    points |= {point.at: point for point in map(point_of, rows)}
+    return tuple(points[at] for at in sorted(points)[-CYCLES:])
+
+
 def point_of(row: CycleRow) -> CyclePoint:
     """A finished cycle in the timeline; its report is read leniently."""
     delay = row.report.get("delay")
     return CyclePoint(
         at=row.started_at,
         kind=row.kind,
-        outcome=row.outcome,
+        outcome=STOPPED if row.report.get("stopped") else row.outcome,
         writes=sum(_writes(row.report.get(side)) for side in ("ghl", "hubspot")),
         seconds=_number(row.report.get("seconds")),
         delay=_number(delay) if delay is not None else None,

@@ -12,12 +12,33 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from syncd.observability.state import State
 from syncd.observability.traffic import Budget
 
 NOTE = "daemon"
 """The cursor that holds the note."""
+
+
+CYCLES = 60
+"""How many cycles the timeline shows."""
+
+STOPPED = "stopped"
+"""In place of an outcome: the process was asked to stop before the cycle had come to its end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CyclePoint:
+    """One cycle in the timeline."""
+
+    at: datetime
+    kind: str
+    outcome: str
+    writes: int = 0
+    seconds: float = 0.0
+    delay: float | None = None
+    """The longest way of a change through this cycle, from the vendor's stamp to our write."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +68,9 @@ class Note:
     budgets: Mapping[str, Budget] = field(default_factory=dict)
     pace: Mapping[str, float] = field(default_factory=dict)
     """By side: seconds from `at` on for which the polls' share of the day is spoken for."""
+    recent: tuple[CyclePoint, ...] = ()
+    """The last cycles, oldest first. An idle cycle leaves no row in the store, so that only the
+    daemon knows of it; the note that is kept tells of the last one."""
     stopped: bool = False
     """Whether the daemon said goodbye."""
 
@@ -68,6 +92,7 @@ class Note:
                 "planned": dict(self.planned),
                 "budgets": {side: budget.as_json() for side, budget in self.budgets.items()},
                 "pace": dict(self.pace),
+                "last": _point(self.recent[-1]) if self.recent else None,
                 "stopped": self.stopped,
             }
         )
@@ -95,10 +120,35 @@ def read(text: str) -> Note | None:
                 for side, budget in held.get("budgets", {}).items()
             },
             pace={str(side): float(n) for side, n in held.get("pace", {}).items()},
+            recent=_points(held.get("last")),
             stopped=bool(held.get("stopped", False)),
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def _point(point: CyclePoint) -> dict[str, object]:
+    """A cycle without a write needs no more."""
+    return {
+        "at": point.at.isoformat(),
+        "kind": point.kind,
+        "outcome": point.outcome,
+        "writes": point.writes,
+        "seconds": point.seconds,
+    }
+
+
+def _points(held: Mapping[str, Any] | None) -> tuple[CyclePoint, ...]:
+    if not held:
+        return ()
+    point = CyclePoint(
+        at=datetime.fromisoformat(held["at"]),
+        kind=str(held["kind"]),
+        outcome=str(held["outcome"]),
+        writes=int(held["writes"]),
+        seconds=float(held["seconds"]),
+    )
+    return (point,)
 
 
 def _text(moment: datetime | None) -> str | None:

@@ -24,6 +24,7 @@ from syncd.engine.report import CycleReport, Outcome
 from syncd.errors import ConfigError, LinkLocked, NotPrepared, StoreError
 from syncd.observability import note
 from syncd.observability.metrics import CycleFacts, Metrics
+from syncd.observability.note import CyclePoint
 from syncd.observability.state import State
 from syncd.scheduler import pace
 from syncd.scheduler.orders import orders_in
@@ -198,6 +199,8 @@ class Shift:
             report = watch.link.cycle(request)
         if not request.dry_run:
             self._metrics.cycle_ended(facts_of(report))
+            if report.started_at is not None and report.outcome is not Outcome.LOCKED:
+                watch.recent.append(_point_of(report))
         self._charge(watch, report)
         return report
 
@@ -299,6 +302,18 @@ def _turn_of(report: CycleReport) -> _Turn:
         outcome=report.outcome,
         detail=report.detail or _reason(report),
         report=report,
+    )
+
+
+def _point_of(report: CycleReport) -> CyclePoint:
+    assert report.started_at is not None  # noqa: S101 - it began
+    return CyclePoint(
+        at=report.started_at,
+        kind=report.kind,
+        outcome=note.STOPPED if report.stopped else report.outcome.value,
+        writes=sum(_writes(report, side) for side in Side),
+        seconds=report.seconds,
+        delay=report.delay,
     )
 
 

@@ -6,13 +6,14 @@ flag may change the rest. Seconds are monotonic, instants aware UTC.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from syncd.config import LinkSettings
 from syncd.core.model import Side
-from syncd.observability.note import Note
+from syncd.observability.note import CYCLES, CyclePoint, Note
 from syncd.observability.state import State
 from syncd.observability.traffic import Traffic
 from syncd.scheduler.ports import Lease, OpenLink
@@ -53,6 +54,8 @@ class Watch:
     failures: int = 0
     good_at: datetime | None = None
     planned: Mapping[str, int] = field(default_factory=dict)
+    recent: deque[CyclePoint] = field(default_factory=lambda: deque(maxlen=CYCLES))
+    """The last cycles; the idle ones stand nowhere else."""
     began: float = 0.0
     sign: float = 0.0
     """When the cycle that runs gave its last sign of life."""
@@ -97,6 +100,7 @@ class Watch:
             planned=self.planned,
             budgets={side.value: wire.budget for side, wire in self.traffic().items()},
             pace=self.pace,
+            recent=tuple(self.recent),
             stopped=stopped,
         )
 

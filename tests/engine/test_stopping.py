@@ -28,3 +28,13 @@ def test_what_was_not_written_waits_for_the_next_cycle(town: Town) -> None:
     report = cycle.run(link, CycleRequest())
     assert (report.outcome, report.hubspot.created) == (Outcome.FAILED_WRITES, 0)
     assert town.sync(full=False).hubspot.created == 2
+
+
+def test_a_cycle_that_a_stop_broke_off_is_told_as_that_and_not_as_an_outage(town: Town) -> None:
+    town.world.faults.add(side="hubspot", status=503, times=1000)
+    link = replace(town.link(), stopping=lambda: True)
+    report = cycle.run(link, CycleRequest(full=False))
+    assert (report.outcome, report.stopped) == (Outcome.FAILED_WRITES, True)
+    (row, *_) = link.store.cycles()
+    assert row.report["stopped"] is True
+    assert "stopped before its end" in str(row.report["detail"])

@@ -10,7 +10,8 @@ from typing import Any, cast
 import pytest
 
 from syncd.core.model import Side
-from syncd.observability.health import CyclePoint, LinkHealth
+from syncd.observability.health import LinkHealth
+from syncd.observability.note import CyclePoint
 from syncd.observability.page import Look
 from syncd.observability.state import State
 from syncd.observability.traffic import Budget

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from syncd.observability.health import LinkHealth, by_trouble, examine, point_of, worst
-from syncd.observability.note import Note
+from syncd.observability.note import CyclePoint, Note
+from syncd.observability.page import plot
 from syncd.observability.state import State
 from syncd.ports.store import CycleRow, Hold
 
@@ -85,6 +86,28 @@ def test_the_timeline_is_oldest_first_and_reads_reports_leniently(
         cycle="", kind="?", started_at=now, finished_at=now, outcome="new", report={"ghl": "?"}
     )
     assert point_of(strange).writes == 0
+
+
+def test_idle_cycles_leave_no_row_but_the_daemon_knows_of_them(shelf: Any, now: datetime) -> None:
+    kept = row(now - timedelta(minutes=9))
+    idle = CyclePoint(at=now - timedelta(minutes=1), kind="incremental", outcome="ok")
+    known = CyclePoint(at=kept.started_at, kind="full", outcome="ok")
+    note = Note(state=State.OK, at=now, good_at=idle.at, recent=(known, idle))
+    shelf.rows, shelf.notes = [kept], note.as_text()
+    told = examine("clinic", shelf.as_store(), now, note=note)
+    beside = examine("clinic", shelf.as_store(), now)
+    assert [point.kind for point in told.cycles] == ["full", "incremental"]
+    assert beside.cycles == told.cycles
+    assert beside.lag == 60
+
+
+def test_a_cycle_that_a_stop_broke_off_is_no_trouble_in_the_timeline(
+    shelf: Any, now: datetime
+) -> None:
+    shelf.rows = [row(now, "failed_writes", stopped=True)]
+    (point,) = examine("clinic", shelf.as_store(), now).cycles
+    assert point.outcome == "stopped"
+    assert "all ended well" in plot.described([point])
 
 
 def test_the_json_says_no_value_of_a_record(shelf: Any, now: datetime) -> None:

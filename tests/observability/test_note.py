@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from syncd.observability.note import Note, read
+from syncd.observability.note import CyclePoint, Note, read
 from syncd.observability.state import State
 from syncd.observability.traffic import Budget
 
@@ -24,6 +24,7 @@ def test_a_note_reads_as_it_was_written() -> None:
         planned={"hubspot": 40},
         budgets={"ghl": Budget(used=10, limit=100, seconds=10.0, daily_left=5, spent_until=AT)},
         pace={"ghl": 12.5},
+        recent=(CyclePoint(at=AT, kind="incremental", outcome="ok", seconds=0.3),),
         stopped=True,
     )
     assert read(note.as_text()) == note

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from syncd.observability import page
-from syncd.observability.health import CyclePoint, LinkHealth
+from syncd.observability.health import LinkHealth
+from syncd.observability.note import CyclePoint
 from syncd.observability.page import Look, plot, style, words
 from syncd.observability.page.render import summary
 from syncd.observability.redaction import forget_secrets, register_secret

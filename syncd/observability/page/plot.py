@@ -10,14 +10,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import log1p
 
-from syncd.observability.health import CYCLES, CyclePoint
+from syncd.observability.note import CYCLES, STOPPED, CyclePoint
 from syncd.observability.page import words
 
 WIDTH, HEIGHT = 600, 120
 _BARS = 76.0
 """The height of the writes' part; the delays' part is below it."""
 _DELAYS = 34.0
-_WELL = frozenset({"ok"})
+_WELL = frozenset({"ok", STOPPED})
+"""What asks nothing of anybody: a stop was asked for."""
 
 
 def draw(points: Sequence[CyclePoint]) -> str:

@@ -123,6 +123,12 @@ def by_additional_email(path: str, emails: Sequence[str], properties: Sequence[s
     return _search(path, groups, properties)
 
 
+def with_further_addresses(path: str, properties: Sequence[str], after: str = "0") -> Request:
+    """Every contact that has a further address, whichever."""
+    held = {"propertyName": "hs_additional_emails", "operator": "HAS_PROPERTY"}
+    return _search(path, [{"filters": [held]}], properties, after=after)
+
+
 def by_phone(
     path: str, phones: Sequence[str], properties: Sequence[str], after: str = "0"
 ) -> Request:

@@ -118,10 +118,47 @@ def test_phones_are_searched_fifteen_at_a_time_within_the_limits(desk: Any) -> N
     assert {row.status for row in searches} == {200}
 
 
-def test_addresses_that_nobody_has_cost_a_search_for_five_of_them(desk: Any) -> None:
-    emails = [f"p{number}@example.com" for number in range(12)]
-    desk.provider.find_contacts(emails, [])
-    assert [len(row.body["filterGroups"]) for row in desk.asked("/search")] == [5, 5, 2]
+def _many(count: int) -> list[str]:
+    return [f"p{number}@example.com" for number in range(count)]
+
+
+def test_addresses_that_nobody_has_cost_one_search_however_many(desk: Any) -> None:
+    desk.provider.find_contacts(_many(250), [])
+    assert len(desk.asked("/search")) == 1
+    desk.provider.find_contacts([f"q{each}" for each in _many(60)], [])
+    assert len(desk.asked("/search")) == 1, "what is known of everybody is known for the cycle"
+
+
+def test_everybody_with_a_further_address_is_read_in_pages(desk: Any) -> None:
+    for number in range(450):
+        desk.portal.add_contact(
+            "A Person", f"a{number}@example.com", hs_additional_emails=f"p{number}@example.com"
+        )
+    found = desk.provider.find_contacts(_many(500), [])
+    assert sum(len(each) == 1 for each in found.values()) == 450
+    assert len(desk.asked("/search")) == 3
+
+
+def test_few_addresses_are_searched_for_five_at_a_time_where_many_have_further_ones(
+    desk: Any,
+) -> None:
+    for number in range(450):
+        desk.portal.add_contact(
+            "A Person", f"a{number}@example.com", hs_additional_emails=f"p{number}@example.com"
+        )
+    found = desk.provider.find_contacts(_many(9), [])
+    assert all(len(each) == 1 for each in found.values())
+    assert len(desk.asked("/search")) == 1 + 2
+    desk.world.reset_requests()
+    desk.provider.find_contacts([f"q{each}" for each in _many(4)], [])
+    assert [len(row.body["filterGroups"]) for row in desk.asked("/search")] == [4]
+
+
+def test_an_account_that_cannot_be_searched_by_further_addresses_is_asked_once(desk: Any) -> None:
+    desk.world.faults.add(Fault(path="contacts/search$", times=None, status=400))
+    found = desk.provider.find_contacts(_many(250), [])
+    assert not any(found.values())
+    assert len(desk.asked("/search")) == 1
 
 
 def test_the_next_cycle_looks_again_because_people_edit_contacts(desk: Any) -> None:

@@ -1,15 +1,18 @@
 """Contacts: by id, by e-mail, by phone, and making one that is missing.
 
 `HubSpotProvider` delegates to this. What was looked up is kept for the cycle,
-and what we made ourselves for as long as the process lives, because searches
+up to a bound, and what we made ourselves for as long as the process lives, because searches
 do not show it at once. Leaves out who is the same person: the core's
 `contacts`.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from hashlib import blake2b
+from typing import TypeVar
 
 from syncd.core.model import Contact, Side
 from syncd.errors import (
@@ -29,9 +32,30 @@ from syncd.providers.hubspot.provider.line import Line
 from syncd.providers.hubspot.provider.reading import SINGLE_READS
 from syncd.providers.hubspot.search import chunks
 from syncd.providers.hubspot.wire import Record
+from syncd.providers.message import Request
+
+_Held = TypeVar("_Held")
 
 REMEMBERED = 10_000
 """Contacts of our own making that are remembered; the oldest are forgotten first."""
+
+
+BOUND = 20_000
+"""Looked-up contacts that are kept between two calls; beyond it they are asked for again."""
+
+
+_FULL_SEARCH = search.MOST // search.PAGE
+
+
+@dataclass(slots=True)
+class _Further:
+    """What this cycle knows of further addresses."""
+
+    everybody: list[Contact] | None = None
+    """Those who have any, once all of them were read."""
+    tried: bool = False
+    refused: bool = False
+    """The account cannot be searched for them."""
 
 
 class Directory:
@@ -42,16 +66,19 @@ class Directory:
         self._by_id: dict[str, Contact] = {}
         self._looked_up: dict[str, tuple[Contact, ...]] = {}
         self._made: dict[str, Contact] = {}
+        self._further = _Further()
 
     def new_cycle(self) -> None:
         """Forget what was looked up: people edit contacts."""
         self._by_id.clear()
         self._looked_up.clear()
+        self._further = _Further()
 
     # --- by id
 
     def by_id(self, ids: Collection[str]) -> dict[str, Contact]:
         """Contacts by the id asked for; a merged one answers with its new id."""
+        _bound(self._by_id)
         unknown = [each for each in dict.fromkeys(ids) if each not in self._by_id]
         self._by_id |= self._read(unknown)
         return {each: self._by_id[each] for each in ids if each in self._by_id}
@@ -98,6 +125,7 @@ class Directory:
         self, emails: Collection[str], phones: Collection[str]
     ) -> Mapping[str, tuple[Contact, ...]]:
         """Contacts that have these; an answer for every key as given."""
+        _bound(self._looked_up)
         self._find_emails(_unknown(emails, self._looked_up))
         self._find_phones(_unknown(phones, self._looked_up))
         return {each: self._known(each) for each in (*emails, *phones)}
@@ -112,19 +140,47 @@ class Directory:
         """By the unique property, which lags behind nothing; then among further addresses."""
         found = [self._contact(each) for each in self._batch(emails, by="email")]
         self._file(emails, found)
-        rest = [each for each in emails if not self._known(each)]
-        for chunk in chunks(rest, search.EMAILS_PER_SEARCH):
-            self._file(chunk, [self._contact(each) for each in self._by_additional(chunk)])
+        self._find_further([each for each in emails if not self._known(each)])
 
-    def _by_additional(self, emails: list[str]) -> tuple[Record, ...]:
-        path = self._line.api.objects(CONTACTS)
-        request = search.by_additional_email(path, emails, PROPERTIES)
+    def _find_further(self, emails: Sequence[str]) -> None:
+        """Among further addresses, which no batch read goes by: few searches for many addresses.
+
+        Contacts that have any are rare, so that reading them all, once in a
+        cycle, mostly costs less than a search for every five addresses.
+        """
+        path, further = self._line.api.objects(CONTACTS), self._further
+        if len(emails) > search.EMAILS_PER_SEARCH and not further.tried:
+            further.tried = True
+            self._read_further(path, math.ceil(len(emails) / search.EMAILS_PER_SEARCH))
+        if further.everybody is not None:
+            self._file(emails, further.everybody)
+            return
+        for chunk in chunks(emails, search.EMAILS_PER_SEARCH):
+            request = search.by_additional_email(path, chunk, PROPERTIES)
+            self._file(chunk, map(self._contact, self._searched(request).records))
+
+    def _read_further(self, path: str, searches: int) -> None:
+        """Read everybody who has a further address, unless asking one by one is cheaper."""
+        found: list[Contact] = []
+        after = "0"
+        while after:
+            page = self._searched(search.with_further_addresses(path, PROPERTIES, after))
+            if not found and math.ceil(page.total / search.PAGE) > min(searches, _FULL_SEARCH):
+                return
+            found += map(self._contact, page.records)
+            after = page.after
+        self._further.everybody = found
+
+    def _searched(self, request: Request) -> wire.Page:
+        if self._further.refused:
+            return wire.Page()
         try:
-            return wire.page(self._line.rows(request)).records
+            return wire.page(self._line.rows(request))
         except Rejected:
             # An account that cannot be searched this way still refuses a second contact
             # with the same address, and names the first.
-            return ()
+            self._further.refused = True
+            return wire.Page()
 
     def _file(self, emails: Iterable[str], found: Iterable[Contact]) -> None:
         candidates = {each.id: each for each in found}.values()
@@ -237,6 +293,11 @@ def _trace(wanted: Contact) -> str:
     """A name for a row that no other contact of the batch has."""
     parts = "\x1f".join((*wanted.emails, *wanted.phones, wanted.name))
     return blake2b(parts.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
+
+
+def _bound(cache: dict[str, _Held]) -> None:
+    if len(cache) > BOUND:
+        cache.clear()
 
 
 def _unknown(keys: Iterable[str], known: Collection[str]) -> list[str]:

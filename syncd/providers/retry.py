@@ -5,6 +5,7 @@ draws chances. Leaves out the rate budget (`limits`), which may hold the next
 attempt back for longer.
 """
 
+import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -17,6 +18,9 @@ ATTEMPTS = 5
 
 PATIENCE = 60.0
 """Seconds that a request may wait inside a cycle; longer waits are for later cycles."""
+
+LONGEST_WAIT = 7 * 86_400.0
+"""Seconds; the longest that either vendor asks for is a day, so that more is a slip of theirs."""
 
 _FIRST_PAUSE = 0.5
 _LOCKED_PAUSE = 2.0
@@ -99,7 +103,7 @@ def retry_after(response: Response, now: datetime | None = None) -> float | None
     """Seconds that the answer asks to wait (`Retry-After`: seconds, or a date), or None."""
     said = response.headers.get("retry-after", "").strip()
     try:
-        return max(0.0, float(said))
+        return _bounded(float(said))
     except ValueError:
         pass
     try:
@@ -110,7 +114,11 @@ def retry_after(response: Response, now: datetime | None = None) -> float | None
         return None
     if until.tzinfo is None:
         until = until.replace(tzinfo=UTC)
-    return max(0.0, (until - now).total_seconds())
+    return _bounded((until - now).total_seconds())
+
+
+def _bounded(seconds: float) -> float | None:
+    return min(max(0.0, seconds), LONGEST_WAIT) if math.isfinite(seconds) else None
 
 
 def policy_of(response: Response) -> str:

@@ -8,6 +8,7 @@ guidelines, absent on search. Every header is optional.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+_LONGEST_DAY = 25 * 3_600_000
 _PREFIXES = ("x-hubspot-ratelimit-", "x-ratelimit-")
 
 
@@ -51,7 +52,8 @@ def _told(numbers: Mapping[str, int]) -> Told:
         daily=numbers.get("limit-daily", numbers.get("daily")),
         daily_left=numbers.get("daily-remaining"),
         # A count of milliseconds that remain (observed on three recorded answers).
-        daily_reset=reset / 1000 if reset is not None else None,
+        # A day ends within a day: anything longer is no such count.
+        daily_reset=reset / 1000 if reset is not None and reset <= _LONGEST_DAY else None,
     )
 
 

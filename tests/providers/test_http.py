@@ -255,6 +255,16 @@ def test_secrets_addresses_and_numbers_stay_out_of_errors() -> None:
     assert len(redacted("x" * 1000)) == 256
 
 
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [("1.5", 1.5), ("-3", 0.0), ("inf", None), ("nan", None), ("soon", None), ("9e99", 604_800)],
+)
+def test_a_retry_after_that_makes_no_sense_silences_nothing_for_ever(
+    clock: VirtualClock, said: str, seconds: float | None
+) -> None:
+    assert retry_after(Response(status=429, headers={"retry-after": said}), clock.now()) == seconds
+
+
 def test_retry_after_may_be_a_date(clock: VirtualClock) -> None:
     said = Response(status=503, headers={"retry-after": "Mon, 02 Mar 2026 09:00:30 GMT"})
     assert retry_after(said, clock.now()) == 30

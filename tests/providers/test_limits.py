@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from syncd.core.model import Side
 from syncd.errors import DailyBudgetSpent, RateLimited, Unavailable
-from syncd.providers.limits import Budget
+from syncd.providers.limits import ASK_AGAIN, Budget
 from syncd.providers.message import Response
 from syncd.providers.window import Limit, Window
 
@@ -276,6 +276,15 @@ def test_the_daily_window_of_highlevel_ends_when_its_header_says(clock: VirtualC
     with pytest.raises(DailyBudgetSpent) as caught:
         account.acquire()
     assert caught.value.until == clock.now() + timedelta(minutes=90)
+
+
+def test_a_daily_reset_that_is_no_count_of_a_day_is_not_believed(clock: VirtualClock) -> None:
+    account = budget(clock)
+    stamp = 1_772_445_600_000
+    account.observe(answer(429, x_ratelimit_daily_remaining=0, x_ratelimit_daily_reset=stamp))
+    with pytest.raises(DailyBudgetSpent) as caught:
+        account.acquire()
+    assert caught.value.until == clock.now() + ASK_AGAIN
 
 
 def test_a_new_process_asks_once(clock: VirtualClock) -> None:

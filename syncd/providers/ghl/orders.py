@@ -119,7 +119,7 @@ class _Works:
         if order.validate_slot:
             body["startTime"] = self._offered(order)
         call = protocol.create_event(body)
-        answer = wire.event(self._line.ask(call))
+        answer = wire.enveloped(self._line.ask(call))
         if answer is None:
             raise TimedOut(
                 f"{call.request.label} was answered without an id; the next cycle looks for it",
@@ -195,7 +195,7 @@ class _Works:
         while groups:
             body = mapping.changes(order, fresh.appointment, groups, self._place)
             try:
-                answer = wire.event(self._line.ask(protocol.update_event(order.id, body)))
+                answer = wire.enveloped(self._line.ask(protocol.update_event(order.id, body)))
                 break
             except NotFound as error:
                 raise Stale(f"it is gone meanwhile: {error}", side=Side.GHL) from error

@@ -27,6 +27,7 @@ NOT_ACTIVATED = (
     "activate appointments in HubSpot (Settings > Data Management > Data Model, "
     "or the object library), then run `syncd doctor`"
 )
+_NO_OBJECT = "infer object type"
 _PASSING = frozenset({"RATE_LIMIT", "RATE_LIMITS", "INTERNAL_ERROR", "SERVICE_UNAVAILABLE"})
 _OBJECT_PATHS = ("/crm/objects/", "/crm/properties/", "/crm/object-library/", "/crm/pipelines/")
 _REQUIRED = ("MISSING_REQUIRED_PROPERTY", "MISSING_CONDITIONAL_REQUIRED_PROPERTY")
@@ -45,6 +46,8 @@ def refusal(request: Request, response: Response) -> SyncdError:
         )
     if response.status == 403:
         return _forbidden(request, found, where)
+    if response.status == 400 and _NO_OBJECT in said.casefold():
+        return NotPrepared(f"HubSpot does not know the object ({where}); {NOT_ACTIVATED}")
     if response.status == 404 and not _asks_for_one(request):
         return NotPrepared(f"HubSpot does not know the object ({where}); {NOT_ACTIVATED}")
     if response.status == 404:

@@ -16,7 +16,7 @@ from typing import Final, TypeVar
 import phonenumbers
 
 from syncd.providers.hubspot.mapping import MODIFIED, OBJECT_ID
-from syncd.providers.hubspot.wire import Json
+from syncd.providers.hubspot.wire import Json, Page
 from syncd.providers.message import Request
 
 PAGE: Final = 200
@@ -151,6 +151,13 @@ def by_phone(
         for name, values in columns.items()
     ]
     return _search(path, groups, properties, after=after)
+
+
+def further(page: Page, after: str) -> str:
+    """Where the next page of a query starts; "" on the last, or where there may be no more."""
+    if not page.after.isdecimal() or int(page.after) <= int(after):
+        return ""
+    return page.after if int(page.after) + PAGE <= MOST else ""
 
 
 def national(phone: str) -> str:

@@ -155,7 +155,7 @@ def record(raw: object) -> Record | None:
     return Record(
         id=record_id,
         properties={name: string(held) for name, held in mapping(found.get("properties")).items()},
-        archived=found.get("archived") is True,
+        archived=_is_archived(found),
         created_at=moment(found.get("createdAt")),
         updated_at=moment(found.get("updatedAt")),
         associated=associated,
@@ -165,6 +165,13 @@ def record(raw: object) -> Record | None:
             for name, stamps in mapping(found.get("propertiesWithHistory")).items()
         },
     )
+
+
+def _is_archived(found: Json) -> bool:
+    said = found.get("archived")
+    if said is None:
+        return moment(found.get("archivedAt")) is not None
+    return string(said).casefold() == "true"
 
 
 def _stamp(raw: object) -> Stamp:
@@ -252,15 +259,21 @@ def associations(body: object) -> dict[str, Associated]:
     return found
 
 
-def unlabelled_type(body: object) -> int | None:
-    """The type id of the plain association that HubSpot itself defines, from the labels."""
-    for each in items(mapping(body).get("results")):
-        row = mapping(each)
-        type_id = row.get("typeId")
-        plain = row.get("category") == "HUBSPOT_DEFINED" and not row.get("label")
-        if plain and isinstance(type_id, int):
-            return type_id
-    return None
+def unlabelled_type(body: object, *, usual: int = 0) -> int | None:
+    """The type id of the plain association that HubSpot itself defines, from the labels.
+
+    It is the one without a label; where each has one, the `usual` number, if
+    it is listed.
+    """
+    rows = [mapping(each) for each in items(mapping(body).get("results"))]
+    own = [row for row in rows if string(row.get("category")).upper() == "HUBSPOT_DEFINED"]
+    ids = {
+        int(type_id): row.get("label")
+        for row in own
+        if (type_id := string(row.get("typeId"))).isdecimal()
+    }
+    plain = [type_id for type_id, label in ids.items() if not label]
+    return next(iter(plain), usual if usual in ids else None)
 
 
 # --- refusals

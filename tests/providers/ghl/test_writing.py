@@ -74,6 +74,16 @@ def test_an_answer_without_times_is_filled_up_from_what_was_sent(
     assert clinic.sent("GET", receipt.id) == []
 
 
+@pytest.mark.parametrize("envelope", ["appointment", "event"])
+def test_the_answer_to_a_booking_may_come_in_an_envelope(
+    clinic: Clinic, is_done: IsDone, envelope: str
+) -> None:
+    """A get does; that writes do not is only observed."""
+    answer = {"id": "made-1", "title": "Check-up", "appointmentStatus": "confirmed"}
+    clinic.world.faults.add(method="POST", status=201, body={envelope: answer})
+    assert is_done(clinic.create()).id == "made-1"
+
+
 def test_a_title_that_the_vendor_rendered_is_known_after_the_booking(
     clinic: Clinic, is_done: IsDone
 ) -> None:

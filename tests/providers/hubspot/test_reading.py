@@ -247,10 +247,19 @@ def test_a_search_that_is_not_sorted_is_refused_because_paging_would_skip(
     cursor = _scan(desk).cursor
     clock.advance(60)
     rows: list[Any] = [{"id": each, "properties": {}} for each in ("7", "5")]
-    body = {"total": 2, "results": rows}
+    body = {"total": 3, "results": rows}
     desk.world.faults.add(Fault(path="/search", times=None, status=200, body=body))
     with pytest.raises(Unreadable):
         _scan(desk, cursor)
+
+
+def test_the_order_of_a_search_that_shows_everything_is_all_one(desk: Any, clock: Any) -> None:
+    cursor = _scan(desk).cursor
+    clock.advance(60)
+    rows: list[Any] = [{"id": each, "properties": {}} for each in ("7", "5")]
+    body = {"total": 2, "results": rows}
+    desk.world.faults.add(Fault(path="/search", status=200, body=body))
+    assert [each.id for each in _scan(desk, cursor).snapshots] == ["7", "5"]
 
 
 @pytest.mark.parametrize("status", [200, 400])
@@ -261,12 +270,14 @@ def test_a_search_that_does_not_understand_the_sort_is_asked_in_the_other_way(
     clock.advance(60)
     record = desk.book()
     rows: list[Any] = [{"id": each, "properties": {}} for each in ("7", "5")]
-    body = {"total": 2, "results": rows, "message": "sorts is invalid"}
+    body = {"total": 3, "results": rows, "message": "sorts is invalid"}
     desk.world.faults.add(Fault(path="/search", status=status, body=body))
     assert _one(_scan(desk, cursor)).id == record
-    assert desk.asked("/search")[-1].body["sorts"] == [
-        {"propertyName": "hs_object_id", "direction": "ASCENDING"}
-    ]
+    other_way = [{"propertyName": "hs_object_id", "direction": "ASCENDING"}]
+    assert desk.asked("/search")[-1].body["sorts"] == other_way
+    searches = len(desk.asked("/search"))
+    _scan(desk, cursor)
+    assert [row.body["sorts"] for row in desk.asked("/search")[searches:]] == [other_way]
 
 
 @pytest.mark.parametrize("cursor", ["never", "99999999999999", "9" * 40])

@@ -31,6 +31,7 @@ def _refusal(status: int, method: str = "GET", path: str = LIST, **body: object)
         (403, "POST", "/crm/objects/2026-03/contacts/batch/read", AuthFailed),
         (403, "GET", "/crm/owners/2026-03", AuthFailed),
         (404, "GET", LIST, NotPrepared),
+        (400, "GET", LIST, Rejected),
         (404, "POST", f"{LIST}/batch/read", NotPrepared),
         (404, "POST", f"{LIST}/search", NotPrepared),
         (404, "GET", f"{LIST}/501", NotFound),
@@ -56,6 +57,12 @@ def test_a_missing_scope_is_named_and_is_not_a_bad_token() -> None:
 
 def test_an_object_that_is_not_there_says_what_a_person_does() -> None:
     assert "activate appointments in HubSpot" in str(_refusal(404))
+
+
+def test_a_type_that_the_account_cannot_infer_is_not_activated() -> None:
+    error = _refusal(400, message="Unable to infer object type from: 0-421")
+    assert isinstance(error, NotPrepared)
+    assert "activate appointments" in str(error)
 
 
 def test_the_correlation_id_is_kept_for_the_vendors_support() -> None:

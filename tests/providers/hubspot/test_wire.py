@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -29,7 +30,7 @@ def test_no_answer_can_crash_a_reader(body: object) -> None:
     wire.batch(body)
     wire.associations(body)
     wire.problem(body)
-    wire.unlabelled_type(body)
+    wire.unlabelled_type(body, usual=906)
     schema.definitions(body)
     schema.stages(body)
     schema.people(body, active=True)
@@ -149,4 +150,39 @@ def test_the_plain_association_type_is_the_one_without_a_label() -> None:
             {"category": "HUBSPOT_DEFINED", "typeId": 906, "label": None},
         ]
     }
-    assert wire.unlabelled_type(body) == 906
+    assert wire.unlabelled_type(body, usual=1) == 906
+
+
+@pytest.mark.parametrize(
+    ("rows", "found"),
+    [
+        ([{"category": "HUBSPOT_DEFINED", "typeId": "906", "label": None}], 906),
+        ([{"category": "hubspot_defined", "typeId": 906}], 906),
+        ([{"category": "HUBSPOT_DEFINED", "typeId": 906, "label": "Contact"}], 906),
+        ([{"category": "HUBSPOT_DEFINED", "typeId": 578, "label": "Primary"}], None),
+        ([{"category": "USER_DEFINED", "typeId": 906, "label": None}], None),
+        ([], None),
+    ],
+)
+def test_the_association_type_is_taken_only_where_the_account_lists_it(
+    rows: list[object], found: int | None
+) -> None:
+    assert wire.unlabelled_type({"results": rows}, usual=906) == found
+
+
+@pytest.mark.parametrize(
+    ("said", "archived"),
+    [
+        ({"archived": True}, True),
+        ({"archived": "true"}, True),
+        ({"archivedAt": "2026-03-02T09:00:00Z"}, True),
+        ({"archived": False, "archivedAt": "2026-03-02T09:00:00Z"}, False),
+        ({"archived": None, "archivedAt": None}, False),
+        ({"archivedAt": ""}, False),
+        ({}, False),
+    ],
+)
+def test_archived_is_what_the_record_says_of_itself(said: dict[str, Any], archived: bool) -> None:
+    found = wire.record({"id": 5, "properties": {}, **said})
+    assert found is not None
+    assert (found.id, found.archived) == ("5", archived)

@@ -178,8 +178,8 @@ class AccountReader:
             while True:
                 body = self._line.rows(self._line.api.owners(archived=archived, after=after))
                 yield from schema.people(body, active=not archived)
-                after = wire.page(body).after
-                if not after:
+                last, after = after, wire.page(body).after
+                if not after or after == last:
                     break
 
     # --- the doctor

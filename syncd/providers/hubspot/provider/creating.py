@@ -33,6 +33,9 @@ from syncd.providers.hubspot.provider.reading import Reader
 from syncd.providers.hubspot.search import chunks
 from syncd.providers.hubspot.wire import Problem, Record
 
+USUAL_TYPE = 906
+"""Appointment to contact (associations guide); only ever sent where the account lists it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Creation:
@@ -94,7 +97,8 @@ class Creator:
         """
         if self._type_id is None:
             response = self._line.send(self._line.api.labels())
-            known = wire.unlabelled_type(response.payload) if response.ok else None
+            body = response.payload if response.ok else None
+            known = wire.unlabelled_type(body, usual=USUAL_TYPE)
             self._type_id = known or 0
         return self._type_id
 

@@ -168,7 +168,7 @@ class Directory:
             if not found and math.ceil(page.total / search.PAGE) > min(searches, _FULL_SEARCH):
                 return
             found += map(self._contact, page.records)
-            after = page.after
+            after = search.further(page, after)
         self._further.everybody = found
 
     def _searched(self, request: Request) -> wire.Page:
@@ -202,9 +202,9 @@ class Directory:
         while True:
             page = wire.page(self._line.rows(search.by_phone(path, phones, PROPERTIES, after)))
             yield from page.records
-            if not page.after.isdigit() or int(page.after) + search.PAGE > search.MOST:
+            after = search.further(page, after)
+            if not after:
                 return
-            after = page.after
 
     # --- making one
 

@@ -8,6 +8,7 @@ list.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -57,6 +58,7 @@ class Reader:
         self._line, self._clock, self._lag = line, clock, search_lag
         self._confirm = confirm
         self._delivered = _Delivered("", "", frozenset())
+        self._sorts = deque(search.SORTS)
 
     # --- scans
 
@@ -132,22 +134,23 @@ class Reader:
 
     def _search(self, columns: Columns, window: ChangeWindow) -> list[Record]:
         """Every record in the window, sorted by id in whichever way the vendor understands."""
-        for sort in search.SORTS[:-1]:
+        for _ in search.SORTS[:-1]:
             try:
-                return list(self._hits(columns, window, sort))
+                return list(self._hits(columns, window, self._sorts[0]))
             except (Unreadable, Rejected):
-                continue
-        return list(self._hits(columns, window, search.SORTS[-1]))
+                # Not understood here, it seems; the next poll begins with the other way too.
+                self._sorts.rotate(-1)
+        return list(self._hits(columns, window, self._sorts[0]))
 
     def _hits(self, columns: Columns, window: ChangeWindow, sort: object) -> Iterator[Record]:
         last = ""
         while True:
             request = window.page(self._line.api.objects(), columns.read, last, sort)
             page = wire.page(self._line.rows(request))
-            last = _last_id(page, last)
             yield from page.records
             if not page.records or (not page.after and page.total <= len(page.records)):
-                return
+                return  # In which order the last page comes is all one.
+            last = _last_id(page, last)
 
     def _remember(self, begun: str, cursor: str, records: Iterable[Record]) -> None:
         """Keep which versions were delivered, as far as the next poll will see them again."""

@@ -7,6 +7,7 @@ budget, and through the store so do all processes.
 from __future__ import annotations
 
 import ssl
+import threading
 from collections.abc import Callable, Mapping
 from typing import Literal
 
@@ -30,6 +31,12 @@ CONCURRENCY = 8
 """Requests to HighLevel that are under way at once: enough to use its rate at 500 ms each."""
 
 
+_Key = tuple[Side, str, str]
+"""Side, address and account: what has one budget."""
+
+_Limits = tuple[Limit, tuple[tuple[str, Limit], ...]]
+
+
 class Accounts:
     """Makes providers; `env` is where tokens may be; None for the process's.
 
@@ -47,7 +54,10 @@ class Accounts:
         self._clock, self._env, self._ledger = clock, env, ledger
         self._attempts = attempts
         self._tls: ssl.SSLContext | None = None
-        self._budgets: dict[tuple[Side, str, str], Budget] = {}
+        self._budgets: dict[_Key, Budget] = {}
+        self._limits: dict[_Key, _Limits] = {}
+        self._unsure: set[_Key] = set()
+        self._lock = threading.Lock()
 
     def ghl(self, link: LinkSettings) -> tuple[GhlProvider, Client]:
         """The link's HighLevel location.
@@ -135,6 +145,11 @@ class Accounts:
             return self._budgets[side, link.ghl.base_url, link.ghl.location_id]
         return self._budgets[side, link.hubspot.base_url, self._token(link, "hubspot")]
 
+    def reconsider(self) -> None:
+        """Rate limits may have changed: each budget is made anew where its limit is another one."""
+        with self._lock:
+            self._unsure = set(self._budgets)
+
     def rest(self) -> None:
         """Nothing is sent for a while: give reserved places back to the other processes."""
         for budget in self._budgets.values():
@@ -155,16 +170,23 @@ class Accounts:
     ) -> Budget:
         """One budget per account, whatever links share it."""
         key = (side, base_url, account)
-        if key not in self._budgets:
-            self._budgets[key] = Budget(
-                side=side,
-                clock=self._clock,
-                limit=_limit(rate),
-                kinds=kinds,
-                ledger=self._ledger,
-                account=f"{base_url} {account}",
-            )
-        return self._budgets[key]
+        limits = (_limit(rate), tuple((kinds or {}).items()))
+        with self._lock:
+            if key in self._unsure and self._limits[key] != limits:
+                # What was used stands in the store, where the new one finds it.
+                self._budgets.pop(key).close()
+            self._unsure.discard(key)
+            if key not in self._budgets:
+                self._limits[key] = limits
+                self._budgets[key] = Budget(
+                    side=side,
+                    clock=self._clock,
+                    limit=limits[0],
+                    kinds=kinds,
+                    ledger=self._ledger,
+                    account=f"{base_url} {account}",
+                )
+            return self._budgets[key]
 
     def _tls_context(self) -> ssl.SSLContext:
         # Building one costs 70 ms: once per process.

@@ -1,12 +1,21 @@
 """What a configuration file says reaches the parts that it is about."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 from clinics import Clinic
 
 from syncd.bootstrap import App
+from syncd.config import load
+from syncd.core.model import Side
 from syncd.engine.cycle import CycleRequest
 from syncd.engine.report import CycleReport, Outcome
+from syncd.sandbox import SandboxSettings
+
+TOKENS = {
+    "GHL_TOKEN": SandboxSettings().ghl_token,
+    "HUBSPOT_TOKEN": SandboxSettings().hubspot_token,
+}
 
 
 def synced(app: App) -> CycleReport:
@@ -60,3 +69,27 @@ def test_a_property_that_is_not_there_is_said_before_anything_is_written(
     assert report.outcome is Outcome.NOT_PREPARED
     assert "HubSpot property desk (map.calendar): does not exist" in report.detail
     assert clinic.hubspot.records() == []
+
+
+def test_a_changed_rate_limit_holds_from_the_next_opening_on_and_an_equal_one_stays(
+    opened: Callable[..., App], clinic: Clinic, tmp_path: Path
+) -> None:
+    app = opened()
+
+    def limits(*, work: bool = False) -> dict[Side, tuple[int, int]]:
+        with app.lock("clinic") as lease:
+            kept = app.open_link("clinic", lease)
+            if work:
+                kept.cycle(CycleRequest())
+            seen = {side: wire.budget for side, wire in kept.traffic().items()}
+            kept.close()
+        return {side: (budget.limit, budget.used) for side, budget in seen.items()}
+
+    before = limits(work=True)
+    more = '\n[links.clinic.ghl.rate_limit]\nrequests = 7\nper = "1s"\n'
+    app.adopt(load(clinic.configure(more), TOKENS, tmp_path))
+    after = limits()
+    assert before[Side.GHL][0] != 7
+    assert after[Side.GHL][0] == 7
+    assert before[Side.HUBSPOT][1] > 0
+    assert after[Side.HUBSPOT] == before[Side.HUBSPOT], "what was used is not forgotten"

@@ -93,6 +93,31 @@ def test_help_and_version_import_nothing_heavy(args: list[str]) -> None:
     assert done.stderr == "[]\n"
 
 
+@pytest.mark.parametrize("verb", ["status", "held", "history", "why", "link list"])
+def test_a_verb_that_only_reads_the_store_knows_no_vendor(tmp_path: Path, verb: str) -> None:
+    config = '[store]\nurl = "sqlite:///t.db"\n[links.clinic.ghl]\nlocation_id = "loc-1"\n'
+    (tmp_path / "config.toml").write_text(config, encoding="utf-8")
+    words = [*verb.split(), *(["x"] if verb == "why" else [])]
+    script = (
+        "import sys\n"
+        "from syncd.cli import execute\n"
+        "execute(['db', 'upgrade'])\n"
+        f"execute({words!r})\n"
+        "heavy = {'httpx', 'phonenumbers', 'apscheduler', 'syncd.providers', "
+        "'syncd.engine.cycle', 'syncd.notices'}\n"
+        "print(sorted(heavy & set(sys.modules)))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+        env=program.environment(),
+    )
+    assert done.stdout.splitlines()[-1] == "[]", done.stderr
+
+
 def test_version_is_that_of_the_package(syncd: Syncd) -> None:
     assert syncd("--version").out == f"syncd {__version__}\n"
 

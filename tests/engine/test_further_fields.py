@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from syncd.bootstrap import maps, rules_of
+from syncd.bootstrap import maps
+from syncd.bootstrap.rules import rules_of
 from syncd.config import LinkSettings
 from syncd.core.policy import Direction
 from syncd.engine.report import Outcome

@@ -1,0 +1,182 @@
+"""Links made ready for cycles: providers, rules and store put together, under a lease or not.
+
+`App` makes one, once a cycle is wanted: what stands here imports the providers
+and the engine, which a verb that only reads the store never needs.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import replace
+
+import structlog
+
+from syncd.bootstrap.accounts import Accounts
+from syncd.bootstrap.rules import rules_of
+from syncd.config import LinkSettings
+from syncd.core.model import Side
+from syncd.engine import cycle
+from syncd.engine.closing import outcome_of
+from syncd.engine.cycle import CycleRequest
+from syncd.engine.link import Link
+from syncd.engine.report import CycleReport, Outcome
+from syncd.errors import ConfigError, LinkLocked, NotPrepared, ProviderError, StoreError
+from syncd.observability import traffic
+from syncd.ports.clock import Clock
+from syncd.providers import limits
+from syncd.providers.http import Client
+from syncd.store import Lease, Store
+
+log = structlog.get_logger(__name__)
+
+
+class KeptLink:
+    """A link that stays open, with its providers and their memory, between cycles."""
+
+    def __init__(
+        self, link: Link, wires: Mapping[Side, tuple[Client, limits.Budget]], stack: ExitStack
+    ) -> None:
+        self.link = link
+        self._wires, self._stack = wires, stack
+
+    def cycle(self, request: CycleRequest) -> CycleReport:
+        """Run one cycle; what a vendor did, or a lost lease, is in the report.
+
+        Raises:
+            StoreError: our own store failed.
+        """
+        try:
+            return cycle.run(self.link, request)
+        finally:
+            for _, budget in self._wires.values():
+                budget.close()
+
+    def traffic(self) -> Mapping[Side, traffic.Traffic]:
+        """What went over the wire so far; safe to ask from another thread."""
+        return {
+            side: traffic.Traffic(budget=_seen(budget), answers=_answers(client))
+            for side, (client, budget) in self._wires.items()
+        }
+
+    def close(self) -> None:
+        """Give back connections; the lease stays."""
+        self._stack.close()
+
+
+class Workshop:
+    """Opens links; `env` is where tokens may be."""
+
+    def __init__(
+        self, store: Store, clock: Clock, stop: threading.Event, env: Mapping[str, str]
+    ) -> None:
+        self._store, self._clock, self._stop = store, clock, stop
+        self._accounts = Accounts(clock=clock, env=env, ledger=store.ledger)
+
+    def adopt(self) -> None:
+        """Another configuration is in force: rate limits may be others."""
+        self._accounts.reconsider()
+
+    def open(self, settings: LinkSettings, lease: Lease | None = None) -> KeptLink:
+        """Get a link ready; no vendor is asked yet.
+
+        Raises:
+            ConfigError: a token is missing.
+        """
+        with ExitStack() as opened:
+            ghl, ghl_client = self._accounts.ghl(settings)
+            opened.callback(ghl.close)
+            hubspot, hubspot_client = self._accounts.hubspot(settings, lambda: ghl.country)
+            opened.callback(hubspot.close)
+            stack = opened.pop_all()  # `KeptLink.close` gives it all back
+        link = Link(
+            name=settings.name,
+            ghl=ghl,
+            hubspot=hubspot,
+            store=self._store.link(settings.name),
+            clock=self._clock,
+            rules=rules_of(settings),
+            stopping=self._stop.is_set,
+        )
+        wires = {
+            Side.GHL: (ghl_client, self._accounts.budget_of(Side.GHL, settings)),
+            Side.HUBSPOT: (hubspot_client, self._accounts.budget_of(Side.HUBSPOT, settings)),
+        }
+        kept = KeptLink(link, wires, stack)
+        if lease is not None:
+            self._fence(kept, lease)
+        return kept
+
+    def cycle(self, settings: LinkSettings, request: CycleRequest, verb: str) -> CycleReport:
+        """One cycle of a link, under its lock unless it is a dry run; never raises for a link."""
+        return _reported(settings.name, lambda: self._cycle(settings, request, verb))
+
+    def _cycle(self, settings: LinkSettings, request: CycleRequest, verb: str) -> CycleReport:
+        with ExitStack() as stack:
+            # The configuration is judged before the lock is asked for: a missing token is
+            # said whoever holds the link.
+            kept = self.open(settings)
+            stack.callback(kept.close)
+            if not request.dry_run:
+                held = self._store.acquire(settings.name, verb, wait=True)
+                self._fence(kept, stack.enter_context(held))
+            return kept.cycle(request)
+
+    def _fence(self, kept: KeptLink, lease: Lease) -> None:
+        """Have the link write only while the lease is ours."""
+        store = self._store.link(kept.link.name, lease)
+        kept.link = replace(kept.link, store=store, check_held=lease.check)
+
+    def setup(self, settings: LinkSettings) -> list[tuple[str, bool]]:
+        """Make what HubSpot needs; gives what it is, and whether it was made just now.
+
+        Raises:
+            ConfigError: a token is missing.
+            NotPrepared: something that a person has to do first.
+            ProviderError: HubSpot refuses or cannot be reached.
+        """
+        hubspot, _ = self._accounts.hubspot(settings)
+        try:
+            return hubspot.setup(tuple(dict.fromkeys(settings.status.to_hubspot.values())))
+        finally:
+            hubspot.close()
+            self._accounts.rest()
+
+
+def _reported(name: str, work: Callable[[], CycleReport]) -> CycleReport:
+    """The report of a cycle that could not even begin, in place of its error."""
+    try:
+        return work()
+    except LinkLocked as error:
+        return CycleReport(link=name, outcome=Outcome.LOCKED, detail=str(error))
+    except (ConfigError, NotPrepared) as error:
+        return CycleReport(link=name, outcome=Outcome.NOT_PREPARED, detail=str(error))
+    except ProviderError as error:
+        return CycleReport(link=name, outcome=outcome_of(error), detail=str(error))
+    except StoreError as error:
+        log.exception("store.failed", link=name)
+        return CycleReport(link=name, outcome=Outcome.FAULT, detail=str(error))
+    except Exception as error:
+        log.exception("cycle.failed", link=name)
+        detail = f"unexpected fault: {type(error).__name__}; the log has the traceback"
+        return CycleReport(link=name, outcome=Outcome.FAULT, detail=detail)
+
+
+def _seen(budget: limits.Budget) -> traffic.Budget:
+    view = budget.view()
+    return traffic.Budget(
+        used=view.used,
+        limit=view.limit.requests,
+        seconds=view.limit.seconds,
+        daily_left=view.daily_left,
+        daily=view.daily,
+        silent_seconds=view.silent_seconds,
+        throttled_seconds=view.throttled_seconds,
+        refusals=view.refusals,
+        spent_until=view.spent_until,
+    )
+
+
+def _answers(client: Client) -> dict[str, int]:
+    return {str(status) if status else "none": count for status, count in client.answers.items()}

@@ -6,7 +6,7 @@ All names, addresses and numbers are made up (example.com, +1 555 01xx).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
 from syncd.sandbox.world import SandboxWorld
@@ -64,7 +64,7 @@ def seeded(now: Callable[[], datetime], settings: SandboxSettings | None = None)
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """One booking of the clinic in HighLevel: who, when (days from today, local hour), what."""
+    """One booking in HighLevel: who, when (working days from today, local hour), what."""
 
     person: int
     calendar: str
@@ -158,5 +158,16 @@ class _Clinic:
 
     def _moment(self, row: _Row) -> datetime:
         zone = self._world.location.zone
-        day = self._world.now().astimezone(zone).date() + timedelta(days=row.day)
-        return datetime.combine(day, row.at, zone)
+        today = self._world.now().astimezone(zone).date()
+        return datetime.combine(_working_day(today, row.day), row.at, zone)
+
+
+def _working_day(today: date, number: int) -> date:
+    """The day so many working days from today: the clinic is closed at weekends, whenever it is."""
+    step = timedelta(days=1 if number > 0 else -1)
+    day = today
+    for _ in range(abs(number)):
+        day += step
+        while day.weekday() not in _HOURS["open_days"]:
+            day += step
+    return day

@@ -1,7 +1,7 @@
 """Worlds to start from, the log of requests, and that two equal runs are equal."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -39,6 +39,36 @@ def test_some_seeded_records_stand_for_the_same_booking(clock: SandboxClock) -> 
     }
     assert len(theirs & ours) == 3
     assert len(theirs - ours) == 3
+
+
+@pytest.mark.parametrize("hour", [0, 12, 23])
+@pytest.mark.parametrize("weekday", range(7))
+def test_what_the_clinic_books_in_hubspot_is_free_whatever_the_day(
+    ghl_of: Callable[..., Call], clock: SandboxClock, weekday: int, hour: int
+) -> None:
+    clock.advance(timedelta(days=weekday, hours=hour))
+    world = seeded(clock)
+    zone = world.location.zone
+    booked = {row.start for row in world.location.events()}
+    starts = {
+        datetime.fromisoformat(row.properties["hs_appointment_start"])
+        for row in world.portal.records()
+    }
+    assert {start.astimezone(zone).weekday() for start in booked | starts} <= set(range(5))
+    calendar = next(each for each in world.location.calendars.values() if "First" in each.name)
+    query = {
+        "startDate": int(clock().timestamp() * 1000),
+        "endDate": int((clock() + timedelta(days=30)).timestamp() * 1000),
+    }
+    days = ghl_of(world)("GET", f"/calendars/{calendar.id}/free-slots", params=query)
+    offered = {
+        datetime.fromisoformat(slot)
+        for day in days.values()
+        if isinstance(day, dict)
+        for slot in day["slots"]
+    }
+    assert starts - booked <= offered
+    assert len(starts - booked) == 3
 
 
 @pytest.mark.parametrize("kind", ["native", "none", "pipeline"])

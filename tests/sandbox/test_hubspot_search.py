@@ -250,3 +250,30 @@ def test_ten_thousand_rows_are_the_end(world: SandboxWorld, hubspot: Call) -> No
     answer = hubspot("POST", SEARCH, json=body(after="9800"))
     assert (answer["total"], len(answer["results"])) == (10_001, 200)
     hubspot("POST", SEARCH, json=body(after="10000"), expect=400)
+
+
+def test_a_repeated_search_shows_what_changed_in_between(
+    world: SandboxWorld, found: Callable[..., list[str]], three: list[str]
+) -> None:
+    behind = where("hs_object_id", "GT", three[0])
+    assert found(behind, sorts=["hs_object_id"]) == ["Beta", "Gamma"]
+    world.portal.edit(three[1], hs_appointment_name="Delta")
+    world.portal.create({"hs_appointment_name": "Epsilon"})
+    assert found(behind, sorts=["hs_object_id"]) == ["Delta", "Gamma", "Epsilon"]
+    world.portal.archive(three[2])
+    assert found(behind, sorts=["hs_object_id"]) == ["Delta", "Epsilon"]
+    world.portal.restore(three[2])
+    assert found(where("hs_object_id", "GT", three[1])) == ["Gamma", "Epsilon"]
+
+
+def test_a_repeated_search_shows_what_the_index_has_caught_up_with(
+    make_world: Callable[..., SandboxWorld],
+    hubspot_of: Callable[..., Call],
+    clock: SandboxClock,
+) -> None:
+    world = make_world(search_lag=timedelta(seconds=10))
+    world.portal.create({"hs_appointment_name": "Alpha"})
+    ask = hubspot_of(world)
+    assert ask("POST", SEARCH, json=body())["total"] == 0
+    clock.advance(timedelta(seconds=11))
+    assert ask("POST", SEARCH, json=body())["total"] == 1

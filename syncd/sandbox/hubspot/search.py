@@ -6,13 +6,14 @@ in all. Archived records never appear.
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from typing import TYPE_CHECKING, Any
+import json
+from bisect import bisect_left, bisect_right
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from syncd.sandbox.http import Response
 from syncd.sandbox.hubspot import wire
 from syncd.sandbox.hubspot.errors import invalid
-from syncd.sandbox.moments import epoch_ms, from_epoch_ms, parse_iso
+from syncd.sandbox.hubspot.table import Indexed, Kept, as_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from syncd.sandbox.hubspot.call import HubspotCall
     from syncd.sandbox.hubspot.records import HubspotRecord
     from syncd.sandbox.hubspot.table import ObjectTable
+
+Test: TypeAlias = "Callable[[Indexed], bool]"
+"""Whether the index shows a row that fits."""
 
 _KEYS = ("after", "filterGroups", "limit", "properties", "sorts")
 _CAP = 10_000
@@ -48,8 +52,8 @@ def search(call: HubspotCall, request: Request, names: Mapping[str, str]) -> Res
     rows = _hits(call, table, groups, str(body.get("query") or ""))
     rows = _sorted(table, rows, body.get("sorts") or [])
     shown = [
-        wire.record(table, row, body.get("properties") or (), value=read)
-        for row, read in rows[first : first + limit]
+        wire.record(table, hit.row, body.get("properties") or (), value=hit.text)
+        for hit in rows[first : first + limit]
     ]
     following = str(first + limit) if len(rows) > first + limit else None
     return Response(payload={"total": len(rows), **wire.page(shown, following)})
@@ -91,19 +95,56 @@ def _known_filter(table: ObjectTable, item: JsonObject) -> None:
 
 def _hits(
     call: HubspotCall, table: ObjectTable, groups: list[list[JsonObject]], query: str
-) -> list[tuple[HubspotRecord, Callable[[str], str | None]]]:
+) -> list[Indexed]:
+    """What the index shows of the rows that fit any group, by id.
+
+    Who pages behind the last id repeats one query: what it showed is kept until a row changes.
+    """
+    rest, behind = _behind(groups)
+    if len(groups) != 1:
+        return _fitting(call, table, groups, query)
+    now = table.stamp() if call.settings.search_lag else None
+    asked = json.dumps([rest, query])
+    key = (table.version, now, asked, *sorted(table.definitions))
+    # An association changes no row.
+    if table.kept is None or table.kept.key != key or "associations." in asked:
+        rows = _fitting(call, table, [rest], query)
+        table.kept = Kept(key=key, rows=rows, ids=[int(hit.row.id) for hit in rows])
+    first = 0 if behind is None else bisect_right(table.kept.ids, behind)
+    return table.kept.rows[first:]
+
+
+def _behind(groups: list[list[JsonObject]]) -> tuple[list[JsonObject], float | None]:
+    """A single group without the id that the hits lie behind, and that id."""
+    group = groups[0] if len(groups) == 1 else []
+    bounds = [
+        (item, bound)
+        for item in group
+        if item.get("propertyName") == "hs_object_id"
+        and item.get("operator") == "GT"
+        and (bound := as_number(str(item.get("value")))) is not None
+    ]
+    if len(bounds) != 1:
+        return group, None
+    return [item for item in group if item is not bounds[0][0]], bounds[0][1]
+
+
+def _fitting(
+    call: HubspotCall, table: ObjectTable, groups: list[list[JsonObject]], query: str
+) -> list[Indexed]:
+    tests = [[_test(call, table, item) for item in group] for group in groups]
     hits = []
     for row in _candidates(table, groups):
-        read = None if row.archived else table.indexed(row)
-        if read is None or (query and not _says(read, query.lower())):
+        seen = None if row.archived else table.indexed(row)
+        if seen is None or (query and not _says(seen, query.lower())):
             continue
-        if not groups or any(all(_fits(call, table, row, read, i) for i in g) for g in groups):
-            hits.append((row, read))
+        if not tests or any(all(fits(seen) for fits in group) for group in tests):
+            hits.append(seen)
     return hits
 
 
 def _candidates(table: ObjectTable, groups: list[list[JsonObject]]) -> Iterable[HubspotRecord]:
-    """All rows, or those written since the earliest stamp that every group asks for.
+    """All rows, or those written since the earliest stamp that every group asks for; by id.
 
     Every write of a row is in `by_change`, so an index that lags behind finds its older ones.
     """
@@ -116,9 +157,9 @@ def _candidates(table: ObjectTable, groups: list[list[JsonObject]]) -> Iterable[
     return [table.rows[str(number)] for number in ids if str(number) in table.rows]
 
 
-def _earliest(table: ObjectTable, group: list[JsonObject]) -> int | None:
+def _earliest(table: ObjectTable, group: list[JsonObject]) -> float | None:
     bounds = [
-        _milliseconds(str(item.get("value")))
+        as_number(str(item.get("value")))
         for item in group
         if item.get("propertyName") == table.modified_name
         and item.get("operator") in ("GT", "GTE", "BETWEEN")
@@ -126,22 +167,28 @@ def _earliest(table: ObjectTable, group: list[JsonObject]) -> int | None:
     return max((bound for bound in bounds if bound is not None), default=None)
 
 
-def _says(read: Callable[[str], str | None], query: str) -> bool:
-    return any(query in (read(name) or "").lower() for name in _SEARCHED)
+def _says(seen: Indexed, query: str) -> bool:
+    return any(query in (seen.text(name) or "").lower() for name in _SEARCHED)
 
 
-def _fits(
-    call: HubspotCall,
-    table: ObjectTable,
-    row: HubspotRecord,
-    read: Callable[[str], str | None],
-    item: JsonObject,
-) -> bool:
-    name = str(item["propertyName"])
+def _test(call: HubspotCall, table: ObjectTable, item: JsonObject) -> Test:
+    """What a filter asks of a row; its own values are read once and not for every row."""
+    name, operator = str(item["propertyName"]), item["operator"]
     if name.startswith("associations."):
-        return _associated(call, row, name.removeprefix("associations."), item)
-    value = read(name) if table.definition(name) is not None else None
-    return _compares(table, name, value, item)
+        kind = name.removeprefix("associations.")
+        return lambda seen: _associated(call, seen.row, kind, item)
+    opposite = {"NEQ": "EQ", "NOT_IN": "IN", "NOT_CONTAINS_TOKEN": "CONTAINS_TOKEN"}
+    if operator in opposite:
+        positive = _test(call, table, {**item, "operator": opposite[operator]})
+        return lambda seen: not positive(seen)
+    if table.definition(name) is None:
+        return lambda _: bool(operator == "NOT_HAS_PROPERTY")
+    if operator in ("HAS_PROPERTY", "NOT_HAS_PROPERTY"):
+        wanted = operator == "HAS_PROPERTY"
+        return lambda seen: (seen.text(name) is not None) == wanted
+    if operator in _ORDERED:
+        return _in_order(name, item)
+    return _equal(table, name, item)
 
 
 def _associated(call: HubspotCall, row: HubspotRecord, name: str, item: JsonObject) -> bool:
@@ -157,84 +204,61 @@ def _associated(call: HubspotCall, row: HubspotRecord, name: str, item: JsonObje
     return str(item.get("value")) in linked
 
 
-def _compares(table: ObjectTable, name: str, value: str | None, item: JsonObject) -> bool:
-    operator = item["operator"]
-    if operator in ("HAS_PROPERTY", "NOT_HAS_PROPERTY"):
-        return bool(value is None) == bool(operator == "NOT_HAS_PROPERTY")
-    if operator in ("NEQ", "NOT_IN", "NOT_CONTAINS_TOKEN"):
-        positive = {"NEQ": "EQ", "NOT_IN": "IN", "NOT_CONTAINS_TOKEN": "CONTAINS_TOKEN"}
-        return not _compares(table, name, value, {**item, "operator": positive[operator]})
-    if value is None:
-        return False
-    if operator in _ORDERED:
-        return _in_order(table, name, value, item)
+def _equal(table: ObjectTable, name: str, item: JsonObject) -> Test:
     wanted = [str(part) for part in item.get("values") or [item.get("value")]]
-    if operator == "CONTAINS_TOKEN":
-        return wanted[0].strip("*").lower() in value.lower()
-    return any(_equal(table, name, value, part, operator) for part in wanted)
-
-
-def _equal(table: ObjectTable, name: str, value: str, wanted: str, operator: str) -> bool:
     definition = table.definition(name)
     kind = definition.type if definition is not None else "string"
+    if item["operator"] == "CONTAINS_TOKEN":
+        token = wanted[0].strip("*").lower()
+        return lambda seen: token in _folded(seen, name)
     if kind in ("datetime", "date", "number"):
-        return _number(value) == _number(wanted)
+        numbers = {as_number(part) for part in wanted} - {None}
+        return lambda seen: seen.number(name) in numbers
     if kind == "enumeration":
-        return value == wanted
+        return lambda seen: seen.text(name) in wanted
     # Texts of IN must be given in lower case; a text with capitals finds nothing.
-    return value.lower() == (wanted if operator == "IN" else wanted.lower())
+    texts = set(wanted if item["operator"] == "IN" else map(str.lower, wanted))
+    return lambda seen: _folded(seen, name) in texts
 
 
-def _in_order(table: ObjectTable, name: str, value: str, item: JsonObject) -> bool:
-    del table, name
-    number, bound = _number(value), _number(str(item.get("value")))
-    if number is None or bound is None:
+def _folded(seen: Indexed, name: str) -> str:
+    # A row without the value holds no text at all, not even an empty one.
+    text = seen.text(name)
+    return "\0" if text is None else text.lower()
+
+
+def _in_order(name: str, item: JsonObject) -> Test:
+    low = as_number(str(item.get("value")))
+    high = as_number(str(item.get("highValue")))
+    if low is None:
         raise invalid(f"{item.get('value')} is no value to compare with")
-    match item["operator"]:
-        case "GT":
-            return number > bound
-        case "GTE":
-            return number >= bound
-        case "LT":
-            return number < bound
-        case "LTE":
-            return number <= bound
-    high = _number(str(item.get("highValue")))
-    return high is not None and bound <= number <= high
+    compare: dict[str, Callable[[float], bool]] = {
+        "GT": lambda number: number > low,
+        "GTE": lambda number: number >= low,
+        "LT": lambda number: number < low,
+        "LTE": lambda number: number <= low,
+        "BETWEEN": lambda number: high is not None and low <= number <= high,
+    }
+    holds = compare[item["operator"]]
+
+    def fits(seen: Indexed) -> bool:
+        number = seen.number(name)
+        return number is not None and holds(number)
+
+    return fits
 
 
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return _milliseconds(text)
-
-
-def _milliseconds(text: str) -> int | None:
-    try:
-        if text.lstrip("-").isdigit():
-            return epoch_ms(from_epoch_ms(int(text)))
-        return epoch_ms(parse_iso(text))
-    except ValueError:
-        return None
-
-
-def _sorted(
-    table: ObjectTable,
-    rows: list[tuple[HubspotRecord, Callable[[str], str | None]]],
-    sorts: Any,
-) -> list[tuple[HubspotRecord, Callable[[str], str | None]]]:
+def _sorted(table: ObjectTable, rows: list[Indexed], sorts: Any) -> list[Indexed]:
     if not isinstance(sorts, list) or len(sorts) > 1:
         raise invalid("Only one sort rule is allowed")
     if not sorts:
-        return sorted(rows, key=lambda hit: (hit[0].created, int(hit[0].id)))
+        return sorted(rows, key=lambda hit: (hit.row.created, int(hit.row.id)))
     rule = {"propertyName": sorts[0]} if isinstance(sorts[0], str) else sorts[0]
     name = str(rule.get("propertyName"))
+    descending = rule.get("direction") == "DESCENDING"
     definition = table.definition(name)
-    numeric = name == "hs_object_id" or (definition is not None and definition.type == "number")
-
-    def key(hit: tuple[HubspotRecord, Callable[[str], str | None]]) -> tuple[float, str]:
-        value = hit[1](name) or ""
-        return (_number(value) or 0.0, "") if numeric else (0.0, value)
-
-    return sorted(rows, key=key, reverse=rule.get("direction") == "DESCENDING")
+    if name == "hs_object_id":
+        return rows[::-1] if descending else rows  # they come by id
+    if definition is not None and definition.type == "number":
+        return sorted(rows, key=lambda hit: hit.number(name) or 0.0, reverse=descending)
+    return sorted(rows, key=lambda hit: hit.text(name) or "", reverse=descending)

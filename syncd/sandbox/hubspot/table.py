@@ -7,7 +7,9 @@ stamps, history and the search index's delay hold for either.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from dataclasses import dataclass
 from datetime import timedelta
+from math import isfinite
 from typing import TYPE_CHECKING
 
 from syncd.sandbox.hubspot.errors import Problem
@@ -24,6 +26,54 @@ if TYPE_CHECKING:
 
 BIN = timedelta(days=90)
 """An archived record is restorable, and readable as archived, for so long."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Indexed:
+    """A record as the search index has it, which may be older than the record."""
+
+    table: ObjectTable
+    row: HubspotRecord
+    properties: Mapping[str, str]
+    updated: datetime
+
+    def text(self, name: str) -> str | None:
+        """A value, those that nobody writes included."""
+        return self.table.shown(self.row, self.properties, self.updated, name)
+
+    def number(self, name: str) -> float | None:
+        """A value to compare: points in time as milliseconds, ids as numbers."""
+        # The two that every poll filters by, without a way through their texts.
+        if name == self.table.modified_name:
+            return epoch_ms(self.updated)
+        if name == "hs_object_id":
+            return int(self.row.id)
+        return as_number(self.text(name))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """What the last search found: `key` says for which query, and in which state of the table."""
+
+    key: tuple[object, ...]
+    rows: list[Indexed]
+    ids: list[int]
+
+
+def as_number(text: str | None) -> float | None:
+    """The number, or the point in time in milliseconds, that a text stands for."""
+    if text is None:
+        return None
+    try:
+        number = float(text)
+    except ValueError:
+        pass
+    else:
+        return number if isfinite(number) else None
+    try:
+        return epoch_ms(parse_iso(text))
+    except ValueError:
+        return None
 
 
 class ObjectTable:
@@ -53,6 +103,9 @@ class ObjectTable:
         """Where a record went that was merged away."""
         self.by_change: list[tuple[int, int]] = []
         """Modification stamp (ms) and id of every write, in order: what a search by stamp scans."""
+        self.version = 0
+        """Counts what changes the answer to a search."""
+        self.kept: Kept | None = None
         self._unique: dict[str, dict[str, str]] = {}
         self._around = around
         self._known_owner = known_owner
@@ -91,9 +144,9 @@ class ObjectTable:
 
     def value(self, row: HubspotRecord, name: str) -> str | None:
         """A value as it is read now, those that nobody writes included."""
-        return self._value(row, row.properties, row.updated, name)
+        return self.shown(row, row.properties, row.updated, name)
 
-    def indexed(self, row: HubspotRecord) -> Callable[[str], str | None] | None:
+    def indexed(self, row: HubspotRecord) -> Indexed | None:
         """How the search index sees a record now; None when it does not see it yet."""
         properties: dict[str, str] | None = row.properties
         updated = row.updated
@@ -106,12 +159,12 @@ class ObjectTable:
                 properties, updated = before, stamp
         if properties is None:
             return None
-        shown = properties
-        return lambda name: self._value(row, shown, updated, name)
+        return Indexed(table=self, row=row, properties=properties, updated=updated)
 
-    def _value(
+    def shown(
         self, row: HubspotRecord, properties: Mapping[str, str], updated: datetime, name: str
     ) -> str | None:
+        """A value of a record that has these properties and this stamp."""
         if name == "hs_object_id":
             return row.id
         if name == self.created_name:
@@ -165,6 +218,7 @@ class ObjectTable:
 
     def archive(self, row: HubspotRecord) -> None:
         """Moves a record to the recycling bin."""
+        self.version += 1
         row.archived, row.archived_at = True, self.stamp()
         if self._around.settings().unique_of_archived == "freed":
             self._release(row)
@@ -179,6 +233,7 @@ class ObjectTable:
 
     def forget(self, row: HubspotRecord) -> None:
         """Removes a record for good."""
+        self.version += 1
         self._release(row)
         del self.rows[row.id]
 
@@ -195,6 +250,7 @@ class ObjectTable:
 
     def touch(self, row: HubspotRecord) -> None:
         """Moves the modification stamp."""
+        self.version += 1
         row.updated = self.stamp()
         entry = (epoch_ms(row.updated), int(row.id))
         if self.by_change and entry < self.by_change[-1]:

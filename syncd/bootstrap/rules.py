@@ -65,6 +65,7 @@ def rules_of(link: LinkSettings) -> Rules:
         ),
         statuses_given=link.status.given,
         calendars=calendars,
+        rotation=sync.rotation,
     )
 
 

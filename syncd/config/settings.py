@@ -429,6 +429,10 @@ class SyncSettings(Section):
     """After the first sync: stop if more than both of the pairs
     would be created or changed on a side in one cycle.
     """
+    rotation: values.Floor = 100
+    """How many known HubSpot records each poll reads again, in turn: it finds archives, merges
+    and changed contacts before the next full cycle does. Two requests for each hundred; 0 for none.
+    """
     history_keep: PositiveDuration = duration("400d")
     """How long before-and-after values are kept."""
 

@@ -61,6 +61,7 @@ create_contacts = "both"
 double_booking = "refuse"
 removal_guard = { percent = 20, at_least = 5 }
 change_guard = { percent = 50, at_least = 200 }
+rotation = 100
 history_keep = "400d"
 [links.clinic.fields]
 title = "both"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -83,6 +83,8 @@ class TownClock:
 
 class NoBudget:
     """Lets every request through: limits have tests of their own."""
+
+    zone: tzinfo | None = None
 
     def acquire(self, kind: str = "") -> Permit:  # noqa: ARG002 - the port
         return Permit()

@@ -5,8 +5,12 @@ Only hands over to `syncd.daemon`, which is imported when it is wanted.
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
+from types import FrameType
 
 import click
 
@@ -30,8 +34,26 @@ def run(ctx: click.Context, config: Path | None) -> int:
 
 def start(config: Path | None) -> int:
     """Run the daemon; gives its exit code."""
-    from syncd.cli.session import begin
+    with _stopping_well():
+        from syncd.cli.session import begin
 
-    settings = begin(config)
-    code: int = import_module("syncd.daemon").run(settings)
-    return code
+        settings = begin(config)
+        code: int = import_module("syncd.daemon").run(settings)
+        return code
+
+
+@contextmanager
+def _stopping_well() -> Iterator[None]:
+    """A stop that comes before the daemon takes its signals ends with 0 as well."""
+    stops = (signal.SIGTERM, signal.SIGINT)
+    before = {number: signal.signal(number, _leave) for number in stops}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    del number, frame
+    raise SystemExit(0)

@@ -9,12 +9,15 @@ out the transactions of a cycle, which `transaction` carries out again itself.
 from collections.abc import Callable
 from typing import TypeVar
 
+import structlog
 from sqlalchemy import Connection, Engine
 
 from syncd.errors import StoreError, StoreInterrupted
 from syncd.ports.clock import Clock
 from syncd.store.engine import reading
 from syncd.store.failures import explained
+
+log = structlog.get_logger(__name__)
 
 PATIENCE = 30.0
 """Seconds of waiting for a database that is away, all waits together."""
@@ -87,11 +90,17 @@ class Database:
         wait, waited = _FIRST_WAIT, 0.0
         while True:
             try:
-                return act()
-            except StoreInterrupted:
+                done = act()
+            except StoreInterrupted as error:
                 # SQLite has waited in the statement itself, for longer than anything takes.
                 if self.is_sqlite or waited >= PATIENCE:
                     raise
+                if not waited:
+                    log.warning("store.interrupted", detail=str(error))
+            else:
+                if waited:
+                    log.info("store.returned", waited=round(waited, 1))
+                return done
             self.clock.sleep(wait)
             waited += wait
             wait = min(2 * wait, _LONGEST_WAIT)

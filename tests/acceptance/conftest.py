@@ -2,13 +2,14 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import program
 import pytest
 from clinics import Clinic
+from running import Running, free_port
 from stages import OpenStage, Stage
 from stores import BACKENDS
 
@@ -38,9 +39,8 @@ def open_stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[OpenS
             database = ""
             if request.param == "postgres":
                 postgres = request.getfixturevalue("postgres")
-                database = postgres.create(
-                    like.database if like else request.getfixturevalue("postgres_template")
-                )
+                template = like.database if like else request.getfixturevalue("postgres_template")
+                database = postgres.copied(template)
                 stack.callback(postgres.drop, database)
                 env["SYNCD_STORE__URL"] = postgres.url(database)
             elif like:
@@ -49,6 +49,26 @@ def open_stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[OpenS
             return stages[-1]
 
         yield make
+
+
+@pytest.fixture
+def start_daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Running]]:
+    """`start_daemon(stage)`: a daemon that polls every 0.3 s, once it says that it is ready."""
+    started: list[Running] = []
+
+    def start(stage: Stage, **more: str) -> Running:
+        env = stage.env | {
+            "SYNCD_HTTP__LISTEN": f"127.0.0.1:{free_port()}",
+            "SYNCD_SCHEDULE__POLL_INTERVAL": "0.3s",
+        }
+        folder = tmp_path_factory.mktemp("notify")
+        started.append(Running(stage.clinic, env | more, folder))
+        started[-1].told("READY=1")
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.end()
 
 
 @pytest.fixture

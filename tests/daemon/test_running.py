@@ -4,90 +4,20 @@ Nothing here sleeps: a test waits for a line of the log, or for a word to the
 service manager, both of which block until they come.
 """
 
-import json
-import queue
 import signal
-import socket
-import subprocess
-import threading
-from collections.abc import Callable, Iterable, Iterator
-from http.client import HTTPConnection
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from clinics import Clinic
-from program import environment, run, start
+from program import environment, run
+from running import PATIENCE, Running, free_port
 
 from syncd.bootstrap import SystemClock
 from syncd.sandbox import SandboxSettings, empty, serve
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(180)]
-
-PATIENCE = 60.0
-
-
-class Running:
-    """A daemon, what it logs, and what it tells the service manager."""
-
-    def __init__(self, clinic: Clinic, env: dict[str, str], folder: Path) -> None:
-        self.clinic, self.env = clinic, env
-        self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.notify.bind(str(folder / "notify"))
-        self.notify.settimeout(PATIENCE)
-        self.process = self._start(folder)
-
-    def _start(self, folder: Path) -> subprocess.Popen[str]:
-        process = start(
-            "run",
-            cwd=self.clinic.folder,
-            env=self.env | {"NOTIFY_SOCKET": str(folder / "notify")},
-        )
-        self._lines: queue.SimpleQueue[str] = queue.SimpleQueue()
-        # A pipe that nobody empties would stop the daemon.
-        threading.Thread(target=self._read, args=(process.stderr,), daemon=True).start()
-        return process
-
-    def _read(self, stream: Iterable[str]) -> None:
-        for line in stream:
-            self._lines.put(line)
-
-    def until(self, event: str, fits: Callable[[Any], bool] = lambda _: True) -> Any:
-        """The next line of the log with this event that fits."""
-        while True:
-            line = self._lines.get(timeout=PATIENCE)
-            found = json.loads(line) if line.startswith("{") else {"event": line}
-            if found["event"] == event and fits(found):
-                return found
-
-    def told(self, word: str) -> str:
-        """The next word to the service manager that begins so."""
-        while True:
-            said = self.notify.recv(4096).decode()
-            if said.startswith(word):
-                return said
-
-    def ask(self, path: str) -> tuple[int, str]:
-        port = int(self.env["SYNCD_HTTP__LISTEN"].rpartition(":")[2])
-        connection = HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
-        try:
-            connection.request("GET", path)
-            answer = connection.getresponse()
-            return answer.status, answer.read().decode()
-        finally:
-            connection.close()
-
-    def verb(self, *args: str) -> subprocess.CompletedProcess[str]:
-        return run(*args, cwd=self.clinic.folder, env=self.env)
-
-    def end(self) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait(PATIENCE)
-        for stream in (self.process.stdout, self.process.stderr):
-            if stream is not None:
-                stream.close()
-        self.notify.close()
 
 
 @pytest.fixture
@@ -102,12 +32,10 @@ def clinic(tmp_path: Path) -> Iterator[Clinic]:
 def daemon(clinic: Clinic, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """`daemon()` starts one on a prepared account and waits until it is ready."""
     settings, started = SandboxSettings(), []
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
     env = environment(
         GHL_TOKEN=settings.ghl_token,
         HUBSPOT_TOKEN=settings.hubspot_token,
-        SYNCD_HTTP__LISTEN=f"127.0.0.1:{port}",
+        SYNCD_HTTP__LISTEN=f"127.0.0.1:{free_port()}",
     )
     assert run("setup", cwd=clinic.folder, env=env).returncode == 0
 

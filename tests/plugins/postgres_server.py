@@ -60,6 +60,16 @@ class PostgresServer:
         self._run(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         return name
 
+    def copied(self, database: str) -> str:
+        """A new database, a copy of another as it is now; gives its name.
+
+        A copied sequence would begin again at the copied number if the server
+        crashed before its next checkpoint: so there is one first.
+        """
+        name = self.create(database)
+        self._run("CHECKPOINT")
+        return name
+
     def drop(self, database: str) -> None:
         """Drop a database, whoever is connected to it."""
         self._run(f'DROP DATABASE IF EXISTS "{database}" WITH (FORCE)')
@@ -83,9 +93,10 @@ class PostgresServer:
         self._control.stop()
 
     def start(self) -> None:
-        """Start it again."""
+        """Start it again; one that runs goes on."""
         assert self._control is not None
-        self._control.start()
+        if not self._control.runs:
+            self._control.start()
 
     def _run(self, statement: str, **values: str) -> None:
         engine = create_engine(self._url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
@@ -98,6 +109,7 @@ class Control:
 
     def __init__(self, binaries: Path, folder: Path, user: Mapping[str, int]) -> None:
         self._binaries, self._folder, self._user = binaries, folder, user
+        self.runs = False
 
     def make(self) -> None:
         """Lay the files of a new server."""
@@ -110,10 +122,12 @@ class Control:
         self._call(
             "pg_ctl", "start", "-w", "-D", "data", "-l", "log", "-o", options + str(self._folder)
         )
+        self.runs = True
 
     def stop(self) -> None:
         """Stop it without a farewell."""
         self._call("pg_ctl", "stop", "-w", "-m", "immediate", "-D", "data")
+        self.runs = False
 
     def _call(self, program: str, *arguments: str) -> None:
         # The server outlives pg_ctl: it must not keep a pipe of ours open.

@@ -20,7 +20,8 @@ from syncd.store import migrate
 from syncd.store.engine import open_engine
 from syncd.store.store import Store
 
-BACKENDS = ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
+POSTGRES = pytest.param("postgres", marks=pytest.mark.postgres)
+BACKENDS = ["sqlite", POSTGRES]
 
 
 class StandingClock:

@@ -1,0 +1,193 @@
+"""A PostgreSQL that restarts, drops connections or refuses to serialise under the real program.
+
+Each disturbance meets `--sync-now` at some of its requests, or the daemon
+between them; the two worlds have to end as those that nobody disturbed. On
+demand at every request:
+
+    SYNCD_TEST_KILL_POINTS=all pytest tests/acceptance/test_database_away.py
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import pytest
+from postgres_server import PostgresServer
+from running import Running
+from sqlalchemy import create_engine, text
+from stages import (
+    Disturbance,
+    Moment,
+    OpenStage,
+    Stage,
+    be_quiet,
+    disturbed,
+    populate,
+    same,
+    shape,
+)
+from stores import POSTGRES
+
+pytestmark = [
+    pytest.mark.acceptance,
+    pytest.mark.timeout(3600),
+    pytest.mark.parametrize("open_stage", [POSTGRES], indirect=True),
+]
+
+SAMPLE = 2
+"""A plain run disturbs so many requests, spread over the sync."""
+
+COUNT = """
+CREATE SEQUENCE refused;
+CREATE FUNCTION refuse_some() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    IF pg_current_xact_id()::text::bigint % 3 = 0 THEN
+        PERFORM nextval('refused');
+        RAISE 'made up' USING ERRCODE = '{state}';
+    END IF;
+    RETURN NULL;
+END $$;
+"""
+"""A third of all transactions: each has a new number, so that the same again passes; the sequence
+counts on through what is rolled back."""
+
+REFUSE = """
+CREATE CONSTRAINT TRIGGER refusing AFTER INSERT OR UPDATE ON {table}
+    {when} FOR EACH ROW EXECUTE FUNCTION refuse_some();
+"""
+
+
+@pytest.fixture
+def server(postgres: PostgresServer) -> Iterator[PostgresServer]:
+    """A server that the tests may stop; it runs again afterwards."""
+    if not postgres.can_restart:
+        pytest.skip("the server is not the tests' own to stop")
+    yield postgres
+    postgres.start()
+
+
+@pytest.fixture
+def start(open_stage: OpenStage) -> Stage:
+    """A clinic that was synced once, and edited since."""
+    stage = open_stage()
+    populate(stage)
+    return stage
+
+
+@pytest.fixture
+def untouched(open_stage: OpenStage, start: Stage) -> Stage:
+    """The same, synced by a program that nobody disturbed."""
+    stage = open_stage(like=start)
+    assert stage.run("--sync-now").returncode == 0
+    return stage
+
+
+def restart(server: PostgresServer, _: Stage) -> None:
+    """As a power failure would."""
+    server.stop()
+    server.start()
+
+
+def cut(server: PostgresServer, stage: Stage) -> None:
+    """As a firewall would."""
+    server.cut_connections(stage.database)
+
+
+@pytest.mark.parametrize("happens", [restart, cut])
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_sync_that_meets_it_ends_where_an_untouched_one_does(
+    open_stage: OpenStage,
+    start: Stage,
+    untouched: Stage,
+    server: PostgresServer,
+    happens: Callable[[PostgresServer, Stage], None],
+    moment: Moment,
+    *,
+    every_point: bool,
+) -> None:
+    wanted = shape(untouched)
+    requests = len(untouched.clinic.world.requests)
+    step = 1 if every_point else requests // SAMPLE
+    for at in range(1 + step // 2, requests + 1, step):
+        stage = open_stage(like=start)
+        with disturbed(stage, Disturbance(at, moment, partial(happens, server, stage))) as met:
+            done = stage.run("--sync-now")
+        assert met.done
+        assert done.returncode == 0, done.stderr
+        same(stage, wanted, f"{happens.__name__} {moment} request {at}")
+        be_quiet(stage)
+
+
+@pytest.mark.parametrize("when", ["", "DEFERRABLE INITIALLY DEFERRED"], ids=["at once", "late"])
+@pytest.mark.parametrize("state", ["40001", "40P01"], ids=["serialisation", "deadlock"])
+def test_transactions_that_are_refused_now_and_then_are_done_again(
+    open_stage: OpenStage,
+    start: Stage,
+    untouched: Stage,
+    postgres: PostgresServer,
+    state: str,
+    when: str,
+) -> None:
+    stage = open_stage(like=start)
+    engine = create_engine(postgres.url(stage.database))
+    with engine.begin() as connection:
+        connection.execute(text(COUNT.format(state=state)))
+        for table in ("link", "pair", "intent", "history"):
+            connection.execute(text(REFUSE.format(table=table, when=when)))
+    done = stage.run("--sync-now")
+    with engine.begin() as connection:
+        refused = connection.execute(text("SELECT last_value FROM refused")).scalar_one()
+    engine.dispose()
+    assert done.returncode == 0, done.stderr
+    assert refused > 5
+    same(stage, shape(untouched), f"{refused} transactions refused")
+    be_quiet(stage)
+
+
+def wrote(side: str, kind: str) -> Callable[[Any], bool]:
+    return lambda line: bool(line[side][kind])
+
+
+def test_a_daemon_outlives_a_database_that_is_away_for_long_and_says_so(
+    start: Stage, server: PostgresServer, start_daemon: Callable[[Stage], Running]
+) -> None:
+    daemon = start_daemon(start)
+    daemon.until("cycle.finished", wrote("hubspot", "created"))
+    server.stop()
+    start.clinic.book("Meanwhile", hours=200)
+    told = daemon.until("store.interrupted")
+    assert "check that the server runs" in told["detail"]
+    troubled = daemon.until("link.troubled")
+    assert troubled["state"] == "fault"
+    errors = [line for line in daemon.ask("/metrics")[1].splitlines() if "store_errors" in line]
+    assert any(float(line.split()[-1]) > 0 for line in errors if not line.startswith("#"))
+    assert daemon.ask("/livez")[0] == 200
+    server.start()
+    daemon.until("link.recovered")
+    titles = [r.properties["hs_appointment_name"] for r in start.clinic.hubspot.records()]
+    assert titles.count("Meanwhile") == 1
+    daemon.process.send_signal(signal.SIGTERM)
+    assert daemon.process.wait(10) == 0
+    be_quiet(start)
+
+
+def test_a_daemon_whose_database_restarts_now_and_then_loses_nothing(
+    start: Stage,
+    untouched: Stage,
+    server: PostgresServer,
+    start_daemon: Callable[[Stage], Running],
+) -> None:
+    """The server restarts in the middle of the first cycle, and again between two."""
+    met = Disturbance(9, "after", partial(restart, server, start))
+    with disturbed(start, met):
+        daemon = start_daemon(start)
+        daemon.until("cycle.finished", wrote("hubspot", "created"))
+    assert met.done
+    restart(server, start)
+    daemon.until("cycle.finished")
+    same(start, shape(untouched), "two restarts")
+    daemon.process.send_signal(signal.SIGTERM)
+    assert daemon.process.wait(10) == 0
+    be_quiet(start)

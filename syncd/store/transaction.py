@@ -63,8 +63,7 @@ class SqlTransaction:
         given = list(saved)
         if not given:
             return []
-        keyed: list[Pair] = []
-        self._do(lambda connection, _: keyed.extend(pairs.with_keys(connection, given)), once=True)
+        keyed = self._with_keys(given)
         new = [after for before, after in zip(given, keyed, strict=True) if not before.key]
         known = [pair for pair in given if pair.key]
         now = self._database.clock.now()
@@ -151,8 +150,21 @@ class SqlTransaction:
 
     # --- the machinery
 
-    def _do(self, write: _Write, *, once: bool = False) -> None:
-        """Carry a write out now, and remember it; `once`: its outcome holds for every attempt."""
+    def _with_keys(self, given: list[Pair]) -> list[Pair]:
+        """The same pairs, those without a key given one that holds for every attempt.
+
+        PostgreSQL forgets, when it crashes, which numbers a sequence gave out
+        in a transaction that was not committed: it would give them out again.
+        """
+        if all(pair.key for pair in given):
+            return given
+        if not self._database.is_sqlite:
+            return self._database.write(lambda connection: pairs.with_keys(connection, given))
+        with explained(self._database.engine.url):
+            return pairs.with_keys(self._connected(), given)
+
+    def _do(self, write: _Write) -> None:
+        """Carry a write out now, and remember it."""
         try:
             self._carry_out(write)
         except StoreInterrupted:
@@ -164,8 +176,7 @@ class SqlTransaction:
                 self._carry_out(write)
 
             self._database.patiently(again)
-        if not once:
-            self._done.append(write)
+        self._done.append(write)
 
     def _carry_out(self, write: _Write) -> None:
         with explained(self._database.engine.url):

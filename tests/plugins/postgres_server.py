@@ -27,6 +27,9 @@ _OWNER = "syncd"
 _PREFIX = "syncd-pg-"
 
 _SETTINGS = (
+    # What no commit has made durable is lost by a crash, every time.
+    "wal_writer_delay=10000",
+    "bgwriter_delay=10000",
     "fsync=off",
     "full_page_writes=off",
     "max_connections=300",

@@ -139,6 +139,9 @@ def test_a_restart_of_the_server_costs_nothing(
         transaction.set_cursor("hubspot", "1")
     assert stored(link)[0] == [saved]
     assert 0 < sum(standing_clock.slept) < PATIENCE
+    with link.begin() as transaction:
+        (next_one,) = transaction.save_pairs([a_pair(2)])
+    assert stored(link)[0] == [saved, next_one]
 
 
 def test_what_is_only_read_is_read_again(

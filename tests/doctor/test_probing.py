@@ -113,6 +113,15 @@ def test_a_portal_without_the_native_status_says_so(raw: Any) -> None:
     assert left(raw) == []
 
 
+def test_an_account_that_demands_a_stage_is_probed_all_the_same(practice: Any) -> None:
+    practice.become(stage_required=True)
+    found = answers(practice)
+    told = found["Which stages, and is one needed?"].answer
+    assert "no record can be made without one" in told
+    assert sum(each.state is State.UNASKED for each in found.values()) == 4
+    assert left(practice) == []
+
+
 def test_scratch_appointments_lie_beyond_what_any_link_syncs(practice: Any) -> None:
     """A daemon that runs beside leaves them alone."""
     settings = practice.settings()

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from syncd.doctor.probing.scratch import Scratch, Unasked, said
+from syncd.doctor.probing.scratch import Scratch, Unasked, Untaken, said
 from syncd.ports.clock import Clock
-from syncd.providers.hubspot import mapping, schema, search, wire
+from syncd.providers.hubspot import mapping, refusals, schema, search, wire
 from syncd.providers.hubspot.protocol import CONTACTS, Api
 from syncd.providers.hubspot.wire import Json
 from syncd.providers.message import Request, Response
@@ -36,6 +36,8 @@ class Bench:
     """When scratch appointments start; UTC."""
     tag: str
     """A word of this probe's own, for addresses and ids."""
+    stage: Mapping[str, str] = field(default_factory=dict)
+    """The stage that scratch appointments begin in, where the account demands one."""
     _records: dict[str, str] = field(default_factory=dict)
     _known: Mapping[str, schema.Definition] = field(default_factory=dict)
 
@@ -61,14 +63,26 @@ class Bench:
 
     def create(self, properties: Mapping[str, str], object_type: str = "") -> str:
         """Make a record, which is removed in the end; gives its id."""
-        path = self.api.objects(object_type)
-        kind = "HubSpot contact" if object_type else "HubSpot appointment"
-        body = {"properties": dict(properties), "associations": []}
-        request = Request(method="POST", path=path, json=body, repeatable=False)
-        response = self.scratch.create(kind, request)
+        try:
+            response = self._send_new(properties, object_type)
+        except Untaken as refused:
+            found = wire.problem(refused.response.payload)
+            if object_type or self.stage or not refusals.wants_a_stage(found):
+                raise
+            self.stage = schema.first_stage(self.ask(self.api.pipelines()))
+            response = self._send_new(properties, object_type)
         made = wire.string(wire.mapping(response.payload).get("id"))
         self.remove_later(made, object_type)
         return made
+
+    def _send_new(self, properties: Mapping[str, str], object_type: str) -> Response:
+        kind = "HubSpot contact" if object_type else "HubSpot appointment"
+        held = dict(properties) if object_type else {**self.stage, **properties}
+        body = {"properties": held, "associations": []}
+        path = self.api.objects(object_type)
+        return self.scratch.create(
+            kind, Request(method="POST", path=path, json=body, repeatable=False)
+        )
 
     def remove_later(self, record: str, object_type: str = "") -> None:
         """Archive a record in the end."""
@@ -152,8 +166,9 @@ def pipelines(bench: Bench) -> str:
     shown = bench.read(bench.record(), mapping.STAGE, mapping.PIPELINE)
     stage = wire.string(shown.get(mapping.STAGE))
     got = f"it got {stage!r}" if stage else "it got none"
+    without = "no record can be made" if bench.stage else "a record can be made"
     stages = ", ".join(f"{each} of {pipeline}" for each, pipeline in found.items()) or "none"
-    return f"stages: {stages}; a record can be made without one, and {got}"
+    return f"stages: {stages}; {without} without one, and {got}"
 
 
 def association_types(bench: Bench) -> str:
@@ -184,7 +199,8 @@ def unique_property(bench: Bench) -> str:
 def upsert_over_archived(bench: Bench) -> str:
     """What an upsert does where an archived record holds the unique value."""
     value, old = _archived_holder(bench, "overwritten")
-    row = {"idProperty": mapping.GHL_ID, "id": value, "properties": bench.times()}
+    held = {**bench.stage, **bench.times()}
+    row = {"idProperty": mapping.GHL_ID, "id": value, "properties": held}
     path = f"{bench.api.objects()}/batch/upsert"
     response = bench.scratch.send(Request(method="POST", path=path, json={"inputs": [row]}))
     made = [wire.string(wire.mapping(each).get("id")) for each in _rows(response)]

@@ -20,6 +20,14 @@ class Unasked(Exception):  # noqa: N818 - an answer of its own kind, caught in `
     """The question cannot be asked here; says why."""
 
 
+class Untaken(Unasked):
+    """A record that the question needs was refused."""
+
+    def __init__(self, response: Response) -> None:
+        super().__init__(f"no scratch record could be made: {said(response)}")
+        self.response = response
+
+
 def said(response: Response) -> str:
     """What a refusal says."""
     return f"{response.status} {response.words}"
@@ -49,7 +57,7 @@ class Scratch:
         """The answer to a creation that was taken; one that is never answered is told of.
 
         Raises:
-            Unasked: it was refused.
+            Untaken: it was refused.
             ProviderError: no answer came.
         """
         try:
@@ -59,7 +67,7 @@ class Scratch:
                 self._unanswered.append(what)
             raise
         if not response.ok:
-            raise Unasked(f"no scratch record could be made: {said(response)}")
+            raise Untaken(response)
         return response
 
     def remove_later(self, what: str, request: Request) -> None:

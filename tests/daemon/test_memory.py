@@ -1,0 +1,140 @@
+"""A daemon that has run for a thousand cycles holds no more than one that has run for a few."""
+
+from __future__ import annotations
+
+import gc
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from syncd.config import Settings
+from syncd.core.model import Side
+from syncd.daemon.panel import DaemonPanel
+from syncd.engine import cycle
+from syncd.engine.closing import FIRST
+from syncd.engine.cycle import CycleRequest
+from syncd.engine.report import CycleReport
+from syncd.observability import page
+from syncd.observability.metrics import Metrics
+from syncd.observability.traffic import Traffic
+from syncd.scheduler import Links, Scheduler, Shift
+
+if TYPE_CHECKING:
+    from towns import Town
+
+    from syncd.ports.store import LinkStore
+
+CYCLES = 1000
+SETTLED = 150
+"""Cycles after which every cache and every bounded memory is as full as it gets."""
+
+
+class Held:
+    """A lease that nobody takes away."""
+
+    def check(self) -> None: ...
+
+    def renew(self) -> None: ...
+
+    def release(self) -> None: ...
+
+
+class Kept:
+    """The town's link, open from the first cycle to the last."""
+
+    def __init__(self, town: Town) -> None:
+        self._link = town.link()
+
+    def cycle(self, request: CycleRequest) -> CycleReport:
+        return cycle.run(self._link, request)
+
+    def traffic(self) -> Mapping[Side, Traffic]:
+        return {side: Traffic(answers={"200": self._link.side(side).requests}) for side in Side}
+
+    def close(self) -> None: ...
+
+
+class TownLinks:
+    """The wired program, around a town."""
+
+    def __init__(self, town: Town, settings: Settings) -> None:
+        self.town, self.settings, self.clock = town, settings, town.clock
+
+    def link_store(self, name: str) -> LinkStore:
+        return self.town.store.link(name)
+
+    def lock(self, name: str) -> Held:
+        del name
+        return Held()
+
+    def open_link(self, name: str, lease: object) -> Kept:
+        del name, lease
+        return Kept(self.town)
+
+    def paused(self, name: str) -> bool:
+        del name
+        return False
+
+    def prune(self, name: str, before: datetime) -> int:
+        del name, before
+        return 0
+
+    def adopt(self, settings: Settings) -> None:
+        self.settings = settings
+
+
+def objects() -> Counter[str]:
+    """What lives, by kind."""
+    gc.collect()
+    return Counter(type(each).__name__ for each in gc.get_objects())
+
+
+@pytest.mark.timeout(300)
+def test_memory_stays_flat_over_a_thousand_cycles(
+    town: Town, settings_of: Callable[..., Settings], inline: Executor, quiet: list[Any]
+) -> None:
+    """Polls, sweeps, outages, the page and the metrics: as a daemon meets them for months."""
+    event = town.calendars["Event"]
+    town.rules = replace(town.rules, calendars=frozenset({event}))
+    town.obey(default_calendar=event)
+    contact = town.ghl.add_contact("Pat", "pat@example.com", "+15550100")
+    for day in range(5):
+        town.ghl.book(event, contact, town.at(24 * day + 24))
+    town.sync(changes=True)
+    settings = settings_of("clinic", schedule={"poll_interval": "60s", "sweep_interval": "40m"})
+    links, stop, metrics = TownLinks(town, settings), threading.Event(), Metrics("0.0.0")
+    shift = Shift(cast("Links", links), metrics, stop, chance=lambda: 0.0)
+    scheduler = Scheduler(cast("Links", links), shift, metrics, workers=inline)
+    panel = DaemonPanel(cast("Links", links), scheduler, metrics)
+    assert town.store.link("clinic").cursor(FIRST)
+
+    def live(cycles: int) -> None:
+        for number in range(cycles):
+            if number % 50 == 17:
+                town.world.faults.add(side="hubspot", status=401, times=1)
+            town.later(seconds=61 if number % 50 != 18 else 700)
+            scheduler.claim()
+            scheduler.tend()
+            if number % 10 == 0:
+                page.render(panel.look(personal=True))
+                panel.metrics()
+            # What the sandbox and the test itself keep of it is none of ours.
+            town.world.reset_requests()
+            town.world.faults.clear()
+            quiet.clear()
+
+    live(SETTLED)
+    before = objects()
+    live(CYCLES - SETTLED)
+    after = objects()
+    (watch,) = scheduler.watches()
+    assert watch.turns >= CYCLES * 0.9, "so many cycles really ran"
+    grown = {kind: more for kind, more in (after - before).items() if more > 20}
+    # One object left behind by each cycle would be eight hundred and fifty.
+    assert sum((after - before).values()) < 400, grown

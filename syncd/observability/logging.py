@@ -130,7 +130,7 @@ def _common() -> list[Processor]:
 def _rendering(*, console: bool, colour: bool) -> list[Processor]:
     if console:
         look: list[Processor] = [
-            _drop_logger_name,
+            _for_a_person,
             _tame_controls,
             structlog.dev.ConsoleRenderer(
                 colors=colour, exception_formatter=structlog.dev.plain_traceback, sort_keys=False
@@ -157,10 +157,26 @@ def _reading_order(logger: WrappedLogger, method: str, event: EventDict) -> Even
     return {**first, **{key: value for key, value in event.items() if key not in first}}
 
 
-def _drop_logger_name(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+def _for_a_person(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    """Short enough to be read as it scrolls by: no fractions of seconds, nothing that is empty."""
     del logger, method
-    event.pop("logger", None)
-    return event
+    shown = {
+        key: _counts(value) if isinstance(value, dict) else value
+        for key, value in event.items()
+        if key != "logger"
+    }
+    if isinstance(shown.get("timestamp"), str):
+        shown["timestamp"] = shown["timestamp"][:19].replace("T", " ")
+    return {
+        key: value
+        for key, value in shown.items()
+        if key in _FIRST or (value is not False and value not in ("", None))
+    }
+
+
+def _counts(values: dict[str, object]) -> str:
+    """`created 3, requests 24`: what is not zero."""
+    return ", ".join(f"{key} {value}" for key, value in values.items() if value)
 
 
 def _tame_controls(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:

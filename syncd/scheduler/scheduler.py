@@ -130,6 +130,8 @@ class Scheduler:
         """Renew every lease, and refresh the notes that grow old."""
         for watch in self.watches():
             self._renew(watch)
+            if watch.running:
+                self._shift.listen(watch)
             if watch.lease is not None and self._clock.monotonic() - watch.noted_at >= NOTED_EVERY:
                 self._shift.write_note(watch, force=True)
 

@@ -40,6 +40,12 @@ ASK_ABOVE = 25
 DONE = (Outcome.OK, Outcome.FAILED_WRITES, Outcome.GUARD)
 """The outcomes of a cycle that went through to its end."""
 
+SILENT_AFTER = 20.0
+"""Seconds without an answer in mid-cycle that are still no trouble, however often is polled."""
+
+SILENT_POLLS = 1.5
+"""Poll intervals after which they are: a stall shows within two, and looking takes its time."""
+
 _NAMES = {Side.GHL: "HighLevel", Side.HUBSPOT: "HubSpot"}
 
 
@@ -119,6 +125,16 @@ class Shift:
             if turn.state is not State.OK:
                 self._enter(watch, turn)
             self.write_note(watch)
+
+    def listen(self, watch: Watch) -> None:
+        """Say so where a cycle that runs is not answered: to give up may take it minutes."""
+        silent = watch.silence(self._clock.monotonic())
+        well = watch.state in {State.OK, State.STARTING}
+        if well and silent > max(SILENT_AFTER, SILENT_POLLS * watch.poll):
+            detail = f"no answer for {silent:.0f} s; the cycle that runs goes on trying"
+            with structlog.contextvars.bound_contextvars(link=watch.name):
+                self._enter(watch, _Turn(state=State.UNREACHABLE, detail=detail))
+                self.write_note(watch)
 
     def write_note(self, watch: Watch, *, force: bool = False, stopped: bool = False) -> None:
         """Keep what there is to say of the link, if it is news."""

@@ -61,6 +61,11 @@ class Watch:
     """When the cycle that runs gave its last sign of life."""
     heard: int = 0
     """How many answers had come by then."""
+    answered: int = 0
+    given_up: int = 0
+    spoken: float = 0.0
+    """How many answers said something, how many attempts had been given up by then without one,
+    and when that was."""
 
     poll: float = 0.0
     asked: float = 0.0
@@ -80,6 +85,19 @@ class Watch:
         if heard != self.heard:
             self.heard, self.sign = heard, now
         return now - self.sign
+
+    def silence(self, now: float) -> float:
+        """Seconds for which every request of the cycle that runs was given up; 0 while none was.
+
+        A silence that the vendor asked for, or the end of a day, is none.
+        """
+        traffic = self.traffic().values()
+        given_up = sum(wire.answers.get("none", 0) for wire in traffic)
+        answered = sum(sum(wire.answers.values()) for wire in traffic) - given_up
+        asked_for = any(w.budget.silent_seconds or w.budget.spent_until for w in traffic)
+        if answered != self.answered or asked_for or self.began > self.spoken:
+            self.answered, self.given_up, self.spoken = answered, given_up, now
+        return now - self.spoken if given_up > self.given_up else 0.0
 
     def note(self, now: datetime, monotonic: float, *, stopped: bool = False) -> Note:
         """What there is to say of the link."""

@@ -159,6 +159,7 @@ class FakeLink:
     opened: int = 0
     closed: int = 0
     answers: int = 0
+    given_up: int = 0
     leases: list[FakeLease] = field(default_factory=list)
 
     def cycle(self, request: CycleRequest) -> CycleReport:
@@ -196,7 +197,10 @@ class FakeLink:
 
     def traffic(self) -> Mapping[Side, Traffic]:
         return {
-            side: Traffic(budget=self.budgets.get(side, Budget()), answers={"200": self.answers})
+            side: Traffic(
+                budget=self.budgets.get(side, Budget()),
+                answers={"200": self.answers, "none": self.given_up},
+            )
             for side in Side
         }
 

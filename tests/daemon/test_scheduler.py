@@ -520,6 +520,44 @@ def test_a_worker_without_a_sign_of_life_is_an_ailment(build: Build) -> None:
     assert "clinic" in found[2]
 
 
+def test_a_service_that_does_not_answer_shows_before_the_cycle_gives_up(build: Build) -> None:
+    rig = build("clinic", schedule={"poll_interval": "60s"})
+    rig.run(10)
+    (watch,), clinic, states = rig.scheduler.watches(), rig.links["clinic"], []
+
+    def hang() -> None:
+        for _ in range(12):
+            rig.clock.seconds += 10
+            clinic.given_up += 1
+            rig.scheduler.tend()
+            states.append(watch.state)
+
+    clinic.during, clinic.outcomes = hang, [Outcome.UNREACHABLE]
+    rig.run(60)
+    assert states.index(State.UNREACHABLE) * 10 < 2 * 60
+    note = clinic.store.note
+    assert note is not None
+    assert note.state is State.UNREACHABLE
+    clinic.during = None
+    rig.run(300)
+    assert watch.state is State.OK
+
+
+def test_a_long_cycle_of_our_own_work_is_no_silence(build: Build) -> None:
+    rig = build("clinic", schedule={"poll_interval": "5s"})
+    rig.run(10)
+    (watch,), states = rig.scheduler.watches(), []
+
+    def work() -> None:
+        rig.clock.seconds += 500
+        rig.scheduler.tend()
+        states.append(watch.state)
+
+    rig.links["clinic"].during = work
+    rig.run(10)
+    assert set(states) == {State.OK}
+
+
 def test_what_a_stop_broke_off_is_no_trouble_of_the_link(build: Build) -> None:
     rig = build("clinic")
     rig.run(10)

@@ -8,10 +8,8 @@ import syncd
 from syncd.observability.health import LinkHealth, examine
 from syncd.observability.metrics import LinkNow, Metrics
 from syncd.observability.page import Look
+from syncd.observability.page.parts import HISTORY
 from syncd.scheduler import Links, Scheduler
-
-HISTORY = 12
-"""Entries of the history that the page shows for each link."""
 
 
 class DaemonPanel:

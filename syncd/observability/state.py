@@ -102,11 +102,12 @@ _REMEDIES = {
     ),
     State.NOT_PREPARED: "`syncd doctor` says what is missing; `syncd setup` makes the properties",
     State.WAITING: (
-        "look at it with `syncd plan --link {link}`, then let it go with `syncd kick --approve`"
+        "look at it with `syncd plan --link {link}`, "
+        "then let it go with `syncd kick --link {link} --approve`"
     ),
     State.GUARD: (
         "look at it with `syncd plan --link {link}`, then let it pass once with "
-        "`syncd kick --allow-removals` or `syncd kick --allow-changes`"
+        "`syncd kick --link {link} --allow-removals` or `syncd kick --link {link} --allow-changes`"
     ),
     State.LOCKED: "nothing to do where that is meant; this one takes over when the holder ends",
     State.UNREACHABLE: "nothing to do: it is tried again by itself",

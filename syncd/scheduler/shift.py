@@ -30,7 +30,7 @@ from syncd.scheduler import pace
 from syncd.scheduler.orders import orders_in
 from syncd.scheduler.ports import Links
 from syncd.scheduler.quota import Quota
-from syncd.scheduler.watch import Watch
+from syncd.scheduler.watch import NOTED_AFTER_A_TURN, Watch
 
 log = structlog.get_logger(__name__)
 
@@ -86,7 +86,8 @@ class Shift:
             if self._stop.is_set():
                 return  # What a stop broke off is no trouble of the link.
             self._settle(watch, turn)
-            self.write_note(watch)
+            old = self._clock.monotonic() - watch.noted_at >= NOTED_AFTER_A_TURN
+            self.write_note(watch, force=old)
 
     def hold(self, watch: Watch) -> None:
         """Take the link for this process, and open it; both may be done already.

@@ -21,6 +21,10 @@ from syncd.scheduler.ports import Lease, OpenLink
 NOTED_EVERY = 30.0
 """Seconds after which a note is written again though nothing changed."""
 
+NOTED_AFTER_A_TURN = 10.0
+"""Seconds after which a turn that brought nothing new is noted as well: it says when the link was
+good last, and when it is due next."""
+
 
 @dataclass(slots=True, kw_only=True)
 class Watch:

@@ -406,7 +406,7 @@ def test_a_database_that_is_away_loses_no_lease_by_itself(build: Build) -> None:
 
 
 def test_a_note_is_written_when_something_changes_and_else_every_half_minute(build: Build) -> None:
-    rig = build("clinic", schedule={"poll_interval": "5s"})
+    rig = build("clinic", schedule={"poll_interval": "10m"})
     store = rig.links["clinic"].store
     rig.run(20)
     assert store.notes_written == 1
@@ -415,6 +415,19 @@ def test_a_note_is_written_when_something_changes_and_else_every_half_minute(bui
     rig.run(15)
     rig.scheduler.tend()
     assert store.notes_written == 2
+
+
+def test_a_turn_without_news_is_noted_too_but_not_ten_times_a_minute(build: Build) -> None:
+    rig = build("clinic", schedule={"poll_interval": "60s"})
+    store = rig.links["clinic"].store
+    rig.run(61)
+    note = store.note
+    assert note is not None
+    assert (rig.clock.now() - note.at).total_seconds() < 2
+    assert store.notes_written == 2
+    often = build("praxis", schedule={"poll_interval": "1s"})
+    often.run(60)
+    assert often.links["praxis"].store.notes_written <= 7
 
 
 def test_the_last_note_says_goodbye(build: Build) -> None:

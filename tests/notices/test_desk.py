@@ -43,7 +43,7 @@ def test_a_break_and_its_end_are_posted_once_each(desk: Desk, hook: Any) -> None
 def test_a_guard_is_told_with_the_command_that_lets_it_pass(desk: Desk, hook: Any) -> None:
     tell(desk(webhook=hook.url), Standing(link="clinic", state=State.GUARD, detail="9 removals"))
     assert hook.events == ["guard_tripped"]
-    assert "syncd kick --allow-removals" in hook.got[0]["commands"]
+    assert "syncd kick --link clinic --allow-removals" in hook.got[0]["commands"]
 
 
 def test_a_restart_repeats_nothing(desk: Desk, hook: Any) -> None:

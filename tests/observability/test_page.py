@@ -91,9 +91,9 @@ def test_the_state_stands_in_words_with_its_remedy(shown: Callable[..., Reader])
     assert "HubSpot answers 503" in down
     assert "1 of 2 links in trouble" in down
     guard = shown("guard_tripped").text
-    assert "syncd kick --allow-removals" in guard
+    assert "syncd kick --link clinic --allow-removals" in guard
     assert "syncd doctor" in shown("refused").text
-    assert "syncd kick --approve" in shown("waiting").text
+    assert "syncd kick --link clinic --approve" in shown("waiting").text
 
 
 def test_a_stretched_interval_says_why(shown: Callable[..., Reader]) -> None:

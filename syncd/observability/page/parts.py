@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+
 from syncd.observability.health import LinkHealth
 from syncd.observability.page import plot, words
 from syncd.observability.remedies import remedy_of
@@ -14,6 +16,12 @@ SHOWN_FIELDS = frozenset({"start", "end", "status", "owner", ""})
 
 SHOWN_GROUPS = frozenset({"time", "status", "owner"})
 MOST_HELD = 50
+HISTORY = 60
+"""Entries of the history that are looked at: a new record has eight or so."""
+
+MOST_WRITES = 10
+"""Writes that are shown of them."""
+
 HIDDEN = '<span title="personal data is masked">•••</span>'
 
 _DONE = {
@@ -208,32 +216,42 @@ def _wanted(hold: Hold, *, personal: bool) -> str:
 
 
 def _history(link: LinkHealth, *, personal: bool) -> str:
-    if not link.history:
+    """The last writes, newest first; the fields of one write stand together."""
+    writes = [list(fields) for _, fields in groupby(link.history, key=_write_of)]
+    if len(link.history) >= HISTORY and len(writes) > 1:
+        writes.pop()  # Its other fields may lie beyond what was looked at.
+    if not writes:
         return ""
-    rows = "".join(_entry(entry, link, personal=personal) for entry in link.history)
+    rows = "".join(_written(fields, link, personal=personal) for fields in writes[:MOST_WRITES])
     return f'<h3>Recent history</h3><ul class="rows">{rows}</ul>'
 
 
-def _entry(entry: HistoryEntry, link: LinkHealth, *, personal: bool) -> str:
-    side = words.SIDES[entry.side.value]
-    record = entry.hubspot_id if entry.side.value == "hubspot" else entry.ghl_id
-    name = words.text(entry.field) or "record"
+def _write_of(entry: HistoryEntry) -> tuple[str, ...]:
+    return (entry.cycle, entry.side.value, entry.ghl_id, entry.hubspot_id, entry.action)
+
+
+def _written(fields: list[HistoryEntry], link: LinkHealth, *, personal: bool) -> str:
+    first = fields[0]
+    side = words.SIDES[first.side.value]
+    record = first.hubspot_id if first.side.value == "hubspot" else first.ghl_id
+    done = words.text(_DONE.get(first.action, first.action))
+    # The newest comes first, but the fields of one write are told in the order of the write.
+    changes = [_change(entry, personal=personal) for entry in reversed(fields) if entry.field]
+    told = f"<br>{'<br>'.join(changes)}" if changes else ""
+    why = "; ".join(dict.fromkeys(entry.why for entry in reversed(fields) if entry.why))
     return (
-        f"<li><div>{words.moment(entry.at, link.at)}<br>"
+        f"<li><div>{words.moment(first.at, link.at)}<br>"
         f'<span class="soft">{side} {words.text(record)}</span></div>'
-        f'<div class="change"><strong>{words.text(entry.action)}</strong> {name}'
-        f"{_change(entry, personal=personal)}"
-        f'<br><span class="soft">{words.text(entry.why, personal=personal)}</span></div></li>'
+        f'<div class="change"><strong>{done}</strong> '
+        f'<span class="soft">{words.text(why, personal=personal)}</span>{told}</div></li>'
     )
 
 
 def _change(entry: HistoryEntry, *, personal: bool) -> str:
-    if not entry.field:
-        return ""
+    name = words.text(entry.field)
     if not personal and entry.field not in SHOWN_FIELDS:
-        return f": {HIDDEN} → {HIDDEN}"
-    before, after = (
-        words.value(held, personal=personal) if held else "nothing"
-        for held in (entry.before, entry.after)
-    )
-    return f": <del>{before}</del> → <ins>{after}</ins>"
+        return f"{name}: {HIDDEN}"
+    after = words.value(entry.after, personal=personal) if entry.after else "nothing"
+    if not entry.before:
+        return f"{name}: <ins>{after}</ins>"
+    return f"{name}: <del>{words.value(entry.before, personal=personal)}</del> → <ins>{after}</ins>"

@@ -14,12 +14,27 @@ from datetime import timedelta
 
 from syncd.core import essence
 from syncd.core.actions import Change, Create, Remove
-from syncd.core.model import Appointment, Missing, Pair, Side, Snapshot, Window
+from syncd.core.essence import Value
+from syncd.core.model import (
+    EXTRA_PREFIX,
+    Appointment,
+    Group,
+    GroupKey,
+    Missing,
+    Pair,
+    Side,
+    Snapshot,
+    Window,
+)
 from syncd.engine import intents, record
 from syncd.engine.link import Link
 from syncd.engine.record import Effect
+from syncd.engine.rendering import renders
 from syncd.ports.provider import Done, ScanRequest
 from syncd.ports.store import Intent, IntentKind
+
+FILLED_IN = frozenset({Group.TITLE, Group.OWNER, Group.STATUS, Group.TIME})
+"""Groups that a vendor fills in by itself where a creation sends nothing."""
 
 SKEW = timedelta(minutes=10)
 """How far a vendor's clock may be from ours when a booking's `dateAdded` is compared with the
@@ -136,9 +151,8 @@ def _stands_as_wanted(found: Snapshot, create: Create) -> bool:
     wanted, shown = create.wanted, found.appointment
     return (
         found.calendar == create.calendar
-        and shown.start == wanted.start
-        and (wanted.end is None or shown.end == wanted.end)
-        and (not wanted.title or shown.title == wanted.title)
+        and (shown.start, shown.end) == (wanted.start, wanted.end or shown.end)
+        and (not wanted.title or _is_agreed(wanted.title, shown.title))
     )
 
 
@@ -150,19 +164,41 @@ def _was_edited(found: Snapshot) -> bool:
     )
 
 
-def _made(intent: Intent, create: Create, contact: str, found: Snapshot) -> Effect:
-    """A creation that took effect: agreed is what was sent; what differs is news.
+def _is_agreed(sent: Value, shown: Value) -> bool:
+    return sent == shown or renders(sent, shown)
 
-    Where we sent nothing (a title that the vendor renders, an assignee that it
-    picks), what is there now is its filling in.
+
+def _made(intent: Intent, create: Create, contact: str, found: Snapshot) -> Effect:
+    """A creation that took effect: agreed is what the side made of it, what differs is news.
+
+    What the side shows is its own doing while nobody touched the record, where
+    we sent nothing (a title that it renders, an assignee that it picks), and
+    where it is a rendering of what was sent.
     """
-    returned = create.wanted
-    for group in ("title", "owner", "status", "time"):
-        if essence.is_empty(essence.value(returned, group)):
-            returned = essence.with_value(returned, group, essence.value(found.appointment, group))
+    returned, shown = create.wanted, found.appointment
+    for group in _groups_of(create.wanted):
+        sent, now = essence.value(returned, group), essence.value(shown, group)
+        if essence.is_empty(sent):
+            theirs = group in FILLED_IN
+        else:
+            theirs = not _was_edited(found) or renders(sent, now) or _is_untold(create, group, now)
+        if theirs:
+            returned = essence.with_value(returned, group, now)
     returned = essence.with_value(returned, "contact", contact)
     done = Done(key=intent.key, id=found.id, returned=returned)
     return Effect(key=intent.key, write=create, done=done, contact=contact)
+
+
+def _groups_of(wanted: Appointment) -> Iterable[GroupKey]:
+    """Every group that a creation may send, the contact left out, which has rules of its own."""
+    extras = (f"{EXTRA_PREFIX}{name}" for name, _ in wanted.extras)
+    return (*(group for group in Group if group is not Group.CONTACT), *extras)
+
+
+def _is_untold(create: Create, group: GroupKey, now: Value) -> bool:
+    """Whether nothing is shown because HighLevel shows such texts nowhere on some calendars."""
+    texts = {Group.DESCRIPTION, Group.ADDRESS}
+    return create.side is Side.GHL and group in texts and essence.is_empty(now)
 
 
 def _changed(
@@ -199,20 +235,25 @@ def _effect_of(intent: Intent, pair: Pair, now: Snapshot) -> Effect | None:
         return None
     returned = Appointment()
     for change in taken:
-        returned = essence.with_value(returned, change.group, change.after)
+        now_shown = change.after if change.group == Group.CONTACT else _shown(now, change)
+        returned = essence.with_value(returned, change.group, now_shown)
     done = Done(key=intent.key, id=now.id, returned=returned)
     return Effect(key=intent.key, write=replace(update, changes=tuple(taken)), done=done)
 
 
 def _took_effect(change: Change, now: Snapshot) -> bool:
-    """Whether the record shows what was sent.
+    """Whether the record shows what was sent, or what the vendor made of it.
 
-    A third value is somebody's later edit or a vendor's rounding; which of
-    the two, nobody can tell, so it stays news, and no edit is lost.
+    Another third value is somebody's later edit: it stays news, and no edit is lost.
     """
-    if change.group == "contact":
+    if change.group == Group.CONTACT:
         return change.after in now.contacts
-    return essence.value(now.appointment, change.group) == change.after
+    shown = _shown(now, change)
+    return shown == change.after or (shown != change.before and renders(change.after, shown))
+
+
+def _shown(now: Snapshot, change: Change) -> Value:
+    return essence.value(now.appointment, change.group)
 
 
 def _removal(intent: Intent, remove: Remove, now: Snapshot) -> Effect | None:

@@ -118,7 +118,13 @@ class App:
     def _workshop(self) -> Workshop:
         from syncd.bootstrap.workshop import Workshop
 
-        return Workshop(self.store, self.clock, self.stop, self._env)
+        return Workshop(
+            self.store,
+            self.clock,
+            self.stop,
+            self._env,
+            poll=lambda: self.settings.schedule.poll_interval,
+        )
 
     # --- one cycle, for the verbs
 

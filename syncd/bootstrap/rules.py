@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from syncd.bootstrap import maps
 from syncd.config import LinkSettings
@@ -17,7 +17,7 @@ from syncd.engine.link import Rules
 TEXT_GROUPS = (Group.TITLE, Group.DESCRIPTION, Group.ADDRESS)
 
 
-def rules_of(link: LinkSettings) -> Rules:
+def rules_of(link: LinkSettings, look_again: timedelta | None = None) -> Rules:
     """What the configuration says of a link, in the core's words."""
     sync = link.sync
     epoch = datetime.fromtimestamp(0, UTC)
@@ -66,6 +66,7 @@ def rules_of(link: LinkSettings) -> Rules:
         statuses_given=link.status.given,
         calendars=calendars,
         rotation=sync.rotation,
+        look_again=look_again,
     )
 
 

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
+from datetime import timedelta
 
 import structlog
 
@@ -66,12 +67,17 @@ class KeptLink:
 
 
 class Workshop:
-    """Opens links; `env` is where tokens may be."""
+    """Opens links; `env` is where tokens may be, `poll` says how often links are polled."""
 
     def __init__(
-        self, store: Store, clock: Clock, stop: threading.Event, env: Mapping[str, str]
+        self,
+        store: Store,
+        clock: Clock,
+        stop: threading.Event,
+        env: Mapping[str, str],
+        poll: Callable[[], timedelta],
     ) -> None:
-        self._store, self._clock, self._stop = store, clock, stop
+        self._store, self._clock, self._stop, self._poll = store, clock, stop, poll
         self._accounts = Accounts(clock=clock, env=env, ledger=store.ledger)
 
     def adopt(self) -> None:
@@ -96,7 +102,7 @@ class Workshop:
             hubspot=hubspot,
             store=self._store.link(settings.name),
             clock=self._clock,
-            rules=rules_of(settings),
+            rules=rules_of(settings, look_again=self._poll()),
             stopping=self._stop.is_set,
         )
         wires = {

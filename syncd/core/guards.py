@@ -7,7 +7,8 @@ everything else is done.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from syncd.core import actions
@@ -25,6 +26,8 @@ class Past:
     """Records that we removed in the last 24 hours."""
     first: bool = False
     """Whether this is the link's first sync, which the change guard lets pass."""
+    changes: Mapping[Side, int] = field(default_factory=dict)
+    """Creations and changes that earlier plans of this cycle already hold, by side."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,8 +73,10 @@ def guard(decided: list[Action], bench: Bench, past: Past, allowed: Allowed) -> 
     if not allowed.changes and not past.first:
         for side in Side:
             kept = [w for w in writes if w.side is not side or isinstance(w, Remove)]
-            if policy.change_guard.tripped(len(writes) - len(kept), past.pairs):
-                stopped_changes += len(writes) - len(kept)
+            changes = len(writes) - len(kept)
+            all_changes = changes + past.changes.get(side, 0)
+            if changes and policy.change_guard.tripped(all_changes, past.pairs):
+                stopped_changes += changes
                 writes = kept
     return Plan(
         writes=tuple(sorted(writes, key=lambda write: urgency(write, policy.now))),

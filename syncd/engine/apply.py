@@ -15,7 +15,7 @@ under one lock, which is never held while a vendor is asked.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from threading import Event, RLock
 from typing import assert_never
@@ -23,7 +23,7 @@ from typing import assert_never
 from syncd.core import actions
 from syncd.core.actions import Create, Hold, Remark, Remove, Update
 from syncd.core.contacts import Known
-from syncd.core.guards import Plan
+from syncd.core.guards import Plan, urgency
 from syncd.core.model import ContactPair, Group, Pair, Side
 from syncd.engine import record, report
 from syncd.engine.contacts import ContactMaker
@@ -53,6 +53,9 @@ from syncd.errors import (
     Unavailable,
 )
 from syncd.ports.provider import Done, Failed, Order, Receipt
+
+SOON = 86_400.0
+"""Seconds: what starts within them is written before anything else."""
 
 CHUNK = {Side.GHL: 20, Side.HUBSPOT: 100}
 """How many writes share a commit of intents; HubSpot's is its largest batch."""
@@ -106,11 +109,19 @@ class Stage:
         self._marks = Event()
         self._numbered = 0
         self._done = self._planned = 0
+        self._until: float | None = None
+        self._fresh: set[str] = set()
+        self.to_come = 0
+        """Writes that may still be planned in this cycle, for the progress."""
 
     # --- what the cycle calls
 
-    def take(self, plan: Plan) -> None:
-        """Agree on what needs no write, and put the plan's writes in line."""
+    def take(self, plan: Plan, fresh: Collection[str] = ()) -> None:
+        """Agree on what needs no write, and put the plan's writes in line.
+
+        `fresh` are the ids of records that people touched since the cycle began.
+        """
+        self._fresh |= set(fresh)
         self._agree(plan)
         marking = {
             write.pair.key or id(write.pair)
@@ -119,25 +130,59 @@ class Stage:
         }
         for write in plan.writes:
             self._queues[write.side].append(self._current(write))
+        for side, queue in self._queues.items():
+            self._queues[side] = deque(sorted(queue, key=self._place_in_line))
+            error = self._stopped.get(side)
+            if error is not None:
+                self._stop(side, error)
         for remark in plan.remarks:
             if (remark.pair.key or id(remark.pair)) not in marking:
                 self._remarks.append(replace(remark, pair=self._agreed(remark.pair)))
         self._planned += len(plan.writes)
 
-    def run(self) -> None:
-        """Write until nothing is left or the process shall stop.
+    def _place_in_line(self, write: Recoverable) -> tuple[int, tuple[int, float]]:
+        """What starts within a day, then what people changed, then the rest of a backfill."""
+        if isinstance(write, Remark):
+            return (3, (0, 0.0))
+        past, ahead = waits = urgency(write, self.link.clock.now())
+        if past == 0 and ahead <= SOON:
+            return (0, waits)
+        return (1 if not isinstance(write, Create) or self._fresh & {*ids_of(write)} else 2, waits)
+
+    def drop(self, ids: Collection[str]) -> None:
+        """Forget what is to be written, failed or was held of these: they are judged anew."""
+        gone = set(ids)
+        for side, queue in self._queues.items():
+            kept = deque(write for write in queue if not gone & {*ids_of(write)})
+            self._planned -= len(queue) - len(kept)
+            self._queues[side] = kept
+        self._remarks = deque(each for each in self._remarks if not gone & {*ids_of(each)})
+        said = self.applied.report
+        said.failed = [each for each in said.failed if not gone & {each.ghl_id, each.hubspot_id}]
+        self.applied.holds = [
+            each for each in self.applied.holds if not gone & {each.ghl_id, each.hubspot_id}
+        ]
+
+    def waiting(self) -> list[Recoverable]:
+        """What is still to be written, but for identities."""
+        return [write for queue in self._queues.values() for write in queue]
+
+    def run(self, until: float | None = None) -> None:
+        """Write until nothing is left, that moment (monotonic) has come, or the process shall stop.
+
+        What is left waits for the next run.
 
         Raises:
             LinkLocked: another syncd holds the link.
             StoreError: our own store failed.
         """
+        self._until = until
         self._over.clear()
-        self._marks.clear()
         self.link.lanes([self._lane(side) for side in Side])
-        if self._left():
-            self.applied.interrupted = True
 
-    def _left(self) -> bool:
+    @property
+    def left(self) -> bool:
+        """Whether anything is still to be sent, identities included."""
         return bool(self._remarks or any(self._queues.values()))
 
     # --- agreements without a write
@@ -164,7 +209,6 @@ class Stage:
             (pair.ghl_id, pair.hubspot_id): pair
             for rebase, pair in zip(rebases, saved, strict=True)
         }
-        self.applied.report.adopted = sum(1 for rebase in rebases if not rebase.pair.key)
         for pair in saved:
             self.applied.pairs[pair.key] = pair
 
@@ -200,7 +244,9 @@ class Stage:
             self._marks.set()
 
     def _goes_on(self, side: Side) -> bool:
-        return not (self._broken or side in self._stopped or self.link.stopping())
+        if self._broken or side in self._stopped or self.link.stopping():
+            return False
+        return self._until is None or self.link.clock.monotonic() < self._until
 
     def _is_over(self, side: Side) -> bool:
         """Whether nothing more can come for this side."""
@@ -314,7 +360,7 @@ class Stage:
 
     def _tell(self) -> None:
         if self._progress is not None:
-            self._progress(self._done, self._planned)
+            self._progress(self._done, self._planned + self.to_come)
 
     def _count(self, effect: Effect, pair: Pair) -> None:
         write = effect.write

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 
-from syncd.core.guards import Past, Plan
+from syncd.core.guards import Plan
 from syncd.core.model import Side
 from syncd.engine import decisions, poll
 from syncd.engine.apply import Applied
@@ -21,16 +21,6 @@ from syncd.errors import AuthFailed, ProviderError
 
 FIRST = "first_sync_done"
 """The cursor that says that a link's first sync is behind it."""
-
-
-def fill_in(said: CycleReport, polled: Polled, made: Plan, past: Past) -> None:
-    """What is known before a single write is sent."""
-    said.pairs = past.pairs
-    said.unread = list(polled.unread)
-    said.conflicts = made.conflicts
-    touched = {write.pair.key for write in made.writes if write.pair is not None}
-    said.unchanged = max(0, past.pairs - len(touched))
-    said.adopted = sum(1 for rebase in made.rebases if not rebase.pair.key)
 
 
 def conclude(said: CycleReport, made: Plan, applied: Applied) -> None:

@@ -14,6 +14,7 @@ from syncd.core.contacts import Known, Resolution, Unresolved
 from syncd.core.model import Contact, ContactPair, Side
 from syncd.engine.link import Link
 from syncd.errors import AuthFailed, DailyBudgetSpent, ProviderError, Unavailable
+from syncd.ports.provider import Provider
 
 
 def resolve(link: Link, side: Side, ids: Collection[str]) -> Mapping[str, Resolution]:
@@ -25,14 +26,26 @@ def resolve(link: Link, side: Side, ids: Collection[str]) -> Mapping[str, Resolu
     if not unknown:
         return book
     people = link.side(side).contacts(unknown)
-    found = link.side(side.other).find_contacts(
-        {mail for person in people.values() for mail in person.emails},
-        {phone for person in people.values() for phone in person.phones},
-    )
+    found = _candidates(link.side(side.other), people.values())
     may_make = side.other in link.rules.template.create_contacts_on
     for contact_id in unknown:
         book[contact_id] = _match(people.get(contact_id), found, may_make=may_make)
     return book
+
+
+def _candidates(across: Provider, people: Collection[Contact]) -> dict[str, tuple[Contact, ...]]:
+    """Who across has these addresses and numbers; a number decides only where no address does."""
+    mails = {mail for person in people for mail in person.emails}
+    found = dict(across.find_contacts(mails, ())) if mails else {}
+    phones = {
+        phone
+        for person in people
+        if not any(found.get(mail) for mail in person.emails)
+        for phone in person.phones
+    }
+    if phones:
+        found |= across.find_contacts((), phones)
+    return found
 
 
 def _still_known(link: Link, side: Side, stored: Mapping[str, str]) -> Mapping[str, str]:

@@ -13,37 +13,21 @@ inside `core.plan`, record inside `apply`.) The cursor moves last.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from dataclasses import dataclass, field
 from uuid import uuid4
 
 import structlog
 
-from syncd.core import observe
-from syncd.core.bench import Bench, Evidence
-from syncd.core.guards import Allowed, Past, Plan
+from syncd.core.guards import Allowed, Plan
 from syncd.core.model import Side
-from syncd.core.observe import Observed
-from syncd.core.policy import Policy
 from syncd.engine import decisions, poll, report
-from syncd.engine.apply import Applied, Stage
-from syncd.engine.closing import (
-    FIRST,
-    conclude,
-    fill_in,
-    keep,
-    outcome_of,
-    tell_of_stop,
-    words_of,
-)
+from syncd.engine.closing import FIRST, conclude, keep, outcome_of, tell_of_stop, words_of
 from syncd.engine.decisions import Decided
-from syncd.engine.dictionary import dictionary, with_contacts
-from syncd.engine.evidence import clock_skew, decide
+from syncd.engine.dictionary import dictionary
 from syncd.engine.link import Link
-from syncd.engine.poll import Polled
 from syncd.engine.recover import recover
 from syncd.engine.report import CycleReport, Outcome
-from syncd.engine.waiting import put_off
+from syncd.engine.rounds import Rounds, Setting
 from syncd.errors import LinkLocked, NotPrepared, ProviderError
 from syncd.ports.store import CycleRow
 
@@ -102,58 +86,52 @@ def _cycle(link: Link, request: CycleRequest, said: CycleReport) -> None:
     said.timezone = accounts[0].timezone
     decided = decisions.read(link)
     first = not link.store.cursor(FIRST)
-    policy = link.rules.at(link.clock.now(), first=first, rulings=decided.as_rulings())
-    words = dictionary(link, accounts, said)
-    polled = poll.poll(link, policy, decided, full=request.full)
-    bench = Bench(
+    began = link.clock.now()
+    policy = link.rules.at(began, first=first, rulings=decided.as_rulings())
+    setting = Setting(
+        link=link,
         policy=policy,
-        words=with_contacts(words, polled.book),
-        book=polled.book,
-        evidence=Evidence(reverts=decided.reverts, skew=clock_skew(link, said)),
+        words=dictionary(link, accounts, said),
+        decided=decided,
+        allowed=_allowed(request, decided),
+        first=first,
+        began=began,
+        dry_run=request.dry_run,
+        rebuild=request.rebuild,
     )
-    observed = observe_all(polled, bench)
-    past = _past(link, policy, first=first)
-    made = decide(link, observed, bench, past, _allowed(request, decided))
-    made, waiting = put_off(link, made, polled, decided)
-    made = approved_only(made, decided, said)
-    if request.rebuild:
-        made = replace(made, writes=(), remarks=())
-    fill_in(said, polled, made, past)
+    polled = poll.poll(link, policy, decided, full=request.full)
+    rounds = Rounds(setting, polled, said, request.progress)
+    made = rounds.plan()
     if request.dry_run:
-        said.planned = [report.described(write) for write in made.writes]
-        for write in made.writes:
-            said.count(write.side, report.action_of(write))
-        said.held = list(made.holds) + waiting
-        conclude(said, made, Applied(report=said))
-        return
-    stage = Stage(link, said, request.progress)
-    stage.take(made)
-    stage.run()
-    applied = stage.applied
-    said.held = list(made.holds) + waiting + applied.holds
-    conclude(said, made, applied)
-    partly = request.rebuild or decided.only is not None or made.guarded
-    keep(link, polled, applied, said, decided, partly=partly)
+        _tell(said, made)
+    else:
+        rounds.apply(made)
+        _go_on(rounds)
+    applied = rounds.stage.applied
+    said.held = rounds.holds + applied.holds
+    conclude(said, rounds.total, applied)
+    if not request.dry_run:
+        partly = request.rebuild or decided.only is not None or rounds.total.guarded
+        keep(link, polled, applied, said, decided, partly=partly)
 
 
-def observe_all(polled: Polled, bench: Bench) -> Observed:
-    """Pairs as they were seen, and what comes of the records without one."""
-    met = observe.meet(polled.strangers, polled.book, bench.policy, bench.words.statuses)
-    return replace(met, sightings=(*polled.sightings, *met.sightings))
+def _go_on(rounds: Rounds) -> None:
+    """Round after round, until nothing is left."""
+    while rounds.goes_on():
+        try:
+            made = rounds.plan()
+        except ProviderError as error:
+            # What was written so far has to be kept.
+            rounds.failed(error)
+            return
+        rounds.apply(made)
 
 
-def approved_only(made: Plan, decided: Decided, said: CycleReport) -> Plan:
-    """With an approved plan, only what it shows, exactly as it shows it, goes out."""
-    if decided.only is None:
-        return made
-    digests = {report.digest(report.described(write)): write for write in made.writes}
-    said.warnings += [
-        f"left out, because it has moved on since the plan was made: {words}"
-        for digest, words in decided.only.items()
-        if digest not in digests
-    ]
-    approved = {id(write) for digest, write in digests.items() if digest in decided.only}
-    return replace(made, writes=tuple(write for write in made.writes if id(write) in approved))
+def _tell(said: CycleReport, made: Plan) -> None:
+    """What would be written."""
+    said.planned = [report.described(write) for write in made.writes]
+    for write in made.writes:
+        said.count(write.side, report.action_of(write))
 
 
 def _allowed(request: CycleRequest, decided: Decided) -> Allowed:
@@ -161,15 +139,6 @@ def _allowed(request: CycleRequest, decided: Decided) -> Allowed:
     return Allowed(
         removals=request.allowed.removals or decided.allowed.removals or approved,
         changes=request.allowed.changes or decided.allowed.changes or approved,
-    )
-
-
-def _past(link: Link, policy: Policy, *, first: bool) -> Past:
-    since = policy.now - timedelta(hours=24)
-    return Past(
-        pairs=link.store.count_pairs(),
-        removed_lately=link.store.removals_since(since),
-        first=first,
     )
 
 

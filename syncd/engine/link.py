@@ -34,6 +34,8 @@ class Rules:
     """HighLevel calendars to sync; empty for every active one."""
     rotation: int = 100
     """Known HubSpot records that an incremental cycle re-reads, in turn."""
+    look_again: timedelta | None = None
+    """How often a cycle that has much to write looks what people did meanwhile; None for never."""
 
     def at(self, now: datetime, *, first: bool, rulings: Mapping[str, Ruling]) -> Policy:
         """The rules at one moment."""

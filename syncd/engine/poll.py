@@ -5,6 +5,11 @@ an incremental cycle differ only here: HubSpot is swept or asked for changes,
 while HighLevel, which cannot tell what changed, is always listed. What both
 sides show as it was agreed is dropped by its print; of the rest, the record
 across is read too. A known record that was not listed is asked for by id.
+
+A cycle that has much to write looks again now and then (`news`), so that what
+people do meanwhile need not wait for its end. Then, what shows the same as
+when this cycle looked at it last is dropped too (`Looked`): it was judged, and
+is written, held or waiting.
 """
 
 from __future__ import annotations
@@ -15,12 +20,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from syncd.core import observe
-from syncd.core.contacts import ContactBook, Known, Resolution
 from syncd.core.essence import snapshot_print
-from syncd.core.model import Account, Group, Missing, Pair, Scan, Side, Snapshot
+from syncd.core.model import Account, Missing, Pair, Scan, Side, Snapshot
 from syncd.core.observe import Seen, Sighting, Strangers
 from syncd.core.policy import Policy
-from syncd.engine import contacts
 from syncd.engine.decisions import Decided
 from syncd.engine.link import Link
 from syncd.ports.provider import ScanRequest
@@ -31,25 +34,54 @@ AGAIN = "again"
 ROTATION = "rotation"
 
 
+@dataclass(slots=True)
+class Looked:
+    """What this cycle has looked at and not found as agreed: its prints, by side and id."""
+
+    prints: dict[Side, dict[str, str]] = field(
+        default_factory=lambda: {Side.GHL: {}, Side.HUBSPOT: {}}
+    )
+    lost: set[str] = field(default_factory=set)
+    """HighLevel ids that were not listed where they should have been."""
+
+    def same(self, side: Side, record_id: str, shown: Seen) -> bool:
+        """Whether it shows what it showed before."""
+        return self.prints[side].get(record_id) == _print(shown)
+
+    def note(self, side: Side, record_id: str, shown: Seen) -> None:
+        """It was judged as it shows itself now."""
+        self.prints[side][record_id] = _print(shown)
+
+
+def _print(shown: Seen) -> str:
+    if isinstance(shown, Missing):
+        return f"missing: {shown.detail}"
+    # A record on another calendar is another matter, though its essence is the same.
+    return f"{snapshot_print(shown)} {shown.calendar} {' '.join(shown.contacts)}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Polled:
-    """Everything that was read in one cycle."""
+    """Everything that was read at once."""
 
     scans: Mapping[Side, Scan]
     sightings: tuple[Sighting, ...]
     strangers: Strangers
-    book: ContactBook
-    unchanged: int
-    held: Sequence[Hold]
+    unchanged: int = 0
+    held: Sequence[Hold] = ()
     """What was held when the cycle began."""
     rotated_to: int = 0
     unread: tuple[str, ...] = ()
+    looked: Looked = field(default_factory=Looked)
+    withdrawn: frozenset[str] = frozenset()
+    """HighLevel records that were there when this cycle looked last, unpaired, and are not now."""
 
 
 @dataclass(slots=True, kw_only=True)
 class _Gathering:
     """What was seen so far, by side and id."""
 
+    looked: Looked = field(default_factory=Looked)
     seen: dict[Side, dict[str, Seen]] = field(
         default_factory=lambda: {Side.GHL: {}, Side.HUBSPOT: {}}
     )
@@ -71,35 +103,91 @@ def poll(link: Link, policy: Policy, decided: Decided, *, full: bool) -> Polled:
         ProviderError: a side cannot be read at all.
     """
     cursor = "" if full else link.store.cursor(CURSOR)
-    scans = {
-        Side.GHL: link.ghl.scan(ScanRequest(window=policy.window, calendars=link.rules.calendars)),
-        Side.HUBSPOT: link.hubspot.scan(ScanRequest(window=policy.window, cursor=cursor)),
-    }
+    scans = _scans(link, policy, ScanRequest(window=policy.window, cursor=cursor))
     held = link.store.holds()
     gathered = _Gathering()
-    for scan in scans.values():
-        _take(link, gathered, scan)
-    if not scans[Side.HUBSPOT].complete:
-        _read_hits(link, gathered)
+    _take_all(link, gathered, scans)
     rotated = _look_again(link, gathered, held, decided, full=full)
     vanished = _vanished(link, gathered, scans, policy, full=full)
     pairs = _pairs(link, gathered, vanished)
     _read_across(link, gathered, pairs)
     strangers = _strangers(link, gathered, scans[Side.GHL], full=full)
-    book = _contacts(link, policy, gathered, strangers, pairs)
     return Polled(
         scans=scans,
-        sightings=tuple(_sightings(gathered, pairs)),
-        strangers=_with_neighbours(link, strangers, book),
-        book=book,
+        sightings=_judged(gathered, pairs, strangers),
+        strangers=strangers,
         unchanged=gathered.unchanged,
         held=held,
         rotated_to=rotated,
         unread=tuple(failure for scan in scans.values() for failure in scan.failures),
+        looked=gathered.looked,
     )
 
 
+def news(link: Link, policy: Policy, before: Polled, began: datetime) -> Polled:
+    """What happened since this cycle, which began then, looked last.
+
+    Costs HighLevel a list per calendar, and HubSpot a search for what changed
+    since; what we made ourselves meanwhile is not searched for.
+
+    Raises:
+        ProviderError: a side cannot be read at all.
+    """
+    cursor = before.scans[Side.HUBSPOT].cursor
+    asked = ScanRequest(window=policy.window, cursor=cursor, made_before=began)
+    scans = _scans(link, policy, asked)
+    gathered = _Gathering(looked=before.looked)
+    _take_all(link, gathered, scans)
+    vanished = _vanished(link, gathered, scans, policy, full=False)
+    pairs = _pairs(link, gathered, vanished)
+    _read_across(link, gathered, pairs)
+    strangers = _strangers(link, gathered, scans[Side.GHL], full=False)
+    return Polled(
+        scans=scans,
+        sightings=_judged(gathered, pairs, strangers),
+        strangers=strangers,
+        looked=gathered.looked,
+        withdrawn=_withdrawn(link, before.scans[Side.GHL], scans[Side.GHL]),
+    )
+
+
+def _withdrawn(link: Link, before: Scan, now: Scan) -> frozenset[str]:
+    """Records without a pair that were listed before and are not any more."""
+    if not now.complete:
+        return frozenset()
+    listed = {record.id for record in now.snapshots} | {each for each, _ in now.unreadable}
+    left = {record.id for record in before.snapshots} - listed
+    return frozenset(left - set(link.store.prints(Side.GHL, left)))
+
+
+def _scans(link: Link, policy: Policy, hubspot: ScanRequest) -> dict[Side, Scan]:
+    ghl = ScanRequest(window=policy.window, calendars=link.rules.calendars)
+    return {Side.GHL: link.ghl.scan(ghl), Side.HUBSPOT: link.hubspot.scan(hubspot)}
+
+
+def _judged(
+    gathered: _Gathering, pairs: Mapping[int, Pair], strangers: Strangers
+) -> tuple[Sighting, ...]:
+    """What is judged now, and remembered as it is."""
+    sightings = tuple(_sightings(gathered, pairs))
+    for sighting in sightings:
+        gathered.looked.note(Side.GHL, sighting.pair.ghl_id, sighting.ghl)
+        gathered.looked.note(Side.HUBSPOT, sighting.pair.hubspot_id, sighting.hubspot)
+    for record_id, seen in strangers.ghl.items():
+        gathered.looked.note(Side.GHL, record_id, seen)
+    for record_id, seen in strangers.hubspot.items():
+        gathered.looked.note(Side.HUBSPOT, record_id, seen)
+    return sightings
+
+
 # --- what was listed
+
+
+def _take_all(link: Link, gathered: _Gathering, scans: Mapping[Side, Scan]) -> None:
+    for scan in scans.values():
+        _take(link, gathered, scan)
+    if not scans[Side.HUBSPOT].complete:
+        _read_hits(link, gathered)
 
 
 def _take(link: Link, gathered: _Gathering, scan: Scan) -> None:
@@ -114,7 +202,7 @@ def _take(link: Link, gathered: _Gathering, scan: Scan) -> None:
 def _read_hits(link: Link, gathered: _Gathering) -> None:
     """Read what the search index says has changed: the index may still show old values."""
     side = Side.HUBSPOT
-    hits = gathered.news[side] | (set(gathered.seen[side]) - gathered.known[side])
+    hits = gathered.news[side] | _unknown(gathered, side).keys()
     if not hits:
         return
     gathered.seen[side] |= link.hubspot.fetch(hits)
@@ -129,7 +217,8 @@ def _mark_known(link: Link, gathered: _Gathering, side: Side, ids: Collection[st
         shown = seen.get(record_id)
         if isinstance(shown, Snapshot) and snapshot_print(shown) == agreed:
             gathered.unchanged += 1
-        else:
+            gathered.looked.prints[side].pop(record_id, None)
+        elif shown is None or not gathered.looked.same(side, record_id, shown):
             news.add(record_id)
 
 
@@ -174,27 +263,29 @@ def _vanished(
 ) -> dict[int, Pair]:
     """Pairs of which a record should have been listed and was not, by key.
 
-    Moved instances of a series are found again first; everything else is
-    asked for by id. A full cycle asks for those too that no list could have
+    Everything that is missing is asked for by id; then moved instances of a
+    series are found again. A full cycle asks for those too that no list could have
     shown, on calendars that were deleted, deactivated or are not synced.
     """
     found: dict[int, Pair] = {}
     for side, scan in scans.items():
         if not scan.complete and not scan.calendars:
             continue
-        lost = link.store.unshown(side, policy.window, gathered.seen[side])
+        seen = gathered.seen[side].keys() | (gathered.looked.lost if side is Side.GHL else set())
+        lost = link.store.unshown(side, policy.window, seen)
         pairs = [
             pair
             for pair in link.store.pairs_by_key(lost)
             if side is Side.HUBSPOT or _listed(pair, scan) or (full and scan.complete)
         ]
-        if side is Side.GHL:
-            pairs = _rejoin(gathered, pairs, found)
         asked = {pair.id_on(side) for pair in pairs}
         if asked:
             gathered.seen[side] |= link.side(side).fetch(asked)
             gathered.known[side] |= asked
         found |= {pair.key: pair for pair in pairs}
+        if side is Side.GHL:
+            gathered.looked.lost |= asked
+            found |= _rejoined(gathered, pairs)
     return found
 
 
@@ -209,22 +300,27 @@ def _listed(pair: Pair, scan: Scan) -> bool:
     return not pair.calendar or pair.calendar in scan.calendars
 
 
-def _rejoin(gathered: _Gathering, pairs: list[Pair], found: dict[int, Pair]) -> list[Pair]:
-    """Give moved instances of a series their new id; gives back what is still lost."""
-    if not any(pair.series for pair in pairs):
-        return pairs
+def _rejoined(gathered: _Gathering, lost: Iterable[Pair]) -> dict[int, Pair]:
+    """Give moved instances of a series their new id, where the old one is not known any more.
+
+    One that is still there, or was deleted, did not move.
+    """
+    seen, known = gathered.seen[Side.GHL], gathered.known[Side.GHL]
+    unknown = [pair for pair in lost if pair.series and isinstance(seen[pair.ghl_id], Missing)]
+    if not unknown:
+        return {}
     arrivals = [
-        seen
-        for record_id, seen in gathered.seen[Side.GHL].items()
-        if record_id not in gathered.known[Side.GHL] and isinstance(seen, Snapshot)
+        shown
+        for record_id, shown in seen.items()
+        if record_id not in known and isinstance(shown, Snapshot)
     ]
-    joined = observe.rejoin_series(pairs, arrivals)
-    for pair in pairs:
-        instance = joined.get(pair.key)
-        if instance is not None:
-            found[pair.key] = replace(pair, ghl_id=instance.id, marked=False)
-            gathered.known[Side.GHL].add(instance.id)
-    return [pair for pair in pairs if pair.key not in joined]
+    joined = observe.rejoin_series(unknown, arrivals)
+    known |= {instance.id for instance in joined.values()}
+    return {
+        pair.key: replace(pair, ghl_id=joined[pair.key].id, marked=False)
+        for pair in unknown
+        if pair.key in joined
+    }
 
 
 def _pairs(link: Link, gathered: _Gathering, vanished: dict[int, Pair]) -> dict[int, Pair]:
@@ -314,77 +410,12 @@ def _unknown(gathered: _Gathering, side: Side) -> dict[str, Seen]:
     known, seen = gathered.known[side], gathered.seen[side]
     if seen.keys() <= known:
         return {}
-    return {record_id: shown for record_id, shown in seen.items() if record_id not in known}
-
-
-def _contacts(
-    link: Link,
-    policy: Policy,
-    gathered: _Gathering,
-    strangers: Strangers,
-    pairs: Mapping[int, Pair],
-) -> ContactBook:
-    """Look up across the contacts of strangers, and of pairs whose contact changed or is open."""
-    ghl = {
-        record.appointment.contact
-        for record in strangers.ghl.values()
-        if isinstance(record, Snapshot) and _in_play(record, policy)
+    same = gathered.looked.same
+    return {
+        record_id: shown
+        for record_id, shown in seen.items()
+        if record_id not in known and not same(side, record_id, shown)
     }
-    for pair in pairs.values():
-        seen = gathered.seen[Side.GHL].get(pair.ghl_id)
-        if not isinstance(seen, Snapshot):
-            continue
-        if Group.CONTACT in pair.open or seen.appointment.contact != pair.ghl.contact:
-            ghl.add(seen.appointment.contact)
-    hubspot = {
-        contact
-        for record in strangers.hubspot.values()
-        if _in_play(record, policy) and policy.belongs(record)
-        for contact in (*record.contacts, policy.ruling(record.id).contact)
-    }
-    left = {
-        pair.hubspot.contact
-        for pair in pairs.values()
-        if isinstance(seen := gathered.seen[Side.HUBSPOT].get(pair.hubspot_id), Snapshot)
-        and seen.contacts
-        and pair.hubspot.contact not in ("", *seen.contacts)
-    }
-    return ContactBook(
-        merged=contacts.merged(link, left),
-        from_ghl=contacts.resolve(link, Side.GHL, ghl),
-        from_hubspot=contacts.resolve(link, Side.HUBSPOT, hubspot),
-    )
-
-
-def _in_play(record: Snapshot, policy: Policy) -> bool:
-    return not record.gone and policy.window.holds(record.appointment.start)
-
-
-def _with_neighbours(link: Link, strangers: Strangers, book: ContactBook) -> Strangers:
-    """Add the pairs that stand where a stranger's contact and start point to."""
-    spots: dict[Side, set[tuple[str, datetime]]] = {Side.GHL: set(), Side.HUBSPOT: set()}
-    for record in strangers.ghl.values():
-        if isinstance(record, Snapshot):
-            spots[Side.HUBSPOT] |= set(_spots(record, book.from_ghl))
-    for snapshot in strangers.hubspot.values():
-        spots[Side.GHL] |= set(_spots(snapshot, book.from_hubspot))
-    return replace(
-        strangers,
-        paired_at={
-            side: tuple(link.store.pairs_at(side, wanted)) if wanted else ()
-            for side, wanted in spots.items()
-        },
-    )
-
-
-def _spots(record: Snapshot, names: Mapping[str, Resolution]) -> Iterable[tuple[str, datetime]]:
-    start = record.appointment.start
-    if start is None or record.gone:
-        return
-    for contact in record.contacts:
-        found = names.get(contact)
-        if isinstance(found, Known):
-            yield (found.id, start)
 
 
 def read_accounts(link: Link) -> tuple[Account, Account]:

@@ -41,15 +41,15 @@ SKEW = timedelta(minutes=10)
 intent: a booking that was there before would have been met, not made."""
 
 
-def recover(link: Link, cycle: str) -> int:
-    """Settle every open intent; gives how many there were.
+def recover(link: Link, cycle: str) -> dict[int, Pair]:
+    """Settle every open intent; gives the pairs that they are about, as they are now.
 
     Raises:
         ProviderError: a side cannot be asked; the intents stay open.
     """
     open_intents = link.store.intents()
     if not open_intents:
-        return 0
+        return {}
     link.check_held()
     pairs = {
         pair.key: pair
@@ -63,7 +63,7 @@ def recover(link: Link, cycle: str) -> int:
     record.record(link, cycle, effects, pairs)
     with link.store.begin() as transaction:
         transaction.close_intents([intent.key for intent in open_intents])
-    return len(open_intents)
+    return pairs
 
 
 def _created_in_hubspot(

@@ -39,6 +39,10 @@ class ScanRequest:
     window: Window
     cursor: str = ""
     calendars: frozenset[str] = frozenset()
+    made_before: datetime | None = None
+    """HubSpot, with a cursor: a further look within a cycle. Records that carry an identity and
+    were made from that instant on are this cycle's own and left out, and the search does not reach
+    back behind the cursor further than clocks may differ: the next cycle's does."""
 
 
 class OrderKind(StrEnum):

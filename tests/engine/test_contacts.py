@@ -151,3 +151,17 @@ def test_a_location_whose_users_cannot_be_listed_is_synced_without_owners(town: 
     report = town.sync()
     assert report.hubspot.created == 1
     assert any("owners cannot be matched" in line for line in report.warnings)
+
+
+def test_a_phone_number_is_looked_up_only_where_no_address_matches(town: Town) -> None:
+    """A search costs one of five a second; an address is found in batches of a hundred."""
+    for number in range(30):
+        who = (f"Pat {number}", f"p{number}@example.com", f"+1555010{number:02}")
+        town.ghl.book(town.calendars["Event"], town.ghl.add_contact(*who), town.at(24 + number))
+        town.hubspot.add_contact(*who)
+    town.world.reset_requests()
+    assert town.sync().hubspot.created == 30
+    searches = [
+        row.path for row in town.world.requests_of("hubspot") if row.path.endswith("/search")
+    ]
+    assert searches == []

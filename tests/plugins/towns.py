@@ -6,7 +6,7 @@ Time is virtual and passes only when a test, or a pause, lets it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -30,7 +30,7 @@ from syncd.providers.ghl.provider import GhlProvider
 from syncd.providers.http import Client
 from syncd.providers.hubspot.auth import Token
 from syncd.providers.hubspot.provider import HubSpotProvider
-from syncd.providers.limits import Permit
+from syncd.providers.limits import Permit, RateBudget
 from syncd.sandbox import SandboxSettings, SandboxWorld, application, empty
 from syncd.store.database import Database
 from syncd.store.engine import open_engine
@@ -160,6 +160,8 @@ class Town:
     """Of HubSpot's provider."""
     ghl_options: dict[str, Any] = field(default_factory=dict)
     lanes: RunLanes = in_turn
+    budgets: Mapping[Side, RateBudget] = field(default_factory=dict)
+    """The vendors' limits; none where a side is not named."""
     location: Any = None
     """The HighLevel location, where it is not the world's first."""
 
@@ -189,10 +191,11 @@ class Town:
         """A link as one process sees it: providers without memory of earlier ones."""
         app = self.transport or InProcess(application(self.world))
         settings = self.world.settings
-        common: dict[str, Any] = {"budget": NoBudget(), "clock": self.clock, "transport": app}
+        common: dict[str, Any] = {"clock": self.clock, "transport": app}
         ghl = GhlProvider(
             Client(
                 side=Side.GHL,
+                budget=self.budgets.get(Side.GHL, NoBudget()),
                 base_url="http://sandbox/ghl",
                 auth=PrivateToken(
                     lambda: self.location.token if self.location else settings.ghl_token
@@ -213,6 +216,7 @@ class Town:
         hubspot = HubSpotProvider(
             Client(
                 side=Side.HUBSPOT,
+                budget=self.budgets.get(Side.HUBSPOT, NoBudget()),
                 base_url="http://sandbox/hubspot",
                 auth=Token(settings.hubspot_token),
                 **common,
@@ -222,7 +226,7 @@ class Town:
             search_lag=settings.search_lag,
             default_country=lambda: ghl.country,
             facet_properties=tuple(sorted(facets)),
-            **self.provider_options,
+            **{"abreast": 1, **self.provider_options},
         )
         return Link(
             name=self.name,

@@ -37,14 +37,14 @@ class _Waiting:
 
     def taken_before(self, order: Order) -> Iterator[list[Order]]:
         """The batch that holds another order for the same record."""
-        kind = self._records.get(_record(order))
+        kind = self._records.get(record_of(order))
         if kind is not None:
             yield self._take(kind)
 
     def add(self, place: int, order: Order) -> None:
         self._held.setdefault(order.kind, []).append(order)
         self._since.setdefault(order.kind, place)
-        self._records[_record(order)] = order.kind
+        self._records[record_of(order)] = order.kind
 
     def due(self, place: int) -> Iterator[list[Order]]:
         """What is full, and what has waited long enough; the oldest first."""
@@ -60,12 +60,12 @@ class _Waiting:
         taken = self._held.pop(kind)
         del self._since[kind]
         for order in taken:
-            self._records.pop(_record(order), None)
+            self._records.pop(record_of(order), None)
         return taken
 
 
-def _record(order: Order) -> str:
-    """What two orders must not share: a record, or the identity that a new one gets."""
+def record_of(order: Order) -> str:
+    """What two orders under way must not share: a record, or the identity that a new one gets."""
     if order.id:
         return order.id
     return f"new {order.mark.ghl_id}" if order.mark else f"key {order.key}"

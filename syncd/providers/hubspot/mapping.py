@@ -36,6 +36,7 @@ ADDRESS = "ghl_address"
 STAGE = "hs_pipeline_stage"
 PIPELINE = "hs_pipeline"
 MODIFIED = "hs_lastmodifieddate"
+CREATED = "hs_createdate"
 OBJECT_ID = "hs_object_id"
 
 

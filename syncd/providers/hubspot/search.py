@@ -15,7 +15,7 @@ from typing import Final, TypeVar
 
 import phonenumbers
 
-from syncd.providers.hubspot.mapping import MODIFIED, OBJECT_ID
+from syncd.providers.hubspot.mapping import CREATED, GHL_ID, MODIFIED, OBJECT_ID
 from syncd.providers.hubspot.wire import Json, Page
 from syncd.providers.message import Request
 
@@ -71,10 +71,12 @@ class ChangeWindow:
 
     It reaches back behind the cursor because the index shows fresh changes
     late and out of order, and ahead of now because the two clocks may differ.
+    With `made_before`, records that carry an identity count only if they are older.
     """
 
     since: datetime
     until: datetime
+    made_before: datetime | None = None
 
     def page(
         self, path: str, properties: Sequence[str], last_id: str, sort: object = SORTS[0]
@@ -92,7 +94,12 @@ class ChangeWindow:
         ]
         if last_id:
             filters.append(_filter(OBJECT_ID, "GT", last_id))
-        return _search(path, [{"filters": filters}], properties, sort=sort)
+        groups = [filters]
+        if self.made_before is not None:
+            older = _filter(CREATED, "LT", stamp(self.made_before))
+            anybodys: Json = {"propertyName": GHL_ID, "operator": "NOT_HAS_PROPERTY"}
+            groups = [[*filters, older], [*filters, anybodys]]
+        return _search(path, [{"filters": group} for group in groups], properties, sort=sort)
 
 
 def stamp(at: datetime) -> str:

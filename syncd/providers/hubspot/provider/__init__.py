@@ -30,6 +30,10 @@ from syncd.providers.trial import Trial
 ACCOUNT_LIFETIME = timedelta(minutes=15)
 """How long properties and owners are taken to stay as they are; an idle poll reads neither."""
 
+ABREAST = 4
+"""Batches under way at once: a batch of a hundred may take the vendor some tenths of a second, and
+ten requests a second are allowed."""
+
 
 class HubSpotProvider(Provider):
     """One HubSpot account, as far as one link sees it.
@@ -41,7 +45,8 @@ class HubSpotProvider(Provider):
     the record's own address ("" for none).
     `default_country` (ISO 3166) is where phone numbers without a country code
     are from; a function where only the other side's account can tell.
-    `search_lag` is how late the search index may show a change.
+    `search_lag` is how late the search index may show a change; `abreast` is how many batches
+    of writes are under way at once.
     """
 
     def __init__(
@@ -61,6 +66,7 @@ class HubSpotProvider(Provider):
         record_link: str = "",
         needs: frozenset[GroupKey] = schema.ALL_GROUPS,
         account_lifetime: timedelta = ACCOUNT_LIFETIME,
+        abreast: int = ABREAST,
     ) -> None:
         self.location_id = location_id
         self._line = Line(client, Api(version=api_version, object_type=object_type))
@@ -75,7 +81,7 @@ class HubSpotProvider(Provider):
         self._reader = Reader(
             self._line, clock, search_lag=search_lag, confirm=self._account.confirm
         )
-        self._writer = Writer(self._line, self._reader)
+        self._writer = Writer(self._line, self._reader, abreast=abreast)
         self._directory = Directory(self._line, country=default_country)
 
     @property
@@ -153,7 +159,7 @@ class HubSpotProvider(Provider):
 
     def scan(self, request: ScanRequest) -> Scan:
         """See `Provider.scan`. The window is not used: HubSpot lists by change, not by start."""
-        return self._reader.scan(self._account.columns, request.cursor)
+        return self._reader.scan(self._account.columns, request.cursor, request.made_before)
 
     def fetch(self, ids: Collection[str]) -> Mapping[str, Snapshot | Missing]:
         """See `Provider.fetch`."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from threading import Lock
 from zoneinfo import ZoneInfo
 
 from syncd.core.model import Account, Group, Person, Side
@@ -47,6 +48,7 @@ class AccountReader:
         self._reading: _Reading | None = None
         self._trusted = True
         self._confirmed = False
+        self._confirming = Lock()
 
     # --- prepare
 
@@ -87,9 +89,10 @@ class AccountReader:
         Raises:
             NotPrepared: a property is gone; every problem, one line each.
         """
-        if not self._confirmed:
-            self._check_properties(self._definitions())
-            self._confirmed = True
+        with self._confirming:  # Several batches may ask at once: one looks.
+            if not self._confirmed:
+                self._check_properties(self._definitions())
+                self._confirmed = True
 
     def _check_properties(self, known: Mapping[str, Definition]) -> None:
         problems = [each for each in self._findings(known) if not each.ok]

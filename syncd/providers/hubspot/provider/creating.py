@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from threading import Lock
 
 from syncd.core import essence
 from syncd.core.model import Group, Side, Snapshot
@@ -73,6 +74,7 @@ class Creator:
 
     def __init__(self, line: Line, reader: Reader) -> None:
         self._line, self._reader = line, reader
+        self._asking = Lock()
         self._type_id: int | None = None
         self._stage: Mapping[str, str] = {}
         """Where records begin that have no stage, once the account has demanded one."""

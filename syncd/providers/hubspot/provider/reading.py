@@ -27,6 +27,8 @@ from syncd.providers.hubspot.wire import MERGED_IDS, Record
 
 OVERLAP = timedelta(minutes=10)
 """How far a poll reaches back behind its cursor, and how far the two clocks may differ."""
+CLOCKS = timedelta(seconds=10)
+"""How far a further look within a cycle reaches back: what it misses, the next poll sees."""
 SINGLE_READS = 50
 """Records that are asked for one by one in one call, to learn what they were merged into."""
 
@@ -62,8 +64,11 @@ class Reader:
 
     # --- scans
 
-    def scan(self, columns: Columns, cursor: str) -> Scan:
-        """What changed since the cursor; everything, without one or with one from the future."""
+    def scan(self, columns: Columns, cursor: str, made_before: datetime | None = None) -> Scan:
+        """What changed since the cursor; everything, without one or with one from the future.
+
+        With `made_before` it is a further look in the same cycle, see `ScanRequest`.
+        """
         try:
             since = search.instant(cursor)
         except ValueError:
@@ -71,6 +76,8 @@ class Reader:
         if since > self._clock.now() + OVERLAP:
             # Our clock was ahead when it was written: changes since then would be skipped.
             return self._sweep(columns)
+        if made_before is not None:
+            return self._lately(columns, since, made_before)
         return self._changes(columns, cursor, since)
 
     def _sweep(self, columns: Columns) -> Scan:
@@ -131,6 +138,18 @@ class Reader:
         snapshots = tuple(self._with_contacts(columns, fresh).values())
         self._remember(cursor, horizon, found.values())
         return Scan(side=Side.HUBSPOT, snapshots=snapshots, cursor=horizon)
+
+    def _lately(self, columns: Columns, since: datetime, made_before: datetime) -> Scan:
+        """What people changed since the last look of this cycle, as far as the index shows it.
+
+        What was read before is not remembered here: the next poll reads all of it once more.
+        """
+        now = self._clock.now()
+        window = ChangeWindow(since=since - CLOCKS, until=now + OVERLAP, made_before=made_before)
+        found = {record.id: record for record in self._search(columns, window)}
+        snapshots = tuple(self._with_contacts(columns, found).values())
+        cursor = search.stamp(now - self._lag)
+        return Scan(side=Side.HUBSPOT, snapshots=snapshots, cursor=cursor)
 
     def _search(self, columns: Columns, window: ChangeWindow) -> list[Record]:
         """Every record in the window, sorted by id in whichever way the vendor understands."""

@@ -1,0 +1,97 @@
+"""Who meets whom: what has to be looked up before a record without a pair can be judged.
+
+`rounds` calls `acquaint` for the strangers whose turn it is, and for the pairs
+whose contact changed. Leaves out which strangers (`newcomers`), the look-up
+itself (`contacts`) and the matching (`core.observe`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from syncd.core.contacts import ContactBook, Known, Resolution
+from syncd.core.model import Group, Side, Snapshot
+from syncd.core.observe import Sighting, Strangers
+from syncd.core.policy import Policy
+from syncd.engine import contacts
+from syncd.engine.link import Link
+
+
+def acquaint(
+    link: Link, policy: Policy, sightings: Iterable[Sighting], strangers: Strangers
+) -> tuple[Strangers, ContactBook]:
+    """Look up the contacts of these records across, and the pairs that stand where they stand.
+
+    Raises:
+        ProviderError: a look-up failed.
+    """
+    book = _contacts(link, policy, list(sightings), strangers)
+    return _with_neighbours(link, strangers, book), book
+
+
+def _contacts(
+    link: Link, policy: Policy, sightings: list[Sighting], strangers: Strangers
+) -> ContactBook:
+    """The contacts of strangers, and of pairs whose contact changed or is open."""
+    ghl = {
+        record.appointment.contact
+        for record in strangers.ghl.values()
+        if isinstance(record, Snapshot) and _in_play(record, policy)
+    }
+    for sighting in sightings:
+        pair, seen = sighting.pair, sighting.ghl
+        if isinstance(seen, Snapshot) and (
+            Group.CONTACT in pair.open or seen.appointment.contact != pair.ghl.contact
+        ):
+            ghl.add(seen.appointment.contact)
+    hubspot = {
+        contact
+        for record in strangers.hubspot.values()
+        if _in_play(record, policy) and policy.belongs(record)
+        for contact in (*record.contacts, policy.ruling(record.id).contact)
+    }
+    left = {
+        sighting.pair.hubspot.contact
+        for sighting in sightings
+        if isinstance(seen := sighting.hubspot, Snapshot)
+        and seen.contacts
+        and sighting.pair.hubspot.contact not in ("", *seen.contacts)
+    }
+    return ContactBook(
+        merged=contacts.merged(link, left),
+        from_ghl=contacts.resolve(link, Side.GHL, ghl),
+        from_hubspot=contacts.resolve(link, Side.HUBSPOT, hubspot),
+    )
+
+
+def _in_play(record: Snapshot, policy: Policy) -> bool:
+    return not record.gone and policy.window.holds(record.appointment.start)
+
+
+def _with_neighbours(link: Link, strangers: Strangers, book: ContactBook) -> Strangers:
+    """Add the pairs that stand where a stranger's contact and start point to."""
+    spots: dict[Side, set[tuple[str, datetime]]] = {Side.GHL: set(), Side.HUBSPOT: set()}
+    for record in strangers.ghl.values():
+        if isinstance(record, Snapshot):
+            spots[Side.HUBSPOT] |= set(_spots(record, book.from_ghl))
+    for snapshot in strangers.hubspot.values():
+        spots[Side.GHL] |= set(_spots(snapshot, book.from_hubspot))
+    return replace(
+        strangers,
+        paired_at={
+            side: tuple(link.store.pairs_at(side, wanted)) if wanted else ()
+            for side, wanted in spots.items()
+        },
+    )
+
+
+def _spots(record: Snapshot, names: Mapping[str, Resolution]) -> Iterable[tuple[str, datetime]]:
+    start = record.appointment.start
+    if start is None or record.gone:
+        return
+    for contact in record.contacts:
+        found = names.get(contact)
+        if isinstance(found, Known):
+            yield (found.id, start)

@@ -1,0 +1,270 @@
+"""The rounds of one cycle: plan what is known, write for a while, look what people did meanwhile.
+
+`cycle` makes a `Rounds` from what it polled. A cycle with little to write has
+one round. In a backfill the newcomers take turns, most urgent first; and
+every `Rules.look_again` the writing pauses, both sides are asked what changed
+since, and what people did goes out before the rest goes on. So a change by a
+person waits for a round, not for the end of a first sync.
+
+Leaves out reading (`poll`), whose turn it is (`newcomers`), the writes
+(`apply`) and the end of the cycle (`closing`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+import structlog
+
+from syncd.core import observe
+from syncd.core.actions import Hold, Remark, Remove
+from syncd.core.bench import Bench, Evidence
+from syncd.core.guards import Allowed, Past, Plan
+from syncd.core.model import Side
+from syncd.core.observe import Sighting
+from syncd.core.policy import Policy
+from syncd.core.translate import Dictionary
+from syncd.engine import poll, report
+from syncd.engine.apply import Stage
+from syncd.engine.decisions import Decided
+from syncd.engine.dictionary import with_contacts
+from syncd.engine.evidence import clock_skew, decide
+from syncd.engine.link import Link
+from syncd.engine.meeting import acquaint
+from syncd.engine.newcomers import Newcomers
+from syncd.engine.poll import Polled
+from syncd.engine.recover import recover
+from syncd.engine.report import CycleReport
+from syncd.engine.waiting import put_off
+from syncd.errors import ProviderError
+
+log = structlog.get_logger(__name__)
+
+LEAST = 5.0
+"""Seconds between two looks, however often the link is polled when it has little to do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """What holds for all rounds of a cycle."""
+
+    link: Link
+    policy: Policy
+    words: Dictionary
+    decided: Decided
+    allowed: Allowed
+    first: bool
+    """Whether this is the link's first sync."""
+    began: datetime
+    """When this cycle had not made anything yet."""
+    dry_run: bool = False
+    rebuild: bool = False
+
+    @property
+    def frozen(self) -> bool:
+        """Whether the first plan is the only one: nothing is written, or what a person read."""
+        return self.dry_run or self.rebuild or self.decided.only is not None
+
+
+@dataclass(slots=True, kw_only=True)
+class _Sums:
+    """What the rounds come to."""
+
+    touched: set[int] = field(default_factory=set)
+    stopped_removals: int = 0
+    stopped_changes: int = 0
+
+
+class Rounds:
+    """One cycle's rounds, and what came of them so far."""
+
+    def __init__(
+        self,
+        setting: Setting,
+        polled: Polled,
+        said: CycleReport,
+        progress: Callable[[int, int], None] | None,
+    ) -> None:
+        self.stage = Stage(setting.link, said, progress)
+        self.holds: list[Hold] = []
+        self._setting, self._said, self._polled = setting, said, polled
+        self._last = polled
+        self._sightings: tuple[Sighting, ...] = polled.sightings
+        self._fresh: set[str] = set()
+        self._newcomers = Newcomers()
+        self._newcomers.add(polled.strangers)
+        self._looked_at = setting.link.clock.monotonic()
+        self._pairs = setting.link.store.count_pairs()
+        self._sums = _Sums()
+        said.pairs, said.unread = self._pairs, list(polled.unread)
+
+    # --- what the cycle calls
+
+    def plan(self) -> Plan:
+        """What follows from what was seen since the last plan, and from the newcomers' next turn.
+
+        Raises:
+            ProviderError: contacts or evidence could not be looked up.
+        """
+        setting, link = self._setting, self._setting.link
+        policy = replace(setting.policy, now=link.clock.now())
+        past = self._past()
+        strangers = self._newcomers.turn(policy, all_=self._all_at_once(past))
+        began = link.clock.monotonic()
+        strangers, book = acquaint(link, policy, self._sightings, strangers)
+        self._newcomers.took(link.clock.monotonic() - began)
+        reverts = setting.decided.reverts if self._last is self._polled else ()
+        bench = Bench(
+            policy=policy,
+            words=with_contacts(setting.words, book),
+            book=book,
+            evidence=Evidence(reverts=reverts, skew=clock_skew(link, self._said)),
+        )
+        met = observe.meet(strangers, book, policy, bench.words.statuses)
+        observed = replace(met, sightings=(*self._sightings, *met.sightings))
+        made = decide(link, observed, bench, past, setting.allowed)
+        made, waiting = put_off(link, made, self._polled, setting.decided)
+        made = self._approved_only(made)
+        if setting.rebuild:
+            made = replace(made, writes=(), remarks=())
+        self._sum_up(made, waiting)
+        self._sightings = ()
+        return made
+
+    def apply(self, made: Plan) -> None:
+        """Write until everything is written, or it is time to look again.
+
+        Raises:
+            LinkLocked: another syncd holds the link.
+            StoreError: our own store failed.
+        """
+        self.stage.to_come = len(self._newcomers)
+        self.stage.take(made, self._fresh)
+        until, every = None, self._every()
+        if every is not None:
+            now = self._setting.link.clock.monotonic()
+            # However long looking takes, half of the time is for writing.
+            until = max(self._looked_at + every, now + every / 2)
+        self.stage.run(until)
+
+    def goes_on(self) -> bool:
+        """Whether there is more to do; looks again where it is time to.
+
+        Raises:
+            LinkLocked: another syncd holds the link.
+            StoreError: our own store failed.
+        """
+        if not (self.stage.left or len(self._newcomers)):
+            return False
+        if self._setting.link.stopping():
+            self.stage.applied.interrupted = True
+            return False
+        every, now = self._every(), self._setting.link.clock.monotonic()
+        if every is not None and now >= self._looked_at + every:
+            self._look_again()
+        return True
+
+    def failed(self, error: ProviderError) -> None:
+        """A later round could not be planned: what is left waits for the next cycle."""
+        self.stage.applied.stopped = error
+
+    @property
+    def total(self) -> Plan:
+        """What the guards kept back, of all rounds together."""
+        return Plan(
+            stopped_removals=self._sums.stopped_removals,
+            stopped_changes=self._sums.stopped_changes,
+        )
+
+    # --- looking again
+
+    def _every(self) -> float | None:
+        """Seconds between two looks; None where what was planned must not change any more."""
+        every: timedelta | None = self._setting.link.rules.look_again
+        if every is None or self._setting.frozen or self.total.guarded:
+            return None
+        return max(every.total_seconds(), LEAST)
+
+    def _look_again(self) -> None:
+        """Take up what people did since; a side that cannot be read now is left to the writes."""
+        setting, link = self._setting, self._setting.link
+        self._looked_at = link.clock.monotonic()
+        try:
+            # A booking of ours whose answer was lost must not be met as somebody's.
+            self.stage.applied.pairs |= recover(link, self._said.cycle)
+            policy = replace(setting.policy, now=link.clock.now())
+            seen = poll.news(link, policy, self._last, setting.began)
+        except ProviderError as error:
+            log.info("look.failed", detail=str(error))
+            return
+        self._last, self._sightings = seen, seen.sightings
+        self._newcomers.drop(Side.GHL, seen.withdrawn)
+        self._newcomers.add(seen.strangers, fresh=True)
+        fresh = {*seen.strangers.ghl, *seen.strangers.hubspot}
+        for sighting in seen.sightings:
+            fresh |= {sighting.pair.ghl_id, sighting.pair.hubspot_id}
+            # What was met without a pair before has one now.
+            self._newcomers.drop(Side.GHL, [sighting.pair.ghl_id])
+            self._newcomers.drop(Side.HUBSPOT, [sighting.pair.hubspot_id])
+        self._fresh |= fresh
+        self._forget(fresh | seen.withdrawn)
+        if fresh:
+            log.info("look.found", records=len(fresh))
+
+    def _forget(self, ids: Collection[str]) -> None:
+        gone = set(ids) - {""}
+        self.stage.drop(gone)
+        self.holds = [each for each in self.holds if not gone & {each.ghl_id, each.hubspot_id}]
+
+    # --- what guards and reports need
+
+    def _past(self) -> Past:
+        setting, waiting = self._setting, self.stage.waiting()
+        since = setting.policy.now - timedelta(hours=24)
+        removals = sum(isinstance(write, Remove) for write in waiting)
+        counts = {
+            side: tally.created + tally.updated + tally.restored
+            for side in Side
+            for tally in (self._said.tally(side),)
+        }
+        changes = Counter(write.side for write in waiting if not isinstance(write, Remove | Remark))
+        return Past(
+            pairs=self._pairs,
+            removed_lately=setting.link.store.removals_since(since) + removals,
+            first=setting.first,
+            changes={side: counts[side] + changes[side] for side in Side},
+        )
+
+    def _all_at_once(self, past: Past) -> bool:
+        """Whether all newcomers must be judged together, before anything is written."""
+        setting = self._setting
+        if setting.frozen:
+            return True
+        return not setting.allowed.changes and self._newcomers.may_trip(setting.policy, past)
+
+    def _approved_only(self, made: Plan) -> Plan:
+        """With an approved plan, only what it shows, exactly as it shows it, goes out."""
+        only = self._setting.decided.only
+        if only is None:
+            return made
+        digests = {report.digest(report.described(write)): write for write in made.writes}
+        self._said.warnings += [
+            f"left out, because it has moved on since the plan was made: {words}"
+            for digest, words in only.items()
+            if digest not in digests
+        ]
+        approved = {id(write) for digest, write in digests.items() if digest in only}
+        return replace(made, writes=tuple(each for each in made.writes if id(each) in approved))
+
+    def _sum_up(self, made: Plan, waiting: list[Hold]) -> None:
+        said = self._said
+        self.holds += [*made.holds, *waiting]
+        said.conflicts += made.conflicts
+        self._sums.touched |= {write.pair.key for write in made.writes if write.pair is not None}
+        said.unchanged = max(0, self._pairs - len(self._sums.touched))
+        said.adopted += sum(1 for rebase in made.rebases if not rebase.pair.key)
+        self._sums.stopped_removals += made.stopped_removals
+        self._sums.stopped_changes += made.stopped_changes

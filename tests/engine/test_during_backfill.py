@@ -1,0 +1,266 @@
+"""What people do while a backfill is written goes out soon, not when the backfill is done.
+
+Time is virtual: every request takes a while, the vendors' limits are kept by
+the real budget, and people edit at fixed moments in between.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import TYPE_CHECKING, Protocol
+
+import httpx
+import pytest
+from towns import InProcess
+
+from syncd.core.guards import Allowed
+from syncd.core.model import Pair, Side
+from syncd.engine import cycle
+from syncd.engine.cycle import CycleRequest
+from syncd.engine.report import Outcome
+from syncd.providers.limits import Budget
+from syncd.providers.window import Limit
+from syncd.sandbox import application
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from towns import Town
+
+    from syncd.engine.report import CycleReport
+
+PAIRS = 20
+LATENCY = timedelta(seconds=0.03)
+"""Eight threads with 0.2 s each, in one."""
+BOUND = 20.0
+"""Seconds from an edit to the other side while a backfill runs."""
+EVERY = 10.0
+LIMIT = Limit(requests=100, seconds=10)
+SEARCHES = Limit(requests=5, seconds=1)
+
+
+class Act(Protocol):
+    """Something that a person does, and whether the other side shows it."""
+
+    def make(self) -> None: ...
+
+    def has_arrived(self) -> bool: ...
+
+
+@dataclass
+class Deed:
+    """Any act; nothing is expected of it."""
+
+    do: Callable[[], object]
+
+    def make(self) -> None:
+        self.do()
+
+    def has_arrived(self) -> bool:
+        return True
+
+
+@dataclass
+class Edit:
+    """A title that somebody changes on one side."""
+
+    town: Town
+    pair: Pair
+    title: str
+    in_ghl: bool
+
+    def make(self) -> None:
+        if self.in_ghl:
+            self.town.ghl.edit(self.pair.ghl_id, title=self.title)
+        else:
+            self.town.hubspot.edit(self.pair.hubspot_id, hs_appointment_name=self.title)
+
+    def has_arrived(self) -> bool:
+        if self.in_ghl:
+            shown = self.town.hubspot.get(self.pair.hubspot_id).properties
+            return bool(shown.get("hs_appointment_name") == self.title)
+        return bool(self.town.ghl.get(self.pair.ghl_id).title == self.title)
+
+
+@dataclass
+class Bustle(httpx.BaseTransport):
+    """Requests that take time, during which people edit; measures how long edits are on the way."""
+
+    town: Town
+    inner: httpx.BaseTransport
+    due: list[tuple[datetime, Act]] = field(default_factory=list)
+    away: list[tuple[datetime, Act]] = field(default_factory=list)
+    delays: list[float] = field(default_factory=list)
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        self.town.clock.advance(LATENCY)
+        now = self.town.clock.now()
+        while self.due and self.due[0][0] <= now:
+            self.away.append(self.due.pop(0))
+            self.away[-1][1].make()
+        answer = self.inner.handle_request(request)
+        for at, edit in list(self.away):
+            if edit.has_arrived():
+                self.away.remove((at, edit))
+                self.delays.append((now - at).total_seconds())
+        return answer
+
+
+@pytest.fixture
+def clinic(town: Town) -> Town:
+    """Ten calendars, some pairs, and the vendors' limits."""
+    for number in range(10 - len(town.calendars)):
+        town.ghl.add_calendar(f"Room {number}", kind="event")
+    contact = town.ghl.add_contact("Ann Lee", "ann@example.com")
+    town.hubspot.add_contact("Ann Lee", "ann@example.com")
+    for number in range(PAIRS):
+        town.ghl.book(town.calendars["Event"], contact, town.at(5_000 + number), title="Visit")
+    town.obey(refuse_double_booking=False)
+    assert town.sync().hubspot.created == PAIRS
+    town.later(hours=1)
+    town.budgets = {
+        Side.GHL: Budget(side=Side.GHL, clock=town.clock, limit=LIMIT),
+        Side.HUBSPOT: Budget(
+            side=Side.HUBSPOT, clock=town.clock, limit=LIMIT, kinds={"search": SEARCHES}
+        ),
+    }
+    town.rules = replace(town.rules, look_again=timedelta(seconds=EVERY))
+    return town
+
+
+def bustle(town: Town, moments: range) -> Bustle:
+    """Edits so many seconds from now, on both sides in turn."""
+    found = Bustle(town, InProcess(application(town.world)))
+    pairs = town.pairs()
+    for number, seconds in enumerate(moments):
+        edit = Edit(town, pairs[number % PAIRS], f"Edited {number}", in_ghl=bool(number % 2))
+        found.due.append((town.clock.now() + timedelta(seconds=seconds), edit))
+    town.transport = found
+    return found
+
+
+def run(town: Town, seconds: float = 0.0) -> CycleReport:
+    """A full cycle, which may be asked to stop after so long."""
+    link = town.link()
+    if seconds:
+        end = town.clock.now() + timedelta(seconds=seconds)
+        link = replace(link, stopping=lambda: town.clock.now() >= end)
+    return cycle.run(link, CycleRequest(allowed=Allowed(changes=True)))
+
+
+def records(town: Town, count: int) -> None:
+    """Appointments that only HubSpot has: HighLevel takes them one by one."""
+    people = []
+    for number in range(20):
+        who = (f"Pat {number}", f"p{number}@example.com")
+        town.ghl.add_contact(*who)
+        people.append(town.hubspot.add_contact(*who))
+    for number in range(count):
+        told = {
+            "hs_appointment_name": f"Call {number}",
+            "hs_appointment_start": town.at(48 + number / 2),
+            "hs_appointment_status": "SCHEDULED",
+        }
+        town.hubspot.create(told, [people[number % 20]])
+
+
+def bookings_of_strangers(town: Town, count: int) -> None:
+    """Bookings that only HighLevel has, each of a person whom HubSpot does not know."""
+    for number in range(count):
+        who = (f"Pat {number}", f"p{number}@example.com", f"+1555{number:07}")
+        town.ghl.book(town.calendars["Class"], town.ghl.add_contact(*who), town.at(48 + number / 2))
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    ("backfill", "others", "moments"),
+    [(records, 5_000, range(3, 40, 4)), (bookings_of_strangers, 1_200, range(2, 11, 2))],
+)
+def test_an_edit_during_a_backfill_of_thousands_arrives_within_twenty_seconds(
+    clinic: Town, backfill: Callable[[Town, int], None], others: int, moments: range
+) -> None:
+    backfill(clinic, others)
+    people = bustle(clinic, moments)
+    report = run(clinic, seconds=60)
+    assert 300 < report.ghl.created + report.hubspot.created <= others
+    assert not people.due, "the backfill was over too soon"
+    assert not people.away, "an edit never arrived"
+    assert max(people.delays) <= BOUND, sorted(people.delays)
+
+
+@pytest.fixture
+def busy(clinic: Town) -> Bustle:
+    """Half a minute of writing, over transport that takes time; acts are put in by hand."""
+    records(clinic, 250)
+    found = Bustle(clinic, InProcess(application(clinic.world)))
+    clinic.transport = found
+    return found
+
+
+def at(people: Bustle, seconds: float, act: Act) -> None:
+    """Somebody will do that, so many seconds from now; in order of time."""
+    people.due.append((people.town.clock.now() + timedelta(seconds=seconds), act))
+
+
+def test_one_report_tells_of_everything(busy: Bustle) -> None:
+    """What was there, what was edited meanwhile, and what was booked meanwhile."""
+    town, (one, other) = busy.town, busy.town.pairs()[:2]
+    at(busy, 3, Edit(town, one, "Later", in_ghl=True))
+    at(busy, 5, Edit(town, other, "Much later", in_ghl=False))
+    person = next(iter(town.ghl.contacts)).id
+    at(busy, 8, Deed(lambda: town.ghl.book(town.calendars["Class"], person, town.at(900))))
+    report = run(town)
+    assert (report.outcome, report.failed, report.held) == (Outcome.OK, [], [])
+    assert (report.ghl.created, report.hubspot.created) == (250, 1)
+    assert report.ghl.updated + report.hubspot.updated == 2
+    assert busy.away == []
+    assert town.sync().written == []
+
+
+def test_looking_again_costs_a_list_per_calendar_and_little_of_hubspot(busy: Bustle) -> None:
+    town = busy.town
+    town.world.reset_requests()
+    report = run(town)
+    asked = Counter(
+        (row.side, row.method, row.path, str(sorted(row.query.items())), str(row.body))
+        for row in town.world.requests
+    )
+    lists = sum(count for key, count in asked.items() if key[2].endswith("/calendars/events"))
+    looks = lists // 10 - 1
+    assert lists % 10 == 0
+    assert 2 <= looks <= report.seconds / EVERY
+    hubspot = [row for row in town.world.requests_of("hubspot") if "/0-421" in row.path]
+    listed = [row for row in hubspot if row.method == "GET" and "properties" in row.query]
+    assert len(listed) <= 2 * 3, "the portal was listed once: three living pages, one of archived"
+    searches = [row for row in hubspot if row.path.endswith("/search")]
+    assert looks <= len(searches) <= 2 * looks
+    account, people = 8, 20
+    asked_of_ghl = len(town.world.requests_of("ghl"))
+    assert asked_of_ghl <= 250 + 11 * (looks + 1) + account + people
+    looking = ("/calendars/", "/calendars/events")
+    assert [key for key, count in asked.items() if count > 1 and not key[2].endswith(looking)] == []
+
+
+def test_what_was_edited_before_its_turn_is_booked_as_it_is_now(busy: Bustle) -> None:
+    town = busy.town
+    last = town.hubspot.records()[-1].id
+    assert town.hubspot.get(last).properties["hs_appointment_name"] == "Call 249"
+    at(busy, 4, Deed(lambda: town.hubspot.edit(last, hs_appointment_name="Another")))
+    report = run(town)
+    assert (report.ghl.created, report.ghl.updated) == (250, 0)
+    titles = [each.title for each in town.ghl.appointments]
+    assert titles.count("Another") == 1
+    assert "Call 249" not in titles
+
+
+def test_a_booking_that_is_deleted_during_a_backfill_is_removed_across(busy: Bustle) -> None:
+    town, pair = busy.town, busy.town.pairs()[3]
+    at(busy, 5, Deed(lambda: town.ghl.delete(pair.ghl_id)))
+    town.world.reset_requests()
+    report = run(town)
+    assert report.hubspot.removed == 1
+    asked = [row for row in town.world.requests_of("ghl", "GET") if pair.ghl_id in row.path]
+    assert len(asked) == 1, "asked for by id once, however often the cycle looks"

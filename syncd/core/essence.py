@@ -162,4 +162,8 @@ def agreed_print(pair: Pair, side: Side) -> str:
     if (pair.open or unmarked) and pair.removal is None:
         return OPEN
     marked = side is Side.HUBSPOT and pair.marked
-    return fingerprint(pair.shown_on(side), pair.ghl_id if marked else "")
+    shown = pair.shown_on(side)
+    if pair.removal is not None and pair.removal.status_agreed:
+        # The cancellation may never have been agreed on as an edit: back is news as well.
+        shown = replace(shown, status=pair.removal.status_agreed)
+    return fingerprint(shown, pair.ghl_id if marked else "")

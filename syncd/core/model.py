@@ -249,6 +249,8 @@ class Removal:
     """What we did to the record across, if anything."""
     status_before: str = ""
     """With CANCELLED: the status that the other record had, in its own words."""
+    status_agreed: str = ""
+    """With AGREED: the cancelled status that the other record has, in its own words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -156,9 +156,10 @@ def _came_back(pair: Pair, where: Side, living: Snapshot, bench: Bench) -> list[
 
 def _on_its_own(where: Side, living: Snapshot, bench: Bench) -> Removal:
     """A removal that nothing was done for: the other record stands as it is."""
-    cancelled = bench.words.statuses.is_cancelled(living.side, living.appointment.status)
-    response = Response.AGREED if cancelled else Response.NOTHING
-    return Removal(gone=frozenset({where}), response=response)
+    gone, status = frozenset({where}), living.appointment.status
+    if not bench.words.statuses.is_cancelled(living.side, status):
+        return Removal(gone=gone)
+    return Removal(gone=gone, response=Response.AGREED, status_agreed=status)
 
 
 def _carry_removal(pair: Pair, where: Side, living: Snapshot, bench: Bench) -> list[Action]:

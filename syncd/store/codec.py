@@ -66,6 +66,8 @@ def write_removal(removal: Removal | None) -> dict[str, Any] | None:
     }
     if removal.status_before:
         stored["status_before"] = removal.status_before
+    if removal.status_agreed:
+        stored["status_agreed"] = removal.status_agreed
     return stored
 
 
@@ -77,6 +79,7 @@ def read_removal(stored: Stored | None) -> Removal | None:
         gone=frozenset(Side(side) for side in stored.get("gone", ())),
         response=Response(stored.get("response", Response.NOTHING.value)),
         status_before=stored.get("status_before", ""),
+        status_agreed=stored.get("status_agreed", ""),
     )
 
 

@@ -188,7 +188,7 @@ MEETINGS = [
         pair=strangers(status="cancelled", **removed(HUBSPOT)),
         hubspot=hubspot(**GONE),
         met=True,
-        follows=[settles(HUBSPOT, did=Response.AGREED)],
+        follows=[settles(HUBSPOT, did=Response.AGREED, still="cancelled")],
     ),
 ]
 

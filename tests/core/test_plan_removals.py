@@ -219,19 +219,19 @@ REMOVALS = [
         told="cancelled in HighLevel, archived in HubSpot: they agree",
         ghl=ghl(status="cancelled"),
         hubspot=hubspot(**GONE),
-        follows=[settles(HUBSPOT, did=Response.AGREED)],
+        follows=[settles(HUBSPOT, did=Response.AGREED, still="cancelled")],
     ),
     Story(
         told="cancelled in HubSpot, deleted in HighLevel: they agree, nothing is archived",
         ghl=ghl(**GONE),
         hubspot=hubspot(status="CANCELLED"),
-        follows=[settles(GHL, did=Response.AGREED)],
+        follows=[settles(GHL, did=Response.AGREED, still="CANCELLED")],
     ),
     Story(
         told="a pair that is cancelled on both sides, and HighLevel's is deleted",
         pair=pair("cancelled"),
         ghl=ghl(**GONE),
-        follows=[settles(GHL, did=Response.AGREED)],
+        follows=[settles(GHL, did=Response.AGREED, still="CANCELLED")],
     ),
     Story(
         told="cancelled and removed: an edit of the title makes nothing again",
@@ -376,7 +376,7 @@ RESTORES = [
         told="cancelled, removed on both sides by people, one restored: still cancelled",
         pair=pair("cancelled", **removed(GHL, HUBSPOT, did=Response.AGREED)),
         hubspot=hubspot(**GONE),
-        follows=[settles(HUBSPOT, did=Response.AGREED)],
+        follows=[settles(HUBSPOT, did=Response.AGREED, still="cancelled")],
     ),
     Story(
         told="we cancelled, then both were removed, then ours came back: still to be taken back",

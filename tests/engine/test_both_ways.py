@@ -256,6 +256,28 @@ def test_an_edit_beats_a_deletion(town: Town, ann: tuple[str, str]) -> None:
     quiet(town)
 
 
+@pytest.mark.parametrize("at_once", [True, False], ids=["at once", "one after the other"])
+def test_what_was_cancelled_and_removed_is_made_again_when_it_is_reopened(
+    town: Town, ann: tuple[str, str], *, at_once: bool
+) -> None:
+    events = [book(town, ann[0], hours) for hours in (48, 72)]
+    town.sync()
+    records = {row.properties["ghl_appointment_id"]: row.id for row in town.hubspot.records()}
+    town.ghl.edit(events[0], status="cancelled")
+    town.hubspot.edit(records[events[1]], hs_appointment_status="CANCELLED")
+    if not at_once:
+        town.sync()
+    town.hubspot.archive(records[events[0]])
+    town.ghl.delete(events[1])
+    assert town.sync().written == []
+    quiet(town)
+    town.ghl.edit(events[0], status="confirmed")
+    town.hubspot.edit(records[events[1]], hs_appointment_status="SCHEDULED")
+    done = town.sync()
+    assert (done.ghl.created, done.hubspot.created) == (1, 1)
+    quiet(town)
+
+
 def test_a_restored_record_takes_our_cancellation_back(town: Town, ann: tuple[str, str]) -> None:
     event = book(town, ann[0], status="new")
     town.sync()

@@ -141,9 +141,12 @@ _APPOINTMENT = (*_FIELDS, "status", "contact")
 GONE = {"gone": True}
 
 
-def removed(*sides: Side, did: Response = Response.NOTHING, before: str = "") -> dict[str, Any]:
+def removed(
+    *sides: Side, did: Response = Response.NOTHING, before: str = "", still: str = ""
+) -> dict[str, Any]:
     """A removal that the pair has come to terms with."""
-    return {"removal": Removal(gone=frozenset(sides), response=did, status_before=before)}
+    gone = frozenset(sides)
+    return {"removal": Removal(gone=gone, response=did, status_before=before, status_agreed=still)}
 
 
 # --- under which rules
@@ -198,9 +201,9 @@ def agrees(
     return ("agree", dict(ghl or {}), dict(hubspot or {}), rest)
 
 
-def settles(*sides: Side, did: Response = Response.NOTHING, before: str = "") -> Told:
+def settles(*sides: Side, did: Response = Response.NOTHING, **said: str) -> Told:
     """Nothing to write: the pair comes to terms with a removal."""
-    return agrees(**removed(*sides, did=did, before=before))
+    return agrees(**removed(*sides, did=did, **said))
 
 
 def holds(reason: str, on: str = "") -> Told:

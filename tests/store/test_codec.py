@@ -30,6 +30,7 @@ REMOVALS = st.none() | st.builds(
     gone=st.frozensets(st.sampled_from(Side)),
     response=st.sampled_from(Response),
     status_before=TEXT,
+    status_agreed=TEXT,
 )
 DIALECT = sqlite.dialect()
 
@@ -68,7 +69,7 @@ def test_a_series_reads_back_the_same() -> None:
             "title start end status description address owner contact extras",
         ),
         (Series, "master"),
-        (Removal, "gone response status_before"),
+        (Removal, "gone response status_before status_agreed"),
     ],
 )
 def test_no_field_was_added_that_would_not_be_stored(kind: type, known: str) -> None:

@@ -30,6 +30,7 @@ ASK_AGAIN = timedelta(hours=1)
 _LONGEST_BACK_OFF = 10.0
 """Seconds; both vendors count bursts over ten."""
 
+_NAMES = {Side.GHL: "HighLevel", Side.HUBSPOT: "HubSpot"}
 _WHOLE = ""
 
 
@@ -205,7 +206,7 @@ class Budget:
                 wait = max(self._silence_left(_WHOLE), self._silence_left(kind), told_others)
             if until is not None and now < until:
                 raise DailyBudgetSpent(
-                    f"the day's requests at {self._side} are spent until {until:%Y-%m-%d %H:%M} "
+                    f"the day's requests at {_NAMES[self._side]} are spent until {until:%Y-%m-%d %H:%M} "
                     "UTC; syncd goes on by itself then",
                     side=self._side,
                     until=until,
@@ -214,7 +215,8 @@ class Budget:
                 return
             if wait > PATIENCE:
                 raise RateLimited(
-                    f"{self._side} asks for {wait:.0f} s of silence; the next cycle tries again",
+                    f"{_NAMES[self._side]} asks for {wait:.0f} s of silence; "
+                    "the next cycle tries again",
                     side=self._side,
                     retry_after=wait,
                 )

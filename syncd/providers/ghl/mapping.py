@@ -34,6 +34,9 @@ _SAME_STATUS = {"completed": "showed", "active": "confirmed", "pending": "new"}
 """Newer words for three of the six: `completed` is stored as showed (observed), and the
 machine words beside the status pair the others."""
 
+_WRITABLE = frozenset({"new", "confirmed", "cancelled", "showed", "noshow", "invalid"})
+"""What a write takes for a status (API description, v2)."""
+
 _GROUP_OF_KEY = {
     "title": Group.TITLE,
     "assignedUserId": Group.OWNER,
@@ -143,7 +146,8 @@ def changes(
     wanted = order.wanted
     body: dict[str, object] = {"toNotify": order.notify}
     status = wanted.status if Group.STATUS in groups else fresh.status
-    if status:
+    # A word that may only be read would refuse the whole update.
+    if status and (Group.STATUS in groups or status in _WRITABLE):
         body["appointmentStatus"] = status
     validated = order.validate_slot and not {Group.TIME, Group.STATUS, Group.OWNER}.isdisjoint(
         groups

@@ -137,22 +137,25 @@ def with_further_addresses(path: str, properties: Sequence[str], after: str = "0
 
 
 def by_phone(
-    path: str, phones: Sequence[str], properties: Sequence[str], after: str = "0"
+    path: str,
+    phones: Sequence[str],
+    properties: Sequence[str],
+    after: str = "0",
+    *,
+    calculated: bool = True,
 ) -> Request:
     """Contacts that may have one of these E.164 numbers (at most `PHONES_PER_SEARCH`).
 
     HubSpot keeps phone numbers as people typed them, and their digits without
-    country code in properties made for searching; candidates are compared as
-    E.164 by the caller.
+    country code in properties made for searching, which `calculated` looks at
+    too; candidates are compared as E.164 by the caller.
     """
     typed = list(dict.fromkeys(each for phone in phones for each in _spellings(phone)))
     digits = list(dict.fromkeys(national(phone) for phone in phones))
-    columns = {
-        "phone": typed,
-        "mobilephone": typed,
-        "hs_searchable_calculated_phone_number": digits,
-        "hs_searchable_calculated_mobile_number": digits,
-    }
+    columns = {"phone": typed, "mobilephone": typed}
+    if calculated:
+        columns["hs_searchable_calculated_phone_number"] = digits
+        columns["hs_searchable_calculated_mobile_number"] = digits
     groups = [
         {"filters": [{"propertyName": name, "operator": "IN", "values": values}]}
         for name, values in columns.items()

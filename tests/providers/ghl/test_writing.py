@@ -284,6 +284,15 @@ def test_the_status_that_is_re_sent_is_the_one_of_this_moment(
     assert clinic.see(key).appointment.status == "showed"
 
 
+def test_a_status_that_can_only_be_read_is_not_re_sent(clinic: Clinic, is_done: IsDone) -> None:
+    """It would refuse the whole update."""
+    key = clinic.book(24, title="Old")
+    shown = {"id": key, "locationId": clinic.world.location.id, "appointmentStatus": "rescheduled"}
+    clinic.world.faults.add(method="GET", path=key, status=200, body={"appointment": shown})
+    is_done(clinic.update(key, Group.TITLE, title="New"))
+    assert "appointmentStatus" not in clinic.sent("PUT")[0].body
+
+
 def test_every_field_can_be_written(clinic: Clinic, is_done: IsDone) -> None:
     key = clinic.book(24, title="Old", status="new", assignee=clinic.users[0])
     wanted = Appointment(

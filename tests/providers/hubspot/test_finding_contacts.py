@@ -88,6 +88,16 @@ def test_the_country_may_only_be_known_once_the_other_side_was_read(account: Acc
     assert _ids(desk.provider.find_contacts([], ["+41446681800"])["+41446681800"]) == [ada]
 
 
+def test_a_phone_is_found_without_the_properties_made_for_searching(desk: Any) -> None:
+    ada = desk.portal.add_contact("Ada Winter", phone="+41446681800")
+    for name in ("phone", "mobile"):
+        del desk.portal.people.definitions[f"hs_searchable_calculated_{name}_number"]
+    phones = [f"+4144668{number}" for number in range(1790, 1810)]
+    found = desk.provider.find_contacts([], phones)
+    assert _ids(found["+41446681800"]) == [ada]
+    assert [row.status for row in desk.asked("/search")] == [400, 200, 200]
+
+
 def test_equal_digits_of_another_country_are_no_match(desk: Any) -> None:
     desk.portal.add_contact("Ada Winter", phone="+49 44 668 18 00")
     assert desk.provider.find_contacts([], ["+41446681800"])["+41446681800"] == ()

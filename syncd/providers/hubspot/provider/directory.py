@@ -67,6 +67,8 @@ class Directory:
         self._looked_up: dict[str, tuple[Contact, ...]] = {}
         self._made: dict[str, Contact] = {}
         self._further = _Further()
+        self._calculated = True
+        """Whether the account can be searched by the digits that HubSpot calculates."""
 
     def new_cycle(self) -> None:
         """Forget what was looked up: people edit contacts."""
@@ -200,11 +202,23 @@ class Directory:
     def _by_phone(self, phones: list[str]) -> Iterator[Record]:
         path, after = self._line.api.objects(CONTACTS), "0"
         while True:
-            page = wire.page(self._line.rows(search.by_phone(path, phones, PROPERTIES, after)))
+            page = self._phone_page(path, phones, after)
             yield from page.records
             after = search.further(page, after)
             if not after:
                 return
+
+    def _phone_page(self, path: str, phones: list[str], after: str) -> wire.Page:
+        calculated = self._calculated
+        request = search.by_phone(path, phones, PROPERTIES, after, calculated=calculated)
+        try:
+            return wire.page(self._line.rows(request))
+        except Rejected:
+            if not calculated:
+                raise
+            # The properties made for searching are told of, but listed nowhere.
+            self._calculated = False
+            return self._phone_page(path, phones, after)
 
     # --- making one
 

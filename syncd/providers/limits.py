@@ -206,8 +206,8 @@ class Budget:
                 wait = max(self._silence_left(_WHOLE), self._silence_left(kind), told_others)
             if until is not None and now < until:
                 raise DailyBudgetSpent(
-                    f"the day's requests at {_NAMES[self._side]} are spent until {until:%Y-%m-%d %H:%M} "
-                    "UTC; syncd goes on by itself then",
+                    f"the day's requests at {_NAMES[self._side]} are spent until "
+                    f"{until:%Y-%m-%d %H:%M} UTC; syncd goes on by itself then",
                     side=self._side,
                     until=until,
                 )

@@ -9,16 +9,13 @@ import select
 import signal
 import struct
 import termios
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import program
 import pytest
 from clinics import Clinic
-from stages import OpenStage, Stage
-
-from syncd.sandbox import LoggedRequest
+from stages import OpenStage, Stage, held_up
 
 pytestmark = pytest.mark.acceptance
 
@@ -192,32 +189,3 @@ def test_a_signal_lets_the_write_in_hand_finish_and_nothing_is_lost(
     assert again.returncode == 0
     assert json.loads(again.stdout)["links"]["clinic"]["pairs"] == 1
     assert len(ready.hubspot.records()) == 1
-
-
-class Gate:
-    """Holds up the first write to HubSpot until it is opened."""
-
-    def __init__(self) -> None:
-        self.reached = threading.Event()
-        self.open = threading.Event()
-
-    def __call__(self, request: LoggedRequest) -> None:
-        """Wait before a record is made."""
-        if request.side == "hubspot" and request.path.endswith(("/create", "/upsert")):
-            self.reached.set()
-            self.open.wait(60)
-
-
-class held_up:  # noqa: N801 - reads as the sentence that it stands in
-    """While the block runs, HubSpot's first write waits for `open`."""
-
-    def __init__(self, clinic: Clinic) -> None:
-        self._world, self._gate = clinic.world, Gate()
-
-    def __enter__(self) -> Gate:
-        self._world.before_request = self._gate
-        return self._gate
-
-    def __exit__(self, *_: object) -> None:
-        self._gate.open.set()
-        self._world.before_request = None

@@ -8,6 +8,7 @@ disturbed.
 from __future__ import annotations
 
 import subprocess
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -86,6 +87,35 @@ class disturbed:  # noqa: N801 - reads as the sentence that it stands in
 
     def __exit__(self, *_: object) -> None:
         self._world.before_request = self._world.after_request = None
+
+
+class Gate:
+    """Holds up the first write to HubSpot until it is opened."""
+
+    def __init__(self) -> None:
+        self.reached = threading.Event()
+        self.open = threading.Event()
+
+    def __call__(self, request: LoggedRequest) -> None:
+        """Wait before a record is made."""
+        if request.side == "hubspot" and request.path.endswith(("/create", "/upsert")):
+            self.reached.set()
+            self.open.wait(60)
+
+
+class held_up:  # noqa: N801 - reads as the sentence that it stands in
+    """While the block runs, HubSpot's first write waits for `open`."""
+
+    def __init__(self, clinic: Clinic) -> None:
+        self._world, self._gate = clinic.world, Gate()
+
+    def __enter__(self) -> Gate:
+        self._world.before_request = self._gate
+        return self._gate
+
+    def __exit__(self, *_: object) -> None:
+        self._gate.open.set()
+        self._world.before_request = None
 
 
 def populate(stage: Stage) -> None:

@@ -60,6 +60,10 @@ SOON = 86_400.0
 CHUNK = {Side.GHL: 20, Side.HUBSPOT: 100}
 """How many writes share a commit of intents; HubSpot's is its largest batch."""
 
+GATHER = 0.05
+"""Seconds within which answers that follow each other share a commit; until then their intents
+speak for them."""
+
 STOPPING = (AuthFailed, DailyBudgetSpent, Unavailable)
 """What ends the stage for a side: no further write can succeed."""
 
@@ -84,6 +88,7 @@ class _Hand:
 
     unanswered: dict[str, tuple[Recoverable, str]] = field(default_factory=dict)
     effects: list[Effect] = field(default_factory=list)
+    committed_at: float = -GATHER
 
 
 class Stage:
@@ -291,7 +296,8 @@ class Stage:
         """
         while self._goes_on(side) and (orders := self._opened(side, hand)):
             for order in orders:
-                self._commit(hand)
+                if side is Side.HUBSPOT or self._is_due(hand):
+                    self._commit(hand)
                 if side is Side.GHL and not self._goes_on(side):
                     return
                 yield order
@@ -339,17 +345,22 @@ class Stage:
                 hand.effects.append(
                     Effect(key=receipt.key, write=write, done=receipt, contact=contact)
                 )
-                if side is Side.GHL or len(hand.effects) >= CHUNK[side]:
+                if len(hand.effects) >= CHUNK[side] or (side is Side.GHL and self._is_due(hand)):
                     self._commit(hand)
             case Failed():
                 self._failed(receipt.key, write, receipt.error)
             case _:
                 assert_never(receipt)
 
+    def _is_due(self, hand: _Hand) -> bool:
+        """Whether what took effect is recorded now, rather than with what follows at once."""
+        return self.link.clock.monotonic() - hand.committed_at >= GATHER
+
     def _commit(self, hand: _Hand) -> None:
         """Record what took effect."""
         if not hand.effects:
             return
+        hand.committed_at = self.link.clock.monotonic()
         effects, hand.effects = hand.effects, []
         with self._lock:
             pairs = record.record(self.link, self.applied.report.cycle, effects, self.applied.pairs)

@@ -338,7 +338,7 @@ class _Meeting:
         return self.policy.window.holds(record.appointment.start)
 
     def _eligible_ghl(self, record: Snapshot) -> bool:
-        if record.gone or not self._in_scope(record):
+        if record.gone or self._lacks_start(record) or not self._in_scope(record):
             return False
         if record.series is None:
             return True
@@ -348,14 +348,16 @@ class _Meeting:
         return until is None or start is None or start <= until
 
     def _eligible_hubspot(self, record: Snapshot) -> bool:
-        if record.gone:
+        return not record.gone and not self._lacks_start(record) and self._in_scope(record)
+
+    def _lacks_start(self, record: Snapshot) -> bool:
+        """Hold a record without a start that can be read: no window can rule it out."""
+        if record.appointment.start is not None or not record.flaws:
             return False
-        if record.flaws and record.appointment.start is None:
-            if self.policy.direction.reaches(Side.GHL):
-                flaw = record.flaws[0]
-                self._hold(record, flaw.reason, flaw.detail)
-            return False
-        return self._in_scope(record)
+        if self.policy.direction.reaches(record.side.other):
+            flaw = record.flaws[0]
+            self._hold(record, flaw.reason, flaw.detail)
+        return True
 
     # --- contacts
 

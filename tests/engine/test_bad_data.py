@@ -357,3 +357,25 @@ def test_a_series_of_bad_records_is_held_each_for_its_own_reason(town: Town) -> 
     assert report.ghl.created == 1
     reasons = sorted(hold.reason for hold in report.held)
     assert reasons == ["missing_time", "missing_time", "unknown_status"]
+
+
+@pytest.mark.parametrize(
+    ("start", "reason"), [("the day after", "unreadable"), ("", "missing_time")]
+)
+def test_a_booking_whose_start_cannot_be_read_is_held(town: Town, start: str, reason: str) -> None:
+    ann = person(town)
+    event = str(town.ghl.book(town.calendars["Event"], ann[0], town.at(48)))
+
+    def change(path: str, body: Any) -> Any:  # noqa: ARG001 - the port
+        for row in rows_of(body, event):
+            row["startTime"] = start
+        return body
+
+    town.transport = Meddling(town, change)
+    for _ in range(2):
+        report = town.sync()
+        assert [(hold.ghl_id, hold.reason) for hold in report.held] == [(event, reason)]
+        assert report.written == []
+    town.transport = None
+    report = town.sync()
+    assert (report.held, report.hubspot.created) == ([], 1)

@@ -84,17 +84,26 @@ class Reconciliation:
             )
 
     def restore(self, side: Side, status: str) -> None:
-        """Take back a cancellation that we wrote to `side` for a removal that was undone."""
+        """Take back a cancellation that we wrote to `side` for a removal that was undone.
+
+        A HubSpot record that came back without a status takes the other's (contract 4.5).
+        """
         self.restoring = side
-        self.changes[side].append(
-            Change(
-                group=Group.STATUS,
-                before=self._now(side, Group.STATUS),
-                after=status,
-                source=self._now(side.other, Group.STATUS),
-                why=f"restored in {name(side.other)}",
-            )
-        )
+        back, empty = side.other, ""
+        shown = self._now(back, Group.STATUS)
+        if back is Side.HUBSPOT and not shown and self.policy.may_write(Group.STATUS, back):
+            empty = self.bench.words.statuses.across(side, status) or ""
+        for target, after, source in ((side, status, empty or shown), (back, empty, status)):
+            if target is side or empty:
+                self.changes[target].append(
+                    Change(
+                        group=Group.STATUS,
+                        before=self._now(target, Group.STATUS),
+                        after=after,
+                        source=source,
+                        why=f"restored in {name(back)}",
+                    )
+                )
 
     def actions(self, *, always_rebase: bool = False) -> list[Action]:
         """What the comparison comes to."""

@@ -199,8 +199,10 @@ def _restored(sighting: Sighting, ghl: Snapshot, hubspot: Snapshot, bench: Bench
         return _both_there(revived, ghl, hubspot, bench, always_rebase=True)
     record = ghl if cancelled is Side.GHL else hubspot
     back = hubspot if cancelled is Side.GHL else ghl
+    # One that came back with its status emptied says nothing of it, and so changed nothing.
     untouched = statuses.is_cancelled(cancelled, record.appointment.status) and all(
-        each.appointment.status == pair.shown_on(each.side).status for each in (record, back)
+        each.appointment.status in {pair.shown_on(each.side).status, said_nothing}
+        for each, said_nothing in ((record, pair.shown_on(cancelled).status), (back, ""))
     )
     if not untouched:
         # A status that a person set meanwhile is an edit like any other.

@@ -345,6 +345,30 @@ RESTORES = [
         follows=[restores(GHL, status="new", why="restored in HubSpot")],
     ),
     Story(
+        told="restored in HubSpot with its status emptied after we cancelled: taken back on both",
+        pair=pair(
+            "cancelled",
+            hubspot={"status": "SCHEDULED"},
+            **removed(HUBSPOT, did=Response.CANCELLED, before="showed"),
+        ),
+        hubspot=hubspot(status=""),
+        follows=[
+            restores(GHL, status="showed", why="restored in HubSpot"),
+            writes(HUBSPOT, status="COMPLETED", why="restored in HubSpot"),
+        ],
+    ),
+    Story(
+        told="the same where statuses flow to HighLevel only: HubSpot's stays empty",
+        pair=pair(
+            "cancelled",
+            hubspot={"status": "SCHEDULED"},
+            **removed(HUBSPOT, did=Response.CANCELLED, before="showed"),
+        ),
+        hubspot=hubspot(status=""),
+        rules=rules(fields={"status": Direction.HUBSPOT_TO_GHL}),
+        follows=[restores(GHL, status="showed", why="restored in HubSpot")],
+    ),
+    Story(
         told="calendar restored in HighLevel after we cancelled in HubSpot",
         pair=pair(
             "confirmed",

@@ -376,7 +376,11 @@ class Reconciliation:
         return essence.value(self.records[side].appointment, group)
 
     def _cleared(self, source: Side) -> bool:
-        """Whether the owner across is one that we wrote, and has nobody to stand for now."""
+        """Whether the owner across is one that we wrote, and has nobody to stand for now.
+
+        HubSpot's only: HighLevel's API has no way to take an assignee away, and calendars with a
+        team refuse an appointment without one.
+        """
         return (
             source is Side.GHL
             and self.pair.owner_by_us is Side.HUBSPOT

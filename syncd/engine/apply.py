@@ -42,6 +42,7 @@ from syncd.engine.orders import (
 )
 from syncd.engine.record import Effect
 from syncd.engine.report import CycleReport, FailedWrite
+from syncd.engine.spots import Spots
 from syncd.errors import (
     AuthFailed,
     DailyBudgetSpent,
@@ -108,6 +109,7 @@ class Stage:
         self._remarks: deque[Remark] = deque()
         self._adopted: dict[tuple[str, str], Pair] = {}
         self._contacts = ContactMaker(link, self._lock)
+        self._spots = Spots()
         self._stopped: dict[Side, ProviderError] = {}
         self._over: set[Side] = set()
         self._broken = False
@@ -135,6 +137,8 @@ class Stage:
         }
         for write in plan.writes:
             self._queues[write.side].append(self._current(write))
+            if write.side is Side.GHL:
+                self._spots.expect(write)
         for side, queue in self._queues.items():
             self._queues[side] = deque(sorted(queue, key=self._place_in_line))
             error = self._stopped.get(side)
@@ -159,6 +163,9 @@ class Stage:
         gone = set(ids)
         for side, queue in self._queues.items():
             kept = deque(write for write in queue if not gone & {*ids_of(write)})
+            for write in queue if len(kept) < len(queue) else ():
+                if gone & {*ids_of(write)}:
+                    self._spots.settle(write)
             self._planned -= len(queue) - len(kept)
             self._queues[side] = kept
         self._remarks = deque(each for each in self._remarks if not gone & {*ids_of(each)})
@@ -308,8 +315,7 @@ class Stage:
         while True:
             with self._lock:
                 self._ready(side)
-                queue = self._queues[side]
-                writes = [queue.popleft() for _ in range(min(len(queue), CHUNK[side]))]
+                writes = self._next_writes(side, hand)
             if not writes:
                 return []
             self._commit(hand)
@@ -319,6 +325,18 @@ class Stage:
             orders = self._open(hand, writes)
             if orders:
                 return orders
+
+    def _next_writes(self, side: Side, hand: _Hand) -> list[Recoverable]:
+        """What goes next; a booking waits for the write that frees its spot to be answered."""
+        queue, writes, later = self._queues[side], list[Recoverable](), list[Recoverable]()
+        while queue and len(writes) < CHUNK[side]:
+            write = queue.popleft()
+            (later if side is Side.GHL and self._spots.awaited_by(write) else writes).append(write)
+        if not writes and not hand.unanswered:
+            self._spots.clear()  # What they wait for is not written in this run.
+            writes, later = later[: CHUNK[side]], later[CHUNK[side] :]
+        queue.extendleft(reversed(later))
+        return writes
 
     def _open(self, hand: _Hand, writes: Sequence[Recoverable]) -> list[Order]:
         location = self.link.rules.template.location_id
@@ -340,6 +358,7 @@ class Stage:
 
     def _take_receipt(self, side: Side, hand: _Hand, receipt: Receipt) -> None:
         write, contact = hand.unanswered.pop(receipt.key)
+        self._spots.settle(write)
         match receipt:
             case Done():
                 hand.effects.append(

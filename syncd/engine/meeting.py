@@ -7,7 +7,7 @@ itself (`contacts`) and the matching (`core.observe`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -27,8 +27,9 @@ def acquaint(
     Raises:
         ProviderError: a look-up failed.
     """
-    book = _contacts(link, policy, list(sightings), strangers)
-    return _with_neighbours(link, strangers, book), book
+    judged = list(sightings)
+    book = _contacts(link, policy, judged, strangers)
+    return _with_neighbours(link, strangers, book, _leaving(judged)), book
 
 
 def _contacts(
@@ -70,8 +71,24 @@ def _in_play(record: Snapshot, policy: Policy) -> bool:
     return not record.gone and policy.window.holds(record.appointment.start)
 
 
-def _with_neighbours(link: Link, strangers: Strangers, book: ContactBook) -> Strangers:
-    """Add the pairs that stand where a stranger's contact and start point to."""
+def _leaving(sightings: Iterable[Sighting]) -> dict[Side, set[int]]:
+    """Pairs, by key, whose record on a side goes elsewhere because the one across was moved."""
+    return {
+        side: {
+            sighting.pair.key
+            for sighting in sightings
+            if isinstance(across := sighting.on(side.other), Snapshot)
+            and not across.gone
+            and across.appointment.start != sighting.pair.shown_on(side.other).start
+        }
+        for side in Side
+    }
+
+
+def _with_neighbours(
+    link: Link, strangers: Strangers, book: ContactBook, leaving: Mapping[Side, Collection[int]]
+) -> Strangers:
+    """Add the pairs that stand where a stranger's contact and start point to, and stay there."""
     spots: dict[Side, set[tuple[str, datetime]]] = {Side.GHL: set(), Side.HUBSPOT: set()}
     for record in strangers.ghl.values():
         if isinstance(record, Snapshot):
@@ -81,7 +98,11 @@ def _with_neighbours(link: Link, strangers: Strangers, book: ContactBook) -> Str
     return replace(
         strangers,
         paired_at={
-            side: tuple(link.store.pairs_at(side, wanted)) if wanted else ()
+            side: tuple(
+                pair
+                for pair in (link.store.pairs_at(side, wanted) if wanted else ())
+                if pair.key not in leaving[side]
+            )
             for side, wanted in spots.items()
         },
     )

@@ -413,3 +413,29 @@ def test_incremental_cycles_carry_both_ways(town: Town, ann: tuple[str, str]) ->
     assert town.sync(full=False).hubspot.updated == 1
     town.hubspot.archive(record)
     assert town.sync(full=False).ghl.removed == 1
+
+
+def test_a_booking_takes_the_spot_that_another_leaves_in_the_same_cycle(town: Town) -> None:
+    """For the same person and for another: the move is written before the booking is checked."""
+    ann = town.ghl.add_contact("Ann Lee", "ann@example.com")
+    across = town.hubspot.add_contact("Ann Lee", "ann@example.com")
+    town.ghl.add_contact("Bob Ray", "bob@example.com")
+    bob = town.hubspot.add_contact("Bob Ray", "bob@example.com")
+    calendar = town.calendars["Personal"]
+    town.obey(default_calendar=calendar)
+    for hours in (48, 72):
+        town.ghl.book(calendar, ann, town.at(hours))
+    town.sync()
+    for number, record in enumerate(sorted(town.hubspot.records(), key=lambda each: each.id)):
+        start = town.at(48 + 24 * number)
+        told = {"hs_appointment_start": start, "hs_appointment_status": "SCHEDULED"}
+        town.hubspot.create(told, [across if number else bob])
+        moved = {
+            "hs_appointment_start": start + timedelta(hours=9),
+            "hs_appointment_end": start + timedelta(hours=9.5),
+        }
+        town.hubspot.edit(record.id, **moved)
+    report = town.sync()
+    assert (report.held, report.failed) == ([], [])
+    assert (report.ghl.created, report.ghl.updated) == (2, 2)
+    assert town.sync().written == []

@@ -208,6 +208,8 @@ class _Works:
         else:
             return Done(key=order.key, id=order.id, returned=fresh.appointment, refused=refused)
         sent, calendar = order.wanted, fresh.calendar
+        if groups & {Group.TIME, Group.STATUS, Group.OWNER}:
+            self._slots.freed(calendar)
         # An instance of a series is named after its start: a move renames it.
         key = answer.id if answer else order.id
         if self._echoes.unsure(calendar, sent, answer, groups):
@@ -240,6 +242,7 @@ class _Works:
             self._line.ask(protocol.delete_event(order.id))
         except NotFound as error:
             return self._deleted_already(order, error)
+        self._slots.freed(shown.calendar)
         return replace(done, returned=shown.appointment)
 
     def _deleted_already(self, order: Order, error: NotFound) -> Done:

@@ -46,8 +46,9 @@ class _Month:
 class SlotBook:
     """The free slots that this cycle has asked for.
 
-    A slot that was booked since is refused by the API itself; one that was
-    freed since is offered in the next cycle.
+    A slot that was booked since is refused by the API itself; one that we
+    freed since is asked for again, one that somebody else freed is offered in
+    the next cycle.
     """
 
     def __init__(self, line: Line, clock: Clock) -> None:
@@ -76,6 +77,12 @@ class SlotBook:
             if month.offers is None:
                 month.offers = self._ask(place, wish, since)
             return month.offers.get(wish.start)
+
+    def freed(self, calendar: str) -> None:
+        """An appointment of that calendar went elsewhere: what it offers is asked for again."""
+        with self._lock:
+            for key in [each for each in self._months if each[0] == calendar]:
+                del self._months[key]
 
     def _ask(self, place: Place, wish: Wish, since: datetime) -> Mapping[datetime, str]:
         call = protocol.free_slots(

@@ -7,6 +7,7 @@ when every write was at least tried.
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 
 from syncd.core.guards import Plan
 from syncd.core.model import Side
@@ -77,15 +78,20 @@ def keep(
     decided: Decided,
     *,
     partly: bool,
+    busy: Collection[int],
 ) -> None:
     """Commit what is held, what to look at again, and last of all the cursor.
 
-    `partly` says that writes were left out on purpose: what they are about
-    has to be seen again, so the cursor stays.
+    `busy` are the keys of the pairs that writes were planned for. `partly`
+    says that writes were left out on purpose: what they are about has to be
+    seen again, so the cursor stays.
     """
     before = {(h.ghl_id, h.hubspot_id, h.group, h.reason): h for h in polled.held}
     holds = [stored(hold, before, link) for hold in said.held]
     seen = judged(polled) | {(hold.ghl_id, hold.hubspot_id) for hold in holds}
+    waiting = frozenset(each for hold in holds for each in (hold.ghl_id, hold.hubspot_id))
+    left_alone = link.store.cursor(poll.SURVIVORS)
+    now_left = poll.survivors(left_alone, polled, busy, waiting)
     whole = not (partly or applied.interrupted or applied.stopped)
     with link.store.begin() as transaction:
         transaction.replace_holds(holds, judged=seen)
@@ -93,6 +99,8 @@ def keep(
         transaction.set_cursor(
             poll.AGAIN, json.dumps(sorted({(s.value, i) for s, i in applied.again}))
         )
+        if now_left != left_alone:
+            transaction.set_cursor(poll.SURVIVORS, now_left)
         if said.kind != "full":
             transaction.set_cursor(poll.ROTATION, str(polled.rotated_to))
         if whole:

@@ -112,7 +112,7 @@ def _cycle(link: Link, request: CycleRequest, said: CycleReport) -> None:
     conclude(said, rounds.total, applied)
     if not request.dry_run:
         partly = request.rebuild or decided.only is not None or rounds.total.guarded
-        keep(link, polled, applied, said, decided, partly=partly)
+        keep(link, polled, applied, said, decided, partly=partly, busy=rounds.touched)
 
 
 def _go_on(rounds: Rounds) -> None:

@@ -32,6 +32,10 @@ from syncd.ports.store import Hold
 CURSOR = "hubspot"
 AGAIN = "again"
 ROTATION = "rotation"
+SURVIVORS = "survivors"
+"""The cursor that holds what survivors of settled removals showed when they were left alone."""
+
+MOST_SURVIVORS = 1_000
 
 
 @dataclass(slots=True)
@@ -51,6 +55,11 @@ class Looked:
     def note(self, side: Side, record_id: str, shown: Seen) -> None:
         """It was judged as it shows itself now."""
         self.prints[side][record_id] = _print(shown)
+
+    def recall(self, survivors: str) -> None:
+        """What an earlier cycle judged and left alone, see `survivors`."""
+        for side, record_id, shown in json.loads(survivors or "[]"):
+            self.prints[Side(side)][record_id] = shown
 
 
 def _print(shown: Seen) -> str:
@@ -106,6 +115,8 @@ def poll(link: Link, policy: Policy, decided: Decided, *, full: bool) -> Polled:
     scans = _scans(link, policy, ScanRequest(window=policy.window, cursor=cursor))
     held = link.store.holds()
     gathered = _Gathering()
+    if not full:
+        gathered.looked.recall(link.store.cursor(SURVIVORS))
     _take_all(link, gathered, scans)
     rotated = _look_again(link, gathered, held, decided, full=full)
     vanished = _vanished(link, gathered, scans, policy, full=full)
@@ -149,6 +160,31 @@ def news(link: Link, policy: Policy, before: Polled, began: datetime) -> Polled:
         looked=gathered.looked,
         withdrawn=_withdrawn(link, before.scans[Side.GHL], scans[Side.GHL]),
     )
+
+
+def survivors(before: str, polled: Polled, busy: Collection[int], held: frozenset[str]) -> str:
+    """What survivors of settled removals show that nothing follows from, for `Looked.recall`.
+
+    Their agreed values stay as they were, so that an edit counts when the
+    record across comes back; without this, each poll would judge them anew.
+    `busy` are keys of pairs that are written, `held` ids of records that wait.
+    """
+    prints = polled.looked.prints
+    left = {
+        (side, record_id): shown
+        for side, record_id, shown in json.loads(before or "[]")
+        if prints[Side(side)].get(record_id) == shown
+    }
+    for sighting in polled.sightings:
+        pair = sighting.pair
+        if pair.removal is None or pair.key in busy or held & {pair.ghl_id, pair.hubspot_id}:
+            continue
+        for side in Side:
+            record_id, shown = pair.id_on(side), sighting.on(side)
+            if not pair.gone_on(side) and isinstance(shown, Snapshot) and not shown.gone:
+                left[side.value, record_id] = prints[side][record_id]
+    newest = list(left.items())[-MOST_SURVIVORS:]
+    return json.dumps([[*names, shown] for names, shown in newest]) if newest else ""
 
 
 def _withdrawn(link: Link, before: Scan, now: Scan) -> frozenset[str]:

@@ -179,6 +179,11 @@ class Rounds:
             stopped_changes=self._sums.stopped_changes,
         )
 
+    @property
+    def touched(self) -> Collection[int]:
+        """Keys of the pairs that writes were planned for."""
+        return self._sums.touched
+
     # --- looking again
 
     def _every(self) -> float | None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from syncd.core.policy import Notify, Winner
+from syncd.core.policy import Notify, OnRemoval, Winner
 from syncd.engine import report
 from syncd.sandbox import Fault
 
@@ -270,3 +270,23 @@ def test_a_rebuild_pairs_and_writes_nothing(town: Town, ann: tuple[str, str]) ->
     assert town.world.writes("ghl") == []
     assert town.world.writes("hubspot") == []
     assert town.sync().ghl.created == 1
+
+
+def test_a_survivor_that_is_edited_is_judged_once_and_then_left_alone(town: Town) -> None:
+    """The rule leaves it as it is; each poll used to ask for the record across once more."""
+    town.obey(hubspot_archived=OnRemoval.IGNORE)
+    contact = town.ghl.add_contact("Ann Lee", "ann@example.com")
+    survivor = town.ghl.book(town.calendars["Event"], contact, town.at(48), title="Visit")
+    town.sync()
+    (record,) = town.hubspot.records()
+    town.hubspot.archive(record.id)
+    town.sync()
+    town.ghl.edit(survivor, title="Edited")
+    town.sync(full=False)
+    town.world.reset_requests()
+    assert town.sync(full=False).written == []
+    asked = [row.body for row in town.world.requests_of("hubspot") if "batch/read" in row.path]
+    assert record.id not in str(asked)
+    town.hubspot.restore(record.id)
+    assert town.sync().hubspot.updated == 1
+    assert town.hubspot.get(record.id).properties["hs_appointment_name"] == "Edited"

@@ -17,7 +17,8 @@ import argparse
 import tempfile
 import time
 from contextlib import closing
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import ground
 from ground import row, table
@@ -41,6 +42,7 @@ from syncd.store import migrate
 LIMIT = Limit(requests=100, seconds=10)
 SEARCHES = Limit(requests=5, seconds=1)
 CONCURRENCY = 8
+LOOK_AGAIN = timedelta(seconds=10)
 PEOPLE = 100
 
 
@@ -93,7 +95,8 @@ def link_over(server: SandboxServer, town: Town) -> Link:
         hubspot=hubspot,
         store=town.store.link("bench"),
         clock=clock,
-        rules=town.rules,
+        # As the daemon has it with polls every ten seconds.
+        rules=replace(town.rules, look_again=LOOK_AGAIN),
     )
 
 

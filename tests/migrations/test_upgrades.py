@@ -1,0 +1,136 @@
+"""A store of every earlier migration comes through the upgrade with all that it held."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Connection,
+    DateTime,
+    Engine,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Numeric,
+    Table,
+)
+from towns import Shelf, TownClock, build
+
+from syncd.engine.report import Outcome
+from syncd.store import migrate
+from syncd.store.engine import open_engine
+
+EARLIER = [
+    script.revision
+    for script in ScriptDirectory(str(migrate.scripts())).walk_revisions()
+    if script.revision != migrate.HEAD
+]
+"""Every migration that a store may be at, the newest first; a new one is proved by itself."""
+
+ROWS = 3
+NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def empty(empty_store_url: str) -> Iterator[Engine]:
+    engine = open_engine(empty_store_url)
+    yield engine
+    engine.dispose()
+
+
+def move(connection: Connection, go: Callable[[Config, str], None], revision: str) -> None:
+    """Take the tables to a migration, up or down."""
+    config = Config()
+    config.set_main_option("script_location", str(migrate.scripts()).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    go(config, revision)
+
+
+def shelf_of(engine: Engine) -> MetaData:
+    """The tables as the database says they are."""
+    found = MetaData()
+    found.reflect(engine)
+    found.remove(found.tables[migrate.VERSION_TABLE])
+    return found
+
+
+def value(table: Table, column: Column[Any], number: int) -> Any:
+    """Something that tells table, column and row."""
+    if column.foreign_keys or column.name == "id":
+        return number
+    words = f"{table.name}.{column.name} {number} ✓"
+    made: dict[type, Any] = {
+        Boolean: number % 2 == 0,
+        Integer: 100 * number + len(column.name),
+        Numeric: 100 * number + len(column.name),
+        DateTime: NOON + timedelta(hours=number),
+        LargeBinary: words.encode(),
+        JSON: {"of": words},
+    }
+    return next((each for kind, each in made.items() if isinstance(column.type, kind)), words)
+
+
+def fill(engine: Engine) -> dict[str, list[dict[str, Any]]]:
+    """Rows in every table, every column with a value; gives them as they are stored."""
+    tables = shelf_of(engine)
+    with engine.begin() as connection:
+        for table in tables.sorted_tables:
+            rows = [
+                {column.name: value(table, column, number) for column in table.columns}
+                for number in range(1, ROWS + 1)
+            ]
+            connection.execute(table.insert(), rows)
+    return stored(engine, tables)
+
+
+def stored(engine: Engine, tables: MetaData) -> dict[str, list[dict[str, Any]]]:
+    """What these columns of these tables hold."""
+    with engine.connect() as connection:
+        return {
+            table.name: sorted(
+                (dict(row) for row in connection.execute(table.select()).mappings()), key=repr
+            )
+            for table in tables.sorted_tables
+        }
+
+
+@pytest.mark.parametrize("revision", EARLIER)
+def test_every_row_comes_through(empty: Engine, revision: str) -> None:
+    migrate.upgrade(empty)
+    with empty.begin() as connection:
+        move(connection, command.downgrade, "base")
+        move(connection, command.upgrade, revision)
+    before, tables = fill(empty), shelf_of(empty)
+    assert migrate.current(empty) == revision
+    assert migrate.upgrade(empty) == revision
+    assert migrate.current(empty) == migrate.HEAD
+    assert stored(empty, tables) == before
+    assert all(len(rows) == ROWS for rows in before.values())
+
+
+@pytest.mark.parametrize("revision", EARLIER)
+def test_a_sync_after_the_upgrade_has_nothing_to_do(store_url: str, revision: str) -> None:
+    clock = TownClock()
+    with closing(Shelf(store_url, clock)) as shelf:
+        town = build(shelf, clock)
+        for number in range(3):
+            ann = (f"Ann {number}", f"ann{number}@example.com", f"+1555010{number}")
+            contact = town.ghl.add_contact(*ann)
+            town.ghl.book(town.calendars["Team"], contact, town.at(24 + number), title="Check-up")
+        assert town.sync().outcome is Outcome.OK
+        with shelf.engine.begin() as connection:
+            move(connection, command.downgrade, revision)
+        assert migrate.current(shelf.engine) == revision
+        migrate.upgrade(shelf.engine)
+        after = town.sync()
+    assert (after.outcome, after.pairs, after.written) == (Outcome.OK, 3, [])

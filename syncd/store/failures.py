@@ -23,12 +23,11 @@ _LOCKED = "55P03"
 _CONNECTION = "08"
 """The class of PostgreSQL's connection errors."""
 
+_CORRUPT = "{place} is corrupt: put a backup in its place, or move it away and run `syncd rebuild`"
+
 _SQLITE = (
     ("file is not a database", "{place} is not an SQLite file: check `store.url`"),
-    (
-        "malformed",
-        "{place} is corrupt: put a backup in its place, or move it away and run `syncd rebuild`",
-    ),
+    ("malformed", _CORRUPT),
     (
         "readonly database",
         (
@@ -71,6 +70,12 @@ def place(url: URL) -> str:
     if url.get_backend_name() == "sqlite":
         return f"the store {url.database}"
     return f"the database {url.database} on {url.host or 'this machine'}"
+
+
+def corrupt(url: URL, said: str) -> StoreError:
+    """A SQLite file that does not hold together; `said` are SQLite's words."""
+    # Its first line; what follows may quote values.
+    return StoreError(f"{_CORRUPT.format(place=place(url))} (SQLite: {said.splitlines()[0]})")
 
 
 @contextmanager

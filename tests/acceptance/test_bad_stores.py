@@ -1,0 +1,128 @@
+"""A store that cannot be used ends the real program with what to do, before any vendor is asked."""
+
+from __future__ import annotations
+
+import resource
+import sqlite3
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import program
+import pytest
+from sqlalchemy import text
+from stages import OpenStage, Stage, be_quiet
+from stores import POSTGRES, opened
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(300)]
+
+on_sqlite = pytest.mark.parametrize("open_stage", ["sqlite"], indirect=True)
+on_postgres = pytest.mark.parametrize("open_stage", [POSTGRES], indirect=True)
+
+
+@pytest.fixture
+def used(open_stage: OpenStage) -> Stage:
+    """A clinic whose store has been worked with; something waits to be mirrored."""
+    stage = open_stage()
+    assert stage.run("setup").returncode == 0
+    for number in range(40):
+        stage.clinic.book(f"Visit {number}", hours=2 * number)
+    assert stage.run("--sync-now").returncode == 0
+    stage.clinic.book("Waiting", hours=200)
+    stage.clinic.world.reset_requests()
+    return stage
+
+
+def garbage(file: Path) -> None:
+    file.write_bytes(b"This is no database. " * 400)
+
+
+def cut_short(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[: 3 * 4096 + 100])
+
+
+def overwritten(file: Path, page: int) -> None:
+    whole = bytearray(file.read_bytes())
+    whole[page * 4096 : page * 4096 + 2048] = b"\xa5" * 2048
+    file.write_bytes(whole)
+
+
+def page_of(file: Path, table: str) -> int:
+    """The number, from 0, of the page that a table begins at."""
+    with sqlite3.connect(file) as connection:
+        query = "SELECT rootpage FROM sqlite_master WHERE name = ?"
+        return int(connection.execute(query, (table,)).fetchone()[0]) - 1
+
+
+def a_folder(file: Path) -> None:
+    file.unlink()
+    file.mkdir()
+
+
+def a_newer_programs(file: Path) -> None:
+    with sqlite3.connect(file) as connection:
+        connection.execute("UPDATE syncd_version SET version_num = '9999'")
+
+
+def somebody_elses(file: Path) -> None:
+    file.unlink()
+    with sqlite3.connect(file) as connection:
+        connection.execute("CREATE TABLE recipes (name TEXT)")
+
+
+SPOILS: Sequence[tuple[str, Callable[[Path], None], int, str]] = (
+    ("garbage", garbage, 1, "is not an SQLite file"),
+    ("cut short", cut_short, 1, "is corrupt"),
+    ("no header", lambda file: overwritten(file, 0), 1, "is not an SQLite file"),
+    ("history", lambda file: overwritten(file, page_of(file, "history")), 1, "is corrupt"),
+    ("pairs", lambda file: overwritten(file, page_of(file, "pair")), 1, "is corrupt"),
+    ("a newer program's", a_newer_programs, 2, "was written by a newer syncd"),
+    ("somebody else's", somebody_elses, 1, "another program's tables"),
+    ("a folder", a_folder, 1, "cannot be"),
+)
+
+
+@on_sqlite
+@pytest.mark.parametrize("verb", ["--sync-now", "run"])
+def test_a_spoilt_file_is_told_and_no_vendor_is_asked(used: Stage, verb: str) -> None:
+    file = used.clinic.folder / "syncd.db"
+    good = file.read_bytes()
+    for name, spoil, code, words in SPOILS:
+        file.write_bytes(good)
+        spoil(file)
+        done = used.run(verb)
+        assert (done.returncode, used.clinic.world.requests) == (code, []), name
+        said = done.stdout + done.stderr
+        assert words in said, name
+        assert "Traceback" not in said, name
+
+
+@on_sqlite
+def test_a_disk_that_is_full_is_told_and_nothing_is_sent_twice(used: Stage) -> None:
+    """The file may not grow: what SQLite meets is what a full disk would be."""
+    largest = (used.clinic.folder / "syncd.db").stat().st_size
+    done = subprocess.run(
+        [*program.COMMAND, "--sync-now"],
+        cwd=used.clinic.folder,
+        env=used.env,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=90,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, largest)),
+    )
+    assert done.returncode == 1
+    assert "free some space" in done.stdout or "check the disk" in done.stdout
+    assert used.clinic.writes() == 0
+    assert used.run("--sync-now").returncode == 0
+    assert len(used.clinic.hubspot.records()) == 41
+    be_quiet(used)
+
+
+@on_postgres
+def test_a_newer_database_is_told_and_no_vendor_is_asked(used: Stage) -> None:
+    with opened(used.env["SYNCD_STORE__URL"]) as engine, engine.begin() as connection:
+        connection.execute(text("UPDATE syncd_version SET version_num = '9999'"))
+    done = used.run("--sync-now")
+    assert (done.returncode, used.clinic.world.requests) == (2, [])
+    assert "was written by a newer syncd" in done.stdout

@@ -54,6 +54,13 @@ def test_the_associations_type_is_asked_for_once(account: Account) -> None:
     assert len(desk.asked("/labels")) == 1
 
 
+def test_a_stage_that_is_demanded_is_looked_up_once(account: Account) -> None:
+    desk = account(abreast=4, settings={"stage_required": True})
+    orders = [desk.order(f"g{number}") for number in range(400)]
+    assert all(isinstance(each, Done) for each in desk.provider.write(orders))
+    assert len(desk.asked("/pipelines")) == 1
+
+
 def test_two_orders_for_one_record_are_never_under_way_together(account: Account) -> None:
     desk = account(abreast=4)
     record = desk.book()

@@ -66,7 +66,8 @@ def test_two_hundred_and_fifty_creations_are_three_requests(desk: Any, ada: str)
     orders = [desk.order(f"g{number}", ada) for number in range(250)]
     receipts = _write(desk, *orders)
     assert all(isinstance(each, Done) for each in receipts.values())
-    assert [len(row.body["inputs"]) for row in desk.world.writes("hubspot")] == [100, 100, 50]
+    sizes = [len(row.body["inputs"]) for row in desk.world.writes("hubspot")]
+    assert sorted(sizes) == [50, 100, 100]
     assert len(desk.asked()) == 3 + 1
 
 
@@ -89,6 +90,7 @@ def test_one_bad_row_does_not_sink_the_batch(account: Account, inside_200: bool)
     assert "WHENEVER was not one of the allowed options" in str(error)
     assert all(isinstance(each, Done) for each in receipts.values())
     assert len(desk.portal.records()) == 3
+    assert len(desk.asked("/batch/create")) == 1, "the rest needs no second request"
 
 
 def test_a_batch_that_is_refused_whole_is_halved_until_the_bad_row_stands_alone(

@@ -97,12 +97,13 @@ class Creator:
         default route, which needs none; a number out of a guide is not to be
         trusted (the appointments guide prints another relation's).
         """
-        if self._type_id is None:
-            response = self._line.send(self._line.api.labels())
-            body = response.payload if response.ok else None
-            known = wire.unlabelled_type(body, usual=USUAL_TYPE)
-            self._type_id = known or 0
-        return self._type_id
+        with self._asking:  # Several batches may want it at once: one asks.
+            if self._type_id is None:
+                response = self._line.send(self._line.api.labels())
+                body = response.payload if response.ok else None
+                known = wire.unlabelled_type(body, usual=USUAL_TYPE)
+                self._type_id = known or 0
+            return self._type_id
 
     def _staged(self, row: _Creation) -> _Creation:
         """The row with the stage that the account demands; a stage of its own stays."""
@@ -200,7 +201,7 @@ class Creator:
         by pipelines may. If it was another value that lacked, the second
         refusal says so.
         """
-        if refused and not self._stage:
+        if refused:
             self._learn_stages()
         staged = [(row, self._staged(row), found) for row, found in refused]
         for row, other, found in staged:
@@ -211,10 +212,13 @@ class Creator:
         )
 
     def _learn_stages(self) -> None:
-        response = self._line.send(self._line.api.pipelines())
-        if response.ok:
-            self._stage = schema.first_stage(response.payload)
-            self._pipeline_of = schema.stages(response.payload)
+        with self._asking:
+            if self._stage:
+                return
+            response = self._line.send(self._line.api.pipelines())
+            if response.ok:
+                self._pipeline_of = schema.stages(response.payload)
+                self._stage = schema.first_stage(response.payload)
 
     def _taken(self, columns: Columns, row: _Creation, mark: Mark) -> Iterator[Receipt]:
         """Another record holds the identity already.

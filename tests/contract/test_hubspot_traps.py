@@ -457,6 +457,8 @@ def test_trap_14_answers_in_another_order_are_matched_by_identity(town: Town, an
         for each in town.hubspot.records()
     }
     assert titles == {event: f"Visit {hours}" for event, hours in events.items()}
+    carried = {each.id: each.properties["ghl_appointment_id"] for each in town.hubspot.records()}
+    assert {each.hubspot_id: each.ghl_id for each in town.pairs()} == carried
     for event, hours in events.items():
         town.ghl.edit(event, title=f"Again {hours}")
     town.sync()

@@ -154,6 +154,49 @@ def no_user_list(request: httpx.Request, payload: Payload) -> int | None:
     return None
 
 
+def wordy(_: httpx.Request, payload: Payload) -> None:
+    """Every object has keys that nobody knows, and its own in another order."""
+    _grow(payload)
+
+
+def _grow(found: Any) -> None:
+    if isinstance(found, list):
+        for each in found:
+            _grow(each)
+    elif isinstance(found, dict):
+        for each in found.values():
+            _grow(each)
+        turned = dict(reversed(found.items()))
+        found.clear()
+        found |= {"zzNew": {"id": 1, "of": ["next", "year"]}, **turned, "newerStill": None}
+
+
+def enveloped(request: httpx.Request, payload: Payload) -> None:
+    if request.method in {"POST", "PUT"} and "/appointments" in request.url.path:
+        row = dict(payload)
+        payload.clear()
+        payload |= {"appointment": row, "traceId": "t"}
+
+
+def as_texts(_: httpx.Request, payload: Payload) -> None:
+    """Numbers and truths of calendars are texts."""
+    for row in payload.get("calendars", ()):
+        for key in ("slotDuration", "slotInterval", "isActive"):
+            if key in row:
+                row[key] = str(row[key]).lower()
+
+
+def loud(_: httpx.Request, payload: Payload) -> None:
+    """People's addresses are in capitals, their names in one piece."""
+    people = [*payload.get("users", ()), *payload.get("contacts", ())]
+    if isinstance(payload.get("contact"), dict):
+        people.append(payload["contact"])
+    for row in people:
+        if row.get("email"):
+            row["email"] = row["email"].upper()
+            row["name"] = f"{row.pop('firstName', '')} {row.pop('lastName', '')}".strip()
+
+
 NAIVE = "%Y-%m-%d %H:%M:%S"
 
 HIGHLEVEL = [
@@ -235,6 +278,18 @@ HIGHLEVEL = [
     Habit(name="calendars say little", side="ghl", change=thin_calendars),
     Habit(name="there is no list of users", side="ghl", change=no_user_list),
     Habit(
+        name="times have milliseconds",
+        side="ghl",
+        change=retimed(
+            *("startTime", "endTime", "dateAdded", "dateUpdated"),
+            as_written=lambda at: at.isoformat(timespec="milliseconds"),
+        ),
+    ),
+    Habit(name="write answers have an envelope", side="ghl", change=enveloped),
+    Habit(name="numbers of calendars are texts", side="ghl", change=as_texts),
+    Habit(name="addresses are in capitals", side="ghl", change=loud),
+    Habit(name="everything says more", side="ghl", change=wordy),
+    Habit(
         name="nothing has a trace id",
         side="ghl",
         change=lambda _, payload: payload.pop("traceId", None),
@@ -293,6 +348,56 @@ def numbered(_: httpx.Request, payload: Payload) -> None:
     for row in payload.get("results", ()):
         for to in row.get("to", ()) if isinstance(row, dict) else ():
             to["toObjectId"] = int(to["toObjectId"])
+
+
+def numbers_for_ids(_: httpx.Request, payload: Payload) -> None:
+    """Whatever is an id is a number."""
+    _number(payload)
+
+
+def _number(found: Any) -> None:
+    if isinstance(found, list):
+        for each in found:
+            _number(each)
+    elif isinstance(found, dict):
+        for key, held in found.items():
+            ids = ("id", "toObjectId", "hs_object_id", "hubspot_owner_id", "after")
+            if key in ids and isinstance(held, str) and held.isdecimal():
+                found[key] = int(held)
+            else:
+                _number(held)
+
+
+def elsewhere(name: str, held: Any) -> Any:
+    if held and _instants(name) and "T" in held:
+        return datetime.fromisoformat(held).astimezone(INDIA).isoformat()
+    return held
+
+
+def texts_for_types(request: httpx.Request, payload: Payload) -> None:
+    if request.url.path.endswith("/labels"):
+        for row in payload["results"]:
+            row |= {"typeId": str(row["typeId"]), "label": row.get("label") or "Contact"}
+
+
+def uncounted(_: httpx.Request, payload: Payload) -> None:
+    """Neither totals nor links; an empty paging where there is no more."""
+    if isinstance(payload.get("results"), list):
+        payload.pop("total", None)
+        payload.setdefault("paging", None)
+
+
+def silent_about_absence(request: httpx.Request, payload: Payload) -> int | None:
+    """What a batch does not find is left out without a word."""
+    if request.url.path.endswith("/batch/read") and payload.pop("errors", None):
+        payload.pop("numErrors", None)
+        return 200
+    return None
+
+
+def archived_by_date(row: Payload) -> None:
+    if row.pop("archived", False):
+        row.setdefault("archivedAt", "2026-03-02T09:00:00Z")
 
 
 def only_what_is_set(row: Payload) -> None:
@@ -380,6 +485,24 @@ HUBSPOT = [
     Habit(name="labels may not be read", side="hubspot", change=refused("/labels", 403)),
     Habit(
         name="activation may not be asked", side="hubspot", change=refused("/object-library/", 403)
+    ),
+    Habit(name="every id is a number", side="hubspot", change=numbers_for_ids),
+    Habit(name="instants have offsets", side="hubspot", change=of_values(elsewhere)),
+    Habit(
+        name="empty values are empty texts",
+        side="hubspot",
+        change=of_values(lambda _, held: held or ""),
+    ),
+    Habit(name="association types are texts and labelled", side="hubspot", change=texts_for_types),
+    Habit(name="pages are not counted", side="hubspot", change=uncounted),
+    Habit(name="absence is not mentioned", side="hubspot", change=silent_about_absence),
+    Habit(name="archived is told by its date", side="hubspot", change=of_records(archived_by_date)),
+    Habit(name="everything says more", side="hubspot", change=wordy),
+    Habit(name="a stage is demanded", settings={"stage_required": True}),
+    Habit(
+        name="the account tells nothing of itself",
+        side="hubspot",
+        change=refused("/account-info/", 403),
     ),
     Habit(name="a batch of nobody is a 404", side="hubspot", change=absent_as(404)),
     Habit(name="a batch of nobody is a 200", side="hubspot", change=absent_as(200)),

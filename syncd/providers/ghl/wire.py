@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 Json = Mapping[str, object]
 
 _EMPTY: Json = {}
+_USUAL_MINUTES = 30
+"""The length of a slot where the calendar does not tell."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -258,9 +260,12 @@ def _distinct(values: list[object]) -> tuple[str, ...]:
 
 
 def _minutes(length: object, unit: str) -> int:
-    if isinstance(length, bool) or not isinstance(length, int | float) or length <= 0:
-        return 30
-    return max(1, round(length * 60 if unit.startswith("hour") else length))
+    try:
+        number = float(_text(length))
+        minutes = round(number * 60 if unit.startswith("hour") else number)
+    except (ValueError, OverflowError):
+        return _USUAL_MINUTES
+    return max(1, minutes) if number > 0 else _USUAL_MINUTES
 
 
 def _object(raw: object) -> Json:

@@ -325,3 +325,22 @@ def test_an_instant_that_the_zone_has_no_date_for_is_written_in_utc(
     moment: datetime, zone: str
 ) -> None:
     assert datetime.fromisoformat(with_offset(moment, ZoneInfo(zone))) == moment
+
+
+@pytest.mark.parametrize(
+    ("said", "minutes"),
+    [
+        ("45", 45),
+        (45, 45),
+        (0.2, 1),
+        (0, 30),
+        (-5, 30),
+        ("", 30),
+        (None, 30),
+        (True, 30),
+        ("inf", 30),
+    ],
+)
+def test_the_length_of_a_slot_is_read_or_the_usual_one(said: object, minutes: int) -> None:
+    found = wire.calendars({"calendars": [{"id": "c", "slotDuration": said}]})
+    assert [each.slot_minutes for each in found or ()] == [minutes]

@@ -7,7 +7,7 @@ lock, so a backup can be made beside a running daemon.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -117,8 +117,9 @@ def backup(ctx: click.Context, path: Path, config: Path | None) -> int:
 def copy(ctx: click.Context, url: str, config: Path | None) -> int:
     """Copy everything into another, empty database, and say what to change then.
 
-    Stop syncd first: refused while a link is being worked on, because what is
-    written during the copy would stay behind.
+    Stop syncd first: refused while a link is held by another syncd, because what
+    is written during the copy would stay behind. Every link is held until the
+    copy is done.
     """
     from sqlalchemy.engine import make_url
 
@@ -130,11 +131,13 @@ def copy(ctx: click.Context, url: str, config: Path | None) -> int:
 
     settings = begin(config_path(ctx, config))
     target = _checked(url, ctx)
-    with open_app(settings) as app:
-        for name in app.link_names():
-            if (holder := app.store.holder(name)) is not None:
-                raise click.UsageError(f"{name}: {holder} works on it: stop that first", ctx)
-    with _ready(settings.store.url) as engine:
+    with (
+        _ready(settings.store.url) as engine,
+        open_app(settings) as app,
+        ExitStack() as held,
+    ):
+        for name in copying.links(engine):
+            held.enter_context(app.store.acquire(name, "db copy"))
         pairs = copying.copy(engine, target)
     where = place(make_url(target))
     click.echo(f"{count(pairs, 'pair')} copied to {where}; set store.url to it, then start syncd")

@@ -74,6 +74,16 @@ def copy(engine: Engine, url: str) -> int:
         target.dispose()
 
 
+def links(engine: Engine) -> list[str]:
+    """Every link that the store knows, whether it is configured here or not.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+    with explained(engine.url), engines.reading(engine).connect() as connection:
+        return list(connection.execute(select(tables.link.c.name)).scalars())
+
+
 @contextmanager
 def _snapshot(engine: Engine) -> Iterator[Connection]:
     """A connection that sees one instant, whatever is written meanwhile."""

@@ -62,13 +62,31 @@ def test_a_copy_into_a_store_that_holds_links_is_refused(syncd: Syncd) -> None:
     assert "copy into an empty database" in again.err
 
 
-def test_a_copy_waits_for_nobody_who_works_on_a_link(syncd: Syncd, synced: Clinic) -> None:
+def test_a_copy_is_refused_while_somebody_works_on_a_link(syncd: Syncd, synced: Clinic) -> None:
     url = f"sqlite:///{synced.folder / 'syncd.db'}"
     with Store(open_engine(url), StandingClock()) as store, store.acquire("clinic", "run"):
         result = syncd("db", "copy", "sqlite:///other.db")
-    assert result.code == 2
-    assert "stop that first" in result.err
+    assert result.code == 5
+    assert "link 'clinic' is held by another syncd (syncd run, process" in result.err
     assert not (synced.folder / "other.db").exists()
+
+
+def test_nobody_works_on_a_link_while_it_is_copied(
+    syncd: Syncd, synced: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"sqlite:///{synced.folder / 'syncd.db'}"
+    during: list[str] = []
+
+    def copy(*_: object) -> int:
+        with Store(open_engine(url), StandingClock()) as store:
+            during.append(str(store.holder("clinic")))
+        return 0
+
+    monkeypatch.setattr("syncd.store.copying.copy", copy)
+    assert syncd("db", "copy", "sqlite:///other.db").code == 0
+    assert during[0].startswith("syncd db copy, process")
+    with Store(open_engine(url), StandingClock()) as store:
+        assert store.holder("clinic") is None
 
 
 @pytest.mark.usefixtures("synced")

@@ -39,7 +39,13 @@ class Removal:
     number: int
     key: Key
     settled: bool
-    """Whether the other side was as agreed at that moment: no edit that could beat it."""
+    """Whether nothing on the other side could beat it: no edit, or a cancellation."""
+    beaten: bool = False
+    """Whether the other side held an edit that nobody had seen, which beats the removal."""
+    statuses: tuple[str, str] = ("", "")
+    """What HighLevel and HubSpot said at that moment."""
+    restored: int = 0
+    """When a person took it back."""
     took_along: list[Edit] = field(default_factory=list)
     """Edits of the record that nobody had seen yet."""
 
@@ -111,9 +117,19 @@ class Annals:
                     return
                 edit.void = True
 
-    def removed_by_person(self, key: Key, *, settled: bool, unseen: Iterable[Edit]) -> None:
+    def removed_by_person(
+        self,
+        key: Key,
+        *,
+        settled: bool,
+        beaten: bool,
+        statuses: tuple[str, str],
+        unseen: Iterable[Edit],
+    ) -> None:
         """A person removed a record, and with it the edits that nobody has seen."""
-        removal = Removal(number=self.tick(key), key=key, settled=settled)
+        removal = Removal(
+            number=self.tick(key), key=key, settled=settled, beaten=beaten, statuses=statuses
+        )
         for edit in unseen:
             edit.void = True
             removal.took_along.append(edit)
@@ -125,6 +141,7 @@ class Annals:
         self.tick(key)
         for removal in self.removals:
             if removal.key == key:
+                removal.restored = removal.restored or self.count
                 for edit in removal.took_along:
                     edit.void = False
                 removal.took_along.clear()

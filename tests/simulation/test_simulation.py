@@ -9,15 +9,17 @@ chooses how long to hunt: quick, ci, thorough.
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import ClassVar, NoReturn
 
+import histories
 import pytest
 import structlog
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -26,16 +28,17 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 from postgres_server import PostgresServer
+from replay import script
 from towns import TownClock
 from verdict import judge
 from village import FAULTS, RULES, Step, Village
 
-from syncd.core.model import Group
-
 SIDES = st.sampled_from(["ghl", "hubspot"])
 KINDS = st.sampled_from(["full", "polled"])
 NUMBERS = st.integers(0, 2)
-GROUPS = st.sampled_from([Group.TITLE, Group.TIME, Group.STATUS, Group.DESCRIPTION, Group.ADDRESS])
+GROUPS = st.sampled_from(histories.GROUPS)
+VALUES = st.tuples(GROUPS.map(str), st.integers(0, 5))
+BOOLEANS = st.booleans()
 TROUBLES = st.tuples(st.integers(0, len(FAULTS) - 1), st.integers(1, 9), st.sampled_from([1, 2, 0]))
 EDITS = st.tuples(st.just("edit"), SIDES, NUMBERS, GROUPS.map(str), st.integers(0, 5))
 CIRCUMSTANCES: st.SearchStrategy[Step] = st.one_of(
@@ -55,8 +58,14 @@ CIRCUMSTANCES: st.SearchStrategy[Step] = st.one_of(
 Store = Callable[[], tuple[str, Callable[[], None]]]
 """Opens a fresh store: its URL, and how to throw it away."""
 
+ENVIRONMENT = os.environ  # noqa: TID251 - what `tests/mutations` wants of the tests
+UNSHRUNK = bool(ENVIRONMENT.get("SYNCD_TEST_NO_SHRINKING"))
+"""`tests/mutations` only wants to know whether anything fails."""
+PHASES = [phase for phase in Phase if phase is not Phase.shrink or not UNSHRUNK]
 EXAMPLES = settings().max_examples
-STEPS = 14
+DRAWN = int(ENVIRONMENT.get("SYNCD_TEST_HISTORIES", EXAMPLES // 2))
+"""How many histories are drawn, from seed 0 on."""
+STEPS = histories.LENGTH
 QUICK = 50
 """A profile of so few examples always plays the same histories."""
 
@@ -88,17 +97,9 @@ class Machine(RuleBasedStateMachine):
     def edit(self, side: str, number: int, group: str, choice: int) -> None:
         self.village.do("edit", side, number, str(group), choice)
 
-    @rule(
-        one=st.tuples(NUMBERS, st.integers(0, 5)),
-        other=st.tuples(NUMBERS, st.integers(0, 5)),
-        number=NUMBERS,
-        groups=st.tuples(GROUPS, GROUPS),
-    )
-    def both_edit(
-        self, one: tuple[int, int], other: tuple[int, int], number: int, groups: tuple[str, str]
-    ) -> None:
-        self.village.do("edit", "ghl", number, str(groups[0]), one[1])
-        self.village.do("edit", "hubspot", number, str(groups[1]), other[1])
+    @rule(number=NUMBERS, one=VALUES, other=VALUES)
+    def both_edit(self, number: int, one: tuple[str, int], other: tuple[str, int]) -> None:
+        self._play(histories.both_edit(number, one, other))
 
     @rule(who=NUMBERS, slot=NUMBERS, title=NUMBERS, status=st.integers(0, 5), side=SIDES)
     def arrive(self, who: int, slot: int, title: int, status: int, side: str) -> None:
@@ -111,6 +112,16 @@ class Machine(RuleBasedStateMachine):
     @rule(side=SIDES, number=NUMBERS)
     def remove(self, side: str, number: int) -> None:
         self.village.do("remove", side, number)
+
+    @rule(side=SIDES, number=NUMBERS, status=st.integers(0, 5), synced=BOOLEANS, edited=BOOLEANS)
+    def leave_and_return(
+        self, side: str, number: int, status: int, synced: bool, edited: bool
+    ) -> None:
+        self._play(histories.leave_and_return(side, number, status, synced=synced, edited=edited))
+
+    @rule(side=SIDES, number=NUMBERS)
+    def cancel_and_remove(self, side: str, number: int) -> None:
+        self._play(histories.cancel_and_remove(side, number))
 
     # --- time, configuration, accidents
 
@@ -134,9 +145,11 @@ class Machine(RuleBasedStateMachine):
 
     @rule(kill=st.integers(20, 45), moment=NUMBERS, step=EDITS)
     def edit_and_crash(self, kill: int, moment: int, step: Step) -> None:
-        """Most crashes that matter happen while something is written."""
-        self.village.do(*step)
-        self.village.do("sync", "polled", (), kill, moment)
+        self._play(histories.edit_and_crash(step, kill, moment))
+
+    def _play(self, steps: list[Step]) -> None:
+        for step in steps:
+            self.village.do(*step)
 
     def teardown(self) -> None:
         try:
@@ -150,14 +163,34 @@ class Machine(RuleBasedStateMachine):
             self.drop()
 
 
-def script(log: list[Step]) -> str:
-    """A history as a test that plays it again."""
-    lines = "\n".join(f"        {step!r}," for step in log)
-    return f"replay(\n    [\n{lines}\n    ]\n)"
+FLOOR = {
+    "cycles": 5,
+    "edits": 1,
+    "births": 2,
+    "written": 2,
+    "removals": 0.3,
+    "conflicts": 0.03,
+    "faults": 0.1,
+    "crashes": 0.2,
+}
+"""What one of the machine's histories must do on average at the very least; beyond these it
+chooses itself, and likes variations of one idea."""
 
-
-FLOOR = {"cycles": 5, "edits": 1, "births": 2, "written": 2, "removals": 0.3, "crashes": 0.2}
-"""What an example must have done on average at the very least, so that it proves something."""
+DRAWN_FLOOR = {
+    "cycles": 8,
+    "edits": 5,
+    "births": 3,
+    "written": 5,
+    "removals": 1.5,
+    "removed": 0.4,
+    "restores": 0.4,
+    "conflicts": 0.3,
+    "holds": 1.5,
+    "faults": 1,
+    "crashes": 1,
+    "rules": 0.5,
+}
+"""The same for histories that are drawn evenly; `removed` are removals that syncd carried out."""
 
 
 @pytest.fixture
@@ -172,7 +205,7 @@ def _drop(*_: object) -> NoReturn:
     raise structlog.DropEvent
 
 
-def hunt(open_store: Store, examples: int) -> Counter[str]:
+def hunt(open_store: Store, examples: int) -> None:
     """Let the machine run, and check that it really did something."""
     Machine.open_store = staticmethod(open_store)
     Machine.did = Counter()
@@ -183,23 +216,55 @@ def hunt(open_store: Store, examples: int) -> Counter[str]:
             stateful_step_count=STEPS,
             suppress_health_check=list(HealthCheck),
             derandomize=EXAMPLES <= QUICK,
+            phases=PHASES,
         ),
     )
-    print(f"\n{examples} histories: {dict(sorted(Machine.did.items()))}")
-    for what, least in FLOOR.items():
-        assert Machine.did[what] >= least * examples, f"too few {what}: {Machine.did}"
-    return Machine.did
+    _was_lively(Machine.did, FLOOR, examples)
 
 
-@pytest.mark.timeout(36000)
-@pytest.mark.usefixtures("quiet_logs")
-def test_any_history_ends_well(sqlite_template: Path, tmp_path: Path) -> None:
+def play(open_store: Store, seeds: range) -> None:
+    """Play drawn histories; the first that breaks a promise is told as its seed and script."""
+    did: Counter[str] = Counter()
+    for seed in seeds:
+        url, drop = open_store()
+        village = Village(url, TownClock())
+        try:
+            for step in histories.drawn(seed):
+                village.do(*step)
+            judge(village)
+        except BaseException:
+            print(f"seed {seed}:\n{script(village.log)}")
+            raise
+        finally:
+            did += village.did
+            village.close()
+            drop()
+    _was_lively(did, DRAWN_FLOOR, len(seeds))
+
+
+def _was_lively(did: Counter[str], floor: dict[str, float], examples: int) -> None:
+    print(f"\n{examples} histories: {dict(sorted(did.items()))}")
+    for what, least in floor.items():
+        assert did[what] >= least * examples, f"too few {what}: {did}"
+
+
+@pytest.fixture
+def fresh_sqlite(sqlite_template: Path, tmp_path: Path) -> Store:
     def fresh() -> tuple[str, Callable[[], None]]:
         path = tmp_path / "run.db"
         shutil.copy(sqlite_template, path)
         return f"sqlite:///{path}", lambda: _wipe(path)
 
-    hunt(fresh, max(10, EXAMPLES // 2))
+    return fresh
+
+
+@pytest.fixture
+def fresh_postgres(postgres: PostgresServer, postgres_template: str) -> Store:
+    def fresh() -> tuple[str, Callable[[], None]]:
+        name = postgres.create(postgres_template)
+        return postgres.url(name), lambda: postgres.drop(name)
+
+    return fresh
 
 
 def _wipe(path: Path) -> None:
@@ -207,14 +272,27 @@ def _wipe(path: Path) -> None:
         path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
+@pytest.mark.timeout(36000)
+@pytest.mark.usefixtures("quiet_logs")
+def test_drawn_histories_end_well(fresh_sqlite: Store) -> None:
+    play(fresh_sqlite, range(DRAWN))
+
+
+@pytest.mark.timeout(36000)
+@pytest.mark.usefixtures("quiet_logs")
+def test_any_history_ends_well(fresh_sqlite: Store) -> None:
+    hunt(fresh_sqlite, max(10, EXAMPLES // 4))
+
+
 @pytest.mark.postgres
 @pytest.mark.timeout(36000)
 @pytest.mark.usefixtures("quiet_logs")
-def test_any_history_ends_well_on_postgresql(
-    postgres: PostgresServer, postgres_template: str
-) -> None:
-    def fresh() -> tuple[str, Callable[[], None]]:
-        name = postgres.create(postgres_template)
-        return postgres.url(name), lambda: postgres.drop(name)
+def test_drawn_histories_end_well_on_postgresql(fresh_postgres: Store) -> None:
+    play(fresh_postgres, range(10_000, 10_000 + max(10, DRAWN // 10)))
 
-    hunt(fresh, max(10, EXAMPLES // 10))
+
+@pytest.mark.postgres
+@pytest.mark.timeout(36000)
+@pytest.mark.usefixtures("quiet_logs")
+def test_any_history_ends_well_on_postgresql(fresh_postgres: Store) -> None:
+    hunt(fresh_postgres, max(10, EXAMPLES // 20))

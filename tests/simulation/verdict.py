@@ -20,8 +20,10 @@ from syncd.core import essence
 from syncd.core.actions import Hold
 from syncd.core.essence import Value
 from syncd.core.model import Group, Pair, Side
+from syncd.core.policy import Limit
 from syncd.engine.link import Rules
 from syncd.engine.report import CycleReport, Outcome
+from syncd.store.link_store import SqlLinkStore
 
 CYCLES = 4
 """So many cycles without a fault bring everything to rest."""
@@ -67,6 +69,8 @@ def judge(village: Village) -> None:
         no_duplicate,
         no_removal_by_itself,
         no_resurrection,
+        an_edit_beats_a_removal,
+        a_restored_record_is_as_it_was,
         nobody_was_told,
     ):
         check(end)
@@ -91,7 +95,14 @@ def settle(village: Village) -> End:
 
 
 def _wide(village: Village) -> Rules:
-    return replace(village.town.rules, calendars=frozenset(), past=timedelta(days=30))
+    template = replace(
+        village.town.rules.template,
+        removal_guard=Limit(percent=20, at_least=5),
+        change_guard=Limit(percent=50, at_least=200),
+    )
+    return replace(
+        village.town.rules, template=template, calendars=frozenset(), past=timedelta(days=30)
+    )
 
 
 # --- the promises
@@ -117,7 +128,7 @@ def quiet(end: End) -> None:
 
 def at_rest(end: End) -> None:
     """No write is left without a known outcome (4.9)."""
-    left = end.village.shelf.link(end.village.town.name).intents()
+    left = _store(end).intents()
     if left:
         raise Broken(f"open intents: {left}")
 
@@ -190,7 +201,7 @@ def nothing_left_alone(end: End) -> None:
 
 
 def _all_pairs(end: End) -> list[Pair]:
-    store = end.village.shelf.link(end.village.town.name)
+    store = _store(end)
     return [
         *store.pairs_by_id(Side.GHL, [row.id for row in end.village.town.ghl.appointments]),
         *store.pairs_by_id(
@@ -204,6 +215,11 @@ def _all_pairs(end: End) -> list[Pair]:
             ],
         ),
     ]
+
+
+def _store(end: End) -> SqlLinkStore:
+    store: SqlLinkStore = end.village.shelf.link(end.village.town.name)
+    return store
 
 
 def no_lost_edit(end: End) -> None:
@@ -223,10 +239,11 @@ def no_lost_edit(end: End) -> None:
                 now = (end.village.value(ghl, group), end.village.value(hubspot, group))
                 if _shows(end, edit, now):
                     break
-                if not _recorded(end, edit, root):
+                if not _recorded(end, edit, root) and not _stands_apart(end, edit, (ghl, hubspot)):
                     lost.append(edit)
             else:
-                if edits and not lost:
+                # What nobody ever wrote can only be what a vendor filled in.
+                if edits and not lost and group in {Group.DESCRIPTION, Group.ADDRESS}:
                     lost = edits
             if lost:
                 raise Broken(
@@ -239,6 +256,18 @@ def _shows(end: End, edit: Edit, now: tuple[Value, Value]) -> bool:
     if edit.key[0] is Side.GHL:
         return now[0] == edit.value or same(end, edit.group, edit.value, now[1])
     return now[1] == edit.value or same(end, edit.group, now[0], edit.value)
+
+
+def _stands_apart(end: End, edit: Edit, pair: tuple[Key, Key]) -> bool:
+    """Whether the edited record is another appointment by now, or waits beside the pair.
+
+    What was removed, made anew and then restored as well is two appointments.
+    """
+    side, record = edit.key
+    if edit.key in pair:
+        return False
+    waits = end.village.lives(edit.key) and bool(end.held(edit.key))
+    return waits or bool(_store(end).pairs_by_id(side, [record]))
 
 
 def _recorded(end: End, edit: Edit, root: Key) -> bool:
@@ -273,8 +302,8 @@ def no_duplicate(end: End) -> None:
     for (side, root), keys in groups.items():
         ours = [key for key in keys if key not in annals.born | annals.restored]
         if root in mixed or len(keys) == 1:
-            if not any(annals.root(key) == root for key in annals.born):
-                raise Broken(f"{keys} belong to nothing that a person made")
+            if not any(annals.root(key) == root for key in annals.born | annals.restored):
+                raise Broken(f"{keys} belong to nothing that a person made or brought back")
             continue
         if len(ours) > 1 or (ours and not any(key in annals.restored for key in keys)):
             raise Broken(f"one appointment has {len(keys)} records in {side}: {keys}")
@@ -318,6 +347,55 @@ def no_resurrection(end: End) -> None:
         living = annals.lineage(root, [(side, record) for record in end.village.ids(side)])
         if living:
             raise Broken(f"{removal.key} was removed, and {living} lives")
+
+
+def an_edit_beats_a_removal(end: End) -> None:
+    """What was edited on one side before it was removed on the other is there again (4.6)."""
+    annals = end.village.annals
+    for removal in annals.removals:
+        root = annals.root(removal.key)
+        if not removal.beaten or annals.last_of(root) != removal.number or root in _mixed(end):
+            continue
+        for side in Side:
+            records = [key for key in _keys(end, side) if annals.root(key) == root]
+            living = [key for key in records if end.village.lives(key)]
+            held = any(
+                end.held(key)
+                for each in Side
+                for key in _keys(end, each)
+                if annals.root(key) == root
+            )
+            if not living and not held and _upcoming(end, records):
+                raise Broken(f"an edit was lost with the removal of {removal.key}")
+
+
+def a_restored_record_is_as_it_was(end: End) -> None:
+    """A removal that was taken back leaves both records with their status before (4.6)."""
+    annals = end.village.annals
+    for removal in annals.removals:
+        root = annals.root(removal.key)
+        at_once = removal.restored == removal.number + 1 == annals.last_of(root)
+        if not removal.settled or not at_once or root in _mixed(end):
+            continue
+        for pair, ghl, hubspot in living_pairs(end):
+            if annals.root(ghl) != root or end.held(ghl) or end.held(hubspot):
+                continue
+            now = str(end.village.value(ghl, Group.STATUS))
+            if not same(end, Group.STATUS, *removal.statuses):
+                continue  # They did not agree before either: a person had just cancelled one.
+            if not same(end, Group.STATUS, now, removal.statuses[1]):
+                raise Broken(
+                    f"{pair.ghl_id}/{pair.hubspot_id} was restored and says {now}, "
+                    f"where it said {removal.statuses}"
+                )
+
+
+def _keys(end: End, side: Side) -> list[Key]:
+    return [(side, record) for record in (*end.village.ids(side), *end.village.removed_ids(side))]
+
+
+def _upcoming(end: End, records: list[Key]) -> bool:
+    return any(in_window(end, key) for key in records)
 
 
 def nobody_was_told(end: End) -> None:

@@ -17,12 +17,16 @@ from typing import Any
 from annals import Annals, Key
 from executioner import MOMENTS, Executioner, Killed, Watched, WatchedShelf
 from towns import START, Town, TownClock, build
+from watch import Watch
 
 from syncd.core import essence
+from syncd.core.actions import Change
 from syncd.core.essence import Value
 from syncd.core.model import Group, Pair, Side
 from syncd.core.policy import Limit, OnRemoval, Winner
+from syncd.engine import intents
 from syncd.engine.report import CycleReport, Outcome
+from syncd.ports.store import IntentKind
 from syncd.sandbox import SandboxSettings
 
 Step = tuple[Any, ...]
@@ -56,6 +60,8 @@ FIELDS = {
     Group.ADDRESS: "address",
     Group.OWNER: "assignee",
 }
+PAIRED = 10
+"""From here on, the number of a record is that of its pair: so a step hits both sides of one."""
 WRITES = "^/(crm/objects|calendars/events|contacts)"
 
 FAULTS: tuple[dict[str, Any], ...] = (
@@ -96,6 +102,9 @@ RULES: tuple[dict[str, Any], ...] = (
     {"removal_guard": Limit(percent=20, at_least=5)},
     {"first_meeting": Winner.HUBSPOT},
     {"first_meeting": Winner.GHL},
+    {"removal_guard": Limit(percent=0, at_least=1)},
+    {"change_guard": Limit(percent=0, at_least=0)},
+    {"change_guard": Limit(percent=50, at_least=200)},
     {"refuse_double_booking": False},
     {"refuse_double_booking": True},
 )
@@ -115,6 +124,7 @@ class Village:
         self.calendars = [calendars["Class"], calendars["Team"]]
         self.town.obey(default_calendar=self.calendars[0])
         self.annals = Annals()
+        self.watch = Watch()
         self.log: list[Step] = []
         self.did: Counter[str] = Counter()
         self.stores = 0
@@ -153,7 +163,7 @@ class Village:
 
     def pick(self, side: Side, number: int) -> str | None:
         """The number-th living record of a side; where there is none, one is made."""
-        found = self.ids(side)
+        found = self._of_pair(side, number) or self.ids(side)
         if not found:
             if side is Side.GHL:
                 self.book(number, number, number)
@@ -161,6 +171,15 @@ class Village:
                 self.create(number, number, number)
             return None
         return found[number % len(found)]
+
+    def _of_pair(self, side: Side, number: int, *, living: bool = True) -> list[str]:
+        """The record of the pair that is meant, where it lives (or was removed)."""
+        pairs = self.town.pairs() if number >= PAIRED else []
+        if not pairs:
+            return []
+        record = str(pairs[(number - PAIRED) % len(pairs)].id_on(side))
+        among = self.ids(side) if living else self.removed_ids(side)
+        return [record] if record in among else []
 
     def value(self, key: Key, group: str) -> Value:
         """What a record shows now, as the core compares it."""
@@ -194,14 +213,29 @@ class Village:
         values = [each for each in self.values(key, group) if each != self.value(key, group)]
         if not values:
             return
+        self._give(key, group, values[choice % len(values)])
+
+    def give(self, side: str, number: int, group: str, choice: int) -> None:
+        """A person gives a field this very value, which it may have already."""
+        where = Side(side)
+        record = self.pick(where, number)
+        if record is None:
+            return
+        key = (where, record)
+        values = self.values(key, group)
         new = values[choice % len(values)]
+        if new != self.value(key, group):
+            self._give(key, group, new)
+
+    def _give(self, key: Key, group: str, new: Value) -> None:
         back = self._agreed(key, group) == new
+        doubtful = self._in_doubt(key, group, new)
         self._write(key, group, new)
         new = self.value(key, group)
         if back:
             self.annals.withdraw(key, group, new)
         else:
-            self.annals.edited(key, group, new)
+            self.annals.edited(key, group, new).void = doubtful
         self.did["edits"] += 1
 
     def values(self, key: Key, group: str) -> Sequence[Value]:
@@ -241,9 +275,31 @@ class Village:
         pairs = store.pairs_by_id(key[0], [key[1]])
         if not pairs or group in pairs[0].open:
             return None
-        if any(intent.pair_key == pairs[0].key for intent in store.intents()):
+        open_intents = [each for each in store.intents() if each.pair_key == pairs[0].key]
+        whole = any(each.kind is not IntentKind.UPDATE for each in open_intents)
+        if whole or any(change.group == group for _, change in self._unanswered(pairs[0])):
             return None
         return essence.value(pairs[0].shown_on(key[0]), group)
+
+    def _in_doubt(self, key: Key, group: str, new: Value) -> bool:
+        """Whether a person puts back what stood before a write of ours that was not answered.
+
+        Nobody can tell that from a write that never arrived: it is written again.
+        """
+        return any(
+            (side, change.group, change.before) == (key[0], group, new)
+            for pair in self.shelf.link(self.town.name).pairs_by_id(key[0], [key[1]])
+            for side, change in self._unanswered(pair)
+        )
+
+    def _unanswered(self, pair: Pair) -> list[tuple[Side, Change]]:
+        """What was sent of a pair's updates, and nobody knows whether it arrived."""
+        return [
+            (intent.side, change)
+            for intent in self.shelf.link(self.town.name).intents()
+            if (intent.kind, intent.pair_key) == (IntentKind.UPDATE, pair.key) and intent.payload
+            for change in intents.update_of(intent, pair).changes
+        ]
 
     # --- people make and remove
 
@@ -301,11 +357,21 @@ class Village:
         self._unite()
         store = self.shelf.link(self.town.name)
         pairs = store.pairs_by_id(key[0], [key[1]])
-        settled, unseen = False, []
+        settled, beaten, unseen = False, False, []
+        statuses = ("", "")
         if pairs:
             pair = pairs[0]
-            open_ = any(intent.pair_key == pair.key for intent in store.intents())
-            settled = not open_ and self._stands_as_agreed(pair, key[0].other)
+            across = key[0].other
+            closed = not any(intent.pair_key == pair.key for intent in store.intents())
+            if closed and not pair.open and pair.removal is None and self._both_live(pair):
+                changed = self._changed(pair, across)
+                cancelled = self._is_cancelled(pair, across)
+                settled = not changed or cancelled
+                beaten = bool(changed) and not cancelled
+                statuses = (
+                    str(self.value((Side.GHL, pair.ghl_id), Group.STATUS)),
+                    str(self.value((Side.HUBSPOT, pair.hubspot_id), Group.STATUS)),
+                )
             unseen = [
                 edit
                 for edit in self.annals.edits
@@ -313,21 +379,26 @@ class Village:
                 and not edit.void
                 and edit.value != essence.value(pair.shown_on(key[0]), edit.group)
             ]
-        self.annals.removed_by_person(key, settled=settled, unseen=unseen)
+        self.annals.removed_by_person(
+            key, settled=settled, beaten=beaten, statuses=statuses, unseen=unseen
+        )
         self.did["removals"] += 1
 
-    def _stands_as_agreed(self, pair: Pair, side: Side) -> bool:
-        """Whether a pair's record shows what was agreed, with no question open."""
+    def _both_live(self, pair: Pair) -> bool:
+        return all(self.lives((side, pair.id_on(side))) for side in Side)
+
+    def _changed(self, pair: Pair, side: Side) -> list[str]:
+        """The groups in which a pair's record shows something else than was agreed."""
         key = (side, pair.id_on(side))
-        return (
-            not pair.open
-            and pair.removal is None
-            and self.lives(key)
-            and all(
-                self.value(key, group) == essence.value(pair.shown_on(side), group)
-                for group in (*FIELDS, Group.TIME)
-            )
-        )
+        return [
+            group
+            for group in (*FIELDS, Group.TIME)
+            if self.value(key, group) != essence.value(pair.shown_on(side), group)
+        ]
+
+    def _is_cancelled(self, pair: Pair, side: Side) -> bool:
+        status = str(self.value((side, pair.id_on(side)), Group.STATUS))
+        return self.town.rules.statuses.is_cancelled(side, status)
 
     def lives(self, key: Key) -> bool:
         """Whether a record is there and not removed."""
@@ -343,7 +414,7 @@ class Village:
     def bring_back(self, side: str, number: int) -> None:
         """A person restores what was removed, by people or by us."""
         where = Side(side)
-        found = self.removed_ids(where)
+        found = self._of_pair(where, number, living=False) or self.removed_ids(where)
         if not found:
             return
         record = found[number % len(found)]
@@ -452,6 +523,7 @@ class Village:
         self.shelf.executioner = executioner
         self.town.transport = Watched(self.town.world, executioner)
         self.town.world.reset_requests()
+        watch = self.watch.begin(self)
         self.last = None
         try:
             self.last = self.town.sync(full=full)
@@ -461,6 +533,7 @@ class Village:
             self.shelf.executioner = Executioner()
             self._unite()
         self.did["cycles"] += 1
+        self.watch.end(self, watch)
         if self.last is not None:
             assert self.last.outcome is not Outcome.FAULT, self.last
             self.did["conflicts"] += self.last.conflicts

@@ -1,0 +1,134 @@
+"""Break a copy of the package on purpose, and see whether the properties notice.
+
+    python tests/mutations/break_it.py [--only NAME ...] [--histories N]
+
+Every breakage of `breakages` is applied, one at a time, to a copy in a
+temporary folder; there the property tests and the simulation run, until the
+first of them fails, and nothing else does. Prints a table; ends with 1 where
+fewer than 95 % were noticed. The work tree is never touched.
+`test_sample` tries a few of them in every run of the tests.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from breakages import BREAKAGES, Breakage
+
+ROOT = Path(__file__).resolve().parents[2]
+PROPERTIES = tuple(
+    f"tests/properties/test_{name}.py"
+    for name in ("every_history", "merge", "statuses", "meetings", "life")
+)
+"""The quick ones first. They play the core alone, so they say nothing of the engine."""
+SIMULATION = ("tests/simulation/test_simulation.py",)
+HISTORIES = 100
+"""So many drawn histories try to notice a breakage, and the state machine after them."""
+GOAL = 0.95
+PATIENCE = 900
+"""Seconds for one breakage; one that makes the judges run for ever was noticed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of one breakage."""
+
+    breakage: Breakage
+    noticed_by: str
+    """The test that failed; "" where nobody noticed."""
+
+
+def main(arguments: list[str]) -> int:
+    """Run what was asked for; gives the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", nargs="*", default=[], help="names of breakages")
+    parser.add_argument("--histories", type=int, default=HISTORIES, help="drawn ones, for each")
+    asked = parser.parse_args(arguments)
+    chosen = [each for each in BREAKAGES if not asked.only or each.name in asked.only]
+    results = []
+    with tempfile.TemporaryDirectory(prefix="breakages-") as folder:
+        copy = copied(Path(folder) / "copy")
+        sound = noticed(copy, (*PROPERTIES, *SIMULATION), asked.histories)
+        if sound:
+            print(f"{sound} fails on the unbroken package: mend that first", file=sys.stderr)
+            return 2
+        for breakage in chosen:
+            results.append(tried(copy, breakage, asked.histories))
+            print(f"{results[-1].noticed_by or 'SURVIVED':60} {breakage.name}", flush=True)
+    return _told(results)
+
+
+def copied(target: Path) -> Path:
+    """A copy of the package and its tests that may be broken."""
+    ignored = shutil.ignore_patterns("__pycache__", ".hypothesis")
+    for name in ("syncd", "migrations", "tests"):
+        shutil.copytree(ROOT / name, target / name, ignore=ignored)
+    for name in ("pyproject.toml", "config.example.toml"):
+        shutil.copy(ROOT / name, target / name)
+    return target
+
+
+def tried(copy: Path, breakage: Breakage, histories: int) -> Result:
+    """Break the copy, let the judges look, and mend it again."""
+    path = copy / "syncd" / breakage.file
+    whole = path.read_text(encoding="utf-8")
+    path.write_text(breakage.applied_to(whole), encoding="utf-8")
+    judges = SIMULATION if breakage.file.startswith("engine") else (*PROPERTIES, *SIMULATION)
+    try:
+        return Result(breakage=breakage, noticed_by=noticed(copy, judges, histories))
+    finally:
+        path.write_text(whole, encoding="utf-8")
+
+
+def noticed(copy: Path, judges: Sequence[str], histories: int) -> str:
+    """The first test that fails; "" where none does."""
+    inherited = os.environ  # noqa: TID251 - a script that starts other programs
+    environment = {
+        **inherited,
+        "PYTHONPATH": str(copy),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTEST_ADDOPTS": "",
+        "HYPOTHESIS_PROFILE": "quick",
+        "SYNCD_TEST_HISTORIES": str(histories),
+        "SYNCD_TEST_NO_SHRINKING": "1",
+    }
+    options = ["-x", "-q", "--tb=no", "-m", "not postgres", "-p", "no:cacheprovider"]
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", *options, *judges],
+            cwd=copy,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return "the time that a run may take"
+    if not done.returncode:
+        return ""
+    failed = re.search(r"^(?:FAILED|ERROR) \S*?/?(\w+\.py(?:::\w+)?)", done.stdout, re.MULTILINE)
+    return failed[1] if failed else f"exit code {done.returncode}"
+
+
+def _told(results: list[Result]) -> int:
+    print("\n| breakage | file | noticed by |\n|---|---|---|")
+    for result in results:
+        told = result.noticed_by.partition("::")[2] or result.noticed_by or "nobody"
+        print(f"| {result.breakage.name} | `{result.breakage.file}` | `{told}` |")
+    count = sum(bool(result.noticed_by) for result in results)
+    print(f"\n{count} of {len(results)} noticed")
+    return 0 if results and count >= GOAL * len(results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,532 @@
+"""Small deliberate breakages of the engine, which properties and simulation must notice.
+
+`break_it` applies them, one at a time, to a copy of the package. Each names a
+file below `syncd`, a text that stands in it exactly once, and what stands
+there instead.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Breakage:
+    """One small thing that is wrong."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+
+    def applied_to(self, text: str) -> str:
+        """The broken text.
+
+        Raises:
+            ValueError: the text to break does not stand there exactly once.
+        """
+        if text.count(self.old) != 1:
+            raise ValueError(f"{self.name}: found {text.count(self.old)} times in {self.file}")
+        return text.replace(self.old, self.new)
+
+
+PLAN, FIELDS, MERGE = "core/plan.py", "core/fields.py", "core/merge.py"
+MAKING, GUARDS, OBSERVE = "core/making.py", "core/guards.py", "core/observe.py"
+ACTIONS, ESSENCE = "core/actions.py", "core/essence.py"
+INTENTS, RECOVER, RECORD = "engine/intents.py", "engine/recover.py", "engine/record.py"
+APPLY, POLL, CLOSING = "engine/apply.py", "engine/poll.py", "engine/closing.py"
+
+BREAKAGES = (
+    # The planner's ladder.
+    Breakage(
+        "a removal beats an edit",
+        PLAN,
+        "    if edited and bench.policy.direction.reaches(where):",
+        "    if False:",
+    ),
+    Breakage(
+        "unseen is settled as gone",
+        PLAN,
+        "if isinstance(seen, Snapshot) or not pair.gone_on(side):",
+        "if isinstance(seen, Snapshot):",
+    ),
+    Breakage(
+        "a removal is never carried across",
+        PLAN,
+        "    if rule is not OnRemoval.CANCEL:\n        return [remove]",
+        "    if rule is not OnRemoval.CANCEL:\n        return []",
+    ),
+    Breakage(
+        "archive is written as a cancellation",
+        PLAN,
+        "    if rule is not OnRemoval.CANCEL:",
+        "    if rule is OnRemoval.DELETE:",
+    ),
+    Breakage(
+        "what has started is cancelled",
+        PLAN,
+        "started = start is None or start <= bench.policy.now",
+        "started = False",
+    ),
+    Breakage(
+        "what is over is cancelled",
+        PLAN,
+        "return started or bench.words.statuses.is_over(living.side, living.appointment.status)",
+        "return started",
+    ),
+    Breakage("ignore removes", PLAN, "if rule is OnRemoval.IGNORE or (", "if ("),
+    Breakage(
+        "a settled removal is carried again",
+        PLAN,
+        "    if pair.gone_on(where):\n        return _survivor(",
+        "    if False:\n        return _survivor(",
+    ),
+    Breakage(
+        "a survivor is always made again",
+        PLAN,
+        "    if kept is None or kept.response is Response.NOTHING:\n        return []",
+        "    if kept is None:\n        return []",
+    ),
+    Breakage(
+        "a cancelled survivor is made again",
+        PLAN,
+        "    still = not status or bench.words.statuses.is_cancelled(side, status)",
+        "    still = False",
+    ),
+    Breakage(
+        "a restored record is left alone",
+        PLAN,
+        "if (ours or not cancelled) and bench.policy.direction.reaches(where):",
+        "if False:",
+    ),
+    Breakage(
+        "our cancellation is not taken back",
+        PLAN,
+        "    if cancelled is None:\n        revived",
+        "    if True:\n        revived",
+    ),
+    Breakage(
+        "a status set meanwhile is overwritten on restore",
+        PLAN,
+        "    if not untouched:",
+        "    if False:",
+    ),
+    Breakage(
+        "a cancellation does not agree with a removal",
+        PLAN,
+        "    if bench.words.statuses.is_cancelled(side, living.appointment.status):\n"
+        "        return _settled(pair, _on_its_own(where, living, bench))\n"
+        "    edited",
+        "    if False:\n"
+        "        return _settled(pair, _on_its_own(where, living, bench))\n"
+        "    edited",
+    ),
+    Breakage(
+        "times do not count as edits",
+        PLAN,
+        "and essence.value(shown, group) != essence.value(now, group)",
+        "and group != Group.TIME and essence.value(shown, group) != essence.value(now, group)",
+    ),
+    # Field by field.
+    Breakage(
+        "the left side always wins",
+        MERGE,
+        "return Outcome.LEFT if left else Outcome.RIGHT",
+        "return Outcome.LEFT",
+    ),
+    Breakage(
+        "a change on both sides is the left one's",
+        MERGE,
+        "        return Outcome.BOTH\n    return Outcome.LEFT if left",
+        "        return Outcome.LEFT\n    return Outcome.LEFT if left",
+    ),
+    Breakage(
+        "right changes are quiet", MERGE, "    if not left and not right:", "    if not left:"
+    ),
+    Breakage(
+        "equal results are a conflict",
+        MERGE,
+        "    if agree(now[0], now[1]):\n        return Outcome.SAME\n    if left and right",
+        "    if left and right",
+    ),
+    Breakage(
+        "an empty field does not take the other's value",
+        MERGE,
+        "    if is_empty(one):\n        return True",
+        "    if is_empty(one):\n        return False",
+    ),
+    Breakage(
+        "a losing value is not told of",
+        FIELDS,
+        "self._push(group, source, lost=not first,",
+        "self._push(group, source, lost=False,",
+    ),
+    Breakage(
+        "the newest loses",
+        FIELDS,
+        "return Side.HUBSPOT if hubspot > ghl else Side.GHL",
+        "return Side.GHL if hubspot > ghl else Side.HUBSPOT",
+    ),
+    Breakage("a hold decides", FIELDS, "        if winner is Winner.HOLD:", "        if False:"),
+    Breakage(
+        "an empty status is carried across",
+        FIELDS,
+        "if not now[1] and outcome in {Outcome.RIGHT, Outcome.BOTH}:",
+        "if False:",
+    ),
+    Breakage(
+        "a fight is not noticed",
+        FIELDS,
+        "        return count >= OSCILLATION_LIMIT",
+        "        return False",
+    ),
+    Breakage(
+        "a direction is not obeyed",
+        FIELDS,
+        "        if not self.policy.may_write(group, target):\n            self._agree(group)\n"
+        "            return",
+        "        if False:\n            return",
+    ),
+    Breakage(
+        "agreement leaves the group open",
+        FIELDS,
+        "        self.pair = replace(pair, open=pair.open - {group})",
+        "        self.pair = pair",
+    ),
+    Breakage(
+        "agreement keeps the old value",
+        FIELDS,
+        "pair = actions.showing(pair, side, essence.with_value(shown, group, now))",
+        "pass",
+    ),
+    Breakage(
+        "a mark is never written",
+        FIELDS,
+        "        if not marked and not self.pair.unmarkable:",
+        "        if False:",
+    ),
+    # What is agreed after a write.
+    Breakage(
+        "the base keeps what stood before our write",
+        ACTIONS,
+        "shown = essence.with_value(shown, change.group, essence.value(returned, change.group))",
+        "shown = essence.with_value(shown, change.group, change.before)",
+    ),
+    Breakage(
+        "the source of a write stays news",
+        ACTIONS,
+        "        source = essence.with_value(source, change.group, change.source)",
+        "        pass",
+    ),
+    Breakage("refused groups count as agreed", ACTIONS, "if change.group not in refused]", "]"),
+    Breakage(
+        "written groups stay open",
+        ACTIONS,
+        "        open=pair.open - groups,",
+        "        open=pair.open,",
+    ),
+    Breakage(
+        "a restore leaves the removal",
+        ACTIONS,
+        "None if write.restores and Group.STATUS in groups else pair.removal",
+        "pair.removal",
+    ),
+    Breakage(
+        "a removal forgets the status before",
+        ACTIONS,
+        'write.seen.appointment.status if write.cancel_as else ""',
+        '""',
+    ),
+    Breakage(
+        "a record made anew has its old id",
+        ACTIONS,
+        "    ids = {write.side: record_id, write.side.other: write.source.id}",
+        "    ids = {write.side: old.id_on(write.side) if old else record_id,\n"
+        "           write.side.other: write.source.id}",
+    ),
+    Breakage(
+        "both count as gone after a cancellation",
+        ACTIONS,
+        "gone = frozenset({side.other}) if write.cancel_as else frozenset(Side)",
+        "gone = frozenset(Side)",
+    ),
+    Breakage(
+        "the print leaves out the start",
+        ESSENCE,
+        "start, end = _seconds(appointment.start),",
+        'start, end = "",',
+    ),
+    Breakage(
+        "the print leaves out the description", ESSENCE, "{len(description)}:{description}", ""
+    ),
+    Breakage(
+        "a removed record's print is that of a living one",
+        ESSENCE,
+        "    if pair.gone_on(side):\n        return GONE",
+        "    if False:\n        return GONE",
+    ),
+    Breakage(
+        "a gone record looks as it did",
+        ESSENCE,
+        "    if snapshot.gone:\n        return GONE",
+        "    if False:\n        return GONE",
+    ),
+    # Guards.
+    Breakage(
+        "the removal guard is off",
+        GUARDS,
+        "    if not allowed.removals and policy",
+        "    if False and policy",
+    ),
+    Breakage(
+        "the removal guard forgets the last day",
+        GUARDS,
+        "(past.removed_lately if removals else 0)",
+        "0",
+    ),
+    Breakage(
+        "the change guard is off",
+        GUARDS,
+        "    if not allowed.changes and not past.first:",
+        "    if False:",
+    ),
+    Breakage(
+        "removals pass the guard",
+        GUARDS,
+        "        writes = [write for write in writes if not isinstance(write, Remove)]",
+        "        pass",
+    ),
+    Breakage(
+        "what is kept back is not held",
+        GUARDS,
+        "        holds += [_kept_back(write) for write in removals]",
+        "        pass",
+    ),
+    Breakage(
+        "the latest goes first",
+        GUARDS,
+        "    return (0, ahead) if ahead >= 0",
+        "    return (0, -ahead) if ahead >= 0",
+    ),
+    # Who is whose.
+    Breakage(
+        "a carried id does not pair",
+        OBSERVE,
+        "carriers = [record for record in self.hubspot.values() if record.carried_id]",
+        "carriers: list[Snapshot] = []",
+    ),
+    Breakage(
+        "a possible duplicate is made",
+        OBSERVE,
+        "            elif self._may_be_double(record, suspects):",
+        "            elif False:",
+    ),
+    Breakage(
+        "a cancelled record meets a living one",
+        OBSERVE,
+        "if self._separate(ghl, hubspot) or self._cancelled(ghl) != self._cancelled(hubspot):",
+        "if self._separate(ghl, hubspot):",
+    ),
+    Breakage(
+        "another end is no other appointment",
+        OBSERVE,
+        "return one.end is None or other.end is None or one.end == other.end",
+        "return True",
+    ),
+    Breakage(
+        "what is gone is welcome",
+        OBSERVE,
+        "        if record.gone or self._lacks_start(record)",
+        "        if self._lacks_start(record)",
+    ),
+    Breakage(
+        "the window is not looked at",
+        OBSERVE,
+        "        return self.policy.window.holds(record.appointment.start)",
+        "        return True",
+    ),
+    Breakage(
+        "a new pair has nothing open",
+        OBSERVE,
+        "        open=frozenset(policy.groups),",
+        "        open=frozenset(),",
+    ),
+    Breakage(
+        "a booking is not made where it stood",
+        MAKING,
+        "calendar = stood if stood and stood.active else",
+        "calendar =",
+    ),
+    Breakage(
+        "a slot is never checked",
+        MAKING,
+        "validate_slot=takes and not past and not free",
+        "validate_slot=False",
+    ),
+    Breakage(
+        "a missing end stays missing",
+        MAKING,
+        "    if wanted.start and wanted.end is None:",
+        "    if False:",
+    ),
+    # Intents, recovery, record.
+    Breakage(
+        "recovery forgets",
+        RECOVER,
+        "    record.record(link, cycle, effects, pairs)\n",
+        "    pass\n",
+    ),
+    Breakage(
+        "recovery leaves intents open",
+        RECOVER,
+        "        transaction.close_intents([intent.key for intent in open_intents])",
+        "        pass",
+    ),
+    Breakage(
+        "recovery skips HubSpot's creations",
+        RECOVER,
+        "    effects += _created_in_hubspot(link, open_intents, pairs)\n",
+        "",
+    ),
+    Breakage(
+        "recovery skips bookings",
+        RECOVER,
+        "    effects += _booked_in_ghl(link, open_intents, pairs)\n",
+        "",
+    ),
+    Breakage(
+        "recovery skips changes",
+        RECOVER,
+        "        effects += _changed(link, side, open_intents, pairs)",
+        "        pass",
+    ),
+    Breakage(
+        "recovery takes people's bookings for ours",
+        RECOVER,
+        "        if record_.by_api\n        and not",
+        "        if not",
+    ),
+    Breakage(
+        "recovery takes what another pair has",
+        RECOVER,
+        "free = [found for found in candidates.values() if found.id not in known]",
+        "free = list(candidates.values())",
+    ),
+    Breakage(
+        "recovery counts every group as written",
+        RECOVER,
+        "write=replace(update, changes=tuple(taken))",
+        "write=update",
+    ),
+    Breakage(
+        "recovery believes every update",
+        RECOVER,
+        "    return shown == change.after or (",
+        "    return True or (",
+    ),
+    Breakage(
+        "recovery believes every removal",
+        RECOVER,
+        "        if now.appointment.status != remove.cancel_as:\n            return None",
+        "        if False:\n            return None",
+    ),
+    Breakage(
+        "an intent forgets the restore",
+        INTENTS,
+        '        restores=bool(held["restores"]),',
+        "        restores=False,",
+    ),
+    Breakage(
+        "an intent forgets the loser", INTENTS, '        lost=held["lost"],', "        lost=False,"
+    ),
+    Breakage(
+        "an intent forgets the contact",
+        INTENTS,
+        '                "contact": contact,',
+        '                "contact": "",',
+    ),
+    Breakage(
+        "record leaves intents open",
+        RECORD,
+        "        transaction.close_intents([effect.key for effect in effects])\n",
+        "",
+    ),
+    Breakage(
+        "record writes no history",
+        RECORD,
+        "for effect, pair in told for entry in _history(effect, pair, cycle, now)",
+        "for effect, pair in told[:0] for entry in _history(effect, pair, cycle, now)",
+    ),
+    Breakage(
+        "record builds on the old pair",
+        RECORD,
+        "            latest = pairs.get(write.pair.key, write.pair)\n            refused",
+        "            latest = write.pair\n            refused",
+    ),
+    Breakage(
+        "record forgets contacts",
+        RECORD,
+        "save_contacts(found for effect in effects for found in _contacts(effect))",
+        "save_contacts(())",
+    ),
+    Breakage(
+        "a conflict is an ordinary update in history",
+        RECORD,
+        '            action="conflict" if name in lost else said.action,',
+        "            action=said.action,",
+    ),
+    # Apply, poll, closing.
+    Breakage(
+        "intents are not written",
+        APPLY,
+        "for key, (write, contact) in opened.items()\n                )",
+        "for key, (write, contact) in ()\n                )",
+    ),
+    Breakage(
+        "an unanswered write is forgotten",
+        APPLY,
+        "            if key and not (isinstance(error, TimedOut) and error.sent):",
+        "            if key:",
+    ),
+    Breakage(
+        "a booking is not marked",
+        APPLY,
+        "            self._remarks.append(Remark(pair=pair, status=write.fill, groups=late))",
+        "            pass",
+    ),
+    Breakage(
+        "failed writes are not looked at again",
+        APPLY,
+        "        self.applied.again += [",
+        "        _ = [",
+    ),
+    Breakage(
+        "an adopted remark has no key",
+        APPLY,
+        "replace(remark, pair=self._agreed(remark.pair))",
+        "remark",
+    ),
+    Breakage(
+        "what is missing is not asked for",
+        POLL,
+        "        if asked:\n            gathered",
+        "        if False:\n            gathered",
+    ),
+    Breakage(
+        "merges are not followed", POLL, "    _follow_merges(link, gathered, pairs)\n\n", "\n"
+    ),
+    Breakage("carriers are not asked for", POLL, "    if ghl and not full:", "    if False:"),
+    Breakage(
+        "what is left over is not read again",
+        POLL,
+        "        wanted[Side(side)].add(record_id)",
+        "        pass",
+    ),
+    Breakage(
+        "the cursor moves although writes were left out",
+        CLOSING,
+        "    whole = not (partly or",
+        "    whole = not (",
+    ),
+)
+"""Each of them would be somebody's lost or doubled appointment."""

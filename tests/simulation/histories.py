@@ -1,0 +1,179 @@
+"""Histories that are drawn evenly by a seed, as lists of steps.
+
+Hypothesis likes variations of one idea, and shrinks what it finds; these walk
+as widely as they can in a short time. `test_simulation` and `tests/mutations`
+play them, `replay` plays one again. Some moves are several steps, because what
+they lead to takes more luck than any short history has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+
+from village import FAULTS, PAIRED, RULES, Step
+
+from syncd.core.model import Group
+
+LENGTH = 14
+GROUPS = (Group.TITLE, Group.TIME, Group.STATUS, Group.DESCRIPTION, Group.ADDRESS)
+SIDES = ("ghl", "hubspot")
+
+
+def drawn(seed: int, length: int = LENGTH) -> list[Step]:
+    """A history: a small beginning, and so many moves."""
+    chance = Random(seed)
+    steps: list[Step] = [("book", each, each, each) for each in range(chance.randrange(1, 4))]
+    steps += [("create", each, each + 1, each) for each in range(chance.randrange(3))]
+    if chance.random() < 0.8:
+        steps.append(("sync", "full"))
+    for _ in range(length):
+        move = chance.choices(MOVES, WEIGHTS)[0]
+        steps += move(chance)
+    return steps
+
+
+# --- moves of people
+
+
+def edit(side: str, number: int, group: str, choice: int) -> list[Step]:
+    """A person edits a field."""
+    return [("edit", side, number, group, choice)]
+
+
+def both_edit(number: int, one: tuple[str, int], other: tuple[str, int]) -> list[Step]:
+    """People edit one appointment on both sides before anything is synced."""
+    number += PAIRED
+    return [("edit", "ghl", number, *one), ("edit", "hubspot", number, *other)]
+
+
+def leave_and_return(
+    side: str, number: int, status: int, *, synced: bool, edited: bool = True
+) -> list[Step]:
+    """A record goes, somebody changes the one across, and it comes back."""
+    across, number = _across(side), number + PAIRED
+    steps: list[Step] = [("remove", side, number), ("sync", "full")]
+    if edited:
+        steps.append(("edit", across, number, "status", status))
+    if synced:
+        steps.append(("sync", "full"))
+    return [*steps, ("bring_back", side, number)]
+
+
+def cancel_and_remove(side: str, number: int) -> list[Step]:
+    """Cancelled on one side and removed on the other: that says the same."""
+    across, number = _across(side), number + PAIRED
+    word = 4 if across == "ghl" else 3
+    return [("give", across, number, "status", word), ("remove", side, number)]
+
+
+def edit_and_crash(step: Step, kill: int, moment: int) -> list[Step]:
+    """Most crashes that matter happen while something is written."""
+    return [step, ("sync", "polled", (), kill, moment)]
+
+
+def _across(side: str) -> str:
+    return "hubspot" if side == "ghl" else "ghl"
+
+
+# --- and how they are drawn
+
+
+def _edit(chance: Random) -> list[Step]:
+    return edit(chance.choice(SIDES), chance.randrange(3), *_value(chance))
+
+
+def _value(chance: Random) -> tuple[str, int]:
+    return (str(chance.choice(GROUPS)), chance.randrange(6))
+
+
+def _both_edit(chance: Random) -> list[Step]:
+    one, other = _value(chance), _value(chance)
+    if chance.random() < 0.5:
+        other = (one[0], other[1])
+    return [*both_edit(chance.randrange(3), one, other), *_sync(chance)]
+
+
+def _arrive(chance: Random) -> list[Step]:
+    name = chance.choice(("book", "create"))
+    return [(name, *(chance.randrange(3) for _ in range(3)), chance.randrange(6))]
+
+
+def _remove(chance: Random) -> list[Step]:
+    return [("remove", chance.choice(SIDES), chance.randrange(3))]
+
+
+def _bring_back(chance: Random) -> list[Step]:
+    return [("bring_back", chance.choice(SIDES), chance.randrange(3))]
+
+
+def _leave_and_return(chance: Random) -> list[Step]:
+    return leave_and_return(
+        chance.choice(SIDES),
+        chance.randrange(3),
+        chance.randrange(6),
+        synced=chance.random() < 0.5,
+        edited=chance.random() < 0.6,
+    )
+
+
+def _cancel_and_remove(chance: Random) -> list[Step]:
+    return cancel_and_remove(chance.choice(SIDES), chance.randrange(3))
+
+
+# --- circumstances, and syncd
+
+
+def _circumstance(chance: Random) -> list[Step]:
+    three, two = chance.randrange(3), chance.randrange(2)
+    among: tuple[Step, ...] = (
+        ("edit", chance.choice(SIDES), three, "owner", chance.randrange(4)),
+        ("move_calendar", three, two),
+        ("switch_calendar", two),
+        ("merge_records", three, chance.randrange(3)),
+        ("lose_contact", three),
+        ("wait", chance.choice((1, 30, 90))),
+        ("days_pass", chance.choice((1, 2, 33))),
+        ("scope", three, two),
+        ("lose_store",),
+    )
+    return [chance.choice(among)]
+
+
+def _rule(chance: Random) -> list[Step]:
+    return [("rule", chance.randrange(len(RULES)))]
+
+
+def _sync(chance: Random) -> list[Step]:
+    return [("sync", chance.choice(("full", "polled")))]
+
+
+def _sync_badly(chance: Random) -> list[Step]:
+    trouble = (chance.randrange(len(FAULTS)), chance.randrange(1, 10), chance.choice((1, 2, 0)))
+    return [("sync", chance.choice(("full", "polled")), (trouble,))]
+
+
+def _crash(chance: Random) -> list[Step]:
+    steps = chance.choice((_edit, _arrive, _remove))(chance)
+    kill = chance.randrange(1, 61) if chance.random() < 0.3 else chance.randrange(20, 46)
+    return [*steps, ("sync", chance.choice(("full", "polled")), (), kill, chance.randrange(3))]
+
+
+Move = Callable[[Random], list[Step]]
+
+WEIGHED: tuple[tuple[Move, int], ...] = (
+    (_edit, 4),
+    (_both_edit, 3),
+    (_arrive, 3),
+    (_remove, 2),
+    (_bring_back, 2),
+    (_leave_and_return, 1),
+    (_cancel_and_remove, 1),
+    (_circumstance, 3),
+    (_rule, 2),
+    (_sync, 5),
+    (_sync_badly, 3),
+    (_crash, 4),
+)
+MOVES = [move for move, _ in WEIGHED]
+WEIGHTS = [weight for _, weight in WEIGHED]

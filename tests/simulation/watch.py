@@ -1,0 +1,142 @@
+"""What no single cycle may ever do, whatever happens in it.
+
+`village` asks before and after each cycle, crashed ones included: a removal
+that the rules do not want, or more of them than the guards let pass, is a
+breach at once, even where later cycles would mend it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from syncd.core.model import Side
+from syncd.core.policy import OnRemoval
+from syncd.core.status import CANCELLED, OVER
+from syncd.engine.closing import FIRST
+from syncd.engine.report import Outcome
+
+if TYPE_CHECKING:
+    from village import Village
+
+DAY = timedelta(hours=24)
+
+
+class Breach(AssertionError):  # noqa: N818 - reads as a sentence in a failing test
+    """A cycle did what no cycle may do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A record before a cycle."""
+
+    gone: bool
+    status: str
+    start: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """Both worlds before a cycle."""
+
+    at: datetime
+    records: dict[tuple[Side, str], Seen]
+    pairs: int
+    first: bool
+
+
+@dataclass(slots=True)
+class Watch:
+    """Looks at every cycle; remembers when we removed anything."""
+
+    removed_at: list[datetime] = field(default_factory=list)
+
+    def begin(self, village: Village) -> Before:
+        """What there is before a cycle."""
+        store = village.shelf.link(village.town.name)
+        return Before(
+            at=village.clock.now(),
+            records=_records(village),
+            pairs=store.count_pairs(),
+            first=not store.cursor(FIRST),
+        )
+
+    def end(self, village: Village, before: Before) -> None:
+        """What the cycle made of it."""
+        after = _records(village)
+        removed = [
+            key
+            for key, was in before.records.items()
+            if key in after and not was.gone and _is_removal(village, key, was, after[key])
+        ]
+        for key in removed:
+            _check_rule(village, key, before.records[key], after[key], before.at)
+        self._check_guard(village, before, len(removed))
+        _check_changes(village, before)
+
+    def _check_guard(self, village: Village, before: Before, removed: int) -> None:
+        lately = [at for at in self.removed_at if at > before.at - DAY]
+        self.removed_at += [before.at] * removed
+        limit = village.town.rules.template.removal_guard
+        # A store that was lost takes its count along.
+        known = len(lately) if not village.stores else 0
+        if removed and limit.tripped(known + removed, before.pairs):
+            raise Breach(f"{removed} removals after {known} in a day, of {before.pairs} pairs")
+        said = village.last
+        stopped = said is not None and said.outcome is Outcome.GUARD and "removals" in said.detail
+        if stopped and said and "removal_guard" not in {hold.reason for hold in said.held}:
+            raise Breach("removals were kept back and are not held")
+
+
+def _records(village: Village) -> dict[tuple[Side, str], Seen]:
+    found: dict[tuple[Side, str], Seen] = {}
+    for row in village.town.ghl.appointments:
+        found[Side.GHL, row.id] = Seen(row.deleted, row.status, row.start)
+    for record in (*village.town.hubspot.records(), *village.town.hubspot.archived()):
+        start = record.properties.get("hs_appointment_start")
+        found[Side.HUBSPOT, record.id] = Seen(
+            record.archived,
+            record.properties.get("hs_appointment_status", ""),
+            datetime.fromisoformat(start) if start else None,
+        )
+    return found
+
+
+def _is_removal(village: Village, key: tuple[Side, str], was: Seen, now: Seen) -> bool:
+    """Whether the record went, or was cancelled for one that a person removed."""
+    if now.gone:
+        return True
+    side = key[0]
+    table = village.town.rules.statuses
+    if not table.is_cancelled(side, now.status) or table.is_cancelled(side, was.status):
+        return False
+    annals = village.annals
+    across = [each for each in annals.removed if each[0] is side.other]
+    living = [(side.other, record) for record in village.ids(side.other)]
+    return bool(annals.lineage(key, across)) and not annals.lineage(key, living)
+
+
+def _check_rule(
+    village: Village, key: tuple[Side, str], was: Seen, now: Seen, at: datetime
+) -> None:
+    side, policy = key[0], village.town.rules.template
+    rule = policy.on_removal_at(side.other)
+    wanted = {OnRemoval.CANCEL: False, OnRemoval.ARCHIVE: True, OnRemoval.DELETE: True}
+    if rule not in wanted or wanted[rule] is not now.gone:
+        raise Breach(f"{key} was removed ({now}), and the rule is {rule}")
+    if rule is OnRemoval.ARCHIVE:
+        return
+    over = was.status in OVER - {CANCELLED} or was.status in {"COMPLETED", "NO_SHOW"}
+    if over or was.start is None or was.start <= at:
+        raise Breach(f"{key} was removed although it had begun or was over: {was}")
+
+
+def _check_changes(village: Village, before: Before) -> None:
+    """The change guard: no writes at all where its limit is nothing."""
+    said, limit = village.last, village.town.rules.template.change_guard
+    if said is None or before.first or limit.at_least:
+        return
+    done = [write for write in said.written if write.action in {"create", "update", "restore"}]
+    if done:
+        raise Breach(f"the change guard let pass: {done}")

@@ -112,6 +112,7 @@ def _forget(connection: Connection, link_id: int, contact_id: str) -> Forgotten:
         where = delete(table).where(table.c.link_id == link_id, or_(*conditions))
         return connection.execute(where).rowcount
 
+    _burn_letters(connection, link_id, records | people)
     less = living(connection, link_id, keys)
     of_link = update(tables.link).where(tables.link.c.id == link_id)
     connection.execute(of_link.values(living=tables.link.c.living - less))
@@ -151,6 +152,15 @@ def _empty_reports(connection: Connection, link_id: int, names: set[str]) -> int
         emptied = update(cycle).where(among(connection, cycle.c.id, naming)).values(report={})
         connection.execute(emptied)
     return len(naming)
+
+
+def _burn_letters(connection: Connection, link_id: int, names: set[str]) -> None:
+    """Messages that still wait and name one of these ids are not sent any more."""
+    letter = tables.letter
+    waiting = select(letter.c.id, letter.c.body).where(letter.c.link_id == link_id)
+    naming = [row.id for row in connection.execute(waiting) if _mentions(row.body, names)]
+    if naming:
+        connection.execute(delete(letter).where(among(connection, letter.c.id, naming)))
 
 
 def _mentions(value: object, names: set[str]) -> bool:

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from stores import StandingClock
 
 from syncd.core.model import ContactPair, Pair, Side
+from syncd.ports.notices import Letter
 from syncd.ports.store import CycleRow, HistoryEntry, Hold
 from syncd.store import Store
 from syncd.store.link_store import SqlLinkStore
@@ -101,6 +102,7 @@ def test_nothing_of_a_forgotten_contact_is_left(
         )
         transaction.save_cycle(a_cycle(now, "c1", held=[{"ghl_id": "g1", "detail": secret}]))
         transaction.save_cycle(a_cycle(now, "c2", held=[{"ghl_id": "g2", "detail": "Bob"}]))
+    store.outbox.write("clinic", [a_letter(now, "g1"), a_letter(now, "g2")], told=[], over=[])
     done = store.forget("clinic", asked)
     assert (done.pairs, done.history, done.holds, done.contacts, done.reports) == (1, 2, 1, 1, 1)
     assert secret not in everything(store)
@@ -109,6 +111,12 @@ def test_nothing_of_a_forgotten_contact_is_left(
     assert len(link.history()) == len(link.holds()) == 1
     assert link.contact_pairs(Side.GHL, ["c2"]) == {"c2": "k2"}
     assert [bool(row.report) for row in link.cycles()] == [True, False]
+    assert [letter.body for letter in store.outbox.letters("clinic")] == [a_letter(now, "g2").body]
+
+
+def a_letter(at: datetime, record: str) -> Letter:
+    body = {"records": [{"ghl_id": record, "hubspot_id": None}]}
+    return Letter(channel="webhook", body=body, made_at=at, due_at=at)
 
 
 def everything(store: Store) -> str:

@@ -176,7 +176,9 @@ class _Examination:
             what = f"{each.what} {each.detail}".strip() if not each.ok else each.what
             yield ok("properties", what) if each.ok else error("properties", what, each.remedy)
         if survey.status_property:
-            yield from statuses.judge(self.link, survey.status_property, survey.status_values)
+            yield from statuses.judge(
+                self.link, survey.status_property, survey.status_values, survey.status_labels
+            )
 
     def _ask_more(self, provider: HubSpotProvider) -> None:
         """What other judgements want to know; a refusal was told by its scope already."""

@@ -6,7 +6,7 @@ table that is missing only holds the records that need it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 from syncd.config import LinkSettings
 from syncd.core import status
@@ -16,8 +16,13 @@ from syncd.doctor.finding import Finding, error, ok, warning
 AREA = "status"
 
 
-def judge(link: LinkSettings, name: str, values: Collection[str]) -> Iterator[Finding]:
-    """What the tables ask for and the property `name` lacks, and the other way round."""
+def judge(
+    link: LinkSettings, name: str, values: Collection[str], labels: Mapping[str, str] | None = None
+) -> Iterator[Finding]:
+    """What the tables ask for and the property `name` lacks, and the other way round.
+
+    `labels` say what people call a value that is a mere number: a stage's id.
+    """
     if link.fields.status == "off":
         yield ok(AREA, "statuses are not synced (fields.status is off)")
         return
@@ -26,16 +31,22 @@ def judge(link: LinkSettings, name: str, values: Collection[str]) -> Iterator[Fi
         yield warning(AREA, f"{name} lists no values: the tables cannot be checked", remedy)
         return
     table = StatusTable(to_hubspot=dict(link.status.to_hubspot), to_ghl=dict(link.status.to_ghl))
-    found = [*_to_hubspot(link, table, name, values), *_to_ghl(link, table, name, values)]
+    shown = {each: _with_label(each, labels or {}) for each in values}
+    found = [*_to_hubspot(link, table, name, shown), *_to_ghl(link, table, name, shown)]
     yield from found
     if not found:
-        yield ok(AREA, f"{name} has every value of the tables: {', '.join(values)}")
+        yield ok(AREA, f"{name} has every value of the tables: {', '.join(shown.values())}")
+
+
+def _with_label(value: str, labels: Mapping[str, str]) -> str:
+    label = labels.get(value, "")
+    return f"{value} ({label})" if label else value
 
 
 def _to_hubspot(
-    link: LinkSettings, table: StatusTable, name: str, values: Collection[str]
+    link: LinkSettings, table: StatusTable, name: str, values: Mapping[str, str]
 ) -> Iterator[Finding]:
-    there = ", ".join(values)
+    there = ", ".join(values.values())
     for wanted in dict.fromkeys(table.to_hubspot.values()):
         if status.spelled(wanted, values) is not None:
             continue
@@ -56,7 +67,7 @@ def _to_hubspot(
 
 
 def _to_ghl(
-    link: LinkSettings, table: StatusTable, name: str, values: Collection[str]
+    link: LinkSettings, table: StatusTable, name: str, values: Mapping[str, str]
 ) -> Iterator[Finding]:
     wanted = {*table.to_hubspot.values()} if not link.status.given else set[str]()
     for key in table.to_ghl:
@@ -68,7 +79,7 @@ def _to_ghl(
                 "correct the spelling, or take the line out",
             )
     resolved, _ = status.resolve(table, values)
-    silent = [each for each in values if each not in resolved.to_ghl]
+    silent = [shown for each, shown in values.items() if each not in resolved.to_ghl]
     if silent and link.sync.direction != "ghl_to_hubspot":
         yield warning(
             AREA,

@@ -160,6 +160,11 @@ def test_a_property_without_values_cannot_be_checked(a_link: Link) -> None:
     assert marks(statuses.judge(a_link(fields={"status": "off"}), "p", ())) == ["ok"]
 
 
+def test_stages_are_shown_with_what_people_call_them(a_link: Link) -> None:
+    (found, *_) = statuses.judge(a_link(), "hs_pipeline_stage", ("981",), {"981": "Still Working"})
+    assert found.remedy.endswith("it has: 981 (Still Working)")
+
+
 # --- people
 
 

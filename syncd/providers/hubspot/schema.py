@@ -164,6 +164,19 @@ def stages(body: object) -> dict[str, str]:
     return found
 
 
+def stage_labels(body: object) -> dict[str, str]:
+    """Stage id → what people call it, the pipeline's name before it where there are several."""
+    pipelines = _in_order(fields(body).get("results"))
+    return {
+        string(stage.get("id")): " > ".join(
+            filter(None, (string(each.get("label")) for each in named))
+        )
+        for pipeline in pipelines
+        for stage in _in_order(pipeline.get("stages"))
+        for named in ((pipeline, stage) if len(pipelines) > 1 else (stage,),)
+    }
+
+
 def first_stage(body: object) -> dict[str, str]:
     """Where a record without a stage of its own begins: the first of the first pipeline.
 

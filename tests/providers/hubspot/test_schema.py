@@ -127,6 +127,19 @@ def test_an_owner_without_an_address_is_kept_and_matches_nobody() -> None:
     assert (person.id, person.email, person.name) == ("77", "", "Ada")
 
 
+def test_stages_are_named_with_their_pipeline_where_there_are_several() -> None:
+    def pipeline(name: str, place: int) -> dict[str, object]:
+        stages = [{"id": f"{place}{n}", "label": f"S{n}", "displayOrder": -n} for n in (1, 2)]
+        return {"id": name, "label": name, "displayOrder": place, "stages": stages}
+
+    one = {"results": [pipeline("A", 1)]}
+    assert schema.stage_labels(one) == {"12": "S2", "11": "S1"}
+    two = {"results": [pipeline("B", 2), pipeline("A", 1)]}
+    assert schema.stage_labels(two)["22"] == "B > S2"
+    assert schema.first_stage(two) == {"hs_pipeline": "A", "hs_pipeline_stage": "12"}
+    assert schema.first_stage({"results": [{"id": "A", "stages": []}]}) == {}
+
+
 def test_stages_count_by_id_because_labels_can_be_renamed() -> None:
     body = {
         "results": [

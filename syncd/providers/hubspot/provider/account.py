@@ -7,7 +7,7 @@ while, because an idle poll must not cost more than its search.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from threading import Lock
 from zoneinfo import ZoneInfo
@@ -37,6 +37,8 @@ class Survey:
     status_property: str
     """"" where none will do."""
     status_values: tuple[str, ...]
+    status_labels: Mapping[str, str] = field(default_factory=dict)
+    """What people call the values, where those are a stage's ids."""
 
 
 class AccountReader:
@@ -153,9 +155,6 @@ class AccountReader:
     def _details(self) -> Json:
         return self._line.ask(self._line.api.details())
 
-    def _values(self, known: Mapping[str, Definition], status: str) -> tuple[str, ...]:
-        return tuple(self._stages()) if status == mapping.STAGE else known[status].options
-
     def _check_activation(self) -> None:
         """Ask whether the object is activated; where that may not be asked, the rest will tell."""
         request = self._line.api.enablement()
@@ -203,10 +202,16 @@ class AccountReader:
         self._check_activation()
         known = self._definitions()
         status = schema.status_property(known, self._wish.status_property)
+        findings = self._findings(known)
+        if status != mapping.STAGE:
+            values = known[status].options if status else ()
+            return Survey(findings=findings, status_property=status, status_values=values)
+        body = self._line.rows(self._line.api.pipelines())
         return Survey(
-            findings=self._findings(known),
+            findings=findings,
             status_property=status,
-            status_values=self._values(known, status) if status else (),
+            status_values=tuple(schema.stages(body)),
+            status_labels=schema.stage_labels(body),
         )
 
     def owners(self) -> tuple[Person, ...]:

@@ -22,6 +22,7 @@ from syncd.notices.channels import Channel, Command, Undelivered, Webhook
 from syncd.notices.message import body_of
 from syncd.notices.news import Item, Standing, Terms, news_of
 from syncd.observability.redaction import redact, register_secret
+from syncd.observability.state import State
 from syncd.ports.clock import Clock
 from syncd.ports.notices import Letter, Outbox
 from syncd.ports.store import Hold
@@ -48,6 +49,8 @@ class Notices:
     ) -> None:
         """`links` are the links of the configuration in force."""
         self._outbox, self._clock, self._env, self._links = outbox, clock, env, links
+        self._aloud: dict[str, set[str]] = {}
+        """What was told past a store that was away, by link: it cannot remember that itself."""
 
     def wanted(self, link: str) -> bool:
         """Whether anybody is to be told of this link."""
@@ -62,12 +65,17 @@ class Notices:
             self._look(standing, holds)
         except StoreError as error:
             log.warning("notice.not_queued", link=standing.link, detail=str(error))
+            self._tell_aloud(standing)
 
     def _look(self, standing: Standing, holds: Callable[[], list[Hold]]) -> None:
         link, now = standing.link, self._clock.now()
         notify = self._links()[link].notify
         terms = Terms(held_longer_than=notify.held_longer_than, starts_within=notify.starts_within)
-        news = news_of(standing, holds(), self._outbox.told(link), terms, now)
+        waiting = holds()
+        known = self._outbox.told(link) | self._aloud.get(link, set())
+        news = news_of(standing, waiting, known, terms, now)
+        if standing.state is State.OK:
+            self._aloud.pop(link, None)
         if not news:
             return
 
@@ -81,6 +89,25 @@ class Notices:
         self._outbox.write(link, queued, told=news.told, over=news.over)
         for item in news.items:
             log.info("notice.queued", link=link, event_told=item.event.value)
+
+    def _tell_aloud(self, standing: Standing) -> None:
+        """Tell of a broken link although the store is away, which may be why it is broken."""
+        link, now = standing.link, self._clock.now()
+        settings = self._links()[link]
+        terms = Terms(held_longer_than=timedelta.max, starts_within=timedelta())
+        known = self._aloud.setdefault(link, set())
+        news = news_of(standing, (), known, terms, now)
+        for item in news.items:
+            body = body_of(item, standing, terms, now)
+            for name in settings.notify.channels:
+                told = {"link": link, "channel": name, "event_told": item.event.value}
+                try:
+                    self._channel(settings, name).send(body)
+                    log.info("notice.sent", **told)
+                except (Undelivered, ConfigError) as error:
+                    log.warning("notice.not_taken", detail=redact(str(error)), **told)
+        known -= news.over
+        known |= news.told
 
     def deliver(self, link: str, stop: threading.Event | None = None) -> datetime | None:
         """Send everything of a link that is due; gives when the next of it is, if any is left.

@@ -10,9 +10,11 @@ import pytest
 import structlog
 from stores import StandingClock
 
+from syncd.errors import StoreInterrupted
 from syncd.notices import Notices, Standing
 from syncd.notices import desk as desks
 from syncd.observability.state import State
+from syncd.ports.notices import Outbox
 from syncd.ports.store import Hold
 from syncd.store import Store
 
@@ -167,13 +169,37 @@ def test_what_nobody_wants_any_more_is_not_sent(
     assert len(hook.got) == 1
 
 
-def test_a_store_that_is_away_stops_nothing(desk: Desk, hook: Any, store: Store) -> None:
+class Forgetful:
+    """An outbox that may be away."""
+
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox, self.is_away = outbox, False
+
+    def __getattr__(self, name: str) -> Any:
+        if self.is_away:
+            raise StoreInterrupted("the database is away; it is tried again")
+        return getattr(self._outbox, name)
+
+
+def test_a_break_is_told_once_although_the_store_is_away_and_so_is_its_end(
+    desk: Desk, hook: Any, store: Store
+) -> None:
     notices = desk(webhook=hook.url)
-    store._database.engine.dispose()
-    Path(str(store._database.engine.url.database)).unlink()
+    notices._outbox = outbox = Forgetful(store.outbox)
+    broken = Standing(link="clinic", state=State.FAULT, detail="the database is away")
+    tell(notices, WELL)
+    outbox.is_away = True
     with structlog.testing.capture_logs() as logs:
-        tell(notices, REFUSED)
-    assert {line["event"] for line in logs} == {"notice.not_queued", "notice.not_sent"}
+        tell(notices, broken)
+        tell(notices, broken)
+    assert hook.events == ["link_broken"]
+    assert {"notice.not_queued", "notice.not_sent"} <= {line["event"] for line in logs}
+    outbox.is_away = False
+    tell(notices, broken)
+    assert hook.events == ["link_broken"]
+    tell(notices, WELL)
+    tell(notices, WELL)
+    assert hook.events == ["link_broken", "link_recovered"]
 
 
 def test_nobody_is_asked_where_nobody_is_to_be_told(desk: Desk) -> None:

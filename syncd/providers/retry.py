@@ -25,6 +25,11 @@ LONGEST_WAIT = 7 * 86_400.0
 _FIRST_PAUSE = 0.5
 _LOCKED_PAUSE = 2.0
 """HubSpot's guidance for 423: at least two seconds (error-handling guide, 2026-03)."""
+_TOLD_BY = {
+    "ten_secondly": "TEN_SECONDLY_ROLLING",
+    "secondly": "SECONDLY",
+    "daily": "DAILY",
+}
 _NOTHING_HAPPENED = frozenset({423, 425, 429, 477, 521, 523, 525, 526})
 """Statuses that say that the request was turned away before it did anything: too many,
 locked, moving house, and Cloudflare's "origin not reached"."""
@@ -122,10 +127,16 @@ def _bounded(seconds: float) -> float | None:
 
 
 def policy_of(response: Response) -> str:
-    """HubSpot's name for the limit that a 429 is about: SECONDLY, TEN_SECONDLY_ROLLING, DAILY."""
+    """HubSpot's name for the limit that a 429 is about: SECONDLY, TEN_SECONDLY_ROLLING, DAILY.
+
+    Every key of an error may be missing (error-handling guide): then its words say it.
+    """
     body = response.payload
     named = body.get("policyName") if isinstance(body, dict) else None
-    return str(named or "").upper()
+    if named:
+        return str(named).strip().upper()
+    said = response.words.casefold()
+    return next((policy for word, policy in _TOLD_BY.items() if word in said), "")
 
 
 def _worth_waiting(response: Response) -> bool:

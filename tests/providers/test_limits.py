@@ -260,6 +260,22 @@ def test_a_spent_day_stops_until_midnight_of_the_accounts_zone(clock: VirtualClo
     account.acquire()
 
 
+@pytest.mark.parametrize("said", ["You have reached your daily limit.", "Daily quota exceeded"])
+def test_a_spent_day_may_be_told_in_words_alone(clock: VirtualClock, said: str) -> None:
+    account = budget(clock)
+    account.observe(answer(429, {"message": said}))
+    with pytest.raises(DailyBudgetSpent) as caught:
+        account.acquire()
+    assert caught.value.until == clock.now() + ASK_AGAIN
+
+
+def test_a_burst_may_be_told_in_words_alone(clock: VirtualClock) -> None:
+    account = budget(clock)
+    account.observe(answer(429, {"message": "You have reached your ten_secondly_rolling limit."}))
+    spend(account, 1)
+    assert clock.monotonic() == 10.0
+
+
 def test_a_spent_day_of_an_unknown_zone_is_asked_for_again_hourly(clock: VirtualClock) -> None:
     account = budget(clock)
     account.observe(answer(429, {"policyName": "DAILY"}))

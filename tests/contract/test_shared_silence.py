@@ -1,0 +1,59 @@
+"""What one command is asked for, the next keeps: two budgets over one real store."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import pytest
+from towns import Shelf, TownClock
+
+from syncd.core.model import Side
+from syncd.errors import DailyBudgetSpent, RateLimited
+from syncd.providers.limits import Budget
+from syncd.providers.message import Response
+from syncd.providers.window import Limit
+from syncd.store.database import Database
+from syncd.store.ledger import SqlLedger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+@pytest.fixture
+def command(sqlite_store_url: str, town_clock: TownClock) -> Iterator[Callable[..., Budget]]:
+    """Begins a process of an account: `command()`, or of another with its name."""
+    with closing(Shelf(sqlite_store_url, town_clock)) as shelf:
+        ledger = SqlLedger(Database(shelf.engine, town_clock))
+        yield lambda account="pat-one": Budget(
+            side=Side.HUBSPOT,
+            clock=town_clock,
+            limit=Limit(requests=100, seconds=10.0),
+            ledger=ledger,
+            account=account,
+        )
+
+
+def test_a_silence_outlives_the_command_that_was_asked_for_it(
+    command: Callable[..., Budget], town_clock: TownClock
+) -> None:
+    first = command()
+    first.observe(Response(status=477, headers={"retry-after": "3600"}))
+    first.close()
+    with pytest.raises(RateLimited):
+        command().acquire()
+    command("pat-two").acquire()
+    town_clock.sleep(3600)
+    command().acquire()
+
+
+def test_a_spent_day_is_asked_about_once_by_the_next_command(
+    command: Callable[..., Budget],
+) -> None:
+    spent = Response(status=429, payload={"policyName": "DAILY"})
+    command().observe(spent)
+    second = command()
+    second.acquire()
+    second.observe(spent)
+    with pytest.raises(DailyBudgetSpent):
+        second.acquire()

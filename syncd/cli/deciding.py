@@ -7,7 +7,7 @@ daemon's where one runs. Nothing here asks a vendor or takes a lock.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,7 @@ from syncd.cli.command import (
 
 if TYPE_CHECKING:
     from syncd.bootstrap import App
-    from syncd.ports.store import Hold, LinkStore
+    from syncd.ports.store import HistoryEntry, Hold, LinkStore
 
 EXITS: Mapping[str, tuple[str, ...]] = {
     "keep": ("conflict",),
@@ -192,15 +192,16 @@ def undo(
 ) -> int:
     """Put back the values that a conflict, a mistaken edit or a cycle overwrote.
 
-    Field for field, on both sides, where nobody has changed the field since.
-    What was made or removed is not taken back: neither vendor has an undelete,
-    and a record made anew would have a new id.
+    Field for field, on both sides, where nobody has changed the field since. A
+    record that was made or removed is listed and stays as it is: neither vendor
+    has an undelete. A cancellation that stood for a removal is taken back, and
+    the record that a person had removed is made anew, with a new id.
     """
     if bool(record) == bool(cycle):
         raise click.UsageError("say an ID or --cycle CYCLE", ctx)
     from syncd.cli.output import cycles, words
     from syncd.cli.session import chosen, zone_name
-    from syncd.engine.decisions import reverts_of
+    from syncd.engine.decisions import lasting, reverts_of
 
     payload = {"id": record} if record else {"cycle": cycle}
     queued = 0
@@ -209,9 +210,9 @@ def undo(
             store = app.link_store(name)
             entries = store.history(record, cycle=cycle)
             reverts = reverts_of(entries)
-            newest = entries[0].cycle if entries else ""
-            for line in _left_alone(e.action for e in entries if e.cycle == newest and not e.field):
-                click.echo(f"{name}: {line}")
+            for entry in lasting(entries):
+                told = cycles.named(entry.ghl_id, entry.hubspot_id)
+                click.echo(f"{name}: {told}: {_stays(entry)}")
             if not reverts:
                 continue
             store.decide("undo", payload, app.clock.now())
@@ -229,11 +230,16 @@ def undo(
     return 0
 
 
-def _left_alone(actions: Iterable[str]) -> Iterator[str]:
-    made = list(actions)
-    for action, words in (("create", "made"), ("remove", "removed")):
-        if count := made.count(action):
-            yield f"{count} record(s) {words} by that cycle stay as they are: no vendor undeletes"
+def _stays(entry: HistoryEntry) -> str:
+    """What undo leaves as it is, and what a person can do about it."""
+    from syncd.cli.output.words import SIDES
+
+    side = SIDES[entry.side]
+    if entry.action == "create":
+        return f"made in {side} by that cycle, and stays: remove it there if it should go"
+    if entry.action == "remove":
+        return f"removed in {side} by that cycle, and stays so: restore it there if it should live"
+    return f"its contact in {side} stays as that cycle left it: change it in HighLevel"
 
 
 @click.command(

@@ -26,7 +26,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from syncd.core import essence
-from syncd.core.actions import Action, Rebase, Remove, Write
+from syncd.core.actions import Action, Change, Create, Rebase, Remove, Update, Write
 from syncd.core.bench import Bench, held, name
 from syncd.core.fields import Reconciliation
 from syncd.core.guards import Allowed, Past, Plan, guard
@@ -131,11 +131,36 @@ def _survivor(pair: Pair, where: Side, living: Snapshot, bench: Bench) -> list[A
     side, kept, status = living.side, pair.removal, living.appointment.status
     if kept is None or kept.response is Response.NOTHING:
         return []  # The rule left the survivor alone, and still does.
+    if kept.response is Response.CANCELLED and (undone := _undone(pair, where, living, bench)):
+        return undone
     # An emptied status says nothing, and so leaves nothing.
     still = not status or bench.words.statuses.is_cancelled(side, status)
     if still or not bench.policy.direction.reaches(where):
         return []
     return make(living, bench, pair, why=_because((Group.STATUS,), side, where))
+
+
+def _undone(pair: Pair, where: Side, living: Snapshot, bench: Bench) -> list[Action]:
+    """A person wants the cancellation that we wrote for a removal taken back.
+
+    The record leaves it, and so the one that is gone is made anew.
+    """
+    side, shown = living.side, living.appointment.status
+    for revert in bench.evidence.reverts:
+        back = revert.back.get(Group.STATUS) or ""
+        ours = (revert.pair_key, revert.side, revert.group) == (pair.key, side, Group.STATUS)
+        if not ours or not back or shown != revert.was.get(Group.STATUS):
+            continue
+        why = "a person undid what was written"
+        reopened = replace(living, appointment=replace(living.appointment, status=back))
+        across = pair.shown_on(where).status
+        made: list[Action] = []
+        if bench.policy.direction.reaches(where):
+            made = make(reopened, bench, pair, why=why)
+            across = next((w.wanted.status for w in made if isinstance(w, Create)), across)
+        status = Change(group=Group.STATUS, before=shown, after=back, source=across, why=why)
+        return [Update(pair=pair, side=side, seen=living, changes=(status,)), *made]
+    return []
 
 
 def _came_back(pair: Pair, where: Side, living: Snapshot, bench: Bench) -> list[Action]:

@@ -150,6 +150,28 @@ def reverts_of(entries: Sequence[HistoryEntry]) -> list[Revert]:
     return [_revert(key, found) for key, found in groups.items() if key[2] != Group.CONTACT]
 
 
+def lasting(entries: Sequence[HistoryEntry]) -> list[HistoryEntry]:
+    """What the newest cycle among these entries did that is not undone, one entry each.
+
+    Records that it made or removed, and contacts that it changed. A removal
+    that was carried across as a cancellation is undone by its status.
+    """
+    newest = entries[0].cycle if entries else ""
+    mine = [entry for entry in entries if entry.cycle == newest]
+    cancelled = {(e.pair_key, e.side) for e in mine if e.action == "remove" and e.field}
+    return [
+        entry
+        for entry in mine
+        if (entry.action == "create" and not entry.field)
+        or (entry.field == Group.CONTACT and entry.action != "create")
+        or (
+            entry.action == "remove"
+            and not entry.field
+            and (entry.pair_key, entry.side) not in cancelled
+        )
+    ]
+
+
 def _revert(key: tuple[int, Side, GroupKey], found: Mapping[str, HistoryEntry]) -> Revert:
     pair_key, side, group = key
     any_entry = next(iter(found.values()))

@@ -290,3 +290,55 @@ def test_a_survivor_that_is_edited_is_judged_once_and_then_left_alone(town: Town
     town.hubspot.restore(record.id)
     assert town.sync().hubspot.updated == 1
     assert town.hubspot.get(record.id).properties["hs_appointment_name"] == "Edited"
+
+
+@pytest.mark.parametrize("full", [True, False])
+def test_undo_reopens_what_was_cancelled_for_an_archive(
+    town: Town, ann: tuple[str, str], full: bool
+) -> None:
+    """The archived record itself stays in the archive: its appointment gets a new one."""
+    event = book(town, ann[0], title="Check-up", status="confirmed")
+    town.sync()
+    record = only_record(town)
+    town.hubspot.archive(record)
+    done = town.sync()
+    assert (town.ghl.get(event).status, done.ghl.removed) == ("cancelled", 1)
+    before = len(town.world.notifications)
+    decide(town, "undo", cycle=done.cycle)
+    undone = town.sync(full=full)
+    assert (undone.ghl.updated, undone.hubspot.created) == (1, 1)
+    assert town.ghl.get(event).status == "confirmed"
+    assert len(town.world.notifications) == before
+    anew = only_record(town)
+    assert anew != record
+    assert town.hubspot.get(anew).properties["ghl_appointment_id"] == event
+    assert town.hubspot.get(anew).properties["hs_appointment_status"] == "SCHEDULED"
+    assert town.sync().written == []
+
+
+def test_undo_reopens_both_sides_of_a_cancellation(town: Town, ann: tuple[str, str]) -> None:
+    event = book(town, ann[0], title="Check-up", status="confirmed")
+    town.sync()
+    record = only_record(town)
+    town.hubspot.edit(record, hs_appointment_status="CANCELLED")
+    done = town.sync()
+    assert town.ghl.get(event).status == "cancelled"
+    decide(town, "undo", cycle=done.cycle)
+    town.sync()
+    assert town.ghl.get(event).status == "confirmed"
+    assert town.hubspot.get(record).properties["hs_appointment_status"] == "SCHEDULED"
+    assert town.sync().written == []
+
+
+def test_undo_leaves_what_was_made_and_what_was_archived(town: Town, ann: tuple[str, str]) -> None:
+    first, second = book(town, ann[0], title="One"), book(town, ann[0], hours=60, title="Two")
+    made = town.sync()
+    decide(town, "undo", cycle=made.cycle)
+    assert town.sync().written == []
+    town.ghl.delete(first)
+    gone = town.sync()
+    assert gone.hubspot.removed == 1
+    decide(town, "undo", cycle=gone.cycle)
+    assert town.sync().written == []
+    assert town.ghl.get(first).deleted
+    assert [r.properties["ghl_appointment_id"] for r in town.hubspot.records()] == [second]

@@ -1,0 +1,121 @@
+"""`plan --out` and `apply`, `undo` and `why`: from the command line to both vendors and back."""
+
+from __future__ import annotations
+
+import json
+import stat
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from clinics import Clinic
+
+Syncd = Callable[..., Any]
+
+
+@pytest.fixture
+def synced(syncd: Syncd, clinic: Clinic) -> dict[str, str]:
+    """Three appointments in step: HubSpot's ids by title."""
+    for number in range(3):
+        clinic.book(f"Visit {number}", hours=2 * number)
+    assert syncd("setup").code == 0
+    assert syncd("--sync-now").code == 0
+    return {r.properties["hs_appointment_name"]: r.id for r in clinic.hubspot.records()}
+
+
+def event_of(clinic: Clinic, title: str) -> str:
+    return next(e.id for e in clinic.ghl.appointments if e.title == title)
+
+
+def cycle(syncd: Syncd, ghl_id: str) -> str:
+    """The cycle that wrote to an appointment last, as the history names it."""
+    rows = json.loads(syncd("history", ghl_id, "--json").out)
+    return str(rows["links"]["clinic"][0]["cycle"])
+
+
+def test_a_kept_plan_is_carried_out_and_what_has_moved_on_is_listed(
+    syncd: Syncd, clinic: Clinic, synced: dict[str, str]
+) -> None:
+    for number in range(3):
+        clinic.ghl.edit(event_of(clinic, f"Visit {number}"), address=f"Room {number}")
+    assert syncd("plan", "--out", "monday.json").code == 0
+    file = clinic.folder / "monday.json"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    clinic.ghl.edit(event_of(clinic, "Visit 1"), address="Room 11")
+    clinic.book("Not in the plan", hours=40)
+    said = syncd("apply", "monday.json")
+    assert (said.code, "3 writes" in said.out) == (0, True)
+    done = syncd("--sync-now")
+    assert done.code == 0
+    addresses = {
+        title: clinic.hubspot.get(record).properties.get("ghl_address", "")
+        for title, record in synced.items()
+    }
+    assert addresses == {"Visit 0": "Room 0", "Visit 1": "", "Visit 2": "Room 2"}
+    assert len(clinic.hubspot.records()) == 3
+    (left_out,) = [line for line in done.out.splitlines() if "moved on" in line]
+    assert "update Visit 1" in left_out
+    assert syncd("--sync-now").code == 0
+    assert len(clinic.hubspot.records()) == 4
+    assert clinic.hubspot.get(synced["Visit 1"]).properties["ghl_address"] == "Room 11"
+
+
+def test_undo_puts_a_cycle_back_and_lists_what_stays(
+    syncd: Syncd, clinic: Clinic, synced: dict[str, str]
+) -> None:
+    events = [event_of(clinic, f"Visit {number}") for number in range(3)]
+    clinic.ghl.edit(events[0], title="Wrong")
+    clinic.hubspot.archive(synced["Visit 1"])
+    clinic.ghl.delete(events[2])
+    clinic.book("Fresh", hours=50)
+    assert syncd("--sync-now").code == 0
+    assert clinic.ghl.get(events[1]).status == "cancelled"
+    said = syncd("undo", "--cycle", cycle(syncd, events[0]))
+    assert said.code == 0
+    lines = said.out.splitlines()
+    (fresh,) = [r.id for r in clinic.hubspot.records() if r.id not in synced.values()]
+    assert [
+        line for line in lines if fresh in line and "made in HubSpot" in line and "stays" in line
+    ]
+    gone = synced["Visit 2"]
+    assert [line for line in lines if gone in line and "removed in HubSpot" in line]
+    assert not [line for line in lines if synced["Visit 1"] in line and "stays" in line]
+    assert any("title back to Visit 0" in line for line in lines)
+    assert any("status back to" in line for line in lines)
+    assert syncd("--sync-now").code == 0
+    assert clinic.ghl.get(events[0]).title == "Visit 0"
+    assert clinic.hubspot.get(synced["Visit 0"]).properties["hs_appointment_name"] == "Visit 0"
+    assert clinic.ghl.get(events[1]).status == "confirmed"
+    carried = {r.properties["ghl_appointment_id"] for r in clinic.hubspot.records()}
+    assert events[1] in carried
+    assert events[2] not in carried
+    before = clinic.writes()
+    assert syncd("--sync-now").code == 0
+    assert clinic.writes() == before
+
+
+def test_undo_of_what_cannot_be_put_back_says_so_and_queues_nothing(
+    syncd: Syncd, clinic: Clinic, synced: dict[str, str]
+) -> None:
+    said = syncd("undo", "--cycle", cycle(syncd, event_of(clinic, "Visit 0")))
+    assert said.code == 2
+    assert said.out.count("made in HubSpot by that cycle, and stays") == 3
+    assert "nothing was overwritten" in said.err
+    before = clinic.writes()
+    assert syncd("--sync-now").code == 0
+    assert clinic.writes() == before
+    assert len(synced) == 3
+
+
+def test_why_names_the_write_the_rule_and_both_values(
+    syncd: Syncd, clinic: Clinic, synced: dict[str, str]
+) -> None:
+    clinic.hubspot.edit(synced["Visit 0"], hs_appointment_name="Visit zero")
+    assert syncd("--sync-now").code == 0
+    told = syncd("why", synced["Visit 0"])
+    assert told.code == 0
+    assert "Visit zero" in told.out
+    assert "HubSpot" in told.out
+    found = json.loads(syncd("why", synced["Visit 0"], "--json").out)
+    assert "Visit zero" in json.dumps(found)
+    assert syncd("why", "nobody").code == 2

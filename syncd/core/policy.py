@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import reduce
+from operator import or_
 
 from syncd.core.model import EXTRA_PREFIX, Group, GroupKey, Side, Snapshot, Window
 
@@ -89,6 +91,20 @@ class Ruling:
     book_anyway: bool = False
     ignore: bool = False
 
+    def __or__(self, other: Ruling) -> Ruling:
+        """Both; where they disagree, this one."""
+        return Ruling(
+            keep=self.keep or other.keep,
+            pair_with=self.pair_with or other.pair_with,
+            separate=self.separate or other.separate,
+            contact=self.contact or other.contact,
+            book_anyway=self.book_anyway or other.book_anyway,
+            ignore=self.ignore or other.ignore,
+        )
+
+
+UNRULED = Ruling()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
@@ -159,12 +175,11 @@ class Policy:
         return self.ghl_deleted if side is Side.GHL else self.hubspot_archived
 
     def ruling(self, *ids: str) -> Ruling:
-        """What a person decided about the first of these records that has a ruling."""
-        for record_id in ids:
-            found = self.rulings.get(record_id)
-            if found is not None:
-                return found
-        return Ruling()
+        """What a person decided about these records, the first ones first."""
+        if not self.rulings:
+            return UNRULED
+        found = (self.rulings[each] for each in ids if each in self.rulings)
+        return reduce(or_, found, UNRULED)
 
     def belongs(self, record: Snapshot) -> bool:
         """Whether a HubSpot record is this link's: by its location, else by the filter."""

@@ -35,6 +35,9 @@ ONCE = frozenset({"keep", "pair_with", "contact", "separate", "book_anyway"})
 """Rulings that are done with when their record waits no longer; `ignore` stays."""
 
 
+_ONE_OF = frozenset({"separate", "pair_with"})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decided:
     """Everything that people decided and no cycle has carried out yet."""
@@ -86,7 +89,8 @@ def _add(link: Link, found: Decided, decision: Decision) -> Decided:
             rulings = {key: ruled for key, ruled in found.rulings.items() if key not in named}
             return replace(found, retry=found.retry | named, retry_all=everything, rulings=rulings)
         case "resolve":
-            ruled = {name: held for name, held in payload.items() if name != "id" and held}
+            said = {name: held for name, held in payload.items() if name != "id" and held}
+            ruled = _added(found.rulings.get(payload["id"], {}), said)
             rulings = {**found.rulings, payload["id"]: ruled}
             return replace(found, rulings=rulings, retry=found.retry | {payload["id"]})
         case "undo":
@@ -103,6 +107,18 @@ def _add(link: Link, found: Decided, decision: Decision) -> Decided:
             return replace(found, allowed=allowed, approved=approved, kicked=True)
         case _:
             return found
+
+
+def _added(earlier: Mapping[str, Any], ruled: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What holds after a later word about a record.
+
+    A record can need several: what is separate may be for a taken slot, too.
+    """
+    if "ignore" in earlier or "ignore" in ruled:
+        return ruled
+    if _ONE_OF & set(ruled):
+        earlier = {name: held for name, held in earlier.items() if name not in _ONE_OF}
+    return {**earlier, **ruled}
 
 
 def close(transaction: Transaction, decided: Decided, held: Iterable[tuple[str, str]]) -> None:

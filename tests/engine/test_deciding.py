@@ -81,6 +81,44 @@ def test_what_is_separate_is_made_across(town: Town, ann: tuple[str, str]) -> No
     assert [hold.reason for hold in held] in ([], ["slot_taken"])
 
 
+def test_what_is_separate_may_be_booked_onto_the_same_time(
+    town: Town, ann: tuple[str, str]
+) -> None:
+    """The second word about a record adds to the first: it needs both."""
+    town.obey(default_calendar=town.calendars["Event"])
+    _, twin = double(town, ann)
+    decide(town, "resolve", id=twin, separate=True)
+    assert [hold.reason for hold in town.sync().held] == ["slot_taken"]
+    assert [hold.reason for hold in town.sync().held] == ["slot_taken"]
+    decide(town, "resolve", id=twin, book_anyway=True)
+    done = town.sync()
+    assert (done.held, done.ghl.created) == ([], 1)
+    assert town.sync().written == []
+
+
+def test_what_was_said_of_both_records_of_a_pair_holds_together(
+    town: Town, ann: tuple[str, str]
+) -> None:
+    town.obey(conflict={"time": Winner.HOLD})
+    event = book(town, ann[0], hours=48)
+    other = town.ghl.add_contact("Cy Roe", "cy@example.com")
+    book(town, other, hours=72)
+    town.sync()
+    record = next(
+        row.id for row in town.hubspot.records() if row.properties["ghl_appointment_id"] == event
+    )
+    start, end = (town.at(hours).strftime("%Y-%m-%dT%H:%M:%SZ") for hours in (72, 72.5))
+    town.hubspot.edit(record, hs_appointment_start=start, hs_appointment_end=end)
+    town.ghl.edit(event, start=town.at(96), end=town.at(96.5))
+    assert [hold.reason for hold in town.sync().held] == ["conflict"]
+    decide(town, "resolve", id=event, keep="hubspot")
+    assert [hold.reason for hold in town.sync().held] == ["slot_taken"]
+    decide(town, "resolve", id=record, book_anyway=True)
+    done = town.sync()
+    assert (done.held, done.ghl.updated) == ([], 1)
+    assert town.ghl.get(event).start == town.at(72)
+
+
 def test_what_is_ignored_is_left_alone_until_it_is_tried_again(
     town: Town, ann: tuple[str, str]
 ) -> None:

@@ -277,3 +277,21 @@ def test_a_repeated_search_shows_what_the_index_has_caught_up_with(
     assert ask("POST", SEARCH, json=body())["total"] == 0
     clock.advance(timedelta(seconds=11))
     assert ask("POST", SEARCH, json=body())["total"] == 1
+
+
+def test_groups_that_lie_behind_different_ids_are_kept_apart(
+    hubspot: Call, three: list[str]
+) -> None:
+    groups = [
+        {"filters": [where("hs_object_id", "GT", three[1])]},
+        {"filters": [where("hs_appointment_name", "EQ", "alpha")]},
+    ]
+    asked = body(filterGroups=groups, sorts=["hs_object_id"])
+    assert [row["id"] for row in hubspot("POST", SEARCH, json=asked)["results"]] == [
+        three[0],
+        three[2],
+    ]
+    for group in groups:
+        group["filters"].append(where("hs_object_id", "GT", three[0]))
+    groups[0]["filters"].pop(0)
+    assert [row["id"] for row in hubspot("POST", SEARCH, json=asked)["results"]] == three[1:]

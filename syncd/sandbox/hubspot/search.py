@@ -101,22 +101,27 @@ def _hits(
     Who pages behind the last id repeats one query: what it showed is kept until a row changes.
     """
     rest, behind = _behind(groups)
-    if len(groups) != 1:
-        return _fitting(call, table, groups, query)
     now = table.stamp() if call.settings.search_lag else None
     asked = json.dumps([rest, query])
     key = (table.version, now, asked, *sorted(table.definitions))
     # An association changes no row.
     if table.kept is None or table.kept.key != key or "associations." in asked:
-        rows = _fitting(call, table, [rest], query)
+        rows = _fitting(call, table, rest, query)
         table.kept = Kept(key=key, rows=rows, ids=[int(hit.row.id) for hit in rows])
     first = 0 if behind is None else bisect_right(table.kept.ids, behind)
     return table.kept.rows[first:]
 
 
-def _behind(groups: list[list[JsonObject]]) -> tuple[list[JsonObject], float | None]:
-    """A single group without the id that the hits lie behind, and that id."""
-    group = groups[0] if len(groups) == 1 else []
+def _behind(groups: list[list[JsonObject]]) -> tuple[list[list[JsonObject]], float | None]:
+    """The groups without the id that all their hits lie behind, and that id."""
+    parts = [_split(group) for group in groups]
+    bounds = {bound for _, bound in parts}
+    if len(bounds) != 1 or None in bounds:
+        return groups, None
+    return [rest for rest, _ in parts], bounds.pop()
+
+
+def _split(group: list[JsonObject]) -> tuple[list[JsonObject], float | None]:
     bounds = [
         (item, bound)
         for item in group

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -11,7 +12,10 @@ from syncd.cli import reference
 from syncd.config.shape import known_keys
 from syncd.core.model import REASONS
 from syncd.engine.report import Outcome
-from syncd.observability.state import GRAVITY
+from syncd.observability.health import LinkHealth
+from syncd.observability.metrics import LinkNow, Metrics
+from syncd.observability.state import GRAVITY, State
+from syncd.observability.traffic import Budget, Traffic
 
 ROOT = Path(__file__).parents[2]
 GENERATED = {
@@ -134,3 +138,50 @@ def test_every_sentence_of_the_pages_stands_on_a_line_of_its_own() -> None:
         for line in FENCE.sub("", path.read_text(encoding="utf-8")).splitlines():
             if not line.startswith("|"):
                 assert not re.search(r"[a-z`)]\. [A-Z]", line), f"{path.name}: {line}"
+
+
+# --- what a monitor may rely on
+
+
+def rows(text: str) -> dict[str, list[str]]:
+    """The tables' rows, by each code word of the first cell."""
+    found = {}
+    for line in text.splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        for word in re.findall(r"`([^`]+)`", cells[0]) if line.startswith("| `") else ():
+            found[word] = cells
+    return found
+
+
+def test_every_state_is_told_with_its_code() -> None:
+    told = rows(page("monitoring.md").partition("## `syncd status")[0])
+    assert {word: int(cells[1]) for word, cells in told.items()} == {
+        state.value: state.code for state in State
+    }
+    assert list(told) == [state.value for state in State], "the gravest first"
+
+
+def test_every_key_of_the_json_is_told_and_no_other() -> None:
+    section = page("monitoring.md").partition("Of each link:")[2].partition("\n## ")[0]
+    at = datetime(2026, 3, 2, tzinfo=UTC)
+    link = LinkHealth(name="clinic", at=at, state=State.OK, budgets={"ghl": Budget()})
+    assert set(rows(section)) == set(link.as_json())
+    budget = rows(section)["budget"][2]
+    assert set(re.findall(r"`(\w+)`", budget)) == set(Budget().as_json())
+
+
+def test_every_metric_is_told_with_its_labels() -> None:
+    told = rows(page("monitoring.md").partition("\n## Metrics\n")[2])
+    metrics = Metrics("")
+    wire = Traffic(answers={"200": 1}, budget=Budget(daily_left=1))
+    now = LinkNow(link="l", state=State.OK, good_seconds=1, poll_seconds=1, traffic={"ghl": wire})
+    metrics.watch(lambda: [now])
+    found = {}
+    for family in metrics.registry.collect():
+        if family.name.startswith("syncd_"):
+            name = f"{family.name}_total" if family.type == "counter" else family.name
+            found[name] = family
+    assert set(told) == set(found)
+    for name, family in found.items():
+        labels = {label for sample in family.samples for label in sample.labels} - {"le"}
+        assert not labels or set(told[name][1].split(", ")) == labels, name

@@ -286,7 +286,8 @@ class Stage:
         """Hand the queue over to the provider, and record what it answers."""
         hand = _Hand()
         try:
-            for receipt in self.link.side(side).write(self._orders(side, hand)):
+            orders = self._orders(side, hand)
+            for receipt in self.link.side(side).write(orders, lambda: self._goes_on(side)):
                 self._take_receipt(side, hand, receipt)
                 yield None
         except STOPPING as error:

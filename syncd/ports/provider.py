@@ -6,7 +6,7 @@ ids): carrying them across is the core's work. An adapter owns its retries,
 its rate budget and its batching; what it raises is a `ProviderError`.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -211,12 +211,16 @@ class Provider(Protocol):
         """
         ...
 
-    def write(self, orders: Iterable[Order]) -> Iterator[Receipt]:
+    def write(
+        self, orders: Iterable[Order], goes_on: Callable[[], bool] = lambda: True
+    ) -> Iterator[Receipt]:
         """Carry out writes; one receipt each, in any order, as they come.
 
         Orders are taken as fast as they can be sent, and no faster, so that
         the engine decides late what goes next. They are taken, and receipts
-        given, in the thread that iterates.
+        given, in the thread that iterates. While a place in the rate budget
+        has to be waited for, `goes_on` is asked now and then; once it says no,
+        no further order is taken, and what was taken is finished.
 
         Never raises for a single record. `AuthFailed`, `DailyBudgetSpent` and
         an unreachable vendor are raised once no further write can succeed;

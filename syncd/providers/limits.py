@@ -65,6 +65,10 @@ class RateBudget(Protocol):
         """Learn from an answer."""
         ...
 
+    def free(self) -> int:
+        """How many requests could be sent at once, as far as this process knows."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BudgetView:
@@ -164,6 +168,13 @@ class Budget:
             for each, seconds in silences.items():
                 self._silence(each, seconds)
         self._tell_the_others(silences)
+
+    def free(self) -> int:
+        """See `RateBudget.free`."""
+        with self._lock:
+            if self._silence_left(_WHOLE) > 0:
+                return 0
+        return min(window.free for window in self._windows(_WHOLE))
 
     def close(self) -> None:
         """Tell the other processes what is not used any more; the budget may be used on."""

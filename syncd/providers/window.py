@@ -47,6 +47,12 @@ class Window:
         with self._changed:
             return self._count()
 
+    @property
+    def free(self) -> int:
+        """Places that nobody has taken or waits for."""
+        with self._changed:
+            return self.limit.requests - self._count() - len(self._queue)
+
     def take(self) -> None:
         """Wait for a place, in the order of arrival, and take it.
 

@@ -92,6 +92,10 @@ class NoBudget:
     def observe(self, response: Response, kind: str = "") -> None:
         """Nothing to learn."""
 
+    def free(self) -> int:
+        """Always enough."""
+        return 1_000
+
 
 class InProcess(httpx.BaseTransport):
     """A WSGI application in this process; connections that it drops are httpx errors."""

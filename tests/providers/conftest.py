@@ -64,6 +64,9 @@ class FreeBudget:
     def observe(self, response: Response, kind: str = "") -> None:  # noqa: ARG002 - the port
         self.observed.append(response)
 
+    def free(self) -> int:
+        return 1_000
+
 
 class SandboxTransport(httpx.BaseTransport):
     """A WSGI application in this process; connections that it drops are httpx errors."""

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from syncd.core.model import Side
 from syncd.errors import AuthFailed, DailyBudgetSpent, ProviderError, Transient, Unreadable
+from syncd.ports.clock import Clock
 from syncd.providers.ghl import protocol
 from syncd.providers.http import Client
 
@@ -23,8 +24,9 @@ Result = TypeVar("Result")
 class Line:
     """One location's API, shared by all threads that work on it."""
 
-    def __init__(self, client: Client, *, location: str, concurrency: int) -> None:
+    def __init__(self, client: Client, *, clock: Clock, location: str, concurrency: int) -> None:
         self.client = client
+        self.clock = clock
         self.location = location
         self.pool = ThreadPoolExecutor(concurrency, thread_name_prefix="ghl")
         self.ahead = 2 * concurrency - 1

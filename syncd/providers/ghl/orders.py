@@ -6,7 +6,9 @@ the status is re-sent as it is now, because a PUT without it was seen to reset
 it. Leaves out when to write, and in which order: the engine's work.
 """
 
-from collections.abc import Iterable, Iterator
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import replace
 from itertools import islice
@@ -31,30 +33,38 @@ from syncd.providers.ghl.mapping import Place
 from syncd.providers.ghl.moments import parse
 from syncd.providers.ghl.slots import SlotBook, Wish
 
+NAP = 0.2
+"""Seconds between two looks whether there is room in the rate budget."""
+
 UNREACHABLE = 3
 """After so many orders in a row without an answer, the vendor is taken to be down."""
 
 
 def carry_out(
-    line: Line, place: Place, slots: SlotBook, echoes: Echoes, orders: Iterable[Order]
+    works: Works, orders: Iterable[Order], goes_on: Callable[[], bool]
 ) -> Iterator[Receipt]:
     """One receipt for each order, as they come; orders are taken as there is room for them.
 
-    Closing the iterator lets those in flight end and sends no more.
+    What was taken and had to wait for the rate budget could neither be taken
+    back nor overtaken, so the wait comes first. Closing the iterator lets
+    those in flight end and sends no more.
 
     Raises:
         AuthFailed, DailyBudgetSpent, Unavailable: nothing further can
             succeed; orders without a receipt were not sent.
     """
-    works, waiting = _Works(line, place, slots, echoes), iter(orders)
+    line, waiting = works.line, iter(orders)
     in_flight: set[Future[Receipt | None]] = set()
     try:
         while True:
-            room = 0 if works.fatal else line.ahead - len(in_flight)
-            for order in islice(waiting, room):
+            over, room = works.fatal is not None or not goes_on(), works.room(len(in_flight))
+            for order in islice(waiting, 0 if over else room):
                 in_flight.add(line.pool.submit(works.attempt, order))
             if not in_flight:
-                break
+                if over or room:
+                    break
+                line.clock.sleep(NAP)
+                continue
             done, in_flight = wait(in_flight, return_when=FIRST_COMPLETED)
             for future in done:
                 receipt = future.result()
@@ -68,17 +78,24 @@ def carry_out(
         raise works.fatal
 
 
-class _Works:
+class Works:
     """One batch of writes."""
 
     def __init__(self, line: Line, place: Place, slots: SlotBook, echoes: Echoes) -> None:
-        self._line = line
+        self.line = line
         self._place = place
         self._slots = slots
         self._echoes = echoes
         self._lock = Lock()
         self._silent_in_row = 0
         self.fatal: ProviderError | None = None
+
+    def room(self, in_flight: int) -> int:
+        """How many more orders can be sent now: each takes a place in the budget, or two."""
+        if self.fatal is not None:
+            return 0
+        places = self.line.client.budget.free() - in_flight
+        return max(0, min(self.line.ahead - in_flight, places))
 
     def attempt(self, order: Order) -> Receipt | None:
         """The receipt of one order; None where it was not sent because nothing can succeed."""
@@ -119,7 +136,7 @@ class _Works:
         if order.validate_slot:
             body["startTime"] = self._offered(order)
         call = protocol.create_event(body)
-        answer = wire.enveloped(self._line.ask(call))
+        answer = wire.enveloped(self.line.ask(call))
         if answer is None:
             raise TimedOut(
                 f"{call.request.label} was answered without an id; the next cycle looks for it",
@@ -172,7 +189,7 @@ class _Works:
     def _read_back(self, key: str) -> Appointment | None:
         """What a record shows right after a write; None where it cannot be read now."""
         try:
-            read = events.get(self._line, self._place, key)
+            read = events.get(self.line, self._place, key)
         except FATAL as error:
             # The write itself is done, and must be reported so.
             self.fatal = error
@@ -195,7 +212,7 @@ class _Works:
         while groups:
             body = mapping.changes(order, fresh.appointment, groups, self._place)
             try:
-                answer = wire.enveloped(self._line.ask(protocol.update_event(order.id, body)))
+                answer = wire.enveloped(self.line.ask(protocol.update_event(order.id, body)))
                 break
             except NotFound as error:
                 raise Stale(f"it is gone meanwhile: {error}", side=Side.GHL) from error
@@ -229,7 +246,7 @@ class _Works:
         done = Done(key=order.key, id=order.id, returned=Appointment())
         # A get first also makes sure that this is an appointment: the same request would
         # delete blocked time.
-        shown = events.get(self._line, self._place, order.id)
+        shown = events.get(self.line, self._place, order.id)
         if isinstance(shown, Missing):
             if shown.detail == events.MASTER:
                 raise Rejected(shown.detail, side=Side.GHL)
@@ -239,7 +256,7 @@ class _Works:
         if order.seen and fingerprint(shown.appointment) != fingerprint(order.seen.appointment):
             raise _changed_meanwhile(order)
         try:
-            self._line.ask(protocol.delete_event(order.id))
+            self.line.ask(protocol.delete_event(order.id))
         except NotFound as error:
             return self._deleted_already(order, error)
         self._slots.freed(shown.calendar)
@@ -247,7 +264,7 @@ class _Works:
 
     def _deleted_already(self, order: Order, error: NotFound) -> Done:
         # The same words are said of an orphan, whose contact was deleted: that one stays.
-        shown = events.get(self._line, self._place, order.id)
+        shown = events.get(self.line, self._place, order.id)
         if isinstance(shown, Snapshot) and not shown.gone:
             raise Rejected(
                 f"{error}; it cannot be deleted because its contact was", side=Side.GHL
@@ -255,7 +272,7 @@ class _Works:
         return Done(key=order.key, id=order.id, returned=Appointment())
 
     def _fresh(self, order: Order) -> Snapshot:
-        shown = events.get(self._line, self._place, order.id)
+        shown = events.get(self.line, self._place, order.id)
         if isinstance(shown, Missing):
             raise Stale(f"it cannot be found any more: {shown.detail}", side=Side.GHL)
         if shown.gone:

@@ -5,7 +5,7 @@ Made by `bootstrap`. A façade: what is read and written, and how, stands in
 one cycle (which begins with `prepare`) and to whom each call goes.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 from syncd.core.model import Account, Contact, Missing, Scan, Side, Snapshot
 from syncd.errors import ProviderError
@@ -16,7 +16,7 @@ from syncd.providers.ghl.account import AccountReader
 from syncd.providers.ghl.echoes import Echoes
 from syncd.providers.ghl.line import Line
 from syncd.providers.ghl.mapping import Place
-from syncd.providers.ghl.orders import carry_out
+from syncd.providers.ghl.orders import Works, carry_out
 from syncd.providers.ghl.people import ContactBook
 from syncd.providers.ghl.slots import SlotBook
 from syncd.providers.http import Client
@@ -45,7 +45,7 @@ class GhlProvider:
         extra_fields: Mapping[str, str] | None = None,
         templates: Mapping[str, str] | None = None,
     ) -> None:
-        self._line = Line(client, location=location_id, concurrency=concurrency)
+        self._line = Line(client, clock=clock, location=location_id, concurrency=concurrency)
         self._account = AccountReader(
             self._line, clock, calendars=calendars, default_calendar=default_calendar
         )
@@ -108,9 +108,12 @@ class GhlProvider:
         """Make contacts, or give back those that are there."""
         return self._people.create_all(contacts, self._place().country)
 
-    def write(self, orders: Iterable[Order]) -> Iterator[Receipt]:
+    def write(
+        self, orders: Iterable[Order], goes_on: Callable[[], bool] = lambda: True
+    ) -> Iterator[Receipt]:
         """Carry out writes, several at once."""
-        return carry_out(self._line, self._place(), self._slots, self._echoes, orders)
+        works = Works(self._line, self._place(), self._slots, self._echoes)
+        return carry_out(works, orders, goes_on)
 
     def edits(self, ids: Collection[str]) -> Mapping[str, tuple[Edit, ...]]:  # noqa: ARG002 - the port
         """HighLevel tells nothing but the record's own `updated_at`."""

@@ -656,3 +656,25 @@ def booking(clinic: Clinic, number: int) -> Order:
         ),
         calendar=clinic.calendars["Team"],
     )
+
+
+def test_no_order_is_taken_while_the_budget_has_no_place(
+    open_clinic: Any, clock: VirtualClock
+) -> None:
+    """What was taken could not be overtaken, and would keep a pause in the writing waiting."""
+    limit = Limit(requests=25, seconds=10)
+    clinic = open_clinic(budget=Budget(side=Side.GHL, clock=clock, limit=limit))
+    clinic.provider.prepare()
+    clinic.world.reset_requests()
+    began, taken = clock.monotonic(), []
+
+    def orders() -> Iterator[Order]:
+        for number in range(60):
+            taken.append(clock.monotonic() - began)
+            yield booking(clinic, number)
+
+    until = began + 5
+    receipts = list(clinic.provider.write(orders(), lambda: clock.monotonic() < until))
+    assert len(receipts) == len(taken) == len(clinic.sent("POST"))
+    assert 15 <= len(taken) <= 25
+    assert clock.monotonic() < until + 1

@@ -195,7 +195,11 @@ class HubSpotProvider(Provider):
 
     # --- writing
 
-    def write(self, orders: Iterable[Order]) -> Iterator[Receipt]:
+    def write(
+        self,
+        orders: Iterable[Order],
+        goes_on: Callable[[], bool] = lambda: True,  # noqa: ARG002 - batches hardly wait
+    ) -> Iterator[Receipt]:
         """See `Provider.write`. A refusal makes the next cycle read the account again."""
         for receipt in self._writer.write(self._account.columns, orders):
             if _was_refused(receipt):

@@ -57,6 +57,7 @@ class ContactBook:
         self._by_id: OrderedDict[str, Contact | None] = OrderedDict()
         self._found: dict[str, tuple[Contact, ...]] = {}
         self._searched = False
+        self._begin_paging()
 
     def forget(self) -> None:
         """A new cycle begins."""
@@ -64,6 +65,13 @@ class ContactBook:
             self._by_id.clear()
             self._found.clear()
             self._searched = False
+            self._begin_paging()
+
+    def _begin_paging(self) -> None:
+        self._after: tuple[object, ...] = ()
+        self._paged = 0
+        self._pages: int | None = None
+        """How many pages are left; None before the first."""
 
     def contacts(self, ids: Collection[str], country: str) -> dict[str, Contact]:
         """Contacts by id; unknown ones are left out.
@@ -199,25 +207,27 @@ class ContactBook:
     def _from_search(
         self, missing: Collection[str], country: str, *, lookups: int = 0
     ) -> dict[str, Contact]:
-        """What pages of a search show, as long as they are cheaper than asking one by one."""
+        """What pages of a search show, as long as they are cheaper than asking one by one.
+
+        Each page is read once in a cycle: the next call goes on behind the last one.
+        """
         lookups = lookups or len(missing)
-        open_ids, seen = set(missing), 0
-        after: tuple[object, ...] = ()
-        while True:
+        open_ids = set(missing)
+        while self._pages is None or 0 < self._pages < (len(open_ids) if missing else lookups):
             try:
                 rows, total = wire.contacts(
-                    self._line.ask(protocol.search_contacts(self._line.location, after))
+                    self._line.ask(protocol.search_contacts(self._line.location, self._after))
                 )
             except (NotFound, Rejected):
-                break  # No search here: then one by one.
+                self._pages = 0  # No search here: then one by one.
+                break
             for row in rows:
                 self._remember(row.id, contact(row, country))
-            seen += len(rows)
+            self._paged += len(rows)
             open_ids -= {row.id for row in rows}
-            pages = math.ceil((total - seen) / protocol.PAGE)
-            after = rows[-1].search_after if rows else ()
-            if not after or pages <= 0 or pages >= (len(open_ids) if missing else lookups):
-                break
+            self._after = rows[-1].search_after if rows else ()
+            left = math.ceil((total - self._paged) / protocol.PAGE)
+            self._pages = left if self._after else 0
         held = {key: self._by_id.get(key) for key in missing}
         return {key: found for key, found in held.items() if found is not None}
 

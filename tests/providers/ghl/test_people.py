@@ -227,3 +227,15 @@ def test_a_missing_contact_scope_is_named(open_clinic: Open) -> None:
     clinic.provider.prepare()
     with pytest.raises(AuthFailed, match=r"contacts\.readonly"):
         clinic.provider.contacts([clinic.contact])
+
+
+def test_a_page_of_contacts_is_read_once_however_many_turns_ask(clinic: Clinic) -> None:
+    place = clinic.world.location
+    ids = [place.add_contact(f"Pat {n}", f"p{n}@example.com") for n in range(1_200)]
+    clinic.provider.prepare()
+    clinic.world.reset_requests()
+    for first in range(0, 1_200, 100):
+        turn = ids[first : first + 100]
+        assert set(clinic.provider.contacts(turn)) == set(turn)
+    assert len(clinic.sent("POST", "/contacts/search")) == 3
+    assert len(clinic.world.requests_of("ghl")) == 3

@@ -108,10 +108,9 @@ def _probed(settings: Settings, names: Sequence[str], paper: Paper | None) -> li
 
 
 def _ask(names: Sequence[str], *, yes: bool) -> None:
-    """Warn, and let a person say no; without a terminal only `--yes` says yes.
+    """Warn, and let a person at a terminal say no; elsewhere `--probe` was said on purpose.
 
     Raises:
-        UsageError: there is nobody to ask.
         Abort: the person said no.
     """
     import sys
@@ -123,11 +122,8 @@ def _ask(names: Sequence[str], *, yes: bool) -> None:
         "notifications) may start because of them.",
         err=True,
     )
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise click.UsageError("nobody can be asked here: --yes says that it may be done")
-    click.confirm("Go on?", abort=True, err=True)
+    if not yes and sys.stdin.isatty():
+        click.confirm("Go on?", abort=True, err=True)
 
 
 def _shown(findings: Iterable[Finding], paper: Paper | None) -> list[Finding]:

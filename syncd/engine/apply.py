@@ -20,19 +20,17 @@ from dataclasses import dataclass, field, replace
 from threading import Event, RLock
 from typing import assert_never
 
-from syncd.core import actions
-from syncd.core.actions import Create, Hold, Remark, Remove, Update
+from syncd.core.actions import Create, Remark, Update
 from syncd.core.contacts import Known
 from syncd.core.guards import Plan, urgency
 from syncd.core.model import ContactPair, Group, Pair, Side
-from syncd.engine import record, report
+from syncd.engine import record
+from syncd.engine.applied import Applied
 from syncd.engine.contacts import ContactMaker
 from syncd.engine.intents import Recoverable, intent_of
 from syncd.engine.lanes import Lane
 from syncd.engine.link import Link
 from syncd.engine.orders import (
-    action_of,
-    fingerprint_of,
     ids_of,
     key_of,
     order_of,
@@ -41,14 +39,12 @@ from syncd.engine.orders import (
     to_make,
 )
 from syncd.engine.record import Effect
-from syncd.engine.report import CycleReport, FailedWrite
+from syncd.engine.report import CycleReport
 from syncd.engine.spots import Spots
 from syncd.errors import (
     AuthFailed,
     DailyBudgetSpent,
-    Permanent,
     ProviderError,
-    Rejected,
     TimedOut,
     Transient,
     Unavailable,
@@ -67,20 +63,6 @@ speak for them."""
 
 STOPPING = (AuthFailed, DailyBudgetSpent, Unavailable)
 """What ends the stage for a side: no further write can succeed."""
-
-
-@dataclass(slots=True, kw_only=True)
-class Applied:
-    """What came of a plan's writes."""
-
-    report: CycleReport
-    pairs: dict[int, Pair] = field(default_factory=dict)
-    """The newest state of every pair that was touched, by key."""
-    holds: list[Hold] = field(default_factory=list)
-    again: list[tuple[Side, str]] = field(default_factory=list)
-    """Records that the next cycle has to look at whatever the scans say."""
-    stopped: ProviderError | None = None
-    interrupted: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -169,11 +151,7 @@ class Stage:
             self._planned -= len(queue) - len(kept)
             self._queues[side] = kept
         self._remarks = deque(each for each in self._remarks if not gone & {*ids_of(each)})
-        said = self.applied.report
-        said.failed = [each for each in said.failed if not gone & {each.ghl_id, each.hubspot_id}]
-        self.applied.holds = [
-            each for each in self.applied.holds if not gone & {each.ghl_id, each.hubspot_id}
-        ]
+        self.applied.forget(gone)
 
     def waiting(self) -> list[Recoverable]:
         """What is still to be written, but for identities."""
@@ -398,32 +376,10 @@ class Stage:
         if isinstance(write, Remark):
             return
         self._done += 1
-        taken = not isinstance(write, Update) or len(effect.done.refused) < len(write.changes)
-        if taken:
-            self.applied.report.count(write.side, report.action_of(write))
-            done = replace(report.described(write), delay=self._delay(write))
-            self.applied.report.written.append(done)
-        for refusal in effect.done.refused:
-            self.applied.holds.append(
-                Hold(
-                    reason=refusal.reason,
-                    detail=refusal.detail,
-                    ghl_id=pair.ghl_id,
-                    hubspot_id=pair.hubspot_id,
-                    group=refusal.group,
-                    starts_at=pair.ghl.start,
-                    title=pair.ghl.title,
-                )
-            )
-            self._again(write)
+        self.applied.took(effect, pair, self.link.clock.now())
         if isinstance(write, Create) and (write.side is Side.GHL or effect.done.unlinked):
             late = pair.open.intersection(write.late)
             self._remarks.append(Remark(pair=pair, status=write.fill, groups=late))
-
-    def _delay(self, write: Create | Update | Remove) -> float | None:
-        """Seconds from the change to now; clocks that disagree make it 0, never less."""
-        changed = actions.changed_at(write)
-        return max(0.0, (self.link.clock.now() - changed).total_seconds()) if changed else None
 
     # --- what did not take effect
 
@@ -432,49 +388,11 @@ class Stage:
         with self._lock:
             if not isinstance(write, Remark):
                 self._done += 1
-            self._again(write)
             if key and not (isinstance(error, TimedOut) and error.sent):
                 with self.link.store.begin() as transaction:
                     transaction.close_intents([key])
-            if isinstance(error, Permanent):
-                self._refused(write, error)
-            else:
-                self._report(write, error)
+            self.applied.failed(write, error)
             self._tell()
-
-    def _refused(self, write: Recoverable, error: Permanent) -> None:
-        ghl_id, hubspot_id = ids_of(write)
-        self.applied.holds.append(
-            Hold(
-                reason=error.reason if isinstance(error, Rejected) else "rejected",
-                detail=str(error),
-                ghl_id=ghl_id,
-                hubspot_id=hubspot_id,
-                fingerprint=fingerprint_of(write),
-                starts_at=None if isinstance(write, Remark) else actions.starts_at(write),
-                title="" if isinstance(write, Remark) else actions.title_of(write),
-            )
-        )
-
-    def _report(self, write: Recoverable, error: ProviderError) -> None:
-        ghl_id, hubspot_id = ids_of(write)
-        self.applied.report.failed.append(
-            FailedWrite(
-                ghl_id=ghl_id,
-                hubspot_id=hubspot_id,
-                side=side_of(write),
-                action=action_of(write),
-                detail=str(error),
-            )
-        )
-
-    def _again(self, write: Recoverable) -> None:
-        ghl_id, hubspot_id = ids_of(write)
-        self.applied.again += [
-            (side, record_id)
-            for side, record_id in ((Side.GHL, ghl_id), (Side.HUBSPOT, hubspot_id))
-            if record_id
-        ]
 
     def _stop(self, side: Side, error: ProviderError) -> None:
         """No more writes to this side; the other side's go on."""
@@ -482,7 +400,7 @@ class Stage:
             self._stopped[side] = self.applied.stopped = error
             waiting = self._queues[side]
             for write in (*waiting, *(self._remarks if side is Side.HUBSPOT else ())):
-                self._put_off(write, error)
+                self.applied.put_off(write, error)
             waiting.clear()
             if side is Side.HUBSPOT:
                 self._remarks.clear()
@@ -500,13 +418,7 @@ class Stage:
                 return
             error = self._stopped.get(side) or _not_sent()
             for write in writes:
-                self._put_off(write, error)
-
-    def _put_off(self, write: Recoverable, error: ProviderError) -> None:
-        """Leave it to the next cycle; a mark that is missing is no failure."""
-        self._again(write)
-        if not isinstance(write, Remark):
-            self._report(write, error)
+                self.applied.put_off(write, error)
 
     # --- contacts
 
@@ -517,7 +429,7 @@ class Stage:
             self._contacts.make(side, wanted)
         except STOPPING as error:
             for write in writes:
-                self._put_off(write, error)
+                self.applied.put_off(write, error)
             self._stop(side, error)
             return False
         return True

@@ -12,7 +12,7 @@ from collections.abc import Collection
 from syncd.core.guards import Plan
 from syncd.core.model import Side
 from syncd.engine import decisions, poll
-from syncd.engine.apply import Applied
+from syncd.engine.applied import Applied
 from syncd.engine.decisions import Decided
 from syncd.engine.link import Link
 from syncd.engine.poll import Polled

@@ -1,0 +1,119 @@
+"""What came of a cycle's writes: counted, told, held, or to be looked at again.
+
+`apply` fills it as the answers come, under its lock; `rounds` and `closing`
+read it. It touches neither a vendor nor the store.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from syncd.core import actions
+from syncd.core.actions import Create, Hold, Remark, Remove, Update
+from syncd.core.model import Pair, Side
+from syncd.engine import report
+from syncd.engine.intents import Recoverable
+from syncd.engine.orders import action_of, fingerprint_of, ids_of, side_of
+from syncd.engine.record import Effect
+from syncd.engine.report import CycleReport, FailedWrite
+from syncd.errors import Permanent, ProviderError, Rejected
+
+
+@dataclass(slots=True, kw_only=True)
+class Applied:
+    """What came of a plan's writes."""
+
+    report: CycleReport
+    pairs: dict[int, Pair] = field(default_factory=dict)
+    """The newest state of every pair that was touched, by key."""
+    holds: list[Hold] = field(default_factory=list)
+    again: list[tuple[Side, str]] = field(default_factory=list)
+    """Records that the next cycle has to look at whatever the scans say."""
+    stopped: ProviderError | None = None
+    interrupted: bool = False
+
+    def took(self, effect: Effect, pair: Pair, now: datetime) -> None:
+        """A write took effect, but for what was refused of it; identities are not told."""
+        write = effect.write
+        if isinstance(write, Remark):
+            return
+        if not isinstance(write, Update) or len(effect.done.refused) < len(write.changes):
+            self.report.count(write.side, report.action_of(write))
+            done = replace(report.described(write), delay=_delay(write, now))
+            self.report.written.append(done)
+        for refusal in effect.done.refused:
+            self.holds.append(
+                Hold(
+                    reason=refusal.reason,
+                    detail=refusal.detail,
+                    ghl_id=pair.ghl_id,
+                    hubspot_id=pair.hubspot_id,
+                    group=refusal.group,
+                    starts_at=pair.ghl.start,
+                    title=pair.ghl.title,
+                )
+            )
+            self.look_again(write)
+
+    def failed(self, write: Recoverable, error: ProviderError) -> None:
+        """A write did not take effect: held where it was refused for good, else tried again."""
+        self.look_again(write)
+        if isinstance(error, Permanent):
+            self._refused(write, error)
+        else:
+            self._told(write, error)
+
+    def put_off(self, write: Recoverable, error: ProviderError) -> None:
+        """A write was not sent; the next cycle tries it. A mark that is missing is no failure."""
+        self.look_again(write)
+        if not isinstance(write, Remark):
+            self._told(write, error)
+
+    def look_again(self, write: Recoverable) -> None:
+        """Have the next cycle look at the records of a write."""
+        ghl_id, hubspot_id = ids_of(write)
+        self.again += [
+            (side, record_id)
+            for side, record_id in ((Side.GHL, ghl_id), (Side.HUBSPOT, hubspot_id))
+            if record_id
+        ]
+
+    def forget(self, ids: set[str]) -> None:
+        """What failed or was held of these records: they are judged anew."""
+        self.report.failed = [
+            each for each in self.report.failed if not ids & {each.ghl_id, each.hubspot_id}
+        ]
+        self.holds = [each for each in self.holds if not ids & {each.ghl_id, each.hubspot_id}]
+
+    def _refused(self, write: Recoverable, error: Permanent) -> None:
+        ghl_id, hubspot_id = ids_of(write)
+        self.holds.append(
+            Hold(
+                reason=error.reason if isinstance(error, Rejected) else "rejected",
+                detail=str(error),
+                ghl_id=ghl_id,
+                hubspot_id=hubspot_id,
+                fingerprint=fingerprint_of(write),
+                starts_at=None if isinstance(write, Remark) else actions.starts_at(write),
+                title="" if isinstance(write, Remark) else actions.title_of(write),
+            )
+        )
+
+    def _told(self, write: Recoverable, error: ProviderError) -> None:
+        ghl_id, hubspot_id = ids_of(write)
+        self.report.failed.append(
+            FailedWrite(
+                ghl_id=ghl_id,
+                hubspot_id=hubspot_id,
+                side=side_of(write),
+                action=action_of(write),
+                detail=str(error),
+            )
+        )
+
+
+def _delay(write: Create | Update | Remove, now: datetime) -> float | None:
+    """Seconds from the change to now; clocks that disagree make it 0, never less."""
+    changed = actions.changed_at(write)
+    return max(0.0, (now - changed).total_seconds()) if changed else None

@@ -25,10 +25,14 @@ def open_stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[OpenS
     with ExitStack() as stack:
         stages: list[Stage] = []
 
-        def make(more: str = GO, *, like: Stage | None = None) -> Stage:
+        def make(
+            more: str = GO,
+            *,
+            like: Stage | None = None,
+            settings: SandboxSettings = SandboxSettings(),  # noqa: B008 - frozen
+        ) -> Stage:
             folder = tmp_path / f"clinic-{len(stages)}"
             folder.mkdir()
-            settings = SandboxSettings()
             world = like.clinic.world.copied() if like else empty(SystemClock().now, settings)
             world.faults = FaultScript(world)  # a copy has none
             clinic = Clinic(stack.enter_context(serve(world)), folder)

@@ -36,6 +36,8 @@ class Running:
         self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.notify.bind(str(folder / "notify"))
         self.notify.settimeout(PATIENCE)
+        self.heard: list[str] = []
+        """Every line of its log so far."""
         self.process = self._start(folder)
 
     def _start(self, folder: Path) -> subprocess.Popen[str]:
@@ -51,6 +53,7 @@ class Running:
 
     def _read(self, stream: Iterable[str]) -> None:
         for line in stream:
+            self.heard.append(line)
             self._lines.put(line)
 
     def until(self, event: str, fits: Callable[[Any], bool] = lambda _: True) -> Any:

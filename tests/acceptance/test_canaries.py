@@ -1,0 +1,184 @@
+"""Canaries in every secret and personal field, and a search through all that the program leaves.
+
+A secret (a token, the password of the store) may show nowhere: not in logs of
+any level, in output, in errors, in the store, in files or on the daemon's
+pages, also where a vendor repeats it in an error. Names, e-mail addresses and
+phone numbers may show in the store and to the person who asks, but in no log
+at `info` and on no page that did not ask for them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from running import Running
+from stages import OpenStage, Stage
+from stores import POSTGRES
+
+from syncd.sandbox import SandboxSettings
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(600)]
+
+GHL_TOKEN = "pit-0c4a11e5-ca4a-4000-8000-00000ca4a4b1"
+HUBSPOT_TOKEN = "pat-eu1-0c4a11e5-ca4a-4000-8000-00000ca4a4b2"
+PASSWORD = "canary-of-the-store-7d1c"
+SECRETS = (GHL_TOKEN, HUBSPOT_TOKEN, PASSWORD)
+
+NAME, FAMILY = "Zachariah", "Canarybird"
+MAIL, PHONE = "zcanary@example.com", "+41795550177"
+OTHER_NAME, OTHER_MAIL, OTHER_PHONE = "Wilhelmina", "wcanary@example.com", "+41795550188"
+ADDRESSES = (MAIL, PHONE, PHONE[3:], OTHER_MAIL, OTHER_PHONE)
+PERSONAL = (NAME, FAMILY, OTHER_NAME, *ADDRESSES)
+
+
+PAGES = ("/", "/healthz", "/metrics", "/livez", "/readyz")
+
+
+def clean(text: str, canaries: tuple[str, ...], where: str) -> None:
+    for canary in canaries:
+        at = text.lower().find(canary.lower())
+        assert at < 0, f"{canary} in {where}: …{text[max(0, at - 200) : at + 100]}…"
+
+
+@pytest.fixture
+def stage(open_stage: OpenStage) -> Stage:
+    """A clinic whose every secret and person is a canary."""
+    plain = open_stage(settings=SandboxSettings(ghl_token=GHL_TOKEN, hubspot_token=HUBSPOT_TOKEN))
+    people(plain)
+    env = dict(plain.env)
+    if plain.database:
+        env["SYNCD_STORE__URL"] = env["SYNCD_STORE__URL"].replace("syncd@", f"syncd:{PASSWORD}@")
+    return replace(plain, env=env)
+
+
+def people(stage: Stage) -> None:
+    """Appointments of people on both sides, and some that have to be held."""
+    clinic = stage.clinic
+    pat = clinic.ghl.add_contact(f"{NAME} {FAMILY}", MAIL, PHONE)
+    other = clinic.hubspot.add_contact(f"{OTHER_NAME} {FAMILY}", OTHER_MAIL, OTHER_PHONE)
+    clinic.ghl.book(clinic.calendar, pat, clinic.morning, title=f"{NAME} {FAMILY}")
+    start = clinic.morning + timedelta(hours=3)
+    name = {"hs_appointment_name": f"Visit of {OTHER_NAME}", "hs_appointment_start": start}
+    clinic.hubspot.create(name, [other])
+    clinic.hubspot.create(name | {"hs_appointment_start": start + timedelta(days=1)}, [])
+
+
+@contextmanager
+def echoing(stage: Stage, status: int) -> Iterator[None]:
+    """Both vendors refuse writes, and repeat whatever they were told, credentials included.
+
+    A refused credential is no matter of one person, so that names go with the others only.
+    """
+    person = "" if status == 401 else f"{NAME} {FAMILY}"
+    echo = f"Bearer {GHL_TOKEN} {HUBSPOT_TOKEN} for {person} <{MAIL}> {PHONE}"
+    body = {"status": "error", "message": echo, "category": "VALIDATION_ERROR", "error": echo}
+    for side in ("ghl", "hubspot"):
+        for path in ("/batch/(create|update)", "/appointments"):
+            for method in ("POST", "PATCH", "PUT"):
+                stage.clinic.world.faults.add(
+                    side=side, method=method, path=path, status=status, body=body, times=None
+                )
+    yield
+    stage.clinic.world.faults.clear()
+
+
+def everything_stored(stage: Stage) -> str:
+    """Every byte beside the configuration, and a backup of the store wherever it is."""
+    assert stage.run("db", "backup", "copy.db").returncode == 0
+    files = [each for each in stage.clinic.folder.iterdir() if each.is_file()]
+    return "".join(each.read_bytes().decode("latin-1") for each in files)
+
+
+@pytest.mark.parametrize("format_", ["json", "console"])
+@pytest.mark.parametrize("level", ["info", "debug"])
+def test_no_command_lets_a_secret_out(stage: Stage, format_: str, level: str) -> None:
+    if format_ == "console" and stage.database:
+        pytest.skip("the form of the log does not depend on the database")
+    stage.env.update(SYNCD_LOGGING__FORMAT=format_, SYNCD_LOGGING__LEVEL=level)
+    said: list[tuple[str, str, str]] = []
+
+    def run(*args: str) -> None:
+        done = stage.run(*args)
+        said.append((" ".join(args), done.stdout, done.stderr))
+
+    run("setup")
+    for status in (400, 500):
+        with echoing(stage, status):
+            run("--sync-now", "--json")
+    with echoing(stage, 401):
+        run("--sync-now")
+    run("plan", "--out", "plan.json")
+    run("--sync-now", "--json")
+    for verb in ("held", "history", "status --json", "doctor", "config show", "link list", "retry"):
+        run(*verb.split())
+    stage.env["GHL_TOKEN"] += " "
+    run("--sync-now")
+    stage.env["GHL_TOKEN"] = "wrong\n" + GHL_TOKEN
+    run("doctor")
+    for command, out, err in said:
+        clean(out + err, SECRETS, f"what {command!r} printed")
+        if level == "info":
+            clean(err, PERSONAL, f"the log of {command!r}")
+    clean(everything_stored(stage), SECRETS, "the store or a file")
+    report = json.loads(next(out for command, out, _ in said[4:] if command.endswith("--json")))
+    assert report["links"]["clinic"]["outcome"] == "ok"
+
+
+def test_the_daemons_pages_and_log_let_nothing_out(
+    stage: Stage, start_daemon: Callable[..., Running]
+) -> None:
+    stage.run("setup")
+    daemon = start_daemon(stage)
+    daemon.until("cycle.finished", lambda line: line["hubspot"]["created"] == 1)
+    for path in PAGES:
+        clean(daemon.ask(path)[1], SECRETS + PERSONAL, path)
+    with echoing(stage, 400):
+        stage.clinic.ghl.edit(next(iter(stage.clinic.ghl.appointments)).id, title="Changed")
+        daemon.until("cycle.finished", lambda line: line["held"] > 1)
+        for path in (*PAGES, "/?personal=1"):
+            # A vendor's own words are shown; a name among them cannot be told from other words.
+            clean(daemon.ask(path)[1], SECRETS + ADDRESSES, path)
+    daemon.process.terminate()
+    assert daemon.process.wait(10) == 0
+    clean("\n".join(daemon.heard), SECRETS + PERSONAL, "the log of the daemon")
+    clean(everything_stored(stage), SECRETS, "the store or a file")
+
+
+@pytest.mark.parametrize("open_stage", [POSTGRES], indirect=True)
+@pytest.mark.parametrize("place", ["127.0.0.1:9/syncd", "/no_such_database", "bad host/syncd"])
+def test_a_database_that_cannot_be_had_is_told_without_its_password(
+    stage: Stage, place: str
+) -> None:
+    url = stage.env["SYNCD_STORE__URL"]
+    head, query = url.split("@")[0], url.partition("?")[2]
+    stage.env["SYNCD_STORE__URL"] = f"{head}@{place}" + (f"?{query}" if place[0] == "/" else "")
+    stage.env["SYNCD_LOGGING__LEVEL"] = "debug"
+    for verb in ("--sync-now", "status", "config show", "doctor", "run"):
+        done = stage.run(*verb.split())
+        assert done.returncode != 0 or verb == "config show"
+        clean(done.stdout + done.stderr, SECRETS, verb)
+
+
+def test_forgetting_a_person_leaves_nothing_of_them(stage: Stage) -> None:
+    stage.run("setup")
+    assert stage.run("--sync-now").returncode == 0
+    clinic = stage.clinic
+    (event,) = [e for e in clinic.ghl.appointments if FAMILY in (e.title or "")]
+    clinic.ghl.edit(event.id, title=f"{NAME} again", description=f"Call {PHONE}")
+    with echoing(stage, 400):
+        stage.run("--sync-now")
+    assert stage.run("--sync-now").returncode == 0
+    assert NAME in everything_stored(stage)
+    (clinic.folder / "copy.db").unlink()
+    done = stage.run("forget", event.contact)
+    assert done.returncode == 0, done.stderr
+    if not stage.database:
+        # What SQLite deleted may stand in free pages and in its log until they are used again.
+        clean(everything_stored(stage), (NAME, MAIL, PHONE), "the store")
+    (clinic.folder / "copy.db").unlink(missing_ok=True)
+    clean(everything_stored(stage), (NAME, MAIL, PHONE), "a copy of the store")

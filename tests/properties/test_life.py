@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from worlds import GHL, HUBSPOT, NOW, Worlds, appointment, perfect, policy, quiet, sloppy
 
 from syncd.core import essence, translate
-from syncd.core.actions import Create, Remove, Update, Write
+from syncd.core.actions import Create, Remove, Update, Write, starts
 from syncd.core.essence import Value
 from syncd.core.guards import Plan
 from syncd.core.model import Group, GroupKey, Pair, Side, Snapshot
@@ -259,6 +259,7 @@ def _edit(worlds: Worlds, step: Step, side: Side, chosen: list[str]) -> None:
 
 def check(moment: Moment, seen: Counter[str]) -> None:
     """Every promise that can be read off one cycle."""
+    _soonest_first(moment)
     for write in moment.made.writes:
         _touches_only_what_is_there(moment, write)
         _unseen_is_never_written(moment, write)
@@ -284,6 +285,16 @@ def check(moment: Moment, seen: Counter[str]) -> None:
     _every_record_has_one_pair(moment)
     _what_is_restored_lives_on(moment, seen)
     _agrees_where_nothing_is_held(moment)
+
+
+def _soonest_first(moment: Moment) -> None:
+    """What is about to happen is written before what is later, and that before what is past."""
+    waits = [
+        min((start < NOW, abs(start - NOW)) for start in starts(write))
+        for write in moment.made.writes
+        if starts(write)
+    ]
+    assert waits == sorted(waits)
 
 
 def _touches_only_what_is_there(moment: Moment, write: Write) -> None:

@@ -65,6 +65,8 @@ class Annals:
     """Records that people brought back to life at some time."""
     mixed: set[Key] = field(default_factory=set)
     """Records of appointments that people merged into one, or that a merge touched."""
+    merged: set[Key] = field(default_factory=set)
+    """Records that live on after people merged paired ones."""
     met: dict[Key, int] = field(default_factory=dict)
     """When a record was first known to be one appointment with another."""
     history: list[HistoryEntry] = field(default_factory=list)

@@ -11,13 +11,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
-from village import FAULTS, PAIRED, RULES, Step
+from ground import PAIRED
+from village import FAULTS, RULES, WRITES, Step
 
 from syncd.core.model import Group
 
 LENGTH = 14
 GROUPS = (Group.TITLE, Group.TIME, Group.STATUS, Group.DESCRIPTION, Group.ADDRESS)
 SIDES = ("ghl", "hubspot")
+WRITE_FAULTS = [number for number, fault in enumerate(FAULTS) if fault.get("path") == WRITES]
 
 
 def drawn(seed: int, length: int = LENGTH) -> list[Step]:
@@ -70,6 +72,49 @@ def cancel_and_remove(side: str, number: int) -> list[Step]:
 def edit_and_crash(step: Step, kill: int, moment: int) -> list[Step]:
     """Most crashes that matter happen while something is written."""
     return [step, ("sync", "polled", (), kill, moment)]
+
+
+def coincidence(slot: int, status: int, moment: int) -> list[Step]:
+    """What syncd was about to book, a person books as well, and somebody adds a note to one."""
+    return [
+        ("create", 0, slot, 0, 0),
+        ("edit", "hubspot", -1, "description", 0),
+        ("sync", "polled", (), -1, moment),
+        ("book", 0, slot, 0, status),
+        ("sync", "polled"),
+    ]
+
+
+def twins(slot: int, moment: int) -> list[Step]:
+    """A cancelled appointment and a living one of the same contact and time, and a crash."""
+    return [
+        ("create", 0, slot, 0, 3),
+        ("sync", "polled"),
+        ("create", 0, slot, 0, 0),
+        ("sync", "polled", (), -1, moment),
+    ]
+
+
+def move_house(who: int, slot: int, side: str) -> list[Step]:
+    """A contact gets other addresses, and books again."""
+    name = "book" if side == "ghl" else "create"
+    return [("change_address", who), (name, who, slot, 1, 2)]
+
+
+def fall_behind(step: Step, fault: int) -> list[Step]:
+    """A write fails, and only polls follow: they owe it all the same."""
+    return [step, ("sync", "polled", ((fault, 1, 0),)), ("wait", 1), ("sync", "polled")]
+
+
+def long_absence(number: int) -> list[Step]:
+    """The store is lost when an appointment lies in the past, which then is moved to come."""
+    return [
+        ("days_pass", 33),
+        ("lose_store",),
+        ("sync", "full"),
+        ("edit", "ghl", number, "time", 0),
+        ("sync", "polled"),
+    ]
 
 
 def _across(side: str) -> str:
@@ -155,8 +200,25 @@ def _sync_badly(chance: Random) -> list[Step]:
 
 def _crash(chance: Random) -> list[Step]:
     steps = chance.choice((_edit, _arrive, _remove))(chance)
-    kill = chance.randrange(1, 61) if chance.random() < 0.3 else chance.randrange(20, 46)
+    kill = chance.randrange(1, 61) if chance.random() < 0.3 else -chance.randrange(1, 5)
     return [*steps, ("sync", chance.choice(("full", "polled")), (), kill, chance.randrange(3))]
+
+
+def _rarity(chance: Random) -> list[Step]:
+    slot, moment = chance.randrange(3), chance.randrange(3)
+    rare = chance.randrange(6)
+    if rare == 0:
+        return coincidence(2 * chance.randrange(2), chance.randrange(4), moment)
+    if rare == 1:
+        return twins(slot, moment)
+    if rare == 2:
+        return move_house(0, slot, chance.choice(SIDES))
+    if rare == 3:
+        return long_absence(chance.randrange(2))
+    if rare == 4:
+        return [("merge_records", slot, chance.randrange(3)), *_sync(chance)]
+    step = chance.choice((_edit, _arrive))(chance)[0]
+    return fall_behind(step, chance.choice(WRITE_FAULTS))
 
 
 Move = Callable[[Random], list[Step]]
@@ -174,6 +236,7 @@ WEIGHED: tuple[tuple[Move, int], ...] = (
     (_sync, 5),
     (_sync_badly, 3),
     (_crash, 4),
+    (_rarity, 2),
 )
 MOVES = [move for move, _ in WEIGHED]
 WEIGHTS = [weight for _, weight in WEIGHED]

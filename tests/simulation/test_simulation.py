@@ -123,6 +123,24 @@ class Machine(RuleBasedStateMachine):
     def cancel_and_remove(self, side: str, number: int) -> None:
         self._play(histories.cancel_and_remove(side, number))
 
+    # --- coincidences
+
+    @rule(slot=NUMBERS, status=st.integers(0, 3), moment=NUMBERS)
+    def coincidence(self, slot: int, status: int, moment: int) -> None:
+        self._play(histories.coincidence(slot, status, moment))
+
+    @rule(slot=NUMBERS, moment=NUMBERS)
+    def twins(self, slot: int, moment: int) -> None:
+        self._play(histories.twins(slot, moment))
+
+    @rule(slot=NUMBERS, side=SIDES)
+    def move_house(self, slot: int, side: str) -> None:
+        self._play(histories.move_house(0, slot, side))
+
+    @rule(step=EDITS, fault=st.sampled_from(histories.WRITE_FAULTS))
+    def fall_behind(self, step: Step, fault: int) -> None:
+        self._play(histories.fall_behind(step, fault))
+
     # --- time, configuration, accidents
 
     @rule(step=CIRCUMSTANCES)
@@ -143,7 +161,7 @@ class Machine(RuleBasedStateMachine):
     def crash(self, kind: str, kill: int, moment: int) -> None:
         self.village.do("sync", kind, (), kill, moment)
 
-    @rule(kill=st.integers(20, 45), moment=NUMBERS, step=EDITS)
+    @rule(kill=st.integers(-4, -1), moment=NUMBERS, step=EDITS)
     def edit_and_crash(self, kill: int, moment: int, step: Step) -> None:
         self._play(histories.edit_and_crash(step, kill, moment))
 
@@ -178,17 +196,17 @@ chooses itself, and likes variations of one idea."""
 
 DRAWN_FLOOR = {
     "cycles": 8,
-    "edits": 5,
+    "edits": 3.5,
     "births": 3,
     "written": 5,
-    "removals": 1.5,
-    "removed": 0.4,
-    "restores": 0.4,
-    "conflicts": 0.3,
+    "removals": 1.2,
+    "removed": 0.25,
+    "restores": 0.25,
+    "conflicts": 0.15,
     "holds": 1.5,
-    "faults": 1,
-    "crashes": 1,
-    "rules": 0.5,
+    "faults": 0.6,
+    "crashes": 0.6,
+    "rules": 0.4,
 }
 """The same for histories that are drawn evenly; `removed` are removals that syncd carried out."""
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from annals import Edit, Key
-from village import FIELDS, Village
+from ground import FIELDS
+from village import Village
 
 from syncd.core import essence
 from syncd.core.actions import Hold
@@ -65,6 +66,10 @@ def judge(village: Village) -> None:
         at_rest,
         agree_field_by_field,
         nothing_left_alone,
+        every_pair_is_marked,
+        what_is_shown_can_be_read,
+        a_merged_record_keeps_its_pair,
+        nobody_is_two_people,
         no_lost_edit,
         no_duplicate,
         no_removal_by_itself,
@@ -155,33 +160,12 @@ def living_pairs(end: End) -> Iterator[tuple[Pair, Key, Key]]:
 
 def in_window(end: End, key: Key) -> bool:
     """Whether a record's start is in scope."""
-    start = end.village.value(key, Group.TIME)[0]
-    now, rules = end.village.clock.now(), end.village.town.rules
-    if start is None or isinstance(start, str):
-        return False
-    return now - rules.past <= start <= now + rules.future
+    return end.village.in_window(key)
 
 
 def same(end: End, group: str, ghl: Value, hubspot: Value) -> bool:
     """Whether two values stand for the same thing."""
-    if group == Group.STATUS:
-        table = end.village.town.rules.statuses
-        return table.agree(str(ghl), str(hubspot))
-    if group == Group.OWNER:
-        return not hubspot or _mail_of_user(end, str(ghl)) == _mail_of_owner(end, str(hubspot))
-    if isinstance(ghl, tuple) and isinstance(hubspot, tuple) and hubspot[1] is None:
-        return ghl[0] == hubspot[0]  # HighLevel derives the end that nobody gave
-    return ghl == hubspot
-
-
-def _mail_of_user(end: End, user: str) -> str:
-    found = end.village.town.ghl.users.get(user)
-    return found.email if found else ""
-
-
-def _mail_of_owner(end: End, owner: str) -> str:
-    found = end.village.town.hubspot.owners.get(owner)
-    return found.email or "" if found else "-"
+    return end.village.agree(group, ghl, hubspot)
 
 
 def nothing_left_alone(end: End) -> None:
@@ -198,6 +182,45 @@ def nothing_left_alone(end: End) -> None:
             across = (side.other, pair.id_on(side.other))
             if not end.village.lives(across) and pair.removal is None:
                 raise Broken(f"{across}, the counterpart of {key}, is gone, and nothing says so")
+
+
+def every_pair_is_marked(end: End) -> None:
+    """Every HubSpot record carries the id of its booking: the pairing stands in the world (4.9)."""
+    for pair, ghl, hubspot in living_pairs(end):
+        record = end.village.town.hubspot.get(pair.hubspot_id)
+        carried = record.properties.get("ghl_appointment_id")
+        if carried != pair.ghl_id and not end.held(ghl) and not end.held(hubspot):
+            raise Broken(f"{hubspot} carries {carried!r} and not {pair.ghl_id}")
+
+
+def what_is_shown_can_be_read(end: End) -> None:
+    """A record that its vendor shows, living or removed, is never held as unreadable (4.6)."""
+    town = end.village.town
+    ghl = {row.id for row in town.ghl.appointments}
+    hubspot = {record.id for record in (*town.hubspot.records(), *town.hubspot.archived())}
+    for hold in end.report.held:
+        if hold.reason == "unreadable" and hold.ghl_id in ghl and hold.hubspot_id in hubspot:
+            raise Broken(f"{hold.ghl_id}/{hold.hubspot_id} can be read: {hold.detail}")
+
+
+def a_merged_record_keeps_its_pair(end: End) -> None:
+    """What lives on after a merge is the appointment that it was before (4.6)."""
+    for survivor in end.village.annals.merged:
+        if end.village.lives(survivor) and not _store(end).pairs_by_id(Side.HUBSPOT, [survivor[1]]):
+            raise Broken(f"{survivor}, which lives on after a merge, lost its pair")
+
+
+def nobody_is_two_people(end: End) -> None:
+    """Records of one HighLevel contact are one HubSpot contact's, as far as we made them (4.3)."""
+    if end.village.stores:
+        return
+    persons: dict[str, set[str]] = defaultdict(set)
+    for pair in end.pairs:
+        if pair.ghl.contact and pair.hubspot.contact:
+            persons[pair.ghl.contact].add(pair.hubspot.contact)
+    for contact, across in persons.items():
+        if len(across) > 1:
+            raise Broken(f"contact {contact} is {sorted(across)} in HubSpot")
 
 
 def _all_pairs(end: End) -> list[Pair]:
@@ -233,13 +256,17 @@ def no_lost_edit(end: End) -> None:
         for group in GROUPS:
             if end.held(ghl, group) or end.held(hubspot, group):
                 continue
-            edits = list(annals.edits_of(root, group))
+            edits = [
+                edit
+                for edit in annals.edits_of(root, group)
+                if not _stands_apart(end, edit, (ghl, hubspot))
+            ]
             lost: list[Edit] = []
             for edit in reversed(edits):
                 now = (end.village.value(ghl, group), end.village.value(hubspot, group))
                 if _shows(end, edit, now):
                     break
-                if not _recorded(end, edit, root) and not _stands_apart(end, edit, (ghl, hubspot)):
+                if not _recorded(end, edit, root):
                     lost.append(edit)
             else:
                 # What nobody ever wrote can only be what a vendor filled in.
@@ -305,7 +332,9 @@ def no_duplicate(end: End) -> None:
             if not any(annals.root(key) == root for key in annals.born | annals.restored):
                 raise Broken(f"{keys} belong to nothing that a person made or brought back")
             continue
-        if len(ours) > 1 or (ours and not any(key in annals.restored for key in keys)):
+        # One that was removed, made anew and then restored is an appointment more.
+        back = [key for key in annals.restored if annals.root(key) == root]
+        if len(ours) > 1 + len(back) or (ours and not back):
             raise Broken(f"one appointment has {len(keys)} records in {side}: {keys}")
 
 
@@ -345,7 +374,8 @@ def no_resurrection(end: End) -> None:
             continue
         side = removal.key[0]
         living = annals.lineage(root, [(side, record) for record in end.village.ids(side)])
-        if living:
+        # What people brought back before is an appointment of its own by now.
+        if set(living) - annals.restored:
             raise Broken(f"{removal.key} was removed, and {living} lives")
 
 

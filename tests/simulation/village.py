@@ -9,59 +9,31 @@ what is there, and where nothing is there, something is made.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from annals import Annals, Key
 from executioner import MOMENTS, Executioner, Killed, Watched, WatchedShelf
+from ground import STATUSES, TITLES, Ground
 from towns import START, Town, TownClock, build
 from watch import Watch
 
 from syncd.core import essence
-from syncd.core.actions import Change
 from syncd.core.essence import Value
-from syncd.core.model import Group, Pair, Side
+from syncd.core.model import Group, Side
 from syncd.core.policy import Limit, OnRemoval, Winner
-from syncd.engine import intents
 from syncd.engine.report import CycleReport, Outcome
-from syncd.ports.store import IntentKind
 from syncd.sandbox import SandboxSettings
 
 Step = tuple[Any, ...]
 
-TITLES = ("Check-up", "Follow-up", "Intro")
-WORDS = {
-    Group.TITLE: TITLES,
-    Group.DESCRIPTION: ("", "Knee", "Bring the scan"),
-    Group.ADDRESS: ("", "Room 2", "Annexe"),
-}
-STATUSES = {
-    Side.GHL: ("new", "confirmed", "showed", "noshow", "cancelled", "invalid"),
-    Side.HUBSPOT: ("SCHEDULED", "COMPLETED", "NO_SHOW", "CANCELLED"),
-}
 PEOPLE = (
     ("Ann Lee", "ann@example.com", "+15550101"),
     ("Bea Moss", "bea@example.com", "+15550102"),
     ("Cy Roe", "cy@example.com", "+15550103"),
 )
-PROPERTIES = {
-    Group.TITLE: "hs_appointment_name",
-    Group.STATUS: "hs_appointment_status",
-    Group.DESCRIPTION: "ghl_description",
-    Group.ADDRESS: "ghl_address",
-    Group.OWNER: "hubspot_owner_id",
-}
-FIELDS = {
-    Group.TITLE: "title",
-    Group.STATUS: "status",
-    Group.DESCRIPTION: "description",
-    Group.ADDRESS: "address",
-    Group.OWNER: "assignee",
-}
-PAIRED = 10
-"""From here on, the number of a record is that of its pair: so a step hits both sides of one."""
 WRITES = "^/(crm/objects|calendars/events|contacts)"
 
 FAULTS: tuple[dict[str, Any], ...] = (
@@ -111,7 +83,7 @@ RULES: tuple[dict[str, Any], ...] = (
 """Changes of the configuration."""
 
 
-class Village:
+class Village(Ground):
     """One town, what people did in it, and how to do more."""
 
     def __init__(
@@ -128,6 +100,8 @@ class Village:
         self.log: list[Step] = []
         self.did: Counter[str] = Counter()
         self.stores = 0
+        self.addresses = 50
+        self.touched_at = clock.now()
         self.base = START + timedelta(days=1, hours=1)
         self.last: CycleReport | None = None
         ann, bea, cy = PEOPLE
@@ -141,29 +115,15 @@ class Village:
     def do(self, name: str, *args: Any) -> None:
         """One step, remembered."""
         self.log.append((name, *args))
+        if name not in {"sync", "wait"}:
+            self.touched_at = self.clock.now()
         self.clock.advance(timedelta(seconds=2))
         act: Callable[..., None] = getattr(self, name)
         act(*args)
 
-    # --- what is there
-
-    def ids(self, side: Side) -> list[str]:
-        """Living records of a side, oldest first."""
-        if side is Side.GHL:
-            rows = [row for row in self.town.ghl.appointments if not row.deleted]
-            return [row.id for row in sorted(rows, key=lambda row: row.added)]
-        return [record.id for record in self.town.hubspot.records()]
-
-    def removed_ids(self, side: Side) -> list[str]:
-        """Removed records of a side that can be brought back."""
-        if side is Side.GHL:
-            rows = [row for row in self.town.ghl.appointments if row.deleted]
-            return [row.id for row in sorted(rows, key=lambda row: row.added)]
-        return [record.id for record in self.town.hubspot.archived()]
-
     def pick(self, side: Side, number: int) -> str | None:
         """The number-th living record of a side; where there is none, one is made."""
-        found = self._of_pair(side, number) or self.ids(side)
+        found = self.of_pair(side, number) or self.ids(side)
         if not found:
             if side is Side.GHL:
                 self.book(number, number, number)
@@ -171,35 +131,6 @@ class Village:
                 self.create(number, number, number)
             return None
         return found[number % len(found)]
-
-    def _of_pair(self, side: Side, number: int, *, living: bool = True) -> list[str]:
-        """The record of the pair that is meant, where it lives (or was removed)."""
-        pairs = self.town.pairs() if number >= PAIRED else []
-        if not pairs:
-            return []
-        record = str(pairs[(number - PAIRED) % len(pairs)].id_on(side))
-        among = self.ids(side) if living else self.removed_ids(side)
-        return [record] if record in among else []
-
-    def value(self, key: Key, group: str) -> Value:
-        """What a record shows now, as the core compares it."""
-        side, record = key
-        if side is Side.GHL:
-            row = self.town.ghl.get(record)
-            if group == Group.TIME:
-                return (essence.instant(row.start), essence.instant(row.end))
-            return essence.text(getattr(row, FIELDS[Group(group)]))
-        properties = self.town.hubspot.get(record).properties
-        if group == Group.TIME:
-            return (
-                _moment(properties.get("hs_appointment_start")),
-                _moment(properties.get("hs_appointment_end")),
-            )
-        return essence.text(properties.get(PROPERTIES[Group(group)]))
-
-    def start(self, slot: int) -> Any:
-        """One of three times: they come round again, so that A-B-A happens."""
-        return self.base + timedelta(days=slot % 3)
 
     # --- people edit
 
@@ -228,78 +159,15 @@ class Village:
             self._give(key, group, new)
 
     def _give(self, key: Key, group: str, new: Value) -> None:
-        back = self._agreed(key, group) == new
-        doubtful = self._in_doubt(key, group, new)
-        self._write(key, group, new)
+        back = self.agreed(key, group) == new
+        doubtful = self.in_doubt(key, group, new)
+        self.write(key, group, new)
         new = self.value(key, group)
         if back:
             self.annals.withdraw(key, group, new)
         else:
             self.annals.edited(key, group, new).void = doubtful
         self.did["edits"] += 1
-
-    def values(self, key: Key, group: str) -> Sequence[Value]:
-        """The few values that a group takes."""
-        if group == Group.TIME:
-            starts = [self.start(slot) for slot in range(3)]
-            return [
-                (start, start + timedelta(minutes=length))
-                for length in (30, 60)
-                for start in starts
-            ]
-        if group == Group.OWNER:
-            return self._owners(key)
-        return STATUSES[key[0]] if group == Group.STATUS else WORDS[Group(group)]
-
-    def _owners(self, key: Key) -> Sequence[str]:
-        if key[0] is Side.HUBSPOT:
-            return [*self.town.hubspot.owners, ""]
-        return list(self.town.ghl.calendars[self.town.ghl.get(key[1]).calendar].team)
-
-    def _write(self, key: Key, group: str, new: Value) -> None:
-        side, record = key
-        if isinstance(new, tuple):
-            start, end = new
-            if side is Side.GHL:
-                self.town.ghl.move(record, start, end)
-            else:
-                self.town.hubspot.edit(record, hs_appointment_start=start, hs_appointment_end=end)
-        elif side is Side.GHL:
-            self.town.ghl.edit(record, **{FIELDS[Group(group)]: new})
-        else:
-            self.town.hubspot.edit(record, **{PROPERTIES[Group(group)]: new})
-
-    def _agreed(self, key: Key, group: str) -> Value | None:
-        """What the store holds as agreed for a record, where it has no open question."""
-        store = self.shelf.link(self.town.name)
-        pairs = store.pairs_by_id(key[0], [key[1]])
-        if not pairs or group in pairs[0].open:
-            return None
-        open_intents = [each for each in store.intents() if each.pair_key == pairs[0].key]
-        whole = any(each.kind is not IntentKind.UPDATE for each in open_intents)
-        if whole or any(change.group == group for _, change in self._unanswered(pairs[0])):
-            return None
-        return essence.value(pairs[0].shown_on(key[0]), group)
-
-    def _in_doubt(self, key: Key, group: str, new: Value) -> bool:
-        """Whether a person puts back what stood before a write of ours that was not answered.
-
-        Nobody can tell that from a write that never arrived: it is written again.
-        """
-        return any(
-            (side, change.group, change.before) == (key[0], group, new)
-            for pair in self.shelf.link(self.town.name).pairs_by_id(key[0], [key[1]])
-            for side, change in self._unanswered(pair)
-        )
-
-    def _unanswered(self, pair: Pair) -> list[tuple[Side, Change]]:
-        """What was sent of a pair's updates, and nobody knows whether it arrived."""
-        return [
-            (intent.side, change)
-            for intent in self.shelf.link(self.town.name).intents()
-            if (intent.kind, intent.pair_key) == (IntentKind.UPDATE, pair.key) and intent.payload
-            for change in intents.update_of(intent, pair).changes
-        ]
 
     # --- people make and remove
 
@@ -363,9 +231,9 @@ class Village:
             pair = pairs[0]
             across = key[0].other
             closed = not any(intent.pair_key == pair.key for intent in store.intents())
-            if closed and not pair.open and pair.removal is None and self._both_live(pair):
-                changed = self._changed(pair, across)
-                cancelled = self._is_cancelled(pair, across)
+            if closed and not pair.open and pair.removal is None and self.both_live(pair):
+                changed = self.changed(pair, across)
+                cancelled = self.is_cancelled(pair, across)
                 settled = not changed or cancelled
                 beaten = bool(changed) and not cancelled
                 statuses = (
@@ -384,37 +252,10 @@ class Village:
         )
         self.did["removals"] += 1
 
-    def _both_live(self, pair: Pair) -> bool:
-        return all(self.lives((side, pair.id_on(side))) for side in Side)
-
-    def _changed(self, pair: Pair, side: Side) -> list[str]:
-        """The groups in which a pair's record shows something else than was agreed."""
-        key = (side, pair.id_on(side))
-        return [
-            group
-            for group in (*FIELDS, Group.TIME)
-            if self.value(key, group) != essence.value(pair.shown_on(side), group)
-        ]
-
-    def _is_cancelled(self, pair: Pair, side: Side) -> bool:
-        status = str(self.value((side, pair.id_on(side)), Group.STATUS))
-        return self.town.rules.statuses.is_cancelled(side, status)
-
-    def lives(self, key: Key) -> bool:
-        """Whether a record is there and not removed."""
-        side, record = key
-        try:
-            if side is Side.GHL:
-                return not self.town.ghl.get(record).deleted
-            found = self.town.hubspot.get(record)
-        except KeyError:
-            return False
-        return found.id == record and not found.archived
-
     def bring_back(self, side: str, number: int) -> None:
         """A person restores what was removed, by people or by us."""
         where = Side(side)
-        found = self._of_pair(where, number, living=False) or self.removed_ids(where)
+        found = self.of_pair(where, number, living=False) or self.removed_ids(where)
         if not found:
             return
         record = found[number % len(found)]
@@ -440,6 +281,8 @@ class Village:
         secondary = rest[other % len(rest)]
         survivor = self.town.hubspot.merge(primary, secondary)
         keys = [(Side.HUBSPOT, each) for each in (primary, secondary, survivor)]
+        if self.shelf.link(self.town.name).pairs_by_id(Side.HUBSPOT, [primary, secondary]):
+            self.annals.merged.add(keys[2])
         for key in keys:
             self.annals.tick(key)
             self.annals.mixed.add(key)
@@ -467,6 +310,14 @@ class Village:
         for contact in self.town.hubspot.get(record).contacts:
             self.town.hubspot.dissociate(record, contact)
         self.annals.tick((Side.HUBSPOT, record))
+
+    def change_address(self, who: int) -> None:
+        """A HubSpot contact gets another e-mail and phone: from now on only its pair is known."""
+        contact = self.hubspot_contacts[who % len(self.hubspot_contacts)]
+        self.addresses += 1
+        self.town.hubspot.edit_contact(
+            contact, email=f"new{self.addresses}@example.com", phone=f"+155501{self.addresses:02}"
+        )
 
     # --- time and configuration
 
@@ -550,7 +401,3 @@ class Village:
             carried = record.properties.get("ghl_appointment_id")
             if carried:
                 self.annals.join((Side.GHL, carried), (Side.HUBSPOT, record.id))
-
-
-def _moment(text: str | None) -> datetime | None:
-    return essence.instant(datetime.fromisoformat(text)) if text else None

@@ -1,0 +1,222 @@
+"""What there is in a village: records, what they say, and what the store holds of them.
+
+`village` builds on it, `verdict` and `watch` ask it. It changes nothing but
+for `write`, which is a person's hand in a field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from annals import Key
+from executioner import WatchedShelf
+from towns import Town, TownClock
+
+from syncd.core import essence
+from syncd.core.actions import Change
+from syncd.core.essence import Value
+from syncd.core.model import Group, Pair, Side
+from syncd.engine import intents
+from syncd.ports.store import IntentKind
+
+TITLES = ("Check-up", "Follow-up", "Intro")
+WORDS = {
+    Group.TITLE: TITLES,
+    Group.DESCRIPTION: ("", "Knee", "Bring the scan"),
+    Group.ADDRESS: ("", "Room 2", "Annexe"),
+}
+STATUSES = {
+    Side.GHL: ("new", "confirmed", "showed", "noshow", "cancelled", "invalid"),
+    Side.HUBSPOT: ("SCHEDULED", "COMPLETED", "NO_SHOW", "CANCELLED"),
+}
+PROPERTIES = {
+    Group.TITLE: "hs_appointment_name",
+    Group.STATUS: "hs_appointment_status",
+    Group.DESCRIPTION: "ghl_description",
+    Group.ADDRESS: "ghl_address",
+    Group.OWNER: "hubspot_owner_id",
+}
+FIELDS = {
+    Group.TITLE: "title",
+    Group.STATUS: "status",
+    Group.DESCRIPTION: "description",
+    Group.ADDRESS: "address",
+    Group.OWNER: "assignee",
+}
+PAIRED = 10
+"""From here on, the number of a record is that of its pair: so a step hits both sides of one."""
+
+
+class Ground:
+    """The records of both sides, as people and the store see them."""
+
+    clock: TownClock
+    shelf: WatchedShelf
+    town: Town
+    base: datetime
+    """The first of the three times that appointments take."""
+
+    # --- which records
+
+    def ids(self, side: Side) -> list[str]:
+        """Living records of a side, oldest first."""
+        if side is Side.GHL:
+            rows = [row for row in self.town.ghl.appointments if not row.deleted]
+            return [row.id for row in sorted(rows, key=lambda row: row.added)]
+        return [record.id for record in self.town.hubspot.records()]
+
+    def removed_ids(self, side: Side) -> list[str]:
+        """Removed records of a side that can be brought back."""
+        if side is Side.GHL:
+            rows = [row for row in self.town.ghl.appointments if row.deleted]
+            return [row.id for row in sorted(rows, key=lambda row: row.added)]
+        return [record.id for record in self.town.hubspot.archived()]
+
+    def of_pair(self, side: Side, number: int, *, living: bool = True) -> list[str]:
+        """The record of the pair that is meant, where it lives (or was removed)."""
+        pairs = self.town.pairs() if number >= PAIRED else []
+        if not pairs:
+            return []
+        record = str(pairs[(number - PAIRED) % len(pairs)].id_on(side))
+        among = self.ids(side) if living else self.removed_ids(side)
+        return [record] if record in among else []
+
+    def lives(self, key: Key) -> bool:
+        """Whether a record is there and not removed."""
+        side, record = key
+        try:
+            if side is Side.GHL:
+                return not self.town.ghl.get(record).deleted
+            found = self.town.hubspot.get(record)
+        except KeyError:
+            return False
+        return found.id == record and not found.archived
+
+    def in_window(self, key: Key) -> bool:
+        """Whether a record's start is in scope."""
+        start = self.value(key, Group.TIME)[0]
+        now, rules = self.clock.now(), self.town.rules
+        if start is None or isinstance(start, str):
+            return False
+        return now - rules.past <= start <= now + rules.future
+
+    # --- what they say
+
+    def value(self, key: Key, group: str) -> Value:
+        """What a record shows now, as the core compares it."""
+        side, record = key
+        if side is Side.GHL:
+            row = self.town.ghl.get(record)
+            if group == Group.TIME:
+                return (essence.instant(row.start), essence.instant(row.end))
+            return essence.text(getattr(row, FIELDS[Group(group)]))
+        properties = self.town.hubspot.get(record).properties
+        if group == Group.TIME:
+            return (
+                _moment(properties.get("hs_appointment_start")),
+                _moment(properties.get("hs_appointment_end")),
+            )
+        return essence.text(properties.get(PROPERTIES[Group(group)]))
+
+    def start(self, slot: int) -> Any:
+        """One of three times: they come round again, so that A-B-A happens."""
+        return self.base + timedelta(days=slot % 3)
+
+    def values(self, key: Key, group: str) -> Sequence[Value]:
+        """The few values that a group takes."""
+        if group == Group.TIME:
+            starts = [self.start(slot) for slot in range(3)]
+            return [
+                (start, start + timedelta(minutes=length))
+                for length in (30, 60)
+                for start in starts
+            ]
+        if group == Group.OWNER:
+            return self._owners(key)
+        return STATUSES[key[0]] if group == Group.STATUS else WORDS[Group(group)]
+
+    def _owners(self, key: Key) -> Sequence[str]:
+        if key[0] is Side.HUBSPOT:
+            return [*self.town.hubspot.owners, ""]
+        return list(self.town.ghl.calendars[self.town.ghl.get(key[1]).calendar].team)
+
+    def write(self, key: Key, group: str, new: Value) -> None:
+        side, record = key
+        if isinstance(new, tuple):
+            start, end = new
+            if side is Side.GHL:
+                self.town.ghl.move(record, start, end)
+            else:
+                self.town.hubspot.edit(record, hs_appointment_start=start, hs_appointment_end=end)
+        elif side is Side.GHL:
+            self.town.ghl.edit(record, **{FIELDS[Group(group)]: new})
+        else:
+            self.town.hubspot.edit(record, **{PROPERTIES[Group(group)]: new})
+
+    def agree(self, group: str, ghl: Value, hubspot: Value) -> bool:
+        """Whether two values stand for the same thing."""
+        if group == Group.STATUS:
+            return self.town.rules.statuses.agree(str(ghl), str(hubspot))
+        if group == Group.OWNER:
+            user, owner = self.town.ghl.users.get(ghl), self.town.hubspot.owners.get(hubspot)
+            mails = (user.email if user else "", (owner.email or "") if owner else "-")
+            return not hubspot or mails[0] == mails[1]
+        if isinstance(ghl, tuple) and isinstance(hubspot, tuple) and hubspot[1] is None:
+            return ghl[0] == hubspot[0]  # HighLevel derives the end that nobody gave
+        return ghl == hubspot
+
+    # --- what the store holds of them
+
+    def agreed(self, key: Key, group: str) -> Value | None:
+        """What the store holds as agreed for a record, where it has no open question."""
+        store = self.shelf.link(self.town.name)
+        pairs = store.pairs_by_id(key[0], [key[1]])
+        if not pairs or group in pairs[0].open:
+            return None
+        open_intents = [each for each in store.intents() if each.pair_key == pairs[0].key]
+        whole = any(each.kind is not IntentKind.UPDATE for each in open_intents)
+        if whole or any(change.group == group for _, change in self._unanswered(pairs[0])):
+            return None
+        return essence.value(pairs[0].shown_on(key[0]), group)
+
+    def in_doubt(self, key: Key, group: str, new: Value) -> bool:
+        """Whether a person puts back what stood before a write of ours that was not answered.
+
+        Nobody can tell that from a write that never arrived: it is written again.
+        """
+        return any(
+            (side, change.group, change.before) == (key[0], group, new)
+            for pair in self.shelf.link(self.town.name).pairs_by_id(key[0], [key[1]])
+            for side, change in self._unanswered(pair)
+        )
+
+    def _unanswered(self, pair: Pair) -> list[tuple[Side, Change]]:
+        """What was sent of a pair's updates, and nobody knows whether it arrived."""
+        return [
+            (intent.side, change)
+            for intent in self.shelf.link(self.town.name).intents()
+            if (intent.kind, intent.pair_key) == (IntentKind.UPDATE, pair.key) and intent.payload
+            for change in intents.update_of(intent, pair).changes
+        ]
+
+    def both_live(self, pair: Pair) -> bool:
+        return all(self.lives((side, pair.id_on(side))) for side in Side)
+
+    def changed(self, pair: Pair, side: Side) -> list[str]:
+        """The groups in which a pair's record shows something else than was agreed."""
+        key = (side, pair.id_on(side))
+        return [
+            group
+            for group in (*FIELDS, Group.TIME)
+            if self.value(key, group) != essence.value(pair.shown_on(side), group)
+        ]
+
+    def is_cancelled(self, pair: Pair, side: Side) -> bool:
+        status = str(self.value((side, pair.id_on(side)), Group.STATUS))
+        return self.town.rules.statuses.is_cancelled(side, status)
+
+
+def _moment(text: str | None) -> datetime | None:
+    return essence.instant(datetime.fromisoformat(text)) if text else None

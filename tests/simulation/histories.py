@@ -205,20 +205,18 @@ def _crash(chance: Random) -> list[Step]:
 
 
 def _rarity(chance: Random) -> list[Step]:
-    slot, moment = chance.randrange(3), chance.randrange(3)
-    rare = chance.randrange(6)
-    if rare == 0:
-        return coincidence(2 * chance.randrange(2), chance.randrange(4), moment)
-    if rare == 1:
-        return twins(slot, moment)
-    if rare == 2:
-        return move_house(0, slot, chance.choice(SIDES))
-    if rare == 3:
-        return long_absence(chance.randrange(2))
-    if rare == 4:
-        return [("merge_records", slot, chance.randrange(3)), *_sync(chance)]
+    slot, other, moment = (chance.randrange(3) for _ in range(3))
     step = chance.choice((_edit, _arrive))(chance)[0]
-    return fall_behind(step, chance.choice(WRITE_FAULTS))
+    among = (
+        coincidence(2 * (slot % 2), chance.randrange(4), moment),
+        twins(slot, moment),
+        move_house(0, slot, chance.choice(SIDES)),
+        long_absence(slot),
+        [("merge_records", slot, other), *_sync(chance)],
+        [("robots", slot)],
+        fall_behind(step, chance.choice(WRITE_FAULTS)),
+    )
+    return chance.choice(among)
 
 
 Move = Callable[[Random], list[Step]]

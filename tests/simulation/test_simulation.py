@@ -53,6 +53,7 @@ CIRCUMSTANCES: st.SearchStrategy[Step] = st.one_of(
     st.tuples(st.just("rule"), st.integers(0, len(RULES) - 1)),
     st.tuples(st.just("scope"), NUMBERS, st.integers(0, 1)),
     st.tuples(st.just("lose_store")),
+    st.tuples(st.just("robots"), NUMBERS),
 )
 
 Store = Callable[[], tuple[str, Callable[[], None]]]

@@ -18,7 +18,7 @@ from annals import Annals, Key
 from executioner import MOMENTS, Executioner, Killed, Watched, WatchedShelf
 from ground import STATUSES, TITLES, Ground
 from towns import START, Town, TownClock, build
-from watch import Watch
+from watch import Breach, Watch
 
 from syncd.core import essence
 from syncd.core.essence import Value
@@ -35,6 +35,9 @@ PEOPLE = (
     ("Cy Roe", "cy@example.com", "+15550103"),
 )
 WRITES = "^/(crm/objects|calendars/events|contacts)"
+
+ROUNDS = 10
+"""So many cycles automations fight for; syncd gives in sooner."""
 
 FAULTS: tuple[dict[str, Any], ...] = (
     {"kind": "status", "status": 429, "headers": {"Retry-After": "2"}},
@@ -318,6 +321,29 @@ class Village(Ground):
         self.town.hubspot.edit_contact(
             contact, email=f"new{self.addresses}@example.com", phone=f"+155501{self.addresses:02}"
         )
+
+    def robots(self, number: int) -> None:
+        """Automations on both sides insist on a title each, whatever syncd writes."""
+        pairs = [pair for pair in self.town.pairs() if self.both_live(pair)]
+        if not pairs:
+            return
+        pair = pairs[number % len(pairs)]
+        keys = [(side, pair.id_on(side)) for side in Side]
+        self.annals.mixed.update(keys)
+        wrote = 0
+        for _ in range(ROUNDS):
+            for key in keys:
+                if self.lives(key):
+                    self.write(key, Group.TITLE, f"Robot of {key[0]}")
+            self.clock.advance(timedelta(seconds=15))
+            said = self.cycle(full=False)
+            wrote += sum(
+                "title" in each.fields and (pair.ghl_id, "update") == (each.ghl_id, each.action)
+                for each in (said.written if said else ())
+            )
+        if wrote > ROUNDS // 2:
+            raise Breach(f"{pair.ghl_id} was written {wrote} times against an automation")
+        self.did["fights"] += wrote > 0
 
     # --- time and configuration
 

@@ -33,12 +33,14 @@ class Sighting:
     """A pair and what each side shows of it now.
 
     With `met`, the two records meet for the first time, and the pair is new.
+    With `followed`, one of them goes by another id than the store knows.
     """
 
     pair: Pair
     ghl: Seen
     hubspot: Seen
     met: bool = False
+    followed: bool = False
 
     def on(self, side: Side) -> Seen:
         """What that side shows."""

@@ -26,7 +26,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from syncd.core import essence
-from syncd.core.actions import Action, Change, Create, Rebase, Remove, Update, Write
+from syncd.core.actions import Action, Change, Create, Hold, Rebase, Remove, Update, Write
 from syncd.core.bench import Bench, held, name
 from syncd.core.fields import Reconciliation
 from syncd.core.guards import Allowed, Past, Plan, guard
@@ -52,7 +52,11 @@ def plan(observed: Observed, bench: Bench, past: Past, allowed: Allowed | None =
     """Judge everything that was observed, and put the guards over it."""
     decided: list[Action] = list(observed.holds)
     for sighting in observed.sightings:
-        decided += judge(sighting, bench)
+        judged = judge(sighting, bench)
+        decided += judged
+        if sighting.followed and all(isinstance(each, Hold) for each in judged):
+            # Nothing else would keep the new id.
+            decided.append(Rebase(pair=sighting.pair))
     for newcomer in observed.newcomers:
         decided += welcome(newcomer, bench)
     return guard(decided, bench, past, allowed or Allowed())

@@ -102,6 +102,8 @@ class _Gathering:
         default_factory=lambda: {Side.GHL: set(), Side.HUBSPOT: set()}
     )
     """Known ids that do not show what was agreed, or were not shown at all."""
+    followed: set[int] = field(default_factory=set)
+    """Keys of the pairs of which a record goes by another id now."""
     unchanged: int = 0
 
 
@@ -352,6 +354,7 @@ def _rejoined(gathered: _Gathering, lost: Iterable[Pair]) -> dict[int, Pair]:
     ]
     joined = observe.rejoin_series(unknown, arrivals)
     known |= {instance.id for instance in joined.values()}
+    gathered.followed |= joined.keys()
     return {
         pair.key: replace(pair, ghl_id=joined[pair.key].id, marked=False)
         for pair in unknown
@@ -399,6 +402,7 @@ def _follow_merges(link: Link, gathered: _Gathering, pairs: dict[int, Pair]) -> 
             pair = next((each for each in merged if each.ghl_id == shown.carried_id), merged[0])
             pairs[pair.key] = replace(pair, hubspot_id=survivor, marked=False)
             gathered.known[Side.HUBSPOT].add(survivor)
+            gathered.followed.add(pair.key)
 
 
 def _sightings(gathered: _Gathering, pairs: Mapping[int, Pair]) -> Iterable[Sighting]:
@@ -408,6 +412,7 @@ def _sightings(gathered: _Gathering, pairs: Mapping[int, Pair]) -> Iterable[Sigh
             pair=pair,
             ghl=gathered.seen[Side.GHL].get(pair.ghl_id, unseen),
             hubspot=gathered.seen[Side.HUBSPOT].get(pair.hubspot_id, unseen),
+            followed=pair.key in gathered.followed,
         )
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from syncd.core.model import Side
 from syncd.engine.report import Outcome
 
 if TYPE_CHECKING:
@@ -61,3 +62,19 @@ def test_of_two_merged_pairs_the_survivor_is_the_one_whose_id_it_carries(
         ("At 48", town.at(48)),
         ("At 72", town.at(72)),
     ]
+
+
+def test_a_merge_is_followed_where_nothing_else_is_to_be_done(
+    town: Town, ann: tuple[str, str]
+) -> None:
+    """The survivor of a removal that is settled is merged with a record that has no pair."""
+    event = book(town, ann[0], status="cancelled")
+    town.sync()
+    [record] = town.hubspot.records()
+    town.ghl.delete(event)
+    town.sync()
+    survivor = town.hubspot.merge(record.id, create(town, ann[1], hours=72))
+    report = town.sync()
+    assert (report.outcome, report.written) == (Outcome.OK, [])
+    known = town.store.link(town.name).pairs_by_id(Side.HUBSPOT, [survivor])
+    assert [pair.ghl_id for pair in known] == [event]

@@ -16,10 +16,10 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
+    Select,
     Table,
     Text,
     bindparam,
-    exists,
     func,
     select,
     text,
@@ -49,15 +49,13 @@ def one_of(dialect: str, column: Column[Any]) -> ColumnElement[bool]:
     return _held(dialect, column, bindparam(VALUES))
 
 
-@cache
-def none_of(dialect: str, column: Column[Any]) -> ColumnElement[bool]:
-    """That a column, never NULL, holds none of many values: `VALUES`, `packed`."""
+def spread(dialect: str, column: Column[Any]) -> Select[Any]:
+    """The values as rows, for a statement that is built once: `VALUES`, `packed`."""
     if dialect == "sqlite":
-        return ~one_of(dialect, column)
-    # A join that spills where it must; NOT IN over more than fits into memory is quadratic.
-    given = func.unnest(type_coerce(bindparam(VALUES), _array(column)))
-    held = given.table_valued("value").render_derived()
-    return ~exists(select(1).select_from(held).where(held.c.value == column))
+        given = func.json_each(bindparam(VALUES)).table_valued("value")
+        return select(given.c.value)
+    unnested = func.unnest(type_coerce(bindparam(VALUES), _array(column)))
+    return select(unnested.table_valued("value").render_derived().c.value)
 
 
 def packed(connection: Connection, values: Collection[str] | Collection[int]) -> object:

@@ -19,7 +19,9 @@ from sqlalchemy import (
     delete,
     false,
     func,
+    null,
     select,
+    union_all,
     update,
 )
 from sqlalchemy import Row as Result
@@ -28,7 +30,7 @@ from syncd.core.essence import agreed_print
 from syncd.core.model import Appointment, Pair, Side, Window
 from syncd.errors import StoreError
 from syncd.store import codec
-from syncd.store.bulk import VALUES, Row, among, new_keys, none_of, one_of, packed
+from syncd.store.bulk import VALUES, Row, among, new_keys, one_of, packed, spread
 from syncd.store.tables import link
 from syncd.store.tables import pair as table
 
@@ -124,12 +126,20 @@ def unshown(
 @cache
 def _unshown(dialect: str, side: Side) -> Select[Any]:
     record, start = _on(side, "id"), _on(side, "start")
-    return select(table.c.id).where(
+    expected = select(record.label("record"), table.c.id.label("key")).where(
         table.c.link_id == bindparam(_LINK),
         _on(side, "gone") == false(),
         start.between(bindparam("since"), bindparam("until")),
         record.is_not(None),
-        none_of(dialect, record),
+    )
+    shown = spread(dialect, record).add_columns(null())
+    # Grouped, not joined: whatever a planner believes of the number of values, this is never
+    # quadratic. A join was, on PostgreSQL, for a table without statistics: 12 s for 10,000 pairs.
+    both = union_all(expected, shown).subquery()
+    return (
+        select(func.max(both.c.key))
+        .group_by(both.c.record)
+        .having(func.count() == func.count(both.c.key))
     )
 
 

@@ -18,6 +18,8 @@ class Breakage:
     file: str
     old: str
     new: str
+    rare: bool = False
+    """Whether it takes many histories to notice it: the sample leaves it out."""
 
     def applied_to(self, text: str) -> str:
         """The broken text.
@@ -34,7 +36,8 @@ PLAN, FIELDS, MERGE = "core/plan.py", "core/fields.py", "core/merge.py"
 MAKING, GUARDS, OBSERVE = "core/making.py", "core/guards.py", "core/observe.py"
 ACTIONS, ESSENCE = "core/actions.py", "core/essence.py"
 INTENTS, RECOVER, RECORD = "engine/intents.py", "engine/recover.py", "engine/record.py"
-APPLY, POLL, CLOSING = "engine/apply.py", "engine/poll.py", "engine/closing.py"
+APPLY, APPLIED = "engine/apply.py", "engine/applied.py"
+POLL, CLOSING = "engine/poll.py", "engine/closing.py"
 
 BREAKAGES = (
     # The planner's ladder.
@@ -437,7 +440,11 @@ BREAKAGES = (
         "        restores=False,",
     ),
     Breakage(
-        "an intent forgets the loser", INTENTS, '        lost=held["lost"],', "        lost=False,"
+        "an intent forgets the loser",
+        INTENTS,
+        '        lost=held["lost"],',
+        "        lost=False,",
+        rare=True,
     ),
     Breakage(
         "an intent forgets the contact",
@@ -496,8 +503,8 @@ BREAKAGES = (
     ),
     Breakage(
         "failed writes are not looked at again",
-        APPLY,
-        "        self.applied.again += [",
+        APPLIED,
+        "        self.again += [",
         "        _ = [",
     ),
     Breakage(

@@ -16,13 +16,16 @@ from breakages import BREAKAGES
 SAMPLE = 5
 HISTORIES = 25
 SEED = int(os.environ.get("SYNCD_TEST_BREAKAGES", "0"))  # noqa: TID251 - for the tests
-STRIDE = len(BREAKAGES) // SAMPLE
-CHOSEN = [BREAKAGES[(SEED + number * STRIDE) % len(BREAKAGES)] for number in range(SAMPLE)]
+PLAIN = [breakage for breakage in BREAKAGES if not breakage.rare]
+STRIDE = len(PLAIN) // SAMPLE
+CHOSEN = [PLAIN[(SEED + number * STRIDE) % len(PLAIN)] for number in range(SAMPLE)]
 """Spread over the list, so that planner, guards, intents and recovery all take part."""
 
 
 @pytest.mark.timeout(600)
 def test_a_few_breakages_are_noticed(tmp_path: Path) -> None:
     copy = copied(tmp_path / "copy")
-    survived = [each.name for each in CHOSEN if not tried(copy, each, HISTORIES).noticed_by]
+    survived = [
+        each.name for each in CHOSEN if not tried(copy, each, HISTORIES, brief=True).noticed_by
+    ]
     assert not survived, "the properties let these pass"

@@ -60,9 +60,9 @@ Store = Callable[[], tuple[str, Callable[[], None]]]
 """Opens a fresh store: its URL, and how to throw it away."""
 
 ENVIRONMENT = os.environ  # noqa: TID251 - what `tests/mutations` wants of the tests
-UNSHRUNK = bool(ENVIRONMENT.get("SYNCD_TEST_NO_SHRINKING"))
-"""`tests/mutations` only wants to know whether anything fails."""
-PHASES = [phase for phase in Phase if phase is not Phase.shrink or not UNSHRUNK]
+BROKEN = bool(ENVIRONMENT.get("SYNCD_TEST_BROKEN"))
+"""The package is broken on purpose: the question is only whether a promise is."""
+PHASES = [phase for phase in Phase if phase is not Phase.shrink or not BROKEN]
 EXAMPLES = settings().max_examples
 DRAWN = int(ENVIRONMENT.get("SYNCD_TEST_HISTORIES", EXAMPLES // 2))
 """How many histories are drawn, from seed 0 on."""
@@ -264,7 +264,7 @@ def play(open_store: Store, seeds: range) -> None:
 def _was_lively(did: Counter[str], floor: dict[str, float], examples: int) -> None:
     print(f"\n{examples} histories: {dict(sorted(did.items()))}")
     for what, least in floor.items():
-        assert did[what] >= least * examples, f"too few {what}: {did}"
+        assert BROKEN or did[what] >= least * examples, f"too few {what}: {did}"
 
 
 @pytest.fixture

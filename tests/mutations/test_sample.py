@@ -17,8 +17,10 @@ SAMPLE = 5
 HISTORIES = 25
 SEED = int(os.environ.get("SYNCD_TEST_BREAKAGES", "0"))  # noqa: TID251 - for the tests
 PLAIN = [breakage for breakage in BREAKAGES if not breakage.rare]
-STRIDE = len(PLAIN) // SAMPLE
-CHOSEN = [PLAIN[(SEED + number * STRIDE) % len(PLAIN)] for number in range(SAMPLE)]
+CHOSEN = [
+    PLAIN[(SEED + number * (len(PLAIN) - 1) // (SAMPLE - 1)) % len(PLAIN)]
+    for number in range(SAMPLE)
+]
 """Spread over the list, so that planner, guards, intents and recovery all take part."""
 
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -231,7 +232,7 @@ def _take_all(link: Link, gathered: _Gathering, scans: Mapping[Side, Scan]) -> N
 def _take(link: Link, gathered: _Gathering, scan: Scan) -> None:
     """Sort a scan into known and unknown, news and not."""
     seen = gathered.seen[scan.side]
-    seen |= {snapshot.id: snapshot for snapshot in scan.snapshots}
+    seen.update((snapshot.id, snapshot) for snapshot in scan.snapshots)
     for record_id, detail in scan.unreadable:
         seen.setdefault(record_id, Missing(detail=detail))
     _mark_known(link, gathered, scan.side, seen.keys())
@@ -251,13 +252,16 @@ def _read_hits(link: Link, gathered: _Gathering) -> None:
 def _mark_known(link: Link, gathered: _Gathering, side: Side, ids: Collection[str]) -> None:
     stored, seen, news = link.store.prints(side, ids), gathered.seen[side], gathered.news[side]
     gathered.known[side].update(stored)
+    noted, unchanged = gathered.looked.prints[side], 0
     for record_id, agreed in stored.items():
         shown = seen.get(record_id)
         if isinstance(shown, Snapshot) and snapshot_print(shown) == agreed:
-            gathered.unchanged += 1
-            gathered.looked.prints[side].pop(record_id, None)
+            unchanged += 1
+            if noted:
+                noted.pop(record_id, None)
         elif shown is None or not gathered.looked.same(side, record_id, shown):
             news.add(record_id)
+    gathered.unchanged += unchanged
 
 
 def _look_again(
@@ -309,7 +313,9 @@ def _vanished(
     for side, scan in scans.items():
         if not scan.complete and not scan.calendars:
             continue
-        seen = gathered.seen[side].keys() | (gathered.looked.lost if side is Side.GHL else set())
+        seen: AbstractSet[str] = gathered.seen[side].keys()
+        if side is Side.GHL and gathered.looked.lost:
+            seen = seen | gathered.looked.lost
         lost = link.store.unshown(side, policy.window, seen)
         pairs = [
             pair

@@ -14,31 +14,31 @@ from typing import Any
 from sqlalchemy import DateTime, Dialect, Text
 from sqlalchemy.types import TypeDecorator
 
-_MARK = "\ue000"
+MARK = "\ue000"
 """Opens an escape: this private character and four hexadecimal digits."""
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff\ue000]")
 _write_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
-_ESCAPED = re.compile(_MARK + "([0-9a-f]{4})")
+_ESCAPED = re.compile(MARK + "([0-9a-f]{4})")
 
 
 def storable(text: str) -> str:
     """The text with every character escaped that one of the databases would refuse."""
     if _UNSTORABLE.search(text) is None:
         return text
-    return _UNSTORABLE.sub(lambda found: f"{_MARK}{ord(found[0]):04x}", text)
+    return _UNSTORABLE.sub(lambda found: f"{MARK}{ord(found[0]):04x}", text)
 
 
 def readable(text: str) -> str:
     """The text that `storable` was given."""
-    if _MARK not in text:
+    if MARK not in text:
         return text
     return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text)
 
 
 def _readable(stored: str | None) -> str | None:
-    return stored if stored is None or _MARK not in stored else readable(stored)
+    return stored if stored is None or MARK not in stored else readable(stored)
 
 
 class Words(TypeDecorator[str]):

@@ -5,6 +5,7 @@ them; each takes a connection and the link's key, and does one statement.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import datetime
 from functools import cache
@@ -19,9 +20,7 @@ from sqlalchemy import (
     delete,
     false,
     func,
-    null,
     select,
-    union_all,
     update,
 )
 from sqlalchemy import Row as Result
@@ -30,7 +29,8 @@ from syncd.core.essence import agreed_print
 from syncd.core.model import Appointment, Pair, Side, Window
 from syncd.errors import StoreError
 from syncd.store import codec
-from syncd.store.bulk import VALUES, Row, among, new_keys, one_of, packed, spread
+from syncd.store.bulk import VALUES, Row, among, bare, new_keys, one_of, packed
+from syncd.store.columns import MARK, readable
 from syncd.store.tables import link
 from syncd.store.tables import pair as table
 
@@ -69,14 +69,34 @@ def prints(
     connection: Connection, link_id: int, side: Side, ids: Collection[str]
 ) -> Mapping[str, str]:
     """The agreed print by id; unknown ids are left out."""
-    record, agreed = _on(side, "id"), _on(side, "print")
-    found = select(record, agreed).where(table.c.link_id == link_id)
-    if _all_is_cheaper(connection, link_id, len(ids)):
-        everything = dict(connection.execute(found).all())
-        for name in everything.keys() - frozenset(ids):
-            del everything[name]
-        return everything
-    return dict(connection.execute(found.where(among(connection, record, ids))).all())
+    dialect = connection.dialect.name
+    if not _all_is_cheaper(connection, link_id, len(ids)):
+        asked = {_LINK: link_id, VALUES: packed(connection, ids)}
+        return _by_name(bare(connection, _prints(dialect, side), asked))
+    everything = _by_name(bare(connection, _all_prints(side), {_LINK: link_id}))
+    for name in everything.keys() - frozenset(ids):
+        del everything[name]
+    return everything
+
+
+def _by_name(rows: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """What stands by id; of ids that were escaped, which are next to none, as they were."""
+    found = dict(rows)
+    if MARK in "".join(found):
+        return {readable(name): held for name, held in found.items()}
+    return found
+
+
+@cache
+def _all_prints(side: Side) -> Select[Any]:
+    return select(_on(side, "id"), _on(side, "print")).where(
+        table.c.link_id == bindparam(_LINK), _on(side, "id").is_not(None)
+    )
+
+
+@cache
+def _prints(dialect: str, side: Side) -> Select[Any]:
+    return _all_prints(side).where(one_of(dialect, _on(side, "id")))
 
 
 def by_id(connection: Connection, link_id: int, side: Side, ids: Collection[str]) -> list[Pair]:
@@ -114,32 +134,22 @@ def unshown(
     connection: Connection, link_id: int, side: Side, window: Window, shown: Collection[str]
 ) -> list[int]:
     """Keys of the pairs that start in the window and are not gone, but are not among the shown."""
-    values = {
-        _LINK: link_id,
-        "since": window.since,
-        "until": window.until,
-        VALUES: packed(connection, shown),
-    }
-    return list(connection.execute(_unshown(connection.dialect.name, side), values).scalars())
+    values = {_LINK: link_id, "since": window.since, "until": window.until}
+    # Every id that is expected is looked up in the shown, here: giving the database what was
+    # shown costs as many values, each of them three times as much, and its planner a guess.
+    expected = bare(connection, _expected(side), values)
+    names = shown if isinstance(shown, AbstractSet) else frozenset(shown)
+    return [key for record, key in expected if readable(record) not in names]
 
 
 @cache
-def _unshown(dialect: str, side: Side) -> Select[Any]:
+def _expected(side: Side) -> Select[Any]:
     record, start = _on(side, "id"), _on(side, "start")
-    expected = select(record.label("record"), table.c.id.label("key")).where(
+    return select(record, table.c.id).where(
         table.c.link_id == bindparam(_LINK),
         _on(side, "gone") == false(),
         start.between(bindparam("since"), bindparam("until")),
         record.is_not(None),
-    )
-    shown = spread(dialect, record).add_columns(null())
-    # Grouped, not joined: whatever a planner believes of the number of values, this is never
-    # quadratic. A join was, on PostgreSQL, for a table without statistics: 12 s for 10,000 pairs.
-    both = union_all(expected, shown).subquery()
-    return (
-        select(func.max(both.c.key))
-        .group_by(both.c.record)
-        .having(func.count() == func.count(both.c.key))
     )
 
 
@@ -329,8 +339,10 @@ def _on(side: Side, name: str) -> Column[Any]:
 def _all_is_cheaper(connection: Connection, link_id: int, asked: int) -> bool:
     if asked < _SCAN_FROM:
         return False
-    of_link = select(func.count()).where(table.c.link_id == link_id)
-    return connection.execute(of_link).scalar_one() < asked * _LOOKUP_COSTS
+    # No more is counted than it takes to know.
+    limit = asked * _LOOKUP_COSTS
+    of_link = select(table.c.id).where(table.c.link_id == link_id).limit(limit).subquery()
+    return connection.execute(select(func.count()).select_from(of_link)).scalar_one() < limit
 
 
 @cache

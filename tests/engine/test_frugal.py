@@ -7,11 +7,14 @@ process. `bench/` measures the rest.
 from __future__ import annotations
 
 import gc
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import event
 
+import syncd
 from syncd.engine import cycle
 from syncd.engine.cycle import CycleRequest
 from syncd.engine.report import Outcome
@@ -94,6 +97,40 @@ def test_an_idle_cycle_asks_the_store_as_often_at_ten_times_the_size(
         counts.append(len(statements))
     assert len(town.pairs()) == 200
     assert counts[0] == counts[1], counts
+
+
+OURS = tuple(str(Path(syncd.__file__).parent / room) for room in ("core", "engine", "store"))
+
+
+def calls_of_a_full_compare(town: Town) -> int:
+    """How many functions of core, engine and store are called by one, and generators resumed."""
+    called = 0
+
+    def count(frame: Any, what: str, _: Any) -> None:
+        nonlocal called
+        ours = all(each.f_code.co_filename.startswith(OURS) for each in (frame, frame.f_back))
+        called += what == "call" and ours  # not what the providers ask of the core
+
+    town.later(hours=1)
+    sys.setprofile(count)
+    try:
+        said = cycle.run(town.link(), CycleRequest(full=True))
+    finally:
+        sys.setprofile(None)
+    assert said.outcome is Outcome.OK, said.detail
+    return called
+
+
+def test_a_full_compare_costs_a_handful_of_calls_for_each_pair(town: Town) -> None:
+    """A print and two rows for each record, and nothing else."""
+    counts = []
+    for first in (0, 200):
+        book(town, 200, first)
+        town.sync(changes=True)
+        calls_of_a_full_compare(town)  # builds the statements
+        counts.append(calls_of_a_full_compare(town))
+    assert len(town.pairs()) == 400
+    assert (counts[1] - counts[0]) / 200 <= 25, counts
 
 
 def test_nothing_piles_up_over_many_idle_cycles(town: Town) -> None:

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Thread
@@ -15,6 +16,7 @@ from sqlalchemy import make_url, select, text, update
 from sqlalchemy.exc import OperationalError
 from stores import StandingClock, opened
 
+from syncd.core.model import Pair, Side, Window
 from syncd.errors import LinkLocked, StoreError, StoreInterrupted
 from syncd.store import Store, migrate, open_engine
 from syncd.store.copying import backup
@@ -168,6 +170,27 @@ def test_a_truncated_file_is_named_with_the_remedy(sqlite_store_url: str) -> Non
     path = Path(str(make_url(sqlite_store_url).database))
     path.write_bytes(path.read_bytes()[:5000])
     assert "is corrupt: put a backup in its place" in refusal(sqlite_store_url)
+
+
+def test_a_file_that_breaks_off_in_the_middle_of_an_answer_is_named_with_the_remedy(
+    sqlite_store_url: str, standing_clock: StandingClock, a_pair: Callable[..., Pair]
+) -> None:
+    """Long answers come straight from the driver: what it raises has to be explained, too."""
+    path = Path(str(make_url(sqlite_store_url).database))
+    with (
+        Store(open_engine(sqlite_store_url), standing_clock) as store,
+        store.link("clinic").begin() as writing,
+    ):
+        writing.save_pairs(a_pair(number) for number in range(3000))
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) * 3 // 4] + b"\xff" * (len(whole) // 4))
+    since = standing_clock.now() - timedelta(days=1)
+    window = Window(since=since, until=since + timedelta(days=900))
+    with (
+        Store(open_engine(sqlite_store_url), standing_clock) as store,
+        pytest.raises(StoreError, match="is corrupt: put a backup in its place"),
+    ):
+        store.link("clinic").unshown(Side.GHL, window, ())
 
 
 def test_a_folder_is_no_store(tmp_path: Path) -> None:

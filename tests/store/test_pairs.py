@@ -243,5 +243,11 @@ def test_any_text_that_a_vendor_sends_is_kept(
     (kept,) = saved(strange)
     assert link.pairs_by_id(Side.GHL, [f"g{odd}"]) == [kept]
     assert set(link.prints(Side.GHL, [f"g{odd}"])) == {f"g{odd}"}
+    among_many = link.prints(Side.GHL, [f"g{odd}", *map(str, range(1000))])
+    assert set(among_many) == {f"g{odd}"}
+    assert strange.ghl.start is not None
+    window = Window(since=strange.ghl.start, until=strange.ghl.start)
+    assert link.unshown(Side.GHL, window, [f"g{odd}"]) == []
+    assert link.unshown(Side.GHL, window, ["g\ue000"]) == ([] if odd == "\ue000" else [kept.key])
     assert strange.ghl.start is not None
     assert link.pairs_at(Side.GHL, [(odd, strange.ghl.start)]) == [kept]

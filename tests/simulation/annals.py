@@ -28,6 +28,8 @@ class Edit:
     value: Value
     born: bool = False
     """Given when the record was made."""
+    meeting: bool = False
+    """Given while its record met another, and nothing was agreed on yet."""
     void: bool = False
     """Taken back by the person before anybody could have seen it, or removed with the record."""
 

@@ -106,6 +106,53 @@ def fall_behind(step: Step, fault: int) -> list[Step]:
     return [step, ("sync", "polled", ((fault, 1, 0),)), ("wait", 1), ("sync", "polled")]
 
 
+def afterthought(side: str, number: int, choice: int, moment: int, *, there: bool) -> list[Step]:
+    """A person changes a field again, here or there, whose last write has no answer.
+
+    The rule prefers the other side: who takes our write for an edit, loses this one.
+    """
+    number, again = number + PAIRED, _across(side) if there else side
+    return [
+        ("rule", 2 if again == "ghl" else 1),
+        ("edit", side, number, "title", choice),
+        ("edit", side, number, "description", choice),
+        ("sync", "polled", (), -1, moment),
+        ("edit", again, number, "title", choice + 1),
+        ("sync", "polled"),
+        ("rule", 0),
+    ]
+
+
+def newborn(side: str, slot: int, group: str, choice: int, moment: int) -> list[Step]:
+    """What we made across, nobody knows whether, is edited before the next cycle."""
+    name = "book" if side == "ghl" else "create"
+    return [
+        ("sync", "polled"),
+        (name, 0, slot, 0, 0),
+        ("sync", "polled", (), -1, moment),
+        ("edit", _across(side), -1, group, choice),
+        ("sync", "polled"),
+    ]
+
+
+def removal_and_crash(side: str, number: int, moment: int) -> list[Step]:
+    """The answer to a removal that was carried across is lost, and the record comes back."""
+    number += PAIRED
+    return [
+        ("remove", side, number),
+        ("sync", "polled", (), -1, moment),
+        ("sync", "full"),
+        ("bring_back", side, number),
+        ("sync", "full"),
+    ]
+
+
+def clash_and_crash(number: int, value: tuple[str, int], moment: int) -> list[Step]:
+    """The answer to a write that decides a conflict is lost."""
+    other = (value[0], value[1] + 1)
+    return [*both_edit(number, value, other), ("sync", "polled", (), -1, moment)]
+
+
 def long_absence(number: int) -> list[Step]:
     """The store is lost when an appointment lies in the past, which then is moved to come."""
     return [
@@ -215,6 +262,10 @@ def _rarity(chance: Random) -> list[Step]:
         [("merge_records", slot, other), *_sync(chance)],
         [("robots", slot)],
         fall_behind(step, chance.choice(WRITE_FAULTS)),
+        afterthought(chance.choice(SIDES), slot, other, moment, there=chance.random() < 0.5),
+        clash_and_crash(slot, _value(chance), moment),
+        newborn(chance.choice(SIDES), slot, *_value(chance), moment),
+        removal_and_crash(chance.choice(SIDES), slot, moment),
     )
     return chance.choice(among)
 
@@ -234,7 +285,7 @@ WEIGHED: tuple[tuple[Move, int], ...] = (
     (_sync, 5),
     (_sync_badly, 3),
     (_crash, 4),
-    (_rarity, 2),
+    (_rarity, 4),
 )
 MOVES = [move for move, _ in WEIGHED]
 WEIGHTS = [weight for _, weight in WEIGHED]

@@ -142,6 +142,22 @@ class Machine(RuleBasedStateMachine):
     def fall_behind(self, step: Step, fault: int) -> None:
         self._play(histories.fall_behind(step, fault))
 
+    @rule(side=SIDES, number=NUMBERS, choice=NUMBERS, moment=NUMBERS, there=BOOLEANS)
+    def afterthought(self, side: str, number: int, choice: int, moment: int, there: bool) -> None:
+        self._play(histories.afterthought(side, number, choice, moment, there=there))
+
+    @rule(side=SIDES, slot=NUMBERS, value=VALUES, moment=NUMBERS)
+    def newborn(self, side: str, slot: int, value: tuple[str, int], moment: int) -> None:
+        self._play(histories.newborn(side, slot, *value, moment))
+
+    @rule(side=SIDES, number=NUMBERS, moment=NUMBERS)
+    def removal_and_crash(self, side: str, number: int, moment: int) -> None:
+        self._play(histories.removal_and_crash(side, number, moment))
+
+    @rule(number=NUMBERS, value=VALUES, moment=NUMBERS)
+    def clash_and_crash(self, number: int, value: tuple[str, int], moment: int) -> None:
+        self._play(histories.clash_and_crash(number, value, moment))
+
     # --- time, configuration, accidents
 
     @rule(step=CIRCUMSTANCES)

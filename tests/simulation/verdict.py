@@ -71,6 +71,7 @@ def judge(village: Village) -> None:
         a_merged_record_keeps_its_pair,
         nobody_is_two_people,
         no_lost_edit,
+        only_people_contradict,
         no_duplicate,
         no_removal_by_itself,
         no_resurrection,
@@ -206,7 +207,8 @@ def what_is_shown_can_be_read(end: End) -> None:
 def a_merged_record_keeps_its_pair(end: End) -> None:
     """What lives on after a merge is the appointment that it was before (4.6)."""
     for survivor in end.village.annals.merged:
-        if end.village.lives(survivor) and not _store(end).pairs_by_id(Side.HUBSPOT, [survivor[1]]):
+        here = end.village.lives(survivor) and in_window(end, survivor)
+        if here and not _store(end).pairs_by_id(Side.HUBSPOT, [survivor[1]]):
             raise Broken(f"{survivor}, which lives on after a merge, lost its pair")
 
 
@@ -262,11 +264,14 @@ def no_lost_edit(end: End) -> None:
                 if not _stands_apart(end, edit, (ghl, hubspot))
             ]
             lost: list[Edit] = []
+            superseded: set[Key] = set()
             for edit in reversed(edits):
                 now = (end.village.value(ghl, group), end.village.value(hubspot, group))
                 if _shows(end, edit, now):
                     break
-                if not _recorded(end, edit, root):
+                if _recorded(end, edit, root):
+                    superseded.add(edit.key)
+                elif edit.key not in superseded:
                     lost.append(edit)
             else:
                 # What nobody ever wrote can only be what a vendor filled in.
@@ -277,6 +282,24 @@ def no_lost_edit(end: End) -> None:
                     f"{group} of {pair.ghl_id}/{pair.hubspot_id} is {now}, and nothing tells "
                     f"of {lost}"
                 )
+
+
+def only_people_contradict(end: End) -> None:
+    """A conflict has a person's edit on either side: no write of ours is taken for one (4.8)."""
+    annals = end.village.annals
+    for entry in (*annals.history, *_store(end).history()):
+        root = annals.root((Side.GHL, entry.ghl_id))
+        if entry.action != "conflict" or root in _mixed(end):
+            continue
+        edited = {
+            edit.key[0]
+            for edit in annals.edits
+            if not edit.born
+            and annals.root(edit.key) == root
+            and entry.field in essence.said(edit.value, edit.group)
+        }
+        if edited != set(Side):
+            raise Broken(f"only {edited} was edited, and {entry} tells of a conflict")
 
 
 def _shows(end: End, edit: Edit, now: tuple[Value, Value]) -> bool:
@@ -306,7 +329,7 @@ def _recorded(end: End, edit: Edit, root: Key) -> bool:
         if entry.field not in said or entry.before != said[entry.field]:
             continue
         # Of records that meet for the first time, on an empty store too, a rule decides.
-        early = edit.number <= village.annals.met.get(edit.key, 0)
+        early = edit.meeting or edit.number <= village.annals.met.get(edit.key, 0)
         if entry.action != "conflict" and not early and not village.stores:
             continue
         if entry.side is edit.key[0] and root in {
@@ -373,9 +396,10 @@ def no_resurrection(end: End) -> None:
         if not removal.settled or annals.last_of(root) != removal.number or root in _mixed(end):
             continue
         side = removal.key[0]
-        living = annals.lineage(root, [(side, record) for record in end.village.ids(side)])
         # What people brought back before is an appointment of its own by now.
-        if set(living) - annals.restored:
+        back = {key for key in annals.restored if annals.root(key) == root} - {removal.key}
+        living = annals.lineage(root, [(side, record) for record in end.village.ids(side)])
+        if living and not back:
             raise Broken(f"{removal.key} was removed, and {living} lives")
 
 

@@ -169,7 +169,8 @@ class Village(Ground):
         if back:
             self.annals.withdraw(key, group, new)
         else:
-            self.annals.edited(key, group, new).void = doubtful
+            edit = self.annals.edited(key, group, new)
+            edit.void, edit.meeting = doubtful, self.is_open(key, group)
         self.did["edits"] += 1
 
     # --- people make and remove

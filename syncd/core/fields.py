@@ -7,6 +7,7 @@ contested or held group never stops the others.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -251,23 +252,40 @@ class Reconciliation:
         if not writable:
             self._agree(group)
             return
-        first = group in self.pair.open
+        edited = [side for side in Side if self._edited(side, group)]
+        first = group in self.pair.open and len(edited) < len(Side)
         kind = "they met for the first time" if first else "changed on both sides"
         if len(writable) == 1:
             only = f"{kind}; it flows to {name(writable[0])} only"
             self._push(group, writable[0].other, why=only)
             return
         ruled = self.policy.ruling(self.pair.ghl_id, self.pair.hubspot_id).keep
-        winner = self.policy.first_meeting if first else self.policy.winner(group)
-        if ruled is not None:
-            winner = Winner(ruled.value)
+        winner = self._winner(group, edited) if ruled is None else Winner(ruled.value)
         if winner is Winner.HOLD:
             what = "they differ, and were never agreed on" if first else "both sides changed it"
             self._hold(group, "conflict", what)
             return
         source = self._newest(group) if winner is Winner.NEWEST else Side(winner.value)
-        chosen = "a person chose" if ruled else f"the rule is {winner.value}"
+        chosen = f"the rule is {winner.value}"
+        if ruled is not None:
+            chosen = "a person chose"
+        elif first and edited:
+            chosen = "changed since"
         self._push(group, source, lost=not first, why=f"{kind}; {chosen}: {name(source)} wins")
+
+    def _winner(self, group: GroupKey, edited: Sequence[Side]) -> Winner:
+        """Who wins a contested group, `edited` by people on these sides.
+
+        Of one that was never agreed on, what changed after the two met is an
+        edit like any other: it was made beside a write of ours that had not
+        arrived yet, and would be lost to the rule for first meetings.
+        """
+        meeting = self.policy.first_meeting
+        if group not in self.pair.open:
+            return self.policy.winner(group)
+        if meeting is Winner.HOLD or not edited:
+            return meeting
+        return Winner(edited[0].value) if len(edited) == 1 else self.policy.winner(group)
 
     def _newest(self, group: GroupKey) -> Side:
         """The side that changed the group last; a tie goes to HighLevel."""
@@ -367,10 +385,11 @@ class Reconciliation:
 
     def _flaw_is_old(self, group: GroupKey) -> bool:
         """Whether the flawed record shows what it showed at the last agreement."""
-        return group not in self.pair.open and all(
-            self._now(side, group) == essence.value(self.pair.shown_on(side), group)
-            for side in Side
-        )
+        return group not in self.pair.open and not any(self._edited(side, group) for side in Side)
+
+    def _edited(self, side: Side, group: GroupKey) -> bool:
+        """Whether a side shows something else than at the last agreement, or when they met."""
+        return self._now(side, group) != essence.value(self.pair.shown_on(side), group)
 
     def _now(self, side: Side, group: GroupKey) -> Value:
         return essence.value(self.records[side].appointment, group)

@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 from stories import (
+    BOTH_CHANGED,
     GHL,
     GONE,
     HUBSPOT,
     MARKS,
     Story,
     agrees,
+    both_ways,
     ghl,
     holds,
     hubspot,
@@ -101,6 +103,40 @@ MEETINGS = [
                 HUBSPOT,
                 title="Check-up",
                 why="they met for the first time; a person chose: HighLevel wins",
+            )
+        ],
+    ),
+    Story(
+        told="the title that was to be written over is edited before it was: the edit",
+        pair=pair(hubspot={"title": "Visit"}, open=frozenset({"title"})),
+        hubspot=hubspot(title="Third"),
+        follows=[
+            writes(
+                GHL,
+                title="Third",
+                why="they met for the first time; changed since: HubSpot wins",
+            )
+        ],
+    ),
+    Story(
+        told="both titles are edited before the first was written: a conflict like any other",
+        pair=pair(hubspot={"title": "Visit"}, open=frozenset({"title"})),
+        ghl=ghl(title="Left"),
+        hubspot=hubspot(title="Right"),
+        rules=rules(conflict=both_ways(Winner.HUBSPOT)),
+        follows=[
+            writes(GHL, title="Right", lost=True, why=BOTH_CHANGED.format("hubspot", "HubSpot"))
+        ],
+    ),
+    Story(
+        told="born in HubSpot without a status, and given one before it took the booking's",
+        pair=pair(hubspot={"status": ""}, open=frozenset({"status"})),
+        hubspot=hubspot(status="COMPLETED"),
+        follows=[
+            writes(
+                GHL,
+                status="showed",
+                why="they met for the first time; changed since: HubSpot wins",
             )
         ],
     ),

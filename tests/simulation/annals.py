@@ -28,8 +28,6 @@ class Edit:
     value: Value
     born: bool = False
     """Given when the record was made."""
-    meeting: bool = False
-    """Given while its record met another, and nothing was agreed on yet."""
     void: bool = False
     """Taken back by the person before anybody could have seen it, or removed with the record."""
 
@@ -46,6 +44,8 @@ class Removal:
     """Whether the other side held an edit that nobody had seen, which beats the removal."""
     statuses: tuple[str, str] = ("", "")
     """What HighLevel and HubSpot said at that moment."""
+    across: Key | None = None
+    """The other record of its pair at that moment."""
     restored: int = 0
     """When a person took it back."""
     took_along: list[Edit] = field(default_factory=list)
@@ -128,11 +128,17 @@ class Annals:
         settled: bool,
         beaten: bool,
         statuses: tuple[str, str],
+        across: Key | None,
         unseen: Iterable[Edit],
     ) -> None:
         """A person removed a record, and with it the edits that nobody has seen."""
         removal = Removal(
-            number=self.tick(key), key=key, settled=settled, beaten=beaten, statuses=statuses
+            number=self.tick(key),
+            key=key,
+            settled=settled,
+            beaten=beaten,
+            statuses=statuses,
+            across=across,
         )
         for edit in unseen:
             edit.void = True

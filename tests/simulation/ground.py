@@ -181,11 +181,6 @@ class Ground:
             return None
         return essence.value(pairs[0].shown_on(key[0]), group)
 
-    def is_open(self, key: Key, group: str) -> bool:
-        """Whether the record has a pair, and the two have never agreed on this group."""
-        pairs = self.shelf.link(self.town.name).pairs_by_id(key[0], [key[1]])
-        return bool(pairs) and group in pairs[0].open
-
     def in_doubt(self, key: Key, group: str, new: Value) -> bool:
         """Whether a person puts back what stood before a write of ours that was not answered.
 

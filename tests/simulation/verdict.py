@@ -329,7 +329,7 @@ def _recorded(end: End, edit: Edit, root: Key) -> bool:
         if entry.field not in said or entry.before != said[entry.field]:
             continue
         # Of records that meet for the first time, on an empty store too, a rule decides.
-        early = edit.meeting or edit.number <= village.annals.met.get(edit.key, 0)
+        early = edit.number <= village.annals.met.get(edit.key, 0)
         if entry.action != "conflict" and not early and not village.stores:
             continue
         if entry.side is edit.key[0] and root in {
@@ -396,8 +396,9 @@ def no_resurrection(end: End) -> None:
         if not removal.settled or annals.last_of(root) != removal.number or root in _mixed(end):
             continue
         side = removal.key[0]
-        # What people brought back before is an appointment of its own by now.
-        back = {key for key in annals.restored if annals.root(key) == root} - {removal.key}
+        # What people brought back beside this pair is an appointment of its own by now.
+        ours = {removal.key, removal.across}
+        back = {key for key in annals.restored if annals.root(key) == root} - ours
         living = annals.lineage(root, [(side, record) for record in end.village.ids(side)])
         if living and not back:
             raise Broken(f"{removal.key} was removed, and {living} lives")

@@ -24,7 +24,9 @@ from syncd.core import essence
 from syncd.core.essence import Value
 from syncd.core.model import Group, Side
 from syncd.core.policy import Limit, OnRemoval, Winner
+from syncd.engine import intents
 from syncd.engine.report import CycleReport, Outcome
+from syncd.ports.store import IntentKind
 from syncd.sandbox import SandboxSettings
 
 Step = tuple[Any, ...]
@@ -169,8 +171,7 @@ class Village(Ground):
         if back:
             self.annals.withdraw(key, group, new)
         else:
-            edit = self.annals.edited(key, group, new)
-            edit.void, edit.meeting = doubtful, self.is_open(key, group)
+            self.annals.edited(key, group, new).void = doubtful
         self.did["edits"] += 1
 
     # --- people make and remove
@@ -230,10 +231,11 @@ class Village(Ground):
         store = self.shelf.link(self.town.name)
         pairs = store.pairs_by_id(key[0], [key[1]])
         settled, beaten, unseen = False, False, []
-        statuses = ("", "")
+        statuses, twin = ("", ""), None
         if pairs:
             pair = pairs[0]
             across = key[0].other
+            twin = (across, pair.id_on(across))
             closed = not any(intent.pair_key == pair.key for intent in store.intents())
             if closed and not pair.open and pair.removal is None and self.both_live(pair):
                 changed = self.changed(pair, across)
@@ -252,7 +254,7 @@ class Village(Ground):
                 and edit.value != essence.value(pair.shown_on(key[0]), edit.group)
             ]
         self.annals.removed_by_person(
-            key, settled=settled, beaten=beaten, statuses=statuses, unseen=unseen
+            key, settled=settled, beaten=beaten, statuses=statuses, across=twin, unseen=unseen
         )
         self.did["removals"] += 1
 
@@ -428,3 +430,17 @@ class Village(Ground):
             carried = record.properties.get("ghl_appointment_id")
             if carried:
                 self.annals.join((Side.GHL, carried), (Side.HUBSPOT, record.id))
+        for side in Side:
+            made = [(side, each) for each in (*self.ids(side), *self.removed_ids(side))]
+            self._meet({key for key in made if key not in self.annals.born})
+
+    def _meet(self, ours: set[Key]) -> None:
+        """What we made has met its source by then, even where its answer was lost."""
+        new = ours - self.annals.met.keys()
+        sources = {
+            (intent.side.other, str(intents.create_of(intent, None)[0].source.id))
+            for intent in self.shelf.link(self.town.name).intents()
+            if intent.kind is IntentKind.CREATE and any(side is intent.side for side, _ in new)
+        }
+        for key in new | sources:
+            self.annals.met.setdefault(key, self.annals.count)

@@ -172,6 +172,13 @@ BREAKAGES = (
         "return Side.HUBSPOT if hubspot > ghl else Side.GHL",
         "return Side.GHL if hubspot > ghl else Side.HUBSPOT",
     ),
+    Breakage(
+        "an edit after a first meeting is not seen",
+        FIELDS,
+        "        if meeting is Winner.HOLD or not edited:",
+        "        if True:",
+        rare=True,
+    ),
     Breakage("a hold decides", FIELDS, "        if winner is Winner.HOLD:", "        if False:"),
     Breakage(
         "an empty status is carried across",

@@ -2,7 +2,7 @@
 
 A history that breaks a promise is printed as a script: a list of steps. This
 plays it on a throw-away SQLite store, tells what every cycle did, and judges
-the end. `--seed N` plays a history of `histories` instead.
+the end. `--name drawn-40` plays a history of `aims` or `histories` instead.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from contextlib import closing
 from pathlib import Path
 
 import structlog
-from histories import drawn
+from aims import named
 from towns import TownClock
 from verdict import judge
 from village import Step, Village
@@ -85,12 +85,12 @@ def main(arguments: list[str]) -> int:
     """Play what was asked for; 1 where a promise is broken."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("script", nargs="?", type=Path, help="a file with a list of steps")
-    parser.add_argument("--seed", type=int, help="a drawn history instead")
+    parser.add_argument("--name", help="one of ours instead: aimed-7, drawn-40")
     asked = parser.parse_args(arguments)
-    if (asked.script is None) == (asked.seed is None):
-        parser.error("name a script, or a seed")
+    if (asked.script is None) == (asked.name is None):
+        parser.error("give a script, or a name")
     steps: list[Step] = (
-        drawn(asked.seed)
+        named(asked.name)
         if asked.script is None
         else ast.literal_eval(asked.script.read_text(encoding="utf-8"))
     )

@@ -1,0 +1,94 @@
+"""Short histories that are aimed at a moment, each move in each of its forms.
+
+What a crash or a coincidence does wrong takes more luck than a history of many
+moves has: here each stands alone, in a village of two or three appointments.
+`test_simulation` and `tests/mutations` play them beside those that `histories`
+draws, `replay` plays one again. All go by name: `aimed-7`, `drawn-40`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import cache
+from itertools import chain, product, zip_longest
+
+from ground import PAIRED
+from histories import (
+    GROUPS,
+    SIDES,
+    WRITE_FAULTS,
+    afterthought,
+    both_edit,
+    cancel_and_remove,
+    clash_and_crash,
+    coincidence,
+    drawn,
+    edit,
+    edit_and_crash,
+    fall_behind,
+    leave_and_return,
+    long_absence,
+    move_house,
+    newborn,
+    removal_and_crash,
+    twins,
+)
+from village import Step
+
+MOMENTS = range(3)
+BOOLEANS = (False, True)
+OPENING: list[Step] = [("book", 0, 0, 0), ("book", 1, 1, 1), ("sync", "full")]
+"""Two appointments that are agreed; the third of the three times is free."""
+FREE = 2
+"""That time."""
+
+
+def named(name: str) -> list[Step]:
+    """The history of that name."""
+    kind, _, number = name.partition("-")
+    return aimed()[int(number)] if kind == "aimed" else drawn(int(number))
+
+
+def names() -> list[str]:
+    """The names of the aimed histories."""
+    return [f"aimed-{number}" for number in range(len(aimed()))]
+
+
+@cache
+def aimed() -> list[list[Step]]:
+    """All of them; each kind takes its turn, so that the first few are of every kind."""
+    turns = zip_longest(*(list(kind) for kind in _kinds()))
+    return [[*OPENING, *moves] for moves in chain.from_iterable(turns) if moves]
+
+
+def _kinds() -> Iterable[Iterable[list[Step]]]:
+    births: list[Step] = [("book", 0, FREE, 0, 0), ("create", 0, FREE, 0, 0)]
+    edits: list[Step] = [edit(side, PAIRED, "title", 0)[0] for side in SIDES]
+    yield (newborn(side, FREE, "title", 1, at) for side, at in product(SIDES, MOMENTS))
+    yield (
+        afterthought(side, 0, 0, at, there=there)
+        for side, at, there in product(SIDES, MOMENTS, BOOLEANS)
+    )
+    yield (edit_and_crash(step, -1, at) for step, at in product((*births, *edits), MOMENTS))
+    yield (removal_and_crash(side, 0, at) for side, at in product(SIDES, MOMENTS))
+    yield (fall_behind(step, fault) for step, fault in product((*edits, *births), WRITE_FAULTS))
+    yield (clash_and_crash(0, ("title", 0), at) for at in MOMENTS)
+    yield (coincidence(FREE, status, at) for status, at in product((0, 1), MOMENTS))
+    yield (twins(FREE, at) for at in MOMENTS)
+    yield (
+        leave_and_return(side, 0, status, synced=synced)
+        for side, status, synced in product(SIDES, (1, 3), BOOLEANS)
+    )
+    yield (cancel_and_remove(side, 0) for side in SIDES)
+    yield (move_house(0, FREE, side) for side in SIDES)
+    yield (both_edit(0, (str(group), 0), (str(group), 1)) for group in GROUPS)
+    yield (long_absence(0), [("merge_records", 0, 0), ("sync", "polled")], [("robots", 0)])
+    yield _guarded()
+
+
+def _guarded() -> Iterator[list[Step]]:
+    """A guard that lets nothing pass, or one removal a day; and the day after."""
+    remove: list[Step] = [("remove", "ghl", 0), ("sync", "full"), ("remove", "ghl", 0)]
+    for rule in (10, 14):
+        yield [("rule", rule), *remove, ("sync", "full"), ("wait", 90), ("sync", "polled")]
+    yield [("rule", 15), edit("ghl", 0, "title", 0)[0], ("sync", "full"), ("sync", "polled")]

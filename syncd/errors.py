@@ -20,10 +20,29 @@
         └── Unreadable         the answer cannot be understood
 
 A conflict is a value, not an exception. Every message says what to do next.
+What was written by others, a vendor's own words first of all, stands in a
+message as `quoted` gives it: it may name anybody, and whoever may not tell of
+persons (the log, the status page, notices) leaves out what is quoted.
 """
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
+
+_OPENED, _CLOSED = "\u201c", "\u201d"
+
+QUOTED = re.compile(f"{_OPENED}[^{_CLOSED}]*(?:{_CLOSED}|\\Z)")
+"""What `quoted` made, in any text; one that was cut goes on to the end."""
+
+UNSAID = f"{_OPENED}***{_CLOSED}"
+"""What stands in the place of words that are left out."""
+
+
+def quoted(words: str) -> str:
+    """Words of others for a message, marked so that they can be told from ours."""
+    for mark in (_OPENED, _CLOSED):
+        words = words.replace(mark, "'")
+    return f"{_OPENED}{words}{_CLOSED}"
 
 
 class SyncdError(Exception):
@@ -77,8 +96,8 @@ class GuardTripped(SyncdError):  # noqa: N818
 class ProviderError(SyncdError):
     """A vendor refused, failed or did not answer.
 
-    `side` is "ghl" or "hubspot"; the message is the vendor's own words, cut
-    and redacted, and what to do next where that is known.
+    `side` is "ghl" or "hubspot"; the message holds the vendor's own words, cut,
+    redacted and `quoted`, and what to do next where that is known.
     """
 
     def __init__(self, message: str, *, side: str = "", status: int = 0) -> None:

@@ -3,8 +3,8 @@
 Bootstrap calls `configure` once; everybody else calls `structlog.get_logger()`
 and logs static `noun.verb` events with facts as fields. Lines go to stderr: a
 console form for persons, one JSON object a line for machines. No line carries
-a secret, and none from `info` upwards an e-mail address, a phone number or a
-field that belongs to a person.
+a secret, and none from `info` upwards an e-mail address, a phone number, a
+field that belongs to a person, or words of others.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, TextIO
 import structlog
 from structlog.stdlib import ProcessorFormatter
 
-from syncd.observability.redaction import redact, redact_fields, register_secret
+from syncd.observability.redaction import redact, redact_fields, redact_traceback, register_secret
 
 if TYPE_CHECKING:
     from structlog.typing import EventDict, Processor, WrappedLogger
@@ -147,6 +147,8 @@ def _redact_fields(logger: WrappedLogger, method: str, event: EventDict) -> Even
     personal = event.get("level") != "debug"
     inner = {key: value for key, value in event.items() if key.startswith("_")}
     facts = {key: value for key, value in event.items() if key not in inner}
+    if personal and isinstance(traceback := facts.get("exception"), str):
+        facts["exception"] = redact_traceback(traceback)
     return {**redact_fields(facts, personal=personal), **inner}
 
 

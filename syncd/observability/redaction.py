@@ -2,9 +2,10 @@
 
 Used by `logging` for every line, and by the verbs and the status page for
 texts that hold a vendor's words. Secrets are masked always: those that were
-registered, and whatever looks like a token. E-mail addresses and phone
-numbers are masked where the caller asks for it; names cannot be told from
-other words, so fields that hold them are masked by their key.
+registered, and whatever looks like a token. The data of persons are masked
+where the caller asks for it: e-mail addresses and phone numbers by their
+look; names, which cannot be told from other words, with the fields that hold
+them, and with the words of others that `errors.quoted` marked.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
+
+from syncd.errors import QUOTED, UNSAID
 
 MASK = "***"
 
@@ -62,6 +65,11 @@ _PHONE = re.compile(
     """,
     re.VERBOSE,
 )
+_OF_CODE = re.compile(r"\s*[|+]?(?: {4}|\s*File \"|Traceback|syncd\.)")
+"""A line of a traceback that is code or its place, or an error of `syncd.errors`."""
+
+_BETWEEN_QUOTES = re.compile(r"(?<!\w)(['\"]).*\1")
+"""From the first quote of a line to its last: what is quoted may hold quotes."""
 
 _secrets: tuple[str, ...] = ()
 
@@ -87,15 +95,26 @@ def forget_secrets() -> None:
 
 
 def redact(text: str, *, personal: bool = True) -> str:
-    """Mask secrets, and where `personal` is set e-mail addresses and phone numbers too."""
+    """Mask secrets; with `personal` e-mail addresses, phone numbers and quoted words too."""
     for secret in _secrets:
         text = text.replace(secret, MASK)
     text = _TOKENS.sub(MASK, text)
     text = _HEADERS.sub(rf"\1\2{MASK}", text)
     text = _FIELDS.sub(rf"\1{MASK}", text)
     if personal:
-        text = _PHONE.sub(MASK, _EMAIL.sub(MASK, text))
+        text = _PHONE.sub(MASK, _EMAIL.sub(MASK, QUOTED.sub(UNSAID, text)))
     return text
+
+
+def redact_traceback(text: str) -> str:
+    """Mask what stands between quotes in the messages of errors that are not ours.
+
+    `KeyError: 'Ana'` tells of a person; the places and lines of code do not.
+    """
+    return "\n".join(
+        line if _OF_CODE.match(line) else _BETWEEN_QUOTES.sub(rf"\1{MASK}\1", line)
+        for line in redact(text).split("\n")
+    )
 
 
 def redact_value(value: object, *, personal: bool = True) -> object:

@@ -172,6 +172,10 @@ class Client:
             self._count(outcome)
             if isinstance(outcome, Answered):
                 self.budget.observe(outcome.response, request.kind)
+                if not outcome.response.ok:
+                    # The only line that repeats a vendor's words: at `info` none may.
+                    said = outcome.response.said
+                    log.debug("request.refused", side=self.side, to=request.label, detail=said)
             return outcome
         finally:
             permit.settle()

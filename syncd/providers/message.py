@@ -10,6 +10,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from syncd.errors import quoted
+
 LONGEST_WORDS = 256
 """Characters of a vendor's body that an error may carry."""
 
@@ -59,8 +61,14 @@ class Response:
         return 200 <= self.status < 300
 
     @property
+    def said(self) -> str:
+        """The status and the vendor's words, for a message: marked as the words of others."""
+        number = f"HTTP {self.status}"
+        return number if self.words == number else f"{number} {quoted(self.words)}"
+
+    @property
     def words(self) -> str:
-        """What the vendor says, for a person: cut, and without secrets or addresses."""
+        """What the vendor says, to be judged by: cut, and without secrets or addresses."""
         body = self.payload
         said: object = body.get("message") if isinstance(body, Mapping) else None
         if isinstance(said, list):  # HighLevel's 422 (observed)

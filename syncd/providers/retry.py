@@ -82,7 +82,7 @@ def decide(
             if not _worth_waiting(response):
                 return Accept(response=response)
             if not request.repeatable and _may_have_happened(response):
-                return GiveUp(error=_unknown_fate(request, response.words, side))
+                return GiveUp(error=_unknown_fate(request, response.said, side))
             asked = retry_after(response, now)
             error = _error(request, response, side, asked)
             pause = _pause(pause, response, asked)
@@ -164,7 +164,7 @@ def _may_have_happened(response: Response) -> bool:
 def _error(
     request: Request, response: Response, side: str, wait: float | None
 ) -> RateLimited | Unavailable:
-    said = f"{request.label}: {response.words}"
+    said = f"{request.label}: {response.said}"
     if response.status == 429:
         return RateLimited(said, side=side, retry_after=wait, policy=policy_of(response))
     return Unavailable(said, side=side, status=response.status, retry_after=wait)

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from syncd.core.model import Account, Calendar, Person, Side
-from syncd.errors import AuthFailed, NotFound, NotPrepared, Rejected
+from syncd.errors import AuthFailed, NotFound, NotPrepared, Rejected, quoted
 from syncd.ports.clock import Clock
 from syncd.providers.ghl import mapping, protocol, wire
 from syncd.providers.ghl.line import Line, unreadable
@@ -66,10 +66,11 @@ class AccountReader:
         known = {calendar.id for calendar in calendars}
         strangers = [key for key in self._named if key not in known]
         if strangers:
+            known_by_name = ", ".join(f"{each.id} {quoted(each.name)}" for each in calendars[:20])
             raise NotPrepared(
                 f"HighLevel location {self._line.location} has no calendar "
                 f"{', '.join(strangers)}; correct ghl.calendars or ghl.default_calendar "
-                f"(it has: {', '.join(f'{each.id} {each.name!r}' for each in calendars[:20])})"
+                f"(it has: {known_by_name})"
             )
         return Account(
             side=Side.GHL,

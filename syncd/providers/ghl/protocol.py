@@ -179,46 +179,44 @@ def checked(call: Call, response: Response, *, location: str = "") -> object:
 
 def refusal(call: Call, response: Response, *, location: str = "") -> ProviderError:
     """What an answer that is no 2xx means."""
-    status, words = response.status, response.words
-    said = words.casefold()
+    status, said = response.status, response.words.casefold()
     if status in (401, 403):
         return _denied(call, response, location)
     if _SUSPENDED in said:
         return AuthFailed(
-            f"HighLevel says {words!r}: the sub-account {location} is suspended; "
+            f"HighLevel answers {response.said}: the sub-account {location} is suspended; "
             "reactivate it, or pause this link",
             side=Side.GHL,
             status=status,
         )
     if status == 404 or (status == 400 and _names_nothing(call, said)):
-        return NotFound(f"{call.request.label}: {words}", side=Side.GHL, status=status)
+        return NotFound(f"{call.request.label}: {response.said}", side=Side.GHL, status=status)
     reason = "rejected"
     if _SLOT_GONE in said:
         reason = "slot_taken"
     elif _NOT_IN_TEAM in said:
         reason = "outside_team"
-    return Rejected(f"HighLevel: {words}", side=Side.GHL, status=status, reason=reason)
+    return Rejected(f"HighLevel: {response.said}", side=Side.GHL, status=status, reason=reason)
 
 
 def _denied(call: Call, response: Response, location: str) -> AuthFailed:
-    words = response.words
     if response.status == 403:
         return AuthFailed(
-            f"HighLevel says {words!r}: check that location_id {location!r} is the sub-account "
-            "that the token was made in",
+            f"HighLevel answers {response.said}: check that location_id {location!r} is the "
+            "sub-account that the token was made in",
             side=Side.GHL,
             status=403,
         )
     # A missing scope is a 401 as well, and never heals by itself (observed).
-    if "scope" in words.casefold():
+    if "scope" in response.words.casefold():
         return AuthFailed(
             f"the HighLevel token lacks the scope {call.scope}; add it to the private "
-            f"integration ({words})",
+            f"integration ({response.said})",
             side=Side.GHL,
             missing_scope=True,
         )
     return AuthFailed(
-        f"HighLevel refuses the token ({words}); check that it is complete, of the right "
+        f"HighLevel refuses the token ({response.said}); check that it is complete, of the right "
         "sub-account, and not rotated",
         side=Side.GHL,
     )

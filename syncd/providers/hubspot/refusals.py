@@ -7,6 +7,8 @@ inside a batch. Pure. Leaves out what the shared client deals with itself:
 
 from __future__ import annotations
 
+import re
+
 from syncd.core.model import Side
 from syncd.errors import (
     AuthFailed,
@@ -17,6 +19,7 @@ from syncd.errors import (
     Stale,
     SyncdError,
     Unavailable,
+    quoted,
 )
 from syncd.providers.hubspot.mapping import PIPELINE, STAGE
 from syncd.providers.hubspot.wire import Problem, problem
@@ -30,13 +33,17 @@ NOT_ACTIVATED = (
 _NO_OBJECT = "infer object type"
 _PASSING = frozenset({"RATE_LIMIT", "RATE_LIMITS", "INTERNAL_ERROR", "SERVICE_UNAVAILABLE"})
 _OBJECT_PATHS = ("/crm/objects/", "/crm/properties/", "/crm/object-library/", "/crm/pipelines/")
+_CATEGORY = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*")
+_CORRELATION = re.compile(r"(?=.*\d)[0-9A-Za-z-]{4,64}")
+_SCOPE = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")
+_PROPERTY = re.compile(r"[a-z][a-z0-9_]*")
 _REQUIRED = ("MISSING_REQUIRED_PROPERTY", "MISSING_CONDITIONAL_REQUIRED_PROPERTY")
 
 
 def refusal(request: Request, response: Response) -> SyncdError:
     """The error that a refused request stands for."""
     found = problem(response.payload)
-    said = words(found) or response.words
+    said = words(found) or response.said
     where = f"{request.label}: {said}"
     if response.status == 401:
         return AuthFailed(
@@ -46,7 +53,7 @@ def refusal(request: Request, response: Response) -> SyncdError:
         )
     if response.status == 403:
         return _forbidden(request, found, where)
-    if response.status == 400 and _NO_OBJECT in said.casefold():
+    if response.status == 400 and _NO_OBJECT in (found.message or response.words).casefold():
         return NotPrepared(f"HubSpot does not know the object ({where}); {NOT_ACTIVATED}")
     if response.status == 404 and not _asks_for_one(request):
         return NotPrepared(f"HubSpot does not know the object ({where}); {NOT_ACTIVATED}")
@@ -58,7 +65,10 @@ def refusal(request: Request, response: Response) -> SyncdError:
 def _forbidden(request: Request, found: Problem, where: str) -> SyncdError:
     """A missing scope is told apart from an object that is not activated."""
     if found.scopes or "MISSING_SCOPES" in found.codes or "scope" in found.message.casefold():
-        scopes = ", ".join(found.scopes) or "those that the documentation lists"
+        scopes = (
+            ", ".join(each for each in found.scopes if _SCOPE.fullmatch(each))
+            or "those that the documentation lists"
+        )
         return AuthFailed(
             f"the HubSpot token lacks a scope for {request.label}; grant it one of: {scopes}",
             side=Side.HUBSPOT,
@@ -105,20 +115,29 @@ def _asks_for_one(request: Request) -> bool:
 
 
 def words(found: Problem) -> str:
-    """A problem for a person, with the id that HubSpot's support asks for."""
-    said = redacted(found.message)
-    return f"{said} (correlation id {found.correlation_id})" if found.correlation_id else said
+    """A problem for a person: HubSpot's words, its name for it, the id that its support asks for.
+
+    What has not the look of a name or an id is left out: only `quoted` words
+    may hold anything.
+    """
+    parts = [quoted(redacted(found.message))] if found.message else []
+    if _CATEGORY.fullmatch(found.category):
+        parts.append(found.category)
+    if _CORRELATION.fullmatch(found.correlation_id):
+        parts.append(f"correlation id {found.correlation_id}")
+    return f"{parts[0]} ({', '.join(parts[1:])})" if parts[1:] else "".join(parts)
 
 
 def of_row(found: Problem) -> ProviderError:
     """The error that one refused row of a batch stands for."""
-    said = words(found) or found.category or "no reason given"
+    said = words(found) or "no reason given"
     if found.codes & _PASSING:
         return Unavailable(f"HubSpot could not take it just now: {said}", side=Side.HUBSPOT)
     if "OBJECT_NOT_FOUND" in found.codes:
         return Stale(f"HubSpot shows the record no more: {said}", side=Side.HUBSPOT)
     if lacks_a_value(found):
-        names = f" ({', '.join(found.properties)})" if found.properties else ""
+        lacking = [each for each in found.properties if _PROPERTY.fullmatch(each)]
+        names = f" ({', '.join(lacking)})" if lacking else ""
         said = (
             f"{said}; no longer demand a value{names} in HubSpot, or map a field to the property "
             "under `map` in the link's configuration"

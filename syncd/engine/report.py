@@ -16,6 +16,7 @@ from syncd.core import essence
 from syncd.core.actions import Create, Hold, Remove, Update, Write
 from syncd.core.essence import Value
 from syncd.core.model import Appointment, Group, GroupKey, Side
+from syncd.errors import quoted
 
 
 class Outcome(StrEnum):
@@ -285,9 +286,11 @@ def described(write: Write) -> PlannedWrite:
 
 
 def in_one_line(write: PlannedWrite) -> str:
-    """A planned write as one line for a person."""
-    record = write.title or write.hubspot_id or write.ghl_id
-    return f"{write.side.value}: {write.action} {record} ({write.why})"
+    """A planned write as one line for a person: which record, by its ids on both sides."""
+    title = f" {quoted(write.title)}" if write.title else ""
+    ids = (("HighLevel", write.ghl_id), ("HubSpot", write.hubspot_id))
+    record = ", ".join(f"{side} {each}" for side, each in ids if each)
+    return f"{write.side.value}: {write.action}{title}, {record} ({write.why})"
 
 
 def digest(write: PlannedWrite) -> str:

@@ -43,6 +43,8 @@ from syncd.errors import ProviderError
 
 log = structlog.get_logger(__name__)
 
+LEFT_OUT = "left out, because it has moved on since the plan was made"
+
 LEAST = 5.0
 """Seconds between two looks, however often the link is polled when it has little to do."""
 
@@ -256,11 +258,10 @@ class Rounds:
         if only is None:
             return made
         digests = {report.digest(report.described(write)): write for write in made.writes}
-        self._said.warnings += [
-            f"left out, because it has moved on since the plan was made: {words}"
-            for digest, words in only.items()
-            if digest not in digests
-        ]
+        for words in (words for digest, words in only.items() if digest not in digests):
+            self._said.warnings.append(f"{LEFT_OUT}: {words}")
+            # Beside a daemon, nobody sees the cycle's report.
+            log.warning("write.left_out", detail=f"{LEFT_OUT}: {words}")
         approved = {id(write) for digest, write in digests.items() if digest in only}
         return replace(made, writes=tuple(each for each in made.writes if id(each) in approved))
 

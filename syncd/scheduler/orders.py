@@ -2,7 +2,8 @@
 
 The scheduler carries out `kick` and `approve` itself: they say which cycle to
 run, and what it may do. All other decisions make the link due at once, and the
-engine carries them out in that cycle.
+engine carries them out in that cycle; an approved plan wants a full one, as it
+was made by one: what an incremental cycle does not see would be left out.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from syncd.ports.store import Decision
 
 KICK = "kick"
 APPROVE = "approve"
+APPLY = "apply"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,11 +27,13 @@ class Orders:
     approvals: frozenset[int] = frozenset()
     all_ids: frozenset[int] = frozenset()
     allowed: Allowed = field(default_factory=Allowed)
+    planned: bool = False
+    """Whether a plan that a person read is among them."""
 
     @property
     def full(self) -> bool:
         """Whether a full cycle was asked for."""
-        return bool(self.kicks or self.approvals)
+        return bool(self.kicks or self.approvals or self.planned)
 
     @property
     def approved(self) -> bool:
@@ -46,6 +50,7 @@ def orders_in(decisions: Iterable[Decision]) -> Orders:
         kicks=frozenset(each.id for each in ours) - approvals,
         approvals=frozenset(approvals),
         all_ids=frozenset(each.id for each in open_),
+        planned=any(each.kind == APPLY for each in open_),
         allowed=Allowed(
             removals=any(bool(each.payload.get("allow_removals")) for each in ours),
             changes=any(bool(each.payload.get("allow_changes")) for each in ours),

@@ -54,7 +54,12 @@ def test_a_kept_plan_is_carried_out_and_what_has_moved_on_is_listed(
     assert addresses == {"Visit 0": "Room 0", "Visit 1": "", "Visit 2": "Room 2"}
     assert len(clinic.hubspot.records()) == 3
     (left_out,) = [line for line in done.out.splitlines() if "moved on" in line]
-    assert "update Visit 1" in left_out
+    assert "update \u201cVisit 1\u201d" in left_out
+    assert event_of(clinic, "Visit 1") in left_out
+    assert synced["Visit 1"] in left_out
+    (told,) = [line for line in done.err.splitlines() if "write.left_out" in line]
+    assert synced["Visit 1"] in told
+    assert "Visit 1" not in told
     assert syncd("--sync-now").code == 0
     assert len(clinic.hubspot.records()) == 4
     assert clinic.hubspot.get(synced["Visit 1"]).properties["ghl_address"] == "Room 11"

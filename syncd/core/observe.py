@@ -62,6 +62,8 @@ class Observed:
     sightings: tuple[Sighting, ...] = ()
     newcomers: tuple[Newcomer, ...] = ()
     holds: tuple[Hold, ...] = ()
+    parted: frozenset[str] = frozenset()
+    """Newcomers that are no duplicates only because a person said that of the record across."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,6 +180,7 @@ class _Meeting:
         self.sightings: list[Sighting] = []
         self.newcomers: list[Newcomer] = []
         self.holds: list[Hold] = []
+        self.parted: set[str] = set()
         self.taken: dict[tuple[Side, Spot], list[Snapshot]] = defaultdict(list)
         """Living records that found their pair in this meeting, or whose contact is ambiguous,
         by where they stand: who stands there too may be one of them."""
@@ -320,9 +323,21 @@ class _Meeting:
         if not all(spot):
             return False
         cancelled = self._cancelled(record)
-        for other in (*suspects, *self.taken[across, spot]):
-            if self._cancelled(other) == cancelled and not self._separate(other):
-                return True
+        alike = [
+            other
+            for other in (*suspects, *self.taken[across, spot])
+            if self._cancelled(other) == cancelled
+        ]
+        if any(not self._separate(other) for other in alike) or self._stands_paired(
+            across, spot, cancelled=cancelled
+        ):
+            return True
+        if alike:
+            self.parted.add(record.id)
+        return False
+
+    def _stands_paired(self, across: Side, spot: Spot, *, cancelled: bool) -> bool:
+        """Whether a record that has its pair stands there."""
         return any(
             (shown.contact, shown.start) == spot
             and self.table.is_cancelled(across, shown.status) == cancelled
@@ -458,4 +473,5 @@ class _Meeting:
             sightings=tuple(self.sightings),
             newcomers=tuple(self.newcomers),
             holds=tuple(self.holds),
+            parted=frozenset(self.parted),
         )

@@ -91,11 +91,14 @@ def keep(
     seen = judged(polled) | {(hold.ghl_id, hold.hubspot_id) for hold in holds}
     waiting = frozenset(each for hold in holds for each in (hold.ghl_id, hold.hubspot_id))
     left_alone = link.store.cursor(poll.SURVIVORS)
+    # What failed will be tried again, as a person wanted it.
+    waits = [(hold.ghl_id, hold.hubspot_id) for hold in holds]
+    waits += [(write.ghl_id, write.hubspot_id) for write in said.failed]
     now_left = poll.survivors(left_alone, polled, busy, waiting)
     whole = not (partly or applied.interrupted or applied.stopped)
     with link.store.begin() as transaction:
         transaction.replace_holds(holds, judged=seen)
-        decisions.close(transaction, decided, [(hold.ghl_id, hold.hubspot_id) for hold in holds])
+        decisions.close(transaction, decided, waits)
         transaction.set_cursor(
             poll.AGAIN, json.dumps(sorted({(s.value, i) for s, i in applied.again}))
         )

@@ -13,7 +13,7 @@ inside `core.plan`, record inside `apply`.) The cursor moves last.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import uuid4
 
 import structlog
@@ -112,6 +112,9 @@ def _cycle(link: Link, request: CycleRequest, said: CycleReport) -> None:
     conclude(said, rounds.total, applied)
     if not request.dry_run:
         partly = request.rebuild or decided.only is not None or rounds.total.guarded
+        decided = decided.parting(rounds.parted)
+        if rounds.total.stopped_changes:
+            decided = replace(decided, unheard=True)
         keep(link, polled, applied, said, decided, partly=partly, busy=rounds.touched)
 
 

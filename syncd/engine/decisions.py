@@ -23,7 +23,7 @@ from typing import Any
 
 from syncd.core.bench import Revert
 from syncd.core.guards import Allowed
-from syncd.core.model import Group, GroupKey, Side
+from syncd.core.model import Group, GroupKey, Pair, Side
 from syncd.core.policy import Ruling
 from syncd.engine.link import Link
 from syncd.ports.store import Decision, HistoryEntry, Hold, Transaction
@@ -34,6 +34,9 @@ RULINGS = "rulings"
 ONCE = frozenset({"keep", "pair_with", "contact", "separate", "book_anyway"})
 """Rulings that are done with when their record waits no longer; `ignore` stays."""
 
+
+DOUBTS = frozenset({"ambiguous_match", "possible_duplicate"})
+"""Reasons for which `--separate` is an exit: always a doubt about two records."""
 
 _ONE_OF = frozenset({"separate", "pair_with"})
 
@@ -55,6 +58,8 @@ class Decided:
     kicked: bool = False
     ids: tuple[int, ...] = ()
     """The decisions that this cycle closes."""
+    unheard: bool = False
+    """Whether a guard kept back what they may have led to, so that all of them go on."""
 
     @property
     def records(self) -> frozenset[str]:
@@ -69,6 +74,27 @@ class Decided:
     def lets_go(self, hold: Hold) -> bool:
         """Whether a person wants this held write tried now."""
         return self.retry_all or bool({hold.ghl_id, hold.hubspot_id} & self.records)
+
+    def retries(self, pair: Pair) -> bool:
+        """Whether a person wants every write to this pair tried now, whatever became of others."""
+        return self.retry_all or bool({pair.ghl_id, pair.hubspot_id} & self.retry)
+
+    def touches(self, hold: Hold, held: Iterable[Hold]) -> bool:
+        """Whether it may be the other half of a doubt that a person settles now."""
+        return hold.reason in DOUBTS and any(
+            other.starts_at == hold.starts_at
+            for other in held
+            if other.reason in DOUBTS and self._parts(other)
+        )
+
+    def _parts(self, hold: Hold) -> bool:
+        ids = (hold.ghl_id, hold.hubspot_id)
+        return any("separate" in self.rulings.get(record_id, {}) for record_id in ids)
+
+    def parting(self, parted: Iterable[str]) -> Decided:
+        """The same, with the other halves of what a person called separate ruled likewise."""
+        more = {each: {**self.rulings.get(each, {}), "separate": True} for each in parted}
+        return replace(self, rulings={**self.rulings, **more}) if more else self
 
 
 def read(link: Link) -> Decided:
@@ -122,14 +148,17 @@ def _added(earlier: Mapping[str, Any], ruled: Mapping[str, Any]) -> Mapping[str,
 
 
 def close(transaction: Transaction, decided: Decided, held: Iterable[tuple[str, str]]) -> None:
-    """The cycle carried these out; what was ruled of a record that waits no longer is done with."""
+    """The cycle carried these out; what was ruled of a record that waits no longer is done with.
+
+    `held` are the ids of what is held, and of writes that are to be tried again.
+    """
     if not decided.ids and not decided.rulings:
         return  # nothing was decided, and nothing is remembered
     waiting = {record_id for ids in held for record_id in ids}
     rulings = {
         record_id: ruled
         for record_id, ruled in decided.rulings.items()
-        if record_id in waiting or not ONCE & set(ruled)
+        if decided.unheard or record_id in waiting or not ONCE & set(ruled)
     }
     transaction.set_cursor(RULINGS, json.dumps(rulings, sort_keys=True) if rulings else "")
     transaction.close_decisions(decided.ids)

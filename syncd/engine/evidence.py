@@ -7,6 +7,7 @@ on the other side fights back (our own history of the last hour).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -14,7 +15,7 @@ from itertools import pairwise
 from syncd.core.actions import Change, Update
 from syncd.core.bench import Bench
 from syncd.core.guards import Allowed, Past, Plan
-from syncd.core.model import GroupKey, Side
+from syncd.core.model import GroupKey, Pair, Side
 from syncd.core.observe import Observed
 from syncd.core.plan import plan
 from syncd.core.policy import Policy, Winner
@@ -32,13 +33,25 @@ FIGHT_CEILING = 10
 """So many writes of a field undone within the hour are a fight, whatever their values."""
 
 
-def decide(link: Link, observed: Observed, bench: Bench, past: Past, allowed: Allowed) -> Plan:
-    """Plan; where that leaves a question open, ask for the evidence and plan again."""
+def decide(
+    link: Link,
+    observed: Observed,
+    bench: Bench,
+    past: Past,
+    allowed: Allowed,
+    *,
+    retried: Callable[[Pair], bool] = lambda _: False,
+) -> Plan:
+    """Plan; where that leaves a question open, ask for the evidence and plan again.
+
+    `retried` says of which pairs a person wants every write tried once more,
+    whatever became of the last ones.
+    """
     made = plan(observed, bench, past, allowed)
     evidence = replace(
         bench.evidence,
         edited_at=_edits(link, made, bench.policy),
-        fought=_fights(link, made, bench.policy),
+        fought=_fights(link, made, bench.policy, retried),
     )
     if not evidence.edited_at and not evidence.fought:
         return made
@@ -74,13 +87,16 @@ def _edits(link: Link, made: Plan, policy: Policy) -> dict[tuple[Side, str, Grou
     }
 
 
-def _fights(link: Link, made: Plan, policy: Policy) -> dict[tuple[int, Side, GroupKey], int]:
+def _fights(
+    link: Link, made: Plan, policy: Policy, retried: Callable[[Pair], bool]
+) -> dict[tuple[int, Side, GroupKey], int]:
     """Groups whose writes were undone again and again within the hour.
 
     A person who changes their mind on one side sends value after value to the
     other, which keeps each: however often, that is no fight.
     """
-    keys = {write.pair.key for write, _ in _changes(made) if write.pair.key}
+    changes = [each for each in _changes(made) if not retried(each[0].pair)]
+    keys = {write.pair.key for write, _ in changes if write.pair.key}
     if not keys:
         return {}
     lately = link.store.writes_since(policy.now - timedelta(hours=1), keys)
@@ -89,7 +105,7 @@ def _fights(link: Link, made: Plan, policy: Policy) -> dict[tuple[int, Side, Gro
         if entry.action != "create":
             written.setdefault((entry.pair_key, entry.field), []).append((entry.side, entry.after))
     fights: dict[tuple[int, Side, GroupKey], int] = {}
-    for write, change in _changes(made):
+    for write, change in changes:
         for name, (_, after) in report.field_values(
             change.group, change.before, change.after
         ).items():

@@ -273,7 +273,8 @@ def _look_again(
         wanted[Side(side)].add(record_id)
     now = link.clock.now()
     for hold in held:
-        if full or hold.retry_at is None or hold.retry_at <= now or decided.lets_go(hold):
+        due = full or hold.retry_at is None or hold.retry_at <= now
+        if due or decided.lets_go(hold) or decided.touches(hold, held):
             wanted[Side.GHL].add(hold.ghl_id)
             wanted[Side.HUBSPOT].add(hold.hubspot_id)
     for revert in decided.reverts:

@@ -76,6 +76,7 @@ class _Sums:
     """What the rounds come to."""
 
     touched: set[int] = field(default_factory=set)
+    parted: set[str] = field(default_factory=set)
     stopped_removals: int = 0
     stopped_changes: int = 0
 
@@ -126,8 +127,9 @@ class Rounds:
             evidence=Evidence(reverts=reverts, skew=clock_skew(link, self._said)),
         )
         met = observe.meet(strangers, book, policy, bench.words.statuses)
+        self._sums.parted |= met.parted
         observed = replace(met, sightings=(*self._sightings, *met.sightings))
-        made = decide(link, observed, bench, past, setting.allowed)
+        made = decide(link, observed, bench, past, setting.allowed, retried=setting.decided.retries)
         made, waiting = put_off(link, made, self._polled, setting.decided)
         made = self._approved_only(made)
         if setting.rebuild:
@@ -185,6 +187,11 @@ class Rounds:
     def touched(self) -> Collection[int]:
         """Keys of the pairs that writes were planned for."""
         return self._sums.touched
+
+    @property
+    def parted(self) -> Collection[str]:
+        """Ids of records that a person parted from another by a word about that other."""
+        return self._sums.parted
 
     # --- looking again
 

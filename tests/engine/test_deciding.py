@@ -96,6 +96,65 @@ def test_what_is_separate_may_be_booked_onto_the_same_time(
     assert town.sync().written == []
 
 
+def doubtful(town: Town, ann: tuple[str, str], calendar: str) -> tuple[str, str]:
+    """Two records without a pair that may be one appointment: their ends differ."""
+    start, end = town.at(48), town.at(49.5)
+    event = str(town.ghl.book(town.calendars[calendar], ann[0], start, title="Here"))
+    spot = {"hs_appointment_start": start, "hs_appointment_end": end}
+    record = str(town.hubspot.create(spot | {"hs_appointment_name": "There"}, contacts=[ann[1]]))
+    assert [hold.reason for hold in town.sync().held] == ["possible_duplicate"] * 2
+    return event, record
+
+
+@pytest.mark.parametrize("full", [True, False])
+@pytest.mark.parametrize("named", ["ghl", "hubspot"])
+def test_what_is_separate_is_so_for_both_halves(
+    town: Town, ann: tuple[str, str], named: str, *, full: bool
+) -> None:
+    town.obey(refuse_double_booking=False)
+    event, record = doubtful(town, ann, "Class")
+    for _ in range(5):  # until an incremental cycle would not look at it for hours
+        town.later(hours=2)
+        town.sync()
+    town.later(hours=1)
+    decide(town, "resolve", id=event if named == "ghl" else record, separate=True)
+    done = town.sync(full=full)
+    assert (done.held, done.ghl.created, done.hubspot.created) == ([], 1, 1)
+    after = town.sync()
+    assert (after.held, after.written) == ([], [])
+
+
+def test_the_other_half_of_what_is_separate_waits_for_its_slot_and_for_nothing_else(
+    town: Town, ann: tuple[str, str]
+) -> None:
+    town.obey(default_calendar=town.calendars["Event"])
+    event, record = doubtful(town, ann, "Event")
+    decide(town, "resolve", id=event, separate=True)
+    for _ in range(3):
+        assert [(each.hubspot_id, each.reason) for each in town.sync().held] == [
+            (record, "slot_taken")
+        ]
+    decide(town, "resolve", id=record, book_anyway=True)
+    done = town.sync()
+    assert (done.held, done.ghl.created) == ([], 1)
+    assert town.sync().held == []
+
+
+def test_a_decision_outlives_a_write_that_has_to_be_tried_again(
+    town: Town, ann: tuple[str, str]
+) -> None:
+    town.obey(refuse_double_booking=False)
+    event, _ = doubtful(town, ann, "Class")
+    decide(town, "resolve", id=event, separate=True)
+    for side, path in (("ghl", "/appointments$"), ("hubspot", "/batch/create")):
+        town.world.faults.add(Fault(side=side, method="POST", path=path, status=503, times=None))
+    assert town.sync().outcome.code in {3, 7}
+    town.world.faults.clear()
+    town.later(minutes=5)
+    done = town.sync()
+    assert (done.held, done.ghl.created, done.hubspot.created) == ([], 1, 1)
+
+
 def test_what_was_said_of_both_records_of_a_pair_holds_together(
     town: Town, ann: tuple[str, str]
 ) -> None:

@@ -4,7 +4,7 @@ The verbs and the daemon call `open_app`. Here and nowhere else do the real
 clock, the environment, the providers, the store and the rules meet.
 """
 
-from syncd.bootstrap.app import App, open_app
+from syncd.bootstrap.app import App, open_app, tell_of_no_store
 from syncd.bootstrap.clock import SystemClock
 
-__all__ = ["App", "SystemClock", "open_app"]
+__all__ = ["App", "SystemClock", "open_app", "tell_of_no_store"]

@@ -14,8 +14,11 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
+import structlog
+
 from syncd.bootstrap.clock import SystemClock
 from syncd.config import Settings
+from syncd.errors import StoreError
 from syncd.ports.clock import Clock
 from syncd.ports.store import LinkStore
 from syncd.store import Lease, Store, migrate, open_engine
@@ -24,7 +27,9 @@ if TYPE_CHECKING:
     from syncd.bootstrap.workshop import KeptLink, Workshop
     from syncd.engine.cycle import CycleRequest
     from syncd.engine.report import CycleReport
-    from syncd.notices import Notices
+    from syncd.notices import Notices, Standing
+
+log = structlog.get_logger(__name__)
 
 PAUSED = "paused"
 """The cursor that says that a person took a link out of service."""
@@ -97,6 +102,20 @@ class App:
         """Delete a link's history from before an instant; gives how many rows went."""
         return self.store.prune(name, before)
 
+    def keep_house(self, name: str) -> None:
+        """Delete what is older than the configuration keeps, after a cycle of a verb.
+
+        The daemon does so by the hour. What cannot be deleted now goes another time.
+        """
+        before = self.clock.now() - self.settings.links[name].sync.history_keep
+        try:
+            gone = self.prune(name, before)
+        except StoreError as error:
+            log.warning("history.not_pruned", link=name, detail=str(error))
+            return
+        if gone:
+            log.info("history.pruned", link=name, rows=gone)
+
     def adopt(self, settings: Settings) -> None:
         """Go on with another configuration; links that are open keep what they have."""
         self.settings = settings
@@ -144,19 +163,10 @@ class App:
 
         What is not taken now waits in the store for the next command.
         """
-        from syncd.notices import Standing
-        from syncd.observability.state import State
-
         name = report.link
         if report.stopped:
             return  # Whoever asked for it knows.
-        standing = Standing(
-            link=name,
-            state=State.of(report.outcome.value),
-            detail=report.detail,
-            since=report.started_at,
-        )
-        self.notices.look(standing, self.store.link(name).holds)
+        self.notices.look(_standing(report), self.store.link(name).holds)
         self.notices.deliver(name, self.stop)
 
     def setup(self, name: str) -> list[tuple[str, bool]]:
@@ -187,3 +197,40 @@ class App:
             ConfigError: a token is missing.
         """
         return self._workshop.open(self.settings.links[name], lease)
+
+
+def tell_of_no_store(
+    settings: Settings,
+    reports: Iterable[CycleReport],
+    *,
+    clock: Clock | None = None,
+    env: Mapping[str, str] | None = None,
+) -> None:
+    """Tell people of links whose store cannot even be opened; never raises.
+
+    Nothing is remembered, where there is nothing to remember it in: every
+    command that meets this tells it again.
+    """
+    from syncd.notices import LostOutbox, Notices
+
+    notices = Notices(
+        outbox=LostOutbox(),
+        clock=clock or SystemClock(),
+        env=os.environ if env is None else env,
+        links=lambda: settings.links,
+    )
+    for report in reports:
+        notices.look(_standing(report), list)
+
+
+def _standing(report: CycleReport) -> Standing:
+    """How a link fares, as a cycle of a verb left it."""
+    from syncd.notices import Standing
+    from syncd.observability.state import State
+
+    return Standing(
+        link=report.link,
+        state=State.of(report.outcome.value),
+        detail=report.detail,
+        since=report.started_at,
+    )

@@ -136,7 +136,7 @@ def show(reports: Mapping[str, CycleReport], wanted: Wanted) -> None:
 
 def _run(settings: Settings, names: list[str], wanted: Wanted) -> dict[str, CycleReport]:
     """One cycle of each link; where the store cannot be opened, each link's report says so."""
-    from syncd.bootstrap import open_app
+    from syncd.bootstrap import open_app, tell_of_no_store
     from syncd.errors import StoreError, StoreMissing
 
     with ExitStack() as stack:
@@ -146,7 +146,10 @@ def _run(settings: Settings, names: list[str], wanted: Wanted) -> dict[str, Cycl
         except StoreMissing:
             app = open_app(_beside(settings, stack), make_store=True, stop=stop)
         except StoreError as error:
-            return {name: _no_store(name, error) for name in names}
+            reports = {name: _no_store(name, error) for name in names}
+            if not wanted.dry_run:
+                tell_of_no_store(settings, reports.values())
+            return reports
         stack.enter_context(app)
         return _cycles(app, names, wanted)
 
@@ -165,6 +168,7 @@ def _cycles(app: App, names: list[str], wanted: Wanted) -> dict[str, CycleReport
             reports[name] = app.cycle(name, replace(wanted.request(), progress=told))
         if not wanted.dry_run:
             app.tell(reports[name])
+            app.keep_house(name)
     return reports
 
 

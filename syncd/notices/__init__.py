@@ -6,7 +6,7 @@ The modules: `news` (what there is to tell, pure), `message` (its JSON),
 `channels` (webhook and command), `desk` (both together, over the outbox).
 """
 
-from syncd.notices.desk import Notices
+from syncd.notices.desk import LostOutbox, Notices
 from syncd.notices.news import Standing
 
-__all__ = ["Notices", "Standing"]
+__all__ = ["LostOutbox", "Notices", "Standing"]

@@ -9,7 +9,7 @@ webhook that is down, and a reboot.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -173,4 +173,35 @@ class Notices:
         return Webhook(url)
 
 
-__all__ = ["GIVEN_UP_AFTER", "PAUSES", "Notices"]
+class LostOutbox:
+    """Stands for the outbox of a store that cannot be opened: it can neither tell nor keep."""
+
+    def told(self, link: str) -> frozenset[str]:
+        """Raises, like all of them: nobody knows."""
+        raise _lost(link)
+
+    def write(
+        self, link: str, letters: Sequence[Letter], *, told: Collection[str], over: Collection[str]
+    ) -> None:
+        """Nothing can be kept."""
+        del letters, told, over
+        raise _lost(link)
+
+    def letters(self, link: str) -> list[Letter]:
+        """Nobody knows what waits."""
+        raise _lost(link)
+
+    def put_off(self, letter: Letter) -> None:
+        """Nothing can be kept."""
+        raise _lost(letter.channel)
+
+    def drop(self, letter: Letter) -> None:
+        """Nothing can be forgotten."""
+        raise _lost(letter.channel)
+
+
+def _lost(what: str) -> StoreError:
+    return StoreError(f"the store cannot be opened: nothing of {what} is known or kept")
+
+
+__all__ = ["GIVEN_UP_AFTER", "PAUSES", "LostOutbox", "Notices"]

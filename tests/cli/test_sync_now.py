@@ -1,7 +1,9 @@
 """`syncd --sync-now` and `plan` on two vendors: reports, exit codes, what may be made."""
 
 import json
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -331,3 +333,36 @@ def test_a_webhook_that_is_down_changes_neither_report_nor_code(
     assert hook.events == ["record_held"]
     assert hook.got[0]["records"][0]["hubspot_id"] == held
     assert hook.url not in result.err
+
+
+def test_a_one_shot_whose_store_cannot_be_opened_tells_people(
+    syncd: Syncd, ready: Clinic, hook: Any
+) -> None:
+    ready.configure(f'\n[notify]\nwebhook = "{hook.url}"\n')
+    (ready.folder / "syncd.db").write_bytes(b"no database " * 400)
+    assert syncd("plan").code == 1
+    assert hook.events == []
+    assert syncd("--sync-now").code == 1
+    (told,) = hook.got
+    assert (told["event"], told["state"]) == ("link_broken", "fault")
+    assert "is not an SQLite file" in told["reason"]
+
+
+@pytest.mark.parametrize(("kept", "left"), [("30d", 0), ("400d", 1)])
+def test_a_one_shot_keeps_before_and_after_values_as_long_as_it_is_told(
+    syncd: Syncd, ready: Clinic, kept: str, left: int
+) -> None:
+    ready.configure(f'\n[defaults.sync]\nhistory_keep = "{kept}"\n')
+    booked = ready.book("Check-up")
+    assert syncd("--sync-now").code == 0
+    with closing(sqlite3.connect(ready.folder / "syncd.db")) as store, store:
+        (written,) = store.execute("SELECT count(*) FROM history").fetchone()
+        assert written
+        store.execute("UPDATE history SET at = datetime(at, '-100 days')")
+    ready.ghl.edit(booked, title="Control")
+    assert syncd("--sync-now").code == 0
+    with closing(sqlite3.connect(ready.folder / "syncd.db")) as store:
+        rows = "SELECT count(*) FROM history WHERE at {} datetime('now', '-90 days')"
+        (old,), (young,) = (store.execute(rows.format(way)).fetchone() for way in ("<", ">"))
+    assert (old, young) == (written * left, 1)
+    assert ("Control" in syncd("history").out, "Check-up" in syncd("history").out) == (True, True)

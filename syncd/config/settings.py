@@ -123,6 +123,11 @@ class StoreSettings(Section):
     postgresql+psycopg://user@host/dbname
     """
 
+    @property
+    def is_embedded(self) -> bool:
+        """Whether it is a file of this machine, which one daemon works on."""
+        return self.url.startswith("sqlite")
+
 
 class ScheduleSettings(Section):
     """When the daemon works."""

@@ -29,7 +29,7 @@ from syncd.config import Settings
 from syncd.daemon.crier import Crier
 from syncd.daemon.mailbox import Letter, Mailbox
 from syncd.daemon.panel import DaemonPanel
-from syncd.errors import ConfigError
+from syncd.errors import ConfigError, LinkLocked
 from syncd.notices import Notices
 from syncd.observability import logging
 from syncd.observability.metrics import Metrics
@@ -57,6 +57,7 @@ def run(settings: Settings) -> int:
 
     Raises:
         ConfigError: the listener's address or token is not usable.
+        LinkLocked: another syncd holds every link of a SQLite store.
         StoreError: the store cannot be opened.
     """
     env = environment()
@@ -138,8 +139,9 @@ class Daemon:
 
     def _open(self) -> None:
         settings = self._links.settings
-        self.server = self._listen(settings)
         self.scheduler.check_links()
+        self._give_way()
+        self.server = self._listen(settings)
         self.scheduler.start()
         if self.crier is not None:
             self.crier.start()
@@ -152,6 +154,21 @@ class Daemon:
             links=list(settings.links),
             listen=settings.http.listen or None,
         )
+
+    def _give_way(self) -> None:
+        """End where another syncd holds every link of an embedded store (contract section 2).
+
+        Beside a database server this daemon stays, and takes over from a holder that dies.
+        It is asked before the listener, whose address the holder has as well.
+
+        Raises:
+            LinkLocked: there is nothing to do here while the holder lives.
+        """
+        watches = self.scheduler.watches()
+        if not self._links.settings.store.is_embedded:
+            return
+        if watches and all(watch.state is State.LOCKED for watch in watches):
+            raise LinkLocked(watches[0].name, watches[0].holder)
 
     def _listen(self, settings: Settings) -> StatusServer | None:
         address = settings.http.address

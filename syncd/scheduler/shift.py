@@ -58,6 +58,7 @@ class _Turn:
     detail: str = ""
     report: CycleReport | None = None
     planned: Mapping[str, int] = field(default_factory=dict)
+    holder: str = ""
 
 
 class Shift:
@@ -160,7 +161,12 @@ class Shift:
         try:
             return work()
         except LinkLocked as error:
-            return _Turn(state=State.LOCKED, outcome=Outcome.LOCKED, detail=str(error))
+            return _Turn(
+                state=State.LOCKED,
+                outcome=Outcome.LOCKED,
+                detail=str(error),
+                holder=error.holder,
+            )
         except (ConfigError, NotPrepared) as error:
             return _Turn(state=State.NOT_PREPARED, outcome=Outcome.NOT_PREPARED, detail=str(error))
         except StoreError as error:
@@ -254,7 +260,7 @@ class Shift:
     def _enter(self, watch: Watch, turn: _Turn) -> None:
         """The state that the turn leads to; its first and its last moment are logged."""
         before = watch.state
-        watch.detail, watch.planned = turn.detail, turn.planned
+        watch.detail, watch.planned, watch.holder = turn.detail, turn.planned, turn.holder
         if turn.state is State.OK and turn.report is not None:
             watch.good_at = turn.report.started_at
         if turn.state is before:

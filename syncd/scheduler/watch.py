@@ -58,6 +58,8 @@ class Watch:
     failures: int = 0
     good_at: datetime | None = None
     planned: Mapping[str, int] = field(default_factory=dict)
+    holder: str = ""
+    """Who has the link, while its state is `locked`."""
     recent: deque[CyclePoint] = field(default_factory=lambda: deque(maxlen=CYCLES))
     """The last cycles; the idle ones stand nowhere else."""
     began: float = 0.0

@@ -70,6 +70,19 @@ def test_a_killed_daemon_is_replaced_at_once(
     be_quiet(ready)
 
 
+@pytest.mark.parametrize("open_stage", ["sqlite"], indirect=True)
+def test_beside_the_daemon_of_a_file_a_second_one_ends_at_once_and_names_the_first(
+    ready: Stage, start_daemon: Callable[[Stage], Running]
+) -> None:
+    first = start_daemon(ready)
+    for verb in (["run"], []):  # with the address of the first as well, as in one configuration
+        second = ready.run(*verb)
+        assert second.returncode == 5
+        assert f"process {first.process.pid} " in second.stderr
+    assert first.process.poll() is None
+
+
+@pytest.mark.parametrize("open_stage", ["postgres"], indirect=True)
 def test_of_two_daemons_one_works_and_the_other_takes_over(
     ready: Stage, start_daemon: Callable[[Stage], Running]
 ) -> None:

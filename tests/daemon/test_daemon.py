@@ -19,7 +19,7 @@ from syncd.core.model import Side
 from syncd.daemon.daemon import Daemon, Surroundings, summary
 from syncd.daemon.mailbox import Letter, Mailbox
 from syncd.engine.report import Outcome
-from syncd.errors import ConfigError
+from syncd.errors import ConfigError, LinkLocked
 from syncd.observability.notify_systemd import ServiceManager
 from syncd.scheduler import scheduler as limits
 from syncd.scheduler.tick import Ticks
@@ -167,6 +167,32 @@ def with_http(settings: Settings, **http: Any) -> Settings:
 
 
 # --- start and end
+
+
+def test_a_daemon_that_finds_every_link_of_its_file_held_gives_way(stage: Build) -> None:
+    play = stage("clinic", "harbour", listen="127.0.0.1:1")  # which nobody may listen on
+    for name in ("clinic", "harbour"):
+        play.links[name].elsewhere = True
+    with pytest.raises(LinkLocked, match="process 7 on host web2"):
+        play.play()
+    assert "READY=1" not in play.heard()
+
+
+def test_a_daemon_goes_on_with_the_links_that_nobody_holds(stage: Build) -> None:
+    play = stage("clinic", "harbour")
+    play.links["clinic"].elsewhere = True
+    assert play.play() == 0
+    assert "READY=1" in play.heard()
+
+
+def test_a_daemon_on_a_server_waits_to_take_over(stage: Build) -> None:
+    play = stage("clinic")
+    play.links["clinic"].elsewhere = True
+    plain = play.links.settings.model_dump(exclude_unset=True)
+    store = {"store": {"url": "postgresql+psycopg://user@host/dbname"}}
+    play.links.settings = Settings.model_validate(plain | store)
+    assert play.play() == 0
+    assert "READY=1" in play.heard()
 
 
 def test_ready_is_said_after_the_links_are_checked_and_stopping_before_the_drain(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -83,9 +83,11 @@ def reasons_of(pair: Pair, entries: Sequence[HistoryEntry]) -> list[Reason]:
     from syncd.core.model import EXTRA_PREFIX, Group
 
     last: dict[str, HistoryEntry] = {}
-    for entry in entries:
-        if entry.field and entry.pair_key in {0, pair.key}:
+    own = [entry for entry in entries if entry.pair_key in {0, pair.key}]
+    for entry in own:
+        if entry.field:
             last.setdefault(entry.field, entry)
+    _with_its_contact(pair, own, last)
     extras = (f"{EXTRA_PREFIX}{name}" for name, _ in pair.ghl.extras)
     found = []
     for group in (*Group, *extras):
@@ -96,6 +98,19 @@ def reasons_of(pair: Pair, entries: Sequence[HistoryEntry]) -> list[Reason]:
             for name in ghl
         ]
     return found
+
+
+def _with_its_contact(
+    pair: Pair, entries: Sequence[HistoryEntry], last: dict[str, HistoryEntry]
+) -> None:
+    """A record that we made was made for its contact, which the history does not repeat."""
+    from syncd.core.model import Side
+
+    made = next((entry for entry in entries if entry.action == "create"), None)
+    if made is None or "contact" in last:
+        return
+    contact = pair.hubspot.contact if made.side is Side.HUBSPOT else pair.ghl.contact
+    last["contact"] = replace(made, field="contact", before=None, after=contact)
 
 
 def _adopted(entries: Sequence[HistoryEntry]) -> HistoryEntry | None:

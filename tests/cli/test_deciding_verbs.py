@@ -124,3 +124,17 @@ def test_why_names_the_write_the_rule_and_both_values(
     found = json.loads(syncd("why", synced["Visit 0"], "--json").out)
     assert "Visit zero" in json.dumps(found)
     assert syncd("why", "nobody").code == 2
+
+
+def test_why_tells_that_the_contact_came_with_the_record_that_was_made(
+    syncd: Syncd, clinic: Clinic, synced: dict[str, str]
+) -> None:
+    fields = json.loads(syncd("why", synced["Visit 0"], "--json").out)["fields"]
+    made = fields["title"]["written"]
+    (contact,) = clinic.hubspot.get(synced["Visit 0"]).contacts
+    assert fields["contact"]["written"] == made | {
+        "field": "contact",
+        "before": None,
+        "after": contact,
+    }
+    assert "never written by syncd" not in syncd("why", synced["Visit 0"]).out

@@ -3,6 +3,7 @@
 import io
 import re
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -131,6 +132,20 @@ def test_an_empty_plan_says_that_both_sides_are_in_step() -> None:
     assert piped(report(planned=[]), plan=True).endswith(
         "clinic: nothing to write, both sides are in step\n"
     )
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        {"held": [Hold(reason="slot_taken", detail="the particulars", hubspot_id="501")]},
+        {"unread": ["calendar Team: 502"], "outcome": Outcome.FAILED_WRITES},
+        {"outcome": Outcome.GUARD, "detail": "7 removals were kept back"},
+    ],
+)
+def test_a_plan_that_leaves_something_open_calls_nothing_in_step(what: dict[str, Any]) -> None:
+    told = piped(report(planned=[], **what), plan=True)
+    assert "clinic: nothing to write\n" in told
+    assert "in step" not in told
 
 
 @pytest.mark.parametrize("outcome", list(Outcome))

@@ -47,7 +47,9 @@ def _print_sum(paper: Paper, report: CycleReport, planned: list[PlannedWrite]) -
         cycles.print_sum(paper, report)
         return
     if not planned:
-        paper.line(f"{report.link}: nothing to write, both sides are in step", "green")
+        open_ends = report.held or report.unread or report.outcome is not Outcome.OK
+        told = "nothing to write" if open_ends else "nothing to write, both sides are in step"
+        paper.line(f"{report.link}: {told}", "green")
     else:
         told = "; ".join(
             _to_do(side.value, planned) for side in Side if _to_do(side.value, planned)

@@ -170,10 +170,11 @@ def updated(write: Update, pair: Pair, returned: Appointment, refused: frozenset
         shown = essence.with_value(shown, change.group, essence.value(returned, change.group))
         source = essence.with_value(source, change.group, change.source)
     groups = {change.group for change in done}
-    pair = showing(pair, write.side, shown)
-    pair = showing(pair, write.side.other, source)
+    ghl, hubspot = (shown, source) if write.side is Side.GHL else (source, shown)
     return replace(
         pair,
+        ghl=ghl,
+        hubspot=hubspot,
         version=pair.version + 1,
         open=pair.open - groups,
         removal=None if write.restores and Group.STATUS in groups else pair.removal,

@@ -35,7 +35,7 @@ OPEN = "?"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EMPTY = blake2b(digest_size=12)
 
-_TEXT_FIELDS = {
+_TEXT_FIELDS: dict[GroupKey, str] = {
     Group.TITLE: "title",
     Group.STATUS: "status",
     Group.DESCRIPTION: "description",
@@ -59,12 +59,12 @@ def instant(moment: datetime) -> datetime:
 
 def value(appointment: Appointment, group: GroupKey) -> Value:
     """The value of one group; an extra that the record lacks is `""`."""
+    if group in _TEXT_FIELDS:
+        found: str = getattr(appointment, _TEXT_FIELDS[group])
+        return found
     if group == Group.TIME:
         return (appointment.start, appointment.end)
-    if group.startswith(EXTRA_PREFIX):
-        return dict(appointment.extras).get(group.removeprefix(EXTRA_PREFIX), "")
-    found: str = getattr(appointment, _TEXT_FIELDS[Group(group)])
-    return found
+    return dict(appointment.extras).get(group.removeprefix(EXTRA_PREFIX), "")
 
 
 def with_value(appointment: Appointment, group: GroupKey, new: Value) -> Appointment:
@@ -74,7 +74,7 @@ def with_value(appointment: Appointment, group: GroupKey, new: Value) -> Appoint
     if group.startswith(EXTRA_PREFIX):
         extras = dict(appointment.extras) | {group.removeprefix(EXTRA_PREFIX): new}
         return replace(appointment, extras=tuple(sorted((k, v) for k, v in extras.items() if v)))
-    changed: dict[str, Any] = {_TEXT_FIELDS[Group(group)]: new}
+    changed: dict[str, Any] = {_TEXT_FIELDS[group]: new}
     return replace(appointment, **changed)
 
 
@@ -158,6 +158,8 @@ def snapshot_print(snapshot: Snapshot) -> str:
 
 def without_extras(appointment: Appointment, known: Iterable[str]) -> Appointment:
     """The same appointment without the extras that are not mapped any more."""
+    if not appointment.extras:
+        return appointment
     names = frozenset(known)
     kept = tuple(extra for extra in appointment.extras if extra[0] in names)
     return appointment if kept == appointment.extras else replace(appointment, extras=kept)

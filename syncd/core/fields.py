@@ -36,6 +36,8 @@ class Reconciliation:
         self.before = sighting.pair
         self.pair = sighting.pair
         self.records = {Side.GHL: ghl, Side.HUBSPOT: hubspot}
+        # The first of a group counts, HighLevel's before HubSpot's.
+        self._flaws = {flaw.group: flaw for flaw in (*ghl.flaws, *hubspot.flaws)[::-1]}
         self.changes: dict[Side, list[Change]] = {Side.GHL: [], Side.HUBSPOT: []}
         self.holds: list[Hold] = []
         self.restoring: Side | None = None
@@ -46,7 +48,7 @@ class Reconciliation:
         """Merge one group, or put back what a person wants undone in it."""
         if self._reverted(group):
             return
-        flaw = next((f for r in self.records.values() for f in r.flaws if f.group == group), None)
+        flaw = self._flaws.get(group)
         if flaw is not None:
             if not self._flaw_is_old(group):
                 self._hold(group, flaw.reason, flaw.detail)
@@ -112,13 +114,13 @@ class Reconciliation:
         marked = is_marked(hubspot, self.pair.ghl_id, self.policy.location_id)
         calendar = self.records[Side.GHL].calendar or self.pair.calendar
         known = self.policy.extras
-        self.pair = replace(
-            self.pair,
-            marked=marked,
-            calendar=calendar,
-            ghl=essence.without_extras(self.pair.ghl, known),
-            hubspot=essence.without_extras(self.pair.hubspot, known),
-        )
+        shown = essence.without_extras(self.pair.ghl, known)
+        across = essence.without_extras(self.pair.hubspot, known)
+        told = (marked, calendar, shown, across)
+        if told != (self.pair.marked, self.pair.calendar, self.pair.ghl, self.pair.hubspot):
+            self.pair = replace(
+                self.pair, marked=marked, calendar=calendar, ghl=shown, hubspot=across
+            )
         self._echo_status()
         found: list[Action] = list(self.holds)
         if always_rebase or self.pair != self.before:
@@ -140,16 +142,18 @@ class Reconciliation:
 
     def _outcome(self, group: GroupKey) -> Outcome:
         now = (self._now(Side.GHL, group), self._now(Side.HUBSPOT, group))
+        base = (
+            essence.value(self.pair.ghl, group),
+            essence.value(self.pair.hubspot, group),
+        )
+        if now == base and group not in self.pair.open:
+            return Outcome.QUIET  # as most groups are
 
         def agree(ghl: Value, hubspot: Value) -> bool:
             return translate.agree(self.bench.words, group, ghl, hubspot)
 
         if group in self.pair.open:
             return merge.meet(now, agree)
-        base = (
-            essence.value(self.pair.ghl, group),
-            essence.value(self.pair.hubspot, group),
-        )
         outcome = merge.compare(base, now, agree)
         if group != Group.STATUS:
             return outcome

@@ -6,7 +6,7 @@ read it. It touches neither a vendor nor the store.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from syncd.core import actions
@@ -40,8 +40,7 @@ class Applied:
             return
         if not isinstance(write, Update) or len(effect.done.refused) < len(write.changes):
             self.report.count(write.side, report.action_of(write))
-            done = replace(report.described(write), delay=_delay(write, now))
-            self.report.written.append(done)
+            self.report.written.append(report.described(write, delay=_delay(write, now)))
         for refusal in effect.done.refused:
             self.holds.append(
                 Hold(

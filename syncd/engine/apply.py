@@ -204,7 +204,7 @@ class Stage:
 
     def _current(self, write: Recoverable) -> Recoverable:
         """The write with the key that its pair got when it was adopted."""
-        if isinstance(write, Create):
+        if isinstance(write, Create) or write.pair.key:
             return write
         return replace(write, pair=self._agreed(write.pair))
 

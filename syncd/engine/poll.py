@@ -51,7 +51,8 @@ class Looked:
 
     def same(self, side: Side, record_id: str, shown: Seen) -> bool:
         """Whether it shows what it showed before."""
-        return self.prints[side].get(record_id) == _print(shown)
+        before = self.prints[side].get(record_id)
+        return before is not None and before == _print(shown)
 
     def note(self, side: Side, record_id: str, shown: Seen) -> None:
         """It was judged as it shows itself now."""

@@ -82,6 +82,8 @@ def _settle(effect: Effect, pairs: dict[int, Pair]) -> Pair:
 
 
 def _marked(pair: Pair, done: Done) -> Pair:
+    if pair.marked is not done.unmarked and pair.unmarkable is done.unmarked:
+        return pair
     return replace(pair, marked=not done.unmarked, unmarkable=done.unmarked)
 
 
@@ -110,35 +112,30 @@ def _history(effect: Effect, pair: Pair, cycle: str, now: datetime) -> list[Hist
     if isinstance(write, Remark):
         return []
     refused = {refusal.group for refusal in effect.done.refused}
-    if isinstance(write, Update):
+    if isinstance(write, Update) and refused:
         write = replace(
             write, changes=tuple(each for each in write.changes if each.group not in refused)
         )
     said = report.described(write)
-    base = HistoryEntry(
-        at=now,
-        cycle=cycle,
-        side=write.side,
-        ghl_id=pair.ghl_id,
-        hubspot_id=pair.hubspot_id,
-        action=said.action,
-        why=said.why,
-        pair_key=pair.key,
-    )
     lost = _lost_fields(write)
-    entries = [
-        replace(
-            base,
+
+    def entry(name: str = "", before: str | None = None, after: str | None = None) -> HistoryEntry:
+        return HistoryEntry(
+            at=now,
+            cycle=cycle,
+            side=write.side,
+            ghl_id=pair.ghl_id,
+            hubspot_id=pair.hubspot_id,
+            action="conflict" if name in lost else said.action,
             field=name,
             before=before,
             after=after,
-            action="conflict" if name in lost else said.action,
+            why=said.why,
+            pair_key=pair.key,
         )
-        for name, (before, after) in said.fields.items()
-    ]
-    if isinstance(write, Update):
-        return entries
-    return [base, *entries]
+
+    entries = [entry(name, *values) for name, values in said.fields.items()]
+    return entries if isinstance(write, Update) else [entry(), *entries]
 
 
 def _lost_fields(write: Create | Update | Remove) -> set[str]:

@@ -257,8 +257,8 @@ def ids_of(write: Write) -> tuple[str, str]:
     return write.pair.ghl_id, write.pair.hubspot_id
 
 
-def described(write: Write) -> PlannedWrite:
-    """A write in words."""
+def described(write: Write, delay: float | None = None) -> PlannedWrite:
+    """A write in words; `delay` once it is done, see `PlannedWrite`."""
     ghl_id, hubspot_id = ids_of(write)
     match write:
         case Create():
@@ -282,6 +282,7 @@ def described(write: Write) -> PlannedWrite:
         why=why,
         title=shown.title,
         starts_at=shown.start,
+        delay=delay,
     )
 
 

@@ -6,8 +6,8 @@ limit on parameters is ever met.
 """
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from functools import cache
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import cache, lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -16,9 +16,12 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
+    Dialect,
+    Insert,
     Select,
     Table,
     Text,
+    Update,
     bindparam,
     func,
     select,
@@ -93,8 +96,46 @@ def upsert(connection: Connection, table: Table, rows: Sequence[Row], *, by: Seq
     """Insert rows, or replace what stands under the same `by`; equal rows are left untouched."""
     if not rows:
         return
-    statement = _upsert(connection.dialect.name, table, tuple(rows[0]), tuple(by))
-    connection.execute(statement, [dict(row) for row in rows])
+    many(connection, _upsert(connection.dialect.name, table, tuple(rows[0]), tuple(by)), rows)
+
+
+def many(connection: Connection, statement: Insert | Update, rows: Sequence[Row]) -> int:
+    """Carry a statement that is built once out for each row; gives how many rows it touched.
+
+    All rows have the same columns. They are bound here, in the order of the
+    first one's: SQLAlchemy would look each name up anew for every row, which
+    costs as much as writing it.
+    """
+    dialect = connection.dialect
+    words, binds = _compiled(dialect, statement, tuple(rows[0]))
+    bound: list[Any] = [[bind(row[name]) for name, bind in binds] for row in rows]
+    if dialect.positional:
+        bound = [tuple(values) for values in bound]
+    else:
+        names = [name for name, _ in binds]
+        bound = [dict(zip(names, values, strict=True)) for values in bound]
+    return connection.exec_driver_sql(words, bound).rowcount
+
+
+@lru_cache(maxsize=64)
+def _compiled(
+    dialect: Dialect, statement: Insert | Update, names: tuple[str, ...]
+) -> tuple[str, list[tuple[str, Callable[[Any], Any]]]]:
+    """A statement's text, and its parameters in their order with what makes a value ready."""
+    compiled: Any = statement.compile(
+        dialect=dialect, column_keys=list(names), for_executemany=True
+    )
+    order: Sequence[str] = compiled.positiontup if dialect.positional else list(compiled.binds)
+    processors = (
+        compiled.binds[name].type.dialect_impl(dialect).bind_processor(dialect) for name in order
+    )
+    return str(compiled), [
+        (name, bind or _as_it_is) for name, bind in zip(order, processors, strict=True)
+    ]
+
+
+def _as_it_is(value: object) -> object:
+    return value
 
 
 @cache

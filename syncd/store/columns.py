@@ -25,6 +25,9 @@ _ESCAPED = re.compile(MARK + "([0-9a-f]{4})")
 
 def storable(text: str) -> str:
     """The text with every character escaped that one of the databases would refuse."""
+    # Of plain ASCII only U+0000 is refused; the expression looks at every character in turn.
+    if text.isascii() and "\x00" not in text:
+        return text
     if _UNSTORABLE.search(text) is None:
         return text
     return _UNSTORABLE.sub(lambda found: f"{MARK}{ord(found[0]):04x}", text)
@@ -37,6 +40,10 @@ def readable(text: str) -> str:
     return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text)
 
 
+def _storable(text: str | None) -> str | None:
+    return text if text is None else storable(text)
+
+
 def _readable(stored: str | None) -> str | None:
     return stored if stored is None or MARK not in stored else readable(stored)
 
@@ -47,10 +54,10 @@ class Words(TypeDecorator[str]):
     impl = Text
     cache_ok = True
 
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+    def bind_processor(self, dialect: Dialect) -> Callable[[str | None], str | None]:
         """Escape what a database would refuse."""
         del dialect
-        return None if value is None else storable(value)
+        return _storable
 
     def result_processor(
         self, dialect: Dialect, coltype: object
@@ -60,24 +67,33 @@ class Words(TypeDecorator[str]):
         return _readable
 
 
+def _utc(moment: datetime | None) -> datetime | None:
+    if moment is None:
+        return None
+    if moment.tzinfo is None:
+        raise ValueError(f"an instant without a time zone cannot be stored: {moment}")
+    return moment.astimezone(UTC)
+
+
+def _utc_text(moment: datetime | None) -> str | None:
+    in_utc = _utc(moment)
+    if in_utc is None:
+        return None
+    return in_utc.replace(tzinfo=None).isoformat(" ", "microseconds")
+
+
 class Instant(TypeDecorator[datetime]):
     """An aware UTC instant; a naive one is refused, because it would be read as another."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Turn it to UTC.
+    def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], object]:
+        """Turn it to UTC; on SQLite to the text that SQLAlchemy keeps it as.
 
-        Raises:
-            ValueError: the instant has no time zone.
+        The processor raises ValueError where the instant has no time zone.
         """
-        del dialect
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError(f"an instant without a time zone cannot be stored: {value}")
-        return value.astimezone(UTC)
+        return _utc_text if dialect.name == "sqlite" else _utc
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """SQLite gives it back naive, PostgreSQL in the session's zone."""
@@ -85,6 +101,14 @@ class Instant(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def _json_text(value: Any) -> str | None:
+    return None if value is None else storable(_write_json(value))
+
+
+def _json_value(stored: str | None) -> Any:
+    return None if stored is None else json.loads(readable(stored))
 
 
 class Json(TypeDecorator[Any]):
@@ -97,12 +121,12 @@ class Json(TypeDecorator[Any]):
     impl = Text
     cache_ok = True
 
-    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+    def bind_processor(self, dialect: Dialect) -> Callable[[Any], str | None]:
         """Write it."""
         del dialect
-        return None if value is None else storable(_write_json(value))
+        return _json_text
 
-    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[str | None], Any]:
         """Read it."""
-        del dialect
-        return None if value is None else json.loads(readable(value))
+        del dialect, coltype
+        return _json_value

@@ -14,7 +14,7 @@ from sqlalchemy import Row as Result
 from syncd.core.model import Side
 from syncd.ports.store import CycleRow, HistoryEntry
 from syncd.store import tables
-from syncd.store.bulk import among, upsert
+from syncd.store.bulk import among, many, upsert
 from syncd.store.tables import history as table
 
 _ADD = table.insert()
@@ -39,7 +39,7 @@ def add(connection: Connection, link_id: int, entries: Iterable[HistoryEntry]) -
         }
         for entry in entries
     ]
-    connection.execute(_ADD, rows)
+    many(connection, _ADD, rows)
 
 
 def history(

@@ -15,6 +15,7 @@ import pytest
 from sqlalchemy import event
 
 import syncd
+from syncd.core.guards import Allowed
 from syncd.engine import cycle
 from syncd.engine.cycle import CycleRequest
 from syncd.engine.report import Outcome
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 
     from towns import Town
 
-INCREMENTAL = CycleRequest(full=False)
+FULL = CycleRequest(full=True)
+INCREMENTAL = CycleRequest(full=False, allowed=Allowed(changes=True))
 WRITING = ("INSERT", "UPDATE", "DELETE")
 
 
@@ -102,8 +104,8 @@ def test_an_idle_cycle_asks_the_store_as_often_at_ten_times_the_size(
 OURS = tuple(str(Path(syncd.__file__).parent / room) for room in ("core", "engine", "store"))
 
 
-def calls_of_a_full_compare(town: Town) -> int:
-    """How many functions of core, engine and store are called by one, and generators resumed."""
+def calls_of(town: Town, request: CycleRequest = FULL) -> int:
+    """How many functions of core, engine and store a cycle calls, and generators it resumes."""
     called = 0
 
     def count(frame: Any, what: str, _: Any) -> None:
@@ -114,7 +116,7 @@ def calls_of_a_full_compare(town: Town) -> int:
     town.later(hours=1)
     sys.setprofile(count)
     try:
-        said = cycle.run(town.link(), CycleRequest(full=True))
+        said = cycle.run(town.link(), request)
     finally:
         sys.setprofile(None)
     assert said.outcome is Outcome.OK, said.detail
@@ -127,10 +129,30 @@ def test_a_full_compare_costs_a_handful_of_calls_for_each_pair(town: Town) -> No
     for first in (0, 200):
         book(town, 200, first)
         town.sync(changes=True)
-        calls_of_a_full_compare(town)  # builds the statements
-        counts.append(calls_of_a_full_compare(town))
+        calls_of(town)  # builds the statements
+        counts.append(calls_of(town))
     assert len(town.pairs()) == 400
     assert (counts[1] - counts[0]) / 200 <= 25, counts
+
+
+def test_an_edit_costs_a_bounded_number_of_calls_and_shares_its_statements(
+    town: Town, statements: list[str]
+) -> None:
+    book(town, 200)
+    town.sync()
+    ids = [pair.ghl_id for pair in town.pairs()]
+    calls, asked = [], []
+    for edits in (20, 20, 120):
+        for record_id in ids[:edits]:
+            town.ghl.edit(
+                record_id, title=f"{record_id}, one of {edits} edits of {town.clock.now()}"
+            )
+        statements.clear()
+        calls.append(calls_of(town, INCREMENTAL))
+        asked.append(len(statements))
+    # A hundred more edits fill one more of HubSpot's batches.
+    assert asked[2] - asked[1] <= 12, asked
+    assert (calls[2] - calls[1]) / 100 <= 400, calls  # 344 were measured
 
 
 def test_nothing_piles_up_over_many_idle_cycles(town: Town) -> None:

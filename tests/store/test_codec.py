@@ -37,9 +37,9 @@ DIALECT = sqlite.dialect()
 
 def through_json(value: object) -> object:
     """What a column of JSON makes of a value."""
-    stored = Json().process_bind_param(value, DIALECT)
+    stored = Json().bind_processor(DIALECT)(value)
     assert stored is None or stored.encode()
-    return Json().process_result_value(stored, DIALECT)
+    return Json().result_processor(DIALECT, None)(stored)
 
 
 @given(APPOINTMENTS)
@@ -108,13 +108,13 @@ def test_ordinary_text_is_stored_as_it_is() -> None:
 def test_an_instant_without_a_zone_is_refused() -> None:
     naive = datetime(2026, 3, 2, 9, 0)  # noqa: DTZ001 - what must not pass
     with pytest.raises(ValueError, match="without a time zone"):
-        Instant().process_bind_param(naive, DIALECT)
+        Instant().bind_processor(DIALECT)(naive)
     with pytest.raises(ValueError, match="without a time zone"):
         codec.write_appointment(Appointment(start=naive))
 
 
 def test_an_instant_of_another_zone_is_stored_in_utc() -> None:
     zurich = datetime(2026, 3, 2, 10, 0, tzinfo=timezone(timedelta(hours=1)))
-    nine = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
-    assert Instant().process_bind_param(zurich, DIALECT) == nine
+    kept = Instant().bind_processor(DIALECT)(zurich)
+    assert kept == "2026-03-02 09:00:00.000000", "the form that SQLAlchemy reads"
     assert json.dumps(codec.write_appointment(Appointment(start=zurich))).count("T09:00:00+00:00")

@@ -38,6 +38,8 @@ from syncd.providers.limits import Budget, Limit
 from syncd.sandbox import SandboxSettings
 from syncd.sandbox.server import SandboxServer, serve
 from syncd.store import migrate
+from syncd.store.database import Database
+from syncd.store.ledger import SqlLedger
 
 LIMIT = Limit(requests=100, seconds=10)
 SEARCHES = Limit(requests=5, seconds=1)
@@ -59,15 +61,16 @@ class RealClock(TownClock):
         time.sleep(seconds)
 
 
-def link_over(server: SandboxServer, town: Town) -> Link:
+def link_over(server: SandboxServer, town: Town, shelf: Shelf) -> Link:
     """The link as the program wires it, to a server on loopback."""
     settings, clock = server.world.settings, town.clock
+    ledger = SqlLedger(Database(shelf.engine, clock))
     ghl = GhlProvider(
         Client(
             side=Side.GHL,
             base_url=server.ghl_url,
             auth=PrivateToken(lambda: settings.ghl_token),
-            budget=Budget(side=Side.GHL, clock=clock, limit=LIMIT),
+            budget=Budget(side=Side.GHL, clock=clock, limit=LIMIT, ledger=ledger, account="one"),
             clock=clock,
             concurrency=CONCURRENCY,
         ),
@@ -81,7 +84,14 @@ def link_over(server: SandboxServer, town: Town) -> Link:
             side=Side.HUBSPOT,
             base_url=server.hubspot_url,
             auth=Token(settings.hubspot_token),
-            budget=Budget(side=Side.HUBSPOT, clock=clock, limit=LIMIT, kinds={"search": SEARCHES}),
+            budget=Budget(
+                side=Side.HUBSPOT,
+                clock=clock,
+                limit=LIMIT,
+                kinds={"search": SEARCHES},
+                ledger=ledger,
+                account="one",
+            ),
             clock=clock,
         ),
         location_id=town.ghl.id,
@@ -140,7 +150,7 @@ def measure(what: str, side: Side, size: int) -> None:
         clock.sleep(LIMIT.seconds)  # what setting up used of the limits is free again
         town.world.reset_requests()
         with serve(town.world) as server:
-            link = link_over(server, town)
+            link = link_over(server, town, shelf)
             before = ground.peak_mib()
             began = time.monotonic()
             said = cycle.run(link, CycleRequest(allowed=Allowed(changes=True)))
@@ -179,8 +189,10 @@ def main() -> None:
         "HubSpot write requests",
         "MiB more",
     )
-    measure(f"{given.ghl} HighLevel bookings", Side.GHL, given.ghl)
-    measure(f"{given.hubspot} HubSpot appointments", Side.HUBSPOT, given.hubspot)
+    if given.ghl:
+        measure(f"{given.ghl} HighLevel bookings", Side.GHL, given.ghl)
+    if given.hubspot:
+        measure(f"{given.hubspot} HubSpot appointments", Side.HUBSPOT, given.hubspot)
 
 
 if __name__ == "__main__":

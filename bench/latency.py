@@ -104,7 +104,7 @@ def measure(what: str, minutes: float, backfill: int) -> None:
             start = datetime.fromtimestamp(first + (12_000 + number) * 1800, UTC)
             town.ghl.book(town.calendars["Event"], ghl[number % len(ghl)], start, title="Visit")
         with serve(town.world) as server:
-            link = link_over(server, town)
+            link = link_over(server, town, shelf)
             cycle.run(link, CycleRequest())
             for number in range(backfill):
                 told = {

@@ -61,8 +61,27 @@ GATHER = 0.05
 """Seconds within which answers that follow each other share a commit; until then their intents
 speak for them."""
 
+LULL = 1.0
+"""Seconds for which nothing can be sent, and in which there is time for something else."""
+
+APPROACH = 10.0
+"""Seconds, HighLevel's own window: what is not used in them is there when they are over."""
+
 STOPPING = (AuthFailed, DailyBudgetSpent, Unavailable)
 """What ends the stage for a side: no further write can succeed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lull:
+    """When a run may end early: HighLevel's rate budget is used up for a while.
+
+    Writing has to wait then anyway, so what else there is to do costs no writes.
+    """
+
+    since: float
+    """Not before that moment (monotonic)."""
+    spare: int
+    """So many places are left for what is to be done then."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -99,6 +118,7 @@ class Stage:
         self._numbered = 0
         self._done = self._planned = 0
         self._until: float | None = None
+        self._lull: Lull | None = None
         self._fresh: set[str] = set()
         self.to_come = 0
         """Writes that may still be planned in this cycle, for the progress."""
@@ -157,18 +177,22 @@ class Stage:
         """What is still to be written, but for identities."""
         return [write for queue in self._queues.values() for write in queue]
 
-    def run(self, until: float | None = None) -> None:
+    def run(self, until: float | None = None, lull: Lull | None = None) -> bool:
         """Write until nothing is left, that moment (monotonic) has come, or the process shall stop.
 
         What is left waits for the next run.
+
+        Returns:
+            Whether it ended early, in a lull.
 
         Raises:
             LinkLocked: another syncd holds the link.
             StoreError: our own store failed.
         """
-        self._until = until
+        self._until, self._lull = until, lull
         self._over.clear()
         self.link.lanes([self._lane(side) for side in Side])
+        return self._until != until
 
     @property
     def left(self) -> bool:
@@ -236,7 +260,20 @@ class Stage:
     def _goes_on(self, side: Side) -> bool:
         if self._broken or side in self._stopped or self.link.stopping():
             return False
-        return self._until is None or self.link.clock.monotonic() < self._until
+        now = self.link.clock.monotonic()
+        if side is Side.GHL and self._lull is not None and self._is_lull(self._lull, now):
+            self._until, self._lull = now, None
+        return self._until is None or now < self._until
+
+    def _is_lull(self, lull: Lull, now: float) -> bool:
+        return now >= lull.since and self.link.ghl.pause(lull.spare) >= LULL
+
+    def _spare(self) -> int:
+        """Places that HighLevel's lane leaves alone, once a lull is near."""
+        lull, more = self._lull, self._queues[Side.GHL] or self.to_come
+        if lull is None or not more or self.link.clock.monotonic() < lull.since - APPROACH:
+            return 0
+        return lull.spare
 
     def _is_over(self, side: Side) -> bool:
         """Whether nothing more can come for this side."""
@@ -265,7 +302,9 @@ class Stage:
         hand = _Hand()
         try:
             orders = self._orders(side, hand)
-            for receipt in self.link.side(side).write(orders, lambda: self._goes_on(side)):
+            for receipt in self.link.side(side).write(
+                orders, lambda: self._goes_on(side), self._spare
+            ):
                 self._take_receipt(side, hand, receipt)
                 yield None
         except STOPPING as error:

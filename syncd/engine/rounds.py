@@ -28,7 +28,7 @@ from syncd.core.observe import Sighting
 from syncd.core.policy import Policy
 from syncd.core.translate import Dictionary
 from syncd.engine import poll, report
-from syncd.engine.apply import Stage
+from syncd.engine.apply import Lull, Stage
 from syncd.engine.decisions import Decided
 from syncd.engine.dictionary import with_contacts
 from syncd.engine.evidence import clock_skew, decide
@@ -47,6 +47,12 @@ LEFT_OUT = "left out, because it has moved on since the plan was made"
 
 LEAST = 5.0
 """Seconds between two looks, however often the link is polled when it has little to do."""
+
+EARLY, LATE = 0.7, 1.1
+"""Between these shares of the time between two looks the next one is taken, best in a lull."""
+
+SPARE = 3
+"""Requests that a look may send to HighLevel beside one for every calendar."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +106,7 @@ class Rounds:
         self._newcomers = Newcomers()
         self._newcomers.add(polled.strangers)
         self._looked_at = setting.link.clock.monotonic()
+        self._lulled = False
         self._pairs = setting.link.store.count_pairs()
         self._sums = _Sums()
         said.pairs, said.unread = self._pairs, list(polled.unread)
@@ -147,12 +154,15 @@ class Rounds:
         """
         self.stage.to_come = len(self._newcomers)
         self.stage.take(made, self._fresh)
-        until, every = None, self._every()
+        until, lull, every = None, None, self._every()
         if every is not None:
-            now = self._setting.link.clock.monotonic()
             # However long looking takes, half of the time is for writing.
-            until = max(self._looked_at + every, now + every / 2)
-        self.stage.run(until)
+            least = self._setting.link.clock.monotonic() + every / 2
+            until = max(self._looked_at + LATE * every, least)
+            # A look asks for every calendar, and for what it finds there.
+            spare = len(self._polled.scans[Side.GHL].calendars) + SPARE
+            lull = Lull(since=max(self._looked_at + EARLY * every, least), spare=spare)
+        self._lulled = self.stage.run(until, lull)
 
     def goes_on(self) -> bool:
         """Whether there is more to do; looks again where it is time to.
@@ -167,7 +177,7 @@ class Rounds:
             self.stage.applied.interrupted = True
             return False
         every, now = self._every(), self._setting.link.clock.monotonic()
-        if every is not None and now >= self._looked_at + every:
+        if every is not None and (self._lulled or now >= self._looked_at + LATE * every):
             self._look_again()
         return True
 

@@ -155,6 +155,10 @@ class Provider(Protocol):
         """Every attempt sent since this object was made, retries included."""
         ...
 
+    def pause(self, spare: int = 0) -> float:
+        """Seconds until more than `spare` requests can be sent at once; 0.0 if they can be now."""
+        ...
+
     @property
     def skew_seconds(self) -> float | None:
         """How far the vendor's clock was ahead of ours at its last answer, if it said."""
@@ -212,7 +216,10 @@ class Provider(Protocol):
         ...
 
     def write(
-        self, orders: Iterable[Order], goes_on: Callable[[], bool] = lambda: True
+        self,
+        orders: Iterable[Order],
+        goes_on: Callable[[], bool] = lambda: True,
+        spare: Callable[[], int] = lambda: 0,
     ) -> Iterator[Receipt]:
         """Carry out writes; one receipt each, in any order, as they come.
 
@@ -220,7 +227,8 @@ class Provider(Protocol):
         the engine decides late what goes next. They are taken, and receipts
         given, in the thread that iterates. While a place in the rate budget
         has to be waited for, `goes_on` is asked now and then; once it says no,
-        no further order is taken, and what was taken is finished.
+        no further order is taken, and what was taken is finished. So many
+        places as `spare` says are left to others.
 
         Never raises for a single record. `AuthFailed`, `DailyBudgetSpent` and
         an unreachable vendor are raised once no further write can succeed;

@@ -168,10 +168,11 @@ class Client:
         try:
             with self._lock:
                 self._sent += 1
+            sent = self._clock.monotonic()
             outcome = self._exchange(request, credentials)
             self._count(outcome)
             if isinstance(outcome, Answered):
-                self.budget.observe(outcome.response, request.kind)
+                self.budget.observe(outcome.response, request.kind, sent=sent)
                 if not outcome.response.ok:
                     # The only line that repeats a vendor's words: at `info` none may.
                     said = outcome.response.said

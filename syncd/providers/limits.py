@@ -61,12 +61,16 @@ class RateBudget(Protocol):
         """
         ...
 
-    def observe(self, response: Response, kind: str = "") -> None:
-        """Learn from an answer."""
+    def observe(self, response: Response, kind: str = "", *, sent: float | None = None) -> None:
+        """Learn from an answer to a request that was `sent` at that monotonic second (or now)."""
         ...
 
     def free(self) -> int:
         """How many requests could be sent at once, as far as this process knows."""
+        ...
+
+    def pause(self, spare: int = 0) -> float:
+        """Seconds until more than `spare` could be, if none is sent; 0.0 if they can be now."""
         ...
 
 
@@ -150,13 +154,13 @@ class Budget:
             return Permit(places.pop_all())
         raise AssertionError("unreachable")  # ExitStack swallows nothing here
 
-    def observe(self, response: Response, kind: str = "") -> None:
+    def observe(self, response: Response, kind: str = "", *, sent: float | None = None) -> None:
         """See `RateBudget.observe`."""
         heard = told.read(response.headers)
         wait = retry_after(response, self._clock.now())
         silences: dict[str, float] = {}
         with self._lock:
-            self._learn(heard)
+            self._learn(heard, self._clock.monotonic() if sent is None else sent)
             if response.status == 429:
                 silences = self._refused(response, kind, wait)
             else:
@@ -175,6 +179,12 @@ class Budget:
             if self._silence_left(_WHOLE) > 0:
                 return 0
         return min(window.free for window in self._windows(_WHOLE))
+
+    def pause(self, spare: int = 0) -> float:
+        """See `RateBudget.pause`."""
+        with self._lock:
+            silent = self._silence_left(_WHOLE)
+        return max(silent, *(window.pause(spare) for window in self._windows(_WHOLE)))
 
     def close(self) -> None:
         """Tell the other processes what is not used any more; the budget may be used on."""
@@ -237,7 +247,7 @@ class Budget:
         heard = [self._others_silence.get(each) for each in dict.fromkeys((kind, _WHOLE))]
         return max((each.left() for each in heard if each is not None), default=0.0)
 
-    def _learn(self, heard: told.Told) -> None:
+    def _learn(self, heard: told.Told, sent: float) -> None:
         if heard.daily_left is not None:
             self._told = heard
         if not heard.most or heard.left is None or not heard.seconds:
@@ -247,7 +257,7 @@ class Budget:
         if self._learned is None or self._learned.limit != limit:
             self._learned = Window(limit, self._clock, used=used)
         else:
-            self._learned.note(used)
+            self._learned.note(used, sent)
 
     def _refused(self, response: Response, kind: str, wait: float | None) -> dict[str, float]:
         """For how many seconds a 429 silences which kinds, beyond its `Retry-After`."""

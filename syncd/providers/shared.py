@@ -20,8 +20,12 @@ from typing import Protocol
 from syncd.ports.clock import Clock
 from syncd.providers.window import MARGIN, Limit, pause
 
-LARGEST_BLOCK = 10
-"""Places that are reserved at once: a tenth of either vendor's usual limit."""
+LARGEST_BLOCK = 5
+"""Places that are reserved at once.
+
+All of a block are taken until the last of them was answered, so a block must not be more than go
+out together; each costs a transaction, so it must not be one.
+"""
 
 LIFETIME = timedelta(seconds=5)
 """How long the places of a block may wait to be used."""
@@ -99,7 +103,7 @@ class SharedWindow:
         self._account = account
         self._limit = limit
         self._clock = clock
-        self._span = timedelta(seconds=limit.seconds * (1 + MARGIN))
+        self._span = timedelta(seconds=limit.seconds + MARGIN)
         self._size = max(1, min(LARGEST_BLOCK, limit.requests // 10))
         self._lock = Lock()
         self._turn = Lock()

@@ -15,8 +15,12 @@ from threading import Condition
 from syncd.errors import Unavailable
 from syncd.ports.clock import Clock
 
-MARGIN = 0.01
-"""A window is taken this much longer, for clocks that do not run alike."""
+MARGIN = 0.02
+"""Seconds that a window is taken longer, for clocks that do not run alike.
+
+Machines' clocks gain or lose less than a hundredth of that in ten seconds; where several share
+an account, it is what their clocks may differ by.
+"""
 
 _SHORTEST_SLEEP = 0.001
 
@@ -35,11 +39,13 @@ class Window:
     def __init__(self, limit: Limit, clock: Clock, *, used: int = 0) -> None:
         self.limit = limit
         self._clock = clock
-        self._span = limit.seconds * (1 + MARGIN)
+        self._span = limit.seconds + MARGIN
         self._changed = Condition()
         self._queue: deque[object] = deque()
         self._in_flight = 0
         self._free_at: deque[float] = deque([clock.monotonic() + self._span] * used)
+        self._freed: deque[float] = deque(maxlen=limit.requests)
+        """When the places that became free last did so."""
 
     @property
     def used(self) -> int:
@@ -52,6 +58,16 @@ class Window:
         """Places that nobody has taken or waits for."""
         with self._changed:
             return self.limit.requests - self._count() - len(self._queue)
+
+    def pause(self, spare: int) -> float:
+        """Seconds until more than `spare` places are free, if nobody takes one meanwhile."""
+        with self._changed:
+            short = spare + 1 - (self.limit.requests - self._count() - len(self._queue))
+            if short <= 0:
+                return 0.0
+            if short > len(self._free_at):
+                return self._span  # It is free one span after an answer that has yet to come.
+            return max(0.0, self._free_at[short - 1] - self._clock.monotonic())
 
     def take(self) -> None:
         """Wait for a place, in the order of arrival, and take it.
@@ -78,16 +94,21 @@ class Window:
             self._free_at.append(self._clock.monotonic() + self._span)
             self._changed.notify_all()
 
-    def note(self, used: int) -> None:
-        """The vendor counts `used` requests: those beyond ours are somebody else's, and count."""
+    def note(self, used: int, sent: float) -> None:
+        """The vendor counts `used` requests: those beyond ours are somebody else's, and count.
+
+        It counted when the request that it says this of arrived, which was not before `sent`
+        (monotonic seconds): places that became free since were still taken for it.
+        """
         with self._changed:
-            foreign = min(used, self.limit.requests) - self._count()
+            ours = self._count() + sum(each > sent for each in self._freed)
+            foreign = min(used, self.limit.requests) - ours
             self._free_at.extend([self._clock.monotonic() + self._span] * max(0, foreign))
 
     def _count(self) -> int:
         now = self._clock.monotonic()
         while self._free_at and self._free_at[0] <= now:
-            self._free_at.popleft()
+            self._freed.append(self._free_at.popleft())
         return self._in_flight + len(self._free_at)
 
     def _wait_for_room(self) -> None:

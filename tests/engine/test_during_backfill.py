@@ -195,6 +195,7 @@ def test_an_edit_during_a_backfill_of_thousands_arrives_within_twenty_seconds(
 def busy(clinic: Town) -> Bustle:
     """Half a minute of writing, over transport that takes time; acts are put in by hand."""
     records(clinic, 250)
+    clinic.later(hours=1)  # What changed a moment ago would be looked at twice.
     found = Bustle(clinic, InProcess(application(clinic.world)))
     clinic.transport = found
     return found
@@ -242,6 +243,21 @@ def test_looking_again_costs_a_list_per_calendar_and_little_of_hubspot(busy: Bus
     assert asked_of_ghl <= 250 + 11 * (looks + 1) + account + people
     looking = ("/calendars/", "/calendars/events")
     assert [key for key, count in asked.items() if count > 1 and not key[2].endswith(looking)] == []
+
+
+def test_looking_again_waits_for_a_lull_in_the_writing_and_then_for_nothing(busy: Bustle) -> None:
+    """A look that had to wait for the rate budget would keep the writing waiting as well."""
+    town = busy.town
+    town.world.reset_requests()
+    run(town)
+    asked = town.world.requests_of("ghl")
+    lists = [number for number, row in enumerate(asked) if row.path.endswith("/calendars/events")]
+    looks = [lists[at : at + 10] for at in range(10, len(lists), 10)]
+    assert len(looks) >= 2
+    for first, *_, last in looks:
+        assert (asked[last].at - asked[first - 1].at).total_seconds() < 1, "it went on at once"
+        after = next(row for row in asked[last:] if row.method == "POST")
+        assert (after.at - asked[last].at).total_seconds() > 1, "there was nothing to write"
 
 
 def test_what_was_edited_before_its_turn_is_booked_as_it_is_now(busy: Bustle) -> None:

@@ -89,12 +89,17 @@ class NoBudget:
     def acquire(self, kind: str = "") -> Permit:  # noqa: ARG002 - the port
         return Permit()
 
-    def observe(self, response: Response, kind: str = "") -> None:
+    # The port gives more than a fake needs.
+    def observe(self, response: Response, kind: str = "", **_more: float | None) -> None:
         """Nothing to learn."""
 
     def free(self) -> int:
         """Always enough."""
         return 1_000
+
+    def pause(self, spare: int = 0) -> float:  # noqa: ARG002 - the port
+        """There is always room."""
+        return 0.0
 
 
 class InProcess(httpx.BaseTransport):

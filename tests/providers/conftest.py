@@ -61,11 +61,16 @@ class FreeBudget:
         self.kinds.append(kind)
         return Permit()
 
-    def observe(self, response: Response, kind: str = "") -> None:  # noqa: ARG002 - the port
+    # The port gives more than a fake needs.
+    def observe(self, response: Response, kind: str = "", **_more: float | None) -> None:  # noqa: ARG002
         self.observed.append(response)
 
     def free(self) -> int:
         return 1_000
+
+    def pause(self, spare: int = 0) -> float:  # noqa: ARG002 - the port
+        """There is always room."""
+        return 0.0
 
 
 class SandboxTransport(httpx.BaseTransport):

@@ -17,7 +17,7 @@ from syncd.core.model import Side
 from syncd.errors import DailyBudgetSpent, RateLimited, Unavailable
 from syncd.providers.limits import ASK_AGAIN, Budget
 from syncd.providers.message import Response
-from syncd.providers.window import Limit, Window
+from syncd.providers.window import MARGIN, Limit, Window
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -113,6 +113,32 @@ def test_nearly_all_of_the_permitted_rate_is_used(clock: VirtualClock) -> None:
         clock.advance(0.015)  # eight at a time at 120 ms each
         permit.settle()
     assert 1000 / clock.monotonic() >= 0.95 * 10
+
+
+def test_the_pause_is_known_beforehand(clock: VirtualClock) -> None:
+    account = budget(clock)
+    clock.advance(3)
+    spend(account, 5)
+    clock.advance(2)
+    spend(account, 3)
+    assert account.pause(1) == 0.0
+    assert account.pause(2) == pytest.approx(8 + MARGIN)
+    assert account.pause(6) == pytest.approx(8 + MARGIN)
+    assert account.pause(7) == pytest.approx(10 + MARGIN)
+    account.observe(answer(429, retry_after=9))
+    assert account.pause() == 9.0
+
+
+def test_who_is_on_the_way_frees_no_place_before_a_window_is_over(clock: VirtualClock) -> None:
+    account = budget(clock)
+    permits = [account.acquire() for _ in range(10)]
+    assert account.pause() >= 10
+    clock.advance(60)
+    assert account.pause() >= 10
+    for permit in permits:
+        permit.settle()
+    clock.advance(4)
+    assert account.pause() == pytest.approx(6 + MARGIN)
 
 
 def test_threads_share_one_budget(clock: VirtualClock) -> None:
@@ -337,6 +363,20 @@ def test_what_others_use_of_the_same_account_is_left_to_them(clock: VirtualClock
     assert clock.monotonic() == 0
     spend(account, 1)
     assert clock.monotonic() >= 10.0
+
+
+def test_what_became_free_meanwhile_is_not_mistaken_for_anothers(clock: VirtualClock) -> None:
+    """The vendor counted when the request arrived; our places may be free when its answer does."""
+    account = budget(clock, Limit(requests=100, seconds=10.0))
+    told = {"x_ratelimit_max": 100, "x_ratelimit_interval_milliseconds": 10_000}
+    account.observe(answer(x_ratelimit_remaining=100, **told))
+    spend(account, 60)
+    clock.advance(9.9)
+    permit, sent = account.acquire(), clock.monotonic()
+    clock.advance(0.5)
+    account.observe(answer(x_ratelimit_remaining=39, **told), sent=sent)
+    permit.settle()
+    assert account.free() == 99
 
 
 def test_our_own_requests_are_not_mistaken_for_anothers(clock: VirtualClock) -> None:

@@ -33,7 +33,7 @@ from syncd.providers.ghl.mapping import Place
 from syncd.providers.ghl.moments import parse
 from syncd.providers.ghl.slots import SlotBook, Wish
 
-NAP = 0.2
+NAP = 0.02
 """Seconds between two looks whether there is room in the rate budget."""
 
 UNREACHABLE = 3
@@ -41,7 +41,10 @@ UNREACHABLE = 3
 
 
 def carry_out(
-    works: Works, orders: Iterable[Order], goes_on: Callable[[], bool]
+    works: Works,
+    orders: Iterable[Order],
+    goes_on: Callable[[], bool],
+    spare: Callable[[], int] = lambda: 0,
 ) -> Iterator[Receipt]:
     """One receipt for each order, as they come; orders are taken as there is room for them.
 
@@ -57,7 +60,8 @@ def carry_out(
     in_flight: set[Future[Receipt | None]] = set()
     try:
         while True:
-            over, room = works.fatal is not None or not goes_on(), works.room(len(in_flight))
+            over = works.fatal is not None or not goes_on()
+            room = works.room(len(in_flight), spare())
             for order in islice(waiting, 0 if over else room):
                 in_flight.add(line.pool.submit(works.attempt, order))
             if not in_flight:
@@ -65,7 +69,8 @@ def carry_out(
                     break
                 line.clock.sleep(NAP)
                 continue
-            done, in_flight = wait(in_flight, return_when=FIRST_COMPLETED)
+            # A place may become free before anything is answered.
+            done, in_flight = wait(in_flight, NAP, return_when=FIRST_COMPLETED)
             for future in done:
                 receipt = future.result()
                 if receipt is not None:
@@ -90,11 +95,11 @@ class Works:
         self._silent_in_row = 0
         self.fatal: ProviderError | None = None
 
-    def room(self, in_flight: int) -> int:
+    def room(self, in_flight: int, spare: int = 0) -> int:
         """How many more orders can be sent now: each takes a place in the budget, or two."""
         if self.fatal is not None:
             return 0
-        places = self.line.client.budget.free() - in_flight
+        places = self.line.client.budget.free() - in_flight - spare
         return max(0, min(self.line.ahead - in_flight, places))
 
     def attempt(self, order: Order) -> Receipt | None:

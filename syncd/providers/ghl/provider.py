@@ -65,6 +65,10 @@ class GhlProvider:
         """Every attempt sent since this object was made, retries included."""
         return self._line.client.requests
 
+    def pause(self, spare: int = 0) -> float:
+        """Seconds until more than `spare` requests can be sent at once; 0.0 if they can be now."""
+        return self._line.client.budget.pause(spare)
+
     @property
     def skew_seconds(self) -> float | None:
         """How far HighLevel's clock was ahead of ours at the last answer, if it said."""
@@ -109,11 +113,14 @@ class GhlProvider:
         return self._people.create_all(contacts, self._place().country)
 
     def write(
-        self, orders: Iterable[Order], goes_on: Callable[[], bool] = lambda: True
+        self,
+        orders: Iterable[Order],
+        goes_on: Callable[[], bool] = lambda: True,
+        spare: Callable[[], int] = lambda: 0,
     ) -> Iterator[Receipt]:
         """Carry out writes, several at once."""
         works = Works(self._line, self._place(), self._slots, self._echoes)
-        return carry_out(works, orders, goes_on)
+        return carry_out(works, orders, goes_on, spare)
 
     def edits(self, ids: Collection[str]) -> Mapping[str, tuple[Edit, ...]]:  # noqa: ARG002 - the port
         """HighLevel tells nothing but the record's own `updated_at`."""

@@ -678,3 +678,18 @@ def test_no_order_is_taken_while_the_budget_has_no_place(
     assert len(receipts) == len(taken) == len(clinic.sent("POST"))
     assert 15 <= len(taken) <= 25
     assert clock.monotonic() < until + 1
+
+
+def test_places_that_are_spared_are_left_to_others(open_clinic: Any, clock: VirtualClock) -> None:
+    budget = Budget(side=Side.GHL, clock=clock, limit=Limit(requests=25, seconds=10))
+    clinic = open_clinic(budget=budget)
+    clinic.provider.prepare()
+    began, left = clock.monotonic(), []
+
+    def goes_on() -> bool:
+        left.append(budget.free())
+        return clock.monotonic() < began + 5
+
+    orders = (booking(clinic, number) for number in range(60))
+    assert len(list(clinic.provider.write(orders, goes_on, lambda: 6))) >= 10
+    assert min(left) == 6

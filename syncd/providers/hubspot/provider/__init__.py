@@ -94,6 +94,10 @@ class HubSpotProvider(Provider):
         """Every attempt sent since this object was made, retries included."""
         return self._line.client.requests
 
+    def pause(self, spare: int = 0) -> float:
+        """Seconds until more than `spare` requests can be sent at once; 0.0 if they can be now."""
+        return self._line.client.budget.pause(spare)
+
     @property
     def skew_seconds(self) -> float | None:
         """See `Provider.skew_seconds`."""
@@ -199,6 +203,7 @@ class HubSpotProvider(Provider):
         self,
         orders: Iterable[Order],
         goes_on: Callable[[], bool] = lambda: True,  # noqa: ARG002 - batches hardly wait
+        spare: Callable[[], int] = lambda: 0,  # noqa: ARG002 - and are few
     ) -> Iterator[Receipt]:
         """See `Provider.write`. A refusal makes the next cycle read the account again."""
         for receipt in self._writer.write(self._account.columns, orders):

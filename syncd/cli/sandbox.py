@@ -87,14 +87,14 @@ def sandbox(
     )
     world = (bare if empty else clinic)(SystemClock().now, settings)
     stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    # Where a shell script starts it in the background, it inherits that SIGINT is ignored.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
     try:
         with serve(world, host, port) as server:
             click.echo(described(server, settings.search_lag))
-            try:
-                stop.wait()
-            except KeyboardInterrupt:
-                click.echo(err=True)  # the terminal shows ^C on this line
+            stop.wait()
+            click.echo(err=True)  # a terminal shows ^C on this line
     except OSError as error:
         raise click.UsageError(f"{host}:{port} cannot be listened on: {error.strerror}") from error
     click.echo("the sandbox has stopped, and forgotten everything", err=True)

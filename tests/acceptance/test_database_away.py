@@ -141,7 +141,7 @@ def test_transactions_that_are_refused_now_and_then_are_done_again(
         refused = connection.execute(text("SELECT last_value FROM refused")).scalar_one()
     engine.dispose()
     assert done.returncode == 0, done.stderr
-    assert refused > 5
+    assert refused >= 3
     same(stage, shape(untouched), f"{refused} transactions refused")
     be_quiet(stage)
 

@@ -82,7 +82,8 @@ def _settle(effect: Effect, pairs: dict[int, Pair]) -> Pair:
 
 
 def _marked(pair: Pair, done: Done) -> Pair:
-    if pair.marked is not done.unmarked and pair.unmarkable is done.unmarked:
+    """Whether it carries its identity now; what cannot be written was not sent along."""
+    if pair.unmarkable or (pair.marked and not done.unmarked):
         return pair
     return replace(pair, marked=not done.unmarked, unmarkable=done.unmarked)
 

@@ -307,6 +307,10 @@ def test_a_restored_booking_is_made_anew_in_hubspot(
     assert report.hubspot.created == 1, report
     assert properties(town, only_record(town).id)["hs_appointment_name"] == "Check-up"
     quiet(town)
+    town.ghl.edit(event, title="Follow-up")
+    town.sync()
+    assert properties(town, only_record(town).id)["hs_appointment_name"] == "Follow-up"
+    quiet(town)  # an id that an archived record holds is not tried again after each update
 
 
 def test_two_filled_systems_meet_without_a_double(town: Town, ann: tuple[str, str]) -> None:

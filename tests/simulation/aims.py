@@ -26,11 +26,13 @@ from histories import (
     edit,
     edit_and_crash,
     fall_behind,
+    half_born,
     leave_and_return,
     long_absence,
     move_house,
     newborn,
     removal_and_crash,
+    strangers,
     twins,
 )
 from village import Step
@@ -41,6 +43,8 @@ OPENING: list[Step] = [("book", 0, 0, 0), ("book", 1, 1, 1), ("sync", "full")]
 """Two appointments that are agreed; the third of the three times is free."""
 FREE = 2
 """That time."""
+RULES_OF_REMOVAL = (("hubspot", 7), ("ghl", 5), ("ghl", 4), ("hubspot", 8), ("ghl", 6))
+"""Where a record is removed, and a rule of `village.RULES` for that: cancel first."""
 
 
 def named(name: str) -> list[Step]:
@@ -75,9 +79,14 @@ def _kinds() -> Iterable[Iterable[list[Step]]]:
     yield (clash_and_crash(0, ("title", 0), at) for at in MOMENTS)
     yield (coincidence(FREE, status, at) for status, at in product((0, 1), MOMENTS))
     yield (twins(FREE, at) for at in MOMENTS)
+    yield (strangers(FREE, side, 1, at) for side, at in product(SIDES, MOMENTS))
     yield (
-        leave_and_return(side, 0, status, synced=synced)
-        for side, status, synced in product(SIDES, (1, 3), BOOLEANS)
+        half_born(FREE, kill, group, choice)
+        for kill, (group, choice) in product((-3, -2, -1), (("status", 1), ("time", 4)))
+    )
+    yield (
+        [("rule", rule), *leave_and_return(side, 0, status, synced=synced, edited=status > 0)]
+        for status, synced, (side, rule) in product((3, 0, 2), BOOLEANS, RULES_OF_REMOVAL)
     )
     yield (cancel_and_remove(side, 0) for side in SIDES)
     yield (move_house(0, FREE, side) for side in SIDES)

@@ -74,9 +74,19 @@ class Ground:
             return [row.id for row in sorted(rows, key=lambda row: row.added)]
         return [record.id for record in self.town.hubspot.archived()]
 
+    def all_pairs(self) -> list[Pair]:
+        """Every pair by key, those with a removed record too: a number stays that of its pair."""
+        store = self.shelf.link(self.town.name)
+        found = {
+            pair.key: pair
+            for side in Side
+            for pair in store.pairs_by_id(side, [*self.ids(side), *self.removed_ids(side)])
+        }
+        return [found[key] for key in sorted(found)]
+
     def of_pair(self, side: Side, number: int, *, living: bool = True) -> list[str]:
         """The record of the pair that is meant, where it lives (or was removed)."""
-        pairs = self.town.pairs() if number >= PAIRED else []
+        pairs = self.all_pairs() if number >= PAIRED else []
         if not pairs:
             return []
         record = str(pairs[(number - PAIRED) % len(pairs)].id_on(side))

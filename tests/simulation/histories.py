@@ -135,6 +135,29 @@ def newborn(side: str, slot: int, group: str, choice: int, moment: int) -> list[
     ]
 
 
+def strangers(slot: int, side: str, choice: int, moment: int) -> list[Step]:
+    """Two people enter one appointment, each on a side; a crash, and one changes it again."""
+    return [
+        ("sync", "polled"),
+        ("book", 0, slot, 0),
+        ("create", 0, slot, 1),
+        ("sync", "polled", (), -1, moment),
+        ("edit", side, -1, "title", choice),
+        ("sync", "polled"),
+    ]
+
+
+def half_born(slot: int, kill: int, group: str, choice: int) -> list[Step]:
+    """A record without status and end is booked, a crash, and somebody fills it in."""
+    return [
+        ("sync", "polled"),
+        ("create", 0, slot, 0, 5),
+        ("sync", "polled", (), kill, 0),
+        ("edit", "hubspot", -1, group, choice),
+        ("sync", "polled"),
+    ]
+
+
 def removal_and_crash(side: str, number: int, moment: int) -> list[Step]:
     """The answer to a removal that was carried across is lost, and the record comes back."""
     number += PAIRED
@@ -266,6 +289,8 @@ def _rarity(chance: Random) -> list[Step]:
         clash_and_crash(slot, _value(chance), moment),
         newborn(chance.choice(SIDES), slot, *_value(chance), moment),
         removal_and_crash(chance.choice(SIDES), slot, moment),
+        strangers(slot, chance.choice(SIDES), other, moment),
+        half_born(slot, -chance.randrange(1, 4), chance.choice(("status", "time")), other),
     )
     return chance.choice(among)
 

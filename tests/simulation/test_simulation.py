@@ -155,6 +155,14 @@ class Machine(RuleBasedStateMachine):
     def newborn(self, side: str, slot: int, value: tuple[str, int], moment: int) -> None:
         self._play(histories.newborn(side, slot, *value, moment))
 
+    @rule(slot=NUMBERS, side=SIDES, choice=NUMBERS, moment=NUMBERS)
+    def strangers(self, slot: int, side: str, choice: int, moment: int) -> None:
+        self._play(histories.strangers(slot, side, choice, moment))
+
+    @rule(slot=NUMBERS, kill=st.integers(-3, -1), value=VALUES)
+    def half_born(self, slot: int, kill: int, value: tuple[str, int]) -> None:
+        self._play(histories.half_born(slot, kill, *value))
+
     @rule(side=SIDES, number=NUMBERS, moment=NUMBERS)
     def removal_and_crash(self, side: str, number: int, moment: int) -> None:
         self._play(histories.removal_and_crash(side, number, moment))

@@ -39,11 +39,15 @@ def open_app(
     settings: Settings,
     *,
     make_store: bool = False,
+    at_once: bool = False,
     stop: threading.Event | None = None,
     clock: Clock | None = None,
     env: Mapping[str, str] | None = None,
 ) -> App:
     """Open the store and get everything ready; no vendor is asked yet.
+
+    With `at_once`, a large store is looked at whole while the links are polled,
+    and before anything is written, rather than now.
 
     Raises:
         StoreError: the store is missing, too new, corrupt or cannot be reached.
@@ -52,11 +56,15 @@ def open_app(
     clock = clock or SystemClock(stop)
     engine = open_engine(settings.store.url)
     try:
-        migrate.check(engine, may_create=make_store)
+        migrate.check(engine, may_create=make_store, whole=not at_once)
+        later = at_once and migrate.is_large(engine)
     except BaseException:
         engine.dispose()
         raise
-    return App(settings, Store(engine, clock), clock, stop, os.environ if env is None else env)
+    store = Store(engine, clock)
+    if later:
+        store.inspect()
+    return App(settings, store, clock, stop, os.environ if env is None else env)
 
 
 class App:

@@ -130,9 +130,14 @@ class Workshop:
             return kept.cycle(request)
 
     def _fence(self, kept: KeptLink, lease: Lease) -> None:
-        """Have the link write only while the lease is ours."""
+        """Have the link write only while the lease is ours, and to a store that is whole."""
         store = self._store.link(kept.link.name, lease)
-        kept.link = replace(kept.link, store=store, check_held=lease.check)
+
+        def check() -> None:
+            self._store.assure()
+            lease.check()
+
+        kept.link = replace(kept.link, store=store, check_held=check)
 
     def setup(self, settings: LinkSettings) -> list[tuple[str, bool]]:
         """Make what HubSpot needs; gives what it is, and whether it was made just now.

@@ -63,7 +63,7 @@ def run(settings: Settings) -> int:
     env = environment()
     set_up_log(settings, env)
     stop = threading.Event()
-    with open_app(settings, make_store=True, stop=stop) as app:
+    with open_app(settings, make_store=True, at_once=True, stop=stop) as app:
         around = Surroundings(
             mailbox=Mailbox(),
             manager=ServiceManager.of(env, process_number()),

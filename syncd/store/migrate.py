@@ -32,14 +32,19 @@ _LOCK = 0x73796E63
 _VERSION = f"SELECT version_num FROM {VERSION_TABLE}"  # noqa: S608 - a constant
 
 
-def check(engine: Engine, *, may_create: bool) -> None:
+LARGE = 100 * 2**20
+"""Bytes of a SQLite file from which on a look at all of it, 0.3 s, keeps a daemon waiting."""
+
+
+def check(engine: Engine, *, may_create: bool, whole: bool = True) -> None:
     """Make sure that the store can be used as it is, or make it so where that is ours to do.
 
     A store that is not there, or is empty, is made where `may_create`. An older
     SQLite file is migrated; an older PostgreSQL database waits for a person,
     since other programs may be using it. The verbs that may make a store are
     those that go on to change the vendors' records: for them the whole of a
-    SQLite file is looked at before, which costs 0.2 s with 100,000 pairs.
+    SQLite file is looked at before, which costs 0.2 s with 100,000 pairs; of a large
+    one only if `whole`, else its caller has it looked at beside the work.
 
     Raises:
         StoreMissing: there is none, and the verb may not make it.
@@ -48,8 +53,9 @@ def check(engine: Engine, *, may_create: bool) -> None:
     """
     found = current(engine)
     if found == HEAD:
-        if may_create:
-            _refuse_corrupt(engine)
+        if may_create and (whole or not is_large(engine)):
+            with explained(engine.url), engines.reading(engine).connect() as connection:
+                refuse_corrupt(connection)
         return
     if not found and not may_create:
         raise StoreMissing(
@@ -100,6 +106,25 @@ def upgrade(engine: Engine) -> str:
     return found
 
 
+def is_large(engine: Engine) -> bool:
+    """Whether this is a SQLite file that takes its time to be looked at whole."""
+    path = engines.sqlite_path(engine)
+    return path is not None and engines.is_there(path) and path.stat().st_size > LARGE
+
+
+def refuse_corrupt(connection: Connection) -> None:
+    """Look at all of a SQLite file: a broken page would show only after a write, perhaps.
+
+    Raises:
+        StoreError: the file does not hold together.
+    """
+    if connection.dialect.name != "sqlite":
+        return
+    said = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
+    if said != "ok":
+        raise corrupt(connection.engine.url, str(said))
+
+
 def scripts() -> Path:
     """The folder of migrations: inside the installed package, else beside it in the repository."""
     inside = Path(str(files(syncd) / "_migrations"))
@@ -120,16 +145,6 @@ def _version(connection: Connection) -> str:
         return ""
     found = connection.exec_driver_sql(_VERSION).scalar()
     return "" if found is None else str(found)
-
-
-def _refuse_corrupt(engine: Engine) -> None:
-    """A page that is broken would show only when it is needed: after a write, perhaps."""
-    if engine.dialect.name != "sqlite":
-        return
-    with explained(engine.url), engines.reading(engine).connect() as connection:
-        said = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
-    if said != "ok":
-        raise corrupt(engine.url, str(said))
 
 
 def _refuse_newer(engine: Engine, found: str) -> None:

@@ -14,6 +14,7 @@ from syncd.ports.clock import Clock
 from syncd.store import keeping
 from syncd.store.database import Database
 from syncd.store.holder import Holder
+from syncd.store.inspection import Inspection
 from syncd.store.keeping import Forgotten
 from syncd.store.leases import Lease, Leases
 from syncd.store.ledger import SqlLedger
@@ -31,6 +32,7 @@ class Store:
         self._leases = Leases(self._database, self._locks)
         self.ledger = SqlLedger(self._database)
         """Where the processes of this store share the vendors' rate limits."""
+        self._inspection: Inspection | None = None
         self.outbox = SqlOutbox(self._database)
         """What people were told, and what still has to be sent to them."""
 
@@ -76,8 +78,24 @@ class Store:
         """
         return keeping.forget(self._database, name, contact_id)
 
+    def inspect(self) -> None:
+        """Begin to look at the whole of a SQLite file, beside the work; see `inspection`."""
+        self._inspection = Inspection(self._database.engine)
+        self._inspection.begin()
+
+    def assure(self) -> None:
+        """Wait until the file was looked at, if it is being; asked before a vendor is written to.
+
+        Raises:
+            StoreError: it is corrupt.
+        """
+        if self._inspection is not None:
+            self._inspection.assure()
+
     def close(self) -> None:
         """Give up every lock and connection."""
+        if self._inspection is not None:
+            self._inspection.give_up()
         self._locks.close()
         self._database.engine.dispose()
 

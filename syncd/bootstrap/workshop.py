@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import timedelta
+from hashlib import blake2b
 
 import structlog
 
@@ -104,6 +105,7 @@ class Workshop:
             clock=self._clock,
             rules=rules_of(settings, look_again=self._poll()),
             stopping=self._stop.is_set,
+            settings_print=_print(settings),
         )
         wires = {
             Side.GHL: (ghl_client, self._accounts.budget_of(Side.GHL, settings)),
@@ -172,6 +174,11 @@ def _reported(name: str, work: Callable[[], CycleReport]) -> CycleReport:
         log.exception("cycle.failed", link=name)
         detail = f"unexpected fault: {type(error).__name__}; the log has the traceback"
         return CycleReport(link=name, outcome=Outcome.FAULT, detail=detail)
+
+
+def _print(settings: LinkSettings) -> str:
+    """A digest of everything that is configured for a link; tokens are references in it."""
+    return blake2b(settings.model_dump_json().encode(), digest_size=6).hexdigest()
 
 
 def _seen(budget: limits.Budget) -> traffic.Budget:

@@ -6,18 +6,19 @@ read it. It touches neither a vendor nor the store.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from syncd.core import actions
 from syncd.core.actions import Create, Hold, Remark, Remove, Update
-from syncd.core.model import Pair, Side
+from syncd.core.model import GroupKey, Pair, Side
 from syncd.engine import report
 from syncd.engine.intents import Recoverable
-from syncd.engine.orders import action_of, fingerprint_of, ids_of, side_of
+from syncd.engine.orders import action_of, by_group, fingerprint_of, ids_of, side_of
 from syncd.engine.record import Effect
 from syncd.engine.report import CycleReport, FailedWrite
 from syncd.errors import Permanent, ProviderError, Rejected
+from syncd.ports.provider import Done
 
 
 @dataclass(slots=True, kw_only=True)
@@ -41,6 +42,9 @@ class Applied:
         if not isinstance(write, Update) or len(effect.done.refused) < len(write.changes):
             self.report.count(write.side, report.action_of(write))
             self.report.written.append(report.described(write, delay=_delay(write, now)))
+        alone: dict[GroupKey, Update] = {}
+        if effect.done.refused and isinstance(write, Update):
+            alone = by_group(_as_left(write, effect.done))
         for refusal in effect.done.refused:
             self.holds.append(
                 Hold(
@@ -49,6 +53,9 @@ class Applied:
                     ghl_id=pair.ghl_id,
                     hubspot_id=pair.hubspot_id,
                     group=refusal.group,
+                    fingerprint=fingerprint_of(alone[refusal.group])
+                    if refusal.group in alone
+                    else "",
                     starts_at=pair.ghl.start,
                     title=pair.ghl.title,
                 )
@@ -110,6 +117,12 @@ class Applied:
                 detail=str(error),
             )
         )
+
+
+def _as_left(write: Update, done: Done) -> Update:
+    """The write as it would be planned next: part of it changed the record."""
+    stamp = done.updated_at or write.seen.updated_at
+    return replace(write, seen=replace(write.seen, updated_at=stamp))
 
 
 def _delay(write: Create | Update | Remove, now: datetime) -> float | None:

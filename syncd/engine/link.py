@@ -73,6 +73,8 @@ class Link:
     """Whether the process was asked to stop; asked between writes."""
     lanes: RunLanes = field(default=side_by_side)
     """How the two sides are written at the same time."""
+    settings_print: str = ""
+    """A digest of the link's configuration: what was refused under another is tried anew."""
 
     def side(self, side: Side) -> Provider:
         """The provider of that side."""

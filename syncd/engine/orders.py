@@ -7,13 +7,15 @@ of one. Pure. Leaves out intents (`intents`) and what comes back (`record`).
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
 from hashlib import blake2b
 from typing import assert_never
 
 from syncd.core.actions import Create, Remark, Remove, Update
 from syncd.core.contacts import ToMake
 from syncd.core.essence import is_empty, value, with_groups, with_value
-from syncd.core.model import Appointment, Group, Side
+from syncd.core.model import Appointment, Group, GroupKey, Side
 from syncd.engine import report
 from syncd.engine.intents import Recoverable
 from syncd.ports.provider import Mark, Order, OrderKind
@@ -102,12 +104,33 @@ def key_of(write: Recoverable, cycle: str, number: int) -> str:
 
 
 def fingerprint_of(write: Recoverable) -> str:
-    """What a write wants, as a short digest: another wish is tried at once."""
+    """What a write wants, and of which records, as a short digest.
+
+    Another wish is tried at once, and so is the same one for a record that
+    changed: what the refusal named may be mended.
+    """
     if isinstance(write, Remark):
         return ""
     said = report.described(write)
     parts = [said.action, said.side.value, *(f"{k}={v[1]}" for k, v in sorted(said.fields.items()))]
+    parts += [stamp.isoformat() if stamp else "" for stamp in _stamps(write)]
     return _digest("\x1f".join(parts))
+
+
+def by_group(write: Update) -> dict[GroupKey, Update]:
+    """The write of each of its groups alone."""
+    return {change.group: replace(write, changes=(change,)) for change in write.changes}
+
+
+def _stamps(write: Create | Update | Remove) -> tuple[datetime | None, datetime | None]:
+    """When the vendors say that the records of a write changed last: its own, and its source."""
+    match write:
+        case Create():
+            return None, write.source.updated_at
+        case Update():
+            return write.seen.updated_at, write.changed_at
+        case Remove():
+            return write.seen.updated_at, None
 
 
 def _digest(words: str) -> str:

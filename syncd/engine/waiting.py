@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
-from syncd.core.actions import Hold
+from syncd.core.actions import Hold, Update, Write
 from syncd.core.guards import Plan
+from syncd.core.model import GroupKey
 from syncd.engine import report
 from syncd.engine.decisions import Decided
 from syncd.engine.link import Link
-from syncd.engine.orders import fingerprint_of
+from syncd.engine.orders import by_group, fingerprint_of
 from syncd.engine.poll import Polled
 from syncd.ports.store import Hold as StoredHold
 
@@ -24,34 +25,72 @@ BACKOFF = (60.0, 300.0, 900.0, 3600.0, 21600.0)
 
 
 def put_off(link: Link, made: Plan, polled: Polled, decided: Decided) -> tuple[Plan, list[Hold]]:
-    """Refused writes wait with back-off, unless they would say something else now."""
+    """Refused writes wait with back-off, unless they would say something else now.
+
+    A field that was refused alone waits alone: the rest of its record goes out.
+    """
     now = link.clock.now()
     refused = {
-        (hold.ghl_id, hold.hubspot_id): hold
+        (hold.ghl_id, hold.hubspot_id, hold.group): hold
         for hold in polled.held
         if hold.reason == "rejected"
         and hold.retry_at is not None
         and hold.retry_at > now
         and not decided.lets_go(hold)
     }
-    kept, waiting = [], []
+    if not refused:
+        return made, []
+    kept: list[Write] = []
+    waiting: list[Hold] = []
     for write in made.writes:
-        hold = refused.get(report.ids_of(write))
-        if hold is not None and hold.fingerprint == fingerprint_of(write):
-            waiting.append(
-                Hold(
-                    reason=hold.reason,
-                    detail=hold.detail,
-                    ghl_id=hold.ghl_id,
-                    hubspot_id=hold.hubspot_id,
-                    fingerprint=hold.fingerprint,
-                    starts_at=hold.starts_at,
-                    title=hold.title,
-                )
-            )
+        due: Write | None = write
+        if isinstance(write, Update):
+            due, fields = _put_off_fields(link, write, refused)
+            waiting += fields
+        if due is None:
+            continue
+        hold = refused.get((*report.ids_of(write), ""))
+        if hold is not None and hold.fingerprint == _print(due, link):
+            waiting.append(_still(hold, due))
         else:
-            kept.append(write)
+            kept.append(due)
     return replace(made, writes=tuple(kept)), waiting
+
+
+def _put_off_fields(
+    link: Link, write: Update, refused: Mapping[tuple[str, str, str], StoredHold]
+) -> tuple[Update | None, list[Hold]]:
+    """What is left of the write, if anything, and the fields that wait."""
+    waiting: dict[GroupKey, Hold] = {}
+    for group, alone in by_group(write).items():
+        hold = refused.get((*report.ids_of(write), group))
+        if hold is not None and hold.fingerprint == _print(alone, link):
+            waiting[group] = _still(hold, alone)
+    left = tuple(change for change in write.changes if change.group not in waiting)
+    return replace(write, changes=left) if left else None, [*waiting.values()]
+
+
+def _still(hold: StoredHold, write: Write) -> Hold:
+    """The hold of a write that goes on waiting."""
+    return Hold(
+        reason=hold.reason,
+        detail=hold.detail,
+        ghl_id=hold.ghl_id,
+        hubspot_id=hold.hubspot_id,
+        group=hold.group,
+        fingerprint=fingerprint_of(write),
+        starts_at=hold.starts_at,
+        title=hold.title,
+    )
+
+
+def _print(write: Write, link: Link) -> str:
+    return _under(fingerprint_of(write), link)
+
+
+def _under(fingerprint: str, link: Link) -> str:
+    """A write's fingerprint under the configuration that is in force."""
+    return f"{fingerprint}.{link.settings_print}" if fingerprint else ""
 
 
 def stored(
@@ -60,7 +99,10 @@ def stored(
     """The hold as it is kept: how often it was tried, and when it may be tried again."""
     old = before.get((hold.ghl_id, hold.hubspot_id, hold.group, hold.reason))
     now = link.clock.now()
-    same = old is not None and old.fingerprint == hold.fingerprint
+    fingerprint = hold.fingerprint
+    if hold.reason == "rejected":
+        fingerprint = _under(fingerprint, link)
+    same = old is not None and old.fingerprint == fingerprint
     still = same and old is not None and old.retry_at is not None and old.retry_at > now
     attempts = (old.attempts + (0 if still else 1)) if same and old else 1
     pause = timedelta(seconds=BACKOFF[min(attempts, len(BACKOFF)) - 1])
@@ -73,7 +115,7 @@ def stored(
         since=old.since if old else now,
         attempts=attempts,
         retry_at=old.retry_at if still and old else now + pause,
-        fingerprint=hold.fingerprint,
+        fingerprint=fingerprint,
         starts_at=hold.starts_at,
         title=hold.title,
         values=dict(hold.values),

@@ -356,6 +356,71 @@ def test_a_refused_write_goes_by_itself_after_its_wait(town: Town, ann: tuple[st
     assert town.sync().hubspot.updated == 1
 
 
+REFUSED = {"status": "error", "message": "no", "category": "VALIDATION_ERROR"}
+
+
+@pytest.fixture
+def refused(town: Town, ann: tuple[str, str]) -> tuple[str, str]:
+    """An edit that HubSpot refused just now, and would take: (booking, record)."""
+    event = book(town, ann[0])
+    town.sync()
+    town.ghl.edit(event, address="Room 1")
+    town.world.faults.add(
+        Fault(side="hubspot", path="/batch/update", status=400, body=REFUSED, times=None)
+    )
+    assert [hold.reason for hold in town.sync().held] == ["rejected"]
+    town.world.faults.clear()
+    assert [hold.reason for hold in town.sync().held] == ["rejected"], "it waits"
+    return event, only_record(town)
+
+
+@pytest.mark.parametrize("full", [True, False])
+@pytest.mark.parametrize("side", ["ghl", "hubspot"])
+def test_a_refused_write_goes_at_once_when_its_record_changed_on_either_side(
+    town: Town, refused: tuple[str, str], side: str, *, full: bool
+) -> None:
+    event, record = refused
+    if side == "ghl":
+        town.ghl.edit(event, description="Bring it")
+    else:
+        town.hubspot.edit(record, ghl_description="Bring it")
+    done = town.sync(full=full)
+    assert done.held == []
+    assert town.hubspot.get(record).properties["ghl_address"] == "Room 1"
+
+
+def test_a_refused_write_goes_at_once_when_the_configuration_changed(
+    town: Town, refused: tuple[str, str]
+) -> None:
+    town.settings_print = "another"
+    assert town.sync().held == []
+    assert town.hubspot.get(refused[1]).properties["ghl_address"] == "Room 1"
+
+
+@pytest.mark.parametrize("full", [True, False])
+def test_a_refused_field_waits_too_while_the_rest_is_written(
+    town: Town, ann: tuple[str, str], *, full: bool
+) -> None:
+    event = book(town, ann[0])
+    town.sync()
+    record = only_record(town)
+    town.ghl.edit(event, address="Room 1", title="Control")
+    named = REFUSED | {"errors": [{"message": "no", "context": {"propertyName": ["ghl_address"]}}]}
+    town.world.faults.add(Fault(side="hubspot", path="/batch/update", status=400, body=named))
+    (hold,) = town.sync().held
+    assert (hold.reason, hold.group, title(town, record)) == ("rejected", "address", "Control")
+    for seconds in (5, 20, 30):
+        town.later(seconds=seconds)
+        town.world.reset_requests()
+        done = town.sync(full=full)
+        if full or done.held:
+            assert [each.group for each in done.held] == ["address"]
+        assert town.world.writes("hubspot") == []
+    town.later(minutes=6)
+    assert town.sync(full=full).held == []
+    assert town.hubspot.get(record).properties["ghl_address"] == "Room 1"
+
+
 def test_a_rebuild_pairs_and_writes_nothing(town: Town, ann: tuple[str, str]) -> None:
     book(town, ann[0], title="Check-up")
     town.sync()

@@ -173,6 +173,8 @@ class Town:
     """The vendors' limits; none where a side is not named."""
     location: Any = None
     """The HighLevel location, where it is not the world's first."""
+    settings_print: str = ""
+    """What stands for the whole configuration: another one, another print."""
 
     # --- people
 
@@ -245,6 +247,7 @@ class Town:
             clock=self.clock,
             rules=self.rules,
             lanes=self.lanes,
+            settings_print=self.settings_print,
         )
 
     def setup(self) -> None:

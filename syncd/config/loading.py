@@ -46,7 +46,7 @@ def _validated(layers: Layers) -> tuple[Settings | None, list[str]]:
     except ValidationError as error:
         problems += problems_of(error, layers)
         return None, [*problems, *_quarrels(_sound_links(layers))]
-    settings._path = layers.main  # noqa: SLF001 - where it came from is no key of the file
+    settings._files = tuple(layers.files)  # noqa: SLF001 - where it came from is no key of the file
     return settings, [*problems, *_quarrels(settings.links.values())]
 
 

@@ -565,7 +565,7 @@ class LinkSettings(Section):
 class Settings(Section):
     """The whole configuration, after includes, defaults and environment."""
 
-    _path: Path | None = PrivateAttr(default=None)
+    _files: tuple[Path, ...] = PrivateAttr(default=())
 
     store: StoreSettings = StoreSettings()
     schedule: ScheduleSettings = ScheduleSettings()
@@ -586,4 +586,9 @@ class Settings(Section):
     @property
     def path(self) -> Path | None:
         """The main file, where the configuration came from one."""
-        return self._path
+        return next(iter(self._files), None)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Every file that it came from, the main one first."""
+        return self._files

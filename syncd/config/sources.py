@@ -52,6 +52,8 @@ class Layers:
     """What all sources give together, and what was wrong with them."""
 
     main: Path
+    files: list[Path] = field(default_factory=list)
+    """Every file that was read, the main one first."""
     given: dict[KeyPath, Given] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
@@ -144,6 +146,7 @@ def gather(main: Path, *, env: Mapping[str, str], cwd: Path) -> Layers:
 
 def _add_file(layers: Layers, path: Path, home: str) -> None:
     origin = "" if path == layers.main else str(path)
+    layers.files.append(path)
     for key, value in leaves(toml.read(path)):
         if origin and key[0] == INCLUDE:
             layers.problems.append(f"include: only the main file may include others [{origin}]")

@@ -20,20 +20,20 @@ STORE = "store"
 
 
 def configuration(settings: Settings) -> Iterable[Finding]:
-    """The main file: that it could be read is known by now."""
+    """Its files: that they could be read is known by now."""
     count = len(settings.links)
     links = f"{count} link{'' if count == 1 else 's'}"
-    path = settings.path
-    if path is None:
-        yield ok("configuration", links)
-    elif _open_to_others(path):
+    told = f"{settings.path} ({links})" if settings.path else links
+    open_ = [path for path in settings.files if _open_to_others(path)]
+    if settings.path not in open_:
+        yield ok("configuration", told)
+    for path in open_:
         yield warning(
             "configuration",
-            f"{path} ({links}) can be read by others; it says where tokens are kept",
+            f"{told if path == settings.path else path} can be read by others; "
+            "it says where tokens are kept",
             f"chmod 600 {path}",
         )
-    else:
-        yield ok("configuration", f"{path} ({links})")
 
 
 def store(url: str) -> tuple[list[Finding], bool]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from syncd.bootstrap import open_app
+from syncd.config import load
 from syncd.doctor import code_of
 from syncd.sandbox.faults import Fault
 from syncd.store import migrate
@@ -263,6 +264,21 @@ def test_files_that_others_can_read_are_warnings(practice: Any) -> None:
     assert (found.mark, found.remedy) == ("warning", f"chmod 600 {settings.path}")
     (found,), usable = files.store(settings.store.url)
     assert (found.mark, usable) == ("warning", True)
+
+
+def test_an_included_file_that_others_can_read_is_a_warning_too(practice: Any) -> None:
+    more = practice.folder / "more.toml"
+    more.write_text('[defaults.sync]\npast = "10d"\n')
+    main = practice.clinic.configure()
+    main.write_text('include = ["more.toml"]\n' + main.read_text())
+    main.chmod(0o600)
+    more.chmod(0o604)
+    settings = load(main, TOKENS, practice.folder)
+    assert settings.links["clinic"].sync.past.days == 10
+    from syncd.doctor import files
+
+    fine, found = files.configuration(settings)
+    assert (fine.mark, found.mark, found.remedy) == ("ok", "warning", f"chmod 600 {more}")
 
 
 @pytest.mark.parametrize(("version", "mark"), [("9999", "error"), ("0000", "warning")])

@@ -52,6 +52,9 @@ def doctor(
 ) -> int:
     """Check everything that a sync rests on, and say what to do about it.
 
+    It changes nothing without --probe: whether a token may write is learnt
+    from empty batches, and from changes to an id that no record has.
+
     Ends with 0 where all is well, warnings included, else with the exit code
     of the gravest error: 2 configuration or account, 6 credentials, 7 a
     vendor that is away, 1 the store.

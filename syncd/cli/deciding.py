@@ -263,6 +263,8 @@ def apply(ctx: click.Context, file: Path, config: Path | None) -> int:
         unknown = sorted(set(kept) - set(app.link_names()))
         if unknown:
             raise click.UsageError(f"{file}: no such link: {', '.join(unknown)}")
+        if not kept:
+            click.echo(f"{file}: the plan has no writes")
         for name, writes in kept.items():
             if not writes:
                 click.echo(f"{name}: the plan has no writes")

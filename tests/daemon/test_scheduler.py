@@ -304,6 +304,16 @@ def test_another_decision_makes_the_link_due_at_once_and_only_once(build: Build)
     assert len(clinic.store.open) == 1  # carrying it out is the engine's work
 
 
+def test_an_approved_plan_is_carried_out_by_a_full_cycle(build: Build) -> None:
+    """It was made by one: what an incremental cycle does not see would be left out."""
+    rig = build("clinic")
+    clinic = rig.links["clinic"]
+    rig.run(10)
+    clinic.store.decide("apply", {"writes": {"digest": "words"}}, rig.clock.now())
+    rig.run(4)
+    assert clinic.kinds == ["full", "full"]
+
+
 def test_a_kick_that_met_an_outage_is_still_to_be_done(build: Build) -> None:
     rig = build("clinic")
     clinic = rig.links["clinic"]

@@ -9,6 +9,7 @@ from pathlib import Path
 import program
 import pytest
 from clinics import Clinic
+from nursery import Nursery
 from running import Running, free_port
 from stages import OpenStage, Stage
 from stores import BACKENDS
@@ -19,8 +20,18 @@ from syncd.sandbox import FaultScript, SandboxSettings, empty, serve
 GO = '\n[defaults.sync]\nfirst_sync = "go"\n'
 
 
+@pytest.fixture(scope="session")
+def nursery() -> Iterator[Nursery]:
+    """Where the programs come from."""
+    made = Nursery()
+    yield made
+    made.close()
+
+
 @pytest.fixture(params=BACKENDS)
-def open_stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[OpenStage]:
+def open_stage(
+    request: pytest.FixtureRequest, tmp_path: Path, nursery: Nursery
+) -> Iterator[OpenStage]:
     """`open_stage()`: a clinic and a store of its own; `like=` another as it is now."""
     with ExitStack() as stack:
         stages: list[Stage] = []
@@ -49,7 +60,7 @@ def open_stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[OpenS
                 env["SYNCD_STORE__URL"] = postgres.url(database)
             elif like:
                 shutil.copy(like.clinic.folder / "syncd.db", folder)
-            stages.append(Stage(clinic=clinic, env=env, database=database))
+            stages.append(Stage(clinic=clinic, env=env, database=database, nursery=nursery))
             return stages[-1]
 
         yield make

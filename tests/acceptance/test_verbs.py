@@ -49,11 +49,11 @@ def env(stage: Stage) -> dict[str, str]:
 
 
 @pytest.fixture
-def ready(clinic: Clinic, env: dict[str, str]) -> Clinic:
+def ready(stage: Stage) -> Clinic:
     """The clinic, its HubSpot account set up."""
-    done = program.run("setup", cwd=clinic.folder, env=env)
+    done = stage.run("setup")
     assert done.returncode == 0, done.stderr
-    return clinic
+    return stage.clinic
 
 
 @pytest.fixture
@@ -123,8 +123,10 @@ def test_in_a_pipe_the_report_is_on_stdout_and_the_log_on_stderr(
     assert "cycle.finished" in events
 
 
-def test_a_reader_that_goes_away_early_is_no_fault(clinic: Clinic, env: dict[str, str]) -> None:
-    program.run("db", "upgrade", cwd=clinic.folder, env=env)
+def test_a_reader_that_goes_away_early_is_no_fault(
+    clinic: Clinic, stage: Stage, env: dict[str, str]
+) -> None:
+    stage.run("db", "upgrade")
     with program.start("config", "show", cwd=clinic.folder, env=env) as process:
         assert process.stdout is not None
         assert process.stderr is not None
@@ -142,21 +144,21 @@ def test_an_output_without_unicode_still_gets_everything(
     assert "Pr\\xfcfung \\u2713" in done.stdout
 
 
-def test_nobody_at_the_other_end_ends_with_7(clinic: Clinic, env: dict[str, str]) -> None:
+def test_nobody_at_the_other_end_ends_with_7(clinic: Clinic, stage: Stage) -> None:
     file = clinic.folder / "config.toml"
     file.write_text(file.read_text().replace(clinic.server.url, "http://127.0.0.1:9"))
-    done = program.run("--sync-now", "--json", cwd=clinic.folder, env=env)
+    done = stage.run("--sync-now", "--json")
     assert done.returncode == 7
     report = json.loads(done.stdout)
     assert (report["exit_code"], report["links"]["clinic"]["outcome"]) == (7, "unreachable")
 
 
-def test_a_second_syncd_ends_with_5_and_names_the_first(ready: Clinic, env: dict[str, str]) -> None:
+def test_a_second_syncd_ends_with_5_and_names_the_first(ready: Clinic, stage: Stage) -> None:
     ready.book()
-    with held_up(ready) as gate, program.start("--sync-now", cwd=ready.folder, env=env) as first:
+    with held_up(ready) as gate, stage.start("--sync-now") as first:
         assert gate.reached.wait(60)
-        second = program.run("--sync-now", "--json", cwd=ready.folder, env=env)
-        plan = program.run("plan", "--json", cwd=ready.folder, env=env)
+        second = stage.run("--sync-now", "--json")
+        plan = stage.run("plan", "--json")
         gate.open.set()
         out, err = first.communicate(timeout=60)
     assert first.returncode == 0, err
@@ -169,23 +171,19 @@ def test_a_second_syncd_ends_with_5_and_names_the_first(ready: Clinic, env: dict
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_lets_the_write_in_hand_finish_and_nothing_is_lost(
-    number: signal.Signals, ready: Clinic, env: dict[str, str]
+    number: signal.Signals, ready: Clinic, stage: Stage
 ) -> None:
     ready.book()
-    with (
-        held_up(ready) as gate,
-        program.start("--sync-now", "--json", cwd=ready.folder, env=env) as process,
-    ):
+    with held_up(ready) as gate, stage.start("--sync-now", "--json") as process:
         assert gate.reached.wait(60)
         process.send_signal(number)
-        assert process.stderr is not None
         for line in process.stderr:
             if "stopping after the write in hand" in line:
                 break
         gate.open.set()
         out, _ = process.communicate(timeout=60)
     assert json.loads(out)["exit_code"] == process.returncode
-    again = program.run("--sync-now", "--json", cwd=ready.folder, env=env)
+    again = stage.run("--sync-now", "--json")
     assert again.returncode == 0
     assert json.loads(again.stdout)["links"]["clinic"]["pairs"] == 1
     assert len(ready.hubspot.records()) == 1

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-import program
 from clinics import Clinic
+from nursery import Child, Nursery
 
 from syncd.sandbox import ConnectionDropped, LoggedRequest
 
@@ -30,14 +30,15 @@ class Stage:
     env: dict[str, str]
     database: str
     """The name of the PostgreSQL database; "" where the store is a file."""
+    nursery: Nursery
 
     def run(self, *args: str) -> subprocess.CompletedProcess[str]:
         """Run the program to its end, in the clinic's folder."""
-        return program.run(*args, cwd=self.clinic.folder, env=self.env)
+        return self.nursery.run(*args, cwd=self.clinic.folder, env=self.env)
 
-    def start(self, *args: str) -> subprocess.Popen[str]:
+    def start(self, *args: str) -> Child:
         """Start the program in the clinic's folder."""
-        return program.start(*args, cwd=self.clinic.folder, env=self.env)
+        return self.nursery.start(*args, cwd=self.clinic.folder, env=self.env)
 
 
 OpenStage = Callable[..., Stage]

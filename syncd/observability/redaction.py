@@ -84,6 +84,8 @@ def register_secret(value: str) -> None:
     if len(value) >= SHORTEST_SECRET:
         forms = {value, quote(value, safe=""), repr(value)[1:-1]}
         forms |= {json.dumps(form)[1:-1] for form in forms}
+        if forms <= {*_secrets}:
+            return  # Of two hundred links that are opened again, each would be sorted in anew.
         # The longest first: one secret may be the beginning of another.
         _secrets = tuple(sorted({*_secrets, *forms}, key=lambda form: (-len(form), form)))
 

@@ -10,6 +10,7 @@ import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -63,14 +64,21 @@ class Holder:
 def this_process(verb: str, now: datetime) -> Holder:
     """The process that runs this, as a holder."""
     pid = os.getpid()
+    host, machine, started = _what_stays(pid)
     return Holder(
         verb=verb,
         pid=pid,
-        host=platform.node(),
-        machine=_machine(),
-        started=_started(pid),
+        host=host,
+        machine=machine,
+        started=started,
         since=now.isoformat(timespec="seconds"),
     )
+
+
+@cache
+def _what_stays(pid: int) -> tuple[str, str, str]:
+    """Of this process, whatever it holds: host, machine and start; a fork has another number."""
+    return platform.node(), _machine(), _started(pid)
 
 
 def write(holder: Holder) -> dict[str, Any]:

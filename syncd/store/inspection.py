@@ -21,6 +21,9 @@ from syncd.store.failures import explained
 
 log = structlog.get_logger(__name__)
 
+AFTER = 5.0
+"""Seconds that a start has for itself before the look begins, unless somebody waits for it."""
+
 _ENDS = "the program ends: nothing is written any more"
 
 
@@ -32,11 +35,12 @@ class Inspection:
         self._connection: sqlite3.Connection | None = None
         self._found = ""
         self._given_up = False
+        self._due = threading.Event()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._look, name="inspection", daemon=True)
 
     def begin(self) -> None:
-        """Look from now on."""
+        """Look in a moment."""
         self._thread.start()
 
     def assure(self) -> None:
@@ -45,6 +49,7 @@ class Inspection:
         Raises:
             StoreError: it is corrupt, or nobody looks any more.
         """
+        self._due.set()
         self._over.wait()
         if self._found:
             raise StoreError(self._found)
@@ -52,12 +57,14 @@ class Inspection:
     def give_up(self) -> None:
         """Look no further: the program ends."""
         self._given_up = True
+        self._due.set()
         if self._connection is not None:
             self._connection.interrupt()
         self._thread.join()
         self._found = self._found or _ENDS
 
     def _look(self) -> None:
+        self._due.wait(AFTER)
         try:
             with explained(self._engine.url), reading(self._engine).connect() as connection:
                 bare = connection.connection.dbapi_connection

@@ -12,7 +12,7 @@ from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from syncd.errors import StoreError, StoreInterrupted
+from syncd.errors import StoreError, StoreInterrupted, quoted
 
 _AGAIN = ("40001", "40P01", "57P01", "57P02", "57P03", "25006", "25P03")
 """Serialisation failure, deadlock, shutdown, starting up, a stand-by, idle for too long."""
@@ -22,6 +22,9 @@ _LOCKED = "55P03"
 
 _CONNECTION = "08"
 """The class of PostgreSQL's connection errors."""
+
+_ABOUT_VALUES = ("22", "23")
+"""The classes of PostgreSQL's errors about data: what it cannot be, and what may not be twice."""
 
 _CORRUPT = "{place} is corrupt: put a backup in its place, or move it away and run `syncd rebuild`"
 
@@ -117,7 +120,9 @@ def _explain_state(error: DBAPIError, state: str, said: str, url: URL) -> StoreE
     for states, remedy in _POSTGRES:
         if state in states:
             return StoreError(f"{remedy.format(place=place(url))} ({said})")
-    return StoreError(f"{place(url)} failed: {said}")
+    # Of data that it refuses the database quotes the value, which may be somebody's name.
+    words = quoted(said) if state.startswith(_ABOUT_VALUES) else said
+    return StoreError(f"{place(url)} failed ({state}): {words}")
 
 
 def _explain_words(error: DBAPIError, said: str, url: URL) -> StoreError:

@@ -145,3 +145,23 @@ def test_no_token_follows_a_redirect(syncd: Syncd, clinic: Clinic, status: int) 
         assert told.code == 7
         assert first.heard
         assert other.heard == []
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o604, 0o644])
+def test_a_token_that_others_can_read_is_not_used(
+    syncd: Syncd, clinic: Clinic, monkeypatch: pytest.MonkeyPatch, mode: int
+) -> None:
+    assert syncd("setup").code == 0
+    monkeypatch.delenv("GHL_TOKEN")
+    file = clinic.folder / "config.toml"
+    file.write_text(file.read_text().replace('{ env = "GHL_TOKEN" }', '{ file = "ghl-token" }'))
+    token = clinic.folder / "ghl-token"
+    token.write_text(clinic.world.settings.ghl_token + "\n")
+    token.chmod(mode)
+    clinic.world.reset_requests()
+    told = syncd("--sync-now")
+    assert told.code == (0 if mode == 0o600 else 2)
+    if mode != 0o600:
+        assert f"chmod 600 {token}" in told.out
+        assert clinic.world.requests == []
+    assert clinic.world.settings.ghl_token not in told.out + told.err

@@ -17,7 +17,7 @@ from syncd.engine.intents import Recoverable
 from syncd.engine.orders import action_of, by_group, fingerprint_of, ids_of, side_of
 from syncd.engine.record import Effect
 from syncd.engine.report import CycleReport, FailedWrite
-from syncd.errors import Permanent, ProviderError, Rejected
+from syncd.errors import Permanent, ProviderError, Rejected, TimedOut
 from syncd.ports.provider import Done
 
 
@@ -33,6 +33,8 @@ class Applied:
     """Records that the next cycle has to look at whatever the scans say."""
     stopped: ProviderError | None = None
     interrupted: bool = False
+    unsure: bool = False
+    """Whether a write may or may not have taken effect."""
 
     def took(self, effect: Effect, pair: Pair, now: datetime) -> None:
         """A write took effect, but for what was refused of it; identities are not told."""
@@ -107,6 +109,7 @@ class Applied:
         )
 
     def _told(self, write: Recoverable, error: ProviderError) -> None:
+        self.unsure |= isinstance(error, TimedOut) and error.sent
         ghl_id, hubspot_id = ids_of(write)
         self.report.failed.append(
             FailedWrite(

@@ -33,6 +33,9 @@ from syncd.ports.store import CycleRow
 
 log = structlog.get_logger(__name__)
 
+LOOKS = (2.0, 4.0, 8.0)
+"""Seconds before each look for a write whose answer never came: it may be under way still."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CycleRequest:
@@ -63,7 +66,10 @@ def run(link: Link, request: CycleRequest) -> CycleReport:
     before = {side: link.side(side).requests for side in Side}
     with structlog.contextvars.bound_contextvars(link=link.name, cycle_id=said.cycle):
         try:
-            _cycle(link, request, said)
+            unsure, pauses = _cycle(link, request, said), iter(LOOKS)
+            while unsure and (pause := next(pauses, None)) and not link.stopping():
+                link.clock.sleep(pause)
+                unsure = _look_again(link, request, said)
         except LinkLocked as error:
             said.outcome, said.detail = Outcome.LOCKED, str(error)
         except NotPrepared as error:
@@ -79,9 +85,32 @@ def run(link: Link, request: CycleRequest) -> CycleReport:
     return said
 
 
-def _cycle(link: Link, request: CycleRequest, said: CycleReport) -> None:
+def _look_again(link: Link, request: CycleRequest, said: CycleReport) -> bool:
+    """Do what may or may not have been done: recover looks for it first (contract 4.10).
+
+    An answer that never came is the one failure that no back-off may simply repeat.
+    Gives whether another look may do what this one did not.
+    """
+    again = CycleReport(link=said.link, cycle=said.cycle, kind=said.kind)
+    try:
+        unsure = _cycle(link, request, again, looks_again=True)
+    except ProviderError as error:
+        log.warning("cycle.look_failed", error=type(error).__name__)
+        return False
+    said.followed_by(again)
+    return unsure
+
+
+def _cycle(
+    link: Link, request: CycleRequest, said: CycleReport, *, looks_again: bool = False
+) -> bool:
+    """Go through the seven steps; gives whether another look may finish what is open.
+
+    Raises:
+        LinkLocked, NotPrepared, ProviderError: as far as it came stands in `said`.
+    """
     if not request.dry_run:
-        recover(link, said.cycle)
+        recover(link, said.cycle, said if looks_again else None)
     accounts = poll.read_accounts(link)
     said.timezone = accounts[0].timezone
     decided = decisions.read(link)
@@ -116,6 +145,7 @@ def _cycle(link: Link, request: CycleRequest, said: CycleReport) -> None:
         if rounds.total.stopped_changes:
             decided = replace(decided, unheard=True)
         keep(link, polled, applied, said, decided, partly=partly, busy=rounds.touched)
+    return applied.unsure and not (applied.stopped or decided.only is not None)
 
 
 def _go_on(rounds: Rounds) -> None:

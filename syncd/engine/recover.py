@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from syncd.core import essence
-from syncd.core.actions import Change, Create, Remove
+from syncd.core.actions import Change, Create, Remark, Remove
 from syncd.core.essence import Value
 from syncd.core.model import (
     EXTRA_PREFIX,
@@ -26,10 +26,11 @@ from syncd.core.model import (
     Snapshot,
     Window,
 )
-from syncd.engine import intents, record
+from syncd.engine import intents, record, report
 from syncd.engine.link import Link
 from syncd.engine.record import Effect
 from syncd.engine.rendering import renders
+from syncd.engine.report import CycleReport
 from syncd.ports.provider import Done, ScanRequest
 from syncd.ports.store import Intent, IntentKind
 
@@ -41,8 +42,11 @@ SKEW = timedelta(minutes=10)
 intent: a booking that was there before would have been met, not made."""
 
 
-def recover(link: Link, cycle: str) -> dict[int, Pair]:
+def recover(link: Link, cycle: str, said: CycleReport | None = None) -> dict[int, Pair]:
     """Settle every open intent; gives the pairs that they are about, as they are now.
+
+    What took effect is counted in `said`, the report of a cycle that made the
+    intents itself; what an earlier one left is in nobody's.
 
     Raises:
         ProviderError: a side cannot be asked; the intents stay open.
@@ -61,9 +65,18 @@ def recover(link: Link, cycle: str) -> dict[int, Pair]:
     for side in Side:
         effects += _changed(link, side, open_intents, pairs)
     record.record(link, cycle, effects, pairs)
+    if said is not None:
+        _count(said, effects)
     with link.store.begin() as transaction:
         transaction.close_intents([intent.key for intent in open_intents])
     return pairs
+
+
+def _count(said: CycleReport, effects: Iterable[Effect]) -> None:
+    for effect in effects:
+        if not isinstance(effect.write, Remark):
+            said.count(effect.write.side, report.action_of(effect.write))
+            said.written.append(report.described(effect.write))
 
 
 def _created_in_hubspot(

@@ -141,6 +141,19 @@ class CycleReport:
         """The counts of that side."""
         return self.ghl if side is Side.GHL else self.hubspot
 
+    def followed_by(self, again: CycleReport) -> None:
+        """Add what a second look at the same records came to; how things stand is its word."""
+        for side in Side:
+            first, second = self.tally(side), again.tally(side)
+            for name in ("created", "updated", "removed", "restored"):
+                setattr(first, name, getattr(first, name) + getattr(second, name))
+        self.outcome, self.detail = again.outcome, again.detail
+        self.pairs, self.adopted = again.pairs, self.adopted + again.adopted
+        self.conflicts = max(self.conflicts, again.conflicts)
+        self.held, self.failed, self.unread = again.held, again.failed, again.unread
+        self.warnings = list(dict.fromkeys(self.warnings + again.warnings))
+        self.written += again.written
+
     def count(self, side: Side, action: str) -> None:
         """One more write of that kind."""
         tally = self.tally(side)

@@ -1,0 +1,84 @@
+"""A write whose answer never came is looked for, and done, within the same cycle."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from syncd.core.model import Side
+from syncd.engine.cycle import LOOKS
+from syncd.engine.report import Outcome
+
+if TYPE_CHECKING:
+    from towns import Town
+
+BOOKING: dict[str, Any] = {
+    "side": "ghl",
+    "method": "POST",
+    "path": "/calendars/events/appointments$",
+}
+PERSON: dict[str, Any] = {"side": "ghl", "method": "POST", "path": "/contacts/$"}
+
+
+@pytest.fixture
+def ben(town: Town) -> str:
+    """A person whom HubSpot alone knows, with an appointment there."""
+    person = str(town.hubspot.add_contact("Ben Wu", "ben@example.com", ""))
+    town.hubspot.create(
+        {
+            "hs_appointment_start": "2026-03-04T09:00:00Z",
+            "hs_appointment_end": "2026-03-04T09:30:00Z",
+            "hs_appointment_name": "Check-up",
+            "hs_appointment_status": "SCHEDULED",
+        },
+        contacts=[person],
+    )
+    return person
+
+
+@pytest.mark.parametrize("where", [BOOKING, PERSON], ids=["booking", "contact"])
+@pytest.mark.parametrize("kind", ["status", "status_after", "drop_before", "drop_after"])
+def test_one_lost_answer_costs_no_cycle(
+    town: Town, ben: str, where: dict[str, Any], kind: str
+) -> None:
+    town.world.faults.add(kind=kind, status=503, **where)
+    report = town.sync()
+    assert (report.outcome, report.failed) == (Outcome.OK, [])
+    assert (report.ghl.created, report.pairs) == (1, 1)
+    assert [(write.side, write.action) for write in report.written] == [(Side.GHL, "create")]
+    assert (len(town.ghl.events()), len(town.ghl.contacts)) == (1, 1)
+    town.world.reset_requests()
+    assert town.sync().outcome is Outcome.OK
+    assert town.world.writes("ghl") + town.world.writes("hubspot") == []
+    assert ben
+
+
+@pytest.mark.parametrize("where", [BOOKING, PERSON], ids=["booking", "contact"])
+def test_two_in_a_row_cost_none_either(town: Town, ben: str, where: dict[str, Any]) -> None:
+    town.world.faults.add(status=503, times=2, **where)
+    report = town.sync()
+    assert (report.outcome, report.ghl.created, report.failed) == (Outcome.OK, 1, [])
+    assert ben
+
+
+def test_a_service_that_goes_on_failing_is_given_up(town: Town, ben: str) -> None:
+    town.world.faults.add(status=503, times=None, **BOOKING)
+    report = town.sync()
+    assert report.outcome is Outcome.FAILED_WRITES
+    assert [(write.side, write.action) for write in report.failed] == [(Side.GHL, "create")]
+    tried = [each for each in town.world.writes("ghl") if each.path.endswith("/appointments")]
+    assert len(tried) == 1 + len(LOOKS)
+    town.world.faults.clear()
+    assert town.sync().ghl.created == 1
+    assert ben
+
+
+def test_what_else_the_cycle_did_is_counted_once(town: Town, ben: str) -> None:
+    contact = town.ghl.add_contact("Ann Lee", "ann@example.com", "")
+    town.ghl.book(town.calendars["Team"], contact, town.at(72), title="Check-up")
+    town.world.faults.add(kind="drop_after", **BOOKING)
+    report = town.sync()
+    assert (report.hubspot.created, report.ghl.created, report.pairs) == (1, 1, 2)
+    assert len(report.written) == 2
+    assert ben

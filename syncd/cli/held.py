@@ -88,22 +88,10 @@ def print_held(paper: Paper, name: str, holds: list[Hold], timezone: str) -> Non
             words.when(hold.starts_at, zone),
             cycles.called(hold.title, hold.ghl_id, hold.hubspot_id),
             words.when(hold.since, zone),
-            _because(hold),
+            cycles.held_because(hold.reason, hold.group, hold.detail, hold.values),
             words.lets_go(hold.reason, hold.ghl_id, hold.hubspot_id),
         )
         for hold in holds
     ]
     heads = ("Starts", "Record", "Held since", "Why it waits", "What lets it go")
     paper.table(heads, rows, ("cyan", "bold"))
-
-
-def _because(hold: Hold) -> str:
-    """Why it waits; where both sides want something, what each of them wants."""
-    from syncd.cli.output import cycles, words
-
-    told = cycles.held_because(hold.reason, hold.group, hold.detail)
-    wants = [
-        f"{words.SIDES.get(side, side)} has {words.tame(value) or 'nothing'}"
-        for side, value in hold.values.items()
-    ]
-    return f"{told} ({', '.join(wants)})" if wants else told

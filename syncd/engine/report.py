@@ -219,6 +219,7 @@ def _held(hold: Hold) -> dict[str, object]:
         "reason": hold.reason,
         "field": hold.group or None,
         "detail": hold.detail,
+        "values": dict(hold.values),
     }
 
 

@@ -335,6 +335,20 @@ def test_a_webhook_that_is_down_changes_neither_report_nor_code(
     assert hook.url not in result.err
 
 
+def test_a_held_field_is_shown_with_what_each_side_has(syncd: Syncd, ready: Clinic) -> None:
+    ready.configure('\n[defaults.sync]\nconflict = "hold"\n')
+    booked = ready.book("Check-up")
+    assert syncd("--sync-now").code == 0
+    (record,) = ready.hubspot.records()
+    ready.ghl.edit(booked, title="Left")
+    ready.hubspot.edit(record.id, hs_appointment_name="Right")
+    (held,) = report_of(syncd("--sync-now", "--json"))["links"]["clinic"]["held"]
+    assert (held["reason"], held["field"]) == ("conflict", "title")
+    assert held["values"] == {"ghl": "Left", "hubspot": "Right"}
+    for verb in ("--sync-now", "held"):
+        assert "HighLevel has Left, HubSpot has Right" in syncd(verb).out
+
+
 def test_a_one_shot_whose_store_cannot_be_opened_tells_people(
     syncd: Syncd, ready: Clinic, hook: Any
 ) -> None:

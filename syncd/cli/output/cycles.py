@@ -118,7 +118,7 @@ def print_holds(paper: Paper, holds: list[Hold], timezone: str) -> None:
         (
             words.when(hold.starts_at, zone),
             called(hold.title, hold.ghl_id, hold.hubspot_id),
-            held_because(hold.reason, hold.group, hold.detail),
+            held_because(hold.reason, hold.group, hold.detail, hold.values),
             words.lets_go(hold.reason, hold.ghl_id, hold.hubspot_id),
         )
         for hold in holds
@@ -126,10 +126,15 @@ def print_holds(paper: Paper, holds: list[Hold], timezone: str) -> None:
     paper.table(("When", "Record", "Why it waits", "What lets it go"), rows, ("cyan", "bold"))
 
 
-def held_because(reason: str, group: str, detail: str) -> str:
-    """The reason's name, the field that waits, and the particulars."""
+def held_because(reason: str, group: str, detail: str, values: Mapping[str, str]) -> str:
+    """The reason's name, the field that waits, the particulars, and what each side has."""
     field = f", {group} only" if group else ""
-    return f"{reason}{field}: {words.tame(detail)}"
+    has = [
+        f"{words.SIDES.get(side, side)} has {words.tame(value) or 'nothing'}"
+        for side, value in values.items()
+    ]
+    told = f" ({', '.join(has)})" if has else ""
+    return f"{reason}{field}: {words.tame(detail)}{told}"
 
 
 def called(title: str, ghl_id: str, hubspot_id: str) -> str:

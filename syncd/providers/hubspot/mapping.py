@@ -21,6 +21,7 @@ from syncd.core.model import (
     Side,
     Snapshot,
 )
+from syncd.errors import quoted
 from syncd.ports.provider import Edit, Mark
 from syncd.providers.hubspot.wire import Record, moment
 
@@ -164,7 +165,7 @@ def _flaws(held: Mapping[str, str]) -> tuple[Flaw, ...]:
     for name in (START, END):
         written = held.get(name, "").strip()
         if written and _instant(written) is None:
-            detail = f"HubSpot's {name} is {written[:40]!r}, which is no point in time"
+            detail = f"HubSpot's {name} is {quoted(written[:40])}, which is no point in time"
             return (Flaw(group=Group.TIME, reason="unreadable", detail=detail),)
     if not held.get(START, "").strip():
         detail = "the HubSpot appointment has no start"

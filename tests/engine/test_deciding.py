@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -151,6 +152,21 @@ def test_a_decision_outlives_a_write_that_has_to_be_tried_again(
     assert town.sync().outcome.code in {3, 7}
     town.world.faults.clear()
     town.later(minutes=5)
+    done = town.sync()
+    assert (done.held, done.ghl.created, done.hubspot.created) == ([], 1, 1)
+
+
+def test_a_decision_outlives_a_guard_that_keeps_its_writes_back(
+    town: Town, ann: tuple[str, str]
+) -> None:
+    town.obey(refuse_double_booking=False)
+    event, _ = doubtful(town, ann, "Class")
+    guard = town.rules.template.change_guard
+    town.obey(change_guard=replace(guard, percent=0, at_least=0))
+    decide(town, "resolve", id=event, separate=True)
+    done = town.sync()
+    assert (done.outcome.value, done.ghl.created, done.hubspot.created) == ("guard", 0, 0)
+    town.obey(change_guard=guard)
     done = town.sync()
     assert (done.held, done.ghl.created, done.hubspot.created) == ([], 1, 1)
 

@@ -92,10 +92,36 @@ def _created_in_hubspot(
         return
     for ghl_id, found in link.hubspot.carriers(set(wanted)).items():
         intent = wanted.get(ghl_id)
-        if intent is None or link.store.prints(Side.HUBSPOT, [found.id]):
+        if intent is None:
             continue
         create, contact = intents.create_of(intent, pairs.get(intent.pair_key))
-        yield _made(intent, create, contact, found)
+        if not link.store.prints(Side.HUBSPOT, [found.id]):
+            yield _made(intent, create, contact, found)
+        elif found.gone and (without := _without_its_id(link, intent, create, contact)):
+            effect = _made(intent, create, contact, without)
+            yield replace(effect, done=replace(effect.done, unmarked=True))
+
+
+def _without_its_id(link: Link, intent: Intent, create: Create, contact: str) -> Snapshot | None:
+    """The record that this intent made anew while an archived one keeps the id, if it did.
+
+    Ours by its location, made for that contact and not before the intent,
+    known to no pair, and showing what was wanted: twins are looked at by a person.
+    """
+    location, wanted = link.rules.template.location_id, create.wanted
+    found = {
+        each.id: each
+        for each in link.hubspot.bookings_of(contact)
+        if not each.carried_id
+        and each.location_id == location
+        and each.created_at is not None
+        and each.created_at >= intent.created_at - SKEW
+        and (each.appointment.start, each.appointment.end) == (wanted.start, wanted.end)
+        and each.appointment.title == wanted.title
+    }
+    known = link.store.prints(Side.HUBSPOT, found) if found else {}
+    free = [each for each in found.values() if each.id not in known]
+    return free[0] if len(free) == 1 else None
 
 
 def _booked_in_ghl(

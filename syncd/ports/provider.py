@@ -245,9 +245,10 @@ class Provider(Protocol):
         ...
 
     def bookings_of(self, contact: str) -> tuple[Snapshot, ...]:
-        """HighLevel: the appointments of a contact, to find our own booking again.
+        """The appointments of a contact, to find again what we made.
 
-        HubSpot finds its own by `carriers` and answers with nothing.
+        HubSpot finds its own by `carriers`, but for a record that had to do
+        without its id because an archived one keeps it.
         """
         ...
 

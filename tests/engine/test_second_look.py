@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -82,3 +83,23 @@ def test_what_else_the_cycle_did_is_counted_once(town: Town, ben: str) -> None:
     assert (report.hubspot.created, report.ghl.created, report.pairs) == (1, 1, 2)
     assert len(report.written) == 2
     assert ben
+
+
+def test_a_record_without_its_id_is_found_again_too(town: Town) -> None:
+    """Where an archived record keeps the id, the one that is made anew has to do without."""
+    town.world.settings = replace(town.world.settings, unique_of_archived="conflict")
+    ann = town.ghl.add_contact("Ann Lee", "ann@example.com", "")
+    event = town.ghl.book(town.calendars["Team"], ann, town.at(72), title="Check-up")
+    town.sync()
+    (first,) = town.hubspot.records()
+    town.hubspot.archive(first.id)
+    town.ghl.edit(event, title="Follow-up")
+    town.world.faults.add(
+        side="hubspot", kind="drop_after", method="POST", path="0-421/batch/create$", nth=2
+    )
+    report = town.sync()
+    assert (report.outcome, report.hubspot.created) == (Outcome.OK, 1)
+    (made,) = town.hubspot.records()
+    assert made.properties["hs_appointment_name"] == "Follow-up"
+    town.world.reset_requests()
+    assert (town.sync().held, town.world.writes("hubspot")) == ([], [])

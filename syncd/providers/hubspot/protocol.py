@@ -145,6 +145,14 @@ class Api:
             },
         )
 
+    def appointments_of(self, contact: str) -> Request:
+        """What a contact is associated with, seen from its end."""
+        return Request(
+            method="POST",
+            path=f"/crm/associations/{self.version}/{CONTACT_TYPE}/{self.object_type}/batch/read",
+            json={"inputs": [{"id": contact}]},
+        )
+
     def labels(self) -> Request:
         """The kinds of association between the object and contacts."""
         return Request(method="GET", path=f"{self._links()}/labels")

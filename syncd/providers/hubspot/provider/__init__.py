@@ -177,9 +177,9 @@ class HubSpotProvider(Provider):
         """See `Provider.edits`."""
         return self._reader.edits(self._account.columns, ids)
 
-    def bookings_of(self, contact: str) -> tuple[Snapshot, ...]:  # noqa: ARG002 - the port's
-        """Nothing: our own records are found by `carriers`."""
-        return ()
+    def bookings_of(self, contact: str) -> tuple[Snapshot, ...]:
+        """See `Provider.bookings_of`."""
+        return self._reader.of_contact(self._account.columns, contact)
 
     # --- contacts
 

@@ -269,6 +269,15 @@ class Reader:
         binned, _ = self._read(columns, rest, archived=True, by=GHL_ID)
         return found | {each: mapping.snapshot(held, columns) for each, held in binned.items()}
 
+    def of_contact(self, columns: Columns, contact: str) -> tuple[Snapshot, ...]:
+        """The living records that a contact is associated with, some thousand at most."""
+        try:
+            body = self._line.rows(self._line.api.appointments_of(contact))
+        except (NotFound, Rejected):
+            return ()  # A contact that is gone has none, and no recovery hangs on it.
+        linked = wire.associations(body).get(contact)
+        return tuple(self.living(columns, linked.ids).values()) if linked else ()
+
     def _contacts_of(self, ids: Iterable[str]) -> dict[str, tuple[str, ...]]:
         """The contacts of records, by record; a record without any is left out."""
         found: dict[str, tuple[str, ...]] = {}

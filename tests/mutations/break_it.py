@@ -91,11 +91,20 @@ def tried(copy: Path, breakage: Breakage, histories: int, eager: Sequence[str] =
     path = copy / "syncd" / breakage.file
     whole = path.read_text(encoding="utf-8")
     path.write_text(breakage.applied_to(whole), encoding="utf-8")
-    judges = SIMULATION if breakage.file.startswith("engine") else (*PROPERTIES, *SIMULATION)
     try:
+        judges = _judges(breakage.file)
         return Result(breakage=breakage, noticed_by=noticed(copy, judges, histories, eager))
     finally:
         path.write_text(whole, encoding="utf-8")
+
+
+def _judges(file: str) -> tuple[str, ...]:
+    """Who looks at a breakage of this file, the sharpest first."""
+    if file.startswith("engine"):
+        return SIMULATION
+    if file.endswith("guards.py"):
+        return (*SIMULATION, *PROPERTIES)  # It takes whole cycles to trip one.
+    return (*PROPERTIES, *SIMULATION)
 
 
 def noticed(copy: Path, judges: Sequence[str], histories: int, eager: Sequence[str] = ()) -> str:

@@ -90,6 +90,10 @@ def _kinds() -> Iterable[Iterable[list[Step]]]:
     )
     yield (cancel_and_remove(side, 0) for side in SIDES)
     yield (move_house(0, FREE, side) for side in SIDES)
+    yield (
+        [edit(side, PAIRED, group, choice)[0], ("sync", "polled")]
+        for side, (group, choice) in product(SIDES, (("time", 5), ("time", 2), ("description", 0)))
+    )
     yield (both_edit(0, (str(group), 0), (str(group), 1)) for group in GROUPS)
     yield (long_absence(0), [("merge_records", 0, 0), ("sync", "polled")], [("robots", 0)])
     yield _guarded()

@@ -45,6 +45,8 @@ FIELDS = {
     Group.ADDRESS: "address",
     Group.OWNER: "assignee",
 }
+SPANS = ((0, 30), (0, 60), (30, 30))
+"""Minutes before and after each of the three times: so either end may move alone."""
 PAIRED = 10
 """From here on, the number of a record is that of its pair: so a step hits both sides of one."""
 
@@ -139,8 +141,8 @@ class Ground:
         if group == Group.TIME:
             starts = [self.start(slot) for slot in range(3)]
             return [
-                (start, start + timedelta(minutes=length))
-                for length in (30, 60)
+                (start - timedelta(minutes=before), start + timedelta(minutes=after))
+                for before, after in SPANS
                 for start in starts
             ]
         if group == Group.OWNER:

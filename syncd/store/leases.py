@@ -81,7 +81,10 @@ class Leases:
             LinkLocked: another syncd holds the link.
             StoreError: the store cannot be used.
         """
-        link_id = self._database.write(lambda at: ensure_link(at, self._database, name))
+        # Links are known but for once: a look takes no lock.
+        link_id = self._database.read(lambda at: find_link(at, name))
+        if link_id is None:
+            link_id = self._database.write(lambda at: ensure_link(at, self._database, name))
         waited = 0.0
         pause = 0.05
         while True:

@@ -210,7 +210,7 @@ def main() -> None:
             row(f"{size:,}", what, each.wall, each.cpu, f"{each.cpu / least.cpu:.2f}x")
             found.setdefault(what, []).append(each)
         if given.vdirsyncer:
-            theirs = vdirsyncer(given.vdirsyncer, size, 3)
+            theirs = vdirsyncer(given.vdirsyncer, size, min(3, given.times))
             ratio = theirs.cpu / rows["SQLite, no change"].cpu
             row(
                 f"{size:,}",

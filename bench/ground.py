@@ -176,9 +176,12 @@ class ReadySide:
         return contacts
 
     def write(
-        self, orders: Iterable[Order], goes_on: Callable[[], bool] = lambda: True
+        self,
+        orders: Iterable[Order],
+        goes_on: Callable[[], bool] = lambda: True,
+        spare: Callable[[], int] = lambda: 0,
     ) -> Iterator[Receipt]:
-        del goes_on
+        del goes_on, spare
         taken = iter(orders)
         # As the real ones: HubSpot answers a batch at a time, HighLevel what is under way.
         while batch := list(islice(taken, 100 if self.side is Side.HUBSPOT else 10)):

@@ -330,7 +330,7 @@ class Reconciliation:
         across = self._across(contact)
         if isinstance(across, Unresolved):
             self._hold(Group.CONTACT, across.reason, across.detail)
-        elif isinstance(across, Known) and across.id in hubspot.contacts:
+        elif isinstance(across, Known) and self._stands_alone(across.id, hubspot):
             self.pair = replace(
                 self.pair,
                 ghl=replace(self.pair.ghl, contact=contact),
@@ -350,6 +350,11 @@ class Reconciliation:
                     else "HubSpot's record has no contact",
                 )
             )
+
+    def _stands_alone(self, contact: str, hubspot: Snapshot) -> bool:
+        """Whether the contact is associated, and the one that it takes the place of no more."""
+        former = self.pair.hubspot.contact
+        return contact in hubspot.contacts and former not in set(hubspot.contacts) - {contact}
 
     def _across(self, contact: str) -> Resolution:
         known = self.bench.words.contacts.get(contact)

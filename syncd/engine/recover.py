@@ -286,7 +286,8 @@ def _took_effect(change: Change, now: Snapshot) -> bool:
     Another third value is somebody's later edit: it stays news, and no edit is lost.
     """
     if change.group == Group.CONTACT:
-        return change.after in now.contacts
+        # The new one comes before the old one goes: with both it was broken off between.
+        return change.after in now.contacts and change.before not in now.contacts
     shown = _shown(now, change)
     return shown == change.after or (shown != change.before and renders(change.after, shown))
 

@@ -165,3 +165,25 @@ def test_a_phone_number_is_looked_up_only_where_no_address_matches(town: Town) -
         row.path for row in town.world.requests_of("hubspot") if row.path.endswith("/search")
     ]
     assert searches == []
+
+
+def test_a_contact_that_was_half_replaced_is_replaced_in_the_end(town: Town) -> None:
+    """The new one is associated before the old one goes: what broke off between is gone on with."""
+    old, new = (
+        (town.ghl.add_contact(name, mail, ""), town.hubspot.add_contact(name, mail, ""))
+        for name, mail in (("Ann Lee", "ann@example.com"), ("Ben Wu", "ben@example.com"))
+    )
+    event = town.ghl.book(town.calendars["Team"], old[0], town.at(48), title="Check-up")
+    town.sync()
+    (record,) = town.hubspot.records()
+    town.ghl.edit(event, contact=new[0])
+    town.world.faults.add(
+        side="hubspot", method="DELETE", path="/associations/", status=503, times=None
+    )
+    town.sync()
+    assert set(town.hubspot.get(record.id).contacts) == {old[1], new[1]}
+    town.world.faults.clear()
+    town.sync()
+    assert list(town.hubspot.get(record.id).contacts) == [new[1]]
+    town.world.reset_requests()
+    assert (town.sync().held, town.world.writes("hubspot")) == ([], [])

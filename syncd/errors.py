@@ -85,6 +85,10 @@ class StoreTooNew(StoreError):  # noqa: N818
     """The store was written by a newer syncd."""
 
 
+class StoreTaken(StoreError):  # noqa: N818
+    """A copy would be written over something: a person has to name another place."""
+
+
 class StoreMissing(StoreError):  # noqa: N818
     """The store is not there, and this verb may not make it."""
 

@@ -18,6 +18,7 @@ from syncd.errors import (
     ProviderError,
     StoreError,
     StoreMissing,
+    StoreTaken,
     StoreTooNew,
     SyncdError,
 )
@@ -29,6 +30,7 @@ _CODES: tuple[tuple[type[SyncdError], int], ...] = (
     (ConfigError, 2),
     (NotPrepared, 2),
     (StoreMissing, 2),
+    (StoreTaken, 2),
     (StoreTooNew, 2),
     (StoreError, 1),
     (LinkLocked, 5),

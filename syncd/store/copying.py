@@ -12,7 +12,7 @@ from typing import cast
 
 from sqlalchemy import Connection, Engine, Table, func, select, update
 
-from syncd.errors import StoreError
+from syncd.errors import StoreTaken
 from syncd.store import engine as engines
 from syncd.store import migrate, tables
 from syncd.store.bulk import go_on_after, last_key
@@ -26,10 +26,11 @@ def backup(engine: Engine, path: Path) -> None:
     """Write the store to a new SQLite file that only its owner can read.
 
     Raises:
-        StoreError: the file is there already, or cannot be written.
+        StoreTaken: the file is there already.
+        StoreError: it cannot be written.
     """
     if path.exists():
-        raise StoreError(f"{path} is there already: name a new file, or move that one away")
+        raise StoreTaken(f"{path} is there already: name a new file, or move that one away")
     engines.make_file(path)
     try:
         if engine.dialect.name == "sqlite":
@@ -50,7 +51,8 @@ def copy(engine: Engine, url: str) -> int:
     should work on it any more, or what is written afterwards stays behind.
 
     Raises:
-        StoreError: the other database holds something already, or cannot be used.
+        StoreTaken: the other database holds something already.
+        StoreError: it cannot be used.
     """
     target = engines.open_engine(url)
     try:
@@ -61,7 +63,7 @@ def copy(engine: Engine, url: str) -> int:
             target.begin() as writing,
         ):
             if writing.execute(select(func.count()).select_from(tables.link)).scalar():
-                raise StoreError(
+                raise StoreTaken(
                     f"{place(target.url)} holds links already: copy into an empty database"
                 )
             for table in tables.metadata.sorted_tables:

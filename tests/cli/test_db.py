@@ -40,7 +40,7 @@ def test_a_backup_can_be_worked_with_like_the_store(
 def test_a_backup_never_replaces_a_file(syncd: Syncd, tmp_path: Path) -> None:
     (tmp_path / "copy.db").write_text("mine")
     result = syncd("db", "backup", "copy.db")
-    assert result.code == 1
+    assert result.code == 2
     assert "is there already: name a new file" in result.err
     assert (tmp_path / "copy.db").read_text() == "mine"
 
@@ -58,7 +58,7 @@ def test_a_copy_holds_the_pairs_and_says_what_to_change(syncd: Syncd, synced: Cl
 def test_a_copy_into_a_store_that_holds_links_is_refused(syncd: Syncd) -> None:
     assert syncd("db", "copy", "sqlite:///other.db").code == 0
     again = syncd("db", "copy", "sqlite:///other.db")
-    assert again.code == 1
+    assert again.code == 2
     assert "copy into an empty database" in again.err
 
 

@@ -74,7 +74,8 @@ def prints(
         asked = {_LINK: link_id, VALUES: packed(connection, ids)}
         return _by_name(bare(connection, _prints(dialect, side), asked))
     everything = _by_name(bare(connection, _all_prints(side), {_LINK: link_id}))
-    for name in everything.keys() - frozenset(ids):
+    wanted = _as_set(ids)
+    for name in [name for name in everything if name not in wanted]:
         del everything[name]
     return everything
 
@@ -138,8 +139,13 @@ def unshown(
     # Every id that is expected is looked up in the shown, here: giving the database what was
     # shown costs as many values, each of them three times as much, and its planner a guess.
     expected = bare(connection, _expected(side), values)
-    names = shown if isinstance(shown, AbstractSet) else frozenset(shown)
+    names = _as_set(shown)
     return [key for record, key in expected if readable(record) not in names]
+
+
+def _as_set(names: Collection[str]) -> AbstractSet[str]:
+    """Names to look up in; what is a set already, or a mapping's keys, is not copied."""
+    return names if isinstance(names, AbstractSet) else frozenset(names)
 
 
 @cache

@@ -59,6 +59,10 @@ _WHOLE = select(
 _LINK = "its_link"
 """The parameter of the link's key, in statements that are built once."""
 
+_OF_LINK = (table.c.link_id + 0) == bindparam(_LINK)
+"""Whether a pair that is found by its key is the link's. No index serves a sum: SQLite would take
+one of the link, and pass over all of its pairs, a hundred thousand for each commit."""
+
 _CHANGE = update(table).where(
     table.c.id == bindparam("its_key"), table.c.link_id == bindparam(_LINK)
 )
@@ -226,7 +230,7 @@ def drop(connection: Connection, link_id: int, keys: Collection[int]) -> int:
     """Forget pairs; gives how many more live now, a number below zero."""
     before = living(connection, link_id, keys)
     connection.execute(
-        delete(table).where(table.c.link_id == link_id, among(connection, table.c.id, keys))
+        delete(table).where(_OF_LINK, among(connection, table.c.id, keys)), {_LINK: link_id}
     )
     return -before
 
@@ -249,7 +253,7 @@ def _standing(dialect: str) -> Select[Any]:
         table.c.ghl_id.is_not(None),
     )
     return select(table.c.id, table.c.ghl_id, table.c.hubspot_id, alive.label("living")).where(
-        table.c.link_id == bindparam(_LINK), one_of(dialect, table.c.id)
+        _OF_LINK, one_of(dialect, table.c.id)
     )
 
 
@@ -353,7 +357,8 @@ def _all_is_cheaper(connection: Connection, link_id: int, asked: int) -> bool:
 
 @cache
 def _whole_by(dialect: str, column: Column[Any]) -> Select[Any]:
-    return _WHOLE.where(table.c.link_id == bindparam(_LINK), one_of(dialect, column))
+    ours = _OF_LINK if column is table.c.id else table.c.link_id == bindparam(_LINK)
+    return _WHOLE.where(ours, one_of(dialect, column))
 
 
 def _read(

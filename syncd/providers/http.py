@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from functools import partial
 from threading import Lock
 from typing import Protocol
 
@@ -96,7 +97,11 @@ class Client:
         self._sent = 0
         self._answers: Counter[int] = Counter()
         self._skew: float | None = None
-        self._http = httpx.Client(
+        # Opened at the first request: a daemon with hundreds of links would open hundreds of them
+        # before it is ready, a millisecond and more each.
+        self._http: httpx.Client | None = None
+        self._open = partial(
+            httpx.Client,
             base_url=base_url,
             headers={"User-Agent": f"syncd/{syncd.__version__}", "Accept": "application/json"},
             timeout=httpx.Timeout(timeout, connect=min(timeout, CONNECT_TIMEOUT)),
@@ -161,7 +166,15 @@ class Client:
 
     def close(self) -> None:
         """Give back the connections."""
-        self._http.close()
+        with self._lock:
+            if self._http is not None:
+                self._http.close()
+
+    def _opened(self) -> httpx.Client:
+        with self._lock:
+            if self._http is None:
+                self._http = self._open()
+            return self._http
 
     def _attempt(self, request: Request, credentials: Mapping[str, str]) -> Outcome:
         permit = self.budget.acquire(request.kind)
@@ -183,7 +196,7 @@ class Client:
 
     def _exchange(self, request: Request, credentials: Mapping[str, str]) -> Outcome:
         try:
-            answer = self._http.request(
+            answer = self._opened().request(
                 request.method,
                 request.path,
                 params={

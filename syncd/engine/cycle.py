@@ -67,8 +67,10 @@ def run(link: Link, request: CycleRequest) -> CycleReport:
     with structlog.contextvars.bound_contextvars(link=link.name, cycle_id=said.cycle):
         try:
             unsure, pauses = _cycle(link, request, said), iter(LOOKS)
-            while unsure and (pause := next(pauses, None)) and not link.stopping():
+            while unsure and (pause := next(pauses, None)):
                 link.clock.sleep(pause)
+                if link.stopping():
+                    break  # recovery finishes it when this starts again
                 unsure = _look_again(link, request, said)
         except LinkLocked as error:
             said.outcome, said.detail = Outcome.LOCKED, str(error)

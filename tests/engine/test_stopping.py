@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from syncd.engine import cycle
-from syncd.engine.cycle import CycleRequest
+from syncd.engine.cycle import LOOKS, CycleRequest
 from syncd.engine.report import Outcome
 
 if TYPE_CHECKING:
@@ -38,3 +38,21 @@ def test_a_cycle_that_a_stop_broke_off_is_told_as_that_and_not_as_an_outage(town
     (row, *_) = link.store.cycles()
     assert row.report["stopped"] is True
     assert "stopped before its end" in str(row.report["detail"])
+
+
+def test_a_stop_while_it_waits_to_look_for_a_lost_answer_ends_the_cycle(town: Town) -> None:
+    person = town.hubspot.add_contact("Ben Wu", "ben@example.com", "")
+    times = {"hs_appointment_start": town.at(48), "hs_appointment_end": town.at(49)}
+    town.hubspot.create(
+        {name: f"{at:%Y-%m-%dT%H:%M:%SZ}" for name, at in times.items()}, contacts=[person]
+    )
+    town.world.faults.add(
+        side="ghl", method="POST", path="/appointments$", kind="drop_after", times=1
+    )
+    asked = town.clock.monotonic()
+    # The wait for the look is the first in which time passes; the stop comes in it.
+    link = replace(town.link(), stopping=lambda: town.clock.monotonic() >= asked + LOOKS[0])
+    report = cycle.run(link, CycleRequest())
+    assert (report.outcome, report.stopped) == (Outcome.FAILED_WRITES, True)
+    assert town.sync().outcome is Outcome.OK
+    assert len(town.ghl.events()) == 1

@@ -52,7 +52,10 @@ def test_a_stop_while_it_waits_to_look_for_a_lost_answer_ends_the_cycle(town: To
     asked = town.clock.monotonic()
     # The wait for the look is the first in which time passes; the stop comes in it.
     link = replace(town.link(), stopping=lambda: town.clock.monotonic() >= asked + LOOKS[0])
+    town.world.reset_requests()
     report = cycle.run(link, CycleRequest())
     assert (report.outcome, report.stopped) == (Outcome.FAILED_WRITES, True)
+    sweeps = [r for r in town.world.requests_of("hubspot", "GET") if "/objects/" in r.path]
+    assert len(sweeps) == 2  # living and archived ones, once each
     assert town.sync().outcome is Outcome.OK
     assert len(town.ghl.events()) == 1

@@ -278,6 +278,7 @@ def check(moment: Moment, seen: Counter[str]) -> None:
             case Create():
                 seen["made again" if write.pair else "created"] += 1
                 _makes_nothing_twice(moment, write)
+                _books_whole_and_asks_for_the_slot(write)
     for hold in moment.made.holds:
         seen[f"held: {hold.reason}"] += 1
     seen["met"] += sum(not rebase.pair.key for rebase in moment.made.rebases)
@@ -371,6 +372,15 @@ def _makes_nothing_twice(moment: Moment, write: Create) -> None:
         statuses, status = moment.after.words.statuses, write.source.appointment.status
         agrees = statuses.is_cancelled(write.source.side, status)
         assert not agrees or write.pair.gone_on(write.source.side)
+
+
+def _books_whole_and_asks_for_the_slot(write: Create) -> None:
+    """A booking has an end; what is to come and not cancelled takes a slot that must be free."""
+    start, end = write.wanted.start, write.wanted.end
+    if write.side is GHL:
+        assert start is not None
+        assert end is not None
+        assert write.validate_slot == (start > NOW and write.wanted.status != "cancelled")
 
 
 def _every_record_has_one_pair(moment: Moment) -> None:

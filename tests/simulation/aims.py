@@ -25,6 +25,7 @@ from histories import (
     drawn,
     edit,
     edit_and_crash,
+    edit_and_remove,
     fall_behind,
     half_born,
     leave_and_return,
@@ -89,6 +90,7 @@ def _kinds() -> Iterable[Iterable[list[Step]]]:
         for status, synced, (side, rule) in product((3, 0, 2), BOOLEANS, RULES_OF_REMOVAL)
     )
     yield (cancel_and_remove(side, 0) for side in SIDES)
+    yield (edit_and_remove(side, slot) for side, slot in product(SIDES, (1, FREE)))
     yield (move_house(0, FREE, side) for side in SIDES)
     yield (
         [edit(side, PAIRED, group, choice)[0], ("sync", "polled")]

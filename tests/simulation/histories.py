@@ -69,6 +69,13 @@ def cancel_and_remove(side: str, number: int) -> list[Step]:
     return [("give", across, number, "status", word), ("remove", side, number)]
 
 
+def edit_and_remove(side: str, slot: int) -> list[Step]:
+    """A booking is removed on one side and edited on the other: it is made anew."""
+    edited: Step = ("edit", _across(side), PAIRED + 2, "title", 0)
+    removed: Step = ("remove", side, PAIRED + 2)
+    return [("book", 0, slot, 0), ("sync", "polled"), edited, removed, ("sync", "polled")]
+
+
 def edit_and_crash(step: Step, kill: int, moment: int) -> list[Step]:
     """Most crashes that matter happen while something is written."""
     return [step, ("sync", "polled", (), kill, moment)]

@@ -81,6 +81,8 @@ class Watch:
             _check_rule(village, key, before.records[key], after[key], before.at)
         self._check_guard(village, before, len(removed))
         self._check_debts(village, before)
+        if _is_wide(village):
+            _check_places(village, set(after) - set(before.records))
         if _is_clean(village):
             _check_marks(village)
         _check_changes(village, before)
@@ -155,6 +157,16 @@ def _check_marks(village: Village) -> None:
         record = village.town.hubspot.get(pair.hubspot_id)
         if record.properties.get("ghl_appointment_id") != pair.ghl_id:
             raise Breach(f"{key} was booked and does not carry {pair.ghl_id}")
+
+
+def _check_places(village: Village, new: set[tuple[Side, str]]) -> None:
+    """A booking that is made anew stands on the calendar on which it stood."""
+    rows = {(Side.GHL, row.id): row for row in village.town.ghl.appointments}
+    gone = [key for key, row in rows.items() if row.deleted and key not in new]
+    for key in new & rows.keys():
+        stood = {rows[each].calendar for each in village.annals.lineage(key, gone)}
+        if stood and rows[key].calendar not in stood:
+            raise Breach(f"{key} was made anew on {rows[key].calendar}, and stood on {stood}")
 
 
 def _booked(village: Village) -> set[str]:

@@ -32,7 +32,9 @@ from histories import (
     long_absence,
     move_house,
     newborn,
+    refused_and_crash,
     removal_and_crash,
+    restore_and_crash,
     strangers,
     twins,
 )
@@ -75,8 +77,17 @@ def _kinds() -> Iterable[Iterable[list[Step]]]:
         for side, at, there in product(SIDES, MOMENTS, BOOLEANS)
     )
     yield (edit_and_crash(step, -1, at) for step, at in product((*births, *edits), MOMENTS))
+    yield (
+        [("rule", rule), *edit_and_crash(("remove", side, PAIRED), -1, at)]
+        for at, (side, rule) in product(MOMENTS, RULES_OF_REMOVAL[:4])
+    )
+    yield (
+        restore_and_crash(side, rule, at)
+        for at, (side, rule) in product((1, 0), RULES_OF_REMOVAL[:4])
+    )
     yield (removal_and_crash(side, 0, at) for side, at in product(SIDES, MOMENTS))
     yield (fall_behind(step, fault) for step, fault in product((*edits, *births), WRITE_FAULTS))
+    yield (refused_and_crash(kill, at) for kill, at in product((-3, -4, -1), (1, 2)))
     yield (clash_and_crash(0, ("title", 0), at) for at in MOMENTS)
     yield (coincidence(FREE, status, at) for status, at in product((0, 1), MOMENTS))
     yield (twins(FREE, at) for at in MOMENTS)

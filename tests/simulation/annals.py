@@ -40,6 +40,8 @@ class Removal:
     key: Key
     settled: bool
     """Whether nothing on the other side could beat it: no edit, or a cancellation."""
+    untouched: bool = False
+    """Whether nobody ever edited the appointment, whatever has no answer yet."""
     beaten: bool = False
     """Whether the other side held an edit that nobody had seen, which beats the removal."""
     statuses: tuple[str, str] = ("", "")
@@ -130,7 +132,7 @@ class Annals:
         statuses: tuple[str, str],
         across: Key | None,
         unseen: Iterable[Edit],
-    ) -> None:
+    ) -> Removal:
         """A person removed a record, and with it the edits that nobody has seen."""
         removal = Removal(
             number=self.tick(key),
@@ -145,6 +147,7 @@ class Annals:
             removal.took_along.append(edit)
         self.removals.append(removal)
         self.removed.add(key)
+        return removal
 
     def restored_by_person(self, key: Key) -> None:
         """A person brought a record back, with everything that it showed."""

@@ -81,6 +81,19 @@ def edit_and_crash(step: Step, kill: int, moment: int) -> list[Step]:
     return [step, ("sync", "polled", (), kill, moment)]
 
 
+def refused_and_crash(kill: int, moment: int) -> list[Step]:
+    """A move onto a taken slot is refused while the rest of the edit goes on, and a crash."""
+    return [
+        ("book", 0, 1, 0),
+        ("book", 1, 0, 1),
+        ("sync", "polled"),
+        ("edit", "hubspot", PAIRED + 2, "time", 0),
+        ("edit", "hubspot", PAIRED + 2, "title", 0),
+        ("sync", "polled", (), kill, moment),
+        ("sync", "polled"),
+    ]
+
+
 def coincidence(slot: int, status: int, moment: int) -> list[Step]:
     """What syncd was about to book, a person books as well, and somebody adds a note to one."""
     return [
@@ -173,6 +186,20 @@ def removal_and_crash(side: str, number: int, moment: int) -> list[Step]:
         ("sync", "polled", (), -1, moment),
         ("sync", "full"),
         ("bring_back", side, number),
+        ("sync", "full"),
+    ]
+
+
+def restore_and_crash(side: str, rule: int, moment: int) -> list[Step]:
+    """What we removed is on its way back when its removal is meant after all."""
+    number = PAIRED
+    return [
+        ("rule", rule),
+        ("remove", side, number),
+        ("sync", "full"),
+        ("bring_back", side, number),
+        ("sync", "polled", (), -1, moment),
+        ("remove", side, number),
         ("sync", "full"),
     ]
 

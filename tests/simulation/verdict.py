@@ -379,7 +379,8 @@ def no_resurrection(end: End) -> None:
     annals = end.village.annals
     for removal in annals.removals:
         root = annals.root(removal.key)
-        if not removal.settled or annals.last_of(root) != removal.number or root in _mixed(end):
+        sure = removal.settled or removal.untouched
+        if not sure or annals.last_of(root) != removal.number or root in _mixed(end):
             continue
         side = removal.key[0]
         # What people brought back beside this pair is an appointment of its own by now.

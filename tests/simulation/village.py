@@ -230,7 +230,7 @@ class Village(Ground):
         self._unite()
         store = self.shelf.link(self.town.name)
         pairs = store.pairs_by_id(key[0], [key[1]])
-        settled, beaten, unseen = False, False, []
+        settled, beaten, untouched, unseen = False, False, False, []
         statuses, twin = ("", ""), None
         if pairs:
             pair = pairs[0]
@@ -253,9 +253,13 @@ class Village(Ground):
                 and not edit.void
                 and edit.value != essence.value(pair.shown_on(key[0]), edit.group)
             ]
-        self.annals.removed_by_person(
+            root = self.annals.root(key)
+            edited = any(not e.born and self.annals.root(e.key) == root for e in self.annals.edits)
+            untouched = self.both_live(pair) and not edited
+        removal = self.annals.removed_by_person(
             key, settled=settled, beaten=beaten, statuses=statuses, across=twin, unseen=unseen
         )
+        removal.untouched = untouched
         self.did["removals"] += 1
 
     def bring_back(self, side: str, number: int) -> None:
@@ -424,7 +428,7 @@ class Village(Ground):
 
     def _unite(self) -> None:
         """Learn from store and world which records are one appointment."""
-        for pair in self.town.pairs():
+        for pair in self.all_pairs():
             self.annals.join((Side.GHL, pair.ghl_id), (Side.HUBSPOT, pair.hubspot_id))
         for record in (*self.town.hubspot.records(), *self.town.hubspot.archived()):
             carried = record.properties.get("ghl_appointment_id")

@@ -19,7 +19,7 @@ class Breakage:
     old: str
     new: str
     rare: bool = False
-    """Whether it takes many histories to notice it: the sample leaves it out."""
+    """Whether more than the aimed histories is needed to notice it: the sample leaves it out."""
 
     def applied_to(self, text: str) -> str:
         """The broken text.
@@ -113,7 +113,6 @@ BREAKAGES = (
         PLAN,
         "    if not untouched:",
         "    if False:",
-        rare=True,
     ),
     Breakage(
         "a cancellation does not agree with a removal",
@@ -124,7 +123,6 @@ BREAKAGES = (
         "    if False:\n"
         "        return _settled(pair, _on_its_own(where, living, bench))\n"
         "    edited",
-        rare=True,
     ),
     Breakage(
         "times do not count as edits",
@@ -177,7 +175,6 @@ BREAKAGES = (
         FIELDS,
         "        if meeting is Winner.HOLD or not edited:",
         "        if True:",
-        rare=True,
     ),
     Breakage("a hold decides", FIELDS, "        if winner is Winner.HOLD:", "        if False:"),
     Breakage(
@@ -191,7 +188,6 @@ BREAKAGES = (
         FIELDS,
         "        return count >= OSCILLATION_LIMIT",
         "        return False",
-        rare=True,
     ),
     Breakage(
         "a direction is not obeyed",
@@ -217,7 +213,6 @@ BREAKAGES = (
         FIELDS,
         "        if not marked and not self.pair.unmarkable:",
         "        if False:",
-        rare=True,
     ),
     # What is agreed after a write.
     Breakage(
@@ -257,42 +252,36 @@ BREAKAGES = (
         "    ids = {write.side: record_id, write.side.other: write.source.id}",
         "    ids = {write.side: old.id_on(write.side) if old else record_id,\n"
         "           write.side.other: write.source.id}",
-        rare=True,
     ),
     Breakage(
         "both count as gone after a cancellation",
         ACTIONS,
         "gone = frozenset({side.other}) if write.cancel_as else frozenset(Side)",
         "gone = frozenset(Side)",
-        rare=True,
     ),
     Breakage(
         "the print leaves out the start",
         ESSENCE,
         "start, end = _seconds(appointment.start),",
         'start, end = "",',
-        rare=True,
     ),
     Breakage(
         "the print leaves out the description",
         ESSENCE,
         "{len(description)}:{description}",
         "",
-        rare=True,
     ),
     Breakage(
         "a removed record's print is that of a living one",
         ESSENCE,
         "    if pair.gone_on(side):\n        return GONE",
         "    if False:\n        return GONE",
-        rare=True,
     ),
     Breakage(
         "a gone record looks as it did",
         ESSENCE,
         "    if snapshot.gone:\n        return GONE",
         "    if False:\n        return GONE",
-        rare=True,
     ),
     # Guards.
     Breakage(
@@ -300,42 +289,36 @@ BREAKAGES = (
         GUARDS,
         "    if not allowed.removals and policy",
         "    if False and policy",
-        rare=True,
     ),
     Breakage(
         "the removal guard forgets the last day",
         GUARDS,
         "(past.removed_lately if removals else 0)",
         "0",
-        rare=True,
     ),
     Breakage(
         "the change guard is off",
         GUARDS,
         "    if not allowed.changes and not past.first:",
         "    if False:",
-        rare=True,
     ),
     Breakage(
         "removals pass the guard",
         GUARDS,
         "        writes = [write for write in writes if not isinstance(write, Remove)]",
         "        pass",
-        rare=True,
     ),
     Breakage(
         "what is kept back is not held",
         GUARDS,
         "        holds += [_kept_back(write) for write in removals]",
         "        pass",
-        rare=True,
     ),
     Breakage(
         "the latest goes first",
         GUARDS,
         "    return (0, ahead) if ahead >= 0",
         "    return (0, -ahead) if ahead >= 0",
-        rare=True,
     ),
     # Who is whose.
     Breakage(
@@ -343,7 +326,6 @@ BREAKAGES = (
         OBSERVE,
         "carriers = [record for record in self.hubspot.values() if record.carried_id]",
         "carriers: list[Snapshot] = []",
-        rare=True,
     ),
     Breakage(
         "a possible duplicate is made",
@@ -356,56 +338,48 @@ BREAKAGES = (
         OBSERVE,
         "if self._separate(ghl, hubspot) or self._cancelled(ghl) != self._cancelled(hubspot):",
         "if self._separate(ghl, hubspot):",
-        rare=True,
     ),
     Breakage(
         "another end is no other appointment",
         OBSERVE,
         "return one.end is None or other.end is None or one.end == other.end",
         "return True",
-        rare=True,
     ),
     Breakage(
         "what is gone is welcome",
         OBSERVE,
         "        if record.gone or self._lacks_start(record)",
         "        if self._lacks_start(record)",
-        rare=True,
     ),
     Breakage(
         "the window is not looked at",
         OBSERVE,
         "        return self.policy.window.holds(record.appointment.start)",
         "        return True",
-        rare=True,
     ),
     Breakage(
         "a new pair has nothing open",
         OBSERVE,
         "        open=frozenset(policy.groups),",
         "        open=frozenset(),",
-        rare=True,
     ),
     Breakage(
         "a booking is not made where it stood",
         MAKING,
         "calendar = stood if stood and stood.active else",
         "calendar =",
-        rare=True,
     ),
     Breakage(
         "a slot is never checked",
         MAKING,
         "validate_slot=takes and not past and not free",
         "validate_slot=False",
-        rare=True,
     ),
     Breakage(
         "a missing end stays missing",
         MAKING,
         "    if wanted.start and wanted.end is None:",
         "    if False:",
-        rare=True,
     ),
     # Intents, recovery, record.
     Breakage(
@@ -413,7 +387,6 @@ BREAKAGES = (
         RECOVER,
         "    record.record(link, cycle, effects, pairs)\n",
         "    pass\n",
-        rare=True,
     ),
     Breakage(
         "recovery leaves intents open",
@@ -426,56 +399,48 @@ BREAKAGES = (
         RECOVER,
         "    effects += _created_in_hubspot(link, open_intents, pairs)\n",
         "",
-        rare=True,
     ),
     Breakage(
         "recovery skips bookings",
         RECOVER,
         "    effects += _booked_in_ghl(link, open_intents, pairs)\n",
         "",
-        rare=True,
     ),
     Breakage(
         "recovery skips changes",
         RECOVER,
         "        effects += _changed(link, side, open_intents, pairs)",
         "        pass",
-        rare=True,
     ),
     Breakage(
         "recovery takes people's bookings for ours",
         RECOVER,
         "        if record_.by_api\n        and not",
         "        if not",
-        rare=True,
     ),
     Breakage(
         "recovery takes what another pair has",
         RECOVER,
         "free = [found for found in candidates.values() if found.id not in known]",
         "free = list(candidates.values())",
-        rare=True,
     ),
     Breakage(
         "recovery counts every group as written",
         RECOVER,
         "write=replace(update, changes=tuple(taken))",
         "write=update",
-        rare=True,
     ),
     Breakage(
         "recovery believes every update",
         RECOVER,
         "    return shown == change.after or (",
         "    return True or (",
-        rare=True,
     ),
     Breakage(
         "recovery believes every removal",
         RECOVER,
         "        if now.appointment.status != remove.cancel_as:\n            return None",
         "        if False:\n            return None",
-        rare=True,
     ),
     Breakage(
         "an intent forgets the restore",
@@ -496,21 +461,18 @@ BREAKAGES = (
         INTENTS,
         '                "contact": contact,',
         '                "contact": "",',
-        rare=True,
     ),
     Breakage(
         "record leaves intents open",
         RECORD,
         "        transaction.close_intents([effect.key for effect in effects])\n",
         "",
-        rare=True,
     ),
     Breakage(
         "record writes no history",
         RECORD,
         "for effect, pair in told for entry in _history(effect, pair, cycle, now)",
         "for effect, pair in told[:0] for entry in _history(effect, pair, cycle, now)",
-        rare=True,
     ),
     Breakage(
         "record builds on the old pair",
@@ -524,14 +486,12 @@ BREAKAGES = (
         RECORD,
         "save_contacts(found for effect in effects for found in _contacts(effect))",
         "save_contacts(())",
-        rare=True,
     ),
     Breakage(
         "a conflict is an ordinary update in history",
         RECORD,
         '            action="conflict" if name in lost else said.action,',
         "            action=said.action,",
-        rare=True,
     ),
     # Apply, poll, closing.
     Breakage(
@@ -539,7 +499,6 @@ BREAKAGES = (
         APPLY,
         "for key, (write, contact) in opened.items()\n                )",
         "for key, (write, contact) in ()\n                )",
-        rare=True,
     ),
     Breakage(
         "an unanswered write is forgotten",

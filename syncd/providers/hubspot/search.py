@@ -101,6 +101,19 @@ class ChangeWindow:
             groups = [[*filters, older], [*filters, anybodys]]
         return _search(path, [{"filters": group} for group in groups], properties, sort=sort)
 
+    def latest(self, path: str, properties: Sequence[str]) -> Request:
+        """One page of what changed last, the latest first."""
+        filters = [
+            _filter(MODIFIED, "GTE", stamp(self.since)),
+            _filter(MODIFIED, "LTE", stamp(self.until)),
+        ]
+        sort = {"propertyName": MODIFIED, "direction": "DESCENDING"}
+        return _search(path, [{"filters": filters}], properties, sort=sort)
+
+    def holds(self, modified: datetime) -> bool:
+        """Whether a record with that modification stamp is found."""
+        return int(stamp(self.since)) <= int(stamp(modified)) <= int(stamp(self.until))
+
 
 def stamp(at: datetime) -> str:
     """An instant as searches take it: milliseconds since 1970, as text."""

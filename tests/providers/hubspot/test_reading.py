@@ -9,6 +9,7 @@ import pytest
 from syncd.core.model import Group, Missing, Scan, Snapshot, Window
 from syncd.errors import NotPrepared, Unavailable, Unreadable
 from syncd.ports.provider import ScanRequest
+from syncd.providers.hubspot.provider.reading import WHOLE
 from syncd.sandbox.faults import Fault
 
 Account = Callable[..., Any]
@@ -186,6 +187,93 @@ def test_more_than_ten_thousand_changes_in_one_poll_are_all_found(desk: Any, clo
     assert {each.id for each in scan.snapshots} == records
     assert len(desk.asked("/search")) == 53
     assert len(desk.asked()) == 53 + 11, "and eleven for the contacts of a thousand each"
+
+
+@pytest.fixture
+def settled(desk: Any, clock: Any) -> tuple[list[str], str]:
+    """450 records that were made and polled within the last minutes, and the cursor."""
+    cursor = _scan(desk).cursor
+    made = []
+    for _ in range(450):
+        clock.advance(0.01)
+        made.append(desk.book())
+    clock.advance(30)
+    cursor = _scan(desk, cursor).cursor
+    clock.advance(10)
+    desk.world.reset_requests()
+    return made, cursor
+
+
+def test_what_a_poll_has_read_costs_the_next_one_a_single_search(
+    desk: Any, clock: Any, settled: tuple[list[str], str]
+) -> None:
+    _, cursor = settled
+    for _ in range(3):
+        scan = _scan(desk, cursor)
+        assert scan.snapshots == ()
+        cursor = scan.cursor
+        clock.advance(10)
+    assert [request.path[-7:] for request in desk.asked()] == ["/search"] * 3
+
+
+def test_an_edit_among_many_recent_records_is_on_the_first_page(
+    desk: Any, clock: Any, settled: tuple[list[str], str]
+) -> None:
+    made, cursor = settled
+    for record in (made[0], made[200], made[449]):
+        desk.portal.edit(record, hs_appointment_name="Moved")
+    clock.advance(10)
+    scan = _scan(desk, cursor)
+    assert {each.id for each in scan.snapshots} == {made[0], made[200], made[449]}
+    assert len(desk.asked("/search")) == 1
+    clock.advance(10)
+    assert _scan(desk, scan.cursor).snapshots == ()
+    assert len(desk.asked("/search")) == 2
+
+
+def test_more_news_than_a_page_holds_is_found_whole(
+    desk: Any, clock: Any, settled: tuple[list[str], str]
+) -> None:
+    made, cursor = settled
+    for record in made[:250]:
+        desk.portal.edit(record, hs_appointment_name="Moved")
+    clock.advance(10)
+    assert {each.id for each in _scan(desk, cursor).snapshots} == set(made[:250])
+    assert len(desk.asked("/search")) == 1 + 3
+
+
+def test_a_page_that_is_not_all_there_is_is_not_believed(
+    desk: Any, clock: Any, settled: tuple[list[str], str]
+) -> None:
+    """Fewer records than were known, or another order than was asked for."""
+    made, cursor = settled
+    desk.portal.archive(made[7])
+    clock.advance(10)
+    cursor = _scan(desk, cursor).cursor
+    assert len(desk.asked("/search")) == 1 + 3
+    rows: list[Any] = [
+        {"id": each, "properties": {"hs_lastmodifieddate": f"2026-03-02T09:00:0{each}Z"}}
+        for each in ("7", "8")
+    ]
+    body = {"total": 449, "results": rows}
+    desk.world.faults.add(Fault(path="/search", times=1, status=200, body=body))
+    clock.advance(10)
+    cursor = _scan(desk, cursor).cursor
+    assert len(desk.asked("/search")) == 1 + 3 + 1 + 3
+    desk.world.faults.add(Fault(path="/search", times=1, status=400))
+    clock.advance(10)
+    assert _scan(desk, cursor).snapshots == ()
+    assert len(desk.asked("/search")) == 1 + 3 + 1 + 3 + 1 + 3
+
+
+def test_the_whole_overlap_is_searched_now_and_then(
+    desk: Any, clock: Any, settled: tuple[list[str], str]
+) -> None:
+    """The index may have shown something late, behind all that changed since."""
+    _, cursor = settled
+    clock.advance(WHOLE.total_seconds())
+    assert _scan(desk, cursor).snapshots == ()
+    assert len(desk.asked("/search")) == 3
 
 
 def test_one_stamp_on_many_records_neither_loops_nor_loses(desk: Any, clock: Any) -> None:

@@ -27,6 +27,11 @@ from syncd.providers.hubspot.wire import MERGED_IDS, Record
 
 OVERLAP = timedelta(minutes=10)
 """How far a poll reaches back behind its cursor, and how far the two clocks may differ."""
+WHOLE = timedelta(minutes=2)
+"""How often at least a poll searches through all of the overlap, however much that holds.
+
+Longer than an index was seen to lag behind (facts of the vendor: ten seconds, at times a minute).
+"""
 CLOCKS = timedelta(seconds=10)
 """How far a further look within a cycle reaches back: what it misses, the next poll sees."""
 SINGLE_READS = 50
@@ -35,19 +40,19 @@ SINGLE_READS = 50
 
 @dataclass(frozen=True, slots=True)
 class _Delivered:
-    """What the poll from `begun` to `cursor` had read: (id, modification stamp)."""
+    """What the poll from `begun` to `cursor` had read: the modification stamp by id."""
 
     begun: str
     cursor: str
-    versions: frozenset[tuple[str, str]]
+    versions: Mapping[str, str]
 
-    def to(self, cursor: str) -> frozenset[tuple[str, str]]:
+    def to(self, cursor: str) -> Mapping[str, str]:
         """What was delivered to whoever comes with this cursor.
 
         A cursor is committed when everything delivered was dealt with, so
         coming with it proves that; unless the poll did not move it.
         """
-        return self.versions if cursor == self.cursor != self.begun else frozenset()
+        return self.versions if cursor == self.cursor != self.begun else {}
 
 
 class Reader:
@@ -59,7 +64,9 @@ class Reader:
         """`confirm` is asked when a record lacks a property: is it empty, or was it deleted?"""
         self._line, self._clock, self._lag = line, clock, search_lag
         self._confirm = confirm
-        self._delivered = _Delivered("", "", frozenset())
+        self._delivered = _Delivered("", "", {})
+        self._whole_at = -WHOLE
+        """When everything was listed or searched through (monotonic)."""
         self._sorts = deque(search.SORTS)
 
     # --- scans
@@ -83,6 +90,7 @@ class Reader:
     def _sweep(self, columns: Columns) -> Scan:
         """List every living record, then every archived one."""
         begun = self._clock.now()
+        self._whole_at = self._monotonic()
         found: dict[str, Record] = {}
         unreadable: list[tuple[str, str]] = []
         failures: list[str] = []
@@ -99,7 +107,7 @@ class Reader:
             failures.append(f"the list of archived HubSpot appointments: {error}")
         cut = self._contacts_of(each.id for each in found.values() if each.more_associated)
         cursor = search.stamp(begun - self._lag)
-        self._remember("", cursor, found.values())
+        self._remember("", cursor, map(_version, found.values()))
         return Scan(
             side=Side.HUBSPOT,
             snapshots=tuple(
@@ -131,12 +139,17 @@ class Reader:
         """
         now = self._clock.now()
         window = ChangeWindow(since=since - OVERLAP, until=now + OVERLAP)
-        found = {record.id: record for record in self._search(columns, window)}
         known = self._delivered.to(cursor)
-        fresh = {each.id: each for each in found.values() if _version(each) not in known}
+        found = self._latest(columns, window, known)
+        standing: Mapping[str, str] = known if found is not None else {}
+        if found is None:
+            self._whole_at = self._monotonic()
+            found = {record.id: record for record in self._search(columns, window)}
+        versions = dict(map(_version, found.values()))
+        fresh = {each: found[each] for each, at in versions.items() if known.get(each) != at}
         horizon = search.stamp(now - self._lag)
         snapshots = tuple(self._with_contacts(columns, fresh).values())
-        self._remember(cursor, horizon, found.values())
+        self._remember(cursor, horizon, {**standing, **versions}.items())
         return Scan(side=Side.HUBSPOT, snapshots=snapshots, cursor=horizon)
 
     def _lately(self, columns: Columns, since: datetime, made_before: datetime) -> Scan:
@@ -150,6 +163,39 @@ class Reader:
         snapshots = tuple(self._with_contacts(columns, found).values())
         cursor = search.stamp(now - self._lag)
         return Scan(side=Side.HUBSPOT, snapshots=snapshots, cursor=cursor)
+
+    def _latest(
+        self, columns: Columns, window: ChangeWindow, known: Mapping[str, str]
+    ) -> dict[str, Record] | None:
+        """The latest changes on one page, where that shows all there is to see; else None.
+
+        The overlap is full of our own writes after a first sync, and would be paged through in
+        each poll. The page is enough if it reaches back to a version that was delivered and the
+        window holds no record but its own and those of which a version was. What is indexed
+        late, behind all of that, is found when the whole overlap is searched again.
+        """
+        if len(known) < search.PAGE or self._monotonic() - self._whole_at > WHOLE:
+            return None
+        try:
+            page = wire.page(self._line.rows(window.latest(self._line.api.objects(), columns.read)))
+        except (Unreadable, Rejected):
+            return None
+        found = {record.id: record for record in page.records}
+        stamps = [wire.moment(record.properties.get(MODIFIED)) for record in page.records]
+        moments = [each for each in stamps if each is not None]
+        standing = {
+            each
+            for each, written in known.items()
+            if (at := wire.moment(written)) is not None and window.holds(at)
+        }
+        sorted_ = len(moments) == len(found) and moments == sorted(moments, reverse=True)
+        if not found or not sorted_ or page.total != len(standing | found.keys()):
+            return None
+        name, modified = _version(page.records[-1])
+        return found if known.get(name) == modified else None
+
+    def _monotonic(self) -> timedelta:
+        return timedelta(seconds=self._clock.monotonic())
 
     def _search(self, columns: Columns, window: ChangeWindow) -> list[Record]:
         """Every record in the window, sorted by id in whichever way the vendor understands."""
@@ -171,15 +217,15 @@ class Reader:
                 return  # In which order the last page comes is all one.
             last = _last_id(page, last)
 
-    def _remember(self, begun: str, cursor: str, records: Iterable[Record]) -> None:
+    def _remember(self, begun: str, cursor: str, versions: Iterable[tuple[str, str]]) -> None:
         """Keep which versions were delivered, as far as the next poll will see them again."""
         since = search.instant(cursor) - OVERLAP
-        versions = (
-            _version(record)
-            for record in records
-            if (at := wire.moment(record.properties.get(MODIFIED))) is not None and at >= since
-        )
-        self._delivered = _Delivered(begun, cursor, frozenset(versions))
+        kept = {
+            each: modified
+            for each, modified in versions
+            if (at := wire.moment(modified)) is not None and at >= since
+        }
+        self._delivered = _Delivered(begun, cursor, kept)
 
     # --- by id
 

@@ -102,6 +102,10 @@ class App:
         """The store as one link sees it; needs no credentials."""
         return self.store.link(name)
 
+    def glance(self, name: str) -> LinkStore:
+        """The same for who does not wait for a database that is away."""
+        return self.store.glance(name)
+
     def paused(self, name: str) -> bool:
         """Whether a person took the link out of service."""
         return bool(self.store.link(name).cursor(PAUSED))

@@ -52,7 +52,7 @@ class DaemonPanel:
         """The health of every link, by the scheduler's own word."""
         now = self._links.clock.now()
         return [
-            examine(name, self._links.link_store(name), now, note=note, history=history)
+            examine(name, self._links.glance(name), now, note=note, history=history)
             for name, note in self._scheduler.notes().items()
         ]
 

@@ -78,6 +78,10 @@ class Links(Protocol):
         """The store as one link sees it."""
         ...
 
+    def glance(self, name: str) -> LinkStore:
+        """The same for who does not wait for a database that is away."""
+        ...
+
     def lock(self, name: str) -> Lease:
         """Take a link for this process.
 

@@ -22,6 +22,9 @@ log = structlog.get_logger(__name__)
 PATIENCE = 30.0
 """Seconds of waiting for a database that is away, all waits together."""
 
+GLANCE = 1.0
+"""The same for who looks in passing: long enough for a connection that was cut to be made anew."""
+
 _FIRST_WAIT = 0.1
 _LONGEST_WAIT = 5.0
 
@@ -31,9 +34,10 @@ T = TypeVar("T")
 class Database:
     """An engine, a clock, and the patience to try again."""
 
-    def __init__(self, engine: Engine, clock: Clock) -> None:
+    def __init__(self, engine: Engine, clock: Clock, *, patience: float = PATIENCE) -> None:
         self.engine = engine
         self.clock = clock
+        self._patience = patience
         self._reading = reading(engine)
 
     @property
@@ -93,7 +97,7 @@ class Database:
                 done = act()
             except StoreInterrupted as error:
                 # SQLite has waited in the statement itself, for longer than anything takes.
-                if self.is_sqlite or waited >= PATIENCE:
+                if self.is_sqlite or waited >= self._patience:
                     raise
                 if not waited:
                     log.warning("store.interrupted", detail=str(error))

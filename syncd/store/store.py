@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 
 from syncd.ports.clock import Clock
 from syncd.store import keeping
-from syncd.store.database import Database
+from syncd.store.database import GLANCE, Database
 from syncd.store.holder import Holder
 from syncd.store.inspection import Inspection
 from syncd.store.keeping import Forgotten
@@ -28,6 +28,7 @@ class Store:
 
     def __init__(self, engine: Engine, clock: Clock) -> None:
         self._database = Database(engine, clock)
+        self._glanced_at = Database(engine, clock, patience=GLANCE)
         self._locks = _locks(engine)
         self._leases = Leases(self._database, self._locks)
         self.ledger = SqlLedger(self._database)
@@ -39,6 +40,10 @@ class Store:
     def link(self, name: str, lease: Lease | None = None) -> SqlLinkStore:
         """One link's share; with its lease, what is written is fenced by it."""
         return SqlLinkStore(self._database, name, fence=lease.fence if lease else None)
+
+    def glance(self, name: str) -> SqlLinkStore:
+        """One link's share for a look at it: that the database is away is said almost at once."""
+        return SqlLinkStore(self._glanced_at, name)
 
     def acquire(self, name: str, verb: str, *, wait: bool = False) -> Lease:
         """Take a link for this process; `verb` is the command that runs (run, sync-now, …).

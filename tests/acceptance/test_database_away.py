@@ -9,6 +9,7 @@ demand at every request:
 
 from __future__ import annotations
 
+import json
 import signal
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -164,6 +165,8 @@ def test_a_daemon_outlives_a_database_that_is_away_for_long_and_says_so(
     errors = [line for line in daemon.ask("/metrics")[1].splitlines() if "store_errors" in line]
     assert any(float(line.split()[-1]) > 0 for line in errors if not line.startswith("#"))
     assert daemon.ask("/livez")[0] == 200
+    status, said = daemon.ask("/healthz")
+    assert (status, json.loads(said)["status"]) == (503, "store")
     server.start()
     daemon.until("link.recovered")
     titles = [r.properties["hs_appointment_name"] for r in start.clinic.hubspot.records()]

@@ -232,6 +232,8 @@ class FakeLinks:
     def link_store(self, name: str) -> LinkStore:
         return cast("LinkStore", self[name].store)
 
+    glance = link_store
+
     def lock(self, name: str) -> FakeLease:
         link = self[name]
         link.store._up()

@@ -69,6 +69,8 @@ class TownLinks:
     def link_store(self, name: str) -> LinkStore:
         return self.town.store.link(name)
 
+    glance = link_store
+
     def lock(self, name: str) -> Held:
         del name
         return Held()

@@ -13,7 +13,7 @@ from syncd.core.model import Pair, Side
 from syncd.errors import StoreError, StoreInterrupted
 from syncd.ports.store import HistoryEntry
 from syncd.store import Store, open_engine
-from syncd.store.database import PATIENCE
+from syncd.store.database import GLANCE, PATIENCE
 from syncd.store.link_store import SqlLinkStore
 
 pytestmark = pytest.mark.postgres
@@ -173,6 +173,31 @@ def test_a_server_that_stays_away_is_reported_in_the_end(
     finally:
         postgres.start()
     assert PATIENCE <= sum(standing_clock.slept) / 2 < PATIENCE + 10
+
+
+def test_who_looks_in_passing_is_told_soon(
+    store: Store,
+    link: SqlLinkStore,
+    saved: Callable[..., list[Pair]],
+    a_pair: Callable[..., Pair],
+    cut: Callable[[], None],
+    postgres: PostgresServer,
+    standing_clock: StandingClock,
+) -> None:
+    if not postgres.can_restart:
+        pytest.skip("the server is not the tests' own to stop")
+    (one,) = saved(a_pair(1))
+    glance = store.glance("clinic")
+    cut()
+    assert list(glance.pairs_by_key([one.key])) == [one], "a new connection is made"
+    standing_clock.slept.clear()
+    postgres.stop()
+    try:
+        with pytest.raises(StoreInterrupted, match="check that the server runs"):
+            glance.count_pairs()
+    finally:
+        postgres.start()
+    assert sum(standing_clock.slept) < 2 * GLANCE
 
 
 def test_a_decision_that_may_have_been_written_is_not_written_twice(

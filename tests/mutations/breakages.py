@@ -447,14 +447,12 @@ BREAKAGES = (
         INTENTS,
         '        restores=bool(held["restores"]),',
         "        restores=False,",
-        rare=True,
     ),
     Breakage(
         "an intent forgets the loser",
         INTENTS,
         '        lost=held["lost"],',
         "        lost=False,",
-        rare=True,
     ),
     Breakage(
         "an intent forgets the contact",
@@ -479,7 +477,6 @@ BREAKAGES = (
         RECORD,
         "            latest = pairs.get(write.pair.key, write.pair)\n            refused",
         "            latest = write.pair\n            refused",
-        rare=True,
     ),
     Breakage(
         "record forgets contacts",
@@ -505,7 +502,6 @@ BREAKAGES = (
         APPLY,
         "            if key and not (isinstance(error, TimedOut) and error.sent):",
         "            if key:",
-        rare=True,
     ),
     Breakage(
         "a booking is not marked",
@@ -519,21 +515,18 @@ BREAKAGES = (
         APPLIED,
         "        self.again += [",
         "        _ = [",
-        rare=True,
     ),
     Breakage(
         "an adopted remark has no key",
         APPLY,
         "replace(remark, pair=self._agreed(remark.pair))",
         "remark",
-        rare=True,
     ),
     Breakage(
-        "what is missing is not asked for",
+        "what is missing is not judged",
         POLL,
-        "        if asked:\n            gathered",
-        "        if False:\n            gathered",
-        rare=True,
+        "        found |= {pair.key: pair for pair in pairs}\n",
+        "",
     ),
     Breakage(
         "merges are not followed",
@@ -550,14 +543,12 @@ BREAKAGES = (
         POLL,
         "        wanted[Side(side)].add(record_id)",
         "        pass",
-        rare=True,
     ),
     Breakage(
         "the cursor moves although writes were left out",
         CLOSING,
         "    whole = not (partly or",
         "    whole = not (",
-        rare=True,
     ),
 )
 """Each of them would be somebody's lost or doubled appointment."""

@@ -28,6 +28,7 @@ from histories import (
     edit_and_remove,
     fall_behind,
     half_born,
+    kept_back,
     leave_and_return,
     long_absence,
     move_house,
@@ -35,12 +36,16 @@ from histories import (
     refused_and_crash,
     removal_and_crash,
     restore_and_crash,
+    same_again,
     strangers,
+    there_and_back,
     twins,
 )
 from village import Step
 
 MOMENTS = range(3)
+CUT_OFF = 3
+"""The moment of `executioner` at which nothing dies, but the line does."""
 BOOLEANS = (False, True)
 OPENING: list[Step] = [("book", 0, 0, 0), ("book", 1, 1, 1), ("sync", "full")]
 """Two appointments that are agreed; the third of the three times is free."""
@@ -88,7 +93,10 @@ def _kinds() -> Iterable[Iterable[list[Step]]]:
     yield (removal_and_crash(side, 0, at) for side, at in product(SIDES, MOMENTS))
     yield (fall_behind(step, fault) for step, fault in product((*edits, *births), WRITE_FAULTS))
     yield (refused_and_crash(kill, at) for kill, at in product((-3, -4, -1), (1, 2)))
-    yield (clash_and_crash(0, ("title", 0), at) for at in MOMENTS)
+    yield (clash_and_crash(0, ("title", 0), rule, at) for rule, at in product((0, 1, 2), MOMENTS))
+    yield (there_and_back(0), same_again(FREE, 0), same_again(FREE, 1))
+    yield (kept_back(step) for step in (*births, *edits))
+    yield (newborn(side, FREE, "time", 5, CUT_OFF) for side in SIDES)
     yield (coincidence(FREE, status, at) for status, at in product((0, 1), MOMENTS))
     yield (twins(FREE, at) for at in MOMENTS)
     yield (strangers(FREE, side, 1, at) for side, at in product(SIDES, MOMENTS))

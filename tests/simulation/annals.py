@@ -50,6 +50,8 @@ class Removal:
     """The other record of its pair at that moment."""
     restored: int = 0
     """When a person took it back."""
+    rules: tuple[int, int] | None = None
+    """The rules and the store that were to carry it across, where nothing contradicted it."""
     took_along: list[Edit] = field(default_factory=list)
     """Edits of the record that nobody had seen yet."""
 

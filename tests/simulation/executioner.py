@@ -16,10 +16,13 @@ from towns import InProcess, Shelf
 
 from syncd.sandbox import SandboxWorld, application
 
-Moment = Literal["before", "lost", "after"]
-"""Before the point takes effect; after it did, the answer lost; after the answer came."""
+Moment = Literal["before", "lost", "after", "cut off"]
+"""Before the point takes effect; after it did, the answer lost; after the answer came.
 
-MOMENTS: tuple[Moment, ...] = ("before", "lost", "after")
+Or no crash at all: a request takes effect, and neither its answer nor any later one arrives.
+"""
+
+MOMENTS: tuple[Moment, ...] = ("before", "lost", "after", "cut off")
 
 
 class Killed(BaseException):
@@ -34,6 +37,8 @@ class Executioner:
     """Below 0, only requests that write and their answers are counted."""
     moment: Moment = "before"
     passed: int = 0
+    dead: bool = False
+    """Whether the line was cut off: nobody can be reached any more."""
 
     def point(self, *, writes: bool = False) -> bool:
         """Whether this is the point."""
@@ -52,12 +57,18 @@ class Watched(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         writes = _writes(request)
+        if self._executioner.dead:
+            raise httpx.ConnectError("the line is dead", request=request)
         if self._executioner.point(writes=writes):
+            if self._executioner.moment == "cut off":
+                self._executioner.dead = True
+                self._inner.handle_request(request)
+                raise httpx.ReadTimeout("the line was cut off", request=request)
             if self._executioner.moment != "before":
                 self._inner.handle_request(request)
             raise Killed
         response = self._inner.handle_request(request)
-        if self._executioner.point(writes=writes):
+        if self._executioner.point(writes=writes) and self._executioner.moment != "cut off":
             raise Killed
         return response
 
@@ -78,7 +89,7 @@ class WatchedShelf(Shelf):
 
         @contextmanager
         def watched() -> Iterator[Any]:
-            mine = executioner.point()
+            mine = executioner.point() and executioner.moment != "cut off"
             with begin() as transaction:
                 yield transaction
                 if mine and executioner.moment == "before":

@@ -122,8 +122,12 @@ def move_house(who: int, slot: int, side: str) -> list[Step]:
 
 
 def fall_behind(step: Step, fault: int) -> list[Step]:
-    """A write fails, and only polls follow: they owe it all the same."""
-    return [step, ("sync", "polled", ((fault, 1, 0),)), ("wait", 1), ("sync", "polled")]
+    """A write fails, and only polls follow: they owe it all the same.
+
+    It fails for longer than a poll reaches back, so that no search tells of it any more.
+    """
+    fails: Step = ("sync", "polled", ((fault, 1, 0),))
+    return [step, fails, ("wait", 30), fails, ("wait", 1), ("sync", "polled")]
 
 
 def afterthought(side: str, number: int, choice: int, moment: int, *, there: bool) -> list[Step]:
@@ -204,10 +208,42 @@ def restore_and_crash(side: str, rule: int, moment: int) -> list[Step]:
     ]
 
 
-def clash_and_crash(number: int, value: tuple[str, int], moment: int) -> list[Step]:
-    """The answer to a write that decides a conflict is lost."""
+def clash_and_crash(number: int, value: tuple[str, int], rule: int, moment: int) -> list[Step]:
+    """The answer to a write that decides a conflict is lost; the later edit need not win."""
     other = (value[0], value[1] + 1)
-    return [*both_edit(number, value, other), ("sync", "polled", (), -1, moment)]
+    return [
+        ("rule", rule),
+        *both_edit(number, value, other),
+        ("sync", "polled", (), -1, moment),
+    ]
+
+
+def there_and_back(number: int) -> list[Step]:
+    """Edits on both sides cross in one cycle, and then people take them back."""
+    number += PAIRED
+    fields = (("ghl", "title"), ("hubspot", "description"))
+    steps: list[Step] = []
+    for choice in (0, 1):
+        steps += [("edit", side, number, group, choice) for side, group in fields]
+        steps.append(("sync", "polled"))
+    steps += [("give", side, number, group, 1) for side, group in fields]
+    return [*steps, ("sync", "polled")]
+
+
+def same_again(slot: int, owner: int) -> list[Step]:
+    """A person makes in HubSpot what stands in HighLevel, with that owner."""
+    return [
+        ("book", 0, slot, 0, 0),
+        ("create", 0, slot, 0, 0),
+        ("edit", "hubspot", -1, "owner", owner),
+        ("sync", "polled"),
+    ]
+
+
+def kept_back(step: Step) -> list[Step]:
+    """The change guard keeps something back for longer than a poll reaches back."""
+    poll: Step = ("sync", "polled")
+    return [("rule", 15), step, poll, ("wait", 30), poll, ("rule", 16), ("wait", 1), poll]
 
 
 def long_absence(number: int) -> list[Step]:
@@ -320,7 +356,7 @@ def _rarity(chance: Random) -> list[Step]:
         [("robots", slot)],
         fall_behind(step, chance.choice(WRITE_FAULTS)),
         afterthought(chance.choice(SIDES), slot, other, moment, there=chance.random() < 0.5),
-        clash_and_crash(slot, _value(chance), moment),
+        clash_and_crash(slot, _value(chance), 0, moment),
         newborn(chance.choice(SIDES), slot, *_value(chance), moment),
         removal_and_crash(chance.choice(SIDES), slot, moment),
         strangers(slot, chance.choice(SIDES), other, moment),

@@ -167,9 +167,9 @@ class Machine(RuleBasedStateMachine):
     def removal_and_crash(self, side: str, number: int, moment: int) -> None:
         self._play(histories.removal_and_crash(side, number, moment))
 
-    @rule(number=NUMBERS, value=VALUES, moment=NUMBERS)
-    def clash_and_crash(self, number: int, value: tuple[str, int], moment: int) -> None:
-        self._play(histories.clash_and_crash(number, value, moment))
+    @rule(number=NUMBERS, value=VALUES, rule=NUMBERS, moment=NUMBERS)
+    def clash_and_crash(self, number: int, value: tuple[str, int], rule: int, moment: int) -> None:
+        self._play(histories.clash_and_crash(number, value, rule, moment))
 
     # --- time, configuration, accidents
 

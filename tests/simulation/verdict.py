@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from annals import Edit, Key
 from ground import FIELDS
@@ -21,7 +21,7 @@ from syncd.core import essence
 from syncd.core.actions import Hold
 from syncd.core.essence import Value
 from syncd.core.model import Group, Pair, Side
-from syncd.core.policy import Limit
+from syncd.core.policy import Limit, OnRemoval
 from syncd.engine.link import Rules
 from syncd.engine.report import CycleReport, Outcome
 from syncd.store.link_store import SqlLinkStore
@@ -75,6 +75,7 @@ def judge(village: Village) -> None:
         no_duplicate,
         no_removal_by_itself,
         no_resurrection,
+        a_removal_is_carried_across,
         an_edit_beats_a_removal,
         a_restored_record_is_as_it_was,
         nobody_was_told,
@@ -389,6 +390,26 @@ def no_resurrection(end: End) -> None:
         living = annals.lineage(root, [(side, record) for record in end.village.ids(side)])
         if living and not back:
             raise Broken(f"{removal.key} was removed, and {living} lives")
+
+
+def a_removal_is_carried_across(end: End) -> None:
+    """What is removed on one side, and nobody contradicts that, is gone or cancelled (4.6)."""
+    village, annals = end.village, end.village.annals
+    for removal in annals.removals:
+        root, across = annals.root(removal.key), removal.across
+        if across is None or removal.rules != village.rules_now() or root in _mixed(end):
+            continue
+        if annals.last_of(root) != removal.number or not village.lives(across):
+            continue
+        side = across[0]
+        rule = village.town.rules.template.on_removal_at(side.other)
+        status = str(village.value(across, Group.STATUS))
+        table = village.town.rules.statuses
+        done = table.is_cancelled(side, status) or table.is_over(side, status)
+        start = village.value(across, Group.TIME)[0]
+        to_come = isinstance(start, datetime) and start > village.clock.now()
+        if rule is not OnRemoval.IGNORE and to_come and not done and not end.held(across):
+            raise Broken(f"{removal.key} was removed, and {across} stands as it was")
 
 
 def an_edit_beats_a_removal(end: End) -> None:

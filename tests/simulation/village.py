@@ -22,7 +22,7 @@ from watch import Breach, Watch
 
 from syncd.core import essence
 from syncd.core.essence import Value
-from syncd.core.model import Group, Side
+from syncd.core.model import Group, Response, Side
 from syncd.core.policy import Limit, OnRemoval, Winner
 from syncd.engine import intents
 from syncd.engine.report import CycleReport, Outcome
@@ -61,6 +61,7 @@ FAULTS: tuple[dict[str, Any], ...] = (
     {"kind": "status", "side": "ghl", "status": 401},
     {"kind": "status", "side": "hubspot", "status": 403},
     {"kind": "status", "side": "hubspot", "status": 477},
+    {"kind": "status", "side": "ghl", "status": 429, "method": "POST", "path": WRITES},
 )
 """What may go wrong; each with how often and from which request on, by the step."""
 
@@ -230,7 +231,7 @@ class Village(Ground):
         self._unite()
         store = self.shelf.link(self.town.name)
         pairs = store.pairs_by_id(key[0], [key[1]])
-        settled, beaten, untouched, unseen = False, False, False, []
+        settled, beaten, untouched, due, unseen = False, False, False, False, []
         statuses, twin = ("", ""), None
         if pairs:
             pair = pairs[0]
@@ -256,11 +257,20 @@ class Village(Ground):
             root = self.annals.root(key)
             edited = any(not e.born and self.annals.root(e.key) == root for e in self.annals.edits)
             untouched = self.both_live(pair) and not edited
+            # Ours is the only removal that may stand open here: its undoing has no answer yet.
+            open_ = pair.removal and pair.removal.response is not Response.CANCELLED
+            due = untouched and not open_ and not self.is_cancelled(pair, across)
         removal = self.annals.removed_by_person(
             key, settled=settled, beaten=beaten, statuses=statuses, across=twin, unseen=unseen
         )
         removal.untouched = untouched
+        if due or settled:
+            removal.rules = self.rules_now()
         self.did["removals"] += 1
+
+    def rules_now(self) -> tuple[int, int]:
+        """Which rules are in force, and which store: a number of its own for each."""
+        return self.did["rules"], self.stores
 
     def bring_back(self, side: str, number: int) -> None:
         """A person restores what was removed, by people or by us."""
@@ -403,7 +413,7 @@ class Village(Ground):
 
     def cycle(self, *, full: bool, kill: int = 0, moment: int = 0) -> CycleReport | None:
         """Run a cycle, and notice what it did; `None` where it was killed."""
-        executioner = Executioner(at=kill, moment=MOMENTS[moment % 3])
+        executioner = Executioner(at=kill, moment=MOMENTS[moment % len(MOMENTS)])
         self.shelf.executioner = executioner
         self.town.transport = Watched(self.town.world, executioner)
         self.town.world.reset_requests()

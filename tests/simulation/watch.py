@@ -15,7 +15,8 @@ from syncd.core.model import Group, Pair, Side
 from syncd.core.policy import OnRemoval
 from syncd.core.status import CANCELLED, OVER
 from syncd.engine.closing import FIRST
-from syncd.engine.report import Outcome
+from syncd.engine.report import FailedWrite, Outcome
+from syncd.ports.store import Hold
 
 if TYPE_CHECKING:
     from village import Village
@@ -56,6 +57,8 @@ class Watch:
     removed_at: list[datetime] = field(default_factory=list)
     owed: set[int] = field(default_factory=set)
     """Keys of the pairs that differ since a cycle in which writes failed or were kept back."""
+    owed_alone: set[tuple[Side, str]] = field(default_factory=set)
+    """Records without a counterpart since such a cycle, which was to make one."""
     owed_in: str = ""
     """The store whose keys they are."""
 
@@ -111,9 +114,15 @@ class Watch:
                 differing = _differing(village, pair) if pair.key in self.owed else []
                 if differing:
                     raise Breach(f"{pair.ghl_id}/{pair.hubspot_id} still differs in {differing}")
-        self.owed_in, self.owed = store, set()
+            alone = self.owed_alone & _alone(village)
+            if alone:
+                raise Breach(f"{alone} should have a counterpart by now")
+        self.owed_in, self.owed, self.owed_alone = store, set(), set()
         if said.failed or said.outcome is Outcome.GUARD:
             self.owed = {pair.key for pair in village.town.pairs() if _differing(village, pair)}
+            self.owed_alone = _alone(village)
+            if said.outcome is not Outcome.GUARD:
+                self.owed_alone &= {key for each in said.failed for key in _keys(each)}
 
 
 def _is_clean(village: Village) -> bool:
@@ -146,6 +155,23 @@ def _differing(village: Village, pair: Pair) -> list[str]:
         for group in groups
         if not village.agree(group, *(village.value(key, group) for key in keys))
     ]
+
+
+def _keys(about: Hold | FailedWrite) -> set[tuple[Side, str]]:
+    """The records that something stored or told is about."""
+    return {(Side.GHL, about.ghl_id), (Side.HUBSPOT, about.hubspot_id)}
+
+
+def _alone(village: Village) -> set[tuple[Side, str]]:
+    """Living records in scope that belong to no pair, and that nothing holds."""
+    store = village.shelf.link(village.town.name)
+    held = {key for hold in store.holds() for key in _keys(hold)}
+    living = {(side, record) for side in Side for record in village.ids(side)}
+    return {
+        key
+        for key in living - held
+        if village.in_window(key) and not store.pairs_by_id(key[0], [key[1]])
+    }
 
 
 def _check_marks(village: Village) -> None:

@@ -523,6 +523,13 @@ BREAKAGES = (
         "remark",
     ),
     Breakage(
+        "what is missing is not asked for",
+        POLL,
+        "        if asked:\n            gathered",
+        "        if False:\n            gathered",
+        rare=True,
+    ),
+    Breakage(
         "what is missing is not judged",
         POLL,
         "        found |= {pair.key: pair for pair in pairs}\n",

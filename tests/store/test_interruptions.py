@@ -177,7 +177,6 @@ def test_a_server_that_stays_away_is_reported_in_the_end(
 
 def test_who_looks_in_passing_is_told_soon(
     store: Store,
-    link: SqlLinkStore,
     saved: Callable[..., list[Pair]],
     a_pair: Callable[..., Pair],
     cut: Callable[[], None],

@@ -57,12 +57,12 @@ class Window:
     def free(self) -> int:
         """Places that nobody has taken or waits for."""
         with self._changed:
-            return self.limit.requests - self._count() - len(self._queue)
+            return self._room()
 
     def pause(self, spare: int) -> float:
         """Seconds until more than `spare` places are free, if nobody takes one meanwhile."""
         with self._changed:
-            short = spare + 1 - (self.limit.requests - self._count() - len(self._queue))
+            short = spare + 1 - self._room()
             if short <= 0:
                 return 0.0
             if short > len(self._free_at):
@@ -104,6 +104,9 @@ class Window:
             ours = self._count() + sum(each > sent for each in self._freed)
             foreign = min(used, self.limit.requests) - ours
             self._free_at.extend([self._clock.monotonic() + self._span] * max(0, foreign))
+
+    def _room(self) -> int:
+        return self.limit.requests - self._count() - len(self._queue)
 
     def _count(self) -> int:
         now = self._clock.monotonic()

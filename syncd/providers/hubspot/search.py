@@ -88,10 +88,7 @@ class ChangeWindow:
         stamp cannot stop it, and a record that is archived meanwhile does not
         shift the rest.
         """
-        filters = [
-            _filter(MODIFIED, "GTE", stamp(self.since)),
-            _filter(MODIFIED, "LTE", stamp(self.until)),
-        ]
+        filters = self._span()
         if last_id:
             filters.append(_filter(OBJECT_ID, "GT", last_id))
         groups = [filters]
@@ -103,16 +100,18 @@ class ChangeWindow:
 
     def latest(self, path: str, properties: Sequence[str]) -> Request:
         """One page of what changed last, the latest first."""
-        filters = [
-            _filter(MODIFIED, "GTE", stamp(self.since)),
-            _filter(MODIFIED, "LTE", stamp(self.until)),
-        ]
         sort = {"propertyName": MODIFIED, "direction": "DESCENDING"}
-        return _search(path, [{"filters": filters}], properties, sort=sort)
+        return _search(path, [{"filters": self._span()}], properties, sort=sort)
 
     def holds(self, modified: datetime) -> bool:
         """Whether a record with that modification stamp is found."""
         return int(stamp(self.since)) <= int(stamp(modified)) <= int(stamp(self.until))
+
+    def _span(self) -> list[Json]:
+        return [
+            _filter(MODIFIED, "GTE", stamp(self.since)),
+            _filter(MODIFIED, "LTE", stamp(self.until)),
+        ]
 
 
 def stamp(at: datetime) -> str:

@@ -14,11 +14,8 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
-import structlog
-
 from syncd.bootstrap.clock import SystemClock
 from syncd.config import Settings
-from syncd.errors import StoreError
 from syncd.ports.clock import Clock
 from syncd.ports.store import LinkStore
 from syncd.store import Lease, Store, migrate, open_engine
@@ -28,8 +25,6 @@ if TYPE_CHECKING:
     from syncd.engine.cycle import CycleRequest
     from syncd.engine.report import CycleReport
     from syncd.notices import Notices, Standing
-
-log = structlog.get_logger(__name__)
 
 PAUSED = "paused"
 """The cursor that says that a person took a link out of service."""
@@ -119,14 +114,9 @@ class App:
 
         The daemon does so by the hour. What cannot be deleted now goes another time.
         """
-        before = self.clock.now() - self.settings.links[name].sync.history_keep
-        try:
-            gone = self.prune(name, before)
-        except StoreError as error:
-            log.warning("history.not_pruned", link=name, detail=str(error))
-            return
-        if gone:
-            log.info("history.pruned", link=name, rows=gone)
+        from syncd.engine.housekeeping import keep_house
+
+        keep_house(self.prune, name, self.clock.now() - self.settings.links[name].sync.history_keep)
 
     def adopt(self, settings: Settings) -> None:
         """Go on with another configuration; links that are open keep what they have."""

@@ -15,6 +15,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 
 import structlog
 
+from syncd.engine.housekeeping import keep_house
 from syncd.errors import LinkLocked, StoreError
 from syncd.observability.metrics import Metrics
 from syncd.observability.note import Note
@@ -141,14 +142,9 @@ class Scheduler:
             if watch.lease is None:
                 continue  # Its holder keeps house.
             before = self._clock.now() - watch.settings.sync.history_keep
-            try:
-                gone = self._links.prune(watch.name, before)
-            except StoreError as error:
+            if not keep_house(self._links.prune, watch.name, before):
                 self._metrics.store_failed(watch.name)
-                log.warning("history.not_pruned", link=watch.name, detail=str(error))
                 return
-            if gone:
-                log.info("history.pruned", link=watch.name, rows=gone)
 
     # --- what others ask
 

@@ -2,29 +2,29 @@
 
 A part of `limits`, used where a `Ledger` is given. Within a process `Window`
 is exact to the request; across processes a block of places is written down
-before any of them is used, and given back, one window after its last answer,
-with the next block or at the end. So commands that follow each other, a
+before any of them is used, and each is given back for one window after its
+own answer, with the next block or at the end. So commands that follow each other, a
 daemon beside them and processes on other machines never use more than the
-limit together. A process that was killed leaves its last block taken for as
+limit together. A process that was killed leaves what it had not given back taken for as
 long as one of its requests might still be on the way. A silence that the
 vendor asked one process for is written down at once; the others look for it
 before they send.
 """
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from threading import Lock
 from typing import Protocol
 
+from syncd.errors import StoreError
 from syncd.ports.clock import Clock
 from syncd.providers.window import MARGIN, Limit, pause
 
 LARGEST_BLOCK = 5
-"""Places that are reserved at once.
-
-All of a block are taken until the last of them was answered, so a block must not be more than go
-out together; each costs a transaction, so it must not be one.
+"""Places that are reserved at once: each block costs a transaction, and what is left of one when
+there is nothing more to send is lost for `LIFETIME`.
 """
 
 LIFETIME = timedelta(seconds=5)
@@ -40,6 +40,10 @@ _LONGEST_NAP = 0.5
 """A place may become free earlier than it was written down, so look again after so long."""
 
 
+Answered = Mapping[int, Sequence[datetime]]
+"""Places that are given back: by their block's id, the instant (UTC) at which each is free."""
+
+
 class Ledger(Protocol):
     """Where the processes of one store write down what they use of an account.
 
@@ -52,26 +56,26 @@ class Ledger(Protocol):
         account: str,
         *,
         now: datetime,
-        answered: Mapping[int, datetime],
+        answered: Answered,
         wanted: int,
         places: int,
         until: datetime,
     ) -> tuple[int, int, datetime | None]:
         """Give back and take places, in one transaction that no other may overlap.
 
-        First every block in `answered` (of this account, by id; those that are
-        forgotten already are ignored) is to be free at the instant given, and
-        blocks that are free at `now` are forgotten.
+        First the places in `answered` leave their blocks, if these are not
+        forgotten yet, and each is free at its instant; and what is free at
+        `now` is forgotten.
         Then up to `wanted` of what is left of `places` is taken as one block
         that is held `until` that instant.
 
         Returns:
             The block's id, its size, and None; or 0, 0 and the instant at
-            which the next block becomes free.
+            which the next place becomes free.
         """
         ...
 
-    def release(self, account: str, *, answered: Mapping[int, datetime]) -> None:
+    def release(self, account: str, *, answered: Answered) -> None:
         """Give back places without taking any."""
         ...
 
@@ -91,8 +95,6 @@ class _Block:
     key: int
     left: int
     expires: datetime
-    in_flight: int = 0
-    last_answer: datetime | None = None
 
 
 class SharedWindow:
@@ -108,7 +110,8 @@ class SharedWindow:
         self._lock = Lock()
         self._turn = Lock()
         self._open: _Block | None = None
-        self._blocks: dict[int, _Block] = {}
+        self._untold: defaultdict[int, list[datetime]] = defaultdict(list)
+        """What is to be given back with the next block."""
 
     def take(self) -> int:
         """Wait for a place and take it; gives the number of its block, for `settle`.
@@ -131,17 +134,11 @@ class SharedWindow:
     def settle(self, block: int) -> None:
         """A request that took a place of this block was answered, or never will be."""
         with self._lock:
-            held = self._blocks[block]
-            held.in_flight -= 1
-            held.last_answer = self._clock.now()
+            self._untold[block].append(self._clock.now() + self._span)
 
     def close(self) -> None:
         """Give back what was taken and is not used any more."""
-        with self._lock:
-            if self._open is not None:
-                self._open.left = 0
-                self._open = None
-            answered = self._answered()
+        answered = self._to_give_back(self._clock.now())
         if answered:
             self._ledger.release(self._account, answered=answered)
 
@@ -149,47 +146,41 @@ class SharedWindow:
         with self._lock:
             block = self._open
             if block is None or not block.left or now >= block.expires:
-                if block is not None:
-                    block.left = 0
                 return 0
             block.left -= 1
-            block.in_flight += 1
             return block.key
 
     def _reserve(self, now: datetime) -> datetime | None:
-        with self._lock:
-            self._open = None
-            answered = self._answered()
-        key, size, free_at = self._ledger.exchange(
-            self._account,
-            now=now,
-            answered=answered,
-            wanted=self._size,
-            places=self._limit.requests,
-            until=now + LIFETIME + FLIGHT + self._span,
-        )
+        answered = self._to_give_back(now)
+        try:
+            key, size, free_at = self._ledger.exchange(
+                self._account,
+                now=now,
+                answered=answered,
+                wanted=self._size,
+                places=self._limit.requests,
+                until=now + LIFETIME + FLIGHT + self._span,
+            )
+        except StoreError:
+            with self._lock:
+                for block, places in answered.items():
+                    self._untold[block] += places
+            raise
         if not size:
             return free_at or now
         with self._lock:
             self._open = _Block(key=key, left=size, expires=now + LIFETIME)
-            self._blocks[key] = self._open
         return None
 
-    def _answered(self) -> dict[int, datetime]:
-        """The blocks that nothing is on its way for any more, and when each is free; forgotten."""
-        done = [
-            block
-            for block in self._blocks.values()
-            if block is not self._open and not block.left and not block.in_flight
-        ]
-        for block in done:
-            del self._blocks[block.key]
-        # A block that was never used has cost nothing.
-        now = self._clock.now()
-        return {
-            block.key: block.last_answer + self._span if block.last_answer else now
-            for block in done
-        }
+    def _to_give_back(self, now: datetime) -> dict[int, list[datetime]]:
+        """The places that nothing is on its way for any more, and when each is free."""
+        with self._lock:
+            if self._open is not None and self._open.left:
+                # What was never used has cost nothing.
+                self._untold[self._open.key] += [now] * self._open.left
+            self._open = None
+            answered, self._untold = self._untold, defaultdict(list)
+        return dict(answered)
 
 
 class SharedSilence:

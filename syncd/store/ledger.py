@@ -1,12 +1,13 @@
 """What the processes of one store use of each account's rate limit, in blocks of places.
 
-`providers.shared` works on it. A block is taken before its requests are sent
-and is free again at an instant; the sum of the blocks that are not free yet is
-what the account cannot give now. A silence that a vendor asked for is a block
-of no places, under a name of its own, that is free when the silence ends.
+`providers.shared` works on it. A block is taken before its requests are sent;
+each place leaves it when its request was answered, as a block of its own that
+is free at an instant. The sum of the blocks that are not free yet is what the
+account cannot give now. A silence that a vendor asked for is a block of no
+places, under a name of its own, that is free when the silence ends.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, delete, func, select, text, update
@@ -32,16 +33,16 @@ class SqlLedger:
         account: str,
         *,
         now: datetime,
-        answered: Mapping[int, datetime],
+        answered: Mapping[int, Sequence[datetime]],
         wanted: int,
         places: int,
         until: datetime,
     ) -> tuple[int, int, datetime | None]:
-        """Give back the answered blocks, then take up to `wanted` of what is left of `places`.
+        """Give back the answered places, then take up to `wanted` of what is left of `places`.
 
         Returns:
             The block's id, its size, and None; or 0, 0 and the instant at
-            which the next block becomes free.
+            which the next place becomes free.
         """
 
         def act(connection: Connection) -> tuple[int, int, datetime | None]:
@@ -60,7 +61,7 @@ class SqlLedger:
 
         return self._database.write(act)
 
-    def release(self, account: str, *, answered: Mapping[int, datetime]) -> None:
+    def release(self, account: str, *, answered: Mapping[int, Sequence[datetime]]) -> None:
         """Give back places without taking any."""
         self._database.write(lambda connection: _give_back(connection, account, answered))
 
@@ -92,13 +93,22 @@ def _queue_up(connection: Connection, account: str) -> None:
         )
 
 
-def _give_back(connection: Connection, account: str, answered: Mapping[int, datetime]) -> None:
+def _give_back(
+    connection: Connection, account: str, answered: Mapping[int, Sequence[datetime]]
+) -> None:
+    places: list[dict[str, object]] = []
     for key, free_at in answered.items():
+        mine = table.c.id == key, table.c.account == account
+        left = {"places": table.c.places - len(free_at)}
+        if connection.execute(update(table).where(*mine).values(left)).rowcount:
+            places += [{"account": account, "places": 1, "free_at": each} for each in free_at]
+    if places:
         connection.execute(
-            update(table)
-            .where(table.c.id == key, table.c.account == account)
-            .values(free_at=free_at)
+            delete(table).where(
+                table.c.account == account, table.c.id.in_([*answered]), table.c.places <= 0
+            )
         )
+        connection.execute(table.insert(), places)
 
 
 def _standing(connection: Connection, account: str) -> tuple[int, datetime | None]:

@@ -24,7 +24,7 @@ def take(
     ledger: SqlLedger,
     now: datetime,
     wanted: int = 10,
-    answered: dict[int, datetime] | None = None,
+    answered: dict[int, list[datetime]] | None = None,
     account: str = "ghl:a",
 ) -> tuple[int, int, datetime | None]:
     return ledger.exchange(
@@ -49,10 +49,14 @@ def test_no_more_places_are_given_than_there_are(store: Store, now: datetime) ->
     assert take(store.ledger, now, account="ghl:b")[1] == 10
 
 
-def test_a_block_comes_back_when_its_answers_are_a_window_old(store: Store, now: datetime) -> None:
+def test_each_place_comes_back_when_its_answer_is_a_window_old(store: Store, now: datetime) -> None:
     first, _, _ = take(store.ledger, now, wanted=25)
-    assert take(store.ledger, now, answered={first: now + SECOND}) == (0, 0, now + SECOND)
-    assert take(store.ledger, now + SECOND)[1] == 10
+    answered = [now + each * SECOND for each in (1, 1, 2, 3)]
+    assert take(store.ledger, now, answered={first: answered}) == (0, 0, now + SECOND)
+    assert take(store.ledger, now + SECOND)[1] == 2
+    assert take(store.ledger, now + 3 * SECOND)[1] == 2
+    assert take(store.ledger, now + 9 * SECOND)[1] == 0
+    assert take(store.ledger, now + 10 * SECOND)[1] == 10
 
 
 def test_blocks_nobody_gave_back_come_back_by_themselves(store: Store, now: datetime) -> None:
@@ -62,9 +66,9 @@ def test_blocks_nobody_gave_back_come_back_by_themselves(store: Store, now: date
 
 def test_places_are_given_back_without_taking_any(store: Store, now: datetime) -> None:
     first, _, _ = take(store.ledger, now, wanted=25)
-    store.ledger.release("ghl:b", answered={first: now})
+    store.ledger.release("ghl:b", answered={first: [now] * 25})
     assert take(store.ledger, now)[1] == 0
-    store.ledger.release("ghl:a", answered={first: now})
+    store.ledger.release("ghl:a", answered={first: [now] * 25})
     assert take(store.ledger, now)[1] == 10
 
 
@@ -72,7 +76,7 @@ def test_a_forgotten_block_is_never_taken_for_another(store: Store, now: datetim
     old, _, _ = take(store.ledger, now, wanted=25)
     new, _, _ = take(store.ledger, now + 10 * SECOND, wanted=25)
     assert new != old
-    store.ledger.release("ghl:a", answered={old: now})
+    store.ledger.release("ghl:a", answered={old: [now] * 25})
     assert take(store.ledger, now + 10 * SECOND)[1] == 0
 
 

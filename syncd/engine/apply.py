@@ -62,7 +62,7 @@ GATHER = 0.05
 speak for them."""
 
 LULL = 1.0
-"""Seconds for which nothing can be sent, and in which there is time for something else."""
+"""Seconds in which there is time for something else, where little can be sent in them."""
 
 APPROACH = 10.0
 """Seconds, HighLevel's own window: what is not used in them is there when they are over."""
@@ -75,13 +75,13 @@ STOPPING = (AuthFailed, DailyBudgetSpent, Unavailable)
 class Lull:
     """When a run may end early: HighLevel's rate budget is used up for a while.
 
-    Writing has to wait then anyway, so what else there is to do costs no writes.
+    Writing has to wait then anyway, so what else there is to do costs few writes.
     """
 
     since: float
     """Not before that moment (monotonic)."""
-    spare: int
-    """So many places are left for what is to be done then."""
+    needs: int
+    """So many requests are to be sent to HighLevel then."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -266,14 +266,21 @@ class Stage:
         return self._until is None or now < self._until
 
     def _is_lull(self, lull: Lull, now: float) -> bool:
-        return now >= lull.since and self.link.ghl.pause(lull.spare) >= LULL
+        # Enough can be sent in it for what is to be done, and not much more.
+        return now >= lull.since and lull.needs <= self.link.ghl.free(LULL) <= 2 * lull.needs
 
     def _spare(self) -> int:
-        """Places that HighLevel's lane leaves alone, once a lull is near."""
+        """Places that HighLevel's lane leaves alone, because the next lull has too few of its own.
+
+        Where the writes went out evenly, enough come back in it; where they
+        went out at once, none does.
+        """
         lull, more = self._lull, self._queues[Side.GHL] or self.to_come
-        if lull is None or not more or self.link.clock.monotonic() < lull.since - APPROACH:
+        away = lull.since - self.link.clock.monotonic() if lull is not None else 0.0
+        if lull is None or not more or away > APPROACH:
             return 0
-        return lull.spare
+        free, away = self.link.ghl.free, max(away, 0.0)
+        return max(0, lull.needs - (free(away + LULL) - free(away)))
 
     def _is_over(self, side: Side) -> bool:
         """Whether nothing more can come for this side."""

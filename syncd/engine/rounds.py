@@ -48,11 +48,11 @@ LEFT_OUT = "left out, because it has moved on since the plan was made"
 LEAST = 5.0
 """Seconds between two looks, however often the link is polled when it has little to do."""
 
-EARLY, LATE = 0.7, 1.1
-"""Between these shares of the time between two looks the next one is taken, best in a lull."""
+LATE = 1.3
+"""A look waits for a lull in the writing, but not for longer than this share of its time."""
 
-SPARE = 3
-"""Requests that a look may send to HighLevel beside one for every calendar."""
+MORE = 1
+"""Requests that a look sends to HighLevel beside one for every calendar."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +105,10 @@ class Rounds:
         self._fresh: set[str] = set()
         self._newcomers = Newcomers()
         self._newcomers.add(polled.strangers)
-        self._looked_at = setting.link.clock.monotonic()
+        clock = setting.link.clock
+        # What was read is as old as the cycle.
+        self._looked_until = clock.monotonic()
+        self._looked_at = self._looked_until - (clock.now() - setting.began).total_seconds()
         self._lulled = False
         self._pairs = setting.link.store.count_pairs()
         self._sums = _Sums()
@@ -154,15 +157,12 @@ class Rounds:
         """
         self.stage.to_come = len(self._newcomers)
         self.stage.take(made, self._fresh)
-        until, lull, every = None, None, self._every()
-        if every is not None:
-            # However long looking takes, half of the time is for writing.
-            least = self._setting.link.clock.monotonic() + every / 2
-            until = max(self._looked_at + LATE * every, least)
-            # A look asks for every calendar, and for what it finds there.
-            spare = len(self._polled.scans[Side.GHL].calendars) + SPARE
-            lull = Lull(since=max(self._looked_at + EARLY * every, least), spare=spare)
-        self._lulled = self.stage.run(until, lull)
+        early, late = self._next_look()
+        if early is None:
+            self.stage.run()
+            return
+        needs = len(self._polled.scans[Side.GHL].calendars) + MORE
+        self._lulled = self.stage.run(late, Lull(since=early, needs=needs))
 
     def goes_on(self) -> bool:
         """Whether there is more to do; looks again where it is time to.
@@ -176,9 +176,10 @@ class Rounds:
         if self._setting.link.stopping():
             self.stage.applied.interrupted = True
             return False
-        every, now = self._every(), self._setting.link.clock.monotonic()
-        if every is not None and (self._lulled or now >= self._looked_at + LATE * every):
+        _, late = self._next_look()
+        if late is not None and (self._lulled or self._setting.link.clock.monotonic() >= late):
             self._look_again()
+            self._looked_until = self._setting.link.clock.monotonic()
         return True
 
     def failed(self, error: ProviderError) -> None:
@@ -205,12 +206,15 @@ class Rounds:
 
     # --- looking again
 
-    def _every(self) -> float | None:
-        """Seconds between two looks; None where what was planned must not change any more."""
-        every: timedelta | None = self._setting.link.rules.look_again
-        if every is None or self._setting.frozen or self.total.guarded:
-            return None
-        return max(every.total_seconds(), LEAST)
+    def _next_look(self) -> tuple[float, float] | tuple[None, None]:
+        """From when on, and when at last, to look (monotonic); None where no plan may change."""
+        given: timedelta | None = self._setting.link.rules.look_again
+        if given is None or self._setting.frozen or self.total.guarded:
+            return None, None
+        every = max(given.total_seconds(), LEAST)
+        # However long looking takes, half of the time is for something else.
+        least = self._looked_until + every / 2
+        return max(self._looked_at + every, least), max(self._looked_at + LATE * every, least)
 
     def _look_again(self) -> None:
         """Take up what people did since; a side that cannot be read now is left to the writes."""

@@ -155,8 +155,8 @@ class Provider(Protocol):
         """Every attempt sent since this object was made, retries included."""
         ...
 
-    def pause(self, spare: int = 0) -> float:
-        """Seconds until more than `spare` requests can be sent at once; 0.0 if they can be now."""
+    def free(self, within: float = 0.0) -> int:
+        """How many requests could be sent within so many seconds, as far as this process knows."""
         ...
 
     @property

@@ -65,12 +65,8 @@ class RateBudget(Protocol):
         """Learn from an answer to a request that was `sent` at that monotonic second (or now)."""
         ...
 
-    def free(self) -> int:
-        """How many requests could be sent at once, as far as this process knows."""
-        ...
-
-    def pause(self, spare: int = 0) -> float:
-        """Seconds until more than `spare` could be, if none is sent; 0.0 if they can be now."""
+    def free(self, within: float = 0.0) -> int:
+        """How many requests could be sent within so many seconds, as far as this process knows."""
         ...
 
 
@@ -173,18 +169,12 @@ class Budget:
                 self._silence(each, seconds)
         self._tell_the_others(silences)
 
-    def free(self) -> int:
+    def free(self, within: float = 0.0) -> int:
         """See `RateBudget.free`."""
         with self._lock:
-            if self._silence_left(_WHOLE) > 0:
+            if self._silence_left(_WHOLE) > within:
                 return 0
-        return min(window.free for window in self._windows(_WHOLE))
-
-    def pause(self, spare: int = 0) -> float:
-        """See `RateBudget.pause`."""
-        with self._lock:
-            silent = self._silence_left(_WHOLE)
-        return max(silent, *(window.pause(spare) for window in self._windows(_WHOLE)))
+        return min(window.free(within) for window in self._windows(_WHOLE))
 
     def close(self) -> None:
         """Tell the other processes what is not used any more; the budget may be used on."""

@@ -10,6 +10,7 @@ bucket, and a log of sending times is wrong by the jitter of the way.)
 
 from collections import deque
 from dataclasses import dataclass
+from itertools import takewhile
 from threading import Condition
 
 from syncd.errors import Unavailable
@@ -53,21 +54,11 @@ class Window:
         with self._changed:
             return self._count()
 
-    @property
-    def free(self) -> int:
-        """Places that nobody has taken or waits for."""
+    def free(self, within: float = 0.0) -> int:
+        """Places that nobody has taken or waits for, now or in so many seconds."""
         with self._changed:
-            return self._room()
-
-    def pause(self, spare: int) -> float:
-        """Seconds until more than `spare` places are free, if nobody takes one meanwhile."""
-        with self._changed:
-            short = spare + 1 - self._room()
-            if short <= 0:
-                return 0.0
-            if short > len(self._free_at):
-                return self._span  # It is free one span after an answer that has yet to come.
-            return max(0.0, self._free_at[short - 1] - self._clock.monotonic())
+            soon = self._clock.monotonic() + within
+            return self._room() + sum(1 for _ in takewhile(lambda at: at <= soon, self._free_at))
 
     def take(self) -> None:
         """Wait for a place, in the order of arrival, and take it.

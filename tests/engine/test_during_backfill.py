@@ -194,7 +194,11 @@ def test_an_edit_during_a_backfill_of_thousands_arrives_within_twenty_seconds(
 @pytest.fixture
 def busy(clinic: Town) -> Bustle:
     """Half a minute of writing, over transport that takes time; acts are put in by hand."""
-    records(clinic, 250)
+    return over_time(clinic, 250)
+
+
+def over_time(clinic: Town, others: int) -> Bustle:
+    records(clinic, others)
     clinic.later(hours=1)  # What changed a moment ago would be looked at twice.
     found = Bustle(clinic, InProcess(application(clinic.world)))
     clinic.transport = found
@@ -256,8 +260,22 @@ def test_looking_again_waits_for_a_lull_in_the_writing_and_then_for_nothing(busy
     assert len(looks) >= 2
     for first, *_, last in looks:
         assert (asked[last].at - asked[first - 1].at).total_seconds() < 1, "it went on at once"
-        after = next(row for row in asked[last:] if row.method == "POST")
-        assert (after.at - asked[last].at).total_seconds() > 1, "there was nothing to write"
+
+
+def test_the_permitted_rate_is_used_while_there_is_something_to_write(clinic: Town) -> None:
+    """However often it looks again in between."""
+    town = over_time(clinic, 800).town
+    town.world.reset_requests()
+    report = run(town)
+    assert report.ghl.created == 800
+    asked = town.world.requests_of("ghl")
+    posted = [row.at for row in asked if row.method == "POST"]
+    # The first window is a gift: all of its places are there at once.
+    first, last = posted[0] + timedelta(seconds=LIMIT.seconds), posted[-1]
+    sent = sum(first <= row.at <= last for row in asked)
+    permitted = (last - first).total_seconds() * LIMIT.requests / LIMIT.seconds
+    assert permitted > 700
+    assert sent >= 0.975 * permitted
 
 
 def test_what_was_edited_before_its_turn_is_booked_as_it_is_now(busy: Bustle) -> None:

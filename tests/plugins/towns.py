@@ -93,13 +93,9 @@ class NoBudget:
     def observe(self, response: Response, kind: str = "", **_more: float | None) -> None:
         """Nothing to learn."""
 
-    def free(self) -> int:
+    def free(self, within: float = 0.0) -> int:  # noqa: ARG002 - the port
         """Always enough."""
         return 1_000
-
-    def pause(self, spare: int = 0) -> float:  # noqa: ARG002 - the port
-        """There is always room."""
-        return 0.0
 
 
 class InProcess(httpx.BaseTransport):

@@ -65,12 +65,8 @@ class FreeBudget:
     def observe(self, response: Response, kind: str = "", **_more: float | None) -> None:  # noqa: ARG002
         self.observed.append(response)
 
-    def free(self) -> int:
+    def free(self, within: float = 0.0) -> int:  # noqa: ARG002 - the port
         return 1_000
-
-    def pause(self, spare: int = 0) -> float:  # noqa: ARG002 - the port
-        """There is always room."""
-        return 0.0
 
 
 class SandboxTransport(httpx.BaseTransport):

@@ -17,7 +17,7 @@ from syncd.core.model import Side
 from syncd.errors import DailyBudgetSpent, RateLimited, Unavailable
 from syncd.providers.limits import ASK_AGAIN, Budget
 from syncd.providers.message import Response
-from syncd.providers.window import MARGIN, Limit, Window
+from syncd.providers.window import Limit, Window
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -115,30 +115,27 @@ def test_nearly_all_of_the_permitted_rate_is_used(clock: VirtualClock) -> None:
     assert 1000 / clock.monotonic() >= 0.95 * 10
 
 
-def test_the_pause_is_known_beforehand(clock: VirtualClock) -> None:
+def test_what_will_be_free_is_known_beforehand(clock: VirtualClock) -> None:
     account = budget(clock)
     clock.advance(3)
     spend(account, 5)
     clock.advance(2)
     spend(account, 3)
-    assert account.pause(1) == 0.0
-    assert account.pause(2) == pytest.approx(8 + MARGIN)
-    assert account.pause(6) == pytest.approx(8 + MARGIN)
-    assert account.pause(7) == pytest.approx(10 + MARGIN)
+    assert [account.free(within) for within in (0, 7.9, 8.1, 9.9, 10.1)] == [2, 2, 7, 7, 10]
     account.observe(answer(429, retry_after=9))
-    assert account.pause() == 9.0
+    assert [account.free(within) for within in (0, 8.9, 9.1)] == [0, 0, 7]
 
 
 def test_who_is_on_the_way_frees_no_place_before_a_window_is_over(clock: VirtualClock) -> None:
     account = budget(clock)
     permits = [account.acquire() for _ in range(10)]
-    assert account.pause() >= 10
     clock.advance(60)
-    assert account.pause() >= 10
+    assert account.free(10) == 0
     for permit in permits:
         permit.settle()
+    assert account.free(10) == 0
     clock.advance(4)
-    assert account.pause() == pytest.approx(6 + MARGIN)
+    assert (account.free(5.9), account.free(6.1)) == (0, 10)
 
 
 def test_threads_share_one_budget(clock: VirtualClock) -> None:

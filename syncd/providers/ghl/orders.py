@@ -36,6 +36,12 @@ from syncd.providers.ghl.slots import SlotBook, Wish
 NAP = 0.02
 """Seconds between two looks whether there is room in the rate budget."""
 
+SOON = 0.1
+"""Seconds before a place is free in which an order is given to a thread that waits for it.
+
+Nothing can overtake it there, but the place is used at once, whatever else is done meanwhile.
+"""
+
 UNREACHABLE = 3
 """After so many orders in a row without an answer, the vendor is taken to be down."""
 
@@ -57,21 +63,23 @@ def carry_out(
             succeed; orders without a receipt were not sent.
     """
     line, waiting = works.line, iter(orders)
-    in_flight: set[Future[Receipt | None]] = set()
+    in_flight: dict[Future[Receipt | None], int] = {}
     try:
         while True:
             over = works.fatal is not None or not goes_on()
-            room = works.room(len(in_flight), spare())
+            promised = sum(most - each.running() for each, most in in_flight.items())
+            room = works.room(len(in_flight), promised + spare())
             for order in islice(waiting, 0 if over else room):
-                in_flight.add(line.pool.submit(works.attempt, order))
+                in_flight[line.pool.submit(works.attempt, order)] = works.most(order)
             if not in_flight:
                 if over or room:
                     break
                 line.clock.sleep(NAP)
                 continue
             # A place may become free before anything is answered.
-            done, in_flight = wait(in_flight, NAP, return_when=FIRST_COMPLETED)
+            done, _ = wait(in_flight, NAP, return_when=FIRST_COMPLETED)
             for future in done:
+                del in_flight[future]
                 receipt = future.result()
                 if receipt is not None:
                     yield receipt
@@ -95,11 +103,15 @@ class Works:
         self._silent_in_row = 0
         self.fatal: ProviderError | None = None
 
+    def most(self, order: Order) -> int:
+        """How many requests the order takes at most, but for what nobody expects."""
+        return 1 if order.kind is OrderKind.CREATE and not order.validate_slot else 2
+
     def room(self, in_flight: int, spare: int = 0) -> int:
-        """How many more orders can be sent now: each takes a place in the budget, or two."""
+        """How many more orders can be sent now, `spare` places of the rate budget left alone."""
         if self.fatal is not None:
             return 0
-        places = self.line.client.budget.free() - in_flight - spare
+        places = self.line.client.budget.free(SOON) - spare
         return max(0, min(self.line.ahead - in_flight, places))
 
     def attempt(self, order: Order) -> Receipt | None:

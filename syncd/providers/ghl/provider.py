@@ -65,9 +65,9 @@ class GhlProvider:
         """Every attempt sent since this object was made, retries included."""
         return self._line.client.requests
 
-    def pause(self, spare: int = 0) -> float:
-        """Seconds until more than `spare` requests can be sent at once; 0.0 if they can be now."""
-        return self._line.client.budget.pause(spare)
+    def free(self, within: float = 0.0) -> int:
+        """How many requests could be sent within so many seconds, as far as this process knows."""
+        return self._line.client.budget.free(within)
 
     @property
     def skew_seconds(self) -> float | None:

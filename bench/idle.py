@@ -1,11 +1,12 @@
 """One idle incremental cycle at several sizes: requests, queries, bytes, CPU seconds.
 
 Measures the real engine, the real providers and a SQLite store against the
-sandbox in this process, after a first sync and one settling cycle. The CPU
-includes the sandbox's own work and the parsing of its answers (HighLevel is
-always listed whole, so the answers grow with the bookings in the window);
-requests and queries are exact. Must not be compared with a cycle over a real
-network: there is none here, and time is virtual.
+sandbox in this process, after a first sync and one settling cycle. CPU is
+told apart: what the sandbox takes to answer, what the providers take to ask and
+to read the answers (HighLevel is always listed whole, so they grow with the
+bookings in the window), and the rest. Requests and queries are exact. Must not
+be compared with a cycle over a real network: there is none here, and time is
+virtual.
 
     python bench/idle.py [--sizes 150,1000]
 """
@@ -14,7 +15,9 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+import time
 from contextlib import closing
+from dataclasses import replace
 
 import ground
 import httpx
@@ -24,6 +27,7 @@ from towns import InProcess, Shelf, Town, TownClock, build
 from syncd.engine import cycle
 from syncd.engine.cycle import CycleRequest
 from syncd.engine.report import Outcome
+from syncd.ports.provider import Provider
 from syncd.store import migrate
 
 PEOPLE = 50
@@ -36,12 +40,37 @@ class Scales(httpx.BaseTransport):
     def __init__(self, inner: InProcess) -> None:
         self._inner = inner
         self.bytes = 0
+        self.used = 0.0
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Pass a request on, and add up what comes back."""
+        """Pass a request on, and add up what comes back and what it costs the sandbox."""
+        began = time.thread_time()
         response = self._inner.handle_request(request)
+        self.used += time.thread_time() - began
         self.bytes += len(response.content)
         return response
+
+
+class Asked:
+    """A provider, and the CPU seconds that its calls take, the sandbox's included."""
+
+    def __init__(self, provider: Provider) -> None:
+        self._provider = provider
+        self.used = 0.0
+
+    def __getattr__(self, name: str) -> object:
+        found = getattr(self._provider, name)
+        if not callable(found):
+            return found
+
+        def ask(*given: object, **named: object) -> object:
+            began = time.process_time()
+            try:
+                return found(*given, **named)
+            finally:
+                self.used += time.process_time() - began
+
+        return ask
 
 
 def settle(town: Town, size: int) -> None:
@@ -75,8 +104,11 @@ def measure(size: int) -> None:
         town.world.reset_requests()
         scales = town.transport = Scales(InProcess(application(town.world)))
         statements = ground.count_statements(shelf.engine)
-        said = []
-        _, used = ground.timed(lambda: said.append(cycle.run(town.link(), INCREMENTAL)))
+        said, link = [], town.link()
+        ghl, hubspot = Asked(link.ghl), Asked(link.hubspot)
+        link = replace(link, ghl=ghl, hubspot=hubspot)
+        _, used = ground.timed(lambda: said.append(cycle.run(link, INCREMENTAL)))
+        read = ghl.used + hubspot.used
         assert said[0].outcome is Outcome.OK, said[0].detail
         row(
             f"{size:,}",
@@ -84,7 +116,9 @@ def measure(size: int) -> None:
             len(town.world.requests_of("hubspot")),
             len(statements),
             f"{scales.bytes:,}",
-            used,
+            scales.used,
+            read - scales.used,
+            used - read,
         )
 
 
@@ -93,7 +127,16 @@ def main() -> None:
     options.add_argument("--sizes", default="150,1000")
     given = options.parse_args()
     ground.machine()
-    table("pairs", "HighLevel requests", "HubSpot requests", "queries", "bytes read", "CPU seconds")
+    table(
+        "pairs",
+        "HighLevel requests",
+        "HubSpot requests",
+        "queries",
+        "bytes read",
+        "CPU seconds of the sandbox",
+        "of asking and reading",
+        "of the rest",
+    )
     for size in map(int, given.sizes.split(",")):
         measure(size)
 

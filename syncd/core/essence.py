@@ -54,7 +54,8 @@ def text(raw: str | None) -> str:
 
 def instant(moment: datetime) -> datetime:
     """An aware instant as it is compared: UTC, to the second."""
-    return moment.astimezone(UTC).replace(microsecond=0)
+    found = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    return found.replace(microsecond=0) if found.microsecond else found
 
 
 def value(appointment: Appointment, group: GroupKey) -> Value:

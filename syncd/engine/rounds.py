@@ -106,9 +106,10 @@ class Rounds:
         self._newcomers = Newcomers()
         self._newcomers.add(polled.strangers)
         clock = setting.link.clock
-        # What was read is as old as the cycle.
+        # What was read is as old as the cycle; the wall clock may have been set back since.
+        age = max((clock.now() - setting.began).total_seconds(), 0.0)
         self._looked_until = clock.monotonic()
-        self._looked_at = self._looked_until - (clock.now() - setting.began).total_seconds()
+        self._looked_at = self._looked_until - age
         self._lulled = False
         self._pairs = setting.link.store.count_pairs()
         self._sums = _Sums()

@@ -130,7 +130,7 @@ def _sort_in(
     calendar: str,
     window: Window,
 ) -> None:
-    expanded = {series.master for row in rows if row and (series := mapping.series(row))}
+    expanded: frozenset[str] | None = None
     for number, event in enumerate(rows):
         if event is None:
             name = f"{calendar}#{number}"
@@ -139,9 +139,16 @@ def _sort_in(
             found.unreadable[event.id] = f"it belongs to another location, {event.location}"
         elif mapping.is_master(event):
             # Its instances are what happens; without them it cannot be synced one by one.
+            if expanded is None:
+                expanded = _expanded(rows)
             if event.id not in expanded:
                 found.unreadable[event.id] = MASTER
         else:
             shown = mapping.snapshot(event, place, calendar=calendar)
             if shown.appointment.start is None or window.holds(shown.appointment.start):
                 found.snapshots[event.id] = shown
+
+
+def _expanded(rows: Sequence[wire.Event | None]) -> frozenset[str]:
+    """Masters whose instances are listed."""
+    return frozenset(series.master for row in rows if row and (series := mapping.series(row)))

@@ -99,7 +99,8 @@ def series(event: wire.Event) -> Series | None:
     """The series of an instance: told by the master's id, or by the shape of its own."""
     if event.master and event.master != event.id:
         return Series(master=event.master)
-    shape = _INSTANCE.fullmatch(event.id)
+    # Most ids have no part of their own: looking for one first is the cheaper half.
+    shape = _INSTANCE.fullmatch(event.id) if "_" in event.id else None
     return Series(master=shape["master"]) if shape else None
 
 

@@ -9,12 +9,15 @@ because their texts are.
 
 import re
 from datetime import UTC, datetime, timedelta, tzinfo
+from functools import lru_cache
 
 from syncd.core.essence import instant
 
 _NAIVE_TAIL = re.compile(r"[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?$")
 _DIGITS = re.compile(r"-?\d{1,14}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LONGEST = 40
+"""Characters that an instant may have to be remembered; other text is no instant anyway."""
 
 
 def parse(raw: object, zone: tzinfo) -> datetime | None:
@@ -24,15 +27,30 @@ def parse(raw: object, zone: tzinfo) -> datetime | None:
     clock change repeats it is taken as the first of the two. Epoch
     milliseconds are understood as well.
     """
+    if isinstance(raw, str):
+        return _remembered(raw, zone) if len(raw) <= _LONGEST else _read(raw, zone)
+    if isinstance(raw, bool) or not isinstance(raw, int | float):
+        return None
+    return _of_epoch(raw)
+
+
+def _read(raw: str, zone: tzinfo) -> datetime | None:
+    if _DIGITS.fullmatch(raw):
+        return _of_epoch(float(raw))
     try:
-        if isinstance(raw, bool):
-            return None
-        if isinstance(raw, int | float) or (isinstance(raw, str) and _DIGITS.fullmatch(raw)):
-            return instant(_EPOCH + timedelta(milliseconds=float(raw)))
-        if not isinstance(raw, str):
-            return None
         moment = datetime.fromisoformat(raw.strip())
         return instant(moment if moment.tzinfo else moment.replace(tzinfo=zone))
+    except (ValueError, OverflowError):
+        return None
+
+
+# HighLevel lists the whole window at every poll, with the same instants in it.
+_remembered = lru_cache(maxsize=65_536)(_read)
+
+
+def _of_epoch(milliseconds: float) -> datetime | None:
+    try:
+        return instant(_EPOCH + timedelta(milliseconds=milliseconds))
     except (ValueError, OverflowError):
         return None
 

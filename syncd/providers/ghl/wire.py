@@ -9,10 +9,15 @@ values mean: `mapping` (appointments) and `people` (contacts).
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from types import NoneType
 
 Json = Mapping[str, object]
 
 _EMPTY: Json = {}
+_TEXTS = ("title", "assignedUserId", "address", "description", "contactId")
+_PLAIN = frozenset({str, NoneType})
+_READABLE = (str, int, float, NoneType)
+_NONE = frozenset[str]()
 _USUAL_MINUTES = 30
 """The length of a slot where the calendar does not tell."""
 
@@ -101,7 +106,6 @@ def event(raw: object) -> Event | None:
     key = _text(row.get("id"))
     if not key:
         return None
-    texts = ("title", "assignedUserId", "address", "description", "contactId")
     # The service sends the status twice, once misspelt (observed).
     status = _text(row.get("appointmentStatus")) or _text(row.get("appoinmentStatus"))
     return Event(
@@ -122,7 +126,7 @@ def event(raw: object) -> Event | None:
         master=_text(row.get("masterEventId")),
         rule=_text(row.get("rrule")),
         source=_text(_object(row.get("createdBy")).get("source")),
-        broken=frozenset(name for name in texts if _is_broken(row.get(name))),
+        broken=_broken(row),
         raw=row,
     )
 
@@ -290,8 +294,11 @@ def _optional(row: Json, key: str) -> str | None:
     return None if row.get(key) is None else _text(row[key])
 
 
-def _is_broken(raw: object) -> bool:
-    return raw is not None and not isinstance(raw, str | int | float)
+def _broken(row: Json) -> frozenset[str]:
+    """The keys of texts whose value cannot be one."""
+    if _PLAIN.issuperset(map(type, map(row.get, _TEXTS))):
+        return _NONE
+    return frozenset(name for name in _TEXTS if not isinstance(row.get(name), _READABLE))
 
 
 def _flag(raw: object, *, absent: bool) -> bool:

@@ -8,7 +8,7 @@ core's tables): values stay in HubSpot's own words.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from syncd.core import essence
@@ -105,11 +105,12 @@ def snapshot(record: Record, columns: Columns, contacts: tuple[str, ...] | None 
     """
     associated = record.associated if contacts is None else contacts
     held = record.properties
-    found = appointment(held, columns)
     return Snapshot(
         side=Side.HUBSPOT,
         id=record.id,
-        appointment=replace(found, contact=associated[0] if len(associated) == 1 else ""),
+        appointment=appointment(
+            held, columns, contact=associated[0] if len(associated) == 1 else ""
+        ),
         contacts=associated,
         updated_at=_instant(held.get(MODIFIED, "")) or second(record.updated_at),
         created_at=second(record.created_at),
@@ -122,7 +123,7 @@ def snapshot(record: Record, columns: Columns, contacts: tuple[str, ...] | None 
     )
 
 
-def appointment(held: Mapping[str, str], columns: Columns) -> Appointment:
+def appointment(held: Mapping[str, str], columns: Columns, *, contact: str = "") -> Appointment:
     """The synced fields that these properties hold; the contact is not among them."""
     return Appointment(
         title=essence.text(held.get(NAME)),
@@ -132,6 +133,7 @@ def appointment(held: Mapping[str, str], columns: Columns) -> Appointment:
         description=essence.text(held.get(DESCRIPTION)),
         address=essence.text(held.get(ADDRESS)),
         owner=essence.text(held.get(OWNER)),
+        contact=contact,
         extras=tuple(
             sorted(
                 (name, _further(held.get(prop, ""), prop, columns)) for name, prop in columns.extras
@@ -209,7 +211,7 @@ def returned(
     sent: Mapping[str, str], answered: Mapping[str, str], columns: Columns, contact: str
 ) -> Appointment:
     """What the record shows after a write: the answer's word, else what was sent."""
-    return replace(appointment({**sent, **answered}, columns), contact=contact)
+    return appointment({**sent, **answered}, columns, contact=contact)
 
 
 def group_of(name: str, columns: Columns) -> GroupKey:

@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 Json = Mapping[str, object]
 
@@ -23,6 +24,8 @@ MERGED_IDS = "hs_merged_object_ids"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PROPERTY_KEYS = ("propertyName", "invalidPropertyName", "properties")
 _DIGITS = re.compile(r"[+-]?\d+")
+_LONGEST = 40
+"""Characters that an instant may have to be remembered; other text is no instant anyway."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +135,12 @@ def moment(raw: object) -> datetime | None:
     HubSpot accepts both forms and answers with either (observed in stored
     values). A time without an offset says too little to be guessed at.
     """
-    written = string(raw).strip()
+    written = raw if isinstance(raw, str) else string(raw)
+    return _remembered(written) if len(written) <= _LONGEST else _moment(written)
+
+
+def _moment(raw: str) -> datetime | None:
+    written = raw.strip()
     try:
         if _DIGITS.fullmatch(written):
             return _EPOCH + timedelta(milliseconds=int(written))
@@ -140,6 +148,10 @@ def moment(raw: object) -> datetime | None:
         return None if parsed.tzinfo is None else parsed.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
+
+
+# A full cycle reads the stamps of every record, most of them as in the cycle before.
+_remembered = lru_cache(maxsize=65_536)(_moment)
 
 
 # --- records
@@ -154,7 +166,10 @@ def record(raw: object) -> Record | None:
     associated, more = _inline_associations(found.get("associations"))
     return Record(
         id=record_id,
-        properties={name: string(held) for name, held in mapping(found.get("properties")).items()},
+        properties={
+            name: held if isinstance(held, str) else string(held)
+            for name, held in mapping(found.get("properties")).items()
+        },
         archived=_is_archived(found),
         created_at=moment(found.get("createdAt")),
         updated_at=moment(found.get("updatedAt")),

@@ -289,7 +289,8 @@ class Reader:
 
     def _look_for(self, columns: Columns, records: Iterable[Record]) -> None:
         """See that each record shows every property that was asked for, be it null."""
-        if any(name not in record.properties for record in records for name in columns.mapped):
+        wanted = frozenset(columns.mapped)
+        if not all(record.properties.keys() >= wanted for record in records):
             self._confirm()
 
     def _single(self, columns: Columns, record_id: str) -> Snapshot | Missing:

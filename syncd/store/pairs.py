@@ -142,9 +142,11 @@ def unshown(
     values = {_LINK: link_id, "since": window.since, "until": window.until}
     # Every id that is expected is looked up in the shown, here: giving the database what was
     # shown costs as many values, each of them three times as much, and its planner a guess.
-    expected = bare(connection, _expected(side), values)
+    expected = dict(bare(connection, _expected(side), values))
     names = _as_set(shown)
-    return [key for record, key in expected if readable(record) not in names]
+    # Ids that were escaped are among what is left as well, so these few are made readable.
+    left = expected.keys() - names
+    return sorted(expected[each] for each in left if readable(each) not in names)
 
 
 def _as_set(names: Collection[str]) -> AbstractSet[str]:

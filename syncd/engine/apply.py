@@ -266,8 +266,15 @@ class Stage:
         return self._until is None or now < self._until
 
     def _is_lull(self, lull: Lull, now: float) -> bool:
+        if now < lull.since:
+            return False
+        needs = self._needs(lull)
         # Enough can be sent in it for what is to be done, and not much more.
-        return now >= lull.since and lull.needs <= self.link.ghl.free(LULL) <= 2 * lull.needs
+        return needs <= self.link.ghl.free(LULL) <= 2 * needs
+
+    def _needs(self, lull: Lull) -> int:
+        """What is kept for a lull, of all that there is no more than half: writing goes on."""
+        return min(lull.needs, self.link.ghl.free(APPROACH + LULL) // 2)
 
     def _spare(self) -> int:
         """Places that HighLevel's lane leaves alone, because the next lull has too few of its own.
@@ -280,7 +287,7 @@ class Stage:
         if lull is None or not more or away > APPROACH:
             return 0
         free, away = self.link.ghl.free, max(away, 0.0)
-        return max(0, lull.needs - (free(away + LULL) - free(away)))
+        return max(0, self._needs(lull) - (free(away + LULL) - free(away)))
 
     def _is_over(self, side: Side) -> bool:
         """Whether nothing more can come for this side."""

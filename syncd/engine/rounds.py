@@ -214,7 +214,7 @@ class Rounds:
             return None, None
         every = max(given.total_seconds(), LEAST)
         # However long looking takes, half of the time is for something else.
-        least = self._looked_until + every / 2
+        least = self._looked_until + max(every / 2, self._looked_until - self._looked_at)
         return max(self._looked_at + every, least), max(self._looked_at + LATE * every, least)
 
     def _look_again(self) -> None:

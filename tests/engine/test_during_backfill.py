@@ -278,6 +278,18 @@ def test_the_permitted_rate_is_used_while_there_is_something_to_write(clinic: To
     assert sent >= 0.975 * permitted
 
 
+@pytest.mark.parametrize("requests", [9, 12, 20])
+def test_writing_goes_on_where_a_look_takes_nearly_all_that_is_permitted(
+    clinic: Town, requests: int
+) -> None:
+    """Ten calendars are eleven requests at every look: more than nine, all but one of twelve."""
+    town = over_time(clinic, 60).town
+    tight = Limit(requests=requests, seconds=10)
+    town.budgets[Side.GHL] = Budget(side=Side.GHL, clock=town.clock, limit=tight)
+    report = run(town, seconds=400)
+    assert (report.outcome, report.ghl.created) == (Outcome.OK, 60)
+
+
 def test_what_was_edited_before_its_turn_is_booked_as_it_is_now(busy: Bustle) -> None:
     town = busy.town
     last = town.hubspot.records()[-1].id

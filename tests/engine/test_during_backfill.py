@@ -285,7 +285,8 @@ def test_writing_goes_on_where_a_look_takes_nearly_all_that_is_permitted(
     """Ten calendars are eleven requests at every look: more than nine, all but one of twelve."""
     town = over_time(clinic, 60).town
     tight = Limit(requests=requests, seconds=10)
-    town.budgets[Side.GHL] = Budget(side=Side.GHL, clock=town.clock, limit=tight)
+    budget = Budget(side=Side.GHL, clock=town.clock, limit=tight)
+    town.budgets = {**town.budgets, Side.GHL: budget}
     report = run(town, seconds=400)
     assert (report.outcome, report.ghl.created) == (Outcome.OK, 60)
 

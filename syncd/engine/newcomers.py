@@ -9,8 +9,8 @@ out what comes of them (`core.observe`).
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections import defaultdict, deque
+from collections.abc import Iterable
 from datetime import datetime
 
 from syncd.core.guards import Past
@@ -27,6 +27,9 @@ QUICK, SLOW = 1.0, 3.0
 """Seconds that a turn's look-ups take: below the one the next turn is twice as large, beyond the
 other half."""
 
+_Group = list[tuple[Side, str]]
+"""Records that take the same turn, by side and id."""
+
 
 class Newcomers:
     """What waits, by side and id."""
@@ -36,6 +39,8 @@ class Newcomers:
         self._hubspot: dict[str, Snapshot] = {}
         self._paired_ids: frozenset[str] = frozenset()
         self._fresh: set[str] = set()
+        self._line: deque[_Group] | None = None
+        """What waits, in the order of its turns; None where that has to be found out."""
         self._most = FIRST_TURN
 
     def __len__(self) -> int:
@@ -46,6 +51,7 @@ class Newcomers:
         self._ghl |= strangers.ghl
         self._hubspot |= strangers.hubspot
         self._paired_ids |= strangers.paired_ids
+        self._line = None
         if fresh:
             self._fresh |= {*strangers.ghl, *strangers.hubspot}
 
@@ -75,6 +81,7 @@ class Newcomers:
         """Those whose turn it is: the fresh ones, then what starts soonest."""
         if all_ or len(self) <= self._most:
             ghl, hubspot = set(self._ghl), set(self._hubspot)
+            self._line = None
         else:
             ghl, hubspot = self._soonest(policy)
         taken = Strangers(
@@ -86,17 +93,20 @@ class Newcomers:
         return taken
 
     def _soonest(self, policy: Policy) -> tuple[set[str], set[str]]:
+        if self._line is None:
+            # Once for many turns: a hundred thousand newcomers have fifty.
+            by_urgency = sorted(self._groups(policy), key=lambda each: self._urgency(each, policy))
+            self._line = deque(by_urgency)
         ghl, hubspot = set[str](), set[str]()
-        for group in sorted(self._groups(policy), key=lambda each: self._urgency(each, policy)):
-            if len(ghl) + len(hubspot) >= self._most:
-                break
-            ghl |= {record_id for side, record_id in group if side is Side.GHL}
-            hubspot |= {record_id for side, record_id in group if side is Side.HUBSPOT}
+        while self._line and len(ghl) + len(hubspot) < self._most:
+            for side, record_id in self._line.popleft():
+                if side is Side.GHL and record_id in self._ghl:
+                    ghl.add(record_id)
+                elif side is Side.HUBSPOT and record_id in self._hubspot:
+                    hubspot.add(record_id)
         return ghl, hubspot
 
-    def _urgency(
-        self, group: Collection[tuple[Side, str]], policy: Policy
-    ) -> tuple[bool, bool, float]:
+    def _urgency(self, group: _Group, policy: Policy) -> tuple[bool, bool, float]:
         fresh = any(record_id in self._fresh for _, record_id in group)
         waits = [
             (ahead < 0, abs(ahead))
@@ -110,7 +120,7 @@ class Newcomers:
         seen = self._ghl[record_id] if side is Side.GHL else self._hubspot[record_id]
         return seen.appointment.start if isinstance(seen, Snapshot) else None
 
-    def _groups(self, policy: Policy) -> Iterable[list[tuple[Side, str]]]:
+    def _groups(self, policy: Policy) -> Iterable[_Group]:
         """Records that may have to do with each other: of one start, or tied by an id."""
         tied = _Ties()
         for side, records in ((Side.GHL, self._ghl), (Side.HUBSPOT, self._hubspot)):
@@ -123,7 +133,7 @@ class Newcomers:
         for record_id, record in self._hubspot.items():
             if record.carried_id:
                 tied.tie((Side.HUBSPOT, record_id), (Side.GHL, record.carried_id))
-        groups: dict[object, list[tuple[Side, str]]] = defaultdict(list)
+        groups: dict[object, _Group] = defaultdict(list)
         for side, records in ((Side.GHL, self._ghl), (Side.HUBSPOT, self._hubspot)):
             for record_id in records:
                 groups[tied.root((side, record_id))].append((side, record_id))

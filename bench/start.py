@@ -4,7 +4,8 @@ Measures whole processes, in turn and several times over. The verbs run on an
 empty configuration and a store without links, beside an interpreter that
 imports click. With `--store`, a SQLite file that `delta --keep` left, the
 daemon is started on it as well, with every link of it configured and vendors
-that answer nothing, until it tells the service manager that it is ready.
+that answer nothing, until it tells the service manager that it is ready. Its
+first poll is timed with one link to a sandbox in this process.
 
 Must not be compared with: a start that reaches the vendors, since what a
 network costs is not in here; nor with the first start ever, which makes the
@@ -25,14 +26,22 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import ground
+from backfill import RealClock
 from ground import row, table
+from towns import Shelf, Town, build
+
+from syncd.sandbox import SandboxSettings
+from syncd.sandbox.server import serve
+from syncd.store import migrate
 
 TIMES = 3
+POLLED = "/calendars/events"
 PATIENCE = 120.0
-"""Seconds that the daemon may take to be ready."""
+"""Seconds that the daemon may take to be ready, or to poll."""
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ground.ROOT)}
 """`main` adds where compiled modules are kept: an installed program has its own."""
@@ -43,6 +52,14 @@ url = "sqlite:///{store}"
 
 [http]
 listen = ""
+"""
+_POLLING = """
+[links.polled]
+ghl.location_id = "{location}"
+ghl.token = {{ env = "GHL_TOKEN" }}
+ghl.base_url = "{ghl}"
+hubspot.token = {{ env = "HUBSPOT_TOKEN" }}
+hubspot.base_url = "{hubspot}"
 """
 _LINK = """
 [links.link_{number:03d}]
@@ -139,6 +156,59 @@ def _timed(command: Sequence[str], folder: Path) -> tuple[float, float]:
     return time.perf_counter() - began, cpu
 
 
+# --- the first poll
+
+
+def until_polled(command: Sequence[str], folder: Path, town: Town) -> tuple[float, float]:
+    """Wall and CPU seconds from the start of a process to its first list of bookings."""
+    town.world.reset_requests()
+    began = time.perf_counter()
+    daemon = subprocess.Popen(
+        command,
+        cwd=folder,
+        env=ENVIRONMENT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        while not any(each.path == POLLED for each in town.world.requests_of("ghl")):
+            time.sleep(0.002)
+            assert time.perf_counter() < began + PATIENCE, "it never polled"
+        return time.perf_counter() - began, _cpu_of(daemon.pid)
+    finally:
+        daemon.kill()
+        daemon.wait()
+
+
+def measure_poll(syncd: list[str], folder: Path) -> None:
+    """The row of a daemon with one link to a sandbox in this process, and an empty store."""
+    clock = RealClock()
+    with closing(Shelf(f"sqlite:///{folder}/town.db", clock)) as shelf:
+        migrate.check(shelf.engine, may_create=True)
+        town = build(shelf, clock, SandboxSettings())
+        with serve(town.world) as server:
+            (folder / "config.toml").write_text(
+                _STORE.format(store=folder / "polled.db")
+                + _POLLING.format(
+                    location=town.ghl.id,
+                    ghl=server.ghl_url,
+                    hubspot=server.hubspot_url,
+                )
+            )
+            tokens = town.world.settings
+            ENVIRONMENT.update(GHL_TOKEN=tokens.ghl_token, HUBSPOT_TOKEN=tokens.hubspot_token)
+            command = [*syncd, "--config", "config.toml", "run"]
+            used([*syncd, "--config", "config.toml", "db", "upgrade"], folder)
+            until_polled(command, folder, town)  # compiles
+            found = [until_polled(command, folder, town) for _ in range(TIMES)]
+    print()
+    table("what", "seconds", "CPU seconds")
+    row(
+        "syncd run, to its first poll",
+        *(statistics.median(each) for each in zip(*found, strict=True)),
+    )
+
+
 # --- the verbs
 
 
@@ -180,6 +250,7 @@ def main() -> None:
         ENVIRONMENT["PYTHONPYCACHEPREFIX"] = f"{name}/compiled"
         ENVIRONMENT.pop("PYTHONDONTWRITEBYTECODE", None)
         measure_verbs(syncd, Path(name))
+        measure_poll(syncd, Path(name))
         if given.store:
             measure_daemon(syncd, Path(name), given.store.absolute(), given.links)
 

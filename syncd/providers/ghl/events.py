@@ -7,7 +7,7 @@ tells (`fetch`). Blocked time and service bookings live in other lists and are
 no appointments.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -44,21 +44,22 @@ def scan(line: Line, place: Place, window: Window, calendars: Sequence[Calendar]
         Transient: not one calendar could be reached.
     """
 
-    def listed(calendar: Calendar) -> list[wire.Event | None]:
+    def listed(calendar: Calendar) -> _Found:
         since, until = window.since - PADDING, window.until + PADDING
         call = protocol.list_events(line.location, calendar.id, since, until)
         rows = wire.events(line.ask(call))
         if rows is None:
             raise unreadable(call)
-        return rows
+        return _sorted_in(rows, place, calendar.id, window)
 
     found = _Found()
-    for calendar, rows in line.each(listed, calendars):
-        if isinstance(rows, ProviderError):
-            found.failures.append(f"calendar {calendar.id} ({calendar.name}): {rows}")
+    for calendar, part in line.each(listed, calendars):
+        if isinstance(part, ProviderError):
+            found.failures.append(f"calendar {calendar.id} ({calendar.name}): {part}")
             continue
         found.whole.add(calendar.id)
-        _sort_in(found, rows, place, calendar.id, window)
+        found.snapshots |= part.snapshots
+        found.unreadable |= part.unreadable
     return Scan(
         side=Side.GHL,
         snapshots=tuple(found.snapshots.values()),
@@ -123,32 +124,28 @@ def bookings_of(line: Line, place: Place, contact: str) -> tuple[Snapshot, ...]:
     return tuple(found)
 
 
-def _sort_in(
-    found: _Found,
-    rows: Sequence[wire.Event | None],
-    place: Place,
-    calendar: str,
-    window: Window,
-) -> None:
-    expanded: frozenset[str] | None = None
+def _sorted_in(
+    rows: Iterable[wire.Event | None], place: Place, calendar: str, window: Window
+) -> _Found:
+    """What a calendar's list shows; its rows are gone over once, since there may be many."""
+    found = _Found()
+    masters, expanded = list[str](), set[str]()
     for number, event in enumerate(rows):
         if event is None:
             name = f"{calendar}#{number}"
             found.unreadable[name] = "a row of this calendar has no id"
-        elif event.location not in ("", place.location):
+            continue
+        series = mapping.series(event)
+        if series is not None:
+            expanded.add(series.master)
+        if event.location not in ("", place.location):
             found.unreadable[event.id] = f"it belongs to another location, {event.location}"
         elif mapping.is_master(event):
-            # Its instances are what happens; without them it cannot be synced one by one.
-            if expanded is None:
-                expanded = _expanded(rows)
-            if event.id not in expanded:
-                found.unreadable[event.id] = MASTER
+            masters.append(event.id)
         else:
             shown = mapping.snapshot(event, place, calendar=calendar)
             if shown.appointment.start is None or window.holds(shown.appointment.start):
                 found.snapshots[event.id] = shown
-
-
-def _expanded(rows: Sequence[wire.Event | None]) -> frozenset[str]:
-    """Masters whose instances are listed."""
-    return frozenset(series.master for row in rows if row and (series := mapping.series(row)))
+    # A master's instances are what happens; without them it cannot be synced one by one.
+    found.unreadable |= {each: MASTER for each in masters if each not in expanded}
+    return found

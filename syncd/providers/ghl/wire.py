@@ -140,10 +140,19 @@ def enveloped(payload: object) -> Event | None:
     return event(body)
 
 
-def events(payload: object) -> list[Event | None] | None:
-    """The rows of a list; None stands for a row without an id, None alone for no list at all."""
+def events(payload: object) -> Iterator[Event | None] | None:
+    """The rows of a list, one by one; None stands for a row without an id, None alone for no list.
+
+    A row that was given is forgotten: a list may be long, and what is made of it shorter.
+    """
     rows = _object(payload).get("events")
-    return [event(row) for row in rows] if isinstance(rows, list) else None
+    return _each_once(rows) if isinstance(rows, list) else None
+
+
+def _each_once(rows: list[object]) -> Iterator[Event | None]:
+    rows.reverse()
+    while rows:
+        yield event(rows.pop())
 
 
 def calendars(payload: object) -> list[CalendarRow] | None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
 
@@ -91,28 +91,27 @@ class Reader:
         """List every living record, then every archived one."""
         begun = self._clock.now()
         self._whole_at = self._monotonic()
-        found: dict[str, Record] = {}
+        found = _Swept()
         unreadable: list[tuple[str, str]] = []
         failures: list[str] = []
         for page in self._pages(columns, archived=False):
-            found |= {record.id: record for record in page.records}
+            found.take(page.records, columns)
             unreadable += page.unreadable
         try:
             for page in self._pages(columns, archived=True):
-                found |= {record.id: record for record in page.records}
+                found.take(page.records, columns)
         except DailyBudgetSpent:
             raise
         except (Transient, Unreadable) as error:
             # A paired record that is archived is asked for by id all the same.
             failures.append(f"the list of archived HubSpot appointments: {error}")
-        cut = self._contacts_of(each.id for each in found.values() if each.more_associated)
+        for each, contacts in self._contacts_of(found.cut).items():
+            found.snapshots[each] = mapping.snapshot(found.cut[each], columns, contacts)
         cursor = search.stamp(begun - self._lag)
-        self._remember("", cursor, map(_version, found.values()))
+        self._remember("", cursor, found.versions.items())
         return Scan(
             side=Side.HUBSPOT,
-            snapshots=tuple(
-                mapping.snapshot(each, columns, cut.get(each.id)) for each in found.values()
-            ),
+            snapshots=tuple(found.snapshots.values()),
             complete=True,
             unreadable=tuple(unreadable),
             failures=tuple(failures),
@@ -354,6 +353,25 @@ class Reader:
 
 def _merged(survivor: Record) -> Missing:
     return Missing(detail="it was merged into another appointment", became=survivor.id)
+
+
+@dataclass(slots=True)
+class _Swept:
+    """What is kept of a whole portal while it passes by: no more than the core needs."""
+
+    snapshots: dict[str, Snapshot] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    cut: dict[str, Record] = field(default_factory=dict)
+    """Those whose list of contacts was cut off."""
+
+    def take(self, records: Iterable[Record], columns: Columns) -> None:
+        """One page more; of a record that is listed twice, the later word counts."""
+        for record in records:
+            self.snapshots[record.id] = mapping.snapshot(record, columns)
+            self.versions |= [_version(record)]
+            self.cut.pop(record.id, None)
+            if record.more_associated:
+                self.cut[record.id] = record
 
 
 def _version(record: Record) -> tuple[str, str]:

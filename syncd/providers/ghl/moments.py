@@ -9,15 +9,13 @@ because their texts are.
 
 import re
 from datetime import UTC, datetime, timedelta, tzinfo
-from functools import lru_cache
 
 from syncd.core.essence import instant
+from syncd.providers.remembered import remembered
 
 _NAIVE_TAIL = re.compile(r"[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?$")
 _DIGITS = re.compile(r"-?\d{1,14}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_LONGEST = 40
-"""Characters that an instant may have to be remembered; other text is no instant anyway."""
 
 
 def parse(raw: object, zone: tzinfo) -> datetime | None:
@@ -28,12 +26,13 @@ def parse(raw: object, zone: tzinfo) -> datetime | None:
     milliseconds are understood as well.
     """
     if isinstance(raw, str):
-        return _remembered(raw, zone) if len(raw) <= _LONGEST else _read(raw, zone)
+        return _read(raw, zone)
     if isinstance(raw, bool) or not isinstance(raw, int | float):
         return None
     return _of_epoch(raw)
 
 
+@remembered
 def _read(raw: str, zone: tzinfo) -> datetime | None:
     if _DIGITS.fullmatch(raw):
         return _of_epoch(float(raw))
@@ -42,10 +41,6 @@ def _read(raw: str, zone: tzinfo) -> datetime | None:
         return instant(moment if moment.tzinfo else moment.replace(tzinfo=zone))
     except (ValueError, OverflowError):
         return None
-
-
-# HighLevel lists the whole window at every poll, with the same instants in it.
-_remembered = lru_cache(maxsize=65_536)(_read)
 
 
 def _of_epoch(milliseconds: float) -> datetime | None:

@@ -14,7 +14,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+
+from syncd.providers.remembered import remembered
 
 Json = Mapping[str, object]
 
@@ -24,8 +25,6 @@ MERGED_IDS = "hs_merged_object_ids"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PROPERTY_KEYS = ("propertyName", "invalidPropertyName", "properties")
 _DIGITS = re.compile(r"[+-]?\d+")
-_LONGEST = 40
-"""Characters that an instant may have to be remembered; other text is no instant anyway."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,10 +134,10 @@ def moment(raw: object) -> datetime | None:
     HubSpot accepts both forms and answers with either (observed in stored
     values). A time without an offset says too little to be guessed at.
     """
-    written = raw if isinstance(raw, str) else string(raw)
-    return _remembered(written) if len(written) <= _LONGEST else _moment(written)
+    return _moment(string(raw))
 
 
+@remembered
 def _moment(raw: str) -> datetime | None:
     written = raw.strip()
     try:
@@ -148,10 +147,6 @@ def _moment(raw: str) -> datetime | None:
         return None if parsed.tzinfo is None else parsed.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
-
-
-# A full cycle reads the stamps of every record, most of them as in the cycle before.
-_remembered = lru_cache(maxsize=65_536)(_moment)
 
 
 # --- records
@@ -166,10 +161,7 @@ def record(raw: object) -> Record | None:
     associated, more = _inline_associations(found.get("associations"))
     return Record(
         id=record_id,
-        properties={
-            name: held if isinstance(held, str) else string(held)
-            for name, held in mapping(found.get("properties")).items()
-        },
+        properties={name: string(held) for name, held in mapping(found.get("properties")).items()},
         archived=_is_archived(found),
         created_at=moment(found.get("createdAt")),
         updated_at=moment(found.get("updatedAt")),

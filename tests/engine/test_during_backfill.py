@@ -19,6 +19,7 @@ from towns import InProcess
 from syncd.core.guards import Allowed
 from syncd.core.model import Pair, Side
 from syncd.engine import cycle
+from syncd.engine.apply import LULL
 from syncd.engine.cycle import CycleRequest
 from syncd.engine.report import Outcome
 from syncd.providers.limits import Budget
@@ -260,6 +261,10 @@ def test_looking_again_waits_for_a_lull_in_the_writing_and_then_for_nothing(busy
     assert len(looks) >= 2
     for first, *_, last in looks:
         assert (asked[last].at - asked[first - 1].at).total_seconds() < 1, "it went on at once"
+        # What was sent within the last nine seconds cannot be sent again in the next.
+        since = asked[first].at - timedelta(seconds=LIMIT.seconds - LULL)
+        taken = sum(since < row.at < asked[first].at for row in asked)
+        assert LIMIT.requests - taken <= 2 * 11, "more could have been written than it asked for"
 
 
 def test_the_permitted_rate_is_used_while_there_is_something_to_write(clinic: Town) -> None:

@@ -25,8 +25,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import ground
@@ -92,6 +92,11 @@ def modules(code: str, folder: Path) -> int:
     return int(said.stdout.split()[-1])
 
 
+def medians(found: Iterable[Sequence[float]]) -> list[float]:
+    """The middle of each column."""
+    return [statistics.median(each) for each in zip(*found, strict=True)]
+
+
 def configured(folder: Path, store: Path, links: int) -> None:
     """Write a configuration of so many links over a store, with a token file for each."""
     config = folder / "config.toml"
@@ -112,21 +117,30 @@ def until_ready(command: Sequence[str], folder: Path) -> tuple[float, float]:
         heard.bind(str(folder / "notify"))
         heard.settimeout(PATIENCE)
         began = time.perf_counter()
-        daemon = subprocess.Popen(
-            command,
-            cwd=folder,
-            env=ENVIRONMENT | {"NOTIFY_SOCKET": str(folder / "notify")},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
         try:
-            while b"READY=1" not in heard.recv(4096):
-                pass
-            return time.perf_counter() - began, _cpu_of(daemon.pid)
+            with started(command, folder, NOTIFY_SOCKET=str(folder / "notify")) as daemon:
+                while b"READY=1" not in heard.recv(4096):
+                    pass
+                return time.perf_counter() - began, _cpu_of(daemon.pid)
         finally:
-            daemon.kill()
-            daemon.wait()
             (folder / "notify").unlink()
+
+
+@contextmanager
+def started(command: Sequence[str], folder: Path, **more: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A daemon, which is killed at the end."""
+    daemon = subprocess.Popen(
+        command,
+        cwd=folder,
+        env=ENVIRONMENT | more,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield daemon
+    finally:
+        daemon.kill()
+        daemon.wait()
 
 
 def _cpu_of(pid: int) -> float:
@@ -142,12 +156,10 @@ def measure_daemon(syncd: list[str], folder: Path, store: Path, links: int) -> N
     command = [*syncd, "--config", "config.toml", "run"]
     until_ready(command, folder)  # compiles
     found = [until_ready(command, folder) for _ in range(TIMES)]
-    row(
-        "syncd run, to its READY=1", *(statistics.median(each) for each in zip(*found, strict=True))
-    )
+    row("syncd run, to its READY=1", *medians(found))
     for verb in (["status"], ["history"]):
         times = [_timed([*syncd, "--config", "config.toml", *verb], folder) for _ in range(TIMES)]
-        row(f"syncd {verb[0]}", *(statistics.median(each) for each in zip(*times, strict=True)))
+        row(f"syncd {verb[0]}", *medians(times))
 
 
 def _timed(command: Sequence[str], folder: Path) -> tuple[float, float]:
@@ -163,21 +175,11 @@ def until_polled(command: Sequence[str], folder: Path, town: Town) -> tuple[floa
     """Wall and CPU seconds from the start of a process to its first list of bookings."""
     town.world.reset_requests()
     began = time.perf_counter()
-    daemon = subprocess.Popen(
-        command,
-        cwd=folder,
-        env=ENVIRONMENT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
+    with started(command, folder) as daemon:
         while not any(each.path == POLLED for each in town.world.requests_of("ghl")):
             time.sleep(0.002)
             assert time.perf_counter() < began + PATIENCE, "it never polled"
         return time.perf_counter() - began, _cpu_of(daemon.pid)
-    finally:
-        daemon.kill()
-        daemon.wait()
 
 
 def measure_poll(syncd: list[str], folder: Path) -> None:
@@ -203,10 +205,7 @@ def measure_poll(syncd: list[str], folder: Path) -> None:
             found = [until_polled(command, folder, town) for _ in range(TIMES)]
     print()
     table("what", "seconds", "CPU seconds")
-    row(
-        "syncd run, to its first poll",
-        *(statistics.median(each) for each in zip(*found, strict=True)),
-    )
+    row("syncd run, to its first poll", *medians(found))
 
 
 # --- the verbs

@@ -283,11 +283,13 @@ class Stage:
         went out at once, none does.
         """
         lull, more = self._lull, self._queues[Side.GHL] or self.to_come
-        away = lull.since - self.link.clock.monotonic() if lull is not None else 0.0
-        if lull is None or not more or away > APPROACH:
+        if lull is None or not more:
             return 0
-        free, away = self.link.ghl.free, max(away, 0.0)
-        return max(0, self._needs(lull) - (free(away + LULL) - free(away)))
+        away = max(0.0, lull.since - self.link.clock.monotonic())
+        if away > APPROACH:
+            return 0
+        coming = self.link.ghl.free(away + LULL) - self.link.ghl.free(away)
+        return max(0, self._needs(lull) - coming)
 
     def _is_over(self, side: Side) -> bool:
         """Whether nothing more can come for this side."""

@@ -40,7 +40,7 @@ class Newcomers:
         self._paired_ids: frozenset[str] = frozenset()
         self._fresh: set[str] = set()
         self._line: deque[_Group] | None = None
-        """What waits, in the order of its turns; None where that has to be found out."""
+        """The order of turns, of those too who have left since; None where it is not known."""
         self._most = FIRST_TURN
 
     def __len__(self) -> int:
@@ -81,7 +81,6 @@ class Newcomers:
         """Those whose turn it is: the fresh ones, then what starts soonest."""
         if all_ or len(self) <= self._most:
             ghl, hubspot = set(self._ghl), set(self._hubspot)
-            self._line = None
         else:
             ghl, hubspot = self._soonest(policy)
         taken = Strangers(

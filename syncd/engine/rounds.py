@@ -158,10 +158,11 @@ class Rounds:
         """
         self.stage.to_come = len(self._newcomers)
         self.stage.take(made, self._fresh)
-        early, late = self._next_look()
-        if early is None:
+        look = self._next_look()
+        if look is None:
             self.stage.run()
             return
+        early, late = look
         needs = len(self._polled.scans[Side.GHL].calendars) + MORE
         self._lulled = self.stage.run(late, Lull(since=early, needs=needs))
 
@@ -177,10 +178,10 @@ class Rounds:
         if self._setting.link.stopping():
             self.stage.applied.interrupted = True
             return False
-        _, late = self._next_look()
-        if late is not None and (self._lulled or self._setting.link.clock.monotonic() >= late):
+        look, clock = self._next_look(), self._setting.link.clock
+        if look is not None and (self._lulled or clock.monotonic() >= look[1]):
             self._look_again()
-            self._looked_until = self._setting.link.clock.monotonic()
+            self._looked_until = clock.monotonic()
         return True
 
     def failed(self, error: ProviderError) -> None:
@@ -207,11 +208,11 @@ class Rounds:
 
     # --- looking again
 
-    def _next_look(self) -> tuple[float, float] | tuple[None, None]:
+    def _next_look(self) -> tuple[float, float] | None:
         """From when on, and when at last, to look (monotonic); None where no plan may change."""
         given: timedelta | None = self._setting.link.rules.look_again
         if given is None or self._setting.frozen or self.total.guarded:
-            return None, None
+            return None
         every = max(given.total_seconds(), LEAST)
         # However long looking takes, half of the time is for something else.
         least = self._looked_until + max(every / 2, self._looked_until - self._looked_at)

@@ -70,7 +70,7 @@ def carry_out(
             promised = sum(most - each.running() for each, most in in_flight.items())
             room = works.room(len(in_flight), promised + spare())
             for order in islice(waiting, 0 if over else room):
-                in_flight[line.pool.submit(works.attempt, order)] = works.most(order)
+                in_flight[line.pool.submit(works.attempt, order)] = _most(order)
             if not in_flight:
                 if over or room:
                     break
@@ -102,10 +102,6 @@ class Works:
         self._lock = Lock()
         self._silent_in_row = 0
         self.fatal: ProviderError | None = None
-
-    def most(self, order: Order) -> int:
-        """How many requests the order takes at most, but for what nobody expects."""
-        return 1 if order.kind is OrderKind.CREATE and not order.validate_slot else 2
 
     def room(self, in_flight: int, spare: int = 0) -> int:
         """How many more orders can be sent now, `spare` places of the rate budget left alone."""
@@ -298,6 +294,11 @@ class Works:
         if seen and any(_differs(shown, seen, group) for group in order.groups):
             raise _changed_meanwhile(order)
         return shown
+
+
+def _most(order: Order) -> int:
+    """How many requests the order takes at most, but for what nobody expects."""
+    return 1 if order.kind is OrderKind.CREATE and not order.validate_slot else 2
 
 
 def _differs(shown: Snapshot, seen: Snapshot, group: GroupKey) -> bool:

@@ -124,7 +124,7 @@ def snapshot(record: Record, columns: Columns, contacts: tuple[str, ...] | None 
 
 
 def appointment(held: Mapping[str, str], columns: Columns, *, contact: str = "") -> Appointment:
-    """The synced fields that these properties hold; the contact is not among them."""
+    """The synced fields that these properties hold; the contact is an association, none of them."""
     return Appointment(
         title=essence.text(held.get(NAME)),
         start=_instant(held.get(START, "")),

@@ -367,11 +367,11 @@ class _Swept:
     def take(self, records: Iterable[Record], columns: Columns) -> None:
         """One page more; of a record that is listed twice, the later word counts."""
         for record in records:
-            self.snapshots[record.id] = mapping.snapshot(record, columns)
-            self.versions |= [_version(record)]
-            self.cut.pop(record.id, None)
+            key, self.versions[key] = _version(record)
+            self.snapshots[key] = mapping.snapshot(record, columns)
+            self.cut.pop(key, None)
             if record.more_associated:
-                self.cut[record.id] = record
+                self.cut[key] = record
 
 
 def _version(record: Record) -> tuple[str, str]:

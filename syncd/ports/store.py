@@ -63,6 +63,13 @@ class Hold:
     """What each side wants, for a person: {"ghl": …, "hubspot": …}."""
 
 
+APPOINTMENT, CONTACT = "appointment", "contact"
+"""The kinds of records that are written."""
+
+SYNC, CLI, APPLY = "sync", "cli", "apply"
+"""Who decides a write: the rules, a person by a verb, or by a plan that was approved."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryEntry:
     """One value that a write of ours put somewhere, or that lost a conflict."""
@@ -81,6 +88,14 @@ class HistoryEntry:
     after: str | None = None
     why: str = ""
     pair_key: int = 0
+    record: str = APPOINTMENT
+    """What was written: an appointment or a contact; the ids are of that kind."""
+    title: str = ""
+    """What the appointment was called then; a person's data."""
+    starts_at: datetime | None = None
+    """When it started, as it was then."""
+    author: str = SYNC
+    """Who decided it: sync, or a person through cli, page or apply."""
     id: int = 0
 
 

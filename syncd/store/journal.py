@@ -36,6 +36,10 @@ def add(connection: Connection, link_id: int, entries: Iterable[HistoryEntry]) -
             "after": entry.after,
             "why": entry.why,
             "pair_key": entry.pair_key,
+            "record": entry.record,
+            "title": entry.title,
+            "starts_at": entry.starts_at,
+            "author": entry.author,
         }
         for entry in entries
     ]
@@ -100,6 +104,10 @@ def _entry(row: Result[Any]) -> HistoryEntry:
         after=row.after,
         why=row.why,
         pair_key=row.pair_key,
+        record=row.record,
+        title=row.title,
+        starts_at=row.starts_at,
+        author=row.author,
     )
 
 

@@ -8,8 +8,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, Delete, Table, delete, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Delete,
+    Table,
+    and_,
+    delete,
+    func,
+    or_,
+    select,
+    update,
+)
 
+from syncd.ports.store import CONTACT
 from syncd.store import tables
 from syncd.store.bulk import among
 from syncd.store.database import Database
@@ -122,6 +134,13 @@ def _forget(connection: Connection, link_id: int, contact_id: str) -> Forgotten:
             among(connection, history.c.pair_key, keys),
             among(connection, history.c.ghl_id, records),
             among(connection, history.c.hubspot_id, records),
+            and_(
+                history.c.record == CONTACT,
+                or_(
+                    among(connection, history.c.ghl_id, people),
+                    among(connection, history.c.hubspot_id, people),
+                ),
+            ),
         ),
         holds=gone(
             hold,

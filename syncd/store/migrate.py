@@ -20,7 +20,7 @@ from syncd.errors import StoreError, StoreMissing, StoreTooNew
 from syncd.store import engine as engines
 from syncd.store.failures import corrupt, explained, place
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest migration; a test holds it against `migrations/versions`."""
 
 VERSION_TABLE = "syncd_version"

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from syncd.store import migrate
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -49,4 +51,4 @@ def test_an_installed_program_makes_its_store_anywhere(unpacked: Path, tmp_path:
         capture_output=True,
         text=True,
     )
-    assert done.stdout.split() == [str(unpacked / "syncd" / "_migrations"), "0002"]
+    assert done.stdout.split() == [str(unpacked / "syncd" / "_migrations"), migrate.HEAD]

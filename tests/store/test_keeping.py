@@ -93,6 +93,10 @@ def test_nothing_of_a_forgotten_contact_is_left(
         )
         transaction.add_history([an_entry(now, 1, mine.key), an_entry(now, 1)])
         transaction.add_history([replace(an_entry(now, 2, other.key), before="Bob")])
+        transaction.add_history(
+            replace(an_entry(now), ghl_id=f"c{n}", hubspot_id=f"k{n}", record="contact", before="")
+            for n in (1, 2)
+        )
         transaction.replace_holds(
             [
                 Hold(ghl_id="g1", hubspot_id="h1", reason="conflict", detail=secret),
@@ -104,11 +108,11 @@ def test_nothing_of_a_forgotten_contact_is_left(
         transaction.save_cycle(a_cycle(now, "c2", held=[{"ghl_id": "g2", "detail": "Bob"}]))
     store.outbox.write("clinic", [a_letter(now, "g1"), a_letter(now, "g2")], told=[], over=[])
     done = store.forget("clinic", asked)
-    assert (done.pairs, done.history, done.holds, done.contacts, done.reports) == (1, 2, 1, 1, 1)
+    assert (done.pairs, done.history, done.holds, done.contacts, done.reports) == (1, 3, 1, 1, 1)
     assert secret not in everything(store)
     assert link.pairs_by_key([other.key]) == [other]
     assert link.count_pairs() == 1
-    assert len(link.history()) == len(link.holds()) == 1
+    assert (len(link.history()), len(link.holds())) == (2, 1)
     assert link.contact_pairs(Side.GHL, ["c2"]) == {"c2": "k2"}
     assert [bool(row.report) for row in link.cycles()] == [True, False]
     assert [letter.body for letter in store.outbox.letters("clinic")] == [a_letter(now, "g2").body]

@@ -33,6 +33,10 @@ def an_entry(at: datetime, **more: object) -> HistoryEntry:
         after="New",
         why="edited in HighLevel",
         pair_key=1,
+        record="contact",
+        title="Check-up",
+        starts_at=at,
+        author="cli",
     )
     return replace(made, **more)  # type: ignore[arg-type] # a test names real fields
 

@@ -69,6 +69,7 @@ def _update(write: Update, key: str, location: str) -> Order:
         groups=frozenset(change.group for change in write.changes),
         seen=write.seen,
         mark=mark,
+        replaced=next((str(c.before) for c in write.changes if c.group == Group.CONTACT), ""),
         validate_slot=write.validate_slot,
         notify=write.notify,
     )

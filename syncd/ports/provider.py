@@ -83,6 +83,9 @@ class Order:
     seen: Snapshot | None = None
     mark: Mark | None = None
     """HubSpot only: also write these two properties."""
+    replaced: str = ""
+    """HubSpot only, where the contact is written: the one whose place it takes. Others that are
+    associated beside it stay."""
     calendar: str = ""
     """HighLevel CREATE: the calendar to book on."""
     validate_slot: bool = False

@@ -278,6 +278,7 @@ def test_it_sees_our_archives_and_our_contact_changes(sdk: Any, bench: Bench, ad
         id=ours,
         wanted=Appointment(contact=ben),
         groups=frozenset({Group.CONTACT}),
+        replaced=ada,
     )
     list(bench.hubspot.write([change]))
     rows = sdk.crm.associations.v4.batch_api.get_page(

@@ -205,10 +205,23 @@ def test_another_contact_replaces_the_association(desk: Any) -> None:
     ada = desk.portal.add_contact("Ada Winter", "ada@example.com")
     ben = desk.portal.add_contact("Ben Torres", "ben@example.com")
     record = desk.book(ada)
-    done = _done(_write(desk, _update(desk, record, Group.CONTACT, contact=ben))[0])
+    order = replace(_update(desk, record, Group.CONTACT, contact=ben), replaced=ada)
+    done = _done(_write(desk, order)[0])
     assert done.returned.contact == ben
     assert desk.provider.fetch([record])[record].contacts == (ben,)
     assert [row.method for row in desk.world.writes("hubspot")] == ["PUT", "DELETE"]
+
+
+def test_a_contact_beside_the_replaced_one_stays(desk: Any) -> None:
+    ada, ben, cleo = (
+        desk.portal.add_contact(name, f"{name.casefold()}@example.com")
+        for name in ("Ada", "Ben", "Cleo")
+    )
+    record = desk.book(ada)
+    desk.portal.associate(record, cleo)
+    order = replace(_update(desk, record, Group.CONTACT, contact=ben), replaced=ada)
+    _done(_write(desk, order)[0])
+    assert set(desk.provider.fetch([record])[record].contacts) == {ben, cleo}
 
 
 def test_a_contact_that_was_added_since_makes_the_order_stale(desk: Any) -> None:

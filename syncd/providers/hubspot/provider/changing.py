@@ -94,7 +94,7 @@ class Changer:
         contact, refused = "", row.refused
         if Group.CONTACT in row.order.groups:
             contact = row.order.wanted.contact
-            refusal = self._replace_contact(row.now, contact)
+            refusal = self._replace_contact(row.now, contact, row.order.replaced)
             if refusal is not None and not row.sent:
                 return Failed(key=row.trace, error=refusal)
             if refusal is not None:
@@ -112,14 +112,13 @@ class Changer:
             unmarked=row.unmarked,
         )
 
-    def _replace_contact(self, now: Snapshot, contact: str) -> ProviderError | None:
+    def _replace_contact(self, now: Snapshot, contact: str, old: str) -> ProviderError | None:
         """Associate the new contact before the old one goes: the record never lacks one."""
         try:
             if contact and contact not in now.contacts:
                 self._line.tell(self._line.api.associate(now.id, contact))
-            for old in now.contacts:
-                if old != contact:
-                    self._drop_contact(now.id, old)
+            if old in now.contacts and old != contact:
+                self._drop_contact(now.id, old)
         except (Transient, AuthFailed):
             raise
         except ProviderError as error:

@@ -95,6 +95,8 @@ class Rebase:
     """Nothing to write: agree on what both sides show. A pair with key 0 is an adoption."""
 
     pair: Pair
+    one_person: bool = False
+    """Of an adoption: whether the two contacts are known to be one person."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,17 +6,29 @@ changed; a missing one is made with name, e-mail and phone only (contract 4.3).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from enum import Enum
+from itertools import combinations
 
-from syncd.core.model import Contact
+from syncd.core.model import Contact, Pair
+
+
+class Proof(Enum):
+    """Why a contact across is taken for the same person."""
+
+    OWN = "a known pair, an e-mail address, or a person's word"
+    PHONE = "a phone number, and names that do not disagree"
+    NONE = "it was associated with a paired record, which makes nobody the same person"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """The same person exists across."""
+    """The contact across that a record is for: the same person, where there is proof of it."""
 
     id: str
+    proof: Proof = field(default=Proof.OWN, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +57,18 @@ class ContactBook:
     from_hubspot: Mapping[str, Resolution] = field(default_factory=dict)
     merged: Mapping[str, str] = field(default_factory=dict)
     """HubSpot contact ids that were merged: old id → the id that lives on."""
+
+    def one_person(self, pair: Pair) -> bool:
+        """Whether the two contacts of a pair are known to be one person by themselves.
+
+        That their records are paired proves nothing: records are paired by the
+        id that one carries, or by a person's word about the records (contract 4.3).
+        """
+        ghl, hubspot = pair.ghl.contact, pair.hubspot.contact
+        if not ghl or not hubspot:
+            return False
+        found = ((self.from_ghl.get(ghl), hubspot), (self.from_hubspot.get(hubspot), ghl))
+        return any(isinstance(known, Known) and known.id == there for known, there in found)
 
 
 def match(
@@ -78,9 +102,54 @@ def match(
 def _by_phone(contact: Contact, candidates: Sequence[Contact]) -> Resolution:
     agreeing = [each for each in candidates if not names_disagree(contact, each)]
     if len(agreeing) == 1:
-        return Known(id=agreeing[0].id)
+        return Known(id=agreeing[0].id, proof=Proof.PHONE)
     whose = "several contacts" if agreeing else "a contact of another name"
     return Unresolved(reason="ambiguous_contact", detail=f"its phone number belongs to {whose}")
+
+
+def without_shared_phones(
+    book: Mapping[str, Resolution], people: Mapping[str, Contact], known: Mapping[str, Contact]
+) -> dict[str, Resolution]:
+    """The same, but that a number which several people of one side share finds nobody.
+
+    `people` are the contacts that were looked up, by id; `known` those that
+    are known to be the contacts across, by the id across. A contact across
+    without a name would pass for each of a family.
+    """
+    claims: dict[str, list[str]] = defaultdict(list)
+    for here, found in book.items():
+        if isinstance(found, Known) and found.proof is Proof.PHONE:
+            claims[found.id].append(here)
+    judged = dict(book)
+    for there, claiming in claims.items():
+        persons = [people[here] for here in claiming]
+        persons += [known[there]] if there in known else []
+        if any(names_disagree(*two) for two in combinations(persons, 2)):
+            shared = Unresolved(
+                reason="ambiguous_contact",
+                detail="its phone number belongs to people of several names",
+            )
+            judged |= dict.fromkeys(claiming, shared)
+    return judged
+
+
+def share_email(one: Contact, other: Contact) -> bool:
+    """Whether they have an e-mail address in common; letter case does not count."""
+    return not _addresses(one).isdisjoint(_addresses(other))
+
+
+def disproves(here: Contact, there: Contact, owners: Collection[Contact]) -> bool:
+    """Whether two contacts that were one person are so no more.
+
+    So it is where the address of the one across is not this person's, and is
+    another's: `owners` are the contacts of this side that have it.
+    """
+    others = [each for each in owners if each.id != here.id and share_email(each, there)]
+    return bool(others) and not share_email(here, there)
+
+
+def _addresses(contact: Contact) -> frozenset[str]:
+    return frozenset(each.strip().casefold() for each in contact.emails)
 
 
 def names_disagree(one: Contact, other: Contact) -> bool:

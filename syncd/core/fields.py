@@ -342,7 +342,7 @@ class Reconciliation:
             self.changes[Side.HUBSPOT].append(
                 Change(
                     group=Group.CONTACT,
-                    before=self.pair.hubspot.contact,
+                    before=self._displaced(hubspot),
                     after=across.id if isinstance(across, Known) else "",
                     source=contact,
                     why="the contact changed in HighLevel"
@@ -350,6 +350,15 @@ class Reconciliation:
                     else "HubSpot's record has no contact",
                 )
             )
+
+    def _displaced(self, hubspot: Snapshot) -> str:
+        """Whose place a new contact takes: the paired one's, or that of the only one there is.
+
+        What else is associated beside it, a person put there, and it stays.
+        """
+        former = self.pair.hubspot.contact
+        only = hubspot.contacts[0] if len(hubspot.contacts) == 1 else former
+        return former if former in hubspot.contacts else only
 
     def _stands_alone(self, contact: str, hubspot: Snapshot) -> bool:
         """Whether the contact is associated, and the one that it takes the place of no more."""

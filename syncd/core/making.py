@@ -12,7 +12,7 @@ from datetime import timedelta
 from syncd.core import essence, translate
 from syncd.core.actions import Action, Create, Hold
 from syncd.core.bench import Bench
-from syncd.core.contacts import Known, Resolution, Unresolved
+from syncd.core.contacts import Known, Proof, Resolution, Unresolved
 from syncd.core.model import Appointment, Calendar, Group, GroupKey, Pair, Side, Snapshot
 from syncd.core.policy import Policy
 from syncd.core.translate import Said, Silent, Unsayable
@@ -134,7 +134,8 @@ def _same_contact(source: Snapshot, pair: Pair | None, bench: Bench) -> Resoluti
         candidates = [ghl for ghl, hubspot in known.items() if hubspot in source.contacts]
         lost, reason = candidates[0] if len(candidates) == 1 else "", "contact_changed"
     if lost:
-        return Known(id=lost)
+        # Its record was for this contact. Whether they are one person is another question.
+        return Known(id=lost, proof=Proof.NONE)
     return Unresolved(reason=reason, detail="nobody across is known to be its contact of today")
 
 

@@ -59,7 +59,18 @@ def plan(observed: Observed, bench: Bench, past: Past, allowed: Allowed | None =
             decided.append(Rebase(pair=sighting.pair))
     for newcomer in observed.newcomers:
         decided += welcome(newcomer, bench)
+    decided = [_with_proof(each, bench) for each in decided]
     return guard(decided, bench, past, allowed or Allowed())
+
+
+def _with_proof(action: Action, bench: Bench) -> Action:
+    """An adoption with what is known of its two contacts."""
+    if not isinstance(action, Rebase) or action.pair.key:
+        return action
+    pair = action.pair
+    ruled = bench.policy.ruling(pair.ghl_id).contact
+    said = bool(ruled) and ruled == pair.hubspot.contact
+    return replace(action, one_person=said or bench.book.one_person(pair))
 
 
 # --- one pair

@@ -217,7 +217,7 @@ class Stage:
             transaction.save_contacts(
                 ContactPair(ghl_id=pair.ghl.contact, hubspot_id=pair.hubspot.contact)
                 for rebase, pair in zip(rebases, saved, strict=True)
-                if not rebase.pair.key and pair.ghl.contact and pair.hubspot.contact
+                if rebase.one_person
             )
         self._adopted |= {
             (pair.ghl_id, pair.hubspot_id): pair

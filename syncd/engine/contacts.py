@@ -10,10 +10,10 @@ from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager
 
 from syncd.core import contacts
-from syncd.core.contacts import Known, Resolution, Unresolved
+from syncd.core.contacts import Known, Proof, Resolution, Unresolved
 from syncd.core.model import Contact, ContactPair, Side
 from syncd.engine.link import Link
-from syncd.errors import AuthFailed, DailyBudgetSpent, ProviderError, Unavailable
+from syncd.errors import AuthFailed, DailyBudgetSpent, ProviderError, Rejected, Unavailable
 from syncd.ports.provider import Provider
 
 
@@ -28,9 +28,20 @@ def resolve(link: Link, side: Side, ids: Collection[str]) -> Mapping[str, Resolu
     people = link.side(side).contacts(unknown)
     found = _candidates(link.side(side.other), people.values())
     may_make = side.other in link.rules.template.create_contacts_on
-    for contact_id in unknown:
-        book[contact_id] = _match(people.get(contact_id), found, may_make=may_make)
-    return book
+    met = {each: _match(people.get(each), found, may_make=may_make) for each in unknown}
+    by_phone = {
+        found.id
+        for found in met.values()
+        if isinstance(found, Known) and found.proof is Proof.PHONE
+    }
+    return book | contacts.without_shared_phones(met, people, _namesakes(link, side, by_phone))
+
+
+def _namesakes(link: Link, side: Side, across: Collection[str]) -> dict[str, Contact]:
+    """Who of `side` is known to be these contacts across, and is still there; by the id across."""
+    stored = link.store.contact_pairs(side.other, across) if across else {}
+    people = link.side(side).contacts(set(stored.values())) if stored else {}
+    return {there: people[here] for there, here in stored.items() if here in people}
 
 
 def _candidates(across: Provider, people: Collection[Contact]) -> dict[str, tuple[Contact, ...]]:
@@ -49,11 +60,32 @@ def _candidates(across: Provider, people: Collection[Contact]) -> dict[str, tupl
 
 
 def _still_known(link: Link, side: Side, stored: Mapping[str, str]) -> Mapping[str, str]:
-    """Of the contacts that were one person, those that are still there; merges are followed."""
+    """Of the contacts that were one person, those that still are; merges are followed.
+
+    One that is not there any more is nobody, and one that was given another
+    person's address is that person.
+    """
     if not stored:
         return {}
     alive = link.side(side.other).contacts(set(stored.values()))
-    return {here: alive[there].id for here, there in stored.items() if there in alive}
+    met = {here: alive[there] for here, there in stored.items() if there in alive}
+    people = link.side(side).contacts(met.keys()) if met else {}
+    doubtful = {
+        here: there
+        for here, there in met.items()
+        if here in people
+        and people[here].emails
+        and there.emails
+        and not contacts.share_email(people[here], there)
+    }
+    mails = {mail for there in doubtful.values() for mail in there.emails}
+    owners = link.side(side).find_contacts(mails, ()) if mails else {}
+    others = [owner for found in owners.values() for owner in found]
+    return {
+        here: there.id
+        for here, there in met.items()
+        if here not in doubtful or not contacts.disproves(people[here], there, others)
+    }
 
 
 def merged(link: Link, ids: Collection[str]) -> Mapping[str, str]:
@@ -96,7 +128,8 @@ class ContactMaker:
         except ProviderError as error:
             answers = [error] * len(new)
         made: list[ContactPair] = []
-        for here, answer in zip(new, answers, strict=True):
+        for here, given in zip(new, answers, strict=True):
+            answer = _checked(new[here], given, side)
             if isinstance(answer, Contact):
                 self._made[side, here] = answer.id
                 ids = {side: answer.id, side.other: here}
@@ -109,3 +142,18 @@ class ContactMaker:
     def made(self, side: Side, here: str) -> str | ProviderError:
         """The id of the contact that was made on `side` for this one, or why there is none."""
         return self._made[side, here]
+
+
+def _checked(
+    wanted: Contact, answer: Contact | ProviderError, side: Side
+) -> Contact | ProviderError:
+    """What was made, unless the vendor gave somebody else instead who has the same number."""
+    if isinstance(answer, ProviderError) or contacts.share_email(wanted, answer):
+        return answer
+    if contacts.names_disagree(wanted, answer):
+        return Rejected(
+            "its phone number belongs to a contact of another name",
+            side=side,
+            reason="ambiguous_contact",
+        )
+    return answer

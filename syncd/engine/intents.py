@@ -13,7 +13,7 @@ from typing import Any
 
 from syncd.core import essence
 from syncd.core.actions import Change, Create, Remark, Remove, Update
-from syncd.core.contacts import Known
+from syncd.core.contacts import Known, Proof
 from syncd.core.essence import Value
 from syncd.core.model import Appointment, Pair, Series, Side, Snapshot
 from syncd.ports.store import Intent, IntentKind
@@ -53,6 +53,7 @@ def _payload(write: Recoverable, contact: str) -> dict[str, object]:
                 "source": _snapshot(write.source),
                 "wanted": appointment(write.wanted),
                 "contact": contact,
+                "unproven": isinstance(write.contact, Known) and write.contact.proof is Proof.NONE,
                 "calendar": write.calendar,
                 "fill": write.fill,
                 "late": list(write.late),
@@ -82,7 +83,7 @@ def create_of(intent: Intent, pair: Pair | None) -> tuple[Create, str]:
         side=intent.side,
         source=_read_snapshot(intent.side.other, held["source"]),
         wanted=read_appointment(held["wanted"]),
-        contact=Known(id=contact),
+        contact=Known(id=contact, proof=Proof.NONE if held.get("unproven") else Proof.OWN),
         pair=pair,
         calendar=str(held["calendar"]),
         fill=str(held.get("fill", "")),

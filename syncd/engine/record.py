@@ -12,6 +12,7 @@ from datetime import datetime
 
 from syncd.core import actions, essence
 from syncd.core.actions import Create, Remark, Remove, Update
+from syncd.core.contacts import Known, Proof
 from syncd.core.model import ContactPair, Group, Pair, Side
 from syncd.engine import report
 from syncd.engine.intents import Recoverable
@@ -97,7 +98,11 @@ def _filled(pair: Pair, write: Remark, done: Done) -> Pair:
 
 
 def _contacts(effect: Effect) -> list[ContactPair]:
+    """Who is one person across by proof of their own; one that was just made is."""
     if not isinstance(effect.write, Create) or not effect.contact:
+        return []
+    across = effect.write.contact
+    if isinstance(across, Known) and across.proof is Proof.NONE:
         return []
     here, there = effect.write.source.appointment.contact, effect.contact
     if not here:

@@ -187,3 +187,129 @@ def test_a_contact_that_was_half_replaced_is_replaced_in_the_end(town: Town) -> 
     assert list(town.hubspot.get(record.id).contacts) == [new[1]]
     town.world.reset_requests()
     assert (town.sync().held, town.world.writes("hubspot")) == ([], [])
+
+
+def emails(town: Town, record_id: str) -> list[str]:
+    return [town.hubspot.get_contact(c).properties["email"] for c in linked(town, record_id)]
+
+
+def carried(town: Town, event: str, contact: str, hours: float = 48) -> str:
+    """A HubSpot record that carries a booking's id."""
+    made = record(town, contact, hours=hours)
+    town.hubspot.edit(made, ghl_appointment_id=event, ghl_location_id=town.ghl.id)
+    return made
+
+
+def test_two_people_whose_records_are_paired_by_the_carried_id_stay_two(town: Town) -> None:
+    ada = town.ghl.add_contact("Ada Lee", "ada@example.com")
+    bob = town.hubspot.add_contact("Bob Moe", "bob@example.com")
+    first = carried(town, book(town, ada), bob)
+    report = town.sync()
+    assert (report.adopted, report.held) == (1, [])
+    assert linked(town, first) == [bob]
+    book(town, ada, hours=72)
+    assert town.sync().hubspot.created == 1
+    (later,) = [each for each in town.hubspot.records() if each.id != first]
+    assert emails(town, later.id) == ["ada@example.com"]
+    record(town, bob, hours=96)
+    assert town.sync().ghl.created == 1
+    newest = max(town.ghl.events(), key=lambda event: event.start)
+    assert newest.contact != ada
+    assert town.sync().written == []
+
+
+def test_two_people_whose_records_a_person_paired_stay_two(town: Town) -> None:
+    ada = town.ghl.add_contact("Ada Lee", "ada@example.com")
+    bob = town.hubspot.add_contact("Bob Moe", "bob@example.com")
+    event = book(town, ada)
+    other = record(town, bob, hours=48)
+    payload = {"id": event, "pair_with": other}
+    town.store.link(town.name).decide("resolve", payload, town.clock.now())
+    assert town.sync().adopted == 1
+    book(town, ada, hours=72)
+    town.sync()
+    (later,) = [each for each in town.hubspot.records() if each.id != other]
+    assert emails(town, later.id) == ["ada@example.com"]
+
+
+def test_a_record_made_anew_makes_its_two_people_no_one(town: Town) -> None:
+    """The pair was for Ada and for Bob; the record that an edit brings back is for Bob again."""
+    ada = town.ghl.add_contact("Ada Lee", "ada@example.com")
+    bob = town.hubspot.add_contact("Bob Moe", "bob@example.com")
+    event = book(town, ada)
+    first = carried(town, event, bob)
+    town.sync()
+    town.hubspot.archive(first)
+    town.ghl.edit(event, title="Follow-up")
+    assert town.sync().hubspot.created == 1
+    known = {each.id for each in town.hubspot.records()}
+    book(town, ada, hours=72)
+    town.sync()
+    (later,) = [each for each in town.hubspot.records() if each.id not in known]
+    assert emails(town, later.id) == ["ada@example.com"]
+
+
+def test_people_who_met_stay_one_when_an_address_changes(town: Town) -> None:
+    ann = town.ghl.add_contact("Ann Lee", "ann@example.com")
+    across = town.hubspot.add_contact("Ann Lee", "ann@example.com")
+    carried(town, book(town, ann), across)
+    town.sync()
+    town.hubspot.edit_contact(across, email="ann.new@example.com")
+    book(town, ann, hours=72)
+    town.sync()
+    assert [linked(town, each.id) for each in town.hubspot.records()] == [[across], [across]]
+
+
+def test_a_contact_that_became_somebody_else_is_no_longer_that_person(town: Town) -> None:
+    ann = town.ghl.add_contact("Ann Lee", "ann@example.com")
+    town.ghl.add_contact("Bob Moe", "bob@example.com")
+    across = town.hubspot.add_contact("Ann Lee", "ann@example.com")
+    book(town, ann)
+    town.sync()
+    town.hubspot.edit_contact(across, email="bob@example.com", firstname="Bob", lastname="Moe")
+    (first,) = town.hubspot.records()
+    book(town, ann, hours=72)
+    town.sync()
+    (later,) = [each for each in town.hubspot.records() if each.id != first.id]
+    assert emails(town, later.id) == ["ann@example.com"]
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_a_family_phone_is_no_match_for_a_contact_without_a_name(
+    town: Town, together: bool
+) -> None:
+    """The number without a name would pass for each of them."""
+    town.hubspot.add_contact("", None, "+15550101")
+    book(town, town.ghl.add_contact("Ann Lee", None, "+15550101"))
+    if not together:
+        assert town.sync().hubspot.created == 1
+    book(town, town.ghl.add_contact("Bob Lee", None, "+15550101"), hours=72)
+    report = town.sync()
+    assert reasons(report) == ["ambiguous_contact"] * (2 if together else 1)
+
+
+def test_only_the_paired_contact_is_replaced(town: Town) -> None:
+    event = book(town, town.ghl.add_contact("Ann Lee", "ann@example.com"))
+    town.sync()
+    (made,) = town.hubspot.records()
+    guest = town.hubspot.add_contact("Cid Poe", "cid@example.com")
+    town.hubspot.associate(made.id, guest)
+    bob = town.hubspot.add_contact("Bob Moe", "bob@example.com")
+    town.ghl.edit(event, contact=town.ghl.add_contact("Bob Moe", "bob@example.com"))
+    assert town.sync().hubspot.updated == 1
+    assert linked(town, made.id) == sorted([guest, bob])
+    town.world.reset_requests()
+    report = town.sync()
+    assert (report.held, report.written, town.world.writes("hubspot")) == ([], [], [])
+
+
+def test_the_only_contact_is_replaced_where_the_paired_one_is_gone(town: Town) -> None:
+    event = book(town, town.ghl.add_contact("Ann Lee", "ann@example.com"))
+    town.sync()
+    (made,) = town.hubspot.records()
+    town.hubspot.dissociate(made.id, linked(town, made.id)[0])
+    town.hubspot.associate(made.id, town.hubspot.add_contact("Cid Poe", "cid@example.com"))
+    assert reasons(town.sync()) == ["contact_changed"]
+    town.ghl.edit(event, contact=town.ghl.add_contact("Bob Moe", "bob@example.com"))
+    assert town.sync().held == []
+    assert emails(town, made.id) == ["bob@example.com"]

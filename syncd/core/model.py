@@ -218,6 +218,8 @@ class Account:
 
     side: Side
     people: tuple[Person, ...] = ()
+    people_unread: bool = False
+    """Whether `people` could not be read: then nothing follows from who is not among them."""
     calendars: tuple[Calendar, ...] = ()
     """HighLevel: every calendar of the location, inactive ones included."""
     timezone: str = "UTC"

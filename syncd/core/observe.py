@@ -21,6 +21,9 @@ from syncd.core.model import Appointment, Missing, Pair, Removal, Side, Snapshot
 from syncd.core.policy import Policy
 from syncd.core.status import StatusTable
 
+LONGEST_SHOWN = 60
+"""Characters of an id that a message shows."""
+
 Spot = tuple[str, datetime | None]
 """A contact and a start."""
 
@@ -165,6 +168,11 @@ def _known(names: Mapping[str, Resolution], contact: str) -> str:
     return found.id if isinstance(found, Known) else ""
 
 
+def _short(written: str) -> str:
+    """What a person may have typed into a property, for a message."""
+    return written if len(written) <= LONGEST_SHOWN else f"{written[:LONGEST_SHOWN]}…"
+
+
 class _Meeting:
     """The strangers that are still unmatched, and what came of the others."""
 
@@ -204,7 +212,7 @@ class _Meeting:
         elif isinstance(seen, Snapshot) and carried in self.ghl:
             self._pair(seen, record)
         elif isinstance(seen, Missing):
-            detail = f"it carries the id {carried}, which HighLevel does not show"
+            detail = f"it carries the id {_short(carried)}, which HighLevel does not show"
             self._stray(record, "unreadable", detail)
         else:
             # Another record was paired with that id just now, or it was not asked for.

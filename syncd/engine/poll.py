@@ -126,7 +126,7 @@ def poll(link: Link, policy: Policy, decided: Decided, *, full: bool) -> Polled:
     vanished = _vanished(link, gathered, scans, policy, full=full)
     pairs = _pairs(link, gathered, vanished)
     _read_across(link, gathered, pairs)
-    strangers = _strangers(link, gathered, scans[Side.GHL], full=full)
+    strangers = _strangers(link, gathered, scans[Side.GHL], policy, full=full)
     return Polled(
         scans=scans,
         sightings=_judged(gathered, pairs, strangers),
@@ -156,7 +156,7 @@ def news(link: Link, policy: Policy, before: Polled, began: datetime) -> Polled:
     vanished = _vanished(link, gathered, scans, policy, full=False)
     pairs = _pairs(link, gathered, vanished)
     _read_across(link, gathered, pairs)
-    strangers = _strangers(link, gathered, scans[Side.GHL], full=False)
+    strangers = _strangers(link, gathered, scans[Side.GHL], policy, full=False)
     return Polled(
         scans=scans,
         sightings=_judged(gathered, pairs, strangers),
@@ -427,8 +427,13 @@ def _sightings(gathered: _Gathering, pairs: Mapping[int, Pair]) -> Iterable[Sigh
 # --- records without a pair
 
 
-def _strangers(link: Link, gathered: _Gathering, listed: Scan, *, full: bool) -> Strangers:
-    """The records that no pair knows, and what the ids that they carry lead to."""
+def _strangers(
+    link: Link, gathered: _Gathering, listed: Scan, policy: Policy, *, full: bool
+) -> Strangers:
+    """The records that no pair knows, and what the ids that they carry lead to.
+
+    Nothing is asked about the ids that records of other links carry.
+    """
     ghl = {
         record_id: seen
         for record_id, seen in _unknown(gathered, Side.GHL).items()
@@ -447,7 +452,8 @@ def _strangers(link: Link, gathered: _Gathering, listed: Scan, *, full: bool) ->
             for record in link.hubspot.carriers(set(ghl)).values()
             if record.id not in gathered.known[Side.HUBSPOT]
         }
-    carried = {record.carried_id for record in hubspot.values() if record.carried_id}
+    ours = (record for record in hubspot.values() if policy.belongs(record))
+    carried = {record.carried_id for record in ours if record.carried_id}
     paired = set(link.store.prints(Side.GHL, carried)) if carried else set()
     asked = carried - paired - set(ghl)
     if asked:

@@ -24,6 +24,7 @@ import structlog
 
 import syncd
 from syncd.core.model import Side
+from syncd.errors import Rejected
 from syncd.ports.clock import Clock
 from syncd.providers.limits import RateBudget
 from syncd.providers.message import (
@@ -130,15 +131,21 @@ class Client:
         """How far the vendor's clock was ahead of ours at the last answer, if it said."""
         return self._skew
 
-    def send(self, request: Request) -> Response:
+    def send(self, request: Request, attempts: int | None = None) -> Response:
         """Send a request, again where that is safe and useful, and give back the answer.
+
+        `attempts` bounds how often; by default as often as the client may.
 
         Raises:
             TimedOut: no answer; with `sent` the request may have taken effect.
             Unavailable: the vendor cannot be reached or does not work now.
             RateLimited: still too fast after all attempts.
             DailyBudgetSpent: nothing more today.
+            Rejected: it cannot be sent at all, and was not.
         """
+        if request.too_long:
+            raise _unsendable(request, "its address is too long", self.side)
+        attempts = self._attempts if attempts is None else min(attempts, self._attempts)
         attempt, renewed = 1, False
         while True:
             credentials = self._auth.headers()
@@ -152,7 +159,7 @@ class Client:
                 outcome,
                 side=self.side,
                 now=self._clock.now(),
-                attempts=self._attempts,
+                attempts=attempts,
             )
             match verdict:
                 case Accept(response=response):
@@ -207,6 +214,8 @@ class Client:
                 content=_body(request),
                 headers={**_TYPED[request.json is not None], **request.headers, **credentials},
             )
+        except (httpx.InvalidURL, UnicodeError) as error:
+            raise _unsendable(request, _words(error), self.side) from error
         except _NOT_SENT as error:
             return NotSent(detail=_words(error))
         except httpx.HTTPError as error:
@@ -264,5 +273,9 @@ def _response(answer: httpx.Response) -> Response:
     )
 
 
-def _words(error: httpx.HTTPError) -> str:
+def _unsendable(request: Request, why: str, side: Side) -> Rejected:
+    return Rejected(f"{request.label} cannot be sent: {why}", side=side)
+
+
+def _words(error: Exception) -> str:
     return f"{type(error).__name__} {error}".strip()[:LONGEST_WORDS]

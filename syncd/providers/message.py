@@ -9,11 +9,18 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from urllib.parse import quote, urlencode
 
-from syncd.errors import quoted
+from syncd.errors import Rejected, quoted
 
 LONGEST_WORDS = 256
 """Characters of a vendor's body that an error may carry."""
+
+LONGEST_KEY = 40
+"""Characters of an id that an error shows."""
+
+LONGEST_ADDRESS = 8_000
+"""Characters of a path, or of a query: most servers answer 414 beyond that, or nothing."""
 
 _SECRETS = re.compile(r"(?i)\bbearer\s+\S+|\bp[ia]t-[\w-]{8,}|\beyJ[\w.-]{16,}")
 _EMAIL = re.compile(r"[^\s@\"'<>,;:()\[\]{}]+@[^\s@\"'<>,;:()\[\]{}]+\.[^\s@\"'<>,;:()\[\]{}]+")
@@ -40,9 +47,17 @@ class Request:
     """Which further limit it counts against, besides the account's: `search`, or none."""
 
     @property
+    def too_long(self) -> bool:
+        """Whether its address is longer than servers take: a text of somebody's went into it."""
+        return max(len(self.path), len(urlencode(self.query, doseq=True, errors="replace"))) > (
+            LONGEST_ADDRESS
+        )
+
+    @property
     def label(self) -> str:
         """The request for a log or an error; the query stays out, for it may name people."""
-        return f"{self.method} {self.path}"
+        path = self.path if len(self.path) <= LONGEST_WORDS else self.path[:LONGEST_WORDS] + "…"
+        return f"{self.method} {path}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,3 +124,21 @@ def redacted(text: str) -> str:
         text = pattern.sub(stand_in, text)
     text = " ".join(text.split())
     return text if len(text) <= LONGEST_WORDS else text[: LONGEST_WORDS - 1] + "…"
+
+
+def segment(key: str, side: str) -> str:
+    """An id as one segment of a path.
+
+    Raises:
+        Rejected: it cannot be one: another path, or none at all, would be asked for.
+    """
+    written = quote(key, safe="", errors="surrogatepass")
+    if written.strip(".") == "":
+        raise Rejected(f"{quoted(key)} is no id that can be asked for", side=side)
+    if len(written) > LONGEST_ADDRESS:
+        raise Rejected(
+            f"an id of {len(key)} characters, {quoted(redacted(key[:LONGEST_KEY]))}, is too long "
+            "to be asked for",
+            side=side,
+        )
+    return written

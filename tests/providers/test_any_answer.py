@@ -126,7 +126,7 @@ def read_ghl(body: Any) -> None:
             ghl.is_silent(event, PLACE)
     for row in wire.calendars(body) or ():
         ghl.calendar(row)
-    for user in wire.users(body):
+    for user in wire.users(body) or []:
         ghl.person(user)
     for read in (wire.location, wire.contact, wire.contacts, wire.duplicate_of, wire.slots):
         read(body)

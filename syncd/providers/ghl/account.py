@@ -6,18 +6,37 @@ the location and its users are read again when they are older than an hour,
 so that an idle cycle costs one request here.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from syncd.core.model import Account, Calendar, Person, Side
-from syncd.errors import AuthFailed, NotFound, NotPrepared, Rejected, quoted
+from syncd.errors import (
+    AuthFailed,
+    NotFound,
+    NotPrepared,
+    ProviderError,
+    Rejected,
+    Transient,
+    Unreadable,
+    quoted,
+)
 from syncd.ports.clock import Clock
+from syncd.ports.refusals import Asked, Stops, stops
 from syncd.providers.ghl import mapping, protocol, wire
 from syncd.providers.ghl.line import Line, unreadable
 
 MAX_AGE = timedelta(hours=1)
 _USERS_PAGE = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _People:
+    """The users; `why` they could not be read, if so, and whether to ask again soon."""
+
+    known: tuple[Person, ...] = ()
+    why: str = ""
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +46,7 @@ class _Stable:
     read_at: datetime
     row: wire.LocationRow
     zone: ZoneInfo
-    people: tuple[Person, ...]
+    people: _People
     warnings: tuple[str, ...]
 
 
@@ -74,11 +93,12 @@ class AccountReader:
             )
         return Account(
             side=Side.GHL,
-            people=stable.people,
+            people=stable.people.known,
+            people_unread=bool(stable.people.why),
             calendars=calendars,
             timezone=stable.zone.key,
             country=stable.row.country,
-            warnings=stable.warnings,
+            warnings=(*stable.warnings, *filter(None, (stable.people.why,))),
         )
 
     def synced(self, asked: frozenset[str] = frozenset()) -> tuple[Calendar, ...]:
@@ -109,10 +129,12 @@ class AccountReader:
         if held is None or now - held.read_at >= MAX_AGE:
             row = self._location()
             zone, warnings = _zone(row)
-            people, more = self._people(row)
+            people = self._people(row)
             held = self._stable = _Stable(
-                read_at=now, row=row, zone=zone, people=people, warnings=(*warnings, *more)
+                read_at=now, row=row, zone=zone, people=people, warnings=warnings
             )
+        elif held.people.again:
+            held = self._stable = replace(held, people=self._people(held.row))
         return held
 
     def _location(self) -> wire.LocationRow:
@@ -137,32 +159,36 @@ class AccountReader:
         self.names |= {row.id: row.name for row in rows}
         return tuple(mapping.calendar(row) for row in rows)
 
-    def _people(self, row: wire.LocationRow) -> tuple[tuple[Person, ...], tuple[str, ...]]:
+    def _people(self, row: wire.LocationRow) -> _People:
+        """The users, where they can be had: everything but owners is synced without them."""
         try:
             users = self._users(row)
-        except AuthFailed as error:
-            if not error.missing_scope:
+        except ProviderError as error:
+            if stops(Asked.BESIDE, error) is not Stops.NOTHING:
                 raise
-            return (), (f"owners cannot be matched: {error}",)
-        except (NotFound, Rejected) as error:
-            # Some tokens can list no users at all; everything but owners is synced.
-            return (), (f"owners cannot be matched: {error}",)
-        return tuple(mapping.person(each) for each in users), ()
+            passing = isinstance(error, Transient | Unreadable)
+            return _People(why=f"owners cannot be matched: {error}", again=passing)
+        return _People(known=tuple(mapping.person(each) for each in users))
 
     def _users(self, row: wire.LocationRow) -> list[wire.UserRow]:
         # The older list needs no company id, but is deprecated; where it is gone, search.
         try:
-            return wire.users(self._line.ask(protocol.list_users(self._line.location)))
-        except (NotFound, Rejected):
+            return self._page_of_users(protocol.list_users(self._line.location))
+        except (NotFound, Rejected, Unreadable):
             found: list[wire.UserRow] = []
             while True:
-                call = protocol.search_users(
-                    self._line.location, row.company, len(found), _USERS_PAGE
+                page = self._page_of_users(
+                    protocol.search_users(self._line.location, row.company, len(found), _USERS_PAGE)
                 )
-                page = wire.users(self._line.ask(call))
                 found += page
                 if len(page) < _USERS_PAGE:
                     return found
+
+    def _page_of_users(self, call: protocol.Call) -> list[wire.UserRow]:
+        rows = wire.users(self._line.ask(call))
+        if rows is None:
+            raise unreadable(call)
+        return rows
 
 
 def _zone(row: wire.LocationRow) -> tuple[ZoneInfo, tuple[str, ...]]:

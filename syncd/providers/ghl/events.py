@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from syncd.core.model import Calendar, Missing, Scan, Side, Snapshot, Window
-from syncd.errors import NotFound, ProviderError
+from syncd.errors import AuthFailed, NotFound, ProviderError, Transient
 from syncd.providers.ghl import mapping, protocol, wire
 from syncd.providers.ghl.line import Line, unreadable
 from syncd.providers.ghl.mapping import Place
@@ -40,7 +40,8 @@ def scan(line: Line, place: Place, window: Window, calendars: Sequence[Calendar]
     change (API description).
 
     Raises:
-        AuthFailed, DailyBudgetSpent: nothing can be read.
+        AuthFailed, DailyBudgetSpent: nothing can be read, or several calendars are there and
+            none of them is open to us.
         Transient: not one calendar could be reached.
     """
 
@@ -53,7 +54,9 @@ def scan(line: Line, place: Place, window: Window, calendars: Sequence[Calendar]
         return _sorted_in(rows, place, calendar.id, window)
 
     found = _Found()
-    for calendar, part in line.each(listed, calendars):
+    parts = line.each(listed, calendars)
+    _check([part for _, part in parts])
+    for calendar, part in parts:
         if isinstance(part, ProviderError):
             found.failures.append(f"calendar {calendar.id} ({calendar.name}): {part}")
             continue
@@ -68,6 +71,18 @@ def scan(line: Line, place: Place, window: Window, calendars: Sequence[Calendar]
         unreadable=tuple(found.unreadable.items()),
         failures=tuple(found.failures),
     )
+
+
+def _check(parts: Sequence[_Found | ProviderError]) -> None:
+    """See that there is something to go on with: no calendar at all is no part of a side."""
+    failures = [part for part in parts if isinstance(part, ProviderError)]
+    if not failures or len(failures) < len(parts):
+        return
+    for error in failures:
+        if isinstance(error, Transient):
+            raise error
+    if len(failures) > 1 and all(error.status in (401, 403) for error in failures):
+        raise AuthFailed(f"no calendar can be read: {failures[0]}", side=Side.GHL, status=403)
 
 
 def fetch(line: Line, place: Place, ids: Collection[str]) -> dict[str, Snapshot | Missing]:

@@ -9,13 +9,28 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from syncd.core.model import Side
-from syncd.errors import AuthFailed, DailyBudgetSpent, ProviderError, Transient, Unreadable
+from syncd.errors import (
+    AuthFailed,
+    DailyBudgetSpent,
+    ProviderError,
+    Rejected,
+    Transient,
+    Unreadable,
+)
 from syncd.ports.clock import Clock
+from syncd.ports.refusals import Asked, Stops, stops
 from syncd.providers.ghl import protocol
 from syncd.providers.http import Client
+from syncd.providers.message import Response
 
 FATAL = (AuthFailed, DailyBudgetSpent)
 """What no other request of the same account can escape."""
+
+BELIEVED = 5.0
+"""Seconds for which it is believed that the location answers, or that the token is good."""
+
+BESIDE_ATTEMPTS = 3
+"""How often something is asked for that a cycle can do without."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -28,6 +43,7 @@ class Line:
         self.client = client
         self.clock = clock
         self.location = location
+        self._answered_at = -BELIEVED
         self.pool = ThreadPoolExecutor(concurrency, thread_name_prefix="ghl")
         self.ahead = 2 * concurrency - 1
         """How many writes are given to the pool at once: no thread waits while answers are
@@ -37,9 +53,41 @@ class Line:
         """The payload of the answer.
 
         Raises:
-            ProviderError: a refusal, or no answer.
+            AuthFailed, DailyBudgetSpent: no other request can succeed either.
+            ProviderError: what was asked for was refused, or there is no answer.
         """
-        return protocol.checked(call, self.client.send(call.request), location=self.location)
+        few = BESIDE_ATTEMPTS if call.asked is Asked.BESIDE else None
+        response = self.client.send(call.request, few)
+        if response.ok:
+            return response.payload
+        raise self.refusal(call, response)
+
+    def refusal(self, call: protocol.Call, response: Response) -> ProviderError:
+        """What an answer that is no success stands for, no wider than it reaches."""
+        error = protocol.refusal(call, response, location=self.location)
+        if not isinstance(error, AuthFailed):
+            return error
+        reach = stops(call.asked, error)
+        if reach in (Stops.SIDE, Stops.NOTHING) or (reach is Stops.DOUBT and not self.answers()):
+            return error
+        return Rejected(
+            f"{call.request.label}: HighLevel does not allow it ({response.said})",
+            side=Side.GHL,
+            status=response.status,
+        )
+
+    def answers(self) -> bool:
+        """Whether the location itself answers us; asked once in a while."""
+        now = self.clock.monotonic()
+        if now - self._answered_at < BELIEVED:
+            return True
+        try:
+            there = self.client.send(protocol.get_location(self.location).request, attempts=1).ok
+        except ProviderError:
+            there = False
+        if there:
+            self._answered_at = now
+        return there
 
     def each(
         self, work: Callable[[Item], Result], items: Iterable[Item]
@@ -48,7 +96,7 @@ class Line:
 
         Raises:
             AuthFailed, DailyBudgetSpent: no item can succeed.
-            Transient: not a single item could be reached.
+            Transient: not a single item could be reached, and the location cannot be either.
         """
         futures = [(item, self.pool.submit(work, item)) for item in items]
         results: list[tuple[Item, Result | ProviderError]] = []
@@ -64,7 +112,7 @@ class Line:
             for _, future in futures:
                 future.cancel()
         failures = [found for _, found in results if isinstance(found, Transient)]
-        if failures and len(failures) == len(results):
+        if failures and len(failures) == len(results) and not self.answers():
             raise failures[0]
         return results
 

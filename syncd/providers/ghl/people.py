@@ -159,7 +159,7 @@ class ContactBook:
             return found
         if response.ok:
             raise unreadable(call)
-        raise protocol.refusal(call, response, location=self._line.location)
+        raise self._line.refusal(call, response)
 
     def _get(self, key: str, country: str) -> Contact | None:
         call = protocol.get_contact(key)

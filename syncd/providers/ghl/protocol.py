@@ -1,7 +1,7 @@
 """HighLevel's requests as values, and its refusals as our errors; no I/O.
 
-The provider's modules build every request here and hand every answer to
-`checked`. Each builder names the scope that it needs, so that a refusal can
+The provider's modules build every request here and hand what is no success to
+`refusal`. Each builder names the scope that it needs, so that a refusal can
 say what to add. Paths, keys and `Version` values are those of HighLevel's own
 API descriptions (v2, 2026-06); where the service behaves otherwise, the line
 says "observed".
@@ -10,7 +10,6 @@ says "observed".
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from urllib.parse import quote
 
 from syncd.core.model import Side
 from syncd.errors import (
@@ -19,8 +18,9 @@ from syncd.errors import (
     ProviderError,
     Rejected,
 )
+from syncd.ports.refusals import Asked
 from syncd.providers.ghl.moments import milliseconds
-from syncd.providers.message import Request, Response
+from syncd.providers.message import Request, Response, segment
 
 CALENDAR_VERSION = "2021-04-15"
 VERSION = "2021-07-28"
@@ -46,31 +46,32 @@ _SUSPENDED = "location is not active"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """A request with the scope that its token needs."""
+    """A request with the scope that its token needs, and what it is about."""
 
     request: Request
     scope: str
+    asked: Asked
 
 
 def get_location(location: str) -> Call:
     """GET /locations/{id}: time zone, country, company."""
-    return _call("GET", f"/locations/{_segment(location)}", LOCATIONS_READ)
+    return _call("GET", f"/locations/{_segment(location)}", LOCATIONS_READ, Asked.SIDE)
 
 
 def list_calendars(location: str) -> Call:
     """GET /calendars/: all at once, drafts included (`showDrafted` is true by default)."""
-    return _call("GET", "/calendars/", CALENDARS_READ, query={"locationId": location})
+    return _call("GET", "/calendars/", CALENDARS_READ, Asked.SIDE, query={"locationId": location})
 
 
 def list_users(location: str) -> Call:
     """GET /users/: deprecated, but all that a token without a company id can list."""
-    return _call("GET", "/users/", USERS_READ, query={"locationId": location})
+    return _call("GET", "/users/", USERS_READ, Asked.BESIDE, query={"locationId": location})
 
 
 def search_users(location: str, company: str, skip: int, limit: int) -> Call:
     """GET /users/search: where the older list is gone; needs the company's id."""
     query = {"companyId": company, "locationId": location, "skip": str(skip), "limit": str(limit)}
-    return _call("GET", "/users/search", USERS_READ, query=query)
+    return _call("GET", "/users/search", USERS_READ, Asked.BESIDE, query=query)
 
 
 def list_events(location: str, calendar: str, since: datetime, until: datetime) -> Call:
@@ -82,29 +83,31 @@ def list_events(location: str, calendar: str, since: datetime, until: datetime) 
         "startTime": milliseconds(since),
         "endTime": milliseconds(until),
     }
-    return _call("GET", "/calendars/events", EVENTS_READ, query=query)
+    return _call("GET", "/calendars/events", EVENTS_READ, Asked.PART, query=query)
 
 
 def get_event(event: str) -> Call:
     """GET one appointment or instance; a deleted one answers 200 with `deleted: true`."""
-    return _call("GET", f"/calendars/events/appointments/{_segment(event)}", EVENTS_READ)
+    path = f"/calendars/events/appointments/{_segment(event)}"
+    return _call("GET", path, EVENTS_READ, Asked.RECORD)
 
 
 def create_event(body: Mapping[str, object]) -> Call:
     """POST an appointment. There is no key that would make it repeatable."""
     path = "/calendars/events/appointments"
-    return _call("POST", path, EVENTS_WRITE, json=body, repeatable=False)
+    return _call("POST", path, EVENTS_WRITE, Asked.WRITE, json=body, repeatable=False)
 
 
 def update_event(event: str, body: Mapping[str, object]) -> Call:
     """PUT some fields of an appointment."""
     path = f"/calendars/events/appointments/{_segment(event)}"
-    return _call("PUT", path, EVENTS_WRITE, json=body)
+    return _call("PUT", path, EVENTS_WRITE, Asked.WRITE, json=body)
 
 
 def delete_event(event: str) -> Call:
     """DELETE softly. Not under `appointments`; the description wants a JSON body."""
-    return _call("DELETE", f"/calendars/events/{_segment(event)}", EVENTS_WRITE, json={})
+    path = f"/calendars/events/{_segment(event)}"
+    return _call("DELETE", path, EVENTS_WRITE, Asked.WRITE, json={})
 
 
 def free_slots(
@@ -118,12 +121,13 @@ def free_slots(
     }
     if user:
         query["userId"] = user
-    return _call("GET", f"/calendars/{_segment(calendar)}/free-slots", CALENDARS_READ, query=query)
+    path = f"/calendars/{_segment(calendar)}/free-slots"
+    return _call("GET", path, CALENDARS_READ, Asked.PART, query=query)
 
 
 def get_contact(contact: str) -> Call:
     """GET a contact: at once up to date, unlike search."""
-    return _call("GET", f"/contacts/{_segment(contact)}", CONTACTS_READ)
+    return _call("GET", f"/contacts/{_segment(contact)}", CONTACTS_READ, Asked.RECORD)
 
 
 def search_contacts(location: str, after: tuple[object, ...] = ()) -> Call:
@@ -131,7 +135,7 @@ def search_contacts(location: str, after: tuple[object, ...] = ()) -> Call:
     body: dict[str, object] = {"locationId": location, "pageLimit": PAGE}
     if after:
         body["searchAfter"] = list(after)
-    return _call("POST", "/contacts/search", CONTACTS_READ, json=body)
+    return _call("POST", "/contacts/search", CONTACTS_READ, Asked.BESIDE, json=body)
 
 
 def find_duplicate(location: str, *, email: str = "", number: str = "") -> Call:
@@ -141,44 +145,35 @@ def find_duplicate(location: str, *, email: str = "", number: str = "") -> Call:
         query["email"] = email
     if number:
         query["number"] = number
-    return _call("GET", "/contacts/search/duplicate", CONTACTS_READ, query=query)
+    return _call("GET", "/contacts/search/duplicate", CONTACTS_READ, Asked.RECORD, query=query)
 
 
 def create_contact(body: Mapping[str, object]) -> Call:
     """POST a contact; never the upsert, which overwrites what it finds."""
-    return _call("POST", "/contacts/", CONTACTS_WRITE, json=body, repeatable=False)
+    return _call("POST", "/contacts/", CONTACTS_WRITE, Asked.WRITE, json=body, repeatable=False)
 
 
 def update_contact(contact: str, body: Mapping[str, object]) -> Call:
     """PUT some fields of a contact: the doctor's, on contacts that it made itself or nobody has."""
-    return _call("PUT", f"/contacts/{_segment(contact)}", CONTACTS_WRITE, json=body)
+    return _call("PUT", f"/contacts/{_segment(contact)}", CONTACTS_WRITE, Asked.WRITE, json=body)
 
 
 def delete_contact(contact: str) -> Call:
     """DELETE a contact: the probe's, on the contact that it made itself."""
-    return _call("DELETE", f"/contacts/{_segment(contact)}", CONTACTS_WRITE)
+    return _call("DELETE", f"/contacts/{_segment(contact)}", CONTACTS_WRITE, Asked.WRITE)
 
 
 def contact_events(contact: str) -> Call:
     """GET a contact's appointments: local times without an offset."""
-    return _call("GET", f"/contacts/{_segment(contact)}/appointments", CONTACTS_READ)
-
-
-def checked(call: Call, response: Response, *, location: str = "") -> object:
-    """The payload of an answer that is no refusal.
-
-    Raises:
-        AuthFailed: the token is bad, lacks a scope, or belongs to another location.
-        NotFound: there is no such record.
-        Rejected: the vendor refuses this record, in its own words.
-    """
-    if response.ok:
-        return response.payload
-    raise refusal(call, response, location=location)
+    path = f"/contacts/{_segment(contact)}/appointments"
+    return _call("GET", path, CONTACTS_READ, Asked.RECORD)
 
 
 def refusal(call: Call, response: Response, *, location: str = "") -> ProviderError:
-    """What an answer that is no 2xx means."""
+    """What an answer that is no 2xx says: `AuthFailed`, `NotFound` or `Rejected`.
+
+    How far it reaches stands in `ports.refusals`.
+    """
     status, said = response.status, response.words.casefold()
     if status in (401, 403):
         return _denied(call, response, location)
@@ -200,20 +195,21 @@ def refusal(call: Call, response: Response, *, location: str = "") -> ProviderEr
 
 
 def _denied(call: Call, response: Response, location: str) -> AuthFailed:
-    if response.status == 403:
-        return AuthFailed(
-            f"HighLevel answers {response.said}: check that location_id {location!r} is the "
-            "sub-account that the token was made in",
-            side=Side.GHL,
-            status=403,
-        )
     # A missing scope is a 401 as well, and never heals by itself (observed).
     if "scope" in response.words.casefold():
         return AuthFailed(
             f"the HighLevel token lacks the scope {call.scope}; add it to the private "
             f"integration ({response.said})",
             side=Side.GHL,
+            status=response.status,
             missing_scope=True,
+        )
+    if response.status == 403:
+        return AuthFailed(
+            f"HighLevel answers {response.said}: check that location_id {location!r} is the "
+            "sub-account that the token was made in",
+            side=Side.GHL,
+            status=403,
         )
     return AuthFailed(
         f"HighLevel refuses the token ({response.said}); check that it is complete, of the right "
@@ -237,6 +233,7 @@ def _call(
     method: str,
     path: str,
     scope: str,
+    asked: Asked,
     *,
     query: Mapping[str, str] | None = None,
     json: object = None,
@@ -253,8 +250,9 @@ def _call(
             repeatable=repeatable,
         ),
         scope=scope,
+        asked=asked,
     )
 
 
 def _segment(key: str) -> str:
-    return quote(key, safe="", errors="surrogatepass")
+    return segment(key, Side.GHL)

@@ -40,7 +40,7 @@ def trials(line: Line, scopes: Collection[str]) -> Iterator[Trial]:
 
 def _trial(line: Line, scope: str) -> Trial:
     try:
-        line.ask(_call(line.location, scope))
+        _try(line, _call(line.location, scope))
     except AuthFailed as error:
         # A 403 is about the location or the record, a suspended location about neither.
         access = Access.MISSING if error.missing_scope else Access.UNKNOWN
@@ -52,6 +52,13 @@ def _trial(line: Line, scope: str) -> Trial:
     except ProviderError:
         pass  # It was looked for and is not there: so it may be looked for.
     return Trial(scope=scope, access=Access.GRANTED)
+
+
+def _try(line: Line, call: protocol.Call) -> None:
+    """Ask, and take a refusal as it is: how far it reaches is not the question here."""
+    response = line.client.send(call.request)
+    if not response.ok:
+        raise protocol.refusal(call, response, location=line.location)
 
 
 def _call(location: str, scope: str) -> protocol.Call:

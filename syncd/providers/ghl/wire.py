@@ -177,8 +177,10 @@ def location(payload: object) -> LocationRow:
     )
 
 
-def users(payload: object) -> list[UserRow]:
-    """Users of either list."""
+def users(payload: object) -> list[UserRow] | None:
+    """Users of either list; None where the answer holds no list of them."""
+    if not isinstance(_object(payload).get("users"), list):
+        return None
     return [
         UserRow(
             id=_text(row.get("id")),

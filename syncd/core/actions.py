@@ -107,7 +107,9 @@ class Remark:
     status: str = ""
     """Also the status that a record takes which was born without one."""
     groups: frozenset[GroupKey] = frozenset()
-    """Also the further fields that its booking shows."""
+    """Also the further fields, or the end, that its booking shows."""
+    seen: Snapshot | None = None
+    """With either of them: the record that was booked; one that was edited since keeps its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

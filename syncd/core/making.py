@@ -100,9 +100,22 @@ def _booking(create: Create, bench: Bench) -> list[Action]:
             calendar=calendar.id,
             validate_slot=takes and not past and not free,
             fill=_fill(source, wanted, bench),
-            late=tuple(group for group in policy.groups if policy.flows_late(group)),
+            late=_late(source, policy),
         )
     ]
+
+
+def _late(source: Snapshot, policy: Policy) -> tuple[GroupKey, ...]:
+    """What the HubSpot record takes as soon as the booking shows it.
+
+    Further fields of HighLevel's own, and the end of one that was born without (contract 4.2).
+    """
+    endless = source.appointment.end is None and policy.may_write(Group.TIME, Side.HUBSPOT)
+    return tuple(
+        group
+        for group in policy.groups
+        if policy.flows_late(group) or (endless and group == Group.TIME)
+    )
 
 
 def _assignee(routed: str, calendar: Calendar, policy: Policy) -> str:

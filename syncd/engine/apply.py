@@ -434,7 +434,8 @@ class Stage:
         self.applied.took(effect, pair, self.link.clock.now())
         if isinstance(write, Create) and (write.side is Side.GHL or effect.done.unlinked):
             late = pair.open.intersection(write.late)
-            self._remarks.append(Remark(pair=pair, status=write.fill, groups=late))
+            source = write.source if write.side is Side.GHL else None
+            self._remarks.append(Remark(pair=pair, status=write.fill, groups=late, seen=source))
 
     # --- what did not take effect
 

@@ -48,6 +48,7 @@ def order_of(write: Recoverable, key: str, contact: str, location: str) -> Order
                 id=write.pair.hubspot_id,
                 wanted=with_groups(Appointment(status=write.status), write.pair.ghl, write.groups),
                 groups=write.groups | ({Group.STATUS} if write.status else set()),
+                seen=write.seen,
                 mark=Mark(ghl_id=write.pair.ghl_id, location_id=location),
             )
         case _:

@@ -7,8 +7,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
+from meddling import Between
 
-from syncd.core.policy import OnRemoval, Winner
+from syncd.core.policy import Direction, OnRemoval, Winner
 from syncd.engine.report import Outcome
 
 if TYPE_CHECKING:
@@ -443,3 +444,85 @@ def test_a_booking_takes_the_spot_that_another_leaves_in_the_same_cycle(town: To
     assert (report.held, report.failed) == ([], [])
     assert (report.ghl.created, report.ghl.updated) == (2, 2)
     assert town.sync().written == []
+
+
+# --- a record without an end
+
+
+def endless(town: Town, contact: str) -> str:
+    start = {"hs_appointment_name": "Intro", "hs_appointment_start": "2026-03-05T10:00:00Z"}
+    return str(town.hubspot.create(start, contacts=[contact]))
+
+
+def test_a_record_without_an_end_takes_its_bookings(town: Town, ann: tuple[str, str]) -> None:
+    record = endless(town, ann[1])
+    report = town.sync()
+    assert (report.ghl.created, report.hubspot.updated) == (1, 0)
+    held = properties(town, record)
+    length = only_event(town).end - only_event(town).start
+    assert length == timedelta(minutes=30)
+    assert held["hs_appointment_start"] == "2026-03-05T10:00:00.000Z"
+    assert held["hs_appointment_end"] == "2026-03-05T10:30:00.000Z"
+    quiet(town)
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {"fields": {"time": Direction.HUBSPOT_TO_GHL}},
+        {"direction": Direction.HUBSPOT_TO_GHL},
+    ],
+)
+def test_a_record_without_an_end_keeps_none_where_times_flow_one_way(
+    town: Town, ann: tuple[str, str], rules: dict[str, Any]
+) -> None:
+    town.obey(**rules)
+    record = endless(town, ann[1])
+    assert town.sync().ghl.created == 1
+    assert not properties(town, record).get("hs_appointment_end")
+    quiet(town)
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [
+        {"side": "ghl", "method": "POST", "path": "/appointments", "kind": "drop_after"},
+        {"side": "hubspot", "method": "POST", "path": "/batch/update", "status": 503},
+    ],
+)
+def test_a_record_takes_its_bookings_end_after_an_answer_was_lost(
+    town: Town, ann: tuple[str, str], lost: dict[str, Any]
+) -> None:
+    record = endless(town, ann[1])
+    town.world.faults.add(times=None, **lost)
+    town.sync()
+    town.world.faults.clear()
+    town.sync()
+    assert len(town.ghl.events()) == 1
+    assert properties(town, record)["hs_appointment_end"]
+    quiet(town)
+
+
+def test_an_edit_beats_the_end_that_a_record_takes(town: Town, ann: tuple[str, str]) -> None:
+    """A person moves the record while it is booked: the move stands, and the booking follows."""
+    record = endless(town, ann[1])
+    moved = {"hs_appointment_start": "2026-03-05T14:00:00Z"}
+    hooked = Between(town, "POST", "/appointments", lambda: town.hubspot.edit(record, **moved))
+    town.transport = hooked
+    town.sync()
+    assert hooked.done
+    town.sync()
+    assert properties(town, record)["hs_appointment_start"] == "2026-03-05T14:00:00.000Z"
+    assert only_event(town).start.hour == 14
+    assert properties(town, record)["ghl_appointment_id"]
+    quiet(town)
+
+
+def test_a_pair_that_is_met_later_takes_the_end(town: Town, ann: tuple[str, str]) -> None:
+    record = endless(town, ann[1])
+    start = town.at(73)
+    town.ghl.book(town.calendars["Team"], ann[0], start, title="Intro")
+    report = town.sync()
+    assert (report.adopted, report.ghl.created) == (1, 0)
+    assert properties(town, record)["hs_appointment_end"]
+    quiet(town)

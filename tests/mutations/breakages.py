@@ -506,7 +506,8 @@ BREAKAGES = (
     Breakage(
         "a booking is not marked",
         APPLY,
-        "            self._remarks.append(Remark(pair=pair, status=write.fill, groups=late))",
+        "            self._remarks.append(Remark(pair=pair, status=write.fill, groups=late, "
+        "seen=source))",
         "            pass",
         rare=True,
     ),

@@ -58,3 +58,19 @@ def rows_of(body: Any, record: str) -> list[dict[str, Any]]:
         for held in body:
             found += rows_of(held, record)
     return found
+
+
+class Between(httpx.BaseTransport):
+    """Lets a person do something once, right after a request of that kind was answered."""
+
+    def __init__(self, town: Town, method: str, path: str, does: Callable[[], object]) -> None:
+        self._inner = InProcess(application(town.world))
+        self._method, self._path, self._does = method, path, does
+        self.done = False
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        response = self._inner.handle_request(request)
+        if not self.done and request.method == self._method and self._path in request.url.path:
+            self.done = True
+            self._does()
+        return response

@@ -9,6 +9,7 @@ person's own words hardly look like that; where they do, nothing is lost.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from datetime import datetime, timedelta
 from html import unescape
 
@@ -49,4 +50,7 @@ def _ends_early(whole: str, found: str) -> bool:
 
 def _bare(text: str, tag: str) -> str:
     """The words alone, with `tag` for each tag."""
-    return " ".join(unescape(_TAG.sub(tag, text)).split())
+    words = _TAG.sub(tag, text)
+    with suppress(ValueError):  # the number of a letter may have too many digits for Python
+        words = unescape(words)
+    return " ".join(words.split())

@@ -47,7 +47,7 @@ PERSONAL_KEYS = frozenset(
 _TOKENS = re.compile(
     r"""
       (?<![A-Za-z0-9])(?:pit|pat)-[A-Za-z0-9-]{6,}       # private integration, private app
-    | (?<![A-Za-z0-9])eyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)?  # a JSON web token, as OAuth gives
+    | (?<![A-Za-z0-9])eyJ[\w-]{8,512}\.[\w-]+(?:\.[\w-]*)?  # a JSON web token, of OAuth
     | (?<=://)[^\s/\"'@]+(?=@)                           # user and password of an address
     """,
     re.VERBOSE,
@@ -57,7 +57,9 @@ _FIELDS = re.compile(
     r"(?i)((?:access_?token|refresh_?token|client_?secret|password|api_?key|hapikey)"
     r"[\"']?\s*[=:]\s*[\"']?)[^\s\"'&,}]+"
 )
-_EMAIL = re.compile(r"[^\s@\"'<>(),;:\[\]{}=&?/\\]+(?:@|%40)[\w.-]+\.\w{2,}")
+_WORD = r"[^\s@\"'<>(),;:\[\]{}=&?/\\]"
+# From the start of a word only: tried at each of its letters, a long one would take square time.
+_EMAIL = re.compile(rf"(?<!{_WORD}){_WORD}+(?:@|%40)[\w.-]+\.\w{{2,}}")
 _PHONE = re.compile(
     r"""
       (?<![\w+])(?:\+|%2B|00(?=[1-9]))\d(?:[\s().-]{0,2}\d){6,14}(?!\d)       # international

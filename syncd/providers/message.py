@@ -22,8 +22,13 @@ LONGEST_KEY = 40
 LONGEST_ADDRESS = 8_000
 """Characters of a path, or of a query: most servers answer 414 beyond that, or nothing."""
 
+_READ = 8 * LONGEST_WORDS
+"""Characters of a vendor's words that are looked at: more than can be left of them."""
+
 _SECRETS = re.compile(r"(?i)\bbearer\s+\S+|\bp[ia]t-[\w-]{8,}|\beyJ[\w.-]{16,}")
-_EMAIL = re.compile(r"[^\s@\"'<>,;:()\[\]{}]+@[^\s@\"'<>,;:()\[\]{}]+\.[^\s@\"'<>,;:()\[\]{}]+")
+_WORD = r"[^\s@\"'<>,;:()\[\]{}]"
+# From the start of a word only: tried at each of its letters, a long one would take square time.
+_EMAIL = re.compile(rf"(?<!{_WORD}){_WORD}++@{_WORD}+\.{_WORD}+")
 _PHONE = re.compile(r"\+\d[\d ().-]{5,}\d|\(\d{3}\) ?\d{3}-\d{4}")
 
 
@@ -120,9 +125,12 @@ Outcome = Answered | NotSent | NoAnswer
 
 def redacted(text: str) -> str:
     """Text that may be logged and kept: no token, e-mail address or phone number; cut."""
+    text = " ".join(text.split())
+    if len(text) > _READ:
+        # What is cut in two may not look like what it is; a single word that long stays as it is.
+        text = text[:_READ].rpartition(" ")[0] or text[:_READ]
     for pattern, stand_in in ((_SECRETS, "<secret>"), (_EMAIL, "<e-mail>"), (_PHONE, "<phone>")):
         text = pattern.sub(stand_in, text)
-    text = " ".join(text.split())
     return text if len(text) <= LONGEST_WORDS else text[: LONGEST_WORDS - 1] + "…"
 
 

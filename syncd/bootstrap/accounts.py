@@ -40,7 +40,8 @@ _Limits = tuple[Limit, tuple[tuple[str, Limit], ...]]
 class Accounts:
     """Makes providers; `env` is where tokens may be; None for the process's.
 
-    `attempts` is how often a request is tried where a vendor cannot be reached.
+    `attempts` is how often a request is tried where a vendor cannot be reached;
+    `stopping` says whether the process was asked to end.
     """
 
     def __init__(
@@ -50,9 +51,10 @@ class Accounts:
         env: Mapping[str, str] | None,
         ledger: Ledger | None,
         attempts: int = ATTEMPTS,
+        stopping: Callable[[], bool] = bool,
     ) -> None:
         self._clock, self._env, self._ledger = clock, env, ledger
-        self._attempts = attempts
+        self._attempts, self._stopping = attempts, stopping
         self._tls: ssl.SSLContext | None = None
         self._budgets: dict[_Key, Budget] = {}
         self._limits: dict[_Key, _Limits] = {}
@@ -78,6 +80,7 @@ class Accounts:
             clock=self._clock,
             tls=self._tls_context(),
             attempts=self._attempts,
+            stopping=self._stopping,
             concurrency=CONCURRENCY,
         )
         provider = GhlProvider(
@@ -117,6 +120,7 @@ class Accounts:
             clock=self._clock,
             tls=self._tls_context(),
             attempts=self._attempts,
+            stopping=self._stopping,
         )
         facets = {*settings.filter, *(route.property for route in link.ghl.routes)}
         provider = HubSpotProvider(

@@ -79,7 +79,7 @@ class Workshop:
         poll: Callable[[], timedelta],
     ) -> None:
         self._store, self._clock, self._stop, self._poll = store, clock, stop, poll
-        self._accounts = Accounts(clock=clock, env=env, ledger=store.ledger)
+        self._accounts = Accounts(clock=clock, env=env, ledger=store.ledger, stopping=stop.is_set)
 
     def adopt(self) -> None:
         """Another configuration is in force: rate limits may be others."""

@@ -24,8 +24,9 @@ import structlog
 
 import syncd
 from syncd.core.model import Side
-from syncd.errors import Rejected
+from syncd.errors import Rejected, Unavailable
 from syncd.ports.clock import Clock
+from syncd.providers.allowance import Allowance, watch
 from syncd.providers.limits import RateBudget
 from syncd.providers.message import (
     LONGEST_WORDS,
@@ -42,7 +43,10 @@ from syncd.providers.window import pause
 log = structlog.get_logger(__name__)
 
 TIMEOUT = 30.0
-"""Seconds without a byte after which an answer is given up."""
+"""Seconds that an answer may take as a whole, however it comes."""
+
+LARGEST = 64 * 1024 * 1024
+"""Bytes of an answer; the largest that the vendors give has a few."""
 
 CONNECT_TIMEOUT = 10.0
 
@@ -70,7 +74,8 @@ class Client:
 
     `base_url` may have a path of its own. `concurrency` is how many threads
     will use it: the pool is at least that large, because httpcore may close a
-    connection that a queued request waits for.
+    connection that a queued request waits for. Once the process is `stopping`,
+    what is under way has a few seconds left, and soon nothing more is sent.
     """
 
     def __init__(
@@ -87,6 +92,7 @@ class Client:
         concurrency: int = 8,
         attempts: int = ATTEMPTS,
         chance: Callable[[], float] = random.random,
+        stopping: Callable[[], bool] = bool,
     ) -> None:
         self.side = side
         self.budget = budget
@@ -94,6 +100,8 @@ class Client:
         self._clock = clock
         self._attempts = attempts
         self._chance = chance
+        self._timeout = timeout
+        self._allowance = Allowance(clock, stopping)
         self._lock = Lock()
         self._sent = 0
         self._answers: Counter[int] = Counter()
@@ -147,7 +155,10 @@ class Client:
             raise _unsendable(request, "its address is too long", self.side)
         attempts = self._attempts if attempts is None else min(attempts, self._attempts)
         attempt, renewed = 1, False
+        began = self._clock.monotonic()
         while True:
+            if self._allowance.refuses:
+                raise Unavailable("asked to stop; nothing more is sent", side=self.side)
             credentials = self._auth.headers()
             outcome = self._attempt(request, credentials)
             if not renewed and self._worth_renewing(outcome, credentials):
@@ -160,6 +171,7 @@ class Client:
                 side=self.side,
                 now=self._clock.now(),
                 attempts=attempts,
+                spent=self._clock.monotonic() - began,
             )
             match verdict:
                 case Accept(response=response):
@@ -171,8 +183,13 @@ class Client:
                     self._wait(verdict)
             attempt += 1
 
+    def abandon(self) -> None:
+        """Nobody waits any more for what is under way; nothing more is sent."""
+        self._allowance.end_all()
+
     def close(self) -> None:
         """Give back the connections."""
+        self.abandon()
         with self._lock:
             if self._http is not None:
                 self._http.close()
@@ -181,6 +198,7 @@ class Client:
         with self._lock:
             if self._http is None:
                 self._http = self._open()
+                watch(self._http, self._allowance)
             return self._http
 
     def _attempt(self, request: Request, credentials: Mapping[str, str]) -> Outcome:
@@ -203,17 +221,21 @@ class Client:
 
     def _exchange(self, request: Request, credentials: Mapping[str, str]) -> Outcome:
         try:
-            answer = self._opened().request(
-                request.method,
-                request.path,
-                params={
-                    key: _sendable(held) if isinstance(held, str) else [*map(_sendable, held)]
-                    for key, held in request.query.items()
-                }
-                or None,
-                content=_body(request),
-                headers={**_TYPED[request.json is not None], **request.headers, **credentials},
-            )
+            with (
+                self._allowance.of(self._timeout),
+                self._opened().stream(
+                    request.method,
+                    request.path,
+                    params={
+                        key: _sendable(held) if isinstance(held, str) else [*map(_sendable, held)]
+                        for key, held in request.query.items()
+                    }
+                    or None,
+                    content=_body(request),
+                    headers={**_TYPED[request.json is not None], **request.headers, **credentials},
+                ) as answer,
+            ):
+                content = self._whole(answer)
         except (httpx.InvalidURL, UnicodeError) as error:
             raise _unsendable(request, _words(error), self.side) from error
         except _NOT_SENT as error:
@@ -221,7 +243,21 @@ class Client:
         except httpx.HTTPError as error:
             return NoAnswer(detail=_words(error))
         self._note_date(answer.headers.get("date", ""))
-        return Answered(response=_response(answer))
+        return Answered(response=_response(answer, content))
+
+    def _whole(self, answer: httpx.Response) -> bytes:
+        """The body, if it comes in time and is no larger than any answer is.
+
+        Raises:
+            HTTPError: it does not, or is.
+        """
+        content = bytearray()
+        for piece in answer.iter_bytes():
+            content += piece
+            if len(content) > LARGEST:
+                raise httpx.ReadError(f"the answer is longer than {LARGEST >> 20} MiB")
+            self._allowance.clamp(None, httpx.ReadTimeout)
+        return bytes(content)
 
     def _worth_renewing(self, outcome: Outcome, used: Mapping[str, str]) -> bool:
         if not isinstance(outcome, Answered) or outcome.response.status != 401:
@@ -243,7 +279,7 @@ class Client:
     def _note_date(self, date: str) -> None:
         try:
             theirs = parsedate_to_datetime(date)
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             return
         theirs = theirs if theirs.tzinfo else theirs.replace(tzinfo=UTC)
         self._skew = (theirs - self._clock.now()).total_seconds()
@@ -259,9 +295,9 @@ def _sendable(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
 
 
-def _response(answer: httpx.Response) -> Response:
+def _response(answer: httpx.Response, content: bytes) -> Response:
     try:
-        payload = json.loads(answer.content) if answer.content else None
+        payload = json.loads(content) if content else None
     except (ValueError, RecursionError):
         payload = None
     return Response(
@@ -269,12 +305,19 @@ def _response(answer: httpx.Response) -> Response:
         headers={name.lower(): held for name, held in answer.headers.items()},
         payload=payload,
         # Longer than an error may be, so that redaction sees a secret whole.
-        text=answer.text[: 4 * LONGEST_WORDS] if payload is None else "",
+        text=_text(answer, content[: 16 * LONGEST_WORDS]) if payload is None else "",
     )
 
 
 def _unsendable(request: Request, why: str, side: Side) -> Rejected:
     return Rejected(f"{request.label} cannot be sent: {why}", side=side)
+
+
+def _text(answer: httpx.Response, start: bytes) -> str:
+    try:
+        return start.decode(answer.charset_encoding or "utf-8", "replace")[: 4 * LONGEST_WORDS]
+    except (LookupError, ValueError):  # an encoding that nobody knows
+        return start.decode("latin-1")[: 4 * LONGEST_WORDS]
 
 
 def _words(error: Exception) -> str:

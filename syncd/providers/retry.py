@@ -19,8 +19,14 @@ ATTEMPTS = 5
 PATIENCE = 60.0
 """Seconds that a request may wait inside a cycle; longer waits are for later cycles."""
 
-LONGEST_WAIT = 7 * 86_400.0
+PATIENCE_WITH_ANSWERS = 2 * PATIENCE
+"""Seconds that it may wait where the vendor answers, and says when to come again."""
+
+LONGEST_WAIT = 25 * 3600.0
 """Seconds; the longest that either vendor asks for is a day, so that more is a slip of theirs."""
+
+_LONGEST_HEADER = 64
+"""Characters of a number or a date."""
 
 _FIRST_PAUSE = 0.5
 _LOCKED_PAUSE = 2.0
@@ -69,14 +75,15 @@ def decide(
     side: str = "",
     now: datetime | None = None,
     attempts: int = ATTEMPTS,
+    spent: float = 0.0,
 ) -> Verdict:
-    """What to do after the `attempt`-th try (1 is the first).
+    """What to do after the `attempt`-th try (1 is the first), `spent` seconds after it began.
 
     A request that is not repeatable is sent again only where it surely did
     nothing. `now` is needed to read a `Retry-After` that is a date.
     """
     error: ProviderError
-    pause = _back_off(attempt)
+    pause, patience = _back_off(attempt), PATIENCE
     match outcome:
         case Answered(response=response):
             if not _worth_waiting(response):
@@ -85,7 +92,7 @@ def decide(
                 return GiveUp(error=_unknown_fate(request, response.said, side))
             asked = retry_after(response, now)
             error = _error(request, response, side, asked)
-            pause = _pause(pause, response, asked)
+            pause, patience = _pause(pause, response, asked), PATIENCE_WITH_ANSWERS
         case NotSent(detail=detail):
             error = Unavailable(
                 f"cannot connect for {request.label}: {detail}; check the network and base_url",
@@ -99,21 +106,24 @@ def decide(
             )
         case NoAnswer(detail=detail):
             return GiveUp(error=_unknown_fate(request, detail, side))
-    if attempt >= attempts or pause > PATIENCE:
+    if attempt >= attempts or pause > PATIENCE or spent + pause > patience:
         return GiveUp(error=error)
     return Retry(after=pause, error=error)
 
 
 def retry_after(response: Response, now: datetime | None = None) -> float | None:
-    """Seconds that the answer asks to wait (`Retry-After`: seconds, or a date), or None."""
-    said = response.headers.get("retry-after", "").strip()
+    """Seconds that the answer asks to wait (`Retry-After`: seconds, or a date), or None.
+
+    What cannot be meant, a moment of the past or of another year, is as if it were not said.
+    """
+    said = response.headers.get("retry-after", "").strip()[:_LONGEST_HEADER]
     try:
         return _bounded(float(said))
     except ValueError:
         pass
     try:
         until = parsedate_to_datetime(said)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
     if now is None:
         return None
@@ -123,7 +133,7 @@ def retry_after(response: Response, now: datetime | None = None) -> float | None
 
 
 def _bounded(seconds: float) -> float | None:
-    return min(max(0.0, seconds), LONGEST_WAIT) if math.isfinite(seconds) else None
+    return seconds if math.isfinite(seconds) and 0.0 < seconds <= LONGEST_WAIT else None
 
 
 def policy_of(response: Response) -> str:

@@ -9,6 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 _LONGEST_DAY = 25 * 3_600_000
+_LONGEST_INTERVAL = 60.0
+"""Seconds; both vendors count bursts over ten."""
+
+_MOST = 100_000
+"""Requests; neither vendor allows nearly as many in a burst."""
+
 _PREFIXES = ("x-hubspot-ratelimit-", "x-ratelimit-")
 
 
@@ -45,10 +51,13 @@ def read(headers: Mapping[str, str]) -> Told:
 def _told(numbers: Mapping[str, int]) -> Told:
     interval = numbers.get("interval-milliseconds")
     reset = numbers.get("daily-reset")
+    most, seconds = numbers.get("max"), interval / 1000 if interval else None
+    if seconds is not None and (seconds > _LONGEST_INTERVAL or (most or 0) > _MOST):
+        seconds = None  # No such limit exists: whoever obeyed it would stand still.
     return Told(
-        most=numbers.get("max"),
+        most=most,
         left=numbers.get("remaining"),
-        seconds=interval / 1000 if interval else None,
+        seconds=seconds,
         daily=numbers.get("limit-daily", numbers.get("daily")),
         daily_left=numbers.get("daily-remaining"),
         # A count of milliseconds that remain (observed on three recorded answers).

@@ -72,15 +72,18 @@ class Quota:
             return self._account(side, account).costs.get(link, 0)
 
     def earliest(self, side: Side, account: str, now: float) -> float:
-        """From when on the account bears another poll."""
+        """From when on the account bears another poll; a day from now at the latest."""
         with self._lock:
-            return max(now, self._account(side, account).paid_until - _HELD_BACK)
+            return min(max(now, self._account(side, account).paid_until - _HELD_BACK), now + DAY)
 
     def sustained(self, side: Side, account: str) -> float:
-        """Seconds between the polls of each link that use exactly the share, in the long run."""
+        """Seconds between the polls of each link that use exactly the share, in the long run.
+
+        Never more than a day, whatever a vendor says that it allows.
+        """
         with self._lock:
             held = self._account(side, account)
-            return sum(held.costs.values()) * DAY / (held.daily * SHARE)
+            return min(DAY, sum(held.costs.values()) * DAY / (held.daily * SHARE))
 
     def daily(self, side: Side, account: str) -> int:
         """Requests that the account may send in a day."""

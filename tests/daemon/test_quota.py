@@ -76,3 +76,12 @@ def test_what_the_vendor_told_beats_what_is_usual() -> None:
     assert quota.sustained(Side.GHL, "loc") == pytest.approx(10 * usual)
     quota.told(Side.GHL, "loc", None)
     assert quota.daily(Side.GHL, "loc") == 20_000
+
+
+def test_no_poll_waits_for_more_than_a_day_whatever_a_vendor_says_that_it_allows() -> None:
+    quota = Quota()
+    quota.told(Side.GHL, "loc", 1)
+    quota.learn(Side.GHL, "loc", "clinic", 50)
+    quota.charge(Side.GHL, "loc", 10_000, 0.0)
+    assert quota.sustained(Side.GHL, "loc") == DAY
+    assert quota.earliest(Side.GHL, "loc", 100.0) == 100.0 + DAY

@@ -257,7 +257,18 @@ def test_secrets_addresses_and_numbers_stay_out_of_errors() -> None:
 
 @pytest.mark.parametrize(
     ("said", "seconds"),
-    [("1.5", 1.5), ("-3", 0.0), ("inf", None), ("nan", None), ("soon", None), ("9e99", 604_800)],
+    [
+        ("1.5", 1.5),
+        ("86400", 86_400.0),
+        *(
+            (nonsense, None)
+            for nonsense in ("-3", "0", "inf", "nan", "soon", "9e99", "1e309", "1000000000")
+        ),
+        ("Fri, 02 Jan 2099 09:00:00 GMT", None),
+        ("Fri, 02 Jan 1998 09:00:00 GMT", None),
+        ("Mon, 02 Mar 2026 09:00:30 +99999999999", None),
+        ("9" * 100_000, None),
+    ],
 )
 def test_a_retry_after_that_makes_no_sense_silences_nothing_for_ever(
     clock: VirtualClock, said: str, seconds: float | None
@@ -268,6 +279,15 @@ def test_a_retry_after_that_makes_no_sense_silences_nothing_for_ever(
 def test_retry_after_may_be_a_date(clock: VirtualClock) -> None:
     said = Response(status=503, headers={"retry-after": "Mon, 02 Mar 2026 09:00:30 GMT"})
     assert retry_after(said, clock.now()) == 30
+
+
+def test_a_request_is_given_up_once_its_tries_have_taken_too_long() -> None:
+    lost = NoAnswer(detail="ReadTimeout")
+    assert isinstance(decide(1, GET, lost, spent=30.0), Retry)
+    assert isinstance(decide(2, GET, lost, spent=60.5), GiveUp)
+    busy = Answered(response=Response(status=503))
+    assert isinstance(decide(2, GET, busy, spent=60.5), Retry)
+    assert isinstance(decide(2, GET, busy, spent=120.0), GiveUp)
 
 
 def test_the_decision_is_a_value() -> None:

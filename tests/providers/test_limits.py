@@ -405,6 +405,29 @@ def test_nonsense_in_headers_is_ignored(clock: VirtualClock) -> None:
     assert clock.monotonic() == 0
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"most": 10**15, "remaining": 0, "interval": 10_000},
+        {"most": 5, "remaining": 0, "interval": 10**15},
+        {"most": 5, "remaining": 0, "interval": "1e300"},
+    ],
+)
+def test_limits_that_cannot_be_meant_are_not_learnt(
+    clock: VirtualClock, said: dict[str, object]
+) -> None:
+    account = budget(clock)
+    account.observe(
+        answer(
+            x_ratelimit_max=said["most"],
+            x_ratelimit_remaining=said["remaining"],
+            x_ratelimit_interval_milliseconds=said["interval"],
+        )
+    )
+    spend(account, 10)
+    assert clock.monotonic() == 0
+
+
 def test_a_stop_ends_every_wait_at_once(clock: VirtualClock) -> None:
     account = budget(clock, Limit(requests=1, seconds=10.0))
     spend(account, 1)

@@ -59,7 +59,9 @@ WORST = {
     ],
     ids=["message", "log", "traceback", "refusal", "list", "object", "rendering"],
 )
-def test_the_longest_words_are_looked_at_at_once(shape: str, search: Callable[[str], object]) -> None:
+def test_the_longest_words_are_looked_at_at_once(
+    shape: str, search: Callable[[str], object]
+) -> None:
     text = WORST[shape] * (LONG // len(WORST[shape]))
     began = process_time()
     search(text)

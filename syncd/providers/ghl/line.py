@@ -117,7 +117,8 @@ class Line:
         return results
 
     def close(self) -> None:
-        """End the threads and the connections."""
+        """End the threads and the connections; nobody waits for what is still under way."""
+        self.client.abandon()
         self.pool.shutdown(wait=True, cancel_futures=True)
         self.client.close()
 

@@ -4,8 +4,10 @@
     ├── ConfigError            wrong configuration: every problem at once (exit code 2)
     ├── NotPrepared            the account lacks what a person has to make or switch on (2)
     ├── LinkLocked             another syncd holds the link (5)
-    ├── StoreError             our own store failed: stops everything (1)
-    │   └── StoreInterrupted   the database was away or busy: the same again may pass
+    ├── StoreError             our own store cannot be used: a person has to mend that (2)
+    │   ├── StoreInterrupted   the database was away or busy: the same again may pass (7)
+    │   ├── StoreUncertain     it went away in the middle of a write (7)
+    │   └── StoreFault         it refuses what syncd asks of it: a bug (1)
     ├── GuardTripped           a guard stopped writes (4)
     └── ProviderError          a vendor's answer, or the lack of one
         ├── Transient          worth trying again, perhaps after `retry_after` seconds
@@ -79,6 +81,14 @@ class StoreError(SyncdError):
 
 class StoreInterrupted(StoreError):  # noqa: N818
     """The database was away or busy, for longer than the store tries again by itself."""
+
+
+class StoreUncertain(StoreError):  # noqa: N818
+    """The database went away in the middle of a write that may not be repeated blindly."""
+
+
+class StoreFault(StoreError):  # noqa: N818
+    """The database refuses what syncd asks of it, for no reason that a person could mend."""
 
 
 class StoreTooNew(StoreError):  # noqa: N818
@@ -190,3 +200,22 @@ class Stale(ProviderError):  # noqa: N818
 
 class Unreadable(ProviderError):  # noqa: N818
     """The vendor's answer cannot be understood."""
+
+
+_EXIT_CODES: tuple[tuple[type[SyncdError], int], ...] = (
+    (ConfigError, 2),
+    (NotPrepared, 2),
+    (StoreInterrupted, 7),
+    (StoreUncertain, 7),
+    (StoreFault, 1),
+    (StoreError, 2),
+    (LinkLocked, 5),
+    (GuardTripped, 4),
+    (AuthFailed, 6),
+    (ProviderError, 7),
+)
+
+
+def exit_code(error: SyncdError) -> int:
+    """The exit code of contract section 2 for what ended a command or a cycle."""
+    return next((code for kind, code in _EXIT_CODES if isinstance(error, kind)), 1)

@@ -20,11 +20,18 @@ from syncd.bootstrap.rules import rules_of
 from syncd.config import LinkSettings
 from syncd.core.model import Side
 from syncd.engine import cycle
-from syncd.engine.closing import outcome_of
+from syncd.engine.closing import outcome_of, outcome_of_store
 from syncd.engine.cycle import CycleRequest
 from syncd.engine.link import Link
 from syncd.engine.report import CycleReport, Outcome
-from syncd.errors import ConfigError, LinkLocked, NotPrepared, ProviderError, StoreError
+from syncd.errors import (
+    ConfigError,
+    LinkLocked,
+    NotPrepared,
+    ProviderError,
+    StoreError,
+    StoreFault,
+)
 from syncd.observability import traffic
 from syncd.ports.clock import Clock
 from syncd.providers import limits
@@ -168,12 +175,18 @@ def _reported(name: str, work: Callable[[], CycleReport]) -> CycleReport:
     except ProviderError as error:
         return CycleReport(link=name, outcome=outcome_of(error), detail=str(error))
     except StoreError as error:
-        log.exception("store.failed", link=name)
-        return CycleReport(link=name, outcome=Outcome.FAULT, detail=str(error))
+        _tell_store_failed(error, link=name)
+        return CycleReport(link=name, outcome=outcome_of_store(error), detail=str(error))
     except Exception as error:
         log.exception("cycle.failed", link=name)
         detail = f"unexpected fault: {type(error).__name__}; the log has the traceback"
         return CycleReport(link=name, outcome=Outcome.FAULT, detail=detail)
+
+
+def _tell_store_failed(error: StoreError, *, link: str) -> None:
+    """Log it: in one sentence, unless it is a bug."""
+    bug = isinstance(error, StoreFault)
+    log.error("store.failed", link=link, detail=str(error), exc_info=error if bug else None)
 
 
 def _print(settings: LinkSettings) -> str:

@@ -129,20 +129,29 @@ def _refuse(ctx: click.Context, verb: str, options: Sequence[str]) -> NoReturn:
 
 def main() -> NoReturn:
     """The installed command: run, and end the process with the contract's exit code."""
-    sys.exit(execute(sys.argv[1:]))
+    from syncd.cli.streams import steadied
+
+    with steadied():
+        code = execute(sys.argv[1:])
+    sys.exit(code)
 
 
 def execute(args: Sequence[str]) -> int:
     """Run a command line; gives its exit code, with everything told on stderr."""
-    from syncd.cli.endings import ended, fault
+    from syncd.cli.endings import ended, fault, outside, told_all
     from syncd.cli.output.paper import sturdy
 
     for stream in (sys.stdout, sys.stderr):
         sturdy(stream)
+    as_json = "--json" in args
     try:
         code = syncd.main(args=list(args), prog_name="syncd", standalone_mode=False)
     except (click.ClickException, click.Abort, SyncdError) as error:
-        return ended(error)
+        return ended(error, as_json=as_json)
+    except KeyboardInterrupt:
+        return ended(click.Abort(), as_json=as_json)
+    except OSError as error:
+        return outside(error, as_json=as_json)
     except Exception as error:  # noqa: BLE001 - a bug, whatever it is: logged, and told in one line
-        return fault(error)
-    return code if isinstance(code, int) else 0
+        return fault(error, as_json=as_json)
+    return told_all(code if isinstance(code, int) else 0)

@@ -57,7 +57,7 @@ def doctor(
 
     Ends with 0 where all is well, warnings included, else with the exit code
     of the gravest error: 2 configuration or account, 6 credentials, 7 a
-    vendor that is away, 1 the store.
+    vendor or a store that is away.
     """
     from syncd.cli.output.paper import Paper
     from syncd.cli.session import begin, chosen
@@ -72,7 +72,7 @@ def doctor(
         settings = begin(config_path(ctx, config))
     except ConfigError as fault:
         findings = _shown(raised("configuration", fault), None if as_json else paper)
-        return _ended(findings, [], paper, as_json=as_json)
+        return _ended(findings, [], paper, as_json=as_json, problems=fault.problems)
     names = chosen(list(settings.links), links)
     if probe:
         _ask(names, yes=yes)
@@ -148,14 +148,21 @@ def _line(found: Finding) -> str:
 
 
 def _ended(
-    findings: Sequence[Finding], answers: Sequence[Answer], paper: Paper, *, as_json: bool
+    findings: Sequence[Finding],
+    answers: Sequence[Answer],
+    paper: Paper,
+    *,
+    as_json: bool,
+    problems: Sequence[str] = (),
 ) -> int:
     from syncd.cli.output.words import count
     from syncd.doctor import Mark, code_of
 
     code = code_of(findings)
     if as_json:
-        click.echo(json.dumps(as_value(findings, answers, code), indent=2, ensure_ascii=False))
+        told = as_value(findings, answers, code)
+        told |= {"problems": list(problems)} if problems else {}
+        click.echo(json.dumps(told, indent=2, ensure_ascii=False))
         return code
     errors = sum(each.mark is Mark.ERROR for each in findings)
     warnings = sum(each.mark is Mark.WARNING for each in findings)

@@ -7,62 +7,53 @@ command.
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+
 import click
 
-from syncd.errors import (
-    AuthFailed,
-    ConfigError,
-    GuardTripped,
-    LinkLocked,
-    NotPrepared,
-    ProviderError,
-    StoreError,
-    StoreMissing,
-    StoreTaken,
-    StoreTooNew,
-    SyncdError,
-)
+from syncd.errors import ConfigError, SyncdError, exit_code
+from syncd.observability.redaction import redact
 
 INTERRUPTED = 130
 """What a shell expects after Ctrl-C: 128 and the signal's number."""
 
-_CODES: tuple[tuple[type[SyncdError], int], ...] = (
-    (ConfigError, 2),
-    (NotPrepared, 2),
-    (StoreMissing, 2),
-    (StoreTaken, 2),
-    (StoreTooNew, 2),
-    (StoreError, 1),
-    (LinkLocked, 5),
-    (GuardTripped, 4),
-    (AuthFailed, 6),
-    (ProviderError, 7),
-)
 
-
-def code_of(error: SyncdError) -> int:
-    """The exit code of the contract for an error that ended a command."""
-    return next((code for kind, code in _CODES if isinstance(error, kind)), 1)
-
-
-def ended(error: click.ClickException | click.Abort | SyncdError) -> int:
+def ended(error: click.ClickException | click.Abort | SyncdError, *, as_json: bool = False) -> int:
     """Tell what went wrong, and give the exit code."""
     match error:
         case click.ClickException():
             error.show()
-            return error.exit_code
+            return _told(error.exit_code, [error.format_message()], as_json=as_json)
         case click.Abort():
-            click.echo("syncd: interrupted; the next cycle finishes what was begun", err=True)
-            return INTERRUPTED
+            said = ["interrupted; the next cycle finishes what was begun"]
+            code = INTERRUPTED
         case ConfigError():
             for problem in error.problems:
                 click.echo(problem, err=True)
+            return _told(2, error.problems, as_json=as_json)
         case _:
-            click.echo(f"syncd: {error}", err=True)
-    return code_of(error)
+            said, code = [redact(str(error), personal=False)], exit_code(error)
+    click.echo(f"syncd: {said[0]}", err=True)
+    return _told(code, said, as_json=as_json)
 
 
-def fault(error: Exception) -> int:
+def outside(error: OSError, *, as_json: bool = False) -> int:
+    """The machine refused something: a file, a folder, a connection."""
+    import errno
+
+    away = isinstance(error, ConnectionError | TimeoutError) or error.errno in {
+        errno.ENETUNREACH,
+        errno.EHOSTUNREACH,
+    }
+    what = f"{error.filename}: " if error.filename else ""
+    why = error.strerror or str(error) or type(error).__name__
+    said = redact(f"{what}{why}: mend that, then run the command again", personal=False)
+    click.echo(f"syncd: {said}", err=True)
+    return _told(7 if away else 2, [said], as_json=as_json)
+
+
+def fault(error: Exception, *, as_json: bool = False) -> int:
     """A bug: the traceback goes to the log, and one line says so."""
     import structlog
 
@@ -71,6 +62,30 @@ def fault(error: Exception) -> int:
     if not structlog.is_configured():
         logging.configure()
     structlog.get_logger(__name__).error("command.failed", exc_info=error)
-    name = type(error).__name__
-    click.echo(f"syncd: unexpected fault ({name}); the log has the traceback", err=True)
-    return 1
+    said = f"unexpected fault ({type(error).__name__}); the log has the traceback"
+    click.echo(f"syncd: {said}", err=True)
+    return _told(1, [said], as_json=as_json)
+
+
+def told_all(code: int) -> int:
+    """The code of a verb that came to its end; 2 where all was well but its report is lost."""
+    import sys
+
+    from syncd.cli.streams import unwritten
+
+    if why := unwritten(sys.stdout):
+        click.echo(
+            f"syncd: what this command did is done, but stdout cannot be written ({why}): "
+            "send it somewhere else to see the report",
+            err=True,
+        )
+        return code or 2
+    return code
+
+
+def _told(code: int, problems: Sequence[str], *, as_json: bool) -> int:
+    """With `--json`, what ended a command before its report is one object on stdout."""
+    if as_json:
+        told = {"version": 1, "exit_code": code, "problems": list(problems)}
+        click.echo(json.dumps(told, indent=2))
+    return code

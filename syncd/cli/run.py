@@ -44,9 +44,15 @@ def start(config: Path | None) -> int:
 
 @contextmanager
 def _stopping_well() -> Iterator[None]:
-    """A stop that comes before the daemon takes its signals ends with 0 as well."""
-    stops = (signal.SIGTERM, signal.SIGINT)
-    before = {number: signal.signal(number, _leave) for number in stops}
+    """A stop that comes before the daemon takes its signals ends with 0 as well.
+
+    What asks for a reload or a cycle by then is about to be had, and kills nobody.
+    """
+    before = {
+        number: signal.signal(number, _leave) for number in (signal.SIGTERM, signal.SIGINT)
+    } | {
+        number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGHUP, signal.SIGUSR1)
+    }
     try:
         yield
     finally:

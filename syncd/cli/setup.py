@@ -43,8 +43,7 @@ def setup(ctx: click.Context, config: Path | None, links: tuple[str, ...]) -> in
 
 def _set_up(app: App, name: str, paper: Paper) -> int:
     """One link; what stops it is told, and stops no other."""
-    from syncd.cli.endings import code_of
-    from syncd.errors import ProviderError, SyncdError
+    from syncd.errors import ProviderError, SyncdError, exit_code
 
     try:
         made = app.setup(name)
@@ -52,7 +51,7 @@ def _set_up(app: App, name: str, paper: Paper) -> int:
         where = "HubSpot: " if isinstance(error, ProviderError) else ""
         for line in str(error).splitlines():
             click.echo(f"{name}: {where}{line}", err=True)
-        return code_of(error)
+        return exit_code(error)
     print_setup(paper, name, made)
     return 0
 

@@ -7,6 +7,7 @@ Reads the store alone, beside a running daemon or without one. It asks the same
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -103,13 +104,16 @@ def _look(app: App, names: Sequence[str]) -> list[LinkHealth]:
 
 def _watched(app: App, names: Sequence[str]) -> int:
     """Show it until Ctrl-C, which is how it is meant to end."""
+    from syncd.cli.streams import hung_up
+
     try:
-        while True:
+        while not hung_up(sys.stdout):
             click.clear()
             _show(_look(app, names), check=False)
             threading.Event().wait(WATCHED_EVERY)
     except KeyboardInterrupt:
         return 0
+    return 0
 
 
 def _show(links: Sequence[LinkHealth], *, check: bool) -> None:

@@ -195,12 +195,10 @@ def _beside(settings: Settings, stack: ExitStack) -> Settings:
 
 
 def _no_store(name: str, error: StoreError) -> CycleReport:
-    from syncd.engine.report import CycleReport, Outcome
-    from syncd.errors import StoreTooNew
+    from syncd.engine.closing import outcome_of_store
+    from syncd.engine.report import CycleReport
 
-    too_new = isinstance(error, StoreTooNew)
-    outcome = Outcome.NOT_PREPARED if too_new else Outcome.FAULT
-    return CycleReport(link=name, outcome=outcome, detail=str(error))
+    return CycleReport(link=name, outcome=outcome_of_store(error), detail=str(error))
 
 
 @contextmanager

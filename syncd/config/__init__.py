@@ -10,7 +10,7 @@ not do together), `maps` (what the further fields of a link may not), `tokens`,
 
 from syncd.config.changes import changes
 from syncd.config.claims import account_by_token, overlapping
-from syncd.config.loading import load
+from syncd.config.loading import load, working_directory
 from syncd.config.settings import (
     ChangeGuard,
     ConflictSettings,
@@ -69,4 +69,5 @@ __all__ = [
     "resolve_token",
     "resolve_webhook",
     "show",
+    "working_directory",
 ]

@@ -31,12 +31,20 @@ def load(
     see `resolve_token`.
     """
     env = os.environ if env is None else env
-    cwd = Path.cwd() if cwd is None else cwd
+    cwd = working_directory() if cwd is None else cwd
     layers = gather(find_config(path, env=env, cwd=cwd), env=env, cwd=cwd)
     settings, problems = _validated(layers)
     if problems or settings is None:
         raise ConfigError([masked(problem) for problem in problems])
     return settings
+
+
+def working_directory() -> Path:
+    """Where relative names begin; a folder that is not there where it was taken away."""
+    try:
+        return Path.cwd()
+    except OSError:
+        return Path("/the working directory was deleted")
 
 
 def _validated(layers: Layers) -> tuple[Settings | None, list[str]]:

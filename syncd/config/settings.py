@@ -25,7 +25,7 @@ from pydantic import (
     model_validator,
 )
 
-from syncd.config import values
+from syncd.config import addresses, values
 from syncd.config.values import Accepts, Duration, PositiveDuration, duration
 from syncd.core import extras
 
@@ -118,7 +118,7 @@ class TokenReference(Section):
 class StoreSettings(Section):
     """Where syncd keeps what the two sides agreed on."""
 
-    url: Annotated[values.StoreUrl, Field(repr=False)] = "sqlite:///syncd.db"
+    url: Annotated[addresses.StoreUrl, Field(repr=False)] = "sqlite:///syncd.db"
     """A SQLite file, relative to this file, or a PostgreSQL database:
     postgresql+psycopg://user@host/dbname
     """
@@ -143,7 +143,7 @@ class ScheduleSettings(Section):
 class HttpSettings(Section):
     """The daemon's own listener."""
 
-    listen: values.Listen = "127.0.0.1:8787"
+    listen: addresses.Listen = "127.0.0.1:8787"
     """Health, metrics and status page of the daemon; "" turns it off."""
     token: TokenReference = TokenReference(env="STATUS_TOKEN")
     """Where the token is kept that whoever asks must show, as a bearer or a browser's password:
@@ -156,12 +156,12 @@ class HttpSettings(Section):
         """Whether nobody is answered without the token."""
         if self.address is None:
             return False
-        return "token" in self.model_fields_set or not values.is_loopback(self.address[0])
+        return "token" in self.model_fields_set or not addresses.is_loopback(self.address[0])
 
     @property
     def address(self) -> tuple[str, int] | None:
         """Host and port, or None where nothing listens."""
-        return values.host_and_port(self.listen) if self.listen else None
+        return addresses.host_and_port(self.listen) if self.listen else None
 
 
 class LoggingSettings(Section):
@@ -182,7 +182,7 @@ class WebhookReference(Section):
         '{ file = "/path" } or { credential = "name" }, or ""'
     )
 
-    url: values.WebhookUrl = None
+    url: addresses.WebhookUrl = None
     """The address itself."""
     env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
     """The environment variable that holds it."""
@@ -280,7 +280,7 @@ def _distinct(ids: tuple[str, ...]) -> tuple[str, ...]:
 class GhlSettings(Section):
     """The HighLevel location of a link."""
 
-    base_url: values.ServiceUrl = "https://services.leadconnectorhq.com"
+    base_url: addresses.ServiceUrl = "https://services.leadconnectorhq.com"
     """Where the API is; another one only for tests."""
     location_id: values.Id
     """The id of the location (sub-account): Settings, Business Profile, Location ID."""
@@ -315,7 +315,7 @@ class GhlSettings(Section):
 class HubSpotSettings(Section):
     """The HubSpot account of a link."""
 
-    base_url: values.ServiceUrl = "https://api.hubapi.com"
+    base_url: addresses.ServiceUrl = "https://api.hubapi.com"
     """Where the API is; another one only for tests."""
     token: TokenReference = TokenReference(env="HUBSPOT_TOKEN")
     """Where the service key or private app token is kept:

@@ -9,6 +9,7 @@ none of its business: `settings` says that.
 from __future__ import annotations
 
 import re
+import stat
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -90,18 +91,40 @@ def find_config(explicit: Path | None, *, env: Mapping[str, str], cwd: Path) -> 
     """
     for named, said_by in ((explicit, "--config"), (env.get("SYNCD_CONFIG"), "$SYNCD_CONFIG")):
         if named:
-            path = cwd / named
-            if not path.is_file():
-                raise ConfigError([f"{path}: no such file (named by {said_by})"])
-            return path
+            return _named(cwd / named, said_by)
     places = list(_usual_places(env, cwd))
     for path in places:
-        if path.is_file():
+        if _is_file(path):
             return path
     looked = ", ".join(str(path) for path in places)
     raise ConfigError(
         [f"no configuration found at {looked}; `syncd config init` writes one, --config names one"]
     )
+
+
+def _named(path: Path, said_by: str) -> Path:
+    """A file that somebody named; it may be a pipe, as a shell's `<(…)` is.
+
+    Raises ConfigError where it is none.
+    """
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        raise ConfigError([f"{path}: no such file (named by {said_by})"]) from None
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "this is no name of a file"
+        raise ConfigError([f"{path}: cannot be read: {why} (named by {said_by})"]) from error
+    if stat.S_ISDIR(mode):
+        raise ConfigError([f"{path}: this is a folder; name the file in it (named by {said_by})"])
+    return path
+
+
+def _is_file(path: Path) -> bool:
+    """Whether there is a file for us: what this user may not look at is meant for others."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def _usual_places(env: Mapping[str, str], cwd: Path) -> Iterator[Path]:
@@ -217,8 +240,13 @@ def _matches(pattern: str, folder: Path) -> list[Path]:
     relative = pattern.lstrip("/") if Path(pattern).is_absolute() else pattern
     try:
         return sorted(path for path in start.glob(relative) if path.is_file())
-    except (ValueError, NotImplementedError):
+    except (ValueError, NotImplementedError, IndexError):
         return []  # An empty pattern, or one that glob does not take: it matches nothing.
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise ConfigError(
+            [f"include: {error.filename or pattern}: cannot be read: {why}"]
+        ) from None
 
 
 def _spread_defaults(layers: Layers) -> None:

@@ -16,6 +16,9 @@ from pathlib import Path
 from syncd.config.values import words_of
 from syncd.errors import ConfigError
 
+LARGEST = 16 * 2**20
+"""Bytes of a file that is read at all: 2,000 links with every key take a tenth of that."""
+
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _PLACE = re.compile(r"(.*) \(at line (\d+), column (\d+)\)", re.DOTALL)
 
@@ -23,7 +26,7 @@ _PLACE = re.compile(r"(.*) \(at line (\d+), column (\d+)\)", re.DOTALL)
 def read(path: Path) -> dict[str, object]:
     """Parse a file; raises ConfigError with file, line and column."""
     try:
-        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+        return tomllib.loads(_bytes(path).decode("utf-8-sig"))
     except OSError as error:
         reason = error.strerror or str(error)
         raise ConfigError([f"{path}: cannot be read: {reason}"]) from error
@@ -33,6 +36,17 @@ def read(path: Path) -> dict[str, object]:
         ) from error
     except (ValueError, RecursionError) as error:
         raise ConfigError([_syntax(path, str(error))]) from error
+
+
+def _bytes(path: Path) -> bytes:
+    """What the file holds: a pipe or a shell's `<(…)` may be one, an endless device is not."""
+    with path.open("rb") as file:
+        held = file.read(LARGEST + 1)
+    if len(held) > LARGEST:
+        raise ConfigError(
+            [f"{path}: larger than {LARGEST // 2**20} MiB: this is no configuration of syncd"]
+        )
+    return held
 
 
 def _syntax(path: Path, message: str) -> str:

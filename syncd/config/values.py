@@ -14,9 +14,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from difflib import get_close_matches
 from typing import Annotated, Literal, get_args
-from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, SecretStr
+from pydantic import AfterValidator, BeforeValidator
 
 from syncd.core import extras
 
@@ -25,8 +24,6 @@ LONGEST = timedelta(days=36_500)
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?) ?([smhd]?)")
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
-_VENDORS = ("leadconnectorhq.com", "gohighlevel.com", "hubapi.com", "hubspot.com")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,58 +196,6 @@ PropertyFilter = Annotated[
 ]
 
 
-def _store_url(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme in {"postgresql", "postgresql+psycopg"}:
-        # The driver is named so that nothing depends on a library's own default.
-        return "postgresql+psycopg" + url[len(parts.scheme) :]
-    if parts.scheme not in {"sqlite", "sqlite+pysqlite"}:
-        raise ValueError("this database is not supported")
-    file = url.split("?", 1)[0].partition(":///")[2]
-    if file in {"", ":memory:"}:
-        raise ValueError("the store of a sync cannot live in memory: name a file")
-    return url
-
-
-StoreUrl = Annotated[
-    str,
-    AfterValidator(_store_url),
-    Accepts(words='"sqlite:///path/of.db" or "postgresql+psycopg://user@host/dbname"'),
-]
-
-
-def _service_url(url: str) -> str:
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    if parts.scheme not in {"http", "https"} or not host or parts.query or parts.fragment:
-        raise ValueError("this is no address of a service")
-    if parts.username or parts.password:
-        raise ValueError("an address holds no user name or password")
-    if parts.scheme == "http" and host.endswith(_VENDORS):
-        raise ValueError("a token never travels to the vendor without TLS: write https://")
-    return url.rstrip("/")
-
-
-ServiceUrl = Annotated[
-    str,
-    AfterValidator(_service_url),
-    Accepts(words='an address such as "https://api.example.com"'),
-]
-
-
-def _webhook_url(secret: SecretStr | None) -> SecretStr | None:
-    url = secret.get_secret_value() if secret is not None else ""
-    if not url:
-        return secret
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or not url.isprintable():
-        raise ValueError("this is no address of a webhook")
-    return secret
-
-
-WebhookUrl = Annotated[SecretStr | None, AfterValidator(_webhook_url)]
-
-
 def command_line(given: object) -> object:
     """A command may stand as one text, split as a shell would; "" is none."""
     return shlex.split(given) if isinstance(given, str) else given
@@ -267,35 +212,6 @@ CommandLine = Annotated[
     BeforeValidator(command_line),
     AfterValidator(_names_a_program),
     Accepts(words='a program and its arguments: ["/usr/local/bin/page", "--urgent"]'),
-]
-
-
-def host_and_port(listen: str) -> tuple[str, int]:
-    """Split `host:port`, `[::1]:port` or `:port` (every address); raises ValueError."""
-    host, colon, port = listen.rpartition(":")
-    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65_535:
-        raise ValueError("this is no host and port")
-    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
-    if bare == host and ":" in host:
-        raise ValueError("an IPv6 address stands in brackets: [::1]:8787")
-    return bare, int(port)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach what listens there."""
-    return host in _LOOPBACK or host.startswith("127.")
-
-
-def _listen(listen: str) -> str:
-    if listen:
-        host_and_port(listen)
-    return listen
-
-
-Listen = Annotated[
-    str,
-    AfterValidator(_listen),
-    Accepts(words='"host:port" such as "127.0.0.1:8787", or "" for no listener'),
 ]
 
 

@@ -10,7 +10,7 @@ link run a full cycle now.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import cast
@@ -29,7 +29,7 @@ from syncd.config import Settings
 from syncd.daemon.crier import Crier
 from syncd.daemon.mailbox import Letter, Mailbox
 from syncd.daemon.panel import DaemonPanel
-from syncd.errors import ConfigError, LinkLocked
+from syncd.errors import ConfigError, LinkLocked, SyncdError
 from syncd.notices import Notices
 from syncd.observability import logging
 from syncd.observability.metrics import Metrics
@@ -60,7 +60,7 @@ def run(settings: Settings) -> int:
         LinkLocked: another syncd holds every link of a SQLite store.
         StoreError: the store cannot be opened.
     """
-    env = environment()
+    env, cwd = environment(), config.working_directory()
     set_up_log(settings, env)
     stop = threading.Event()
     with open_app(settings, make_store=True, at_once=True, stop=stop) as app:
@@ -68,7 +68,7 @@ def run(settings: Settings) -> int:
             mailbox=Mailbox(),
             manager=ServiceManager.of(env, process_number()),
             env=env,
-            load=lambda: config.load(settings.path, env),
+            load=lambda: config.load(settings.path, env, cwd),
             set_up_log=lambda new: set_up_log(new, env),
             notices=app.notices,
         )
@@ -232,13 +232,21 @@ class Daemon:
             new = self._around.load()
             told = self._take_up(new)
         except ConfigError as error:
-            problems = list(error.problems)
-            self.panel.notice = f"a new configuration was refused: {'; '.join(problems)}"
-            log.error("config.refused", problems=problems, kept="the old one")  # noqa: TRY400 - no bug
+            self._keep_the_old(error.problems)
+        except (SyncdError, OSError) as error:
+            self._keep_the_old([str(error)])
+        except Exception as error:
+            log.exception("config.not_read")
+            self._keep_the_old([f"unexpected fault: {type(error).__name__}; the log has more"])
         else:
             self.panel.notice = ""
             log.info("config.reloaded", changes=told)
         self._manager.ready()
+
+    def _keep_the_old(self, problems: Sequence[str]) -> None:
+        """A new configuration is no reason to end: what runs goes on as it was."""
+        self.panel.notice = f"a new configuration was refused: {'; '.join(problems)}"
+        log.error("config.refused", problems=list(problems), kept="the old one")
 
     def _take_up(self, new: Settings) -> list[str]:
         """Go on with another configuration, or raise before anything of it counts."""

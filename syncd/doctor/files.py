@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from syncd.config import Settings
-from syncd.doctor.finding import Finding, error, ok, warning
-from syncd.errors import StoreError, StoreTooNew, SyncdError
+from syncd.doctor.finding import Finding, error, ok, raised, warning
+from syncd.errors import StoreError, SyncdError
 from syncd.store import migrate, open_engine
 from syncd.store.engine import sqlite_path
 
@@ -41,14 +41,12 @@ def store(url: str) -> tuple[list[Finding], bool]:
     try:
         engine = open_engine(url)
     except StoreError as fault:
-        return [error(STORE, str(fault), "", code=1)], False
+        return raised(STORE, fault), False
     try:
         found = migrate.current(engine)
         return _judged(found, sqlite_path(engine))
     except SyncdError as fault:
-        return [
-            error(STORE, str(fault), "", code=2 if isinstance(fault, StoreTooNew) else 1)
-        ], False
+        return raised(STORE, fault), False
     finally:
         engine.dispose()
 
@@ -72,7 +70,6 @@ def _missing(place: str, path: Path | None) -> Finding:
             STORE,
             f"{place} is not there, and this user may not make it",
             f"make the folder {folder} writable for this user, or change store.url",
-            code=1,
         )
     return warning(
         STORE,

@@ -10,15 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from syncd.engine.report import gravest
-from syncd.errors import (
-    AuthFailed,
-    ConfigError,
-    NotPrepared,
-    ProviderError,
-    StoreMissing,
-    StoreTooNew,
-    SyncdError,
-)
+from syncd.errors import SyncdError, exit_code
 
 
 class Mark(StrEnum):
@@ -27,16 +19,6 @@ class Mark(StrEnum):
     OK = "ok"
     WARNING = "warning"
     ERROR = "error"
-
-
-_CODES: tuple[tuple[type[SyncdError], int], ...] = (
-    (ConfigError, 2),
-    (NotPrepared, 2),
-    (StoreMissing, 2),
-    (StoreTooNew, 2),
-    (AuthFailed, 6),
-    (ProviderError, 7),
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +53,7 @@ def error(area: str, what: str, remedy: str, *, link: str = "", code: int = 2) -
 
 def raised(area: str, fault: SyncdError, *, link: str = "") -> list[Finding]:
     """What was raised instead of an answer, line by line; its words end with the remedy."""
-    code = next((code for kind, code in _CODES if isinstance(fault, kind)), 1)
+    code = exit_code(fault)
     found = []
     for line in str(fault).splitlines():
         what, _, remedy = line.partition("; ")

@@ -18,7 +18,7 @@ from syncd.engine.link import Link
 from syncd.engine.poll import Polled
 from syncd.engine.report import CycleReport, Outcome
 from syncd.engine.waiting import judged, stored
-from syncd.errors import AuthFailed, ProviderError
+from syncd.errors import AuthFailed, ProviderError, StoreError, exit_code
 
 FIRST = "first_sync_done"
 """The cursor that says that a link's first sync is behind it."""
@@ -60,6 +60,11 @@ def tell_of_stop(said: CycleReport) -> None:
 def outcome_of(error: ProviderError) -> Outcome:
     """What an error that ends a cycle makes of it."""
     return Outcome.REFUSED if isinstance(error, AuthFailed) else Outcome.UNREACHABLE
+
+
+def outcome_of_store(error: StoreError) -> Outcome:
+    """What an error of our own store makes of the cycle that it ended."""
+    return list(Outcome)[exit_code(error)]
 
 
 def words_of(error: ProviderError) -> str:

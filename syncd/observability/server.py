@@ -25,7 +25,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import structlog
 
-from syncd.errors import ConfigError, StoreError
+from syncd.errors import ConfigError, StoreError, exit_code
 from syncd.observability import page
 from syncd.observability.health import worst
 from syncd.observability.metrics import CONTENT_TYPE
@@ -122,10 +122,11 @@ def listen(address: tuple[str, int], panel: Panel, *, token: str | None = None) 
             host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )
         server = _Server(cast("tuple[str, int]", found[:2]), family, panel, token)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        why = getattr(error, "strerror", None) or error
         problem = (
-            f"http.listen: {shown} cannot be listened on ({error.strerror or error}); "
+            f"http.listen: {shown} cannot be listened on ({why}); "
             'choose another address or port, or "" for no listener'
         )
         raise ConfigError([problem]) from error
@@ -261,7 +262,12 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             found = health(self._panel.look(personal=False))
         except StoreError as error:
-            found = {"version": 1, "status": "store", "exit_code": 1, "detail": redact(str(error))}
+            found = {
+                "version": 1,
+                "status": "store",
+                "exit_code": exit_code(error),
+                "detail": redact(str(error)),
+            }
         status = HTTPStatus.OK if found["status"] == "ok" else HTTPStatus.SERVICE_UNAVAILABLE
         self._answer(status, _JSON, f"{json.dumps(found, indent=2)}\n".encode())
 

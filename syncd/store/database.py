@@ -12,7 +12,7 @@ from typing import TypeVar
 import structlog
 from sqlalchemy import Connection, Engine
 
-from syncd.errors import StoreError, StoreInterrupted
+from syncd.errors import StoreInterrupted, StoreUncertain
 from syncd.ports.clock import Clock
 from syncd.store.engine import reading
 from syncd.store.failures import explained
@@ -77,7 +77,7 @@ class Database:
                 except StoreInterrupted as error:
                     if repeatable:
                         raise
-                    raise StoreError(
+                    raise StoreUncertain(
                         f"it is not known whether this was written: look before you repeat it; "
                         f"{error}"
                     ) from error

@@ -12,7 +12,7 @@ from sqlalchemy import URL
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from syncd.errors import StoreError, StoreInterrupted, quoted
+from syncd.errors import StoreError, StoreFault, StoreInterrupted, quoted
 
 _AGAIN = ("40001", "40P01", "57P01", "57P02", "57P03", "25006", "25P03")
 """Serialisation failure, deadlock, shutdown, starting up, a stand-by, idle for too long."""
@@ -97,7 +97,7 @@ def explained(url: URL) -> Iterator[None]:
     except PoolTimeout:
         raise StoreInterrupted(f"{place(url)} had no connection free for a long time") from None
     except SQLAlchemyError as error:
-        raise StoreError(f"{place(url)} cannot be used: {type(error).__name__}") from error
+        raise StoreFault(f"{place(url)} cannot be used: {type(error).__name__}") from error
 
 
 def explain(error: DBAPIError, url: URL) -> StoreError:
@@ -122,7 +122,7 @@ def _explain_state(error: DBAPIError, state: str, said: str, url: URL) -> StoreE
             return StoreError(f"{remedy.format(place=place(url))} ({said})")
     # Of data that it refuses the database quotes the value, which may be somebody's name.
     words = quoted(said) if state.startswith(_ABOUT_VALUES) else said
-    return StoreError(f"{place(url)} failed ({state}): {words}")
+    return StoreFault(f"{place(url)} failed ({state}): {words}")
 
 
 def _explain_words(error: DBAPIError, said: str, url: URL) -> StoreError:
@@ -134,7 +134,9 @@ def _explain_words(error: DBAPIError, said: str, url: URL) -> StoreError:
         return StoreInterrupted(
             f"{place(url)} cannot be reached ({said}): check that the server runs, and `store.url`"
         )
-    return StoreError(f"{place(url)} failed: {said}")
+    if error.statement is None:  # nothing was asked yet: what it objects to is the address
+        return StoreError(f"{place(url)} cannot be connected to ({said}): check `store.url`")
+    return StoreFault(f"{place(url)} failed: {said}")
 
 
 def _explain_sqlite(said: str, url: URL) -> StoreError:
@@ -144,7 +146,7 @@ def _explain_sqlite(said: str, url: URL) -> StoreError:
     for sign, remedy in _SQLITE:
         if sign in lowered:
             return StoreError(f"{remedy.format(place=place(url))} (SQLite: {said})")
-    return StoreError(f"{place(url)} failed: {said}")
+    return StoreFault(f"{place(url)} failed: {said}")
 
 
 def _locked(url: URL) -> StoreInterrupted:

@@ -71,14 +71,14 @@ def somebody_elses(file: Path) -> None:
 
 
 SPOILS: Sequence[tuple[str, Callable[[Path], None], int, str]] = (
-    ("garbage", garbage, 1, "is not an SQLite file"),
-    ("cut short", cut_short, 1, "is corrupt"),
-    ("no header", lambda file: overwritten(file, 0), 1, "is not an SQLite file"),
-    ("history", lambda file: overwritten(file, page_of(file, "history")), 1, "is corrupt"),
-    ("pairs", lambda file: overwritten(file, page_of(file, "pair")), 1, "is corrupt"),
+    ("garbage", garbage, 2, "is not an SQLite file"),
+    ("cut short", cut_short, 2, "is corrupt"),
+    ("no header", lambda file: overwritten(file, 0), 2, "is not an SQLite file"),
+    ("history", lambda file: overwritten(file, page_of(file, "history")), 2, "is corrupt"),
+    ("pairs", lambda file: overwritten(file, page_of(file, "pair")), 2, "is corrupt"),
     ("a newer program's", a_newer_programs, 2, "was written by a newer syncd"),
-    ("somebody else's", somebody_elses, 1, "another program's tables"),
-    ("a folder", a_folder, 1, "cannot be"),
+    ("somebody else's", somebody_elses, 2, "another program's tables"),
+    ("a folder", a_folder, 2, "cannot be"),
 )
 
 
@@ -111,7 +111,7 @@ def test_a_disk_that_is_full_is_told_and_nothing_is_sent_twice(used: Stage) -> N
         timeout=90,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, largest)),
     )
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "free some space" in done.stdout or "check the disk" in done.stdout
     assert used.clinic.writes() == 0
     assert used.run("--sync-now").returncode == 0

@@ -161,7 +161,7 @@ def test_a_daemon_outlives_a_database_that_is_away_for_long_and_says_so(
     told = daemon.until("store.interrupted")
     assert "check that the server runs" in told["detail"]
     troubled = daemon.until("link.troubled")
-    assert troubled["state"] == "fault"
+    assert troubled["state"] == "unreachable"
     errors = [line for line in daemon.ask("/metrics")[1].splitlines() if "store_errors" in line]
     assert any(float(line.split()[-1]) > 0 for line in errors if not line.startswith("#"))
     assert daemon.ask("/livez")[0] == 200

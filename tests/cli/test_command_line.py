@@ -1,5 +1,6 @@
 """The command line as such: help, version, options in their places, how it ends."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -150,8 +151,10 @@ def test_wrong_usage_ends_with_2_and_says_what_is_right(
     args: list[str], told: str, syncd: Syncd
 ) -> None:
     result = syncd(*args)
-    assert (result.code, result.out) == (2, "")
+    assert result.code == 2
     assert told in result.err
+    if "--json" not in args:
+        assert result.out == ""
 
 
 READERS = ["--sync-now", "plan", "held", "history", "setup", "db upgrade", "config show", "run"]
@@ -179,13 +182,21 @@ def test_no_configuration_at_all_ends_with_2(line: str, syncd: Syncd) -> None:
     assert "no configuration found" in result.err
 
 
-@pytest.mark.parametrize("json", [[], ["--json"]])
-def test_stdout_stays_empty_where_the_configuration_is_wrong(
-    json: list[str], syncd: Syncd, tmp_path: Path
+def test_stdout_stays_empty_where_the_configuration_is_wrong(syncd: Syncd, tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text("links = 3\n")
+    result = syncd("--sync-now")
+    assert (result.code, result.out) == (2, "")
+
+
+@pytest.mark.parametrize("verb", ["--sync-now", "plan", "status", "held", "history", "doctor"])
+def test_with_json_what_ends_before_a_report_is_one_object(
+    verb: str, syncd: Syncd, tmp_path: Path
 ) -> None:
     (tmp_path / "config.toml").write_text("links = 3\n")
-    result = syncd("--sync-now", *json)
-    assert (result.code, result.out) == (2, "")
+    result = syncd(verb, "--json")
+    told = json.loads(result.out)
+    assert (told["version"], told["exit_code"], result.code) == (1, 2, 2)
+    assert any(each.startswith("links = 3: accepted: ") for each in told["problems"])
 
 
 @pytest.mark.parametrize(
@@ -208,8 +219,9 @@ def test_the_configuration_may_be_named_before_and_after_the_verb(
 def test_a_link_that_is_not_configured_is_wrong_usage(syncd: Syncd, tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text('[links.clinic.ghl]\nlocation_id = "loc-1"\n')
     result = syncd("--sync-now", "--json", "--link", "clinc")
-    assert (result.code, result.out) == (2, "")
+    assert result.code == 2
     assert "did you mean 'clinic'?" in result.err
+    assert "did you mean 'clinic'?" in json.loads(result.out)["problems"][0]
 
 
 def test_a_bug_ends_with_1_its_traceback_in_the_log_and_one_line(

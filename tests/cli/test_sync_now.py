@@ -238,12 +238,12 @@ def test_a_store_of_a_newer_syncd_ends_with_2_and_is_reported(syncd: Syncd, read
     assert syncd("held").code == 2
 
 
-def test_a_file_that_is_no_store_ends_with_1_and_touches_neither_side(
+def test_a_file_that_is_no_store_ends_with_2_and_touches_neither_side(
     syncd: Syncd, clinic: Clinic
 ) -> None:
     (clinic.folder / "syncd.db").write_text("this is a letter, not a database" * 200)
     report = report_of(syncd("--sync-now", "--json"))
-    assert (report["exit_code"], report["links"]["clinic"]["outcome"]) == (1, "fault")
+    assert (report["exit_code"], report["links"]["clinic"]["outcome"]) == (2, "not_prepared")
     assert "not an SQLite file" in report["links"]["clinic"]["detail"]
     assert clinic.writes() == 0
 
@@ -354,11 +354,11 @@ def test_a_one_shot_whose_store_cannot_be_opened_tells_people(
 ) -> None:
     ready.configure(f'\n[notify]\nwebhook = "{hook.url}"\n')
     (ready.folder / "syncd.db").write_bytes(b"no database " * 400)
-    assert syncd("plan").code == 1
+    assert syncd("plan").code == 2
     assert hook.events == []
-    assert syncd("--sync-now").code == 1
+    assert syncd("--sync-now").code == 2
     (told,) = hook.got
-    assert (told["event"], told["state"]) == ("link_broken", "fault")
+    assert (told["event"], told["state"]) == ("link_broken", "not_prepared")
     assert "is not an SQLite file" in told["reason"]
 
 

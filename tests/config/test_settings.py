@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from syncd.config import Settings
-from syncd.config.values import GhlStatus, duration, host_and_port, words_of
+from syncd.config.addresses import host_and_port
+from syncd.config.values import GhlStatus, duration, words_of
 from syncd.core.status import GHL_STATUSES
 
 Loaded = Callable[..., Settings]
@@ -254,7 +255,7 @@ def test_routes_keep_their_order_and_numbers_become_texts(loaded: Loaded) -> Non
         "sqlite://",
         "sqlite:///:memory:",
         "sqlite:///",
-        "postgres://db.example.com/x",
+        "oracle://db.example.com/x",
         "syncd.db",
     ],
 )

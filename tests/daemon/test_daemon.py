@@ -19,7 +19,7 @@ from syncd.core.model import Side
 from syncd.daemon.daemon import Daemon, Surroundings, summary
 from syncd.daemon.mailbox import Letter, Mailbox
 from syncd.engine.report import Outcome
-from syncd.errors import ConfigError, LinkLocked
+from syncd.errors import ConfigError, LinkLocked, StoreError
 from syncd.observability.notify_systemd import ServiceManager
 from syncd.scheduler import scheduler as limits
 from syncd.scheduler.tick import Ticks
@@ -87,7 +87,7 @@ class Stage:
         self.socket.settimeout(0)
         self._heard: list[str] = []
         self.script.each_turn = self._listen
-        self.new: Settings | ConfigError | None = None
+        self.new: Settings | Exception | None = None
         self.left: list[int] = []
         self.logs_set_up = 0
         around = Surroundings(
@@ -129,7 +129,7 @@ class Stage:
             connection.close()
 
     def _load(self) -> Settings:
-        if isinstance(self.new, ConfigError):
+        if isinstance(self.new, Exception):
             raise self.new
         assert self.new is not None
         return self.new
@@ -392,6 +392,30 @@ def test_a_wrong_new_configuration_keeps_the_old_one_and_says_why(stage: Build) 
     refused = [line for line in logs if line["event"] == "config.refused"]
     assert refused[0]["problems"] == ["schedule.poll_interval: accepted: a number of seconds"]
     assert any("a new configuration was refused" in said for said in play.heard())
+
+
+@pytest.mark.parametrize(
+    "raised",
+    [
+        FileNotFoundError(2, "No such file or directory"),
+        PermissionError(13, "Permission denied", "/etc/syncd/links.d"),
+        UnicodeError("label empty or too long"),
+        StoreError("the store is locked"),
+        RuntimeError("nobody thought of this"),
+    ],
+)
+def test_whatever_a_reload_meets_the_daemon_goes_on(stage: Build, raised: Exception) -> None:
+    play = stage("clinic", listen="127.0.0.1:0")
+    before = play.links.settings
+    play.new = raised
+
+    def look() -> None:
+        assert play.links.settings is before
+        assert play.ask("/readyz")[0] == 200
+
+    with structlog.testing.capture_logs() as logs:
+        play.play(Letter.RELOAD, look)
+    assert [line["kept"] for line in logs if line["event"] == "config.refused"] == ["the old one"]
 
 
 def test_another_store_needs_a_restart(stage: Build) -> None:

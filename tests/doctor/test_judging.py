@@ -14,7 +14,7 @@ from syncd.doctor.finding import error, ok, raised, warning
 from syncd.errors import (
     AuthFailed,
     NotPrepared,
-    StoreError,
+    StoreFault,
     SyncdError,
     Unavailable,
 )
@@ -256,7 +256,7 @@ def test_a_store_that_is_not_there_yet_is_no_error(tmp_path: Path) -> None:
 def test_a_file_that_is_no_store_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "syncd.db").write_text("this is no database, whatever its name says" * 99)
     (found,), usable = files.store(f"sqlite:///{tmp_path}/syncd.db")
-    assert (found.mark, found.code, usable) == ("error", 1, False)
+    assert (found.mark, found.code, usable) == ("error", 2, False)
 
 
 # --- the code
@@ -270,7 +270,7 @@ def test_a_file_that_is_no_store_is_an_error(tmp_path: Path) -> None:
         ([Unavailable("x"), NotPrepared("x")], 2),
         ([NotPrepared("x"), AuthFailed("x")], 6),
         ([Unavailable("x")], 7),
-        ([AuthFailed("x"), StoreError("x")], 1),
+        ([AuthFailed("x"), StoreFault("x")], 1),
     ],
 )
 def test_the_gravest_error_is_the_code(faults: list[SyncdError], code: int) -> None:

@@ -1,0 +1,192 @@
+"""Addresses as a configuration may name them: services, the store, the listener, webhooks.
+
+Used by the settings models. An address is judged whole, ports and host names
+included, so that nothing that is read later can stumble over one; and one
+service has one spelling, so that two links of one account are seen as that.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from pydantic import AfterValidator, SecretStr
+
+from syncd.config.values import Accepts
+
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_VENDORS = ("leadconnectorhq.com", "gohighlevel.com", "hubapi.com", "hubspot.com")
+_USUAL_PORTS = {"http": 80, "https": 443}
+_POSTGRES = ("postgresql", "postgresql+psycopg", "postgres")
+_DRIVER = "postgresql+psycopg"
+_LABEL = re.compile(r"[\w-]{1,63}")
+_LONGEST_HOST = 253
+
+
+def _host(name: str) -> str:
+    """A host name or IP address that can be looked up, as it is compared; raises ValueError."""
+    if ":" in name:
+        return _ipv6(name)
+    try:
+        plain = name.encode("idna").decode() if not name.isascii() else name
+    except UnicodeError:
+        raise ValueError("this is no name of a host") from None
+    labels = plain.removesuffix(".").split(".")
+    if len(plain) > _LONGEST_HOST or not all(_LABEL.fullmatch(label) for label in labels):
+        raise ValueError("this is no name of a host")
+    return plain.removesuffix(".").lower()
+
+
+def _ipv6(name: str) -> str:
+    from ipaddress import IPv6Address
+
+    address, _, zone = name.partition("%")
+    found = IPv6Address(address).compressed
+    return f"{found}%{zone}" if zone else found
+
+
+def _port(parts: SplitResult) -> int | None:
+    try:
+        port = parts.port
+    except ValueError:
+        port = 0
+    if port == 0:
+        raise ValueError("a port is a number from 1 to 65535")
+    return port
+
+
+def _split(url: str) -> SplitResult:
+    """The parts of an address that holds nothing but visible ASCII or letters."""
+    if not url.isprintable() or any(mark.isspace() for mark in url):
+        raise ValueError("an address holds no white space")
+    try:
+        return urlsplit(url)
+    except ValueError:
+        raise ValueError("this is no address") from None
+
+
+# --- the store
+
+
+def _store_url(url: str) -> str:
+    # SQLite's file may be called as it likes; only the scheme is judged before.
+    scheme, mark, rest = url.partition("://")
+    if mark and scheme.lower() in _POSTGRES:
+        return _postgres(rest)
+    if not mark or scheme not in {"sqlite", "sqlite+pysqlite"}:
+        raise ValueError("this database is not supported")
+    file = url.split("?", 1)[0].partition(":///")[2]
+    if file in {"", ":memory:"}:
+        raise ValueError("the store of a sync cannot live in memory: name a file")
+    if "\0" in file:
+        raise ValueError("a file name holds no NUL")
+    return url
+
+
+def _postgres(rest: str) -> str:
+    login, mark, _ = rest.split("?", 1)[0].rpartition("@")
+    if mark and (set(login) & set('@/?#[]"\\') or any(each.isspace() for each in login)):
+        raise ValueError(
+            "a user name or password holds a mark that has a meaning in an address: "
+            "write @ as %40, / as %2F, a space as %20"
+        )
+    parts = _split(f"{_DRIVER}://{rest}")
+    _port(parts)
+    if parts.hostname:
+        _host(unquote(parts.hostname))
+    # The driver is named so that nothing depends on a library's own default.
+    return f"{_DRIVER}://{rest}"
+
+
+StoreUrl = Annotated[
+    str,
+    AfterValidator(_store_url),
+    Accepts(words='"sqlite:///path/of.db" or "postgresql+psycopg://user@host/dbname"'),
+]
+
+
+# --- the vendors
+
+
+def _service_url(url: str) -> str:
+    parts = _split(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("this is no address of a service")
+    if parts.query or parts.fragment:
+        raise ValueError("this is no address of a service")
+    if parts.username or parts.password:
+        raise ValueError("an address holds no user name or password")
+    port, host = _port(parts), _host(parts.hostname)
+    if parts.scheme == "http" and host.endswith(_VENDORS):
+        raise ValueError("a token never travels to the vendor without TLS: write https://")
+    shown = f"[{host}]" if ":" in host else host
+    if port is not None and port != _USUAL_PORTS[parts.scheme]:
+        shown += f":{port}"
+    return f"{parts.scheme}://{shown}{re.sub('/+', '/', parts.path)}".rstrip("/")
+
+
+ServiceUrl = Annotated[
+    str,
+    AfterValidator(_service_url),
+    Accepts(words='an address such as "https://api.example.com"'),
+]
+
+
+def _webhook_url(secret: SecretStr | None) -> SecretStr | None:
+    url = secret.get_secret_value() if secret is not None else ""
+    if url and not is_web_address(url):
+        raise ValueError("this is no address of a webhook")
+    return secret
+
+
+def is_web_address(url: str) -> bool:
+    """Whether something can be posted there."""
+    try:
+        parts = _split(url)
+        _port(parts)
+        _host(parts.hostname or "")
+    except ValueError:
+        return False
+    return parts.scheme in {"http", "https"}
+
+
+WebhookUrl = Annotated[SecretStr | None, AfterValidator(_webhook_url)]
+
+
+# --- the listener
+
+
+def host_and_port(listen: str) -> tuple[str, int]:
+    """Split `host:port`, `[::1]:port` or `:port` (every address); raises ValueError."""
+    host, colon, port = listen.rpartition(":")
+    if not colon or not port.isascii() or not port.isdigit() or not _in_range(port):
+        raise ValueError("this is no host and port")
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    if bare == host and ":" in host:
+        raise ValueError("an IPv6 address stands in brackets: [::1]:8787")
+    if bare:
+        _host(bare)
+    return bare, int(port)
+
+
+def _in_range(port: str) -> bool:
+    return len(port) <= len("65535") and int(port) <= 65_535
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach what listens there."""
+    return host in _LOOPBACK or host.startswith("127.")
+
+
+def _listen(listen: str) -> str:
+    if listen:
+        host_and_port(listen)
+    return listen
+
+
+Listen = Annotated[
+    str,
+    AfterValidator(_listen),
+    Accepts(words='"host:port" such as "127.0.0.1:8787", or "" for no listener'),
+]

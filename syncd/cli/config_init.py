@@ -7,11 +7,12 @@ commented, then the doctor looks at it. No file that is there is touched.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
@@ -264,23 +265,33 @@ def _parsed(draft: Draft) -> Settings:
 
 def _write(draft: Draft, target: Path) -> None:
     """Write the file, and beside it the tokens that were pasted, for their owner alone."""
-    import os
-
     _parsed(draft)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
     used = {name for kind, name in (draft.ghl_token, draft.hubspot_token) if kind == "file"}
+    wanted = {
+        target.with_name(name): f"{secret}\n"
+        for name, secret in draft.secrets.items()
+        if name in used
+    } | {target: text_of(draft)}
+    made: list[Path] = []
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        for name, secret in draft.secrets.items():
-            if name in used:
-                with os.fdopen(os.open(target.with_name(name), flags, 0o600), "w") as file:
-                    file.write(f"{secret}\n")
-        with os.fdopen(os.open(target, flags, 0o600), "w", encoding="utf-8") as file:
-            file.write(text_of(draft))
+        for path, text in wanted.items():
+            with _new(path) as file:
+                made.append(path)
+                file.write(text)
     except OSError as error:
+        for path in made:
+            path.unlink(missing_ok=True)
         raise click.UsageError(
-            f"{error.filename}: {error.strerror}: nothing to overwrite"
+            f"{error.filename or target}: {error.strerror}: nothing was written, and nothing that "
+            "is there is overwritten; name another file with --config"
         ) from error
+
+
+def _new(path: Path) -> TextIO:
+    """A file that was not there, not even as a link."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    return os.fdopen(os.open(path, flags, 0o600), "w", encoding="utf-8")
 
 
 def text_of(draft: Draft) -> str:

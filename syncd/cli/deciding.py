@@ -6,7 +6,6 @@ daemon's where one runs. Nothing here asks a vendor or takes a lock.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -256,9 +255,10 @@ def apply(ctx: click.Context, file: Path, config: Path | None) -> int:
     Record by record, exactly as shown; a record that has moved on since is
     left out, and the cycle's report lists it.
     """
+    from syncd.cli import plan_file
     from syncd.cli.output.words import count
 
-    kept = _read_plan(file)
+    kept = plan_file.read(file)
     with _app(ctx, config) as app:
         unknown = sorted(set(kept) - set(app.link_names()))
         if unknown:
@@ -272,21 +272,6 @@ def apply(ctx: click.Context, file: Path, config: Path | None) -> int:
             app.link_store(name).decide("apply", {"writes": writes}, app.clock.now())
             click.echo(f"{name}: {count(len(writes), 'write')}; {_next_cycle(app, name)}")
     return 0
-
-
-def _read_plan(file: Path) -> dict[str, dict[str, str]]:
-    try:
-        held = json.loads(file.read_text(encoding="utf-8"))
-        return {
-            str(name): {str(write["digest"]): str(write["says"]) for write in link["writes"]}
-            for name, link in held["links"].items()
-        }
-    except OSError as error:
-        raise click.UsageError(f"{file}: cannot be read: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise click.UsageError(
-            f"{file} is no plan of this syncd: make one with `syncd plan --out {file}`"
-        ) from error
 
 
 @click.command(

@@ -66,15 +66,19 @@ def sync(path: Path | None, wanted: Wanted, *, out: Path | None = None) -> int:
 
     Raises:
         ConfigError: the configuration is wrong; then nothing is printed.
+        UsageError: the plan cannot be kept there.
     """
+    from syncd.cli import plan_file
     from syncd.cli.session import begin, chosen
 
     settings = begin(path)
     names = chosen(list(settings.links), wanted.links)
+    if out is not None:
+        plan_file.check(out)
     reports = _run(settings, names, wanted)
     code = exit_code(reports, wanted)
     if out is not None:
-        keep(out, reports)
+        plan_file.write(out, reports)
     if wanted.as_json:
         report = {"version": 1, "exit_code": code}
         links = {name: each.as_json() for name, each in reports.items()}
@@ -92,28 +96,6 @@ def exit_code(reports: Mapping[str, CycleReport], wanted: Wanted) -> int:
     if wanted.fail_on_held and any(report.held for report in reports.values()):
         codes.append(HELD)
     return gravest(codes)
-
-
-def keep(out: Path, reports: Mapping[str, CycleReport]) -> None:
-    """Keep a plan, readable by its owner alone: it names people's appointments."""
-    import os
-
-    from syncd.engine.report import digest, in_one_line, planned_as_json
-
-    kept = {
-        name: {
-            "writes": [
-                {"digest": digest(write), "says": in_one_line(write), **planned_as_json(write)}
-                for write in report.planned
-            ]
-        }
-        for name, report in reports.items()
-        if report.planned is not None
-    }
-    # A file that was there before may be open to others, so it goes first.
-    out.unlink(missing_ok=True)
-    with os.fdopen(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        json.dump({"version": 1, "links": kept}, file, indent=2)
 
 
 def show(reports: Mapping[str, CycleReport], wanted: Wanted) -> None:

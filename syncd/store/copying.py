@@ -4,6 +4,7 @@
 one instant. It leaves out who holds which link: the copy is held by nobody.
 """
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -29,9 +30,11 @@ def backup(engine: Engine, path: Path) -> None:
         StoreTaken: the file is there already.
         StoreError: it cannot be written.
     """
-    if path.exists():
+    if "?" in path.name:
+        raise StoreTaken(f"{path}: the name of a copy holds no ?: name another file")
+    if os.path.lexists(path):  # a link that leads nowhere is something as well
         raise StoreTaken(f"{path} is there already: name a new file, or move that one away")
-    engines.make_file(path)
+    engines.make_file(path, new=True)
     try:
         if engine.dialect.name == "sqlite":
             _copy_pages(engine, path)

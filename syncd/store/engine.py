@@ -87,15 +87,18 @@ def is_there(path: Path) -> bool:
     return True
 
 
-def make_file(path: Path) -> None:
+def make_file(path: Path, *, new: bool = False) -> None:
     """Make an empty SQLite file that only its owner can read; one that is there stays.
+
+    With `new` nothing may have that name yet, not even a link.
 
     Raises:
         StoreError: the folder is not there or cannot be written.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        flags = os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | (os.O_EXCL if new else 0)
+        os.close(os.open(path, flags, 0o600))
     except OSError as error:
         raise StoreError(
             f"the store {path} cannot be made ({error.strerror}): check `store.url`, and that "

@@ -127,7 +127,9 @@ class FileLocks:
 
     def _open(self, path: Path) -> int:
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            # Never through a link: root would give whatever it leads to away, below.
+            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+            descriptor = os.open(path, flags, 0o600)
             if os.geteuid() == 0:
                 # A command of root beside a service's store must not shut the service out.
                 owner = self._database.stat()

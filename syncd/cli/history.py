@@ -16,6 +16,8 @@ import click
 from syncd.cli.command import Verb, config_option, config_path, json_option, link_option
 
 if TYPE_CHECKING:
+    from datetime import tzinfo
+
     from syncd.cli.output.paper import Paper
     from syncd.ports.store import HistoryEntry
 
@@ -81,6 +83,7 @@ def as_value(entry: HistoryEntry) -> dict[str, object]:
         "at": moment_text(entry.at),
         "cycle": entry.cycle,
         "side": entry.side.value,
+        "record": entry.record,
         "ghl_id": entry.ghl_id or None,
         "hubspot_id": entry.hubspot_id or None,
         "action": entry.action,
@@ -88,6 +91,9 @@ def as_value(entry: HistoryEntry) -> dict[str, object]:
         "before": entry.before,
         "after": entry.after,
         "why": entry.why,
+        "title": entry.title or None,
+        "start": moment_text(entry.starts_at),
+        "author": entry.author,
     }
 
 
@@ -104,7 +110,18 @@ def print_history(paper: Paper, name: str, entries: Iterable[HistoryEntry], time
 
 def _write(entry: HistoryEntry) -> tuple[object, ...]:
     """What the entries of one write have in common."""
-    return (entry.at, entry.cycle, entry.side, entry.ghl_id, entry.hubspot_id)
+    return (entry.at, entry.cycle, entry.side, entry.record, entry.ghl_id, entry.hubspot_id)
+
+
+def _named(entry: HistoryEntry, done: str, zone: tzinfo) -> str:
+    """What was done, to which appointment: its title and start as they were then."""
+    from syncd.cli.output import words
+    from syncd.ports.store import CONTACT
+
+    if entry.record == CONTACT:
+        return f"contact {done}"
+    title = f": {words.tame(entry.title)}" if entry.title else ""
+    return done + title + (f", {words.when(entry.starts_at, zone)}" if entry.starts_at else "")
 
 
 def _print_write(paper: Paper, entries: list[HistoryEntry], timezone: str) -> None:
@@ -116,7 +133,7 @@ def _print_write(paper: Paper, entries: list[HistoryEntry], timezone: str) -> No
     action = next(iter(actions)) if len(actions) == 1 else "update"
     side, done = words.SIDES[first.side.value], words.DONE.get(action, action)
     whys = "; ".join(dict.fromkeys(words.tame(entry.why) for entry in entries if entry.why))
-    told = f"  {words.when(first.at, zone)}  {side}: {done}"
+    told = f"  {words.when(first.at, zone)}  {side}: {_named(first, done, zone)}"
     paper.line(told + (f" ({whys})" if whys else ""), "cyan")
     paper.line(f"      record: {cycles.named(first.ghl_id, first.hubspot_id)}")
     for entry in entries:

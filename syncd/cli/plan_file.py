@@ -84,13 +84,14 @@ def _unwritable(path: Path, error: OSError) -> click.UsageError:
 
 
 def _plans(reports: Mapping[str, CycleReport]) -> dict[str, object]:
-    from syncd.engine.report import digest, in_one_line, planned_as_json
+    from syncd.engine.planned import digest, in_one_line, planned_as_json
 
     return {
         name: {
             "writes": [
                 {"digest": digest(write), "says": in_one_line(write), **planned_as_json(write)}
                 for write in report.planned
+                if write.goes_out
             ]
         }
         for name, report in reports.items()

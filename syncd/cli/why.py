@@ -81,9 +81,10 @@ def reasons_of(pair: Pair, entries: Sequence[HistoryEntry]) -> list[Reason]:
     """Every field of a pair with the last write that it had; `entries` are newest first."""
     from syncd.core import essence
     from syncd.core.model import EXTRA_PREFIX, Group
+    from syncd.ports.store import APPOINTMENT
 
     last: dict[str, HistoryEntry] = {}
-    own = [entry for entry in entries if entry.pair_key in {0, pair.key}]
+    own = [e for e in entries if e.pair_key in {0, pair.key} and e.record == APPOINTMENT]
     for entry in own:
         if entry.field:
             last.setdefault(entry.field, entry)

@@ -7,7 +7,7 @@ an action's receipt is in.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -16,6 +16,7 @@ from syncd.core.contacts import Resolution, ToMake
 from syncd.core.essence import Value
 from syncd.core.model import (
     Appointment,
+    Contact,
     Group,
     GroupKey,
     Pair,
@@ -130,6 +131,54 @@ class Hold:
 
 Write = Create | Update | Remove
 Action = Write | Rebase | Remark | Hold
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewContact:
+    """A contact that is made on `side`, because writes to that side name it."""
+
+    side: Side
+    source: str
+    """The id of the same person's contact on the other side."""
+    contact: Contact
+
+    @property
+    def key(self) -> tuple[Side, str]:
+        """Alike for two contacts across that are one person's: the addresses tell."""
+        known = (*self.contact.emails, *self.contact.phones, self.source)
+        return self.side, known[0].casefold()
+
+
+def to_make(write: Write) -> ToMake | None:
+    """The contact that has to be made before the write can be sent."""
+    wanted = None if isinstance(write, Remove) else write.contact
+    return wanted if isinstance(wanted, ToMake) else None
+
+
+def source_contact(write: Write) -> str:
+    """The id across of the contact that a write is for."""
+    match write:
+        case Create():
+            return write.source.appointment.contact
+        case Update():
+            named = (each.source for each in write.changes if each.group == Group.CONTACT)
+            return str(next(named, ""))
+        case Remove():
+            return ""
+
+
+def new_contact(write: Write) -> NewContact | None:
+    """The contact that is made for a write, if one is."""
+    made = to_make(write)
+    if made is None:
+        return None
+    return NewContact(side=write.side, source=source_contact(write), contact=made.contact)
+
+
+def new_contacts(writes: Iterable[Write]) -> list[NewContact]:
+    """The contacts that are made for these writes, each once."""
+    found = {new.key: new for write in writes if (new := new_contact(write)) is not None}
+    return list(found.values())
 
 
 def starts(write: Write) -> tuple[datetime, ...]:

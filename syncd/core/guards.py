@@ -7,7 +7,7 @@ everything else is done.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -15,6 +15,9 @@ from syncd.core import actions
 from syncd.core.actions import Action, Create, Hold, Rebase, Remark, Remove, Update, Write
 from syncd.core.bench import Bench, held
 from syncd.core.model import Side
+
+REMOVALS, CHANGES = "removal_guard", "change_guard"
+"""The guards, as the configuration names them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +31,8 @@ class Past:
     """Whether this is the link's first sync, which the change guard lets pass."""
     changes: Mapping[Side, int] = field(default_factory=dict)
     """Creations and changes that earlier plans of this cycle already hold, by side."""
+    contacts: frozenset[tuple[Side, str]] = frozenset()
+    """The contacts among them that are still to be made, by `NewContact.key`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +41,14 @@ class Allowed:
 
     removals: bool = False
     changes: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptBack:
+    """A write that a guard keeps back."""
+
+    guard: str
+    write: Write
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +62,8 @@ class Plan:
     conflicts: int = 0
     stopped_removals: int = 0
     stopped_changes: int = 0
+    """Contacts that would be made included."""
+    kept_back: tuple[KeptBack, ...] = ()
 
     @property
     def guarded(self) -> bool:
@@ -62,21 +77,24 @@ def guard(decided: list[Action], bench: Bench, past: Past, allowed: Allowed) -> 
     writes = [each for each in decided if isinstance(each, Create | Update | Remove)]
     holds = [each for each in decided if isinstance(each, Hold)]
     removals = [write for write in writes if isinstance(write, Remove)]
-    stopped_removals = 0
+    stopped_removals, kept_back = 0, list[KeptBack]()
     if not allowed.removals and policy.removal_guard.tripped(
         len(removals) + (past.removed_lately if removals else 0), past.pairs
     ):
         stopped_removals = len(removals)
         writes = [write for write in writes if not isinstance(write, Remove)]
         holds += [_kept_back(write) for write in removals]
+        kept_back += [KeptBack(guard=REMOVALS, write=write) for write in removals]
     stopped_changes = 0
     if not allowed.changes and not past.first:
         for side in Side:
             kept = [w for w in writes if w.side is not side or isinstance(w, Remove)]
-            changes = len(writes) - len(kept)
+            changed = [w for w in writes if w.side is side and not isinstance(w, Remove)]
+            changes = count(changed, past.contacts)
             all_changes = changes + past.changes.get(side, 0)
             if changes and policy.change_guard.tripped(all_changes, past.pairs):
                 stopped_changes += changes
+                kept_back += [KeptBack(guard=CHANGES, write=write) for write in changed]
                 writes = kept
     return Plan(
         writes=tuple(sorted(writes, key=lambda write: urgency(write, policy.now))),
@@ -87,7 +105,16 @@ def guard(decided: list[Action], bench: Bench, past: Past, allowed: Allowed) -> 
         + sum(1 for hold in holds if hold.reason == "conflict"),
         stopped_removals=stopped_removals,
         stopped_changes=stopped_changes,
+        kept_back=tuple(sorted(kept_back, key=lambda each: urgency(each.write, policy.now))),
     )
+
+
+def count(writes: Sequence[Write], known: Collection[tuple[Side, str]] = ()) -> int:
+    """How many writes these are, with the contacts that are made for them.
+
+    `known` are contacts that were counted before.
+    """
+    return len(writes) + sum(new.key not in known for new in actions.new_contacts(writes))
 
 
 def _kept_back(write: Remove) -> Hold:

@@ -33,10 +33,8 @@ from syncd.engine.link import Link
 from syncd.engine.orders import (
     ids_of,
     key_of,
+    new_contact,
     order_of,
-    side_of,
-    source_contact,
-    to_make,
 )
 from syncd.engine.record import Effect
 from syncd.engine.report import CycleReport
@@ -109,7 +107,7 @@ class Stage:
         self._queues: dict[Side, deque[Recoverable]] = {Side.GHL: deque(), Side.HUBSPOT: deque()}
         self._remarks: deque[Remark] = deque()
         self._adopted: dict[tuple[str, str], Pair] = {}
-        self._contacts = ContactMaker(link, self._lock)
+        self._contacts = ContactMaker(link, self._lock, said)
         self._spots = Spots()
         self._stopped: dict[Side, ProviderError] = {}
         self._over: set[Side] = set()
@@ -480,7 +478,7 @@ class Stage:
 
     def _make_contacts(self, side: Side, writes: Sequence[Recoverable]) -> bool:
         """Make the contacts that these writes need first; false when nothing more can be sent."""
-        wanted = {source_contact(w): made.contact for w in writes if (made := to_make(w))}
+        wanted = [new for write in writes if (new := new_contact(write)) is not None]
         try:
             self._contacts.make(side, wanted)
         except STOPPING as error:
@@ -494,9 +492,10 @@ class Stage:
         """The write with the contact that it is for."""
         if isinstance(write, Create) and isinstance(write.contact, Known):
             return (write, write.contact.id)
-        if to_make(write) is None:
+        new = new_contact(write)
+        if new is None:
             return (write, "")
-        made = self._contacts.made(side_of(write), source_contact(write))
+        made = self._contacts.made(new.side, new.source)
         if isinstance(made, ProviderError):
             self._failed("", write, made)
             return None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection
 
-from syncd.core.guards import Plan
+from syncd.core.guards import CHANGES, REMOVALS, Plan
 from syncd.core.model import Side
 from syncd.engine import decisions, poll
 from syncd.engine.applied import Applied
@@ -19,6 +19,9 @@ from syncd.engine.poll import Polled
 from syncd.engine.report import CycleReport, Outcome
 from syncd.engine.waiting import judged, stored
 from syncd.errors import AuthFailed, ProviderError, StoreError, exit_code
+
+OPENS = {REMOVALS: "--allow-removals", CHANGES: "--allow-changes"}
+"""Each guard, and the option that lets pass what it keeps back."""
 
 FIRST = "first_sync_done"
 """The cursor that says that a link's first sync is behind it."""
@@ -36,18 +39,16 @@ def conclude(said: CycleReport, made: Plan, applied: Applied) -> None:
 
 
 def _guard_words(made: Plan) -> str:
-    words = []
-    if made.stopped_removals:
-        words.append(
-            f"{made.stopped_removals} removals were kept back: look at them with `syncd plan`, "
-            "then let them pass once with `--allow-removals`"
-        )
-    if made.stopped_changes:
-        words.append(
-            f"{made.stopped_changes} creations and changes were kept back: look at them with "
-            "`syncd plan`, then let them pass once with `--allow-changes`"
-        )
-    return "; ".join(words)
+    kept_back = {
+        REMOVALS: (made.stopped_removals, "removals"),
+        CHANGES: (made.stopped_changes, "creations and changes"),
+    }
+    return "; ".join(
+        f"{number} {what} were kept back: look at them with `syncd plan`, "
+        f"then let them pass once with `{OPENS[guard]}`"
+        for guard, (number, what) in kept_back.items()
+        if number
+    )
 
 
 def tell_of_stop(said: CycleReport) -> None:

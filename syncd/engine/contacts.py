@@ -6,15 +6,20 @@ decided in `core.contacts`. Look-ups are batched: one round for all contacts.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 
 from syncd.core import contacts
+from syncd.core.actions import NewContact
 from syncd.core.contacts import Known, Proof, Resolution, Unresolved
 from syncd.core.model import Contact, ContactPair, Side
+from syncd.engine import planned
 from syncd.engine.link import Link
+from syncd.engine.planned import PlannedWrite
+from syncd.engine.report import CycleReport
 from syncd.errors import AuthFailed, DailyBudgetSpent, ProviderError, Rejected, Unavailable
 from syncd.ports.provider import Provider
+from syncd.ports.store import HistoryEntry
 
 
 def resolve(link: Link, side: Side, ids: Collection[str]) -> Mapping[str, Resolution]:
@@ -108,36 +113,64 @@ class ContactMaker:
     Both sides may ask at the same time; the store is written under `lock`.
     """
 
-    def __init__(self, link: Link, lock: AbstractContextManager[object]) -> None:
-        self._link, self._lock = link, lock
+    def __init__(self, link: Link, lock: AbstractContextManager[object], said: CycleReport) -> None:
+        self._link, self._lock, self._said = link, lock, said
         self._made: dict[tuple[Side, str], str | ProviderError] = {}
 
-    def make(self, side: Side, wanted: Mapping[str, Contact]) -> None:
-        """Make contacts on `side`; `wanted` is by the contact's id across.
+    def make(self, side: Side, wanted: Iterable[NewContact]) -> None:
+        """Make contacts on `side`; what is made is counted and recorded at once.
 
         Raises:
             AuthFailed, DailyBudgetSpent, Unavailable: no further one can succeed.
         """
-        new = {here: one for here, one in wanted.items() if (side, here) not in self._made}
+        new = {each.source: each for each in wanted if (side, each.source) not in self._made}
         if not new:
             return
         try:
-            answers = self._link.side(side).create_contacts(list(new.values()))
+            answers = self._link.side(side).create_contacts([each.contact for each in new.values()])
         except (AuthFailed, DailyBudgetSpent, Unavailable):
             raise
         except ProviderError as error:
             answers = [error] * len(new)
-        made: list[ContactPair] = []
-        for here, given in zip(new, answers, strict=True):
-            answer = _checked(new[here], given, side)
+        known = set(self._made.values())
+        made: list[PlannedWrite] = []
+        for each, given in zip(new.values(), answers, strict=True):
+            answer = _checked(each.contact, given, side)
             if isinstance(answer, Contact):
-                self._made[side, here] = answer.id
-                ids = {side: answer.id, side.other: here}
-                made.append(ContactPair(ghl_id=ids[Side.GHL], hubspot_id=ids[Side.HUBSPOT]))
+                self._made[side, each.source] = answer.id
+                made.append(planned.described_contact(each, answer.id))
             else:
-                self._made[side, here] = answer
-        with self._lock, self._link.store.begin() as transaction:
-            transaction.save_contacts(pair for pair in made if pair.ghl_id and pair.hubspot_id)
+                self._made[side, each.source] = answer
+        with self._lock:
+            self._record(side, made)
+            for write in made:
+                # Two contacts across may be one person, for whom one contact is made.
+                if write.id_on(side) not in known:
+                    known.add(write.id_on(side))
+                    self._said.count(side, write.action, write.record)
+                    self._said.written.append(write)
+
+    def _record(self, side: Side, made: Sequence[PlannedWrite]) -> None:
+        now, cycle = self._link.clock.now(), self._said.cycle
+        with self._link.store.begin() as transaction:
+            transaction.save_contacts(
+                ContactPair(ghl_id=write.ghl_id, hubspot_id=write.hubspot_id)
+                for write in made
+                if write.ghl_id and write.hubspot_id
+            )
+            transaction.add_history(
+                HistoryEntry(
+                    at=now,
+                    cycle=cycle,
+                    side=side,
+                    ghl_id=write.ghl_id,
+                    hubspot_id=write.hubspot_id,
+                    action=write.action,
+                    why=write.why,
+                    record=write.record,
+                )
+                for write in made
+            )
 
     def made(self, side: Side, here: str) -> str | ProviderError:
         """The id of the contact that was made on `side` for this one, or why there is none."""

@@ -20,7 +20,7 @@ import structlog
 
 from syncd.core.guards import Allowed, Plan
 from syncd.core.model import Side
-from syncd.engine import decisions, poll, report
+from syncd.engine import decisions, planned, poll
 from syncd.engine.closing import FIRST, conclude, keep, outcome_of, tell_of_stop, words_of
 from syncd.engine.decisions import Decided
 from syncd.engine.dictionary import dictionary
@@ -164,9 +164,10 @@ def _go_on(rounds: Rounds) -> None:
 
 def _tell(said: CycleReport, made: Plan) -> None:
     """What would be written."""
-    said.planned = [report.described(write) for write in made.writes]
-    for write in made.writes:
-        said.count(write.side, report.action_of(write))
+    said.planned = planned.of_plan(made)
+    for write in said.planned:
+        if write.goes_out:
+            said.count(write.side, write.action, write.record)
 
 
 def _allowed(request: CycleRequest, decided: Decided) -> Allowed:
@@ -188,8 +189,8 @@ def _finish(link: Link, request: CycleRequest, said: CycleReport) -> None:
         held=len(said.held),
         failed=len(said.failed),
         conflicts=said.conflicts,
-        ghl=_counts(said, Side.GHL),
-        hubspot=_counts(said, Side.HUBSPOT),
+        ghl=said.ghl.as_json(),
+        hubspot=said.hubspot.as_json(),
         seconds=round(said.seconds, 3),
     )
     if request.dry_run or said.outcome is Outcome.LOCKED or said.started_at is None:
@@ -207,15 +208,3 @@ def _finish(link: Link, request: CycleRequest, said: CycleReport) -> None:
                 report=said.as_json(),
             )
         )
-
-
-def _counts(said: CycleReport, side: Side) -> dict[str, int]:
-    """A side's counts for the log."""
-    tally = said.tally(side)
-    return {
-        "created": tally.created,
-        "updated": tally.updated,
-        "removed": tally.removed,
-        "restored": tally.restored,
-        "requests": tally.requests,
-    }

@@ -26,7 +26,7 @@ from syncd.core.guards import Allowed
 from syncd.core.model import Group, GroupKey, Pair, Side
 from syncd.core.policy import Ruling
 from syncd.engine.link import Link
-from syncd.ports.store import Decision, HistoryEntry, Hold, Transaction
+from syncd.ports.store import APPOINTMENT, Decision, HistoryEntry, Hold, Transaction
 
 RULINGS = "rulings"
 """The cursor that holds what people decided about single records."""
@@ -184,6 +184,7 @@ def reverts_of(entries: Sequence[HistoryEntry]) -> list[Revert]:
     Creations and removals are no values: what was made or removed is not
     taken back (the vendors have no undelete; a record made anew has a new id).
     """
+    entries = _of_appointments(entries)
     if not entries:
         return []
     newest = entries[0].cycle
@@ -201,6 +202,7 @@ def lasting(entries: Sequence[HistoryEntry]) -> list[HistoryEntry]:
     Records that it made or removed, and contacts that it changed. A removal
     that was carried across as a cancellation is undone by its status.
     """
+    entries = _of_appointments(entries)
     newest = entries[0].cycle if entries else ""
     mine = [entry for entry in entries if entry.cycle == newest]
     cancelled = {(e.pair_key, e.side) for e in mine if e.action == "remove" and e.field}
@@ -215,6 +217,11 @@ def lasting(entries: Sequence[HistoryEntry]) -> list[HistoryEntry]:
             and (entry.pair_key, entry.side) not in cancelled
         )
     ]
+
+
+def _of_appointments(entries: Iterable[HistoryEntry]) -> list[HistoryEntry]:
+    """Without contacts that were made: an appointment may have the id of a contact."""
+    return [entry for entry in entries if entry.record == APPOINTMENT]
 
 
 def _revert(key: tuple[int, Side, GroupKey], found: Mapping[str, HistoryEntry]) -> Revert:

@@ -67,7 +67,11 @@ class Newcomers:
 
         Then all of them have to be known before the first is written.
         """
-        most = max(len(self._ghl), len(self._hubspot))
+        # A contact that is made for one of them is a creation too.
+        most = max(
+            len(records) * (2 if side in policy.create_contacts_on else 1)
+            for side, records in ((Side.HUBSPOT, self._ghl), (Side.GHL, self._hubspot))
+        )
         return not past.first and policy.change_guard.tripped(most, past.pairs)
 
     def took(self, seconds: float) -> None:

@@ -12,8 +12,8 @@ from datetime import datetime
 from hashlib import blake2b
 from typing import assert_never
 
-from syncd.core.actions import Create, Remark, Remove, Update
-from syncd.core.contacts import ToMake
+from syncd.core import actions
+from syncd.core.actions import Create, NewContact, Remark, Remove, Update
 from syncd.core.essence import is_empty, value, with_groups, with_value
 from syncd.core.model import Appointment, Group, GroupKey, Side
 from syncd.engine import report
@@ -156,18 +156,6 @@ def action_of(write: Recoverable) -> str:
     return "update" if isinstance(write, Remark) else report.action_of(write)
 
 
-def to_make(write: Recoverable) -> ToMake | None:
+def new_contact(write: Recoverable) -> NewContact | None:
     """The contact that has to be made before the write can be sent."""
-    wanted = write.contact if isinstance(write, Create | Update) else None
-    return wanted if isinstance(wanted, ToMake) else None
-
-
-def source_contact(write: Recoverable) -> str:
-    """The id across of the contact that a write is for."""
-    if isinstance(write, Create):
-        return write.source.appointment.contact
-    if isinstance(write, Update):
-        for change in write.changes:
-            if change.group == Group.CONTACT:
-                return str(change.source)
-    return ""
+    return None if isinstance(write, Remark) else actions.new_contact(write)

@@ -138,6 +138,8 @@ def _history(effect: Effect, pair: Pair, cycle: str, now: datetime) -> list[Hist
             after=after,
             why=said.why,
             pair_key=pair.key,
+            title=said.title,
+            starts_at=said.starts_at,
         )
 
     entries = [entry(name, *values) for name, values in said.fields.items()]
@@ -166,4 +168,6 @@ def adoption(pair: Pair, cycle: str, now: datetime) -> HistoryEntry:
         action="adopt",
         why="the same contact and time, or each other's id",
         pair_key=pair.key,
+        title=pair.ghl.title,
+        starts_at=pair.ghl.start,
     )

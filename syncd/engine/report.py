@@ -5,18 +5,23 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from hashlib import blake2b
 
-from syncd.core import essence
-from syncd.core.actions import Create, Hold, Remove, Update, Write
-from syncd.core.essence import Value
-from syncd.core.model import Appointment, Group, GroupKey, Side
-from syncd.errors import quoted
+from syncd.core.actions import Hold
+from syncd.core.model import Side
+from syncd.engine.planned import (
+    PlannedWrite,
+    action_of,
+    described,
+    digest,
+    field_values,
+    ids_of,
+    in_one_line,
+    planned_as_json,
+)
+from syncd.ports.store import APPOINTMENT, CONTACT
 
 
 class Outcome(StrEnum):
@@ -54,7 +59,21 @@ class Tally:
     updated: int = 0
     removed: int = 0
     restored: int = 0
+    contacts_created: int = 0
     requests: int = 0
+
+    @property
+    def writes(self) -> int:
+        """All of them together."""
+        return sum(getattr(self, name) for name in WRITES)
+
+    def as_json(self) -> dict[str, int]:
+        """The side's counts in the JSON report, and in the log."""
+        return {name: getattr(self, name) for name in (*WRITES, "requests")}
+
+
+WRITES = ("created", "updated", "removed", "restored", "contacts_created")
+"""What a tally counts of writes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,22 +85,6 @@ class FailedWrite:
     side: Side
     action: str
     detail: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlannedWrite:
-    """A write as a person reads it: which fields, from what to what, and why."""
-
-    side: Side
-    action: str
-    ghl_id: str
-    hubspot_id: str
-    fields: Mapping[str, tuple[str | None, str | None]]
-    why: str
-    title: str = ""
-    starts_at: datetime | None = None
-    delay: float | None = None
-    """Done: seconds from the vendor's stamp of the change to our write, where it is known."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -145,7 +148,7 @@ class CycleReport:
         """Add what a second look at the same records came to; how things stand is its word."""
         for side in Side:
             first, second = self.tally(side), again.tally(side)
-            for name in ("created", "updated", "removed", "restored"):
+            for name in WRITES:
                 setattr(first, name, getattr(first, name) + getattr(second, name))
         self.outcome, self.detail = again.outcome, again.detail
         self.pairs, self.adopted = again.pairs, self.adopted + again.adopted
@@ -154,10 +157,12 @@ class CycleReport:
         self.warnings = list(dict.fromkeys(self.warnings + again.warnings))
         self.written += again.written
 
-    def count(self, side: Side, action: str) -> None:
+    def count(self, side: Side, action: str, record: str = APPOINTMENT) -> None:
         """One more write of that kind."""
         tally = self.tally(side)
         match action:
+            case "create" if record == CONTACT:
+                tally.contacts_created += 1
             case "create":
                 tally.created += 1
             case "update":
@@ -175,8 +180,8 @@ class CycleReport:
             "pairs": self.pairs,
             "adopted": self.adopted,
             "unchanged": self.unchanged,
-            "ghl": _counts(self.ghl),
-            "hubspot": _counts(self.hubspot),
+            "ghl": self.ghl.as_json(),
+            "hubspot": self.hubspot.as_json(),
             "conflicts": self.conflicts,
             "held": [_held(hold) for hold in self.held],
             "failed": [_failed(write) for write in self.failed],
@@ -201,16 +206,6 @@ class CycleReport:
         return found
 
 
-def _counts(tally: Tally) -> dict[str, int]:
-    return {
-        "created": tally.created,
-        "updated": tally.updated,
-        "removed": tally.removed,
-        "restored": tally.restored,
-        "requests": tally.requests,
-    }
-
-
 def _held(hold: Hold) -> dict[str, object]:
     return {
         "ghl_id": hold.ghl_id or None,
@@ -233,99 +228,19 @@ def _failed(write: FailedWrite) -> dict[str, object]:
     }
 
 
-def planned_as_json(write: PlannedWrite) -> dict[str, object]:
-    """One write of the `planned` list."""
-    return {
-        "side": write.side.value,
-        "action": write.action,
-        "ghl_id": write.ghl_id or None,
-        "hubspot_id": write.hubspot_id or None,
-        "fields": {
-            name: {"from": before, "to": after} for name, (before, after) in write.fields.items()
-        },
-        "why": write.why,
-    }
-
-
-# --- from actions to words
-
-
-def action_of(write: Write) -> str:
-    """The report's name for a write."""
-    match write:
-        case Create():
-            return "create"
-        case Update():
-            return "restore" if write.restores else "update"
-        case Remove():
-            return "remove"
-
-
-def ids_of(write: Write) -> tuple[str, str]:
-    """The (ghl, hubspot) ids that a write is about, "" where there is none yet."""
-    if isinstance(write, Create):
-        ids = {write.source.side: write.source.id, write.side: ""}
-        if write.pair is not None:
-            ids[write.side] = write.pair.id_on(write.side)
-        return ids[Side.GHL], ids[Side.HUBSPOT]
-    return write.pair.ghl_id, write.pair.hubspot_id
-
-
-def described(write: Write, delay: float | None = None) -> PlannedWrite:
-    """A write in words; `delay` once it is done, see `PlannedWrite`."""
-    ghl_id, hubspot_id = ids_of(write)
-    match write:
-        case Create():
-            shown, why = write.wanted, write.why
-            fields = _new_fields(write.wanted)
-        case Update():
-            shown = write.seen.appointment
-            why = "; ".join(dict.fromkeys(change.why for change in write.changes))
-            fields = {}
-            for change in write.changes:
-                fields |= field_values(change.group, change.before, change.after)
-        case Remove():
-            shown, why = write.seen.appointment, write.why
-            fields = {"status": (shown.status, write.cancel_as)} if write.cancel_as else {}
-    return PlannedWrite(
-        side=write.side,
-        action=action_of(write),
-        ghl_id=ghl_id,
-        hubspot_id=hubspot_id,
-        fields=fields,
-        why=why,
-        title=shown.title,
-        starts_at=shown.start,
-        delay=delay,
-    )
-
-
-def in_one_line(write: PlannedWrite) -> str:
-    """A planned write as one line for a person: which record, by its ids on both sides."""
-    title = f" {quoted(write.title)}" if write.title else ""
-    ids = (("HighLevel", write.ghl_id), ("HubSpot", write.hubspot_id))
-    record = ", ".join(f"{side} {each}" for side, each in ids if each)
-    return f"{write.side.value}: {write.action}{title}, {record} ({write.why})"
-
-
-def digest(write: PlannedWrite) -> str:
-    """What names a planned write: the same words, the same digest."""
-    words = json.dumps(planned_as_json(write), sort_keys=True, ensure_ascii=True)
-    return blake2b(words.encode(), digest_size=16).hexdigest()
-
-
-def _new_fields(wanted: Appointment) -> dict[str, tuple[str | None, str | None]]:
-    fields: dict[str, tuple[str | None, str | None]] = {}
-    for group in (*Group, *(f"x:{name}" for name, _ in wanted.extras)):
-        found = essence.value(wanted, group)
-        if not essence.is_empty(found):
-            fields |= {name: (None, new) for name, new in essence.said(found, group).items()}
-    return fields
-
-
-def field_values(
-    group: GroupKey, before: Value, after: Value
-) -> dict[str, tuple[str | None, str | None]]:
-    """A group's change as the report's fields: start and end are two, what stays is left out."""
-    old, new = essence.said(before, group), essence.said(after, group)
-    return {name: (old.get(name), new[name]) for name in new if old.get(name) != new[name]}
+__all__ = [
+    "GRAVITY",
+    "CycleReport",
+    "FailedWrite",
+    "Outcome",
+    "PlannedWrite",
+    "Tally",
+    "action_of",
+    "described",
+    "digest",
+    "field_values",
+    "gravest",
+    "ids_of",
+    "in_one_line",
+    "planned_as_json",
+]

@@ -13,21 +13,21 @@ Leaves out reading (`poll`), whose turn it is (`newcomers`), the writes
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import structlog
 
 from syncd.core import observe
-from syncd.core.actions import Hold, Remark, Remove
+from syncd.core.actions import Hold, Remark, Remove, Write, new_contact, new_contacts
 from syncd.core.bench import Bench, Evidence
 from syncd.core.guards import Allowed, Past, Plan
 from syncd.core.model import Side
 from syncd.core.observe import Sighting
 from syncd.core.policy import Policy
 from syncd.core.translate import Dictionary
-from syncd.engine import poll, report
+from syncd.engine import planned, poll
 from syncd.engine.apply import Lull, Stage
 from syncd.engine.decisions import Decided
 from syncd.engine.dictionary import with_contacts
@@ -256,16 +256,19 @@ class Rounds:
         since = setting.policy.now - timedelta(hours=24)
         removals = sum(isinstance(write, Remove) for write in waiting)
         counts = {
-            side: tally.created + tally.updated + tally.restored
+            side: tally.writes - tally.removed
             for side in Side
             for tally in (self._said.tally(side),)
         }
-        changes = Counter(write.side for write in waiting if not isinstance(write, Remove | Remark))
+        changing = [write for write in waiting if not isinstance(write, Remove | Remark)]
+        contacts = frozenset(new.key for new in new_contacts(changing))
+        changes = Counter([*(write.side for write in changing), *(side for side, _ in contacts)])
         return Past(
             pairs=self._pairs,
             removed_lately=setting.link.store.removals_since(since) + removals,
             first=setting.first,
             changes={side: counts[side] + changes[side] for side in Side},
+            contacts=contacts,
         )
 
     def _all_at_once(self, past: Past) -> bool:
@@ -280,12 +283,23 @@ class Rounds:
         only = self._setting.decided.only
         if only is None:
             return made
-        digests = {report.digest(report.described(write)): write for write in made.writes}
-        for words in (words for digest, words in only.items() if digest not in digests):
+        shown = _by_digest(made.writes)
+        contacts = {
+            planned.digest(planned.described_contact(new)): new.key
+            for new in new_contacts(made.writes)
+        }
+        may_make = {key for digest, key in contacts.items() if digest in only}
+        able = {
+            digest: write
+            for digest, write in shown.items()
+            if (new := new_contact(write)) is None or new.key in may_make
+        }
+        known = able.keys() | contacts.keys()
+        for words in (words for digest, words in only.items() if digest not in known):
             self._said.warnings.append(f"{LEFT_OUT}: {words}")
             # Beside a daemon, nobody sees the cycle's report.
             log.warning("write.left_out", detail=f"{LEFT_OUT}: {words}")
-        approved = {id(write) for digest, write in digests.items() if digest in only}
+        approved = {id(write) for digest, write in able.items() if digest in only}
         return replace(made, writes=tuple(each for each in made.writes if id(each) in approved))
 
     def _sum_up(self, made: Plan, waiting: list[Hold]) -> None:
@@ -297,3 +311,16 @@ class Rounds:
         said.adopted += sum(1 for rebase in made.rebases if not rebase.pair.key)
         self._sums.stopped_removals += made.stopped_removals
         self._sums.stopped_changes += made.stopped_changes
+
+
+def _by_digest(writes: Sequence[Write]) -> dict[str, Write]:
+    """Writes by what names them in a kept plan, as they are, and as before a contact was made.
+
+    A cycle that was broken off may have made the contact that the rest is for.
+    """
+    found: dict[str, Write] = {}
+    for write in writes:
+        told = planned.described(write)
+        for each in (planned.before_its_contact(told), told):
+            found[planned.digest(each)] = write
+    return found

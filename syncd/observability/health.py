@@ -202,7 +202,8 @@ def _writes(counts: Any) -> int:
     if not isinstance(counts, dict):
         return 0
     return sum(
-        int(_number(counts.get(kind))) for kind in ("created", "updated", "removed", "restored")
+        int(_number(counts.get(kind)))
+        for kind in ("created", "updated", "removed", "restored", "contacts_created")
     )
 
 

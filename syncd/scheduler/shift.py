@@ -196,7 +196,7 @@ class Shift:
         full = first or kicked or orders.full or watch.began >= watch.sweep_due
         if first and watch.settings.sync.first_sync == "ask" and not orders.approved:
             planned = self._run(watch, CycleRequest(full=True, dry_run=True))
-            counts = Counter(write.side.value for write in planned.planned or ())
+            counts = Counter(each.side.value for each in planned.planned or () if each.goes_out)
             if planned.outcome not in DONE:
                 return _turn_of(planned)
             if max(counts.values(), default=0) > ASK_ABOVE:
@@ -369,8 +369,7 @@ def account_of(settings: LinkSettings, side: Side) -> str:
 
 
 def _writes(report: CycleReport, side: Side) -> int:
-    tally = report.tally(side)
-    return tally.created + tally.updated + tally.removed + tally.restored
+    return report.tally(side).writes
 
 
 def facts_of(report: CycleReport) -> CycleFacts:
@@ -383,6 +382,7 @@ def facts_of(report: CycleReport) -> CycleFacts:
             ("update", report.tally(side).updated),
             ("remove", report.tally(side).removed),
             ("restore", report.tally(side).restored),
+            ("create_contact", report.tally(side).contacts_created),
         )
         if count
     }

@@ -283,3 +283,23 @@ def test_the_values_of_one_write_are_told_together_newest_write_first() -> None:
         "      record: HighLevel g1, HubSpot 501",
         "      status: SCHEDULED",
     ]
+
+
+def test_a_removal_in_the_history_names_its_appointment_and_a_contact_nobody() -> None:
+    stream = io.StringIO()
+    bare = {"field": "", "before": None, "after": None, "why": ""}
+    print_history(
+        Paper(stream),
+        "clinic",
+        [
+            entry(**bare, action="remove", title="Check-up", starts_at=NINE),
+            entry(**bare, action="create", record="contact", ghl_id="c1", hubspot_id="51"),
+        ],
+        "Europe/Zurich",
+    )
+    assert stream.getvalue().splitlines()[1:] == [
+        "  Mon 2026-03-02 09:00  HubSpot: removed: Check-up, Mon 2026-03-02 09:00",
+        "      record: HighLevel g1, HubSpot 501",
+        "  Mon 2026-03-02 09:00  HubSpot: contact created",
+        "      record: HighLevel c1, HubSpot 51",
+    ]

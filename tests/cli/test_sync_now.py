@@ -90,7 +90,7 @@ def test_plan_shows_every_field_with_the_reason_and_writes_nothing(
     assert f"record: HighLevel {booked}" in result.out
     assert "title: Check-up" in result.out
     assert "status: SCHEDULED" in result.out
-    assert "HubSpot: 1 to create. Nothing was written." in result.out
+    assert "HubSpot: 1 to create, 1 contact to create. Nothing was written." in result.out
     assert ready.writes() == 0
 
 
@@ -98,7 +98,8 @@ def test_plan_is_sync_now_with_dry_run(syncd: Syncd, ready: Clinic) -> None:
     ready.book("Check-up")
     for args in (("plan", "--json"), ("--sync-now", "--dry-run", "--json")):
         link = report_of(syncd(*args))["links"]["clinic"]
-        (write,) = link["planned"]
+        contact, write = link["planned"]
+        assert (contact["record"], contact["action"]) == ("contact", "create")
         assert (write["side"], write["action"]) == ("hubspot", "create")
         assert write["fields"]["title"] == {"from": None, "to": "Check-up"}
         assert write["why"] == "new in HighLevel"

@@ -47,7 +47,9 @@ def test_one_lost_answer_costs_no_cycle(
     report = town.sync()
     assert (report.outcome, report.failed) == (Outcome.OK, [])
     assert (report.ghl.created, report.pairs) == (1, 1)
-    assert [(write.side, write.action) for write in report.written] == [(Side.GHL, "create")]
+    made = [(Side.GHL, "contact", "create"), (Side.GHL, "appointment", "create")]
+    assert [(write.side, write.record, write.action) for write in report.written] == made
+    assert report.ghl.contacts_created == 1
     assert (len(town.ghl.events()), len(town.ghl.contacts)) == (1, 1)
     town.world.reset_requests()
     assert town.sync().outcome is Outcome.OK
@@ -81,7 +83,8 @@ def test_what_else_the_cycle_did_is_counted_once(town: Town, ben: str) -> None:
     town.world.faults.add(kind="drop_after", **BOOKING)
     report = town.sync()
     assert (report.hubspot.created, report.ghl.created, report.pairs) == (1, 1, 2)
-    assert len(report.written) == 2
+    records = sorted(each.record for each in report.written)
+    assert records == ["appointment", "appointment", "contact", "contact"]
     assert ben
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from syncd.core.model import Side
 from syncd.observability import page
 from syncd.observability.health import LinkHealth
 from syncd.observability.note import CyclePoint
@@ -13,7 +14,7 @@ from syncd.observability.page import Look, plot, style, words
 from syncd.observability.page.render import summary
 from syncd.observability.redaction import forget_secrets, register_secret
 from syncd.observability.state import State
-from syncd.ports.store import Hold
+from syncd.ports.store import HistoryEntry, Hold
 
 VOID = {"meta", "link", "br", "rect", "line"}
 
@@ -182,6 +183,28 @@ def test_the_title_of_a_held_record_shows_only_where_it_was_asked_for(
     text = Reader(page.render(look)).text
     assert ("Check-up Ana Example" in text) is personal
     assert "HighLevel g7" in text
+
+
+@pytest.mark.parametrize("personal", [True, False])
+def test_a_removal_has_its_title_and_its_time(
+    look_at: Callable[..., Look], a_link: Callable[..., LinkHealth], *, personal: bool
+) -> None:
+    at = look_at("held").at
+    entry = HistoryEntry(
+        at=at,
+        cycle="c1",
+        side=Side.HUBSPOT,
+        ghl_id="g1",
+        hubspot_id="501",
+        action="remove",
+        title="Check-up Ana",
+        starts_at=at.replace(year=2031),
+    )
+    look = Look(at=at, version="", links=[a_link(history=(entry,))], personal=personal)
+    text = Reader(page.render(look)).text
+    assert ("Check-up Ana" in text) is personal
+    assert "removed" in text
+    assert "starts 2031-" in text
 
 
 def test_hundreds_of_held_records_are_cut_and_counted(

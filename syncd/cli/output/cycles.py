@@ -13,6 +13,7 @@ from syncd.cli.output.paper import Paper
 from syncd.core.actions import Hold
 from syncd.core.model import Side
 from syncd.engine.report import CycleReport, Outcome, PlannedWrite, Tally
+from syncd.ports.store import CONTACT
 
 ON_SCREEN = 100
 """Rows of changes that a terminal is given; a first sync of thousands would bury the rest."""
@@ -73,9 +74,10 @@ def _by_start(write: PlannedWrite) -> tuple[bool, float, str]:
 def write_row(paper: Paper, report: CycleReport, write: PlannedWrite) -> tuple[str, ...]:
     """One write as a row of the table."""
     zone = words.zone_of(report.timezone)
-    title = words.tame(write.title) or "(no title)"
+    unnamed = "(no name)" if write.record == CONTACT else "(no title)"
+    title = words.tame(write.title) or unnamed
     return (
-        words.when(write.starts_at, zone),
+        words.when(write.starts_at, zone) if write.record != CONTACT else "contact",
         words.short(title, CUT) if paper.on_screen else title,
         words.tame(write.why),
         did(paper, report, write),
@@ -85,6 +87,8 @@ def write_row(paper: Paper, report: CycleReport, write: PlannedWrite) -> tuple[s
 def did(paper: Paper, report: CycleReport, write: PlannedWrite) -> str:
     """What a write did: on which side, and which fields from what to what."""
     side, done = words.SIDES[write.side.value], words.DONE[words.action(write)]
+    if write.record == CONTACT:
+        return f"{side}: contact {done}"
     if words.action(write) in {"create", "cancel"}:
         return f"{side}: {done}"
     zone, most = words.zone_of(report.timezone), CUT if paper.on_screen else 0
@@ -95,12 +99,16 @@ def did(paper: Paper, report: CycleReport, write: PlannedWrite) -> str:
     return f"{side}: {done}, {parts}" if parts else f"{side}: {done}"
 
 
-def print_troubles(paper: Paper, report: CycleReport) -> None:
-    """What is held, what failed, what could not be read, what to know."""
-    if report.held:
-        number = words.count(len(report.held), "record")
+def print_troubles(paper: Paper, report: CycleReport, held: list[Hold] | None = None) -> None:
+    """What is held, what failed, what could not be read, what to know.
+
+    `held` are the holds to tell of, where the others were told elsewhere.
+    """
+    told = report.held if held is None else held
+    if told:
+        number = words.count(len(told), "record")
         paper.line(f"Held for a person: {number}", "yellow")
-        print_holds(paper, report.held, report.timezone)
+        print_holds(paper, told, report.timezone)
     for write in report.failed:
         ids = named(write.ghl_id, write.hubspot_id)
         what = f"{words.SIDES[write.side.value]}: {write.action} of {ids}"
@@ -173,7 +181,10 @@ def _counts(side: Side, tally: Tally) -> str:
         "removed": tally.removed,
         "restored": tally.restored,
     }
-    told = ", ".join(f"{number:,} {what}" for what, number in done.items() if number)
+    parts = [f"{number:,} {what}" for what, number in done.items() if number]
+    if tally.contacts_created:
+        parts.append(f"{words.count(tally.contacts_created, 'contact')} created")
+    told = ", ".join(parts)
     return f"{words.SIDES[side.value]} {told}" if told else ""
 
 

@@ -1,45 +1,95 @@
 """What a cycle would write, field by field, with the reason for each write.
 
 `plan` and `--sync-now --dry-run` print it. Nothing is cut here, on a terminal
-either: a plan is read before it is let go.
+either: a plan is read before it is let go. Removals stand apart, and so does
+what a guard keeps back, with the option that lets it pass.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from syncd.cli.output import cycles, words
 from syncd.cli.output.paper import Paper
+from syncd.core.guards import REMOVALS
 from syncd.core.model import Side
-from syncd.engine.report import CycleReport, Outcome, PlannedWrite
+from syncd.engine.closing import OPENS
+from syncd.engine.planned import PlannedWrite
+from syncd.engine.report import CycleReport, Outcome
+from syncd.ports.store import CONTACT
 
 _MARKS = {"create": "+", "update": "~", "remove": "-", "restore": "+"}
 _STYLES = {"create": "green", "update": "yellow", "remove": "red", "restore": "green"}
 
 
 def print_plan(paper: Paper, report: CycleReport) -> None:
-    """Every write that a cycle of this link would make."""
+    """Every write that a cycle of this link would make, and what its guards keep back."""
     planned = report.planned or []
+    going = [write for write in planned if write.goes_out]
     if planned or report.held:
         paper.line(cycles.headline(report), "bold")
-    for write in planned:
+    _print_writes(paper, report, [write for write in going if write.action != "remove"])
+    removals = [write for write in going if write.action == "remove"]
+    if removals:
+        paper.line(f"Removals: {words.count(len(removals), 'record')}", "bold red")
+        _print_writes(paper, report, removals)
+    for guard in OPENS:
+        _print_kept_back(paper, report, guard)
+    # What the removal guard holds was told just now.
+    told = [hold for hold in report.held if hold.reason != REMOVALS]
+    cycles.print_troubles(paper, report, told)
+    _print_sum(paper, report, going)
+
+
+def _print_kept_back(paper: Paper, report: CycleReport, guard: str) -> None:
+    kept = [write for write in report.planned or [] if write.kept_back == guard]
+    if not kept:
+        return
+    name = guard.replace("_", " ")
+    number = words.count(len(kept), "write")
+    paper.line(f"Kept back by the {name}, and not written: {number}", "bold yellow")
+    _print_writes(paper, report, kept)
+    paper.line(f"  `syncd --sync-now --link {report.link} {OPENS[guard]}` lets them pass once.")
+
+
+def _print_writes(paper: Paper, report: CycleReport, writes: Sequence[PlannedWrite]) -> None:
+    for write in writes:
         _print_write(paper, report, write)
-    cycles.print_troubles(paper, report)
-    _print_sum(paper, report, planned)
 
 
 def _print_write(paper: Paper, report: CycleReport, write: PlannedWrite) -> None:
     zone = words.zone_of(report.timezone)
-    side = words.SIDES[write.side.value]
-    title = words.tame(write.title) or "(no title)"
-    what = f"{_MARKS[write.action]} {words.action(write)} in {side}: {title}, "
-    paper.line(f"  {what}{words.when(write.starts_at, zone)}", _STYLES[write.action])
+    kept = "kept back: " if write.kept_back else ""
+    paper.line(f"  {_MARKS[write.action]} {kept}{_what(report, write)}", _STYLES[write.action])
     paper.line(f"      why: {words.tame(write.why)}")
     if write.ghl_id or write.hubspot_id:
-        paper.line(f"      record: {cycles.named(write.ghl_id, write.hubspot_id)}")
+        whose = "of" if write.record == CONTACT else "record"
+        paper.line(f"      {whose}: {cycles.named(write.ghl_id, write.hubspot_id)}")
+    if write.contact is not None:
+        paper.line(f"      for: {_whom(write)}")
+    if write.calendar:
+        paper.line(f"      calendar: {write.calendar}")
     for name, values in write.fields.items():
         if write.action == "create":
             paper.line(f"      {name}: {words.field_value(name, values[1], zone)}")
         else:
             paper.line(f"      {words.change(name, values, zone)}")
+
+
+def _what(report: CycleReport, write: PlannedWrite) -> str:
+    side, title = words.SIDES[write.side.value], words.tame(write.title)
+    if write.record == CONTACT:
+        return f"{write.action} contact in {side}: {title or '(no name)'}"
+    when = words.when(write.starts_at, words.zone_of(report.timezone))
+    return f"{words.action(write)} in {side}: {title or '(no title)'}, {when}"
+
+
+def _whom(write: PlannedWrite) -> str:
+    """The contact on both sides."""
+    contact = write.contact or {}
+    return ", ".join(
+        f"{words.SIDES[side.value]} contact {contact.get(side) or 'to be made'}" for side in Side
+    )
 
 
 def _print_sum(paper: Paper, report: CycleReport, planned: list[PlannedWrite]) -> None:
@@ -60,7 +110,10 @@ def _print_sum(paper: Paper, report: CycleReport, planned: list[PlannedWrite]) -
 
 
 def _to_do(side: str, planned: list[PlannedWrite]) -> str:
-    """`HubSpot: 9 to create, 1 to update`."""
-    actions = [words.action(write) for write in planned if write.side.value == side]
+    """`HubSpot: 9 to create, 1 to update, 2 contacts to create`."""
+    mine = [write for write in planned if write.side.value == side]
+    actions = [words.action(write) for write in mine if write.record != CONTACT]
     told = [f"{actions.count(each):,} to {each}" for each in dict.fromkeys(actions)]
+    if contacts := len(mine) - len(actions):
+        told.append(f"{words.count(contacts, 'contact')} to create")
     return f"{words.SIDES[side]}: {', '.join(told)}" if told else ""

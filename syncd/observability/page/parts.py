@@ -9,7 +9,7 @@ from syncd.observability.page import plot, words
 from syncd.observability.remedies import remedy_of
 from syncd.observability.state import State
 from syncd.observability.traffic import Budget
-from syncd.ports.store import HistoryEntry, Hold
+from syncd.ports.store import CONTACT, HistoryEntry, Hold
 
 SHOWN_FIELDS = frozenset({"start", "end", "status", "owner", ""})
 """History fields that say nothing about a person; the values of all others are masked."""
@@ -227,7 +227,8 @@ def _history(link: LinkHealth, *, personal: bool) -> str:
 
 
 def _write_of(entry: HistoryEntry) -> tuple[str, ...]:
-    return (entry.cycle, entry.side.value, entry.ghl_id, entry.hubspot_id, entry.action)
+    ids = (entry.record, entry.ghl_id, entry.hubspot_id)
+    return (entry.cycle, entry.side.value, *ids, entry.action)
 
 
 def _written(fields: list[HistoryEntry], link: LinkHealth, *, personal: bool) -> str:
@@ -235,6 +236,8 @@ def _written(fields: list[HistoryEntry], link: LinkHealth, *, personal: bool) ->
     side = words.SIDES[first.side.value]
     record = first.hubspot_id if first.side.value == "hubspot" else first.ghl_id
     done = words.text(_DONE.get(first.action, first.action))
+    done = f"contact {done}" if first.record == CONTACT else done
+    which = _appointment(first, link, personal=personal)
     # The newest comes first, but the fields of one write are told in the order of the write.
     changes = [_change(entry, personal=personal) for entry in reversed(fields) if entry.field]
     told = f"<br>{'<br>'.join(changes)}" if changes else ""
@@ -242,9 +245,17 @@ def _written(fields: list[HistoryEntry], link: LinkHealth, *, personal: bool) ->
     return (
         f"<li><div>{words.moment(first.at, link.at)}<br>"
         f'<span class="soft">{side} {words.text(record)}</span></div>'
-        f'<div class="change"><strong>{done}</strong> '
+        f'<div class="change"><strong>{done}</strong> {which}'
         f'<span class="soft">{words.text(why, personal=personal)}</span>{told}</div></li>'
     )
+
+
+def _appointment(entry: HistoryEntry, link: LinkHealth, *, personal: bool) -> str:
+    """Its title and start, as they were when it was written."""
+    told = [words.value(entry.title, personal=personal) if personal else HIDDEN] * bool(entry.title)
+    if entry.starts_at:
+        told.append(f"starts {words.moment(entry.starts_at, link.at)}")
+    return f"{', '.join(told)} " if told else ""
 
 
 def _change(entry: HistoryEntry, *, personal: bool) -> str:

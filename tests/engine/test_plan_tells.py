@@ -1,0 +1,155 @@
+"""A plan tells everything: contacts that are made, whom a booking is for, what is kept back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from syncd.engine import planned
+from syncd.engine.report import Outcome
+
+if TYPE_CHECKING:
+    from towns import Town
+
+
+def book(town: Town, contact: str, hours: float = 48, **more: Any) -> str:
+    return str(town.ghl.book(town.calendars["Event"], contact, town.at(hours), **more))
+
+
+def told(report: Any) -> list[tuple[str, str, str]]:
+    return [(each.side.value, each.record, each.action) for each in report.planned or ()]
+
+
+def test_a_contact_that_two_appointments_need_is_one_write(town: Town) -> None:
+    ann = town.ghl.add_contact("Ann Lee", "ann@example.com", "+15550101")
+    for hours in (48, 72):
+        book(town, ann, hours, title=f"Check-up {hours}")
+    report = town.plan()
+    appointment, contact = (("hubspot", each, "create") for each in ("appointment", "contact"))
+    assert told(report) == [contact, appointment, appointment]
+    assert (report.hubspot.created, report.hubspot.contacts_created) == (2, 1)
+    made, first, second = (planned.planned_as_json(each) for each in report.planned or ())
+    assert (made["ghl_id"], made["hubspot_id"], made["title"]) == (ann, None, "Ann Lee")
+    assert made["fields"] == {
+        "first_name": {"from": None, "to": "Ann"},
+        "last_name": {"from": None, "to": "Lee"},
+        "email": {"from": None, "to": "ann@example.com"},
+        "phone": {"from": None, "to": "+15550101"},
+    }
+    for each, hours in ((first, 48), (second, 72)):
+        assert each["contact"] == {"ghl_id": ann, "hubspot_id": None}
+        assert each["calendar"] == town.calendars["Event"]
+        assert each["start"] == town.at(hours).isoformat().replace("+00:00", "Z")
+        assert each["kept_back"] is None
+    done = town.sync()
+    assert (done.hubspot.created, done.hubspot.contacts_created) == (2, 1)
+    assert len(town.hubspot.contact_records()) == 1
+
+
+def test_a_contact_that_is_made_stands_in_the_history(town: Town) -> None:
+    ann = town.ghl.add_contact("Ann Lee", "ann@example.com")
+    book(town, ann)
+    cycle = town.sync().cycle
+    (across,) = town.hubspot.contact_records()
+    entries = [each for each in town.link().store.history() if each.record == "contact"]
+    found = [(e.action, e.side.value, e.ghl_id, e.hubspot_id, e.cycle) for e in entries]
+    assert found == [("create", "hubspot", ann, across.id, cycle)]
+    assert "Ann" not in repr(entries)
+
+
+def test_a_booking_says_for_whom_and_where(town: Town) -> None:
+    across = town.hubspot.add_contact("Ann Lee", "ann@example.com")
+    start = town.at(96).strftime("%Y-%m-%dT%H:%M:%SZ")
+    town.hubspot.create({"hs_appointment_start": start}, contacts=[across])
+    contact, booking = list(town.plan().planned or ())
+    assert (contact.side.value, contact.hubspot_id, contact.ghl_id) == ("ghl", across, "")
+    said = planned.planned_as_json(booking)
+    assert said["contact"] == {"ghl_id": None, "hubspot_id": across}
+    assert said["calendar"] == town.rules.template.default_calendar
+
+
+def test_contacts_count_for_the_change_guard(town: Town) -> None:
+    town.sync()
+    guard = replace(town.rules.template.change_guard, percent=0, at_least=3)
+    town.obey(change_guard=guard)
+    people = [town.ghl.add_contact(f"Ann {n}", f"ann{n}@example.com") for n in range(2)]
+    book(town, people[0])
+    book(town, people[0], 60)
+    assert town.plan().outcome is Outcome.OK
+    book(town, people[1], 72)
+    report = town.plan()
+    assert report.outcome is Outcome.GUARD
+    assert "5 creations and changes" in report.detail
+    assert {each.kept_back for each in report.planned or ()} == {"change_guard"}
+    assert len(report.planned or ()) == 5
+    assert (report.hubspot.created, report.hubspot.contacts_created) == (0, 0)
+    assert "--allow-changes" in report.detail
+    assert "--allow-removals" not in report.detail
+    assert town.sync().hubspot.contacts_created == 0
+    assert town.sync(changes=True).hubspot.contacts_created == 2
+
+
+def test_a_removal_that_is_kept_back_is_planned_and_marked(town: Town) -> None:
+    booked = book(town, town.ghl.add_contact("Ann Lee", "ann@example.com"), title="Check-up")
+    town.sync()
+    town.obey(removal_guard=replace(town.rules.template.removal_guard, percent=0, at_least=0))
+    town.ghl.delete(booked)
+    report = town.plan()
+    (write,) = list(report.planned or ())
+    assert (write.action, write.title, write.kept_back) == ("remove", "Check-up", "removal_guard")
+    assert report.hubspot.removed == 0
+    assert report.outcome is Outcome.GUARD
+    assert "--allow-changes" not in report.detail
+
+
+def test_a_removal_has_its_title_and_its_time_in_the_history(town: Town) -> None:
+    booked = book(town, town.ghl.add_contact("Ann Lee", "ann@example.com"), title="Check-up")
+    town.sync()
+    town.ghl.delete(booked)
+    assert town.sync().hubspot.removed == 1
+    removal = next(each for each in town.link().store.history() if each.action == "remove")
+    assert (removal.title, removal.starts_at) == ("Check-up", town.at(48))
+
+
+def test_an_approved_plan_makes_its_contacts(town: Town) -> None:
+    book(town, town.ghl.add_contact("Ann Lee", "ann@example.com"), title="Check-up")
+    writes = {planned.digest(each): planned.in_one_line(each) for each in town.plan().planned or ()}
+    assert len(writes) == 2
+    assert not any("Ann" in words for words in writes.values())
+    town.link().store.decide("apply", {"writes": writes}, town.clock.now())
+    report = town.sync()
+    assert (report.hubspot.created, report.hubspot.contacts_created) == (1, 1)
+    assert report.warnings == []
+
+
+def test_what_needs_a_contact_that_was_not_approved_is_left_out(town: Town) -> None:
+    book(town, town.ghl.add_contact("Ann Lee", "ann@example.com"))
+    _, appointment = list(town.plan().planned or ())
+    writes = {planned.digest(appointment): planned.in_one_line(appointment)}
+    town.link().store.decide("apply", {"writes": writes}, town.clock.now())
+    report = town.sync()
+    assert (report.hubspot.created, report.hubspot.contacts_created) == (0, 0)
+    assert "left out" in " ".join(report.warnings)
+
+
+def test_an_approved_booking_goes_on_once_its_contact_was_made(town: Town) -> None:
+    book(town, town.ghl.add_contact("Ann Lee", "ann@example.com"), title="Check-up")
+    writes = {planned.digest(each): planned.in_one_line(each) for each in town.plan().planned or ()}
+    town.hubspot.add_contact("Ann Lee", "ann@example.com")
+    town.link().store.decide("apply", {"writes": writes}, town.clock.now())
+    assert town.sync().hubspot.created == 1
+
+
+def test_an_approved_booking_for_another_person_is_left_out(town: Town) -> None:
+    ann, bob = (
+        town.hubspot.add_contact(name, f"{name}@example.com", "") for name in ("ann", "bob")
+    )
+    start = town.at(96).strftime("%Y-%m-%dT%H:%M:%SZ")
+    record = town.hubspot.create({"hs_appointment_start": start}, contacts=[ann])
+    writes = {planned.digest(each): planned.in_one_line(each) for each in town.plan().planned or ()}
+    town.hubspot.dissociate(record, ann)
+    town.hubspot.associate(record, bob)
+    town.link().store.decide("apply", {"writes": writes}, town.clock.now())
+    report = town.sync()
+    assert (report.ghl.created, report.ghl.contacts_created) == (0, 0)
+    assert "left out" in " ".join(report.warnings)

@@ -130,6 +130,8 @@ class Missing:
 
     detail: str
     became: str = ""
+    unread: bool = False
+    """There is no word at all: asking failed, and is worth repeating."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -106,7 +106,8 @@ def keep(
         transaction.replace_holds(holds, judged=seen)
         decisions.close(transaction, decided, waits)
         transaction.set_cursor(
-            poll.AGAIN, json.dumps(sorted({(s.value, i) for s, i in applied.again}))
+            poll.AGAIN,
+            json.dumps(sorted({(s.value, i) for s, i in (*applied.again, *polled.again)})),
         )
         if now_left != left_alone:
             transaction.set_cursor(poll.SURVIVORS, now_left)

@@ -86,6 +86,8 @@ class Polled:
     looked: Looked = field(default_factory=Looked)
     withdrawn: frozenset[str] = frozenset()
     """HighLevel records that were there when this cycle looked last, unpaired, and are not now."""
+    again: frozenset[tuple[Side, str]] = frozenset()
+    """Unpaired records of which something could not be read."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -107,6 +109,15 @@ class _Gathering:
     followed: set[int] = field(default_factory=set)
     """Keys of the pairs of which a record goes by another id now."""
     unchanged: int = 0
+    failures: list[str] = field(default_factory=list)
+    """What of single records could not be read, in words for a person."""
+    again: set[tuple[Side, str]] = field(default_factory=set)
+    """The records of which that is so: the next cycle looks at them."""
+
+    def unread(self, side: Side, record_id: str, why: Missing) -> None:
+        """Of an unpaired record something could not be read: it waits for the next cycle."""
+        self.failures.append(f"{side} appointment {record_id}: {why.detail}")
+        self.again.add((side, record_id))
 
 
 def poll(link: Link, policy: Policy, decided: Decided, *, full: bool) -> Polled:
@@ -134,8 +145,12 @@ def poll(link: Link, policy: Policy, decided: Decided, *, full: bool) -> Polled:
         unchanged=gathered.unchanged,
         held=held,
         rotated_to=rotated,
-        unread=tuple(failure for scan in scans.values() for failure in scan.failures),
+        unread=(
+            *(failure for scan in scans.values() for failure in scan.failures),
+            *gathered.failures,
+        ),
         looked=gathered.looked,
+        again=frozenset(gathered.again),
     )
 
 
@@ -245,9 +260,13 @@ def _read_hits(link: Link, gathered: _Gathering) -> None:
     hits = gathered.news[side] | _unknown(gathered, side).keys()
     if not hits:
         return
-    gathered.seen[side] |= link.hubspot.fetch(hits)
+    shown = link.hubspot.fetch(hits)
+    gathered.seen[side] |= shown
     gathered.news[side] -= hits
     _mark_known(link, gathered, side, hits)
+    for record_id, seen in shown.items():
+        if isinstance(seen, Missing) and seen.unread and record_id not in gathered.known[side]:
+            gathered.unread(side, record_id, seen)
 
 
 def _mark_known(link: Link, gathered: _Gathering, side: Side, ids: Collection[str]) -> None:
@@ -447,11 +466,12 @@ def _strangers(
     if ghl and not full:
         # A sweep lists every carrier; between sweeps they are asked for, so that nothing
         # that HubSpot has already is mirrored anew.
-        hubspot |= {
-            record.id: record
-            for record in link.hubspot.carriers(set(ghl)).values()
-            if record.id not in gathered.known[Side.HUBSPOT]
-        }
+        for ghl_id, record in link.hubspot.carriers(set(ghl)).items():
+            if isinstance(record, Missing):
+                gathered.unread(Side.GHL, ghl_id, record)
+                del ghl[ghl_id]  # Whether it has its twin already is not known: it waits.
+            elif record.id not in gathered.known[Side.HUBSPOT]:
+                hubspot[record.id] = record
     ours = (record for record in hubspot.values() if policy.belongs(record))
     carried = {record.carried_id for record in ours if record.carried_id}
     paired = set(link.store.prints(Side.GHL, carried)) if carried else set()

@@ -92,8 +92,8 @@ def _created_in_hubspot(
         return
     for ghl_id, found in link.hubspot.carriers(set(wanted)).items():
         intent = wanted.get(ghl_id)
-        if intent is None:
-            continue
+        if intent is None or isinstance(found, Missing):
+            continue  # Where there is no answer, its unique id keeps it from being made twice.
         create, contact = intents.create_of(intent, pairs.get(intent.pair_key))
         if not link.store.prints(Side.HUBSPOT, [found.id]):
             yield _made(intent, create, contact, found)

@@ -185,9 +185,10 @@ class Provider(Protocol):
         """Ask for records by id; answers for every id, removed ones included (`gone`)."""
         ...
 
-    def carriers(self, ghl_ids: Collection[str]) -> Mapping[str, Snapshot]:
+    def carriers(self, ghl_ids: Collection[str]) -> Mapping[str, Snapshot | Missing]:
         """HubSpot: the records that carry these HighLevel ids, by id asked for.
 
+        A `Missing` says why there is no answer for an id; one that nothing carries is left out.
         HighLevel has no such property and answers with an empty mapping.
         """
         ...

@@ -15,6 +15,7 @@ from syncd.errors import (
     DailyBudgetSpent,
     NotFound,
     NotPrepared,
+    RateLimited,
     SyncdError,
     Transient,
     Unreadable,
@@ -57,6 +58,8 @@ class Answer(StrEnum):
     """Every other 4xx: the request is not taken as it is."""
     FAILING = "failing"
     """5xx, 423, 477, a page instead of JSON, or no answer, after every attempt."""
+    THROTTLED = "throttled"
+    """429 after every attempt: asking more would make it worse."""
     GARBLED = "garbled"
     """A success that does not hold what was asked for."""
     SPENT = "spent"
@@ -76,8 +79,8 @@ class Stops(StrEnum):
     DIVIDE = "divide"
     """The request is divided, until only the record that causes it is left out."""
     DOUBT = "doubt"
-    """The side, if it refuses our credentials where the whole side is asked for too; else only
-    what was asked."""
+    """The side, if it does not answer either where the whole side is asked for; else only what
+    was asked."""
     SIDE = "side"
     """The whole side: the cycle of the link ends."""
 
@@ -87,68 +90,74 @@ TABLE: Mapping[Asked, Mapping[Answer, Stops]] = {
     Asked.PART: {
         Answer.TOKEN: Stops.DOUBT,
         Answer.SCOPE: Stops.SIDE,
-        Answer.CLOSED: Stops.SIDE,
+        Answer.CLOSED: Stops.DOUBT,
         Answer.FORBIDDEN: Stops.PART,
         Answer.ABSENT: Stops.PART,
         Answer.REFUSED: Stops.PART,
         Answer.FAILING: Stops.PART,
         Answer.GARBLED: Stops.PART,
+        Answer.THROTTLED: Stops.PART,
         Answer.SPENT: Stops.SIDE,
     },
     Asked.BESIDE: {
         Answer.TOKEN: Stops.NOTHING,
         Answer.SCOPE: Stops.NOTHING,
-        Answer.CLOSED: Stops.SIDE,
+        Answer.CLOSED: Stops.NOTHING,
         Answer.FORBIDDEN: Stops.NOTHING,
         Answer.ABSENT: Stops.NOTHING,
         Answer.REFUSED: Stops.NOTHING,
         Answer.FAILING: Stops.NOTHING,
         Answer.GARBLED: Stops.NOTHING,
+        Answer.THROTTLED: Stops.NOTHING,
         Answer.SPENT: Stops.SIDE,
     },
     Asked.RECORD: {
         Answer.TOKEN: Stops.DOUBT,
         Answer.SCOPE: Stops.SIDE,
-        Answer.CLOSED: Stops.SIDE,
+        Answer.CLOSED: Stops.DOUBT,
         Answer.FORBIDDEN: Stops.RECORD,
         Answer.ABSENT: Stops.RECORD,
         Answer.REFUSED: Stops.RECORD,
         Answer.FAILING: Stops.RECORD,
         Answer.GARBLED: Stops.RECORD,
+        Answer.THROTTLED: Stops.RECORD,
         Answer.SPENT: Stops.SIDE,
     },
     Asked.RECORDS: {
         Answer.TOKEN: Stops.DOUBT,
         Answer.SCOPE: Stops.SIDE,
-        Answer.CLOSED: Stops.SIDE,
+        Answer.CLOSED: Stops.DOUBT,
         Answer.FORBIDDEN: Stops.DIVIDE,
         Answer.ABSENT: Stops.DIVIDE,
         Answer.REFUSED: Stops.DIVIDE,
         Answer.FAILING: Stops.DIVIDE,
         Answer.GARBLED: Stops.DIVIDE,
+        Answer.THROTTLED: Stops.SIDE,
         Answer.SPENT: Stops.SIDE,
     },
     # A token that may read and not write is one for the whole side: no other write would pass.
     Asked.WRITE: {
         Answer.TOKEN: Stops.SIDE,
         Answer.SCOPE: Stops.SIDE,
-        Answer.CLOSED: Stops.SIDE,
+        Answer.CLOSED: Stops.DOUBT,
         Answer.FORBIDDEN: Stops.RECORD,
         Answer.ABSENT: Stops.RECORD,
         Answer.REFUSED: Stops.RECORD,
         Answer.FAILING: Stops.RECORD,
         Answer.GARBLED: Stops.RECORD,
+        Answer.THROTTLED: Stops.RECORD,
         Answer.SPENT: Stops.SIDE,
     },
     Asked.WRITES: {
         Answer.TOKEN: Stops.SIDE,
         Answer.SCOPE: Stops.SIDE,
-        Answer.CLOSED: Stops.SIDE,
+        Answer.CLOSED: Stops.DOUBT,
         Answer.FORBIDDEN: Stops.DIVIDE,
         Answer.ABSENT: Stops.DIVIDE,
         Answer.REFUSED: Stops.DIVIDE,
         Answer.FAILING: Stops.DIVIDE,
         Answer.GARBLED: Stops.DIVIDE,
+        Answer.THROTTLED: Stops.SIDE,
         Answer.SPENT: Stops.SIDE,
     },
 }
@@ -180,7 +189,8 @@ def _of_credentials(error: AuthFailed) -> Answer:
 
 
 _KINDS: Mapping[type[SyncdError], Answer] = {
-    DailyBudgetSpent: Answer.SPENT,  # before what it is a kind of
+    DailyBudgetSpent: Answer.SPENT,  # the narrower kind goes first
+    RateLimited: Answer.THROTTLED,
     Transient: Answer.FAILING,
     Unreadable: Answer.GARBLED,
     NotFound: Answer.ABSENT,

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote, urlencode
 
 from syncd.errors import Rejected, quoted
+from syncd.ports.refusals import Asked
 
 LONGEST_WORDS = 256
 """Characters of a vendor's body that an error may carry."""
@@ -46,6 +47,8 @@ class Request:
     query: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
     json: object = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    asked: Asked = Asked.RECORD
+    """What it is about: how far a refusal of it reaches."""
     repeatable: bool = True
     """Whether sending it twice ends like sending it once. A create without a key is not."""
     kind: str = ""

@@ -50,7 +50,11 @@ class Call:
 
     request: Request
     scope: str
-    asked: Asked
+
+    @property
+    def asked(self) -> Asked:
+        """What it is about."""
+        return self.request.asked
 
 
 def get_location(location: str) -> Call:
@@ -247,10 +251,10 @@ def _call(
             query=query or {},
             json=json,
             headers={"Version": version},
+            asked=asked,
             repeatable=repeatable,
         ),
         scope=scope,
-        asked=asked,
     )
 
 

@@ -94,7 +94,7 @@ class GhlProvider:
         """Ask for appointments by id; deleted ones answer as `gone`."""
         return events.fetch(self._line, self._place(), ids)
 
-    def carriers(self, ghl_ids: Collection[str]) -> Mapping[str, Snapshot]:  # noqa: ARG002 - the port
+    def carriers(self, ghl_ids: Collection[str]) -> Mapping[str, Snapshot | Missing]:  # noqa: ARG002 - the port
         """HighLevel has no property that could carry an id."""
         return {}
 

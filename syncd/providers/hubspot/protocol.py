@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import quote
 
+from syncd.core.model import Side
+from syncd.ports.refusals import Asked
 from syncd.providers.hubspot.wire import Json
-from syncd.providers.message import Request
+from syncd.providers.message import Request, segment
 
 CONTACTS: Final = "contacts"
 CONTACT_TYPE: Final = "0-1"
@@ -56,11 +57,13 @@ class Api:
             query["associations"] = CONTACTS
         if after:
             query["after"] = after
-        return Request(method="GET", path=self.objects(), query=query)
+        asked = Asked.PART if archived else Asked.SIDE
+        return Request(method="GET", path=self.objects(), query=query, asked=asked)
 
     def first_of(self, object_type: str = "") -> Request:
         """One record, whichever: to see whether there is an answer at all."""
-        return Request(method="GET", path=self.objects(object_type), query={"limit": "1"})
+        path = self.objects(object_type)
+        return Request(method="GET", path=path, query={"limit": "1"}, asked=Asked.SIDE)
 
     def get(self, record_id: str, properties: Sequence[str], object_type: str = "") -> Request:
         """One record; the id of a merged one is answered with the survivor."""
@@ -97,6 +100,7 @@ class Api:
             path=f"{self.objects(object_type)}/batch/read",
             query={"archived": "true"} if archived else {},
             json=body,
+            asked=Asked.RECORDS,
         )
 
     def create_contact(self, properties: Mapping[str, str], *, repeatable: bool) -> Request:
@@ -105,6 +109,7 @@ class Api:
             method="POST",
             path=self.objects(CONTACTS),
             json={"properties": dict(properties), "associations": []},
+            asked=Asked.WRITE,
             repeatable=repeatable,
         )
 
@@ -127,6 +132,7 @@ class Api:
             method="POST",
             path=f"{self.objects(object_type)}/batch/{verb}",
             json={"inputs": [*inputs]},
+            asked=Asked.WRITES,
             repeatable=repeatable,
         )
 
@@ -143,6 +149,7 @@ class Api:
                     for each, after in inputs
                 ]
             },
+            asked=Asked.RECORDS,
         )
 
     def appointments_of(self, contact: str) -> Request:
@@ -155,19 +162,19 @@ class Api:
 
     def labels(self) -> Request:
         """The kinds of association between the object and contacts."""
-        return Request(method="GET", path=f"{self._links()}/labels")
+        return Request(method="GET", path=f"{self._links()}/labels", asked=Asked.BESIDE)
 
     def associate(self, record_id: str, contact: str) -> Request:
         """Associate by the default route, which needs no type id."""
         ends = (f"{self.objects()}/{_segment(record_id)}", f"{CONTACT_TYPE}/{_segment(contact)}")
         path = "/associations/default/".join(ends)
-        return Request(method="PUT", path=path)
+        return Request(method="PUT", path=path, asked=Asked.WRITE)
 
     def dissociate(self, record_id: str, contact: str) -> Request:
         """Remove every association between the two."""
         ends = (f"{self.objects()}/{_segment(record_id)}", f"{CONTACT_TYPE}/{_segment(contact)}")
         path = "/associations/".join(ends)
-        return Request(method="DELETE", path=path)
+        return Request(method="DELETE", path=path, asked=Asked.WRITE)
 
     def _links(self) -> str:
         return f"/crm/associations/{self.version}/{self.object_type}/{CONTACT_TYPE}"
@@ -179,6 +186,7 @@ class Api:
         return Request(
             method="GET",
             path=f"/crm/object-library/{self.version}/enablement/{self.type_id}",
+            asked=Asked.BESIDE,
         )
 
     @property
@@ -189,11 +197,12 @@ class Api:
 
     def details(self) -> Request:
         """The account itself: its number, and where its pages are (account information guide)."""
-        return Request(method="GET", path=f"/account-info/{self.version}/details")
+        path = f"/account-info/{self.version}/details"
+        return Request(method="GET", path=path, asked=Asked.BESIDE)
 
     def properties(self) -> Request:
         """Every property definition of the object."""
-        return Request(method="GET", path=self._properties())
+        return Request(method="GET", path=self._properties(), asked=Asked.SIDE)
 
     def property(self, name: str) -> Request:
         """One property definition."""
@@ -201,15 +210,16 @@ class Api:
 
     def create_property(self, body: Json) -> Request:
         """Make a property; one of that name that was archived comes back as it was (observed)."""
-        return Request(method="POST", path=self._properties(), json=body)
+        return Request(method="POST", path=self._properties(), json=body, asked=Asked.SIDE)
 
     def update_property(self, name: str, body: Json) -> Request:
         """Change a property definition."""
-        return Request(method="PATCH", path=f"{self._properties()}/{_segment(name)}", json=body)
+        path = f"{self._properties()}/{_segment(name)}"
+        return Request(method="PATCH", path=path, json=body, asked=Asked.SIDE)
 
     def property_groups(self) -> Request:
         """The groups that properties are filed under."""
-        return Request(method="GET", path=f"{self._properties()}/groups")
+        return Request(method="GET", path=f"{self._properties()}/groups", asked=Asked.SIDE)
 
     def create_property_group(self, name: str, label: str) -> Request:
         """Make a group."""
@@ -217,6 +227,7 @@ class Api:
             method="POST",
             path=f"{self._properties()}/groups",
             json={"name": name, "label": label},
+            asked=Asked.SIDE,
         )
 
     def _properties(self) -> str:
@@ -224,18 +235,20 @@ class Api:
 
     def pipelines(self) -> Request:
         """The object's pipelines with their stages."""
-        return Request(method="GET", path=f"/crm/pipelines/{self.version}/{self.object_type}")
+        path = f"/crm/pipelines/{self.version}/{self.object_type}"
+        return Request(method="GET", path=path, asked=Asked.SIDE)
 
     def owners(self, *, archived: bool, after: str = "") -> Request:
         """One page of owners; deactivated users only show among the archived (observed)."""
         query = {"limit": str(PAGE), "archived": "true" if archived else "false"}
         if after:
             query["after"] = after
-        return Request(method="GET", path=f"/crm/owners/{self.version}", query=query)
+        path = f"/crm/owners/{self.version}"
+        return Request(method="GET", path=path, query=query, asked=Asked.BESIDE)
 
 
 def _segment(raw: str) -> str:
-    return quote(raw, safe="", errors="surrogatepass")
+    return segment(raw, Side.HUBSPOT)
 
 
 # --- rows of batches

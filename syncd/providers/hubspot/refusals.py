@@ -8,6 +8,7 @@ inside a batch. Pure. Leaves out what the shared client deals with itself:
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
 from syncd.core.model import Side
 from syncd.errors import (
@@ -22,7 +23,7 @@ from syncd.errors import (
     quoted,
 )
 from syncd.providers.hubspot.mapping import PIPELINE, STAGE
-from syncd.providers.hubspot.wire import Problem, problem
+from syncd.providers.hubspot.wire import Batch, Problem, problem
 from syncd.providers.message import Request, Response, redacted
 
 UNIQUE_VALUE_TAKEN = "CONFLICTING_UNIQUE_VALUE"
@@ -145,6 +146,17 @@ def of_row(found: Problem) -> ProviderError:
     return Rejected(f"HubSpot refuses it: {said}", side=Side.HUBSPOT)
 
 
+def unread(answer: Batch, wanted: Collection[str]) -> dict[str, ProviderError]:
+    """Why rows of a batch read have no answer just now; most that have none do not exist."""
+    return {
+        each: of_row(found)
+        for found in answer.problems
+        if found.codes & _PASSING
+        for each in found.ids
+        if each in wanted
+    }
+
+
 def unique_value_taken(found: Problem) -> bool:
     """Whether another record holds the value that had to be unique."""
     return UNIQUE_VALUE_TAKEN in found.codes or UNIQUE_VALUE_TAKEN in found.message
@@ -170,6 +182,7 @@ def about_association(found: Problem) -> bool:
     )
 
 
-def is_about_rows(error: SyncdError) -> bool:
-    """Whether a refused batch is worth halving: the token and the object are not the trouble."""
-    return isinstance(error, Rejected)
+def of_request(found: Problem, error: Rejected) -> ProviderError:
+    """The error of a refused batch, in the words of what it says; passing where it says so."""
+    said = of_row(found)
+    return error if isinstance(said, Rejected) and not words(found) else said

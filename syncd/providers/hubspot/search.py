@@ -15,6 +15,7 @@ from typing import Final, TypeVar
 
 import phonenumbers
 
+from syncd.ports.refusals import Asked
 from syncd.providers.hubspot.mapping import CREATED, GHL_ID, MODIFIED, OBJECT_ID
 from syncd.providers.hubspot.wire import Json, Page
 from syncd.providers.message import Request
@@ -46,6 +47,7 @@ def _search(
     *,
     after: str = "0",
     sort: object = None,
+    asked: Asked = Asked.RECORDS,
 ) -> Request:
     """A search; the specification demands every key."""
     body: Json = {
@@ -55,7 +57,7 @@ def _search(
         "limit": PAGE,
         "after": after,
     }
-    return Request(method="POST", path=f"{path}/search", json=body, kind=KIND)
+    return Request(method="POST", path=f"{path}/search", json=body, kind=KIND, asked=asked)
 
 
 def _filter(name: str, operator: str, value: str) -> Json:
@@ -96,12 +98,19 @@ class ChangeWindow:
             older = _filter(CREATED, "LT", stamp(self.made_before))
             anybodys: Json = {"propertyName": GHL_ID, "operator": "NOT_HAS_PROPERTY"}
             groups = [[*filters, older], [*filters, anybodys]]
-        return _search(path, [{"filters": group} for group in groups], properties, sort=sort)
+        return _search(
+            path,
+            [{"filters": group} for group in groups],
+            properties,
+            sort=sort,
+            asked=Asked.SIDE,
+        )
 
     def latest(self, path: str, properties: Sequence[str]) -> Request:
         """One page of what changed last, the latest first."""
         sort = {"propertyName": MODIFIED, "direction": "DESCENDING"}
-        return _search(path, [{"filters": self._span()}], properties, sort=sort)
+        groups: list[Json] = [{"filters": self._span()}]
+        return _search(path, groups, properties, sort=sort, asked=Asked.SIDE)
 
     def holds(self, modified: datetime) -> bool:
         """Whether a record with that modification stamp is found."""

@@ -420,9 +420,17 @@ def test_a_record_id_is_never_sent_as_an_id_property(desk: Any) -> None:
 
 def test_the_vendor_being_away_is_an_error_and_not_missing_records(desk: Any) -> None:
     record = desk.book()
-    desk.world.faults.add(Fault(path="/batch/read", times=None, status=503))
+    desk.world.faults.add(Fault(times=None, status=503))
     with pytest.raises(Unavailable):
         desk.provider.fetch([record])
+
+
+def test_what_cannot_be_read_while_the_account_answers_is_unread_and_not_missing(desk: Any) -> None:
+    record = desk.book()
+    desk.world.faults.add(Fault(path="/batch/read", times=None, status=503))
+    found = desk.provider.fetch([record])[record]
+    assert isinstance(found, Missing)
+    assert found.unread
 
 
 # --- history

@@ -169,7 +169,7 @@ class HubSpotProvider(Provider):
         """See `Provider.fetch`."""
         return self._reader.fetch(self._account.columns, ids)
 
-    def carriers(self, ghl_ids: Collection[str]) -> Mapping[str, Snapshot]:
+    def carriers(self, ghl_ids: Collection[str]) -> Mapping[str, Snapshot | Missing]:
         """See `Provider.carriers`."""
         return self._reader.carriers(self._account.columns, ghl_ids)
 

@@ -12,11 +12,13 @@ from dataclasses import dataclass, replace
 
 from syncd.core import essence
 from syncd.core.model import Appointment, Group, GroupKey, Missing, Side, Snapshot
-from syncd.errors import AuthFailed, NotFound, ProviderError, Rejected, Stale, Transient
+from syncd.errors import AuthFailed, NotFound, ProviderError, Stale, Transient
 from syncd.ports.provider import Done, Failed, Order, Receipt, Refusal
+from syncd.ports.refusals import Asked
 from syncd.providers.hubspot import mapping, refusals, wire
 from syncd.providers.hubspot.mapping import GHL_ID, GHL_LOCATION, Columns
 from syncd.providers.hubspot.protocol import update_row
+from syncd.providers.hubspot.provider.dividing import divided
 from syncd.providers.hubspot.provider.line import Line
 from syncd.providers.hubspot.provider.parting import Fate, Parting
 from syncd.providers.hubspot.provider.reading import Reader
@@ -59,11 +61,12 @@ class Changer:
         now = self._reader.living(columns, [order.id for order in orders], contacts=contacts)
         rows: list[_Update] = []
         for order in orders:
-            stale = _stale(order, now.get(order.id))
-            if stale:
-                yield Failed(key=order.key, error=stale)
+            shown = now.get(order.id)
+            error = shown if isinstance(shown, ProviderError) else _stale(order, shown)
+            if error is None and isinstance(shown, Snapshot):
+                rows.append(_row(order, shown, columns))
             else:
-                rows.append(_row(order, now[order.id], columns))
+                yield Failed(key=order.key, error=error or _vanished(order))
         yield from self._send(columns, rows)
 
     def _send(self, columns: Columns, rows: Sequence[_Update]) -> Iterator[Receipt]:
@@ -134,12 +137,15 @@ class Changer:
     def remove(self, columns: Columns, orders: Sequence[Order]) -> Iterator[Receipt]:
         """Archive each record that still shows what was seen; one that is archived is done."""
         ids = [order.id for order in orders]
-        now: dict[str, Snapshot | Missing] = dict(self._reader.living(columns, ids, contacts=False))
+        living = self._reader.living(columns, ids, contacts=False)
+        now: dict[str, Snapshot | Missing | ProviderError] = dict(living)
         now |= self._reader.fetch(columns, [each for each in ids if each not in now])
         rows: list[Order] = []
         for order in orders:
             found = now[order.id]
-            if isinstance(found, Missing):
+            if isinstance(found, ProviderError):
+                yield Failed(key=order.key, error=found)
+            elif isinstance(found, Missing):
                 yield Failed(key=order.key, error=_vanished(order))
             elif found.gone:
                 yield _removed(order)
@@ -152,20 +158,15 @@ class Changer:
     def _archive(self, orders: Sequence[Order]) -> Iterator[Receipt]:
         if not orders:
             return
-        request = self._line.api.batch_archive(order.id for order in orders)
-        response = self._line.send(request)
-        if response.ok:
-            yield from (_removed(order) for order in orders)
-            return
-        error = refusals.refusal(request, response)
-        if not isinstance(error, Rejected):
-            raise error
-        if len(orders) == 1:
-            yield Failed(key=orders[0].key, error=error)
-            return
-        half = len(orders) // 2
-        yield from self._archive(orders[:half])
-        yield from self._archive(orders[half:])
+
+        def ask(part: Sequence[Order], attempts: int | None) -> None:
+            self._line.tell(self._line.api.batch_archive(each.id for each in part), attempts)
+
+        for part, error in divided(self._line, Asked.WRITES, orders, ask):
+            if error is None:
+                yield from (_removed(order) for order in part)
+            else:
+                yield from (Failed(key=order.key, error=error) for order in part)
 
 
 def _row(order: Order, now: Snapshot, columns: Columns) -> _Update:

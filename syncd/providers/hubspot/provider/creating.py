@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from threading import Lock
 
 from syncd.core import essence
-from syncd.core.model import Group, Side, Snapshot
+from syncd.core.model import Group, Missing, Side, Snapshot
 from syncd.errors import (
     AuthFailed,
     ProviderError,
@@ -22,12 +22,15 @@ from syncd.errors import (
     SyncdError,
     TimedOut,
     Transient,
+    Unavailable,
     Unreadable,
 )
 from syncd.ports.provider import Done, Failed, Mark, Order, Receipt, Refusal
+from syncd.ports.refusals import Asked, Stops, stops
 from syncd.providers.hubspot import mapping, refusals, schema, wire
 from syncd.providers.hubspot.mapping import GHL_ID, PIPELINE, STAGE, Columns
 from syncd.providers.hubspot.protocol import BATCH, CONTACTS, create_row
+from syncd.providers.hubspot.provider.dividing import FRUITLESS, divided
 from syncd.providers.hubspot.provider.line import Line
 from syncd.providers.hubspot.provider.parting import Parting
 from syncd.providers.hubspot.provider.reading import Reader
@@ -36,6 +39,31 @@ from syncd.providers.hubspot.wire import Problem, Record
 
 USUAL_TYPE = 906
 """Appointment to contact (associations guide); only ever sent where the account lists it."""
+
+
+MOST_TRIES = 8
+"""How often a row of unknown fate is sent again: a row of a hundred is alone by then."""
+
+
+@dataclass(slots=True)
+class _Tries:
+    """How much is tried again of one batch, as long as nothing of it gets through."""
+
+    left: int = FRUITLESS
+    fruit: bool = False
+    given_up: TimedOut | None = None
+
+    def took(self) -> None:
+        """A row was made, or is there."""
+        self.left, self.fruit, self.given_up = FRUITLESS, True, None
+
+    def another(self, error: TimedOut) -> bool:
+        """Whether another part is sent again."""
+        if not self.left:
+            self.given_up = None if self.fruit else error
+            return False
+        self.left -= 1
+        return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +75,8 @@ class _Creation:
     type_id: int
     """Of the association that goes along; 0 where it is made afterwards."""
     unmarked: bool = False
+    tried: int = 0
+    """How often its fate was unknown."""
 
     @property
     def trace(self) -> str:
@@ -85,10 +115,13 @@ class Creator:
         linked = any(order.wanted.contact for order in orders)
         type_id = self._contact_type() if linked else 0
         rows = [self._staged(_row(order, columns, type_id)) for order in orders]
-        yield from self._send(columns, [row for row in rows if row.mark], again=True)
+        tries = _Tries()
+        yield from self._send(columns, [row for row in rows if row.mark], tries)
         for row in rows:
             if row.mark is None:
-                yield from self._send(columns, [row], again=False)
+                yield from self._send(columns, [row], tries)
+        if tries.given_up is not None:
+            raise tries.given_up  # every row has its receipt, and none got through
 
     def _contact_type(self) -> int:
         """The account's own id of the plain association (906), asked for once.
@@ -99,7 +132,12 @@ class Creator:
         """
         with self._asking:  # Several batches may want it at once: one asks.
             if self._type_id is None:
-                response = self._line.send(self._line.api.labels())
+                try:
+                    response = self._line.send(self._line.api.labels())
+                except ProviderError as error:
+                    if stops(Asked.BESIDE, error) is not Stops.NOTHING:
+                        raise
+                    return 0  # Not known today: the default route does it.
                 body = response.payload if response.ok else None
                 known = wire.unlabelled_type(body, usual=USUAL_TYPE)
                 self._type_id = known or 0
@@ -117,17 +155,18 @@ class Creator:
     # --- sending
 
     def _send(
-        self, columns: Columns, rows: Sequence[_Creation], *, again: bool
+        self, columns: Columns, rows: Sequence[_Creation], tries: _Tries
     ) -> Iterator[Receipt]:
-        """Send rows together; `again` says whether an unknown fate may be tried once more."""
+        """Send rows together; `tries` is how often those of unknown fate are sent again."""
         if not rows:
             return
-        parting = Parting(self._line, self._line.api.batch_create)
+        parting = Parting(self._line, self._line.api.batch_create, repeatable=False)
         trouble = _trouble(parting, rows)
         fates = parting.fates
         for row in rows:
             fate = fates.get(row.trace)
             if isinstance(fate, Record):
+                tries.took()
                 yield self._done(columns, row, fate)
             elif isinstance(fate, ProviderError):
                 yield Failed(key=row.trace, error=fate)
@@ -135,12 +174,12 @@ class Creator:
         if trouble is not None and not isinstance(trouble, TimedOut):
             raise trouble  # none of the silent rows was taken
         if silent:
-            yield from self._look(columns, silent, trouble or _no_word(), again=again)
+            yield from self._look(columns, silent, trouble or _no_word(), tries)
         refused = [(row, fate) for row in rows if isinstance(fate := fates.get(row.trace), Problem)]
-        yield from self._settle(columns, refused, again=again)
+        yield from self._settle(columns, refused, tries)
 
     def _look(
-        self, columns: Columns, rows: Sequence[_Creation], error: TimedOut, *, again: bool
+        self, columns: Columns, rows: Sequence[_Creation], error: TimedOut, tries: _Tries
     ) -> Iterator[Receipt]:
         """Read back what may have been made, by the identity that it would carry."""
         try:
@@ -150,21 +189,36 @@ class Creator:
             if not isinstance(trouble, (Transient, Unreadable)):
                 raise
             return
+        most = MOST_TRIES if len(rows) > 1 else 1
         missing: list[_Creation] = []
         for row in rows:
             held = found.get(row.mark.ghl_id) if row.mark else None
-            if held is not None and not held.gone:
+            if isinstance(held, Snapshot) and not held.gone:
+                tries.took()
                 yield self._adopted(columns, row, held)
-            elif again and row.mark:
-                missing.append(row)
+            elif row.mark and not isinstance(held, Missing) and row.tried < most:
+                missing.append(replace(row, tried=row.tried + 1))
             else:
                 yield Failed(key=row.trace, error=error)
-        yield from self._send(columns, missing, again=False)
+        yield from self._once_more(columns, missing, error, tries)
+
+    def _once_more(
+        self, columns: Columns, rows: Sequence[_Creation], error: TimedOut, tries: _Tries
+    ) -> Iterator[Receipt]:
+        """Send in two parts what failed together, and so on: one of them may be why."""
+        if not rows:
+            return
+        if not tries.another(error):
+            yield from (Failed(key=row.trace, error=error) for row in rows)
+            return
+        half = (len(rows) + 1) // 2
+        for part in (rows[:half], rows[half:]):
+            yield from self._send(columns, part, tries)
 
     # --- refusals
 
     def _settle(
-        self, columns: Columns, refused: Sequence[tuple[_Creation, Problem]], *, again: bool
+        self, columns: Columns, refused: Sequence[tuple[_Creation, Problem]], tries: _Tries
     ) -> Iterator[Receipt]:
         """What was refused for its identity or its association may still be made without."""
         bare: list[_Creation] = []
@@ -173,27 +227,28 @@ class Creator:
             if refusals.wants_a_stage(found) and PIPELINE not in row.sent:
                 homeless.append((row, found))
             elif refusals.unique_value_taken(found) and row.mark and _about_identity(found):
-                yield from self._taken(columns, row, row.mark)
+                yield from self._taken(columns, row, row.mark, tries)
             elif refusals.about_association(found) and row.contact and row.type_id:
                 bare.append(replace(row, type_id=0))
             elif row.contact and "OBJECT_NOT_FOUND" in found.codes:
                 yield Failed(key=row.trace, error=_no_contact(row))
             else:
                 yield Failed(key=row.trace, error=refusals.of_row(found))
-        yield from self._begin(columns, homeless, again=again)
+        yield from self._begin(columns, homeless, tries)
         if not bare:
             return
         known = self._known_contacts([row.contact for row in bare])
         for row in bare:
-            if row.contact not in known:
-                yield Failed(key=row.trace, error=_no_contact(row))
-        living = [row for row in bare if row.contact in known]
+            found_ = known.get(row.contact, _no_contact(row))
+            if isinstance(found_, ProviderError):
+                yield Failed(key=row.trace, error=found_)
+        living = [row for row in bare if known.get(row.contact) is True]
         if living:
             self._type_id = 0
-        yield from self._send(columns, living, again=again)
+        yield from self._send(columns, living, tries)
 
     def _begin(
-        self, columns: Columns, refused: Sequence[tuple[_Creation, Problem]], *, again: bool
+        self, columns: Columns, refused: Sequence[tuple[_Creation, Problem]], tries: _Tries
     ) -> Iterator[Receipt]:
         """Send once more, in the account's first stage, what was refused for lack of a value.
 
@@ -208,7 +263,7 @@ class Creator:
             if other is row:
                 yield Failed(key=row.trace, error=refusals.of_row(found))
         yield from self._send(
-            columns, [other for row, other, _ in staged if other is not row], again=again
+            columns, [other for row, other, _ in staged if other is not row], tries
         )
 
     def _learn_stages(self) -> None:
@@ -220,7 +275,9 @@ class Creator:
                 self._pipeline_of = schema.stages(response.payload)
                 self._stage = schema.first_stage(response.payload)
 
-    def _taken(self, columns: Columns, row: _Creation, mark: Mark) -> Iterator[Receipt]:
+    def _taken(
+        self, columns: Columns, row: _Creation, mark: Mark, tries: _Tries
+    ) -> Iterator[Receipt]:
         """Another record holds the identity already.
 
         A living one that shows what was to be made is the record itself, from
@@ -229,9 +286,12 @@ class Creator:
         without.
         """
         holder = self._reader.carriers(columns, [mark.ghl_id]).get(mark.ghl_id)
-        if holder is None or holder.gone:
+        if isinstance(holder, Missing):
+            yield Failed(key=row.trace, error=Unavailable(holder.detail, side=Side.HUBSPOT))
+        elif holder is None or holder.gone:
             kept = {name: held for name, held in row.sent.items() if name != GHL_ID}
-            yield from self._send(columns, [replace(row, sent=kept, unmarked=True)], again=False)
+            bare = replace(row, sent=kept, unmarked=True)
+            yield from self._send(columns, [bare], tries)
         elif holder.location_id not in {"", mark.location_id}:
             detail = f"the HubSpot appointment {holder.id} of another location carries its id"
             yield Failed(key=row.trace, error=Rejected(detail, side=Side.HUBSPOT))
@@ -244,11 +304,20 @@ class Creator:
             )
             yield Failed(key=row.trace, error=Stale(detail, side=Side.HUBSPOT))
 
-    def _known_contacts(self, ids: Sequence[str]) -> set[str]:
-        found: set[str] = set()
+    def _known_contacts(self, ids: Sequence[str]) -> dict[str, bool | ProviderError]:
+        """Which of these contacts exist, and why that cannot be told of some."""
+        found: dict[str, bool | ProviderError] = {}
+
+        def ask(part: Sequence[str], attempts: int | None) -> wire.Batch:
+            request = self._line.api.batch_read(part, (), object_type=CONTACTS)
+            return self._line.batch(request, attempts)
+
         for chunk in chunks(dict.fromkeys(ids), BATCH):
-            request = self._line.api.batch_read(chunk, (), object_type=CONTACTS)
-            found |= {record.id for record in self._line.batch(request).records}
+            for part, answer in divided(self._line, Asked.RECORDS, chunk, ask):
+                if isinstance(answer, ProviderError):
+                    found |= dict.fromkeys(part, answer)
+                else:
+                    found |= {record.id: True for record in answer.records}
         return found
 
     # --- success

@@ -2,23 +2,21 @@
 
 `changing` and `creating` send through this. HubSpot names the bad rows of a
 batch where each row has a trace id, but some refusals are still about the
-whole request; then the batch is halved, within bounds.
+whole request, or it goes on failing; then the batch is divided.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Protocol
 
-from syncd.errors import ProviderError
+from syncd.errors import ProviderError, Rejected
+from syncd.ports.refusals import Asked
 from syncd.providers.hubspot import refusals, wire
+from syncd.providers.hubspot.provider.dividing import divided
 from syncd.providers.hubspot.provider.line import Line
 from syncd.providers.hubspot.wire import Problem, Record
 from syncd.providers.message import Request
-
-SPLITS = 40
-"""Further requests that the halving of one batch may cost: enough for a handful of bad rows."""
 
 
 class Row(Protocol):
@@ -43,14 +41,19 @@ Fate = Record | Problem | ProviderError | None
 """What became of a row: its record, its refusal, a refusal of the whole request, or silence."""
 
 
-@dataclass(slots=True)
 class Parting:
-    """One batch on its way."""
+    """One batch of writes on its way."""
 
-    line: Line
-    request: Callable[[Sequence[wire.Json]], Request]
-    left: int = SPLITS
-    fates: dict[str, Fate] = field(default_factory=dict)
+    def __init__(
+        self,
+        line: Line,
+        request: Callable[[Sequence[wire.Json]], Request],
+        *,
+        repeatable: bool = True,
+    ) -> None:
+        self._line, self._request, self._repeatable = line, request, repeatable
+        self.fates: dict[str, Fate] = {}
+        """What became of the rows that were sent so far, by trace."""
 
     def send(self, rows: Sequence[Row]) -> dict[str, Fate]:
         """What became of each row, by its trace.
@@ -58,27 +61,28 @@ class Parting:
         Raises:
             AuthFailed: the token was refused: nothing further can be written.
             NotPrepared: the object is gone.
-            Transient: as the client says; rows that were sent before are in `fates`.
+            TimedOut: the rows without a fate may have been written, or not.
+            Transient: nothing gets through; the rows without a fate were not written.
         """
-        request = self.request([row.body for row in rows])
-        response = self.line.send(request)
+        parts = divided(self._line, Asked.WRITES, rows, self._ask, repeatable=self._repeatable)
+        for part, error in parts:
+            if error is not None:
+                self.fates |= {row.trace: error for row in part}
+        return self.fates
+
+    def _ask(self, rows: Sequence[Row], attempts: int | None) -> None:
+        request = self._request([row.body for row in rows])
+        response = self._line.send(request, attempts)
         if response.ok:
-            self._read(rows, wire.batch(self.line.body(request, response)))
-            return self.fates
-        error = refusals.refusal(request, response)
-        if not refusals.is_about_rows(error):
+            self._read(rows, wire.batch(self._line.body(request, response)))
+            return
+        error = self._line.refusal(request, response)
+        if not isinstance(error, Rejected):
             raise error
         found = wire.problem(response.payload)
-        if len(rows) == 1:
-            self.fates[rows[0].trace] = found
-        elif self.left < 2:
-            self.fates |= {row.trace: refusals.of_row(found) for row in rows}
-        else:
-            self.left -= 2
-            half = len(rows) // 2
-            self.send(rows[:half])
-            self.send(rows[half:])
-        return self.fates
+        if len(rows) > 1:
+            raise refusals.of_request(found, error)
+        self.fates[rows[0].trace] = found
 
     def _read(self, rows: Sequence[Row], answer: wire.Batch) -> None:
         """Match records by what makes them the row's, never by their place in the answer."""

@@ -9,18 +9,20 @@ list.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
 
 from syncd.core.model import Missing, Scan, Side, Snapshot
-from syncd.errors import DailyBudgetSpent, NotFound, Rejected, Transient, Unreadable
+from syncd.errors import NotFound, ProviderError, Rejected, Unreadable
 from syncd.ports.clock import Clock
 from syncd.ports.provider import Edit
-from syncd.providers.hubspot import mapping, search, wire
+from syncd.ports.refusals import Asked, Stops, stops
+from syncd.providers.hubspot import mapping, refusals, search, wire
 from syncd.providers.hubspot.mapping import GHL_ID, MODIFIED, Columns
 from syncd.providers.hubspot.protocol import ASSOCIATION_BATCH, BATCH, HISTORY_BATCH
+from syncd.providers.hubspot.provider.dividing import divided
 from syncd.providers.hubspot.provider.line import Line
 from syncd.providers.hubspot.search import ChangeWindow, chunks
 from syncd.providers.hubspot.wire import MERGED_IDS, Record
@@ -92,28 +94,32 @@ class Reader:
         begun = self._clock.now()
         self._whole_at = self._monotonic()
         found = _Swept()
-        unreadable: list[tuple[str, str]] = []
+        strange: list[tuple[str, str]] = []
         failures: list[str] = []
         for page in self._pages(columns, archived=False):
             found.take(page.records, columns)
-            unreadable += page.unreadable
+            strange += page.unreadable
         try:
             for page in self._pages(columns, archived=True):
                 found.take(page.records, columns)
-        except DailyBudgetSpent:
-            raise
-        except (Transient, Unreadable) as error:
+        except ProviderError as error:
+            if stops(Asked.PART, error) is not Stops.PART:
+                raise
             # A paired record that is archived is asked for by id all the same.
             failures.append(f"the list of archived HubSpot appointments: {error}")
-        for each, contacts in self._contacts_of(found.cut).items():
+        linked, unlinked = self._contacts_of(found.cut)
+        for each, contacts in linked.items():
             found.snapshots[each] = mapping.snapshot(found.cut[each], columns, contacts)
+        for each, why in unlinked.items():
+            del found.snapshots[each]
+            strange.append((each, str(why)))
         cursor = search.stamp(begun - self._lag)
         self._remember("", cursor, found.versions.items())
         return Scan(
             side=Side.HUBSPOT,
             snapshots=tuple(found.snapshots.values()),
             complete=True,
-            unreadable=tuple(unreadable),
+            unreadable=tuple(strange),
             failures=tuple(failures),
             cursor=cursor,
         )
@@ -147,9 +153,14 @@ class Reader:
         versions = dict(map(_version, found.values()))
         fresh = {each: found[each] for each, at in versions.items() if known.get(each) != at}
         horizon = search.stamp(now - self._lag)
-        snapshots = tuple(self._with_contacts(columns, fresh).values())
+        shown, unlinked = self._with_contacts(columns, fresh)
         self._remember(cursor, horizon, {**standing, **versions}.items())
-        return Scan(side=Side.HUBSPOT, snapshots=snapshots, cursor=horizon)
+        return Scan(
+            side=Side.HUBSPOT,
+            snapshots=tuple(shown.values()),
+            unreadable=tuple((each, str(error)) for each, error in unlinked.items()),
+            cursor=horizon,
+        )
 
     def _lately(self, columns: Columns, since: datetime, made_before: datetime) -> Scan:
         """What people changed since the last look of this cycle, as far as the index shows it.
@@ -159,9 +170,13 @@ class Reader:
         now = self._clock.now()
         window = ChangeWindow(since=since - CLOCKS, until=now + OVERLAP, made_before=made_before)
         found = {record.id: record for record in self._search(columns, window)}
-        snapshots = tuple(self._with_contacts(columns, found).values())
-        cursor = search.stamp(now - self._lag)
-        return Scan(side=Side.HUBSPOT, snapshots=snapshots, cursor=cursor)
+        shown, unlinked = self._with_contacts(columns, found)
+        return Scan(
+            side=Side.HUBSPOT,
+            snapshots=tuple(shown.values()),
+            unreadable=tuple((each, str(error)) for each, error in unlinked.items()),
+            cursor=search.stamp(now - self._lag),
+        )
 
     def _latest(
         self, columns: Columns, window: ChangeWindow, known: Mapping[str, str]
@@ -230,13 +245,16 @@ class Reader:
 
     def fetch(self, columns: Columns, ids: Collection[str]) -> dict[str, Snapshot | Missing]:
         """Records by id: living, archived (gone), or missing, which proves nothing."""
-        records, others = self._read(columns, ids)
-        found: dict[str, Snapshot | Missing] = dict(self._with_contacts(columns, records))
+        records, others, unread = self._read(columns, ids)
+        shown, unlinked = self._with_contacts(columns, records)
+        found: dict[str, Snapshot | Missing] = dict(shown)
+        found |= {each: unreadable(error) for each, error in (unread | unlinked).items()}
         merged = wire.merged_into(others.values())
         found |= {each: _merged(merged[each]) for each in ids if each in merged}
         rest = [each for each in dict.fromkeys(ids) if each not in found]
-        binned, _ = self._read(columns, rest, archived=True)
+        binned, _, unread = self._read(columns, rest, archived=True)
         found |= {each: mapping.snapshot(record, columns) for each, record in binned.items()}
+        found |= {each: unreadable(error) for each, error in unread.items()}
         absent = [each for each in rest if each not in found]
         for place, each in enumerate(absent):
             found[each] = (
@@ -248,43 +266,60 @@ class Reader:
 
     def living(
         self, columns: Columns, ids: Collection[str], *, contacts: bool = True
-    ) -> dict[str, Snapshot]:
-        """The records among these that are not archived, with their contacts where wanted."""
-        records, _ = self._read(columns, ids)
+    ) -> dict[str, Snapshot | ProviderError]:
+        """The records among these that are not archived, with their contacts where wanted.
+
+        Also why one of them cannot be read now.
+        """
+        records, _, unread = self._read(columns, ids)
         if contacts:
-            return self._with_contacts(columns, records)
-        return {each: mapping.snapshot(held, columns) for each, held in records.items()}
+            shown, unlinked = self._with_contacts(columns, records)
+            return {**shown, **unread, **unlinked}
+        shown = {each: mapping.snapshot(held, columns) for each, held in records.items()}
+        return {**shown, **unread}
 
     def _with_contacts(
         self, columns: Columns, records: Mapping[str, Record]
-    ) -> dict[str, Snapshot]:
-        linked = self._contacts_of(record.id for record in records.values())
+    ) -> tuple[dict[str, Snapshot], dict[str, ProviderError]]:
+        """The records whose contacts can be read, and why those of others cannot."""
+        linked, unread = self._contacts_of(record.id for record in records.values())
         return {
             each: mapping.snapshot(record, columns, linked.get(record.id, ()))
             for each, record in records.items()
-        }
+            if record.id not in unread
+        }, {each: unread[record.id] for each, record in records.items() if record.id in unread}
 
     def _read(
         self, columns: Columns, ids: Collection[str], *, archived: bool = False, by: str = ""
-    ) -> tuple[dict[str, Record], dict[str, Record]]:
-        """Records by the id (or unique value) asked for, and those that answered for another."""
+    ) -> tuple[dict[str, Record], dict[str, Record], dict[str, ProviderError]]:
+        """Records by the id (or unique value) asked for, and those that answered for another.
+
+        Also why some cannot be read now.
+        """
         found: dict[str, Record] = {}
         others: dict[str, Record] = {}
+        unread: dict[str, ProviderError] = {}
         properties = (*columns.read, MERGED_IDS)
+
+        def ask(part: Sequence[str], attempts: int | None) -> wire.Batch:
+            request = self._line.api.batch_read(part, properties, archived=archived, id_property=by)
+            return self._line.batch(request, attempts)
+
         for chunk in chunks(dict.fromkeys(ids), BATCH):
-            request = self._line.api.batch_read(
-                chunk, properties, archived=archived, id_property=by
-            )
             wanted = set(chunk)
-            records = self._line.batch(request).records
-            self._look_for(columns, records)
-            for record in records:
-                key = record.properties.get(by, "").strip() if by else record.id
-                if record.archived == archived and key in wanted:
-                    found[key] = record
-                else:
-                    others[record.id] = record
-        return found, others
+            for part, answer in divided(self._line, Asked.RECORDS, chunk, ask):
+                if isinstance(answer, ProviderError):
+                    unread |= dict.fromkeys(part, answer)
+                    continue
+                self._look_for(columns, answer.records)
+                for record in answer.records:
+                    key = record.properties.get(by, "").strip() if by else record.id
+                    if record.archived == archived and key in wanted:
+                        found[key] = record
+                    else:
+                        others[record.id] = record
+                unread |= refusals.unread(answer, wanted)
+        return found, others, unread
 
     def _look_for(self, columns: Columns, records: Iterable[Record]) -> None:
         """See that each record shows every property that was asked for, be it null."""
@@ -299,21 +334,36 @@ class Reader:
             record = wire.record(self._line.ask(request))
         except NotFound:
             record = None
+        except ProviderError as error:
+            self._line.check(Asked.RECORD, error)
+            return unreadable(error)
         if record is None:
             return Missing(detail="HubSpot shows no such appointment, archived ones included")
         self._look_for(columns, (record,))
         if record.id != record_id:
             return _merged(record)
-        contacts = self._contacts_of([record_id]).get(record_id, ())
-        return mapping.snapshot(record, columns, contacts)
+        contacts, unread = self._contacts_of([record_id])
+        if record_id in unread:
+            return unreadable(unread[record_id])
+        return mapping.snapshot(record, columns, contacts.get(record_id, ()))
 
-    def carriers(self, columns: Columns, ghl_ids: Collection[str]) -> dict[str, Snapshot]:
-        """The records that carry these HighLevel ids; a living one goes before an archived one."""
-        records, _ = self._read(columns, ghl_ids, by=GHL_ID)
-        found = self._with_contacts(columns, records)
-        rest = [each for each in dict.fromkeys(ghl_ids) if each not in found]
-        binned, _ = self._read(columns, rest, archived=True, by=GHL_ID)
-        return found | {each: mapping.snapshot(held, columns) for each, held in binned.items()}
+    def carriers(self, columns: Columns, ghl_ids: Collection[str]) -> dict[str, Snapshot | Missing]:
+        """The records that carry these HighLevel ids; a living one goes before an archived one.
+
+        Of an id that cannot be asked for, why.
+        """
+        records, _, unread = self._read(columns, ghl_ids, by=GHL_ID)
+        shown, unlinked = self._with_contacts(columns, records)
+        found: dict[str, Snapshot | Missing] = dict(shown)
+        rest = [
+            each
+            for each in dict.fromkeys(ghl_ids)
+            if each not in found and each not in unread and each not in unlinked
+        ]
+        binned, _, more = self._read(columns, rest, archived=True, by=GHL_ID)
+        found |= {each: mapping.snapshot(held, columns) for each, held in binned.items()}
+        failed = unread | unlinked | more
+        return found | {each: unreadable(error) for each, error in failed.items()}
 
     def of_contact(self, columns: Columns, contact: str) -> tuple[Snapshot, ...]:
         """The living records that a contact is associated with, some thousand at most."""
@@ -322,33 +372,60 @@ class Reader:
         except (NotFound, Rejected):
             return ()  # A contact that is gone has none, and no recovery hangs on it.
         linked = wire.associations(body).get(contact)
-        return tuple(self.living(columns, linked.ids).values()) if linked else ()
+        found = self.living(columns, linked.ids).values() if linked else ()
+        for each in found:
+            if isinstance(each, ProviderError):
+                raise each
+        return tuple(each for each in found if isinstance(each, Snapshot))
 
-    def _contacts_of(self, ids: Iterable[str]) -> dict[str, tuple[str, ...]]:
-        """The contacts of records, by record; a record without any is left out."""
+    def _contacts_of(
+        self, ids: Iterable[str]
+    ) -> tuple[dict[str, tuple[str, ...]], dict[str, ProviderError]]:
+        """The contacts of records, by record, and why those of others cannot be read.
+
+        A record without any is left out.
+        """
         found: dict[str, tuple[str, ...]] = {}
+        unread: dict[str, ProviderError] = {}
         waiting = [(each, "") for each in ids]
+
+        def ask(part: Sequence[tuple[str, str]], attempts: int | None) -> wire.Json:
+            return self._line.rows(self._line.api.associations(part), attempts)
+
         while waiting:
             cut: list[tuple[str, str]] = []
             for chunk in chunks(waiting, ASSOCIATION_BATCH):
-                body = self._line.rows(self._line.api.associations(chunk))
-                for each, linked in wire.associations(body).items():
-                    found[each] = tuple(dict.fromkeys((*found.get(each, ()), *linked.ids)))
-                    if linked.after:
-                        cut.append((each, linked.after))
+                for part, body in divided(self._line, Asked.RECORDS, chunk, ask):
+                    if isinstance(body, ProviderError):
+                        unread |= {each: body for each, _ in part}
+                        continue
+                    for each, linked in wire.associations(body).items():
+                        found[each] = tuple(dict.fromkeys((*found.get(each, ()), *linked.ids)))
+                        if linked.after:
+                            cut.append((each, linked.after))
             waiting = cut
-        return found
+        return found, unread
 
     # --- history
 
     def edits(self, columns: Columns, ids: Collection[str]) -> Mapping[str, tuple[Edit, ...]]:
         """When each group was last changed, from the property history."""
         found: dict[str, tuple[Edit, ...]] = {}
+
+        def ask(part: Sequence[str], attempts: int | None) -> wire.Batch:
+            request = self._line.api.batch_read(part, (), history=columns.mapped)
+            return self._line.batch(request, attempts)
+
         for chunk in chunks(dict.fromkeys(ids), HISTORY_BATCH):
-            request = self._line.api.batch_read(chunk, (), history=columns.mapped)
-            for record in self._line.batch(request).records:
-                found[record.id] = mapping.edits(record, columns)
+            for _, answer in divided(self._line, Asked.RECORDS, chunk, ask):
+                if isinstance(answer, wire.Batch):  # Of the others, nothing is known.
+                    found |= {each.id: mapping.edits(each, columns) for each in answer.records}
         return found
+
+
+def unreadable(error: ProviderError) -> Missing:
+    """A record of which nothing is known, because asking for it failed."""
+    return Missing(detail=str(error), unread=True)
 
 
 def _merged(survivor: Record) -> Missing:

@@ -1,0 +1,117 @@
+"""One row that spoils every batch it is in: only it is left out, whatever the batch is for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+
+from syncd.core.model import Missing, Snapshot
+from syncd.ports.provider import Done, Failed, Order, OrderKind
+
+MANY = 100
+STATUSES = [400, 403, 413, 423, 500, 503]
+
+
+class Spoilt(httpx.BaseTransport):
+    """Fails every request to `path` whose body names `text`."""
+
+    def __init__(self, inner: httpx.BaseTransport) -> None:
+        self._inner = inner
+        self.path, self.text, self.status = "", "", 503
+        self.hits = 0
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        told = json.loads(request.read() or b"{}")
+        if self.text and self.path in request.url.path and f'"{self.text}"' in json.dumps(told):
+            self.hits += 1
+            return httpx.Response(self.status, json={"message": "a stone"}, request=request)
+        return self._inner.handle_request(request)
+
+
+@pytest.fixture
+def spoilt() -> list[Spoilt]:
+    return []
+
+
+@pytest.fixture
+def desk(account: Callable[..., Any], spoilt: list[Spoilt]) -> Any:
+    def way(transport: httpx.BaseTransport) -> httpx.BaseTransport:
+        spoilt.append(Spoilt(transport))
+        return spoilt[0]
+
+    return account(way=way)
+
+
+def spoil(spoilt: list[Spoilt], path: str, text: str, status: int) -> Spoilt:
+    stone = spoilt[0]
+    stone.path, stone.text, stone.status = path, text, status
+    return stone
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_of_a_batch_that_is_made_only_the_bad_row_is_left_out(
+    desk: Any, spoilt: list[Spoilt], status: int
+) -> None:
+    stone = spoil(spoilt, "/batch/create", "g70", status)
+    receipts = {each.key: each for each in desk.provider.write(_creations(desk))}
+    assert isinstance(receipts.pop("create-g70"), Failed)
+    assert all(isinstance(each, Done) for each in receipts.values())
+    assert len(desk.portal.records()) == MANY - 1
+    assert stone.hits <= 40
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_of_a_batch_that_is_changed_only_the_bad_row_is_left_out(
+    desk: Any, spoilt: list[Spoilt], status: int
+) -> None:
+    ids = [desk.book() for _ in range(MANY)]
+    spoil(spoilt, "/batch/update", ids[41], status)
+    orders = [
+        Order(key=each, kind=OrderKind.UPDATE, id=each, groups=frozenset({"title"})) for each in ids
+    ]
+    receipts = {each.key: each for each in desk.provider.write(orders)}
+    assert [key for key, each in receipts.items() if isinstance(each, Failed)] == [ids[41]]
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_of_a_batch_that_is_archived_only_the_bad_row_is_left_out(
+    desk: Any, spoilt: list[Spoilt], status: int
+) -> None:
+    ids = [desk.book() for _ in range(MANY)]
+    spoil(spoilt, "/batch/archive", ids[41], status)
+    orders = [Order(key=each, kind=OrderKind.REMOVE, id=each) for each in ids]
+    receipts = {each.key: each for each in desk.provider.write(orders)}
+    assert [key for key, each in receipts.items() if isinstance(each, Failed)] == [ids[41]]
+    assert [each.id for each in desk.portal.records()] == [ids[41]]
+
+
+@pytest.mark.parametrize("path", ["0-421/batch/read", "associations"])
+@pytest.mark.parametrize("status", STATUSES)
+def test_of_records_that_are_read_only_the_bad_one_is_unread(
+    desk: Any, spoilt: list[Spoilt], status: int, path: str
+) -> None:
+    ids = [desk.book() for _ in range(MANY)]
+    spoil(spoilt, path, ids[41], status)
+    found = desk.provider.fetch(ids)
+    assert [key for key, each in found.items() if not isinstance(each, Snapshot)] == [ids[41]]
+    lost = found[ids[41]]
+    assert isinstance(lost, Missing)
+    assert lost.unread
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_a_carrier_that_cannot_be_asked_for_is_not_absent(
+    desk: Any, spoilt: list[Spoilt], status: int
+) -> None:
+    spoil(spoilt, "0-421/batch/read", "g7", status)
+    found = desk.provider.carriers([f"g{number}" for number in range(MANY)])
+    assert list(found) == ["g7"]
+    assert found["g7"].unread
+
+
+def _creations(desk: Any) -> list[Order]:
+    return [desk.order(f"g{number}") for number in range(MANY)]

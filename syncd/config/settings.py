@@ -306,6 +306,8 @@ class GhlSettings(Section):
     notify: values.Notify = "never"
     """Whether HighLevel tells people of what syncd writes: never | live | always.
     live is for fresh changes by people, never for a first sync, a rebuild or an undo.
+    What a first sync left undone stays its doing until a person changes the record, and a change
+    that could not be carried across for a day is not fresh any more.
     false and true mean never and always.
     """
     rate_limit: RateLimit = RateLimit()

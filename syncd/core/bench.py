@@ -19,6 +19,17 @@ from syncd.core.translate import Dictionary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FirstSync:
+    """When the link's first sync was complete, and what it had left undone then."""
+
+    ended: datetime | None = None
+    """None where nobody noted it."""
+    left_over: Mapping[str, str] = field(default_factory=dict)
+    """What the HubSpot records showed (`freshness.print_of`) that were held, or whose writes
+    failed or had an unknown fate; by id."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """What plan may know beyond the sightings themselves."""
 
@@ -30,6 +41,7 @@ class Evidence:
     """How far each vendor's clock is ahead of ours; stamps of two clocks are compared with it."""
     reverts: tuple[Revert, ...] = ()
     """What people want undone."""
+    first_sync: FirstSync = field(default_factory=FirstSync)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from syncd.core.actions import Action, Change, Hold, Rebase, Remark, Update
 from syncd.core.bench import Bench, held, in_words, name, validates
 from syncd.core.contacts import Known, Resolution, ToMake, Unresolved
 from syncd.core.essence import Value
+from syncd.core.freshness import is_fresh
 from syncd.core.merge import Outcome
 from syncd.core.model import Group, GroupKey, Side, Snapshot
 from syncd.core.observe import Sighting, is_marked
@@ -383,11 +384,27 @@ class Reconciliation:
             seen=record,
             changes=changes,
             validate_slot=validates(side, changes, self.pair, record, self.bench),
-            notify=self.policy.notifies(live=not self.met and not self.undoing),
+            notify=self.policy.notifies(live=self._is_fresh(side, changes)),
             restores=side is self.restoring,
             contact=self.making if side is Side.HUBSPOT else None,
             changed_at=self.records[side.other].updated_at,
         )
+
+    def _is_fresh(self, target: Side, changes: Sequence[Change]) -> bool:
+        """Whether a person did just now what these changes carry to a side.
+
+        Of a group that was never agreed on, only what was changed since the two met is.
+        """
+        if self.met or self.undoing:
+            return False
+        source = target.other
+        edited = any(
+            change.group not in self.before.open or self._edited(source, change.group)
+            for change in changes
+        )
+        # A restoration moves no stamp of HubSpot's.
+        restored = self.restoring is target
+        return restored or (edited and is_fresh(self.records[source], self.bench))
 
     def _hold(self, group: GroupKey, reason: str, detail: str) -> None:
         values = {

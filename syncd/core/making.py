@@ -13,6 +13,7 @@ from syncd.core import essence, translate
 from syncd.core.actions import Action, Create, Hold
 from syncd.core.bench import Bench
 from syncd.core.contacts import Known, Proof, Resolution, Unresolved
+from syncd.core.freshness import is_fresh
 from syncd.core.model import Appointment, Calendar, Group, GroupKey, Pair, Side, Snapshot
 from syncd.core.policy import Policy
 from syncd.core.translate import Said, Silent, Unsayable
@@ -25,8 +26,12 @@ def make(
     *,
     why: str,
     contact: Resolution | None = None,
+    fresh: bool | None = None,
 ) -> list[Action]:
-    """Make the record across: every field that flows that way, in that side's words."""
+    """Make the record across: every field that flows that way, in that side's words.
+
+    `fresh` says whether it is a person's fresh doing, where the source's stamps cannot tell.
+    """
     side, policy = source.side.other, bench.policy
     wanted = Appointment()
     for group in policy.groups:
@@ -48,7 +53,9 @@ def make(
         wanted=wanted,
         contact=across,
         pair=pair,
-        notify=policy.notifies(live=True),
+        notify=policy.notifies(
+            live=is_fresh(source, bench, paired=pair is not None) if fresh is None else fresh
+        ),
         why=why,
     )
     return [create] if side is Side.HUBSPOT else _booking(create, bench)

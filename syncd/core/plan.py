@@ -29,6 +29,7 @@ from syncd.core import essence
 from syncd.core.actions import Action, Change, Create, Hold, Rebase, Remove, Update, Write
 from syncd.core.bench import Bench, held, name
 from syncd.core.fields import Reconciliation
+from syncd.core.freshness import is_fresh
 from syncd.core.guards import Allowed, Past, Plan, guard
 from syncd.core.making import make
 from syncd.core.model import (
@@ -87,7 +88,7 @@ def judge(sighting: Sighting, bench: Bench) -> list[Action]:
         return _settled(pair, replace(pair.removal or Removal(gone=_BOTH), gone=_BOTH))
     if ghl.gone or hubspot.gone:
         gone, living = (ghl, hubspot) if ghl.gone else (hubspot, ghl)
-        return _one_gone(sighting, gone.side, living, bench)
+        return _one_gone(sighting, gone, living, bench)
     if pair.removal is not None:
         return _restored(sighting, ghl, hubspot, bench)
     return _both_there(sighting, ghl, hubspot, bench)
@@ -124,9 +125,9 @@ def _as_settled(pair: Pair, side: Side, seen: Seen) -> Seen:
     return Snapshot(side=side, id=pair.id_on(side), appointment=pair.shown_on(side), gone=True)
 
 
-def _one_gone(sighting: Sighting, where: Side, living: Snapshot, bench: Bench) -> list[Action]:
+def _one_gone(sighting: Sighting, gone: Snapshot, living: Snapshot, bench: Bench) -> list[Action]:
     """One record is gone: a cancellation agrees, an edit beats it, else the rule decides."""
-    pair, side = sighting.pair, living.side
+    pair, where, side = sighting.pair, gone.side, living.side
     if sighting.met:
         return _settled(pair, _on_its_own(where, living, bench))
     if pair.gone_on(side):
@@ -138,7 +139,7 @@ def _one_gone(sighting: Sighting, where: Side, living: Snapshot, bench: Bench) -
     edited = _edited(pair, living, bench)
     if edited and bench.policy.direction.reaches(where):
         return make(living, bench, pair, why=_because(edited, side, where))
-    return _carry_removal(pair, where, living, bench)
+    return _carry_removal(pair, gone, living, bench)
 
 
 def _survivor(pair: Pair, where: Side, living: Snapshot, bench: Bench) -> list[Action]:
@@ -171,10 +172,12 @@ def _undone(pair: Pair, where: Side, living: Snapshot, bench: Bench) -> list[Act
         across = pair.shown_on(where).status
         made: list[Action] = []
         if bench.policy.direction.reaches(where):
-            made = make(reopened, bench, pair, why=why)
+            made = make(reopened, bench, pair, why=why, fresh=False)
             across = next((w.wanted.status for w in made if isinstance(w, Create)), across)
         status = Change(group=Group.STATUS, before=shown, after=back, source=across, why=why)
-        return [Update(pair=pair, side=side, seen=living, changes=(status,)), *made]
+        notify = bench.policy.notifies(live=False)
+        update = Update(pair=pair, side=side, seen=living, changes=(status,), notify=notify)
+        return [update, *made]
     return []
 
 
@@ -187,7 +190,8 @@ def _came_back(pair: Pair, where: Side, living: Snapshot, bench: Bench) -> list[
     cancelled = bench.words.statuses.is_cancelled(side, living.appointment.status)
     ours = kept is not None and kept.response is Response.REMOVED
     if (ours or not cancelled) and bench.policy.direction.reaches(where):
-        return make(living, bench, pair, why=f"restored in {name(side)}")
+        # A restoration moves no stamp of HubSpot's.
+        return make(living, bench, pair, why=f"restored in {name(side)}", fresh=True)
     same = living.appointment.status == pair.shown_on(side).status
     if kept is not None and kept.response is Response.CANCELLED and cancelled and same:
         return _settled(pair, replace(kept, gone=frozenset({where})))
@@ -202,9 +206,10 @@ def _on_its_own(where: Side, living: Snapshot, bench: Bench) -> Removal:
     return Removal(gone=gone, response=Response.AGREED, status_agreed=status)
 
 
-def _carry_removal(pair: Pair, where: Side, living: Snapshot, bench: Bench) -> list[Action]:
+def _carry_removal(pair: Pair, gone: Snapshot, living: Snapshot, bench: Bench) -> list[Action]:
     """Do across what the link's removal rule says."""
-    side, rule = living.side, bench.policy.on_removal_at(where)
+    where, side = gone.side, living.side
+    rule = bench.policy.on_removal_at(where)
     if rule is OnRemoval.IGNORE or (rule is not OnRemoval.ARCHIVE and _too_late(living, bench)):
         return _settled(pair, _on_its_own(where, living, bench))
     remove = Remove(
@@ -212,7 +217,7 @@ def _carry_removal(pair: Pair, where: Side, living: Snapshot, bench: Bench) -> l
         side=side,
         seen=living,
         why=f"removed in {name(where)}",
-        notify=bench.policy.notifies(live=True),
+        notify=bench.policy.notifies(live=is_fresh(gone, bench)),
     )
     if rule is not OnRemoval.CANCEL:
         return [remove]

@@ -7,10 +7,13 @@ when every write was at least tried.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from datetime import datetime
 
+from syncd.core import freshness
+from syncd.core.bench import FirstSync
 from syncd.core.guards import CHANGES, REMOVALS, Plan
-from syncd.core.model import Side
+from syncd.core.model import Side, Snapshot
 from syncd.engine import decisions, poll
 from syncd.engine.applied import Applied
 from syncd.engine.decisions import Decided
@@ -24,7 +27,22 @@ OPENS = {REMOVALS: "--allow-removals", CHANGES: "--allow-changes"}
 """Each guard, and the option that lets pass what it keeps back."""
 
 FIRST = "first_sync_done"
-"""The cursor that says that a link's first sync is behind it."""
+"""The cursor that says when a link's first sync was complete ("yes" where nobody noted it)."""
+
+LEFT_OVER = "first_sync_left"
+"""The cursor that holds what the HubSpot records showed that the first sync left undone."""
+
+MOST_LEFT = 5_000
+"""Of more, the stamps alone tell."""
+
+
+def first_sync(link: Link) -> FirstSync:
+    """What is known of the end of the link's first sync; nothing while it goes on."""
+    said = link.store.cursor(FIRST)
+    if said in ("", "yes"):
+        return FirstSync()
+    left: dict[str, str] = json.loads(link.store.cursor(LEFT_OVER) or "{}")
+    return FirstSync(ended=datetime.fromisoformat(said), left_over=left)
 
 
 def conclude(said: CycleReport, made: Plan, applied: Applied) -> None:
@@ -114,6 +132,21 @@ def keep(
         if said.kind != "full":
             transaction.set_cursor(poll.ROTATION, str(polled.rotated_to))
         if whole:
-            transaction.set_cursor(FIRST, "yes")
+            if not link.store.cursor(FIRST):
+                transaction.set_cursor(FIRST, link.clock.now().isoformat())
+                transaction.set_cursor(LEFT_OVER, _left_over(polled, applied, waits))
             transaction.set_cursor(poll.CURSOR, polled.scans[Side.HUBSPOT].cursor)
     said.pairs = link.store.count_pairs()
+
+
+def _left_over(polled: Polled, applied: Applied, waits: Iterable[tuple[str, str]]) -> str:
+    """What the HubSpot records showed of which something waits when a first sync is complete."""
+    undone = {hubspot_id for _, hubspot_id in waits}
+    undone |= {record_id for side, record_id in applied.again if side is Side.HUBSPOT}
+    seen = [*polled.strangers.hubspot.values(), *(each.hubspot for each in polled.sightings)]
+    left = {
+        record.id: freshness.print_of(record)
+        for record in seen
+        if isinstance(record, Snapshot) and record.id in undone
+    }
+    return json.dumps(dict(list(left.items())[:MOST_LEFT])) if left else ""

@@ -21,7 +21,15 @@ import structlog
 from syncd.core.guards import Allowed, Plan
 from syncd.core.model import Side
 from syncd.engine import decisions, planned, poll
-from syncd.engine.closing import FIRST, conclude, keep, outcome_of, tell_of_stop, words_of
+from syncd.engine.closing import (
+    FIRST,
+    conclude,
+    first_sync,
+    keep,
+    outcome_of,
+    tell_of_stop,
+    words_of,
+)
 from syncd.engine.decisions import Decided
 from syncd.engine.dictionary import dictionary
 from syncd.engine.link import Link
@@ -126,6 +134,7 @@ def _cycle(
         decided=decided,
         allowed=_allowed(request, decided),
         first=first,
+        first_sync=first_sync(link),
         began=began,
         dry_run=request.dry_run,
         rebuild=request.rebuild,

@@ -21,7 +21,7 @@ import structlog
 
 from syncd.core import observe
 from syncd.core.actions import Hold, Remark, Remove, Write, new_contact, new_contacts
-from syncd.core.bench import Bench, Evidence
+from syncd.core.bench import Bench, Evidence, FirstSync
 from syncd.core.guards import Allowed, Past, Plan
 from syncd.core.model import Side
 from syncd.core.observe import Sighting
@@ -68,6 +68,7 @@ class Setting:
     """Whether this is the link's first sync."""
     began: datetime
     """When this cycle had not made anything yet."""
+    first_sync: FirstSync = field(default_factory=FirstSync)
     dry_run: bool = False
     rebuild: bool = False
 
@@ -135,7 +136,11 @@ class Rounds:
             policy=policy,
             words=with_contacts(setting.words, book),
             book=book,
-            evidence=Evidence(reverts=reverts, skew=clock_skew(link, self._said)),
+            evidence=Evidence(
+                reverts=reverts,
+                skew=clock_skew(link, self._said),
+                first_sync=setting.first_sync,
+            ),
         )
         met = observe.meet(strangers, book, policy, bench.words.statuses)
         self._sums.parted |= met.parted

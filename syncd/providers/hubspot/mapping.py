@@ -112,7 +112,7 @@ def snapshot(record: Record, columns: Columns, contacts: tuple[str, ...] | None 
             held, columns, contact=associated[0] if len(associated) == 1 else ""
         ),
         contacts=associated,
-        updated_at=_instant(held.get(MODIFIED, "")) or second(record.updated_at),
+        updated_at=_updated_at(record),
         created_at=second(record.created_at),
         gone=record.archived,
         carried_id=essence.text(held.get(GHL_ID)),
@@ -121,6 +121,13 @@ def snapshot(record: Record, columns: Columns, contacts: tuple[str, ...] | None 
         unlinked=not record.archived and _lacks_address(record, columns),
         flaws=_flaws(held),
     )
+
+
+def _updated_at(record: Record) -> datetime | None:
+    """When it was changed last; an archive is a change that moves no other stamp."""
+    if record.archived and record.archived_at:
+        return second(record.archived_at)
+    return _instant(record.properties.get(MODIFIED, "")) or second(record.updated_at)
 
 
 def appointment(held: Mapping[str, str], columns: Columns, *, contact: str = "") -> Appointment:

@@ -36,6 +36,7 @@ class Record:
     archived: bool = False
     created_at: datetime | None = None
     updated_at: datetime | None = None
+    archived_at: datetime | None = None
     associated: tuple[str, ...] = ()
     """Ids of the associated records, where the request asked for them."""
     more_associated: bool = False
@@ -165,6 +166,7 @@ def record(raw: object) -> Record | None:
         archived=_is_archived(found),
         created_at=moment(found.get("createdAt")),
         updated_at=moment(found.get("updatedAt")),
+        archived_at=moment(found.get("archivedAt")),
         associated=associated,
         more_associated=more,
         history={

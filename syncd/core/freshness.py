@@ -1,0 +1,46 @@
+"""Whether a write carries a fresh change by a person: what `notify = "live"` asks.
+
+Plan, making and fields ask, each for the change that it carries across: the
+cycle in which a write happens to go out says nothing. Leaves out who is
+notified at all: `policy`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from syncd.core import essence
+from syncd.core.bench import Bench
+from syncd.core.model import Snapshot
+
+FRESH = timedelta(hours=24)
+"""A change that could not be carried across for so long is told to nobody any more."""
+
+DOUBT = timedelta(seconds=2)
+"""Clocks that differ by less are taken for equal."""
+
+
+def is_fresh(record: Snapshot, bench: Bench, *, paired: bool = True) -> bool:
+    """Whether what a record shows now is a person's doing of today, after the first sync.
+
+    What the first sync left behind (held, failed, or of unknown fate) stays
+    its doing, however late it goes out, until a person changes the record.
+    """
+    first, now = bench.evidence.first_sync, bench.policy.now
+    left = first.left_over.get(record.id)
+    if left == print_of(record):
+        return False
+    if left and not paired:
+        return True  # It was changed since, whether or not that moved a stamp.
+    stamp = record.updated_at or record.created_at
+    if stamp is None:
+        return True
+    at = stamp - bench.evidence.skew.get(record.side, timedelta(0))
+    return now - at <= FRESH and (first.ended is None or at >= first.ended - DOUBT)
+
+
+def print_of(record: Snapshot) -> str:
+    """What a person can change of a record, contacts included, as a digest."""
+    contacts = " ".join(sorted(record.contacts))
+    return essence.fingerprint(replace(record.appointment, contact=contacts))

@@ -1,0 +1,194 @@
+"""Who is notified: with `live`, of what a person did just now, and of nothing else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from syncd.core.policy import Notify, OnRemoval
+
+if TYPE_CHECKING:
+    from towns import Town
+
+
+@pytest.fixture
+def live(town: Town) -> Town:
+    """A town that notifies of fresh changes, and Ann on both sides."""
+    town.obey(notify=Notify.LIVE)
+    town.ghl.add_contact("Ann Lee", "ann@example.com")
+    town.hubspot.add_contact("Ann Lee", "ann@example.com")
+    return town
+
+
+def born(town: Town, hours: float = 48, *, contact: bool = True) -> str:
+    """A record that somebody makes in HubSpot."""
+    (ann,) = town.hubspot.contact_records()
+    said = {
+        "hs_appointment_name": "Intro",
+        "hs_appointment_start": town.at(hours),
+        "hs_appointment_end": town.at(hours + 0.5),
+    }
+    return str(town.hubspot.create(said, contacts=[ann.id] if contact else []))
+
+
+def told(town: Town) -> list[str]:
+    """What customers were notified of so far."""
+    return [row["event"] for row in town.world.notifications]
+
+
+def settled(town: Town) -> None:
+    """The first sync is long past."""
+    town.sync()
+    town.later(hours=30)
+    town.sync()
+    assert told(town) == []
+
+
+LOST: list[dict[str, Any]] = [
+    {"kind": "timeout_before"},
+    {"kind": "status", "status": 503},
+    {"kind": "status", "status": 422, "body": {"message": "no"}},
+]
+
+
+@pytest.mark.parametrize("times", [1, None])
+@pytest.mark.parametrize("lost", LOST)
+def test_nobody_hears_of_a_first_syncs_booking_that_is_repeated_later(
+    live: Town, lost: dict[str, Any], times: int | None
+) -> None:
+    born(live)
+    live.world.faults.add(side="ghl", method="POST", path="/appointments", times=times, **lost)
+    live.sync()
+    live.world.faults.clear()
+    for _ in range(3):
+        live.later(minutes=30)
+        live.sync()
+    assert len(live.ghl.events()) == 1
+    assert told(live) == []
+
+
+def test_nobody_hears_of_a_first_syncs_booking_that_is_found_later(live: Town) -> None:
+    born(live)
+    live.world.faults.add(
+        side="ghl", method="POST", path="/appointments", kind="timeout_after", times=None
+    )
+    live.sync()
+    live.world.faults.clear()
+    live.sync()
+    assert (len(live.ghl.events()), told(live)) == (1, [])
+
+
+def test_nobody_hears_of_what_was_held_in_a_first_sync_and_let_go_later(live: Town) -> None:
+    busy = live.ghl.add_contact("Bob Moe", "bob@example.com")
+    taken = live.ghl.book(live.calendars["Team"], busy, live.at(48))
+    live.obey(default_calendar=live.calendars["Team"])
+    born(live)
+    assert "slot_taken" in {hold.reason for hold in live.sync().held}
+    live.ghl.delete(taken)
+    live.later(minutes=30)
+    assert live.sync().ghl.created == 1
+    assert told(live) == []
+
+
+def test_what_a_person_completes_after_the_first_sync_is_fresh(live: Town) -> None:
+    record = born(live, contact=False)
+    assert [hold.reason for hold in live.sync().held] == ["no_contact"]
+    live.later(hours=2)
+    live.hubspot.associate(record, live.hubspot.contact_records()[0].id)
+    assert live.sync().ghl.created == 1
+    assert told(live) == ["created"]
+
+
+def test_a_record_that_was_there_before_the_first_sync_is_never_fresh(live: Town) -> None:
+    """It came into the window with time: nobody did anything."""
+    born(live, hours=24 * 365 + 3)
+    live.later(minutes=1)
+    live.sync()
+    assert live.ghl.events() == []
+    live.later(hours=6)
+    assert live.sync().ghl.created == 1
+    assert told(live) == []
+
+
+def test_a_fresh_booking_and_a_fresh_edit_are_told(live: Town) -> None:
+    settled(live)
+    record = born(live)
+    live.sync()
+    live.hubspot.edit(record, hs_appointment_name="Follow-up")
+    live.sync()
+    assert told(live) == ["created", "updated"]
+
+
+def test_a_change_right_after_the_first_sync_is_fresh(live: Town) -> None:
+    live.sync()
+    born(live)
+    live.sync()
+    assert told(live) == ["created"]
+
+
+def test_a_change_that_waited_for_days_is_told_to_nobody(live: Town) -> None:
+    settled(live)
+    record = born(live)
+    live.sync()
+    live.hubspot.edit(record, hs_appointment_name="Follow-up")
+    live.later(hours=40)
+    assert live.sync().ghl.updated == 1
+    assert told(live) == ["created"]
+
+
+def test_what_two_records_take_from_each_other_when_they_meet_is_told_to_nobody(
+    live: Town,
+) -> None:
+    """Not even when it has to be tried again."""
+    settled(live)
+    (ann,) = live.ghl.contacts
+    live.ghl.book(live.calendars["Event"], ann.id, live.at(48), title="")
+    record = born(live)
+    live.hubspot.edit(record, ghl_address="Room 9")
+    live.world.faults.add(side="ghl", method="PUT", status=503, times=None)
+    live.sync()
+    live.world.faults.clear()
+    live.later(minutes=30)
+    assert live.sync().ghl.updated == 1
+    assert told(live) == []
+
+
+@pytest.mark.parametrize(("wait", "expected"), [(0, ["updated"]), (40, [])])
+def test_a_cancellation_for_an_archive_is_told_while_it_is_fresh(
+    live: Town, wait: int, expected: list[str]
+) -> None:
+    (ann,) = live.ghl.contacts
+    live.ghl.book(live.calendars["Event"], ann.id, live.at(100), title="Check-up")
+    settled(live)
+    (record,) = live.hubspot.records()
+    live.hubspot.archive(record.id)
+    live.later(hours=wait)
+    assert live.sync().ghl.removed == 1
+    assert told(live) == expected
+
+
+def test_a_restored_record_is_told(live: Town) -> None:
+    live.obey(hubspot_archived=OnRemoval.CANCEL)
+    (ann,) = live.ghl.contacts
+    live.ghl.book(live.calendars["Event"], ann.id, live.at(100), title="Check-up")
+    settled(live)
+    (record,) = live.hubspot.records()
+    live.hubspot.archive(record.id)
+    live.sync()
+    live.later(hours=30)
+    live.hubspot.restore(record.id)
+    assert live.sync().ghl.restored == 1
+    assert told(live) == ["updated", "updated"]
+
+
+@pytest.mark.parametrize(("notify", "expected"), [(Notify.NEVER, 0), (Notify.ALWAYS, 2)])
+def test_never_and_always_are_what_they_say(live: Town, notify: Notify, expected: int) -> None:
+    live.obey(notify=notify)
+    record = born(live)
+    live.sync()
+    live.later(hours=40)
+    live.hubspot.edit(record, hs_appointment_name="Follow-up")
+    live.later(hours=40)
+    live.sync()
+    assert len(told(live)) == expected

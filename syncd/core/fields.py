@@ -126,10 +126,38 @@ class Reconciliation:
         found: list[Action] = list(self.holds)
         if always_rebase or self.pair != self.before:
             found.append(Rebase(pair=self.pair))
+        late = self._late() if not marked and not self.pair.unmarkable else None
+        if late:
+            self.changes[Side.HUBSPOT] = []
         found += [update for side in Side if (update := self._update(side)) is not None]
         if not marked and not self.pair.unmarkable:
-            found.append(Remark(pair=self.pair))
+            found.append(late or Remark(pair=self.pair))
         return found
+
+    def _late(self) -> Remark | None:
+        """What a record takes that was born without it, where it still goes with the identity."""
+        changes = {change.group: change for change in self.changes[Side.HUBSPOT]}
+        if self.met or not changes or not all(map(self._born_without, changes.values())):
+            return None
+        status = changes.pop(Group.STATUS, None)
+        return Remark(
+            pair=self.pair,
+            status=str(status.after) if status else "",
+            groups=frozenset(changes),
+            seen=self.records[Side.HUBSPOT],
+        )
+
+    def _born_without(self, change: Change) -> bool:
+        """Whether it is the end or the status that our booking gave a record without one."""
+        if change.group not in self.pair.open:
+            return False
+        match change:
+            case Change(group=Group.STATUS, before=""):
+                return True
+            case Change(group=Group.TIME, before=(start, None), after=(same, _), source=source):
+                return start == same and source == essence.value(self.pair.ghl, Group.TIME)
+            case _:
+                return False
 
     def _echo_status(self) -> None:
         """A status that goes to HighLevel is shown at once by the fields that repeat it."""

@@ -129,10 +129,13 @@ def _refuse(ctx: click.Context, verb: str, options: Sequence[str]) -> NoReturn:
 
 def main() -> NoReturn:
     """The installed command: run, and end the process with the contract's exit code."""
+    from syncd.cli.lastly import interruptible, leave, watched
     from syncd.cli.streams import steadied
 
-    with steadied():
+    with steadied(), watched() as ear, interruptible():
         code = execute(sys.argv[1:])
+        if ear.heard:
+            leave(code)  # a thread may hang that the interpreter would wait for
     sys.exit(code)
 
 

@@ -6,6 +6,7 @@ Only hands over to `syncd.daemon`, which is imported when it is wanted.
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -15,6 +16,7 @@ from types import FrameType
 import click
 
 from syncd.cli.command import Verb, config_option, config_path
+from syncd.cli.lastly import watched
 
 
 @click.command(
@@ -34,11 +36,12 @@ def run(ctx: click.Context, config: Path | None) -> int:
 
 def start(config: Path | None) -> int:
     """Run the daemon; gives its exit code."""
-    with _stopping_well():
+    stop = threading.Event()
+    with _stopping_well(), watched(stop.set, code=0):
         from syncd.cli.session import begin
 
         settings = begin(config)
-        code: int = import_module("syncd.daemon").run(settings)
+        code: int = import_module("syncd.daemon").run(settings, stop)
         return code
 
 

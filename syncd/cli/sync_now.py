@@ -186,27 +186,37 @@ def _no_store(name: str, error: StoreError) -> CycleReport:
 @contextmanager
 def stopping() -> Iterator[threading.Event]:
     """The first SIGINT or SIGTERM asks the cycle to end in order, a second one ends it at once."""
+    from syncd.cli.lastly import STOPS, watched
+
     stop = threading.Event()
-    before = {
-        number: signal.signal(number, _Stopper(stop)) for number in (signal.SIGINT, signal.SIGTERM)
-    }
+
+    def ask() -> None:
+        stop.set()
+        click.echo("syncd: stopping after the write in hand; once more stops at once", err=True)
+
+    handler = _Stopper()
+    before = {number: signal.signal(number, handler) for number in STOPS}
     try:
-        yield stop
+        with watched(ask):
+            yield stop
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, old in before.items():
+            signal.signal(number, old)
 
 
 class _Stopper:
-    """A signal handler; raises KeyboardInterrupt where it is called again."""
+    """A signal handler; raises KeyboardInterrupt where it is called again.
 
-    def __init__(self, stop: threading.Event) -> None:
-        self._stop = stop
+    What the first one asks for is done in a thread that hears it too (`lastly`): in here a lock
+    may be held by what was interrupted.
+    """
+
+    def __init__(self) -> None:
+        self._called = 0
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
-        """Ask to stop, or stop."""
+        """Let the first one pass."""
         del number, frame
-        if self._stop.is_set():
+        self._called += 1
+        if self._called > 1:
             raise KeyboardInterrupt
-        self._stop.set()
-        click.echo("syncd: stopping after the write in hand; once more stops at once", err=True)

@@ -52,8 +52,11 @@ DRAIN_LIMIT = 7.0
 _PAUSE = 0.05
 
 
-def run(settings: Settings) -> int:
+def run(settings: Settings, stop: threading.Event | None = None) -> int:
     """Run the daemon until it is asked to stop; gives its exit code.
+
+    Whoever hears a stop before the daemon's loop does may set `stop`: then
+    nothing that it waits for keeps it.
 
     Raises:
         ConfigError: the listener's address or token is not usable.
@@ -62,7 +65,7 @@ def run(settings: Settings) -> int:
     """
     env, cwd = environment(), config.working_directory()
     set_up_log(settings, env)
-    stop = threading.Event()
+    stop = stop or threading.Event()
     with open_app(settings, make_store=True, at_once=True, stop=stop) as app:
         around = Surroundings(
             mailbox=Mailbox(),
@@ -124,6 +127,7 @@ class Daemon:
         self.server: StatusServer | None = None
         self._told = ""
         self._ailing = ""
+        self._stops = 0
 
     def run(self) -> int:
         """From the first lease to the last goodbye; gives the exit code."""
@@ -131,6 +135,10 @@ class Daemon:
             try:
                 self._open()
                 self._loop()
+            except SyncdError as error:
+                if not self._stop.is_set():
+                    raise
+                log.info("daemon.broken_off", detail=str(error))
             finally:
                 code = self._drain()
         return code
@@ -191,6 +199,7 @@ class Daemon:
         while True:
             match self._mailbox.take(beat):
                 case Letter.STOP:
+                    self._stops += 1
                     return
                 case Letter.RELOAD:
                     self._reload()
@@ -283,7 +292,9 @@ class Daemon:
         clock = self._links.clock
         until = clock.monotonic() + DRAIN_LIMIT
         while self.scheduler.busy() and clock.monotonic() < until:
-            if self._mailbox.take(_PAUSE) is Letter.STOP:
+            # A first one may still lie there, where it came before the loop began.
+            self._stops += self._mailbox.take(_PAUSE) is Letter.STOP
+            if self._stops > 1:
                 log.warning("daemon.aborted", busy=self.scheduler.busy())
                 self._around.leave(128 + self._mailbox.last_signal)
                 break

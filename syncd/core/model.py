@@ -130,6 +130,8 @@ class Missing:
 
     detail: str
     became: str = ""
+    absent: bool = False
+    """The vendor's own word that it has no such record, removed ones included."""
     unread: bool = False
     """There is no word at all: asking failed, and is worth repeating."""
 
@@ -165,7 +167,14 @@ class Scan:
     """(id, detail) of records that could not be understood at all."""
     failures: tuple[str, ...] = ()
     """Parts that could not be read and will be tried again, in words for a person."""
+    refused: frozenset[str] = frozenset()
+    """HighLevel: of the calendars that failed, those whose list was refused for good."""
     cursor: str = ""
+
+    @property
+    def whole(self) -> bool:
+        """Whether every record that could be somebody's twin was listed and understood."""
+        return self.complete and not self.failures and not self.unreadable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -80,6 +80,17 @@ class Strangers:
     """Pairs that stand where a stranger's contact and start point to, by that side."""
     paired_ids: frozenset[str] = frozenset()
     """HighLevel ids that belong to a pair, among those that strangers carry."""
+    beside: frozenset[str] = frozenset()
+    """HighLevel ids that no list showed: they may be met, and are not made across by themselves."""
+
+    def with_more(self, more: Strangers) -> Strangers:
+        """These and those; what stands around them has to be looked up anew."""
+        return Strangers(
+            ghl={**self.ghl, **more.ghl},
+            hubspot={**self.hubspot, **more.hubspot},
+            paired_ids=self.paired_ids | more.paired_ids,
+            beside=self.beside | more.beside,
+        )
 
 
 def meet(strangers: Strangers, book: ContactBook, policy: Policy, table: StatusTable) -> Observed:
@@ -307,7 +318,7 @@ class _Meeting:
         """What has no match becomes a newcomer, unless it may be there already."""
         for record in records:
             contact = self._contact(record)
-            if isinstance(contact, str):
+            if isinstance(contact, str) or record.id in self.known.beside:
                 continue
             if isinstance(contact, Unresolved):
                 self._hold(record, contact.reason, contact.detail)

@@ -108,7 +108,7 @@ def keep(
 
     `busy` are the keys of the pairs that writes were planned for. `partly`
     says that writes were left out on purpose: what they are about has to be
-    seen again, so the cursor stays.
+    seen again, so the cursor stays. It stays as well where part of a sweep failed.
     """
     before = {(h.ghl_id, h.hubspot_id, h.group, h.reason): h for h in polled.held}
     holds = [stored(hold, before, link) for hold in said.held]
@@ -135,7 +135,8 @@ def keep(
             if not link.store.cursor(FIRST):
                 transaction.set_cursor(FIRST, link.clock.now().isoformat())
                 transaction.set_cursor(LEFT_OVER, _left_over(polled, applied, waits))
-            transaction.set_cursor(poll.CURSOR, polled.scans[Side.HUBSPOT].cursor)
+            if not polled.scans[Side.HUBSPOT].failures:
+                transaction.set_cursor(poll.CURSOR, polled.scans[Side.HUBSPOT].cursor)
     said.pairs = link.store.count_pairs()
 
 

@@ -155,7 +155,7 @@ def _cycle(
         decided = decided.parting(rounds.parted)
         if rounds.total.stopped_changes:
             decided = replace(decided, unheard=True)
-        keep(link, polled, applied, said, decided, partly=partly, busy=rounds.touched)
+        keep(link, rounds.seen, applied, said, decided, partly=partly, busy=rounds.touched)
     return applied.unsure and not (applied.stopped or decided.only is not None)
 
 

@@ -25,6 +25,7 @@ from syncd.core.essence import snapshot_print
 from syncd.core.model import Account, Missing, Pair, Scan, Side, Snapshot
 from syncd.core.observe import Seen, Sighting, Strangers
 from syncd.core.policy import Policy
+from syncd.engine.carried import with_carried
 from syncd.engine.decisions import Decided
 from syncd.engine.link import Link
 from syncd.ports.provider import ScanRequest
@@ -137,7 +138,7 @@ def poll(link: Link, policy: Policy, decided: Decided, *, full: bool) -> Polled:
     vanished = _vanished(link, gathered, scans, policy, full=full)
     pairs = _pairs(link, gathered, vanished)
     _read_across(link, gathered, pairs)
-    strangers = _strangers(link, gathered, scans[Side.GHL], policy, full=full)
+    strangers = _strangers(link, gathered, scans, policy)
     return Polled(
         scans=scans,
         sightings=_judged(gathered, pairs, strangers),
@@ -171,7 +172,7 @@ def news(link: Link, policy: Policy, before: Polled, began: datetime) -> Polled:
     vanished = _vanished(link, gathered, scans, policy, full=False)
     pairs = _pairs(link, gathered, vanished)
     _read_across(link, gathered, pairs)
-    strangers = _strangers(link, gathered, scans[Side.GHL], policy, full=False)
+    strangers = _strangers(link, gathered, scans, policy)
     return Polled(
         scans=scans,
         sightings=_judged(gathered, pairs, strangers),
@@ -447,24 +448,25 @@ def _sightings(gathered: _Gathering, pairs: Mapping[int, Pair]) -> Iterable[Sigh
 
 
 def _strangers(
-    link: Link, gathered: _Gathering, listed: Scan, policy: Policy, *, full: bool
+    link: Link, gathered: _Gathering, scans: Mapping[Side, Scan], policy: Policy
 ) -> Strangers:
     """The records that no pair knows, and what the ids that they carry lead to.
 
-    Nothing is asked about the ids that records of other links carry.
+    Nothing is asked about ids that other locations' records carry (contract 4.2).
     """
+    listed = scans[Side.GHL].calendars
     ghl = {
         record_id: seen
         for record_id, seen in _unknown(gathered, Side.GHL).items()
-        if not isinstance(seen, Snapshot) or seen.calendar in listed.calendars
+        if not isinstance(seen, Snapshot) or seen.calendar in listed
     }
     hubspot = {
         record_id: seen
         for record_id, seen in _unknown(gathered, Side.HUBSPOT).items()
         if isinstance(seen, Snapshot) and (seen.carried_id or not seen.gone)
     }
-    if ghl and not full:
-        # A sweep lists every carrier; between sweeps they are asked for, so that nothing
+    if ghl and not scans[Side.HUBSPOT].whole:
+        # A whole sweep lists every carrier; else they are asked for, so that nothing
         # that HubSpot has already is mirrored anew.
         for ghl_id, record in link.hubspot.carriers(set(ghl)).items():
             if isinstance(record, Missing):
@@ -472,13 +474,7 @@ def _strangers(
                 del ghl[ghl_id]  # Whether it has its twin already is not known: it waits.
             elif record.id not in gathered.known[Side.HUBSPOT]:
                 hubspot[record.id] = record
-    ours = (record for record in hubspot.values() if policy.belongs(record))
-    carried = {record.carried_id for record in ours if record.carried_id}
-    paired = set(link.store.prints(Side.GHL, carried)) if carried else set()
-    asked = carried - paired - set(ghl)
-    if asked:
-        ghl |= link.ghl.fetch(asked)
-    return Strangers(ghl=ghl, hubspot=hubspot, paired_ids=frozenset(paired))
+    return with_carried(link, policy, hubspot, ghl, ())
 
 
 def _unknown(gathered: _Gathering, side: Side) -> dict[str, Seen]:

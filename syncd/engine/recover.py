@@ -31,6 +31,7 @@ from syncd.engine.link import Link
 from syncd.engine.record import Effect
 from syncd.engine.rendering import renders
 from syncd.engine.report import CycleReport
+from syncd.errors import NotFound
 from syncd.ports.provider import Done, ScanRequest
 from syncd.ports.store import Intent, IntentKind
 
@@ -178,7 +179,10 @@ def _listed(link: Link, create: Create) -> tuple[Snapshot, ...]:
 
 def _of_contact(link: Link, contact: str) -> tuple[Snapshot, ...]:
     """The contact's bookings, which somebody may have moved since, read whole."""
-    ids = [record_.id for record_ in link.ghl.bookings_of(contact)]
+    try:
+        ids = [record_.id for record_ in link.ghl.bookings_of(contact)]
+    except NotFound:
+        return ()  # A contact that is gone has none.
     known = link.store.prints(Side.GHL, ids)
     unknown = [record_id for record_id in ids if record_id not in known]
     if not unknown:

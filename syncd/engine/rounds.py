@@ -13,7 +13,7 @@ Leaves out reading (`poll`), whose turn it is (`newcomers`), the writes
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -22,12 +22,13 @@ import structlog
 from syncd.core import observe
 from syncd.core.actions import Hold, Remark, Remove, Write, new_contact, new_contacts
 from syncd.core.bench import Bench, Evidence, FirstSync
+from syncd.core.contacts import ContactBook
 from syncd.core.guards import Allowed, Past, Plan
 from syncd.core.model import Side
-from syncd.core.observe import Sighting
+from syncd.core.observe import Observed, Sighting, Strangers
 from syncd.core.policy import Policy
 from syncd.core.translate import Dictionary
-from syncd.engine import planned, poll
+from syncd.engine import planned, poll, twins
 from syncd.engine.apply import Lull, Stage
 from syncd.engine.decisions import Decided
 from syncd.engine.dictionary import with_contacts
@@ -37,7 +38,7 @@ from syncd.engine.meeting import acquaint
 from syncd.engine.newcomers import Newcomers
 from syncd.engine.poll import Polled
 from syncd.engine.recover import recover
-from syncd.engine.report import CycleReport
+from syncd.engine.report import CycleReport, FailedWrite
 from syncd.engine.waiting import put_off
 from syncd.errors import ProviderError
 
@@ -104,6 +105,7 @@ class Rounds:
         self._last = polled
         self._sightings: tuple[Sighting, ...] = polled.sightings
         self._fresh: set[str] = set()
+        self._strangers = Strangers()
         self._newcomers = Newcomers()
         self._newcomers.add(polled.strangers)
         clock = setting.link.clock
@@ -129,7 +131,7 @@ class Rounds:
         past = self._past()
         strangers = self._newcomers.turn(policy, all_=self._all_at_once(past))
         began = link.clock.monotonic()
-        strangers, book = acquaint(link, policy, self._sightings, strangers)
+        met, book = self._met(policy, strangers)
         self._newcomers.took(link.clock.monotonic() - began)
         reverts = setting.decided.reverts if self._last is self._polled else ()
         bench = Bench(
@@ -142,7 +144,6 @@ class Rounds:
                 first_sync=setting.first_sync,
             ),
         )
-        met = observe.meet(strangers, book, policy, bench.words.statuses)
         self._sums.parted |= met.parted
         observed = replace(met, sightings=(*self._sightings, *met.sightings))
         made = decide(link, observed, bench, past, setting.allowed, retried=setting.decided.retries)
@@ -153,6 +154,40 @@ class Rounds:
         self._sum_up(made, waiting)
         self._sightings = ()
         return made
+
+    def _met(self, policy: Policy, strangers: Strangers) -> tuple[Observed, ContactBook]:
+        """Who meets whom, once everything was read that could show a newcomer's twin."""
+        met, book = self._meet(policy, strangers)
+        link, scans = self._setting.link, self._last.scans
+        more = twins.beside(link, policy, scans, met.newcomers, strangers, self._fresh)
+        if more.found.ghl or more.found.hubspot:
+            strangers = strangers.with_more(more.found)
+            met, book = self._meet(policy, strangers)
+        self._strangers = self._strangers.with_more(strangers)
+        return self._without_unsure(met, more.unsure), book
+
+    def _meet(self, policy: Policy, strangers: Strangers) -> tuple[Observed, ContactBook]:
+        around, book = acquaint(self._setting.link, policy, self._sightings, strangers)
+        return observe.meet(around, book, policy, self._setting.words.statuses), book
+
+    def _without_unsure(self, met: Observed, unsure: Mapping[str, str]) -> Observed:
+        """Leave out whose twin may be where nobody could look; the next cycle looks again."""
+        for newcomer in met.newcomers:
+            record = newcomer.record
+            if record.id in unsure:
+                ids = {record.side: record.id, record.side.other: ""}
+                self._said.failed.append(
+                    FailedWrite(
+                        ghl_id=ids[Side.GHL],
+                        hubspot_id=ids[Side.HUBSPOT],
+                        side=record.side.other,
+                        action="create",
+                        detail=unsure[record.id],
+                    )
+                )
+                self.stage.applied.again.append((record.side, record.id))
+        sure = tuple(each for each in met.newcomers if each.record.id not in unsure)
+        return replace(met, newcomers=sure)
 
     def apply(self, made: Plan) -> None:
         """Write until everything is written, or it is time to look again.
@@ -200,6 +235,11 @@ class Rounds:
             stopped_removals=self._sums.stopped_removals,
             stopped_changes=self._sums.stopped_changes,
         )
+
+    @property
+    def seen(self) -> Polled:
+        """What was polled, with the strangers that came to light later."""
+        return replace(self._polled, strangers=self._polled.strangers.with_more(self._strangers))
 
     @property
     def touched(self) -> Collection[int]:

@@ -249,10 +249,22 @@ class Provider(Protocol):
         ...
 
     def bookings_of(self, contact: str) -> tuple[Snapshot, ...]:
-        """The appointments of a contact, to find again what we made.
+        """The appointments of a contact, to find again what we made, or what somebody made.
 
         HubSpot finds its own by `carriers`, but for a record that had to do
         without its id because an archived one keeps it.
+
+        Raises:
+            NotFound: HighLevel knows no such contact.
+        """
+        ...
+
+    def linked_to(
+        self, contacts: Collection[str]
+    ) -> tuple[Mapping[str, Collection[str]], Mapping[str, ProviderError]]:
+        """HubSpot: the ids of the living records of these contacts, in batches, by contact.
+
+        And why those of others cannot be read. HighLevel has no such batch and answers empty.
         """
         ...
 

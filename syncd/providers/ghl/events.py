@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from syncd.core.model import Calendar, Missing, Scan, Side, Snapshot, Window
-from syncd.errors import AuthFailed, NotFound, ProviderError, Transient
+from syncd.errors import AuthFailed, NotFound, Permanent, ProviderError, Transient
 from syncd.providers.ghl import mapping, protocol, wire
 from syncd.providers.ghl.line import Line, unreadable
 from syncd.providers.ghl.mapping import Place
@@ -31,6 +31,7 @@ class _Found:
     whole: set[str] = field(default_factory=set)
     unreadable: dict[str, str] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
+    refused: set[str] = field(default_factory=set)
 
 
 def scan(line: Line, place: Place, window: Window, calendars: Sequence[Calendar]) -> Scan:
@@ -59,6 +60,8 @@ def scan(line: Line, place: Place, window: Window, calendars: Sequence[Calendar]
     for calendar, part in parts:
         if isinstance(part, ProviderError):
             found.failures.append(f"calendar {calendar.id} ({calendar.name}): {part}")
+            if isinstance(part, Permanent):
+                found.refused.add(calendar.id)
             continue
         found.whole.add(calendar.id)
         found.snapshots |= part.snapshots
@@ -70,6 +73,7 @@ def scan(line: Line, place: Place, window: Window, calendars: Sequence[Calendar]
         calendars=frozenset(found.whole),
         unreadable=tuple(found.unreadable.items()),
         failures=tuple(found.failures),
+        refused=frozenset(found.refused),
     )
 
 
@@ -89,7 +93,7 @@ def fetch(line: Line, place: Place, ids: Collection[str]) -> dict[str, Snapshot 
     """Each appointment by id, deleted ones included (as `gone`)."""
     results = line.each(lambda key: get(line, place, key), dict.fromkeys(ids))
     return {
-        key: Missing(detail=str(found)) if isinstance(found, ProviderError) else found
+        key: Missing(detail=str(found), unread=True) if isinstance(found, ProviderError) else found
         for key, found in results
     }
 
@@ -104,7 +108,7 @@ def get(line: Line, place: Place, key: str) -> Snapshot | Missing:
     try:
         event = wire.enveloped(line.ask(call))
     except NotFound as error:
-        return Missing(detail=f"HighLevel knows no such appointment ({error})")
+        return Missing(detail=f"HighLevel knows no such appointment ({error})", absent=True)
     if event is None:
         raise unreadable(call)
     if event.location not in ("", place.location):
@@ -115,16 +119,16 @@ def get(line: Line, place: Place, key: str) -> Snapshot | Missing:
 
 
 def bookings_of(line: Line, place: Place, contact: str) -> tuple[Snapshot, ...]:
-    """A contact's appointments, to find our own booking again; none for an unknown contact.
+    """A contact's appointments: to find our own booking again, or one that somebody made.
 
     Times come without an offset and are local to the location; those within
     the hour that a clock change repeats are asked for by id.
+
+    Raises:
+        NotFound: the contact is unknown.
     """
     call = protocol.contact_events(contact)
-    try:
-        rows = wire.events(line.ask(call))
-    except NotFound:
-        return ()
+    rows = wire.events(line.ask(call))
     if rows is None:
         raise unreadable(call)
     found: list[Snapshot] = []

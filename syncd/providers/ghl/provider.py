@@ -130,6 +130,13 @@ class GhlProvider:
         """The appointments of a contact."""
         return events.bookings_of(self._line, self._place(), contact)
 
+    def linked_to(
+        self,
+        contacts: Collection[str],  # noqa: ARG002 - the port
+    ) -> tuple[Mapping[str, Collection[str]], Mapping[str, ProviderError]]:
+        """HighLevel shows a contact's appointments one contact at a time: `bookings_of`."""
+        return {}, {}
+
     def trials(self, needed: Collection[str]) -> Iterator[Trial]:
         """For the doctor: which of these scopes the token has, told by harmless requests."""
         return scopes.trials(self._line, needed)

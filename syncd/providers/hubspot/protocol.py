@@ -140,25 +140,12 @@ class Api:
 
     def associations(self, inputs: Iterable[tuple[str, str]]) -> Request:
         """What records are associated with: pairs of a record's id and where to go on."""
-        return Request(
-            method="POST",
-            path=f"{self._links()}/batch/read",
-            json={
-                "inputs": [
-                    {"id": each, "after": after} if after else {"id": each}
-                    for each, after in inputs
-                ]
-            },
-            asked=Asked.RECORDS,
-        )
+        return _linked(self._links(), inputs)
 
-    def appointments_of(self, contact: str) -> Request:
-        """What a contact is associated with, seen from its end."""
-        return Request(
-            method="POST",
-            path=f"/crm/associations/{self.version}/{CONTACT_TYPE}/{self.object_type}/batch/read",
-            json={"inputs": [{"id": contact}]},
-        )
+    def appointments_of(self, inputs: Iterable[tuple[str, str]]) -> Request:
+        """What contacts are associated with, seen from their end; pairs as of `associations`."""
+        ends = f"/crm/associations/{self.version}/{CONTACT_TYPE}/{self.object_type}"
+        return _linked(ends, inputs)
 
     def labels(self) -> Request:
         """The kinds of association between the object and contacts."""
@@ -249,6 +236,13 @@ class Api:
 
 def _segment(raw: str) -> str:
     return segment(raw, Side.HUBSPOT)
+
+
+def _linked(ends: str, inputs: Iterable[tuple[str, str]]) -> Request:
+    rows = [{"id": each, "after": after} if after else {"id": each} for each, after in inputs]
+    return Request(
+        method="POST", path=f"{ends}/batch/read", json={"inputs": rows}, asked=Asked.RECORDS
+    )
 
 
 # --- rows of batches

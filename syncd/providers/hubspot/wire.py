@@ -268,6 +268,18 @@ def associations(body: object) -> dict[str, Associated]:
     return found
 
 
+def unread_associations(body: object) -> frozenset[str] | None:
+    """Of which records an associations batch read says that they could not be read.
+
+    `None` where it says so of none; a record without any association stands
+    among the errors as one that was not found (observed by developers:
+    `NO_ASSOCIATIONS_FOUND`).
+    """
+    errors = [problem(each) for each in items(mapping(body).get("errors")) if mapping(each)]
+    failed = [each for each in errors if each.category != "OBJECT_NOT_FOUND"]
+    return frozenset(name for each in failed for name in each.ids) if failed else None
+
+
 def unlabelled_type(body: object, *, usual: int = 0) -> int | None:
     """The type id of the plain association that HubSpot itself defines, from the labels.
 
@@ -304,7 +316,7 @@ def problem(body: object) -> Problem:
         category=string(found.get("category")),
         sub_category=_sub_category(found.get("subCategory")),
         codes=frozenset(codes | _codes(found)),
-        ids=_gather(contexts, "ids", "id"),
+        ids=_gather(contexts, "ids", "id", "fromObjectId"),
         traces=_gather(contexts, "objectWriteTraceId"),
         scopes=_gather(contexts, "requiredGranularScopes", "requiredScopes", "missingScopes"),
         properties=tuple(dict.fromkeys([*names, *_gather(contexts, *_PROPERTY_KEYS)])),

@@ -181,6 +181,12 @@ class HubSpotProvider(Provider):
         """See `Provider.bookings_of`."""
         return self._reader.of_contact(self._account.columns, contact)
 
+    def linked_to(
+        self, contacts: Collection[str]
+    ) -> tuple[Mapping[str, Collection[str]], Mapping[str, ProviderError]]:
+        """See `Provider.linked_to`."""
+        return self._reader.linked_to(contacts)
+
     # --- contacts
 
     def contacts(self, ids: Collection[str]) -> Mapping[str, Contact]:

@@ -26,6 +26,7 @@ from syncd.providers.hubspot.provider.dividing import divided
 from syncd.providers.hubspot.provider.line import Line
 from syncd.providers.hubspot.search import ChangeWindow, chunks
 from syncd.providers.hubspot.wire import MERGED_IDS, Record
+from syncd.providers.message import Request
 
 OVERLAP = timedelta(minutes=10)
 """How far a poll reaches back behind its cursor, and how far the two clocks may differ."""
@@ -260,7 +261,7 @@ class Reader:
             found[each] = (
                 self._single(columns, each)
                 if place < SINGLE_READS
-                else Missing(detail="HubSpot shows no such appointment")
+                else Missing(detail="HubSpot shows no such appointment", unread=True)
             )
         return found
 
@@ -338,7 +339,9 @@ class Reader:
             self._line.check(Asked.RECORD, error)
             return unreadable(error)
         if record is None:
-            return Missing(detail="HubSpot shows no such appointment, archived ones included")
+            return Missing(
+                detail="HubSpot shows no such appointment, archived ones included", absent=True
+            )
         self._look_for(columns, (record,))
         if record.id != record_id:
             return _merged(record)
@@ -368,7 +371,7 @@ class Reader:
     def of_contact(self, columns: Columns, contact: str) -> tuple[Snapshot, ...]:
         """The living records that a contact is associated with, some thousand at most."""
         try:
-            body = self._line.rows(self._line.api.appointments_of(contact))
+            body = self._line.rows(self._line.api.appointments_of([(contact, "")]))
         except (NotFound, Rejected):
             return ()  # A contact that is gone has none, and no recovery hangs on it.
         linked = wire.associations(body).get(contact)
@@ -378,6 +381,15 @@ class Reader:
                 raise each
         return tuple(each for each in found if isinstance(each, Snapshot))
 
+    def linked_to(
+        self, contacts: Collection[str]
+    ) -> tuple[dict[str, tuple[str, ...]], dict[str, ProviderError]]:
+        """The ids of the records of contacts, by contact, and why those of others cannot be read.
+
+        A contact without any is left out.
+        """
+        return self._linked(self._line.api.appointments_of, contacts)
+
     def _contacts_of(
         self, ids: Iterable[str]
     ) -> tuple[dict[str, tuple[str, ...]], dict[str, ProviderError]]:
@@ -385,12 +397,21 @@ class Reader:
 
         A record without any is left out.
         """
+        return self._linked(self._line.api.associations, ids)
+
+    def _linked(
+        self, request: Callable[[Iterable[tuple[str, str]]], Request], ids: Iterable[str]
+    ) -> tuple[dict[str, tuple[str, ...]], dict[str, ProviderError]]:
+        """What these are associated with, and why that of others cannot be read.
+
+        Who has nothing is left out, by the vendor's own word.
+        """
         found: dict[str, tuple[str, ...]] = {}
         unread: dict[str, ProviderError] = {}
         waiting = [(each, "") for each in ids]
 
         def ask(part: Sequence[tuple[str, str]], attempts: int | None) -> wire.Json:
-            return self._line.rows(self._line.api.associations(part), attempts)
+            return self._line.rows(request(part), attempts)
 
         while waiting:
             cut: list[tuple[str, str]] = []
@@ -399,7 +420,9 @@ class Reader:
                     if isinstance(body, ProviderError):
                         unread |= {each: body for each, _ in part}
                         continue
-                    for each, linked in wire.associations(body).items():
+                    answered = wire.associations(body)
+                    unread |= _left_out(body, {each for each, _ in part} - answered.keys())
+                    for each, linked in answered.items():
                         found[each] = tuple(dict.fromkeys((*found.get(each, ()), *linked.ids)))
                         if linked.after:
                             cut.append((each, linked.after))
@@ -426,6 +449,18 @@ class Reader:
 def unreadable(error: ProviderError) -> Missing:
     """A record of which nothing is known, because asking for it failed."""
     return Missing(detail=str(error), unread=True)
+
+
+def _left_out(body: wire.Json, silent: Collection[str]) -> dict[str, ProviderError]:
+    """Of those that an associations batch read is silent about, whom it could not read."""
+    told = wire.unread_associations(body)
+    if told is None:
+        return {}
+    error = Unreadable(
+        "HubSpot's answer leaves out what it is associated with; the next cycle asks again",
+        side=Side.HUBSPOT,
+    )
+    return dict.fromkeys((told & set(silent)) or silent, error)
 
 
 def _merged(survivor: Record) -> Missing:

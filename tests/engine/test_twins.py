@@ -1,0 +1,252 @@
+"""No record is made before everything was read that could show that it is there already.
+
+Each test has a visit that stands on both sides without being paired, and a
+reading that cannot show one of the two (contract sections 4.7 and 4.9).
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from towns import InProcess
+
+from syncd.core.policy import Direction
+from syncd.engine.report import Outcome
+from syncd.sandbox import application
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from towns import Town
+
+    from syncd.engine.report import CycleReport
+
+HALF_AN_HOUR = timedelta(minutes=30)
+WHO = ("Ada Winter", "ada@example.com", "+15550100101")
+
+
+class Refusing(httpx.BaseTransport):
+    """Answers with a status of its own where a query holds a value."""
+
+    def __init__(self, town: Town, path: str, status: int, **query: str) -> None:
+        self._inner = InProcess(application(town.world))
+        self._path, self._status, self._query = path, status, query
+        self.refused = 0
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        asked = dict(request.url.params)
+        if not request.url.path.endswith(self._path) or asked | self._query != asked:
+            return self._inner.handle_request(request)
+        self.refused += 1
+        return httpx.Response(self._status, json={"message": "no"}, request=request)
+
+
+def refuse(town: Town, status: int, calendar: str = "Class") -> None:
+    """That calendar cannot be listed."""
+    calendar_id = town.calendars[calendar]
+    town.transport = Refusing(town, "/calendars/events", status, calendarId=calendar_id)
+
+
+@pytest.fixture
+def ada(town: Town) -> tuple[str, str]:
+    """One person, known on both sides by an appointment that is paired."""
+    ids = (town.ghl.add_contact(*WHO), town.hubspot.add_contact(*WHO))
+    town.ghl.book(town.calendars["Event"], ids[0], town.at(500), title="Known")
+    assert town.sync().hubspot.created == 1
+    return ids
+
+
+def visit(town: Town, contact: str, start: datetime, calendar: str = "Event") -> str:
+    booked: str = town.ghl.book(town.calendars[calendar], contact, start, title="Visit")
+    return booked
+
+
+def record(town: Town, start: datetime, contacts: list[str], **more: Any) -> str:
+    """The same visit, as somebody wrote it down in HubSpot."""
+    told = {
+        "hs_appointment_name": "Visit",
+        "hs_appointment_start": start,
+        "hs_appointment_end": start + HALF_AN_HOUR,
+        "hs_appointment_status": "SCHEDULED",
+    }
+    made: str = town.hubspot.create(told | more, contacts)
+    return made
+
+
+def is_one(town: Town, ghl_id: str, hubspot_id: str) -> None:
+    """Both are one pair, and nothing was made beside them."""
+    assert (ghl_id, hubspot_id) in {(each.ghl_id, each.hubspot_id) for each in town.pairs()}
+    assert len(town.ghl.events()) == len(town.hubspot.records()) == len(town.pairs())
+
+
+def nothing_made(report: CycleReport) -> None:
+    assert (report.ghl.created, report.hubspot.created) == (0, 0), report.written
+
+
+# --- HighLevel was not read whole
+
+
+@pytest.mark.parametrize("full", [True, False])
+def test_while_a_calendar_cannot_be_read_nothing_is_booked_that_may_stand_on_it(
+    town: Town, ada: tuple[str, str], full: bool
+) -> None:
+    ghl_id = visit(town, ada[0], town.at(48), "Class")
+    hubspot_id = record(town, town.at(48), [ada[1]])
+    refuse(town, 500)
+    report = town.sync(full=full)
+    nothing_made(report)
+    assert report.outcome is Outcome.FAILED_WRITES
+    (waiting,) = report.failed
+    assert (waiting.hubspot_id, waiting.action) == (hubspot_id, "create")
+    assert "calendar" in waiting.detail
+    assert report.held == []
+    town.transport = None
+    report = town.sync(full=full)
+    nothing_made(report)
+    is_one(town, ghl_id, hubspot_id)
+
+
+@pytest.mark.usefixtures("ada")
+def test_somebody_whom_highlevel_does_not_know_has_no_twin_there(town: Town) -> None:
+    stranger = town.hubspot.add_contact("Ben Moss", "ben@example.com")
+    record(town, town.at(48), [stranger])
+    refuse(town, 500)
+    assert town.sync().ghl.created == 1
+
+
+@pytest.mark.parametrize("status", [400, 404])
+def test_where_a_list_is_refused_for_good_the_contacts_own_appointments_tell(
+    town: Town, ada: tuple[str, str], status: int
+) -> None:
+    ghl_id = visit(town, ada[0], town.at(48), "Class")
+    twin = record(town, town.at(48), [ada[1]])
+    record(town, town.at(60), [ada[1]])
+    refuse(town, status)
+    report = town.sync()
+    assert report.ghl.created == 1, "the one without a twin"
+    assert report.hubspot.created == 0
+    is_one(town, ghl_id, twin)
+
+
+def test_where_the_contacts_own_appointments_fail_as_well_it_waits(
+    town: Town, ada: tuple[str, str]
+) -> None:
+    visit(town, ada[0], town.at(48), "Class")
+    twin = record(town, town.at(48), [ada[1]])
+    refuse(town, 400)
+    town.world.faults.add(side="ghl", status=404, path="/appointments$", method="GET", times=None)
+    report = town.sync()
+    nothing_made(report)
+    assert [each.hubspot_id for each in report.failed] == [twin]
+
+
+def test_what_is_only_found_beside_the_lists_is_not_mirrored(
+    town: Town, ada: tuple[str, str]
+) -> None:
+    """It stands there at the same time, but is another one."""
+    visit(town, ada[0], town.at(48), "Class")
+    record(town, town.at(48), [ada[1]], hs_appointment_end=town.at(50))
+    refuse(town, 400)
+    report = town.sync()
+    nothing_made(report)
+    assert {hold.reason for hold in report.held} == {"possible_duplicate"}
+
+
+# --- HubSpot was only asked for changes
+
+
+def test_a_held_record_that_got_its_contact_meets_what_was_booked_by_hand(
+    town: Town, ada: tuple[str, str]
+) -> None:
+    """Associating moves no stamp, and the retry of the hold is not due."""
+    hubspot_id = record(town, town.at(48), [])
+    for _ in range(3):
+        town.later(minutes=20)
+        assert [hold.reason for hold in town.sync(full=False).held] in ([], ["no_contact"])
+    town.later(minutes=1)
+    town.sync(full=False)
+    town.hubspot.associate(hubspot_id, ada[1])
+    ghl_id = visit(town, ada[0], town.at(48))
+    report = town.sync(full=False)
+    nothing_made(report)
+    is_one(town, ghl_id, hubspot_id)
+    assert town.sync().written == []
+    assert town.store.link(town.name).holds() == []
+
+
+def test_a_record_that_no_rule_wanted_until_now_meets_its_booking(
+    town: Town, ada: tuple[str, str]
+) -> None:
+    """With a link to HubSpot only, what is born there is neither booked nor held."""
+    town.obey(direction=Direction.GHL_TO_HUBSPOT)
+    hubspot_id = record(town, town.at(48), [ada[1]])
+    town.sync()
+    town.later(hours=1)
+    town.sync(full=False)
+    ghl_id = visit(town, ada[0], town.at(48))
+    nothing_made(town.sync(full=False))
+    is_one(town, ghl_id, hubspot_id)
+
+
+def test_a_record_that_the_window_reaches_later_meets_its_booking(
+    town: Town, ada: tuple[str, str]
+) -> None:
+    start = town.at(24 * 366)
+    hubspot_id = record(town, start, [ada[1]])
+    town.sync()
+    town.later(hours=1)
+    town.sync(full=False)
+    town.later(days=3)
+    town.sync(full=False)
+    ghl_id = visit(town, ada[0], start)
+    nothing_made(town.sync(full=False))
+    is_one(town, ghl_id, hubspot_id)
+
+
+def test_a_record_that_the_index_does_not_show_yet_meets_its_booking(
+    town: Town, ada: tuple[str, str]
+) -> None:
+    town.world.faults.add(kind="empty_list", path="0-421/search$", times=None)
+    hubspot_id = record(town, town.at(48), [ada[1]])
+    ghl_id = visit(town, ada[0], town.at(48))
+    nothing_made(town.sync(full=False))
+    is_one(town, ghl_id, hubspot_id)
+
+
+def test_what_hubspot_cannot_say_keeps_a_booking_waiting(town: Town, ada: tuple[str, str]) -> None:
+    ghl_id = visit(town, ada[0], town.at(48))
+    path = "/associations/.*/0-1/0-421/batch/read$"
+    town.world.faults.add(side="hubspot", status=400, path=path, times=None)
+    report = town.sync(full=False)
+    nothing_made(report)
+    assert report.outcome is Outcome.FAILED_WRITES
+    assert [each.ghl_id for each in report.failed] == [ghl_id]
+    town.world.faults.clear()
+    assert town.sync(full=False).hubspot.created == 1
+    assert town.sync().written == []
+
+
+# --- HubSpot was listed, but not whole
+
+
+def test_without_the_archived_list_nothing_is_mirrored_that_an_archived_record_carries(
+    town: Town, ada: tuple[str, str]
+) -> None:
+    ghl_id = visit(town, ada[0], town.at(48))
+    town.sync()
+    (pair,) = (each for each in town.pairs() if each.ghl_id == ghl_id)
+    town.hubspot.archive(pair.hubspot_id)
+    town.name = "afresh"
+    broken = Refusing(town, "/0-421", 503, archived="true")
+    town.transport = broken
+    for full in (True, False):
+        report = town.sync(full=full)
+        assert broken.refused
+        nothing_made(report)
+    assert [each.ghl_id for each in report.failed] == [ghl_id]
+    town.transport = None
+    nothing_made(town.sync(full=False))
+    assert len(town.hubspot.records()) == 1

@@ -20,7 +20,7 @@ from descriptions import Descriptions, Exchange, Fault
 from making import make_contact
 
 from syncd.core.model import Appointment, Contact, Group, Snapshot
-from syncd.errors import AuthFailed
+from syncd.errors import AuthFailed, NotFound
 from syncd.ports.provider import Done, Failed, Order, OrderKind, Receipt, ScanRequest
 from syncd.providers.ghl import protocol
 from syncd.providers.trial import Access
@@ -179,7 +179,8 @@ def _read(bench: Bench) -> None:
     found = ghl.fetch([dropped, "ThereIsNoSuchEvent00", instance])
     assert [isinstance(each, Snapshot) for each in found.values()] == [True, False, True]
     assert len(ghl.bookings_of(ann)) == 6
-    assert ghl.bookings_of("ThereIsNoSuchContact") == ()
+    with pytest.raises(NotFound):
+        ghl.bookings_of("ThereIsNoSuchContact")
 
 
 def _write(bench: Bench) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from syncd.core.model import Series
-from syncd.errors import AuthFailed, NotPrepared, Unavailable
+from syncd.errors import AuthFailed, NotFound, NotPrepared, Unavailable
 from syncd.ports.provider import ScanRequest
 
 if TYPE_CHECKING:
@@ -305,8 +305,10 @@ def test_the_hour_that_a_clock_change_repeats_is_asked_for_by_id(open_clinic: Op
     assert {each.appointment.start for each in shown} == {first, first + timedelta(hours=1)}
 
 
-def test_a_contact_that_is_unknown_has_no_bookings(clinic: Clinic) -> None:
-    assert clinic.provider.bookings_of("nosuchcontact0000001") == ()
+def test_of_a_contact_that_is_unknown_nothing_is_known(clinic: Clinic) -> None:
+    """No list is another thing than an empty one: a booking could rest on it."""
+    with pytest.raises(NotFound):
+        clinic.provider.bookings_of("nosuchcontact0000001")
 
 
 def test_what_any_api_client_made_is_marked_as_such(clinic: Clinic) -> None:

@@ -358,7 +358,7 @@ def test_absent_archived_merged_and_unknown_are_four_things(desk: Any) -> None:
     assert isinstance(found[first], Missing)
     assert found[first].became == survivor
     assert found["999999"] == Missing(
-        detail="HubSpot shows no such appointment, archived ones included"
+        detail="HubSpot shows no such appointment, archived ones included", absent=True
     )
 
 

@@ -3,6 +3,7 @@
     SyncdError
     ├── ConfigError            wrong configuration: every problem at once (exit code 2)
     ├── NotPrepared            the account lacks what a person has to make or switch on (2)
+    ├── AccountUnknown         which account a token leads to is not known, and may matter (3)
     ├── LinkLocked             another syncd holds the link (5)
     ├── StoreError             our own store cannot be used: a person has to mend that (2)
     │   ├── StoreInterrupted   the database was away or busy: the same again may pass (7)
@@ -61,6 +62,10 @@ class ConfigError(SyncdError):
 
 class NotPrepared(SyncdError):  # noqa: N818 - the tree reads as states of the world
     """An account lacks something that a person has to make or switch on."""
+
+
+class AccountUnknown(SyncdError):  # noqa: N818
+    """A link may share its account with another one, and nobody can be asked: it waits."""
 
 
 class LinkLocked(SyncdError):  # noqa: N818
@@ -205,6 +210,7 @@ class Unreadable(ProviderError):  # noqa: N818
 _EXIT_CODES: tuple[tuple[type[SyncdError], int], ...] = (
     (ConfigError, 2),
     (NotPrepared, 2),
+    (AccountUnknown, 3),
     (StoreInterrupted, 7),
     (StoreUncertain, 7),
     (StoreFault, 1),

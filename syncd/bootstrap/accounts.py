@@ -9,12 +9,14 @@ from __future__ import annotations
 import ssl
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Literal
 
 from syncd import config
 from syncd.bootstrap import maps
-from syncd.config import LinkSettings, RateLimit
+from syncd.config import LinkSettings, RateLimit, server_of
 from syncd.core.model import Side
+from syncd.errors import ProviderError
 from syncd.observability.redaction import register_secret
 from syncd.ports.clock import Clock
 from syncd.providers.ghl.auth import PrivateToken
@@ -32,7 +34,7 @@ CONCURRENCY = 8
 
 
 _Key = tuple[Side, str, str]
-"""Side, address and account: what has one budget."""
+"""Side, server and account: what has one budget."""
 
 _Limits = tuple[Limit, tuple[tuple[str, Limit], ...]]
 
@@ -59,6 +61,8 @@ class Accounts:
         self._budgets: dict[_Key, Budget] = {}
         self._limits: dict[_Key, _Limits] = {}
         self._unsure: set[_Key] = set()
+        self._numbers: dict[tuple[str, str], str] = {}
+        """The account's number by server and token, where it is known."""
         self._lock = threading.Lock()
 
     def ghl(self, link: LinkSettings) -> tuple[GhlProvider, Client]:
@@ -69,9 +73,7 @@ class Accounts:
         """
         settings = link.ghl
         self._token(link, "ghl")  # a missing token is said before anything is asked
-        budget = self._budget(
-            Side.GHL, settings.base_url, settings.location_id, settings.rate_limit
-        )
+        budget = self._ghl_budget(link)
         client = Client(
             side=Side.GHL,
             base_url=settings.base_url,
@@ -96,22 +98,22 @@ class Accounts:
         return provider, client
 
     def hubspot(
-        self, link: LinkSettings, country: Callable[[], str] = str
+        self,
+        link: LinkSettings,
+        country: Callable[[], str] = str,
+        *,
+        attempts: int | None = None,
     ) -> tuple[HubSpotProvider, Client]:
         """The link's HubSpot account; `country` is where numbers without a country code are from.
+
+        `attempts` is for somebody who can do without an answer.
 
         Raises:
             ConfigError: the token is missing.
         """
         settings = link.hubspot
         token = self._token(link, "hubspot")
-        budget = self._budget(
-            Side.HUBSPOT,
-            settings.base_url,
-            token,
-            settings.rate_limit,
-            {"search": _limit(settings.search_rate_limit)},
-        )
+        budget = self._hubspot_budget(link)
         client = Client(
             side=Side.HUBSPOT,
             base_url=settings.base_url,
@@ -119,7 +121,7 @@ class Accounts:
             budget=budget,
             clock=self._clock,
             tls=self._tls_context(),
-            attempts=self._attempts,
+            attempts=attempts or self._attempts,
             stopping=self._stopping,
         )
         facets = {*settings.filter, *(route.property for route in link.ghl.routes)}
@@ -145,9 +147,36 @@ class Accounts:
         Raises:
             ConfigError: the token is missing.
         """
-        if side is Side.GHL:
-            return self._budgets[side, link.ghl.base_url, link.ghl.location_id]
-        return self._budgets[side, link.hubspot.base_url, self._token(link, "hubspot")]
+        return self._ghl_budget(link) if side is Side.GHL else self._hubspot_budget(link)
+
+    # --- whose account it is
+
+    def hubspot_token(self, link: LinkSettings) -> str:
+        """The token that leads to the link's account.
+
+        Raises:
+            ConfigError: it is missing.
+        """
+        return self._token(link, "hubspot")
+
+    def note_number(self, link: LinkSettings, number: str) -> None:
+        """HubSpot has said which account a link's token leads to: its tokens share one budget."""
+        name = server_of(link.hubspot.base_url), self._token(link, "hubspot")
+        with self._lock:
+            self._numbers[name] = number
+
+    def charge(self, link: LinkSettings) -> None:
+        """Count a request that was sent before it was known whose it is."""
+        with suppress(ProviderError):
+            self._hubspot_budget(link).acquire().settle()
+
+    def settle(self, link: LinkSettings, client: Client) -> Budget:
+        """Have a client of the link's HubSpot account keep to that account's budget."""
+        budget = self._hubspot_budget(link)
+        if client.budget is not budget:
+            budget.zone = budget.zone or client.budget.zone
+            client.budget = budget
+        return budget
 
     def reconsider(self) -> None:
         """Rate limits may have changed: each budget is made anew where its limit is another one."""
@@ -164,16 +193,33 @@ class Accounts:
         register_secret(secret)
         return secret
 
+    def _ghl_budget(self, link: LinkSettings) -> Budget:
+        settings = link.ghl
+        return self._budget(
+            Side.GHL, server_of(settings.base_url), settings.location_id, settings.rate_limit
+        )
+
+    def _hubspot_budget(self, link: LinkSettings) -> Budget:
+        settings = link.hubspot
+        server, token = server_of(settings.base_url), self._token(link, "hubspot")
+        return self._budget(
+            Side.HUBSPOT,
+            server,
+            self._numbers.get((server, token), token),
+            settings.rate_limit,
+            {"search": _limit(settings.search_rate_limit)},
+        )
+
     def _budget(
         self,
         side: Side,
-        base_url: str,
+        server: str,
         account: str,
         rate: RateLimit,
         kinds: Mapping[str, Limit] | None = None,
     ) -> Budget:
         """One budget per account, whatever links share it."""
-        key = (side, base_url, account)
+        key = (side, server, account)
         limits = (_limit(rate), tuple((kinds or {}).items()))
         with self._lock:
             if key in self._unsure and self._limits[key] != limits:
@@ -188,7 +234,7 @@ class Accounts:
                     limit=limits[0],
                     kinds=kinds,
                     ledger=self._ledger,
-                    account=f"{base_url} {account}",
+                    account=f"{server} {account}",
                 )
             return self._budgets[key]
 

@@ -145,6 +145,7 @@ class App:
             self.stop,
             self._env,
             poll=lambda: self.settings.schedule.poll_interval,
+            links=lambda: self.settings.links,
         )
 
     # --- one cycle, for the verbs

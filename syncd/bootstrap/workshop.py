@@ -16,22 +16,16 @@ from hashlib import blake2b
 import structlog
 
 from syncd.bootstrap.accounts import Accounts
+from syncd.bootstrap.identities import Identities
 from syncd.bootstrap.rules import rules_of
 from syncd.config import LinkSettings
 from syncd.core.model import Side
 from syncd.engine import cycle
-from syncd.engine.closing import outcome_of, outcome_of_store
+from syncd.engine.closing import ended_by
 from syncd.engine.cycle import CycleRequest
 from syncd.engine.link import Link
 from syncd.engine.report import CycleReport, Outcome
-from syncd.errors import (
-    ConfigError,
-    LinkLocked,
-    NotPrepared,
-    ProviderError,
-    StoreError,
-    StoreFault,
-)
+from syncd.errors import AccountUnknown, StoreError, StoreFault, SyncdError
 from syncd.observability import traffic
 from syncd.ports.clock import Clock
 from syncd.providers import limits
@@ -45,22 +39,39 @@ class KeptLink:
     """A link that stays open, with its providers and their memory, between cycles."""
 
     def __init__(
-        self, link: Link, wires: Mapping[Side, tuple[Client, limits.Budget]], stack: ExitStack
+        self,
+        link: Link,
+        wires: Mapping[Side, tuple[Client, limits.Budget]],
+        stack: ExitStack,
+        identify: Callable[[Client], limits.Budget],
     ) -> None:
         self.link = link
-        self._wires, self._stack = wires, stack
+        self._wires, self._stack = dict(wires), stack
+        self._identify = identify
 
     def cycle(self, request: CycleRequest) -> CycleReport:
         """Run one cycle; what a vendor did, or a lost lease, is in the report.
 
         Raises:
             StoreError: our own store failed.
+            ConfigError: another link shares the account, and nothing keeps them apart.
+            AccountUnknown: another link may share it.
+            ProviderError: and HubSpot does not answer at all.
         """
         try:
+            self._know_the_account()
             return cycle.run(self.link, request)
         finally:
             for _, budget in self._wires.values():
                 budget.close()
+
+    def _know_the_account(self) -> None:
+        client, _ = self._wires[Side.HUBSPOT]
+        try:
+            self._wires[Side.HUBSPOT] = client, self._identify(client)
+        except AccountUnknown:
+            self.link.hubspot.prepare()  # a graver reason to wait goes first
+            raise
 
     def traffic(self) -> Mapping[Side, traffic.Traffic]:
         """What went over the wire so far; safe to ask from another thread."""
@@ -84,9 +95,11 @@ class Workshop:
         stop: threading.Event,
         env: Mapping[str, str],
         poll: Callable[[], timedelta],
+        links: Callable[[], Mapping[str, LinkSettings]],
     ) -> None:
         self._store, self._clock, self._stop, self._poll = store, clock, stop, poll
         self._accounts = Accounts(clock=clock, env=env, ledger=store.ledger, stopping=stop.is_set)
+        self._identities = Identities(self._accounts, store.accounts, clock, links)
 
     def adopt(self) -> None:
         """Another configuration is in force: rate limits may be others."""
@@ -118,7 +131,12 @@ class Workshop:
             Side.GHL: (ghl_client, self._accounts.budget_of(Side.GHL, settings)),
             Side.HUBSPOT: (hubspot_client, self._accounts.budget_of(Side.HUBSPOT, settings)),
         }
-        kept = KeptLink(link, wires, stack)
+
+        def identify(client: Client) -> limits.Budget:
+            self._identities.check(settings)
+            return self._accounts.settle(settings, client)
+
+        kept = KeptLink(link, wires, stack, identify)
         if lease is not None:
             self._fence(kept, lease)
         return kept
@@ -168,15 +186,11 @@ def _reported(name: str, work: Callable[[], CycleReport]) -> CycleReport:
     """The report of a cycle that could not even begin, in place of its error."""
     try:
         return work()
-    except LinkLocked as error:
-        return CycleReport(link=name, outcome=Outcome.LOCKED, detail=str(error))
-    except (ConfigError, NotPrepared) as error:
-        return CycleReport(link=name, outcome=Outcome.NOT_PREPARED, detail=str(error))
-    except ProviderError as error:
-        return CycleReport(link=name, outcome=outcome_of(error), detail=str(error))
-    except StoreError as error:
-        _tell_store_failed(error, link=name)
-        return CycleReport(link=name, outcome=outcome_of_store(error), detail=str(error))
+    except SyncdError as error:
+        if isinstance(error, StoreError):
+            _tell_store_failed(error, link=name)
+        outcome, detail = ended_by(error)
+        return CycleReport(link=name, outcome=outcome, detail=detail)
     except Exception as error:
         log.exception("cycle.failed", link=name)
         detail = f"unexpected fault: {type(error).__name__}; the log has the traceback"

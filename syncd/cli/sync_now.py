@@ -177,10 +177,11 @@ def _beside(settings: Settings, stack: ExitStack) -> Settings:
 
 
 def _no_store(name: str, error: StoreError) -> CycleReport:
-    from syncd.engine.closing import outcome_of_store
+    from syncd.engine.closing import ended_by
     from syncd.engine.report import CycleReport
 
-    return CycleReport(link=name, outcome=outcome_of_store(error), detail=str(error))
+    outcome, detail = ended_by(error)
+    return CycleReport(link=name, outcome=outcome, detail=detail)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ not do together), `maps` (what the further fields of a link may not), `tokens`,
 `show`, `example`.
 """
 
+from syncd.config.addresses import server_of
 from syncd.config.changes import changes
 from syncd.config.claims import account_by_token, overlapping
 from syncd.config.loading import load, working_directory
@@ -68,6 +69,7 @@ __all__ = [
     "resolve_http_token",
     "resolve_token",
     "resolve_webhook",
+    "server_of",
     "show",
     "working_directory",
 ]

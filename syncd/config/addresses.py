@@ -133,6 +133,19 @@ ServiceUrl = Annotated[
 ]
 
 
+def server_of(url: str) -> str:
+    """Which server an address leads to, as far as accounts are concerned.
+
+    A vendor is one, under whatever name it is reached; its account's numbers
+    and locations are the same everywhere. On this machine each port is a server
+    of its own: a sandbox, or a test's.
+    """
+    parts = urlsplit(url)
+    if not is_loopback(parts.hostname or ""):
+        return ""
+    return f"port {parts.port or _USUAL_PORTS[parts.scheme]}"
+
+
 def _webhook_url(secret: SecretStr | None) -> SecretStr | None:
     url = secret.get_secret_value() if secret is not None else ""
     if url and not is_web_address(url):

@@ -6,11 +6,21 @@ has learnt that two tokens lead to one account. Nothing is asked of a vendor.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 
+from syncd.config.addresses import server_of
 from syncd.config.settings import LinkSettings
+
+_APPOINTMENTS = "0-421"
+_ALSO = ("appointment", "appointments", "0-421")
+"""How HubSpot's own object type may be called in a path: the appointments guide does, and the
+description of its API (CRM, Appointments, 2026-03) names both words.
+"""
+
+_NUMBER = re.compile(r"\d+-\d+")
 
 
 def account_by_token(link: LinkSettings) -> Hashable:
@@ -29,8 +39,7 @@ def overlapping(
     """
     sharing: dict[Hashable, list[_Claimant]] = {}
     for link in links:
-        account = account_of(link), link.hubspot.object_type
-        sharing.setdefault(account, []).append(_claimant(link))
+        sharing.setdefault(account_of(link), []).append(_claimant(link))
     pairs = (pair for group in sharing.values() for pair in combinations(group, 2))
     return [_words(one, two) for one, two in pairs if _quarrel(one, two)]
 
@@ -41,6 +50,8 @@ class _Claimant:
 
     name: str
     location: tuple[str, str]
+    kind: str
+    """The object type that it syncs."""
     one_way: bool
     filter: Mapping[str, frozenset[str]]
 
@@ -53,13 +64,30 @@ def _claimant(link: LinkSettings) -> _Claimant:
     }
     return _Claimant(
         name=link.name,
-        location=(link.ghl.base_url, link.ghl.location_id),
+        location=(server_of(link.ghl.base_url), link.ghl.location_id),
+        kind=_kind(link.hubspot.object_type),
         one_way=link.sync.direction == "ghl_to_hubspot",
         filter=folded,
     )
 
 
+def _kind(object_type: str) -> str:
+    """An object type by the one name that HubSpot's own has; others go by several."""
+    return _APPOINTMENTS if object_type.casefold() in _ALSO else object_type.casefold()
+
+
+def _apart(one: str, two: str) -> bool:
+    """Whether two object types are certainly not one: a name may be any number but HubSpot's own.
+
+    Which number a custom object has, only the account knows.
+    """
+    numbers = all(_NUMBER.fullmatch(each) for each in (one, two))
+    return one != two and (numbers or _APPOINTMENTS in {one, two})
+
+
 def _quarrel(one: _Claimant, two: _Claimant) -> bool:
+    if _apart(one.kind, two.kind):
+        return False
     if one.location == two.location:
         return True
     if one.one_way and two.one_way:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from syncd.config import LinkSettings, overlapping
+from syncd.config import LinkSettings, overlapping, server_of
 from syncd.doctor.finding import Finding, error, ok
 
 AREA = "sharing"
@@ -17,11 +17,12 @@ AREA = "sharing"
 def judge(links: Mapping[str, LinkSettings], portals: Mapping[str, str]) -> Iterator[Finding]:
     """`portals` holds the account's number by link, for those that told it."""
     told = [link for name, link in links.items() if portals.get(name)]
-    faults = overlapping(told, lambda link: (link.hubspot.base_url, portals[link.name]))
+    faults = overlapping(told, lambda link: (server_of(link.hubspot.base_url), portals[link.name]))
     yield from (error(AREA, *_parted(each)) for each in faults)
     by_portal: dict[tuple[str, str], list[str]] = {}
     for link in told:
-        by_portal.setdefault((link.hubspot.base_url, portals[link.name]), []).append(link.name)
+        account = server_of(link.hubspot.base_url), portals[link.name]
+        by_portal.setdefault(account, []).append(link.name)
     if not faults:
         for (_, portal), names in by_portal.items():
             if len(names) > 1:

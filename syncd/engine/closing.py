@@ -21,7 +21,7 @@ from syncd.engine.link import Link
 from syncd.engine.poll import Polled
 from syncd.engine.report import CycleReport, Outcome
 from syncd.engine.waiting import judged, stored
-from syncd.errors import AuthFailed, ProviderError, StoreError, exit_code
+from syncd.errors import AuthFailed, ProviderError, SyncdError, exit_code
 
 OPENS = {REMOVALS: "--allow-removals", CHANGES: "--allow-changes"}
 """Each guard, and the option that lets pass what it keeps back."""
@@ -81,9 +81,10 @@ def outcome_of(error: ProviderError) -> Outcome:
     return Outcome.REFUSED if isinstance(error, AuthFailed) else Outcome.UNREACHABLE
 
 
-def outcome_of_store(error: StoreError) -> Outcome:
-    """What an error of our own store makes of the cycle that it ended."""
-    return list(Outcome)[exit_code(error)]
+def ended_by(error: SyncdError) -> tuple[Outcome, str]:
+    """What an error that kept a cycle from beginning makes of it, and the words for a person."""
+    outcome = list(Outcome)[exit_code(error)]
+    return outcome, words_of(error) if isinstance(error, ProviderError) else str(error)
 
 
 def words_of(error: ProviderError) -> str:

@@ -57,6 +57,8 @@ class SandboxSettings:
     # Credentials, made up.
     ghl_token: str = "pit-00000000-0000-4000-8000-000000000001"  # noqa: S105
     hubspot_token: str = "pat-eu1-00000000-0000-4000-8000-000000000002"  # noqa: S105
+    further_hubspot_tokens: frozenset[str] = frozenset()
+    """More tokens of the same account."""
     ghl_scopes: frozenset[str] = GHL_SCOPES
     hubspot_scopes: frozenset[str] = HUBSPOT_SCOPES
 

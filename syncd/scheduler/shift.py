@@ -18,10 +18,10 @@ import structlog
 
 from syncd.config import LinkSettings, account_by_token
 from syncd.core.model import Side
-from syncd.engine.closing import FIRST, outcome_of_store
+from syncd.engine.closing import FIRST, ended_by
 from syncd.engine.cycle import CycleRequest
 from syncd.engine.report import CycleReport, Outcome
-from syncd.errors import ConfigError, LinkLocked, NotPrepared, StoreError, StoreFault
+from syncd.errors import LinkLocked, StoreError, StoreFault, SyncdError
 from syncd.observability import note
 from syncd.observability.metrics import CycleFacts, Metrics
 from syncd.observability.note import CyclePoint
@@ -167,14 +167,13 @@ class Shift:
                 detail=str(error),
                 holder=error.holder,
             )
-        except (ConfigError, NotPrepared) as error:
-            return _Turn(state=State.NOT_PREPARED, outcome=Outcome.NOT_PREPARED, detail=str(error))
-        except StoreError as error:
-            self._metrics.store_failed(watch.name if watch else "")
-            bug = isinstance(error, StoreFault)
-            log.error("store.failed", detail=str(error), exc_info=error if bug else None)  # noqa: TRY400 - no bug, no traceback
-            outcome = outcome_of_store(error)
-            return _Turn(state=State.of(outcome), outcome=outcome, detail=str(error))
+        except SyncdError as error:
+            if isinstance(error, StoreError):
+                self._metrics.store_failed(watch.name if watch else "")
+                bug = isinstance(error, StoreFault)
+                log.error("store.failed", detail=str(error), exc_info=error if bug else None)  # noqa: TRY400 - no bug, no traceback
+            outcome, detail = ended_by(error)
+            return _Turn(state=State.of(outcome), outcome=outcome, detail=detail)
         except Exception as error:
             log.exception("cycle.failed")
             detail = f"unexpected fault: {type(error).__name__}; the log has the traceback"

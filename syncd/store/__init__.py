@@ -4,9 +4,10 @@
 then a `Store`.
 """
 
+from syncd.store.accounts import SqlAccounts
 from syncd.store.engine import open_engine
 from syncd.store.leases import Lease
 from syncd.store.link_store import SqlLinkStore
 from syncd.store.store import Store
 
-__all__ = ["Lease", "SqlLinkStore", "Store", "open_engine"]
+__all__ = ["Lease", "SqlAccounts", "SqlLinkStore", "Store", "open_engine"]

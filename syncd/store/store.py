@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 
 from syncd.ports.clock import Clock
 from syncd.store import keeping
+from syncd.store.accounts import SqlAccounts
 from syncd.store.database import GLANCE, Database
 from syncd.store.holder import Holder
 from syncd.store.inspection import Inspection
@@ -33,6 +34,8 @@ class Store:
         self._leases = Leases(self._database, self._locks)
         self.ledger = SqlLedger(self._database)
         """Where the processes of this store share the vendors' rate limits."""
+        self.accounts = SqlAccounts(self._database)
+        """Which account each token leads to."""
         self._inspection: Inspection | None = None
         self.outbox = SqlOutbox(self._database)
         """What people were told, and what still has to be sent to them."""

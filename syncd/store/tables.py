@@ -255,6 +255,16 @@ block = Table(
 """Places of an account's rate limit that one process has taken: see `ledger`."""
 
 
+account = Table(
+    "account",
+    metadata,
+    Column("token", String, primary_key=True, nullable=False),
+    Column("number", String, nullable=False),
+    Column("told_at", Instant, nullable=False),
+)
+"""Which account a token, as its digest, leads to: what the vendor said of it."""
+
+
 decision = Table(
     "decision",
     metadata,

@@ -42,6 +42,7 @@ def full(store: Store, a_pair: Callable[..., Pair], standing_clock: StandingCloc
     store.ledger.exchange(
         "ghl:a", now=now, answered={}, wanted=1, places=9, until=now + timedelta(hours=1)
     )
+    store.accounts.keep({"a token's digest": "24600001"}, now)
     store.acquire("clinic", "run")
     return store
 

@@ -95,7 +95,12 @@ class HubspotApi:
         Raises:
             ApiError: the answer is a refusal.
         """
-        if request.headers.get("authorization") != f"Bearer {world.settings.hubspot_token}":
+        settings = world.settings
+        kind, _, token = request.headers.get("authorization", "").partition(" ")
+        if kind != "Bearer" or token not in {
+            settings.hubspot_token,
+            *settings.further_hubspot_tokens,
+        }:
             raise refusal(
                 401,
                 "INVALID_AUTHENTICATION",

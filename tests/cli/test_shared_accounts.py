@@ -1,0 +1,171 @@
+"""One HubSpot account under two names: known before the first write, and never again asked for."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from clinics import Clinic
+
+from syncd.bootstrap import SystemClock
+from syncd.sandbox import SandboxSettings, empty, serve
+
+Syncd = Callable[..., Any]
+
+SECOND = "pat-eu1-00000000-0000-4000-8000-00000000000f"
+DETAILS = "account-info"
+
+
+class Town:
+    """Two locations, and one account that both links may lead to."""
+
+    def __init__(self, one: Clinic, two: Clinic) -> None:
+        self.one, self.two = one, two
+
+    def configure(self, *, one: str = "", two: str = "", object_type: str = "0-421") -> None:
+        """Write config.toml: links `one` and `two`, each with more lines of its own."""
+        tables = [
+            f"""
+[links.{name}]
+ghl.base_url = "{clinic.server.ghl_url}"
+ghl.location_id = "{clinic.ghl.id}"
+ghl.default_calendar = "{clinic.calendar}"
+hubspot.base_url = "{self.one.server.hubspot_url}"
+hubspot.search_lag = 0
+hubspot.token = {{ env = "{variable}" }}
+hubspot.object_type = "{kind}"
+{more}
+"""
+            for name, clinic, variable, more, kind in (
+                ("one", self.one, "HUBSPOT_TOKEN", one, "0-421"),
+                ("two", self.two, "SECOND_TOKEN", two, object_type),
+            )
+        ]
+        text = '[defaults.ghl]\ntoken = { env = "GHL_TOKEN" }\n' + "".join(tables)
+        (self.one.folder / "config.toml").write_text(text, encoding="utf-8")
+
+    def silence(self, times: int | None = None) -> None:
+        """The account does not say who it is."""
+        self.one.world.faults.add(side="hubspot", path=DETAILS, status=403, times=times)
+
+    def asked(self) -> int:
+        return sum(DETAILS in each.path for each in self.one.world.requests)
+
+    def writes(self) -> int:
+        return self.one.writes() + self.two.writes()
+
+
+@pytest.fixture
+def town(syncd: Syncd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Town]:
+    del syncd  # it moves into the folder
+    settings = replace(SandboxSettings(), further_hubspot_tokens=frozenset({SECOND}))
+    monkeypatch.setenv("GHL_TOKEN", settings.ghl_token)
+    monkeypatch.setenv("HUBSPOT_TOKEN", settings.hubspot_token)
+    monkeypatch.setenv("SECOND_TOKEN", SECOND)
+    with ExitStack() as stack:
+        clinics = [
+            Clinic(stack.enter_context(serve(empty(SystemClock().now, settings))), tmp_path)
+            for _ in range(2)
+        ]
+        yield Town(*clinics)
+
+
+ONE_WAY = 'sync.direction = "ghl_to_hubspot"'
+WEST, EAST = 'hubspot.filter = { team = ["west"] }', 'hubspot.filter = { team = ["east"] }'
+
+
+def outcomes(said: Any) -> dict[str, str]:
+    return {name: each["outcome"] for name, each in json.loads(said.out)["links"].items()}
+
+
+@pytest.mark.parametrize("kind", ["0-421", "appointments", "appointment"])
+@pytest.mark.parametrize("same_token", [True, False])
+def test_two_links_of_one_account_are_refused_before_the_first_write(
+    syncd: Syncd, town: Town, monkeypatch: pytest.MonkeyPatch, kind: str, *, same_token: bool
+) -> None:
+    if same_token:
+        monkeypatch.setenv("SECOND_TOKEN", SandboxSettings().hubspot_token)
+    town.configure(object_type=kind)
+    town.one.book("One")
+    town.two.book("Two")
+    for verb in ("--sync-now", "plan"):
+        done = syncd(verb, "--json")
+        assert done.code == 2
+        assert outcomes(done) == {"one": "not_prepared", "two": "not_prepared"}
+        assert "links.one and links.two: one HubSpot account" in done.out
+    assert syncd("--sync-now", "--link", "two").code == 2
+    assert town.writes() == 0
+
+
+@pytest.mark.parametrize("ways", [(ONE_WAY, ONE_WAY), (WEST, EAST)])
+def test_links_that_keep_apart_share_an_account_and_its_budget(
+    syncd: Syncd, town: Town, ways: tuple[str, str]
+) -> None:
+    town.configure(one=ways[0], two=ways[1])
+    for each in (town.one.hubspot, town.two.hubspot):
+        each.add_property("team") if ways[0] == WEST else None
+    assert syncd("setup").code == 0
+    town.one.book("One")
+    done = syncd("--sync-now", "--json")
+    assert outcomes(done) == {"one": "ok", "two": "ok"}
+    asked = town.asked()
+    town.silence()
+    assert syncd("--sync-now").code == 0
+    with sqlite3.connect(town.one.folder / "syncd.db") as store:
+        (known,) = store.execute("SELECT count(*) FROM account").fetchone()
+        text = "\n".join(store.iterdump())
+    assert (known, asked > 0) == (2, True)
+    assert SECOND not in text
+
+
+def test_where_it_cannot_be_asked_what_was_kept_counts(syncd: Syncd, town: Town) -> None:
+    town.configure()
+    assert syncd("plan").code == 2
+    town.silence()
+    assert syncd("--sync-now").code == 2
+    assert town.writes() == 0
+
+
+def test_where_it_is_not_known_a_link_that_may_share_its_account_waits(
+    syncd: Syncd, town: Town
+) -> None:
+    town.configure(one=ONE_WAY, two=ONE_WAY)
+    assert syncd("setup").code == 0
+    town.configure()
+    town.one.book("One")
+    before = town.writes()
+    (town.one.folder / "syncd.db").unlink()
+    town.silence()
+    done = syncd("--sync-now", "--json")
+    assert (done.code, outcomes(done)) == (3, {"one": "failed_writes", "two": "failed_writes"})
+    assert "which HubSpot account" in done.out
+    assert town.writes() == before
+
+
+def test_a_lone_link_goes_on_although_nobody_says_whose_account_it_is(
+    syncd: Syncd, town: Town
+) -> None:
+    town.one.configure()
+    assert syncd("setup").code == 0
+    town.silence()
+    town.one.book("One")
+    assert syncd("--sync-now").code == 0
+    assert len(town.one.hubspot.records()) == 1
+
+
+def test_accounts_on_two_ports_of_this_machine_are_two(syncd: Syncd, town: Town) -> None:
+    town.configure()
+    file = town.one.folder / "config.toml"
+    head, _, tail = file.read_text().rpartition(town.one.server.hubspot_url)
+    file.write_text(head + town.two.server.hubspot_url + tail)
+    assert syncd("setup").code == 0
+    town.one.book("One")
+    town.two.book("Two")
+    assert syncd("--sync-now").code == 0
+    assert [len(each.hubspot.records()) for each in (town.one, town.two)] == [1, 1]

@@ -40,10 +40,12 @@ class ToMake:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unresolved:
-    """The record has to wait: `no_contact` or `ambiguous_contact`."""
+    """The record has to wait: `no_contact` or `ambiguous_contact`, or it is `unread`."""
 
     reason: str
     detail: str
+    unread: bool = False
+    """Whether nothing is known, because looking failed: that nobody is there, least of all."""
 
 
 Resolution = Known | ToMake | Unresolved

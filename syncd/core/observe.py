@@ -263,6 +263,8 @@ class _Meeting:
         spots = defaultdict(lambda: ([], []))
         for record in ghl:
             spots[self._spot(record)][0].append(record)
+            if isinstance(self.book.from_ghl.get(record.appointment.contact), Unresolved):
+                self._stands(record, record.contacts)  # Who that is across may be anybody.
         for record in hubspot:
             spots[self._spot(record)][1].append(record)
             if not self._own_contact(record):
@@ -417,6 +419,9 @@ class _Meeting:
         if len(contacts) == 1:
             return names.get(contacts[0], unknown)
         matching = [c for c in contacts if isinstance(names.get(c), Known)]
+        for each in map(names.get, contacts):
+            if isinstance(each, Unresolved) and each.unread:
+                return each  # It might match as well.
         if len(matching) == 1:
             return names[matching[0]]
         return Unresolved(
@@ -435,7 +440,13 @@ class _Meeting:
             return ruled
         names = self.book.from_hubspot
         matching = [c for c in record.contacts if isinstance(names.get(c), Known)]
-        return matching[0] if len(matching) == 1 else ""
+        return matching[0] if len(matching) == 1 and not self._is_unread(record) else ""
+
+    def _is_unread(self, record: Snapshot) -> bool:
+        """Whether somebody whom it is for could not be looked up."""
+        names = self.book.from_ghl if record.side is Side.GHL else self.book.from_hubspot
+        found = map(names.get, record.contacts)
+        return any(isinstance(each, Unresolved) and each.unread for each in found)
 
     def _spot(self, record: Snapshot, side: Side = Side.HUBSPOT) -> Spot:
         """The record's contact in the words of `side`, and its start."""

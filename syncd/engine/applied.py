@@ -17,7 +17,7 @@ from syncd.engine.intents import Recoverable
 from syncd.engine.orders import action_of, by_group, fingerprint_of, ids_of, side_of
 from syncd.engine.record import Effect
 from syncd.engine.report import CycleReport, FailedWrite
-from syncd.errors import Permanent, ProviderError, Rejected, TimedOut
+from syncd.errors import AuthFailed, Permanent, ProviderError, Rejected, TimedOut
 from syncd.ports.provider import Done
 
 
@@ -35,6 +35,8 @@ class Applied:
     interrupted: bool = False
     unsure: bool = False
     """Whether a write may or may not have taken effect."""
+    lacking: AuthFailed | None = None
+    """A scope that some writes need and the credentials lack; everything else was done."""
 
     def took(self, effect: Effect, pair: Pair, now: datetime) -> None:
         """A write took effect, but for what was refused of it; identities are not told."""
@@ -67,6 +69,8 @@ class Applied:
     def failed(self, write: Recoverable, error: ProviderError) -> None:
         """A write did not take effect: held where it was refused for good, else tried again."""
         self.look_again(write)
+        if isinstance(error, AuthFailed):
+            self.lacking = error
         if isinstance(error, Permanent):
             self._refused(write, error)
         else:

@@ -47,8 +47,9 @@ def first_sync(link: Link) -> FirstSync:
 
 def conclude(said: CycleReport, made: Plan, applied: Applied) -> None:
     """The outcome, gravest first."""
-    if isinstance(applied.stopped, ProviderError):
-        said.outcome, said.detail = outcome_of(applied.stopped), words_of(applied.stopped)
+    ended_by = applied.stopped or applied.lacking
+    if isinstance(ended_by, ProviderError):
+        said.outcome, said.detail = outcome_of(ended_by), words_of(ended_by)
     elif made.guarded:
         said.outcome = Outcome.GUARD
         said.detail = _guard_words(made)

@@ -30,6 +30,7 @@ from syncd.core.policy import Policy
 from syncd.core.translate import Dictionary
 from syncd.engine import planned, poll, twins
 from syncd.engine.apply import Lull, Stage
+from syncd.engine.contacts import unread
 from syncd.engine.decisions import Decided
 from syncd.engine.dictionary import with_contacts
 from syncd.engine.evidence import clock_skew, decide
@@ -133,6 +134,7 @@ class Rounds:
         began = link.clock.monotonic()
         met, book = self._met(policy, strangers)
         self._newcomers.took(link.clock.monotonic() - began)
+        self._said.unread += unread(book)
         reverts = setting.decided.reverts if self._last is self._polled else ()
         bench = Bench(
             policy=policy,

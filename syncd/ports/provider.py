@@ -193,17 +193,20 @@ class Provider(Protocol):
         """
         ...
 
-    def contacts(self, ids: Collection[str]) -> Mapping[str, Contact]:
-        """Contacts by id; unknown ids are left out. A merged contact answers with its new id."""
+    def contacts(self, ids: Collection[str]) -> Mapping[str, Contact | ProviderError]:
+        """Contacts by id; unknown ids are left out. A merged contact answers with its new id.
+
+        One that cannot be read is there with the reason: it is not unknown.
+        """
         ...
 
     def find_contacts(
         self, emails: Collection[str], phones: Collection[str]
-    ) -> Mapping[str, tuple[Contact, ...]]:
+    ) -> Mapping[str, tuple[Contact, ...] | ProviderError]:
         """Contacts by e-mail (letter case ignored, secondary addresses included) and by phone.
 
         `phones` are E.164. Answers for every given e-mail and phone as given;
-        an empty tuple where there is none.
+        an empty tuple where there is none, and the reason where that is not known.
         """
         ...
 

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from answers import sure
 from highlevel import HighLevel
 from highlevel.error import GHLError
 from making import make_contact
@@ -249,7 +250,7 @@ def test_contacts_go_both_ways_and_a_second_one_is_refused(ask: Ask, bench: Benc
         "phone": "+15550100103",
     }
     theirs = ask(lambda sdk: sdk.contacts.create_contact(new))["contact"]["id"]
-    found = bench.ghl.find_contacts(["Cleo@Example.com"], ["+15550100103"])
+    found = sure(bench.ghl.find_contacts(["Cleo@Example.com"], ["+15550100103"]))
     assert [[each.id for each in held] for held in found.values()] == [[theirs], [theirs]]
     ours = make_contact(
         bench.ghl, Contact(first_name="Dario", last_name="Lutz", emails=("dario@example.com",))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import hubspot
 import pytest
+from answers import sure
 from hubspot.crm.associations.v4 import (
     AssociationSpec,
     BatchInputPublicFetchAssociationsBatchRequest,
@@ -338,7 +339,7 @@ def test_contacts_go_both_ways_and_a_second_one_is_refused(sdk: Any, bench: Benc
             associations=[],
         )
     ).id
-    found = bench.hubspot.find_contacts(["Cleo@Example.com"], ["+15550100103"])
+    found = sure(bench.hubspot.find_contacts(["Cleo@Example.com"], ["+15550100103"]))
     assert [[each.id for each in held] for held in found.values()] == [[theirs], [theirs]]
     dario = Contact(first_name="Dario", emails=("dario@example.com",))
     made = make_contact(bench.hubspot, dario)

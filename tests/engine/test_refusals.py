@@ -7,11 +7,14 @@ out follows once the vendor answers again.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 from refusing import Refusing, naming
 
+from syncd.core.model import Side
 from syncd.engine.report import CycleReport, Outcome
 
 if TYPE_CHECKING:
@@ -112,3 +115,148 @@ def test_no_id_that_a_person_typed_reaches_beyond_its_record(town: Town, carries
     assert report.outcome is Outcome.OK
     assert (report.ghl.created, told(report, strange)) == (1, ["unreadable"])
     assert all(len(hold.detail) < 1_000 for hold in report.held)
+
+
+# --- people
+
+
+@pytest.mark.parametrize("mail", [f"{'a' * 12_000}@example.com", f"{'é' * 12_000}@example.com"])
+@pytest.mark.parametrize("side", list(Side))
+def test_an_address_of_any_length_holds_its_own_record(town: Town, side: Side, mail: str) -> None:
+    ann, anns = person(town, "ann")
+    if side is Side.GHL:
+        strange = book(town, town.ghl.add_contact("Long", mail), 24)
+        book(town, ann)
+    else:
+        strange = record(town, town.hubspot.add_contact("Long", mail), 24)
+        record(town, anns)
+    report = town.sync()
+    assert report.outcome in (Outcome.OK, Outcome.FAILED_WRITES)
+    assert report.tally(side.other).created >= 1
+    assert report.tally(side.other).created == 2 or told(report, strange)
+
+
+LOOK_UPS = {
+    Side.GHL: ("/ghl/contacts/", "/hubspot/crm/objects/2026-03/contacts"),
+    Side.HUBSPOT: ("/hubspot/crm/objects/2026-03/contacts", "/ghl/contacts/"),
+}
+"""Where a contact of each side is read, and where it is looked for across."""
+
+
+@pytest.mark.parametrize("status", [*NO, 401])
+@pytest.mark.parametrize("across", [False, True], ids=["its own side", "the other side"])
+@pytest.mark.parametrize("side", list(Side))
+def test_one_contact_that_cannot_be_looked_up_stops_no_other(
+    town: Town, side: Side, across: bool, status: int
+) -> None:
+    ann, bob = person(town, "ann", across=True), person(town, "bob", across=True)
+    if side is Side.GHL:
+        theirs, other = book(town, ann[0], 24), book(town, bob[0], 48)
+    else:
+        theirs, other = record(town, ann[1], 24), record(town, bob[1], 48)
+    own = ann[0] if side is Side.GHL else ann[1]
+    named = naming("ann@example.com" if across else own, LOOK_UPS[side][across])
+    stone = Refusing(town, lambda asked: named(_at_sign(asked)), status)
+    for full in (True, False):
+        report = town.sync(full=full)
+        assert stone.hits
+        if status == 404 and not across and side is Side.GHL:
+            break  # That is the word for somebody who is not there.
+        assert told(report, other) == []
+        assert len(town.hubspot.contact_records()) == 2
+        assert len(town.ghl.contacts) == 2
+        assert told(report, theirs) == ["unreadable" if status >= 500 else "rejected"], status
+    assert len(town.ghl.events()) == (2 if side is Side.GHL else 1)
+    assert report.outcome in (Outcome.OK, Outcome.FAILED_WRITES)
+    stone.on = False
+    town.later(hours=7)
+    assert town.sync().outcome is Outcome.OK
+    assert (len(town.ghl.events()), len(town.hubspot.records())) == (2, 2)
+
+
+@pytest.mark.parametrize("status", [403, 422, 500])
+def test_a_known_person_who_cannot_be_read_is_not_made_again(town: Town, status: int) -> None:
+    ann, anns = person(town, "ann")
+    book(town, ann)
+    town.sync()
+    again = book(town, ann, 60)
+    stone = Refusing(town, naming(anns, "/crm/objects/2026-03/contacts"), status)
+    report = town.sync()
+    assert told(report, again) == ["unreadable" if status >= 500 else "rejected"]
+    assert len(town.hubspot.contact_records()) == 1
+    stone.on = False
+    assert town.sync().hubspot.created == 1
+
+
+@pytest.mark.parametrize("status", [400, 403, 422, 500])
+@pytest.mark.parametrize("side", list(Side))
+def test_a_twin_of_whom_nothing_is_known_keeps_the_other_waiting(
+    town: Town, side: Side, status: int
+) -> None:
+    """Nothing is made because of what could not be read."""
+    ann, anns = person(town, "ann")
+    book(town, ann, 48, title="Check-up")
+    record(town, anns, 48, hs_appointment_end="2026-03-04T09:30:00Z")
+    key = ann if side is Side.GHL else anns
+    stone = Refusing(town, naming(key, LOOK_UPS[side][False]), status)
+    town.sync()
+    assert (len(town.ghl.events()), len(town.hubspot.records())) == (1, 1)
+    stone.on = False
+    town.later(hours=7)
+    town.sync()
+    assert (len(town.ghl.events()), len(town.hubspot.records())) == (1, 1)
+    assert len(town.pairs()) == 1
+
+
+@pytest.mark.parametrize("status", [400, 403, 413, 422, 500])
+@pytest.mark.parametrize("side", list(Side))
+def test_a_contact_that_cannot_be_made_stops_no_other(town: Town, side: Side, status: int) -> None:
+    ann, bob = person(town, "ann", across=False), person(town, "bob", across=False)
+    if side is Side.GHL:
+        cleo, dan = (town.hubspot.add_contact(n, f"{n}@example.com") for n in ("cleo", "dan"))
+        theirs, other = record(town, cleo, 24), record(town, dan, 48)
+        stone = Refusing(town, naming("cleo@", "/ghl/contacts/", "POST"), status)
+    else:
+        theirs, other = book(town, ann[0], 24), book(town, bob[0], 48)
+        stone = Refusing(town, _makes("ann@"), status)
+    report = town.sync()
+    assert told(report, other) == []
+    assert told(report, theirs) == ["failed" if status >= 500 else "rejected"]
+    stone.on = False
+    town.later(hours=7)
+    town.sync()
+    assert town.plan().planned == []
+
+
+@pytest.mark.parametrize("side", list(Side))
+def test_without_the_scope_to_make_contacts_all_others_are_synced(town: Town, side: Side) -> None:
+    ann, anns = person(town, "ann")
+    settings = town.world.settings
+    if side is Side.HUBSPOT:
+        lacking: dict[str, Any] = {
+            "hubspot_scopes": settings.hubspot_scopes - {"crm.objects.contacts.write"}
+        }
+        bob = town.ghl.add_contact("Bob", "bob@example.com")
+        theirs, other = book(town, bob, 24), book(town, ann, 60)
+    else:
+        lacking = {"ghl_scopes": settings.ghl_scopes - {"contacts.write"}}
+        theirs = record(town, town.hubspot.add_contact("Bob", "bob@example.com"), 24)
+        other = record(town, anns, 60)
+    town.world.settings = replace(settings, **lacking)
+    report = town.sync()
+    assert report.outcome is Outcome.REFUSED
+    assert "contacts.write" in report.detail
+    assert (told(report, theirs), told(report, other)) == (["rejected"], [])
+    assert len(town.pairs()) == 1
+
+
+def _at_sign(asked: httpx.Request) -> httpx.Request:
+    """The request with its query as it was before it was encoded."""
+    url = str(asked.url).replace("%40", "@")
+    return httpx.Request(asked.method, httpx.URL(url), content=asked.read())
+
+
+def _makes(mail: str) -> Any:
+    """Creations of a contact with that address, alone or in a batch."""
+    named = naming(mail, "/objects/2026-03/contacts", "POST")
+    return lambda asked: named(asked) and asked.url.path.endswith(("/contacts", "/create"))

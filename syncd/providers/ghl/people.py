@@ -14,9 +14,10 @@ from threading import Lock
 import phonenumbers
 
 from syncd.core.model import Contact
-from syncd.errors import NotFound, ProviderError, Rejected, TimedOut
+from syncd.errors import NotFound, ProviderError, TimedOut
+from syncd.ports.refusals import Asked, Stops, stops
 from syncd.providers.ghl import protocol, wire
-from syncd.providers.ghl.line import Line, unreadable
+from syncd.providers.ghl.line import FATAL, Line, unreadable
 
 MANY = 20
 """From so many missing contacts on, pages of 500 are cheaper than single gets."""
@@ -73,32 +74,34 @@ class ContactBook:
         self._pages: int | None = None
         """How many pages are left; None before the first."""
 
-    def contacts(self, ids: Collection[str], country: str) -> dict[str, Contact]:
-        """Contacts by id; unknown ones are left out.
+    def contacts(self, ids: Collection[str], country: str) -> dict[str, Contact | ProviderError]:
+        """Contacts by id, or why one cannot be read; unknown ones are left out.
 
         Raises:
-            ProviderError: they could not be read.
+            AuthFailed, DailyBudgetSpent, Transient: none can be read.
         """
         wanted = dict.fromkeys(filter(None, ids))
         missing = [key for key in wanted if key not in self._by_id]
-        known = {key: self._by_id[key] for key in wanted if key in self._by_id}
+        known: dict[str, Contact | ProviderError | None] = {
+            key: self._by_id[key] for key in wanted if key in self._by_id
+        }
         if len(missing) > MANY:
             known |= self._from_search(missing, country)
         rest = [key for key in missing if key not in known]
-        for key, found in self._line.each(lambda key: self._get(key, country), rest):
-            if isinstance(found, ProviderError):
-                raise found
-            known[key] = found
+        known |= self._line.each(lambda key: self._get(key, country), rest)
         return {key: found for key, found in known.items() if found is not None}
 
     def find(
         self, emails: Collection[str], phones: Collection[str], country: str
-    ) -> dict[str, tuple[Contact, ...]]:
+    ) -> dict[str, tuple[Contact, ...] | ProviderError]:
         """Contacts by each e-mail and each phone (E.164), under the very keys given.
 
+        A look-up that failed says so; an empty answer would mean that there is nobody.
+
         Raises:
-            ProviderError: a look-up failed; an empty answer would mean that there is nobody.
+            AuthFailed, DailyBudgetSpent, Transient: none can be looked up.
         """
+        failed: dict[str, ProviderError] = {}
         wanted = dict.fromkeys((*emails, *phones))
         missing = [key for key in wanted if _key(key) not in self._found]
         if len(missing) > MANY and not self._searched:
@@ -108,16 +111,16 @@ class ContactBook:
             missing = [key for key in missing if _key(key) not in self._found]
         for key, found in self._line.each(lambda key: self._look_up(key, country), missing):
             if isinstance(found, ProviderError):
-                raise found
-            self._found[_key(key)] = found
-        return {key: self._found.get(_key(key), ()) for key in wanted}
+                failed[key] = found
+            else:
+                self._found[_key(key)] = found
+        return {key: failed.get(key) or self._found.get(_key(key), ()) for key in wanted}
 
     def create_all(self, wanted: Sequence[Contact], country: str) -> list[Contact | ProviderError]:
         """Make contacts, several at once; HighLevel has no batch for it.
 
         Raises:
-            AuthFailed, DailyBudgetSpent: no further one can succeed.
-            Transient: not a single one could be tried.
+            AuthFailed, DailyBudgetSpent, Transient: no further one can succeed.
         """
         return [
             found for _, found in self._line.each(lambda each: self.create(each, country), wanted)
@@ -144,7 +147,7 @@ class ContactBook:
         try:
             response = self._line.client.send(call.request)
         except TimedOut as error:
-            found = self._existing(wanted, country) if error.sent else None
+            found = self._standing(wanted, country) if error.sent else None
             if found is None:
                 raise
             return found
@@ -154,7 +157,7 @@ class ContactBook:
         # Where duplicates are not allowed, the refusal names the contact that is there. And a
         # 422 was seen to have made the contact all the same.
         twin = wire.duplicate_of(response.payload)
-        found = self._get(twin, country) if twin else self._existing(wanted, country)
+        found = self._standing(wanted, country, twin)
         if found is not None:
             return found
         if response.ok:
@@ -197,6 +200,15 @@ class ContactBook:
         self._remember(found.id, found)
         return (found,)
 
+    def _standing(self, wanted: Contact, country: str, twin: str = "") -> Contact | None:
+        """The contact that a creation met, or made, as far as that can be told now."""
+        try:
+            return self._get(twin, country) if twin else self._existing(wanted, country)
+        except FATAL:
+            raise
+        except ProviderError:
+            return None
+
     def _existing(self, wanted: Contact, country: str) -> Contact | None:
         for key in (*wanted.emails[:1], *wanted.phones[:1]):
             found = self._look_up(key, country)
@@ -218,7 +230,9 @@ class ContactBook:
                 rows, total = wire.contacts(
                     self._line.ask(protocol.search_contacts(self._line.location, self._after))
                 )
-            except (NotFound, Rejected):
+            except ProviderError as error:
+                if stops(Asked.BESIDE, error) is not Stops.NOTHING:
+                    raise
                 self._pages = 0  # No search here: then one by one.
                 break
             for row in rows:

@@ -188,7 +188,7 @@ def refusal(call: Call, response: Response, *, location: str = "") -> ProviderEr
             side=Side.GHL,
             status=status,
         )
-    if status == 404 or (status == 400 and _names_nothing(call, said)):
+    if status == 404 or (status == 400 and _names_nothing(said)):
         return NotFound(f"{call.request.label}: {response.said}", side=Side.GHL, status=status)
     reason = "rejected"
     if _SLOT_GONE in said:
@@ -222,15 +222,9 @@ def _denied(call: Call, response: Response, location: str) -> AuthFailed:
     )
 
 
-def _names_nothing(call: Call, said: str) -> bool:
-    # Unknown ids were seen to answer 404 and 400 alike.
-    if any(text in said for text in (*_EVENT_GONE, _NO_CALENDAR, "not found")):
-        return True
-    return (
-        call.request.method == "GET"
-        and call.scope in (EVENTS_READ, CONTACTS_READ)
-        and (not call.request.query)
-    )
+def _names_nothing(said: str) -> bool:
+    # Unknown ids were seen to answer 404 and 400 alike; in other words, a 400 proves nothing.
+    return any(text in said for text in (*_EVENT_GONE, _NO_CALENDAR, "not found"))
 
 
 def _call(

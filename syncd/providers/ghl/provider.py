@@ -98,13 +98,13 @@ class GhlProvider:
         """HighLevel has no property that could carry an id."""
         return {}
 
-    def contacts(self, ids: Collection[str]) -> Mapping[str, Contact]:
+    def contacts(self, ids: Collection[str]) -> Mapping[str, Contact | ProviderError]:
         """Contacts by id."""
         return self._people.contacts(ids, self._place().country)
 
     def find_contacts(
         self, emails: Collection[str], phones: Collection[str]
-    ) -> Mapping[str, tuple[Contact, ...]]:
+    ) -> Mapping[str, tuple[Contact, ...] | ProviderError]:
         """Contacts by e-mail and by phone."""
         return self._people.find(emails, phones, self._place().country)
 

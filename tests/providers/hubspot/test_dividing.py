@@ -9,7 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from syncd.core.model import Missing, Snapshot
+from syncd.core.model import Contact, Missing, Snapshot
+from syncd.errors import ProviderError
 from syncd.ports.provider import Done, Failed, Order, OrderKind
 
 MANY = 100
@@ -111,6 +112,33 @@ def test_a_carrier_that_cannot_be_asked_for_is_not_absent(
     found = desk.provider.carriers([f"g{number}" for number in range(MANY)])
     assert list(found) == ["g7"]
     assert found["g7"].unread
+
+
+@pytest.mark.parametrize("status", STATUSES)
+def test_of_contacts_by_id_only_the_bad_one_is_unread(
+    desk: Any, spoilt: list[Spoilt], status: int
+) -> None:
+    ids = [desk.portal.add_contact(f"P{n}", f"p{n}@example.com") for n in range(MANY)]
+    spoil(spoilt, "contacts/batch/read", ids[41], status)
+    found = desk.provider.contacts(ids)
+    assert [key for key, each in found.items() if not isinstance(each, Contact)] == [ids[41]]
+    assert isinstance(found[ids[41]], ProviderError)
+
+
+@pytest.mark.parametrize("path", ["contacts/batch/read", "contacts/search"])
+@pytest.mark.parametrize("status", STATUSES)
+def test_of_contacts_by_address_only_the_bad_one_is_unread(
+    desk: Any, spoilt: list[Spoilt], status: int, path: str
+) -> None:
+    for number in range(6):
+        desk.portal.add_contact(f"P{number}", f"p{number}@example.com")
+    mails = [f"p{number}@example.com" for number in range(9)]
+    spoil(spoilt, path, "p7@example.com", status)
+    found = desk.provider.find_contacts(mails, [])
+    assert [key for key, each in found.items() if isinstance(each, ProviderError)] == [
+        "p7@example.com"
+    ]
+    assert [len(found[mail]) for mail in mails if mail != "p7@example.com"] == [1] * 6 + [0] * 2
 
 
 def _creations(desk: Any) -> list[Order]:

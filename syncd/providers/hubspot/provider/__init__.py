@@ -189,13 +189,13 @@ class HubSpotProvider(Provider):
 
     # --- contacts
 
-    def contacts(self, ids: Collection[str]) -> Mapping[str, Contact]:
+    def contacts(self, ids: Collection[str]) -> Mapping[str, Contact | ProviderError]:
         """See `Provider.contacts`."""
         return self._directory.by_id(ids)
 
     def find_contacts(
         self, emails: Collection[str], phones: Collection[str]
-    ) -> Mapping[str, tuple[Contact, ...]]:
+    ) -> Mapping[str, tuple[Contact, ...] | ProviderError]:
         """See `Provider.find_contacts`."""
         return self._directory.find(emails, phones)
 

@@ -9,25 +9,18 @@ do not show it at once. Leaves out who is the same person: the core's
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TypeVar
 
 from syncd.core.model import Contact, Side
-from syncd.errors import (
-    AuthFailed,
-    DailyBudgetSpent,
-    NotFound,
-    ProviderError,
-    Rejected,
-    TimedOut,
-    Unavailable,
-    Unreadable,
-)
+from syncd.errors import NotFound, ProviderError, Rejected
+from syncd.ports.refusals import Asked
 from syncd.providers.hubspot import contacts, refusals, search, wire
 from syncd.providers.hubspot.contacts import PROPERTIES
 from syncd.providers.hubspot.protocol import BATCH, CONTACTS, create_row
+from syncd.providers.hubspot.provider.dividing import divided
 from syncd.providers.hubspot.provider.line import Line
 from syncd.providers.hubspot.provider.reading import SINGLE_READS
 from syncd.providers.hubspot.search import chunks
@@ -65,6 +58,8 @@ class Directory:
         self._line, self._country = line, country
         self._by_id: dict[str, Contact] = {}
         self._looked_up: dict[str, tuple[Contact, ...]] = {}
+        self._unread: dict[str, ProviderError] = {}
+        """Why of some addresses and numbers nothing is known, as of the last `find`."""
         self._made: dict[str, Contact] = {}
         self._further = _Further()
         self._calculated = True
@@ -78,37 +73,63 @@ class Directory:
 
     # --- by id
 
-    def by_id(self, ids: Collection[str]) -> dict[str, Contact]:
-        """Contacts by the id asked for; a merged one answers with its new id."""
+    def by_id(self, ids: Collection[str]) -> dict[str, Contact | ProviderError]:
+        """Contacts by the id asked for, or why one cannot be read.
+
+        A merged one answers with its new id.
+        """
         _bound(self._by_id)
         unknown = [each for each in dict.fromkeys(ids) if each not in self._by_id]
-        self._by_id |= self._read(unknown)
-        return {each: self._by_id[each] for each in ids if each in self._by_id}
+        read, unread = self._read(unknown)
+        self._by_id |= read
+        return unread | {each: self._by_id[each] for each in ids if each in self._by_id}
 
-    def _read(self, ids: Iterable[str]) -> dict[str, Contact]:
+    def _read(
+        self, ids: Iterable[str]
+    ) -> tuple[dict[str, Contact], dict[str, Contact | ProviderError]]:
+        """Contacts by id, and why others cannot be read; unknown ones are in neither."""
         wanted = list(ids)
-        records = self._batch(wanted)
+        records, failed = self._batch(wanted)
+        unread: dict[str, Contact | ProviderError] = dict(failed)
         found = {each.id: each for each in records}
         merged = wire.merged_into(records)
-        absent = [each for each in wanted if each not in found and each not in merged]
-        for each in absent[:SINGLE_READS]:
-            record = self._single(each)
+        known = {*found, *merged, *unread}
+        for each in [each for each in wanted if each not in known][:SINGLE_READS]:
+            try:
+                record = self._single(each)
+            except ProviderError as error:
+                self._line.check(Asked.RECORD, error)
+                unread[each] = error
+                continue
             if record is not None:
                 merged[each] = record
         return {
             each: self._contact(record)
             for each in wanted
             if (record := found.get(each) or merged.get(each)) is not None
-        }
+        }, unread
 
-    def _batch(self, values: Iterable[str], *, by: str = "") -> list[Record]:
+    def _batch(
+        self, values: Iterable[str], *, by: str = ""
+    ) -> tuple[list[Record], dict[str, ProviderError]]:
+        """Records by id or by a unique property, and why of some values nothing is known."""
         found: list[Record] = []
-        for chunk in chunks(values, BATCH):
+        unread: dict[str, ProviderError] = {}
+
+        def ask(part: Sequence[str], attempts: int | None) -> wire.Batch:
             request = self._line.api.batch_read(
-                chunk, PROPERTIES, id_property=by, object_type=CONTACTS
+                part, PROPERTIES, id_property=by, object_type=CONTACTS
             )
-            found += self._line.batch(request).records
-        return found
+            return self._line.batch(request, attempts)
+
+        for chunk in chunks(values, BATCH):
+            for part, answer in divided(self._line, Asked.RECORDS, chunk, ask):
+                if isinstance(answer, ProviderError):
+                    unread |= dict.fromkeys(part, answer)
+                else:
+                    found += answer.records
+                    unread |= refusals.unread(answer, part)
+        return found, unread
 
     def _single(self, contact_id: str) -> Record | None:
         """A merged contact answers to its old id here."""
@@ -125,12 +146,16 @@ class Directory:
 
     def find(
         self, emails: Collection[str], phones: Collection[str]
-    ) -> Mapping[str, tuple[Contact, ...]]:
-        """Contacts that have these; an answer for every key as given."""
+    ) -> Mapping[str, tuple[Contact, ...] | ProviderError]:
+        """Contacts that have these, or why that is not known; an answer for every key as given."""
         _bound(self._looked_up)
+        self._unread.clear()
         self._find_emails(_unknown(emails, self._looked_up))
         self._find_phones(_unknown(phones, self._looked_up))
-        return {each: self._known(each) for each in (*emails, *phones)}
+        return {
+            each: self._unread.get(each.casefold()) or self._known(each)
+            for each in (*emails, *phones)
+        }
 
     def _known(self, key: str) -> tuple[Contact, ...]:
         """What was found, and what we made and the index may not show yet."""
@@ -140,9 +165,11 @@ class Directory:
 
     def _find_emails(self, emails: Collection[str]) -> None:
         """By the unique property, which lags behind nothing; then among further addresses."""
-        found = [self._contact(each) for each in self._batch(emails, by="email")]
-        self._file(emails, found)
-        self._find_further([each for each in emails if not self._known(each)])
+        records, unread = self._batch(emails, by="email")
+        self._unread |= unread
+        read = [each for each in emails if each not in unread]
+        self._file(read, map(self._contact, records))
+        self._find_further([each for each in read if not self._known(each)])
 
     def _find_further(self, emails: Sequence[str]) -> None:
         """Among further addresses, which no batch read goes by: few searches for many addresses.
@@ -158,8 +185,27 @@ class Directory:
             self._file(emails, further.everybody)
             return
         for chunk in chunks(emails, search.EMAILS_PER_SEARCH):
-            request = search.by_additional_email(path, chunk, PROPERTIES)
-            self._file(chunk, map(self._contact, self._searched(request).records))
+            if further.refused:
+                return
+            parts = [*divided(self._line, Asked.RECORDS, chunk, self._holders)]
+            further.refused = all(isinstance(answer, Rejected) for _, answer in parts)
+            for part, answer in () if further.refused else parts:
+                if isinstance(answer, ProviderError):
+                    self._unread |= dict.fromkeys(part, answer)
+                    for each in part:
+                        self._looked_up.pop(each, None)
+                else:
+                    self._file(part, map(self._contact, answer.records))
+
+    def _holders(self, emails: Sequence[str], attempts: int | None) -> wire.Page:
+        """Who holds one of these as a further address.
+
+        An account that cannot be searched this way still refuses a second contact
+        with the same address, and names the first.
+        """
+        path = self._line.api.objects(CONTACTS)
+        request = search.by_additional_email(path, emails, PROPERTIES)
+        return wire.page(self._line.rows(request, attempts))
 
     def _read_further(self, path: str, searches: int) -> None:
         """Read everybody who has a further address, unless asking one by one is cheaper."""
@@ -167,22 +213,23 @@ class Directory:
         after = "0"
         while after:
             page = self._searched(search.with_further_addresses(path, PROPERTIES, after))
+            if page is None:
+                return
             if not found and math.ceil(page.total / search.PAGE) > min(searches, _FULL_SEARCH):
                 return
             found += map(self._contact, page.records)
             after = search.further(page, after)
         self._further.everybody = found
 
-    def _searched(self, request: Request) -> wire.Page:
-        if self._further.refused:
-            return wire.Page()
+    def _searched(self, request: Request) -> wire.Page | None:
+        """A page, or nobody where there is none: then address by address."""
         try:
             return wire.page(self._line.rows(request))
-        except Rejected:
-            # An account that cannot be searched this way still refuses a second contact
-            # with the same address, and names the first.
-            self._further.refused = True
-            return wire.Page()
+        except ProviderError as error:
+            self._line.check(Asked.BESIDE, error)
+            # It names nobody, so that it is this kind of search which is refused.
+            self._further.refused = isinstance(error, Rejected)
+            return None
 
     def _file(self, emails: Iterable[str], found: Iterable[Contact]) -> None:
         candidates = {each.id: each for each in found}.values()
@@ -193,32 +240,38 @@ class Directory:
 
     def _find_phones(self, phones: Collection[str]) -> None:
         for chunk in chunks(phones, search.PHONES_PER_SEARCH):
-            candidates = {
-                each.id: each for each in map(self._contact, self._by_phone(chunk))
-            }.values()
-            for phone in chunk:
-                self._looked_up[phone] = tuple(each for each in candidates if phone in each.phones)
+            for part, answer in divided(self._line, Asked.RECORDS, chunk, self._by_phone):
+                if isinstance(answer, ProviderError):
+                    self._unread |= dict.fromkeys(part, answer)
+                    continue
+                candidates = {each.id: each for each in map(self._contact, answer)}.values()
+                for phone in part:
+                    self._looked_up[phone] = tuple(
+                        each for each in candidates if phone in each.phones
+                    )
 
-    def _by_phone(self, phones: list[str]) -> Iterator[Record]:
+    def _by_phone(self, phones: Sequence[str], attempts: int | None) -> list[Record]:
         path, after = self._line.api.objects(CONTACTS), "0"
-        while True:
-            page = self._phone_page(path, phones, after)
-            yield from page.records
+        found: list[Record] = []
+        while after:
+            page = self._phone_page(path, phones, after, attempts)
+            found += page.records
             after = search.further(page, after)
-            if not after:
-                return
+        return found
 
-    def _phone_page(self, path: str, phones: list[str], after: str) -> wire.Page:
-        calculated = self._calculated
-        request = search.by_phone(path, phones, PROPERTIES, after, calculated=calculated)
-        try:
-            return wire.page(self._line.rows(request))
-        except Rejected:
-            if not calculated:
-                raise
-            # The properties made for searching are told of, but listed nowhere.
-            self._calculated = False
-            return self._phone_page(path, phones, after)
+    def _phone_page(
+        self, path: str, phones: Sequence[str], after: str, attempts: int | None
+    ) -> wire.Page:
+        if self._calculated:
+            request = search.by_phone(path, phones, PROPERTIES, after)
+            try:
+                return wire.page(self._line.rows(request, attempts))
+            except Rejected:
+                pass  # The properties made for searching are told of, but listed nowhere.
+        request = search.by_phone(path, phones, PROPERTIES, after, calculated=False)
+        page = wire.page(self._line.rows(request, attempts))
+        self._calculated = False
+        return page
 
     # --- making one
 
@@ -237,7 +290,7 @@ class Directory:
             existing = self._existing(wire.problem(response.payload), wanted)
             if existing is not None:
                 return existing
-            raise refusals.refusal(request, response)
+            raise self._line.refusal(request, response)
         record = wire.record(self._line.body(request, response))
         if record is None:
             raise Rejected("HubSpot made a contact without an id", side=Side.HUBSPOT)
@@ -265,7 +318,8 @@ class Directory:
         inputs = [create_row(trace, contacts.creation(each), "", 0) for trace, each in rows.items()]
         try:
             body = self._line.batch(self._line.api.batch_create(inputs, CONTACTS))
-        except (TimedOut, Rejected, Unreadable):
+        except ProviderError as error:
+            self._line.check(Asked.WRITES, error)
             return {}
         made: dict[str, Contact] = {}
         for record in body.records:
@@ -279,19 +333,19 @@ class Directory:
     def _create_one(self, wanted: Contact) -> Contact | ProviderError:
         try:
             return self.create(wanted)
-        except (AuthFailed, DailyBudgetSpent, Unavailable):
-            raise
         except ProviderError as error:
+            self._line.check(Asked.WRITE, error)
             return error
 
     def _existing(self, found: wire.Problem, wanted: Contact) -> Contact | None:
         """The contact that is in the way: the address may be a further one of it."""
         named = contacts.existing_id(found)
         if named:
-            return self._read([named]).get(named)
+            return self._read([named])[0].get(named)
         for email in wanted.emails[:1]:
             self._looked_up.pop(email.casefold(), None)
-            for each in self.find([email], ())[email]:
+            known = self.find([email], ())[email]
+            for each in () if isinstance(known, ProviderError) else known:
                 return each
         return None
 

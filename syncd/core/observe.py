@@ -92,6 +92,11 @@ class Strangers:
             beside=self.beside | more.beside,
         )
 
+    def without(self, ghl_ids: Collection[str]) -> Strangers:
+        """These, but for some of HighLevel's."""
+        left = {each: seen for each, seen in self.ghl.items() if each not in ghl_ids}
+        return replace(self, ghl=left) if ghl_ids else self
+
 
 def meet(strangers: Strangers, book: ContactBook, policy: Policy, table: StatusTable) -> Observed:
     """Find each stranger's match: by carried id, else by contact, start and end."""

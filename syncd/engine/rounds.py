@@ -13,7 +13,7 @@ Leaves out reading (`poll`), whose turn it is (`newcomers`), the writes
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -24,7 +24,7 @@ from syncd.core.actions import Hold, Remark, Remove, Write, new_contact, new_con
 from syncd.core.bench import Bench, Evidence, FirstSync
 from syncd.core.contacts import ContactBook
 from syncd.core.guards import Allowed, Past, Plan
-from syncd.core.model import Side
+from syncd.core.model import Side, Snapshot
 from syncd.core.observe import Observed, Sighting, Strangers
 from syncd.core.policy import Policy
 from syncd.core.translate import Dictionary
@@ -279,8 +279,10 @@ class Rounds:
             return
         self._last, self._sightings = seen, seen.sightings
         self._newcomers.drop(Side.GHL, seen.withdrawn)
-        self._newcomers.add(seen.strangers, fresh=True)
-        fresh = {*seen.strangers.ghl, *seen.strangers.hubspot}
+        self._strangers = self._strangers.without(seen.withdrawn)
+        strangers = self._with_those_judged(seen.strangers)
+        self._newcomers.add(strangers, fresh=True)
+        fresh = {*strangers.ghl, *strangers.hubspot}
         for sighting in seen.sightings:
             fresh |= {sighting.pair.ghl_id, sighting.pair.hubspot_id}
             # What was met without a pair before has one now.
@@ -290,6 +292,23 @@ class Rounds:
         self._forget(fresh | seen.withdrawn)
         if fresh:
             log.info("look.found", records=len(fresh))
+
+    def _with_those_judged(self, fresh: Strangers) -> Strangers:
+        """And those without a pair that stand where one of these does: one may be the other.
+
+        They were planned or held before these came up, and are judged anew together.
+        """
+        starts = {start for each in _snapshots(fresh) if (start := each.appointment.start)}
+        again: dict[Side, dict[str, Snapshot]] = {Side.GHL: {}, Side.HUBSPOT: {}}
+        for each in _snapshots(self._strangers):
+            if each.appointment.start in starts and each.id not in self._strangers.beside:
+                again[each.side][each.id] = each
+        store = self._setting.link.store
+        for side, records in again.items():
+            for known in store.prints(side, records) if records else ():
+                del records[known]
+        judged = Strangers(ghl=again[Side.GHL], hubspot=again[Side.HUBSPOT])
+        return judged.with_more(fresh)
 
     def _forget(self, ids: Collection[str]) -> None:
         gone = set(ids) - {""}
@@ -371,3 +390,9 @@ def _by_digest(writes: Sequence[Write]) -> dict[str, Write]:
         for each in (planned.before_its_contact(told), told):
             found[planned.digest(each)] = write
     return found
+
+
+def _snapshots(strangers: Strangers) -> Iterator[Snapshot]:
+    for each in (*strangers.ghl.values(), *strangers.hubspot.values()):
+        if isinstance(each, Snapshot):
+            yield each

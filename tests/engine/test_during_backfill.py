@@ -308,6 +308,48 @@ def test_what_was_edited_before_its_turn_is_booked_as_it_is_now(busy: Bustle) ->
     assert "Call 249" not in titles
 
 
+def test_what_somebody_books_while_its_record_waits_in_line_is_met(busy: Bustle) -> None:
+    """It was planned already, and the booking comes up at the next look."""
+    town = busy.town
+    last = town.hubspot.records()[-1]
+    person = next(each.id for each in town.ghl.contacts if each.email == f"p{249 % 20}@example.com")
+    start = town.at(48 + 249 / 2)
+    booked: list[str] = []
+
+    def book() -> None:
+        booked.append(town.ghl.book(town.calendars["Class"], person, start, title="By hand"))
+
+    at(busy, 4, Deed(book))
+    report = run(town)
+    assert (report.ghl.created, report.hubspot.created) == (249, 0)
+    assert (booked[0], last.id) in {(each.ghl_id, each.hubspot_id) for each in town.pairs()}
+    assert town.sync().written == []
+
+
+def test_what_somebody_writes_down_while_its_booking_waits_in_line_is_met(clinic: Town) -> None:
+    town, busy = clinic, over_time(clinic, 0)
+    who = ("Zoe Last", "zoe@example.com")
+    ghl, hubspot = town.ghl.add_contact(*who), town.hubspot.add_contact(*who)
+    bookings_of_strangers(town, 1_500)
+    start = town.at(2_000)
+    booked = town.ghl.book(town.calendars["Class"], ghl, start)
+    made: list[str] = []
+
+    def write_down() -> None:
+        told = {
+            "hs_appointment_name": "By hand",
+            "hs_appointment_start": start,
+            "hs_appointment_end": start + timedelta(minutes=30),
+            "hs_appointment_status": "SCHEDULED",
+        }
+        made.append(town.hubspot.create(told, [hubspot]))
+
+    at(busy, 4, Deed(write_down))
+    report = run(town)
+    assert (report.ghl.created, report.hubspot.created) == (0, 1_500)
+    assert (booked, made[0]) in {(each.ghl_id, each.hubspot_id) for each in town.pairs()}
+
+
 def test_a_booking_that_is_deleted_during_a_backfill_is_removed_across(busy: Bustle) -> None:
     town, pair = busy.town, busy.town.pairs()[3]
     at(busy, 5, Deed(lambda: town.ghl.delete(pair.ghl_id)))

@@ -168,13 +168,18 @@ class Scan:
     failures: tuple[str, ...] = ()
     """Parts that could not be read and will be tried again, in words for a person."""
     refused: frozenset[str] = frozenset()
-    """HighLevel: of the calendars that failed, those whose list was refused for good."""
+    """Of the parts that failed, those that were refused for good: asking again cannot help."""
     cursor: str = ""
 
     @property
     def whole(self) -> bool:
         """Whether every record that could be somebody's twin was listed and understood."""
         return self.complete and not self.failures and not self.unreadable
+
+    @property
+    def passing(self) -> bool:
+        """Whether a part failed that a later reading may show."""
+        return len(self.failures) > len(self.refused)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

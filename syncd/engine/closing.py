@@ -137,7 +137,7 @@ def keep(
             if not link.store.cursor(FIRST):
                 transaction.set_cursor(FIRST, link.clock.now().isoformat())
                 transaction.set_cursor(LEFT_OVER, _left_over(polled, applied, waits))
-            if not polled.scans[Side.HUBSPOT].failures:
+            if not polled.scans[Side.HUBSPOT].passing:
                 transaction.set_cursor(poll.CURSOR, polled.scans[Side.HUBSPOT].cursor)
     said.pairs = link.store.count_pairs()
 

@@ -242,6 +242,7 @@ def _judged(
 def _take_all(link: Link, gathered: _Gathering, scans: Mapping[Side, Scan]) -> None:
     for scan in scans.values():
         _take(link, gathered, scan)
+        _confirm_removals(link, gathered, scan)
     if not scans[Side.HUBSPOT].complete:
         _read_hits(link, gathered)
 
@@ -253,6 +254,16 @@ def _take(link: Link, gathered: _Gathering, scan: Scan) -> None:
     for record_id, detail in scan.unreadable:
         seen.setdefault(record_id, Missing(detail=detail))
     _mark_known(link, gathered, scan.side, seen.keys())
+
+
+def _confirm_removals(link: Link, gathered: _Gathering, scan: Scan) -> None:
+    """Read by id what a list shows as removed, where that is news: no list's word alone removes."""
+    news = gathered.news[scan.side]
+    told = {each.id for each in scan.snapshots if each.gone and each.id in news}
+    if told:
+        gathered.seen[scan.side] |= link.side(scan.side).fetch(told)
+        news -= told
+        _mark_known(link, gathered, scan.side, told)
 
 
 def _read_hits(link: Link, gathered: _Gathering) -> None:

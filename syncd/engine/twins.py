@@ -59,7 +59,7 @@ def beside(
     ghl, unsure = _in_ghl(link, scans[Side.GHL], newcomers, strangers.ghl)
     swept = scans[Side.HUBSPOT]
     mirrored = [each for each in newcomers if each.record.side is Side.GHL]
-    if swept.failures:
+    if swept.passing:
         # Who carries its id may be among what was not read.
         why = f"HubSpot may have it already: {'; '.join(swept.failures)}"
         unsure |= {each.record.id: why for each in mirrored}
@@ -82,13 +82,12 @@ def _in_ghl(
         return {}, {}
     found: dict[str, Snapshot] = {}
     unsure: dict[str, str] = {}
-    passing = len(scan.failures) > len(scan.refused)
     for newcomer in newcomers:
         record, contact = newcomer.record, newcomer.contact
         start = record.appointment.start
         if record.side is Side.GHL or not isinstance(contact, Known) or start is None:
             continue
-        if passing:
+        if scan.passing:
             unsure[record.id] = f"it may be booked already: {'; '.join(scan.failures)}"
             continue
         try:

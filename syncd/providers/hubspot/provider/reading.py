@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from syncd.core.model import Missing, Scan, Side, Snapshot
-from syncd.errors import NotFound, ProviderError, Rejected, Unreadable
+from syncd.errors import NotFound, Permanent, ProviderError, Rejected, Unreadable
 from syncd.ports.clock import Clock
 from syncd.ports.provider import Edit
 from syncd.ports.refusals import Asked, Stops, stops
@@ -97,6 +97,7 @@ class Reader:
         found = _Swept()
         strange: list[tuple[str, str]] = []
         failures: list[str] = []
+        refused = frozenset[str]()
         for page in self._pages(columns, archived=False):
             found.take(page.records, columns)
             strange += page.unreadable
@@ -108,6 +109,14 @@ class Reader:
                 raise
             # A paired record that is archived is asked for by id all the same.
             failures.append(f"the list of archived HubSpot appointments: {error}")
+            refused = frozenset({"archived"} if isinstance(error, Permanent) else ())
+        for each, shown in self.fetch(columns, found.doubtful).items():
+            found.cut.pop(each, None)
+            if isinstance(shown, Snapshot):
+                found.snapshots[each] = shown
+            else:
+                del found.snapshots[each]
+                strange.append((each, shown.detail))
         linked, unlinked = self._contacts_of(found.cut)
         for each, contacts in linked.items():
             found.snapshots[each] = mapping.snapshot(found.cut[each], columns, contacts)
@@ -122,6 +131,7 @@ class Reader:
             complete=True,
             unreadable=tuple(strange),
             failures=tuple(failures),
+            refused=refused,
             cursor=cursor,
         )
 
@@ -132,8 +142,14 @@ class Reader:
             page = wire.page(self._line.rows(request))
             self._look_for(columns, page.records)
             yield page
-            if not page.after or page.after == after:
+            if not page.after:
                 return
+            if page.after == after:
+                raise Unreadable(
+                    "HubSpot's list does not go on where it says that it does; the next cycle "
+                    "asks again",
+                    side=Side.HUBSPOT,
+                )
             after = page.after
 
     def _changes(self, columns: Columns, cursor: str, since: datetime) -> Scan:
@@ -475,11 +491,16 @@ class _Swept:
     versions: dict[str, str] = field(default_factory=dict)
     cut: dict[str, Record] = field(default_factory=dict)
     """Those whose list of contacts was cut off."""
+    doubtful: set[str] = field(default_factory=set)
+    """Those that are listed as living and as archived: only reading them by id tells."""
 
     def take(self, records: Iterable[Record], columns: Columns) -> None:
-        """One page more; of a record that is listed twice, the later word counts."""
+        """One page more; of a record that is listed twice alike, the later word counts."""
         for record in records:
             key, self.versions[key] = _version(record)
+            before = self.snapshots.get(key)
+            if before is not None and before.gone != record.archived:
+                self.doubtful.add(key)
             self.snapshots[key] = mapping.snapshot(record, columns)
             self.cut.pop(key, None)
             if record.more_associated:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Self
 from syncd.bootstrap.clock import SystemClock
 from syncd.config import Settings
 from syncd.ports.clock import Clock
-from syncd.ports.store import LinkStore
+from syncd.ports.store import PAUSED, LinkStore
 from syncd.store import Lease, Store, migrate, open_engine
 
 if TYPE_CHECKING:
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from syncd.engine.cycle import CycleRequest
     from syncd.engine.report import CycleReport
     from syncd.notices import Notices, Standing
-
-PAUSED = "paused"
-"""The cursor that says that a person took a link out of service."""
 
 
 def open_app(
@@ -236,4 +233,5 @@ def _standing(report: CycleReport) -> Standing:
         state=State.of(report.outcome.value),
         detail=report.detail,
         since=report.started_at,
+        guards=tuple(report.guards),
     )

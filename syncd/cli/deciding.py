@@ -291,11 +291,21 @@ def apply(ctx: click.Context, file: Path, config: Path | None) -> int:
 def kick(
     ctx: click.Context, /, *, config: Path | None, links: tuple[str, ...], **given: bool
 ) -> int:
-    """Ask a running daemon for a full cycle now; without one it ends with 2."""
+    """Ask a running daemon for a full cycle now; without one it ends with 2.
+
+    A link that is paused is left out, and ends with 2 where it was named.
+    """
     from syncd.cli.session import chosen
 
     with _app(ctx, config) as app:
         names = chosen(app.link_names(), links)
+        paused = [name for name in names if app.paused(name)]
+        if paused and (links or len(paused) == len(names)):
+            back = f"syncd link resume {paused[0] if len(paused) == 1 else '--all'}"
+            raise click.UsageError(f"paused: {', '.join(paused)}; `{back}` takes it back first")
+        for name in paused:
+            click.echo(f"{name}: paused, and left out; `syncd link resume {name}` takes it back")
+        names = [name for name in names if name not in paused]
         running = [name for name in names if (h := app.store.holder(name)) and h.verb == "run"]
         for name in running:
             app.link_store(name).decide("kick", dict(given), app.clock.now())

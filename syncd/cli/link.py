@@ -24,6 +24,7 @@ EXAMPLES = (
     ("syncd link list", "every link, the one in most trouble first"),
     ("syncd link pause clinic", "take a link out of service"),
     ("syncd link resume clinic", "and back"),
+    ("syncd link pause --all", "every link"),
 )
 
 
@@ -59,12 +60,11 @@ def list_links(ctx: click.Context, config: Path | None, *, as_json: bool) -> int
     settings = begin(config_path(ctx, config))
     with open_app(settings) as app:
         links = by_trouble(_look(app, name) for name in app.link_names())
-        paused = {name for name in app.link_names() if app.paused(name)}
     if as_json:
-        told = {each.name: {"paused": each.name in paused, **each.as_json()} for each in links}
+        told = {each.name: each.as_json() for each in links}
         click.echo(json.dumps({"version": 1, "links": told}, indent=2))
     else:
-        _print(links, paused)
+        _print(links)
     return 0
 
 
@@ -73,17 +73,18 @@ def list_links(ctx: click.Context, config: Path | None, *, as_json: bool) -> int
     short_help="Take a link out of service.",
     examples=(EXAMPLES[1],),
 )
-@click.argument("name")
+@click.argument("name", default="", metavar="[NAME]")
+@click.option("--all", "everything", is_flag=True, help="Every link.")
 @config_option
 @click.pass_context
-def pause(ctx: click.Context, name: str, config: Path | None) -> int:
+def pause(ctx: click.Context, name: str, config: Path | None, *, everything: bool) -> int:
     """Take a link out of service until `syncd link resume NAME`; the others go on.
 
     A running daemon finishes the cycle in hand. `syncd --sync-now` leaves the
     link out, unless it is named with --link. Nothing is forgotten: what is
     changed meanwhile is synced afterwards.
     """
-    return _turn(ctx, name, config, pausing=True)
+    return _turn(ctx, _meant(ctx, name, everything=everything), config, pausing=True)
 
 
 @click.command(
@@ -91,57 +92,74 @@ def pause(ctx: click.Context, name: str, config: Path | None) -> int:
     short_help="Take a link into service again.",
     examples=(EXAMPLES[2],),
 )
-@click.argument("name")
+@click.argument("name", default="", metavar="[NAME]")
+@click.option("--all", "everything", is_flag=True, help="Every link.")
 @config_option
 @click.pass_context
-def resume(ctx: click.Context, name: str, config: Path | None) -> int:
-    """Take a paused link into service again; the daemon goes on with it at its next turn."""
-    return _turn(ctx, name, config, pausing=False)
+def resume(ctx: click.Context, name: str, config: Path | None, *, everything: bool) -> int:
+    """Take a paused link into service again; a running daemon goes on with it at once."""
+    return _turn(ctx, _meant(ctx, name, everything=everything), config, pausing=False)
+
+
+def _meant(ctx: click.Context, name: str, *, everything: bool) -> str:
+    """The link that is named, or "" for all."""
+    if bool(name) == everything:
+        raise click.UsageError("say the NAME of a link, or --all", ctx)
+    return name
 
 
 def _turn(ctx: click.Context, name: str, config: Path | None, *, pausing: bool) -> int:
+    """Pause or resume a link, or with "" all of them."""
     from syncd.bootstrap import open_app
-    from syncd.bootstrap.app import PAUSED
     from syncd.cli.session import begin
-    from syncd.core.essence import moment_text
 
     settings = begin(config_path(ctx, config))
     with open_app(settings) as app:
-        if name not in settings.links:
+        if name and name not in settings.links:
             raise click.UsageError(f"{name}: no such link{nearest(name, settings.links)}", ctx)
-        if app.paused(name) == pausing:
-            click.echo(f"{name} is {'paused' if pausing else 'in service'} already")
-            return 0
-        at = (moment_text(app.clock.now()) or "") if pausing else ""
-        with app.link_store(name).begin() as transaction:
-            transaction.set_cursor(PAUSED, at)
-        holder = app.store.holder(name)
-    click.echo(_told(name, str(holder) if holder else "", pausing=pausing))
+        for each in [name] if name else app.link_names():
+            click.echo(_turned(app, each, pausing=pausing))
     return 0
+
+
+def _turned(app: App, name: str, *, pausing: bool) -> str:
+    from syncd.core.essence import moment_text
+    from syncd.ports.store import PAUSE, PAUSED, RESUME
+
+    if app.paused(name) == pausing:
+        return f"{name} is {'paused' if pausing else 'in service'} already"
+    at, store = app.clock.now(), app.link_store(name)
+    with store.begin() as transaction:
+        transaction.set_cursor(PAUSED, (moment_text(at) or "") if pausing else "")
+    holder = app.store.holder(name)
+    if holder:
+        # A daemon looks for decisions every second or two, and else only when a poll is due.
+        store.decide(PAUSE if pausing else RESUME, {}, at)
+    return _told(name, str(holder) if holder else "", pausing=pausing)
 
 
 def _told(name: str, holder: str, *, pausing: bool) -> str:
     if pausing:
         meanwhile = f"; {holder} finishes the cycle in hand" if holder else ""
         return f"{name} is paused{meanwhile}; `syncd link resume {name}` takes it back"
-    then = f"{holder} goes on with it at its next turn" if holder else "the next cycle takes it up"
+    then = f"{holder} goes on with it now" if holder else "the next cycle takes it up"
     return f"{name} is in service again; {then}"
 
 
 def _look(app: App, name: str) -> LinkHealth:
     from syncd.observability.health import examine
 
-    return examine(name, app.link_store(name), app.clock.now(), paused=app.paused(name))
+    return examine(name, app.link_store(name), app.clock.now())
 
 
-def _print(links: Sequence[LinkHealth], paused: set[str]) -> None:
+def _print(links: Sequence[LinkHealth]) -> None:
     from syncd.cli.output import words
     from syncd.cli.output.paper import Paper
 
     rows = [
         (
             each.name,
-            _state(each, paused=each.name in paused),
+            _state(each),
             f"{words.when(each.good_at)} UTC" if each.good_at else "never",
             f"{each.pairs:,}",
             f"{len(each.held):,}",
@@ -153,12 +171,10 @@ def _print(links: Sequence[LinkHealth], paused: set[str]) -> None:
     Paper().table(heads, rows, ("bold",))
 
 
-def _state(link: LinkHealth, *, paused: bool) -> str:
-    """The state in words; a daemon learns of a pause at its next turn only."""
+def _state(link: LinkHealth) -> str:
+    """The state in words."""
     from syncd.observability.state import State
 
-    if paused and link.state is not State.PAUSED:
-        return f"paused; the daemon's last word: {link.state.words}"
     if link.state is State.STARTING and not link.daemon:
         return "not begun"
     return link.state.words

@@ -10,6 +10,7 @@ import json
 import sys
 import threading
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,12 +28,28 @@ WATCHED_EVERY = 2.0
 """Seconds after which `--watch` looks again."""
 
 
+def _age(_ctx: click.Context, _option: click.Parameter, given: str | None) -> timedelta | None:
+    """A duration as the configuration takes them."""
+    from syncd.config.values import duration
+
+    if given is None:
+        return None
+    try:
+        found = duration(given)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+    if found <= timedelta():
+        raise click.BadParameter(f"{given!r} is no length of time, such as 15m or 2h")
+    return found
+
+
 @click.command(
     cls=Verb,
     short_help="Show how every link fares.",
     examples=(
         ("syncd status", "one screen, the link in most trouble first"),
         ("syncd status --check", "say nothing more, end with the code of the worst link"),
+        ("syncd status --check --max-age 15m", "7 without a good cycle in the last 15 minutes"),
         ("syncd status --json", "for a script"),
         ("syncd status --watch", "look again every two seconds, until Ctrl-C"),
     ),
@@ -41,6 +58,12 @@ WATCHED_EVERY = 2.0
 @link_option
 @json_option
 @click.option("--check", is_flag=True, help="End with the exit code of the worst link.")
+@click.option(
+    "--max-age",
+    metavar="15m",
+    callback=_age,
+    help="Stale without a good cycle for so long, in place of three poll intervals.",
+)
 @click.option("--watch", is_flag=True, help="Show it again every two seconds.")
 @click.pass_context
 def status(
@@ -50,12 +73,15 @@ def status(
     *,
     as_json: bool,
     check: bool,
+    max_age: timedelta | None,
     watch: bool,
 ) -> int:
     """Show the links: state and remedy, last good cycle, what is held, budget left.
 
     Ends with 0, or with --check with the exit code of the worst link: 1 where a
-    daemon has vanished or met a bug, 2 to 7 as `syncd --sync-now` would.
+    daemon has vanished or met a bug, 2 to 7 as `syncd --sync-now` would, and 7
+    too where a link is stale: no good cycle for three of the intervals in which
+    it last ran, or for --max-age, though nobody paused it.
     """
     from syncd.bootstrap import open_app
     from syncd.cli.session import begin, chosen
@@ -65,9 +91,9 @@ def status(
     settings = begin(config_path(ctx, config))
     with open_app(settings) as app:
         names = chosen(app.link_names(), links)
-        found = _look(app, names)
+        found = _look(app, names, max_age)
         if watch:
-            return _watched(app, names)
+            return _watched(app, names, max_age)
         if as_json:
             click.echo(json.dumps(document(found), indent=2))
         else:
@@ -93,23 +119,21 @@ def document(links: Sequence[LinkHealth]) -> dict[str, object]:
     }
 
 
-def _look(app: App, names: Sequence[str]) -> list[LinkHealth]:
+def _look(app: App, names: Sequence[str], max_age: timedelta | None) -> list[LinkHealth]:
     from syncd.observability.health import by_trouble, examine
 
     now = app.clock.now()
-    return by_trouble(
-        examine(name, app.link_store(name), now, paused=app.paused(name)) for name in names
-    )
+    return by_trouble(examine(name, app.link_store(name), now, max_age=max_age) for name in names)
 
 
-def _watched(app: App, names: Sequence[str]) -> int:
+def _watched(app: App, names: Sequence[str], max_age: timedelta | None) -> int:
     """Show it until Ctrl-C, which is how it is meant to end."""
     from syncd.cli.streams import hung_up
 
     try:
         while not hung_up(sys.stdout):
             click.clear()
-            _show(_look(app, names), check=False)
+            _show(_look(app, names, max_age), check=False)
             threading.Event().wait(WATCHED_EVERY)
     except KeyboardInterrupt:
         return 0
@@ -148,10 +172,10 @@ def _style(link: LinkHealth) -> str:
 
 
 def _facts(link: LinkHealth) -> list[tuple[str, str]]:
-    from syncd.observability.page.words import SIDES, span
+    from syncd.observability.page.words import SIDES, next_cycle, span
 
     good = f"{span(link.lag)} ago" if link.lag is not None else "none yet"
-    facts = [("last good cycle", good), ("next cycle", _next(link))]
+    facts = [("last good cycle", good), ("next cycle", next_cycle(link))]
     if link.cycles:
         last = link.cycles[-1]
         facts.append(
@@ -168,18 +192,6 @@ def _facts(link: LinkHealth) -> list[tuple[str, str]]:
         for side, budget in link.budgets.items()
     ]
     return facts
-
-
-def _next(link: LinkHealth) -> str:
-    from syncd.observability.page.words import span
-
-    if not link.daemon:
-        return "no daemon runs"
-    if link.working_since:
-        return "runs now"
-    if link.next_due is None or link.next_due <= link.at:
-        return "now"
-    return f"in {span((link.next_due - link.at).total_seconds())}"
 
 
 def _budget(budget: Budget) -> str:

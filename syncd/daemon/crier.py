@@ -93,5 +93,6 @@ class Crier:
             state=watch.state,
             detail=watch.detail,
             since=watch.since,
+            guards=watch.guards,
             lasting=lasting,
         )

@@ -53,6 +53,8 @@ def conclude(said: CycleReport, made: Plan, applied: Applied) -> None:
     elif made.guarded:
         said.outcome = Outcome.GUARD
         said.detail = _guard_words(made)
+        said.guards = [REMOVALS] * bool(made.stopped_removals)
+        said.guards += [CHANGES] * bool(made.stopped_changes)
     elif said.failed or said.unread or applied.interrupted:
         said.outcome = Outcome.FAILED_WRITES
 

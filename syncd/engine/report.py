@@ -116,6 +116,8 @@ class CycleReport:
     """Seconds that each vendor's clock was ahead of ours, by its `Date` headers."""
     planned: list[PlannedWrite] | None = None
     """With a dry run: what would be written."""
+    guards: list[str] = field(default_factory=list)
+    """The guards that kept something back."""
     stopped: bool = False
     """Whether the process was asked to stop before the cycle had come to its end."""
 
@@ -197,6 +199,8 @@ class CycleReport:
             found["clock_skew"] = dict(self.clock_skew)
         if self.warnings:
             found["warnings"] = list(self.warnings)
+        if self.guards:
+            found["guards"] = list(self.guards)
         if self.stopped:
             found["stopped"] = True
         if self.unread:

@@ -45,7 +45,7 @@ def body_of(item: Item, standing: Standing, terms: Terms, now: datetime) -> dict
 
 
 def _of_link(item: Item, standing: Standing) -> dict[str, object]:
-    remedy = standing.state.remedy(standing.link)
+    remedy = standing.state.remedy(standing.link, standing.guards)
     return {
         "state": standing.state.value,
         "reason": _reason(standing) or standing.state.words,
@@ -95,7 +95,9 @@ def _lines(item: Item, standing: Standing, terms: Terms) -> Iterator[str]:
             yield f"syncd: link {link} is in step again (it was: {item.was})"
         case Event.LINK_BROKEN | Event.GUARD_TRIPPED:
             yield f"syncd: link {link}: {state.words}"
-            yield from (each for each in (_reason(standing), state.remedy(link)) if each)
+            yield from (
+                each for each in (_reason(standing), state.remedy(link, standing.guards)) if each
+            )
         case Event.RECORD_HELD:
             limit = _hours(terms.held_longer_than.total_seconds())
             yield f"syncd: link {link}: {_number(item)} held for more than {limit}"

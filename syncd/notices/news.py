@@ -46,6 +46,8 @@ class Standing:
     state: State
     detail: str = ""
     since: datetime | None = None
+    guards: tuple[str, ...] = ()
+    """The guards that keep something back, where that is known."""
     lasting: bool = True
     """Whether the state has outlived a second cycle or two poll intervals."""
 

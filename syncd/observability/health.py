@@ -16,10 +16,18 @@ from typing import Any
 from syncd.observability.note import CYCLES, NOTE, STOPPED, CyclePoint, Note, read
 from syncd.observability.state import State, gravest
 from syncd.observability.traffic import Budget
-from syncd.ports.store import CycleRow, HistoryEntry, Hold, LinkStore
+from syncd.ports.store import PAUSED, CycleRow, HistoryEntry, Hold, LinkStore
 
 FRESH = timedelta(seconds=90)
 """A daemon that lives has written its note at most so long ago (it does so every 30 s)."""
+
+
+JUST = timedelta(seconds=2)
+"""A cycle that began less than this ago is told as due: the store knows of it a second later than
+the daemon, and both shall say the same."""
+
+STALE_AFTER = 3
+"""Intervals without a good cycle after which a link is stale (contract section 2)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,9 +42,14 @@ class LinkHealth:
     failures: int = 0
     daemon: bool = False
     """Whether a daemon looks after the link."""
+    paused: bool = False
+    """Whether a person took the link out of service."""
     good_at: datetime | None = None
     next_due: datetime | None = None
+    """Never past; None while a cycle runs, while the link is paused, and without a daemon."""
     working_since: datetime | None = None
+    guards: tuple[str, ...] = ()
+    """The guards that keep something back."""
     poll_seconds: float = 0.0
     asked_seconds: float = 0.0
     stretched_by: str = ""
@@ -62,7 +75,7 @@ class LinkHealth:
     @property
     def remedy(self) -> str:
         """What a person does about it."""
-        return self.state.remedy(self.name)
+        return self.state.remedy(self.name, self.guards)
 
     @property
     def reasons(self) -> Mapping[str, int]:
@@ -80,6 +93,7 @@ class LinkHealth:
             "since": _text(self.since),
             "failures": self.failures,
             "daemon": self.daemon,
+            "paused": self.paused,
             "last_good_cycle": _text(self.good_at),
             "lag_seconds": None if self.lag is None else round(self.lag, 1),
             "last_cycle": None
@@ -110,9 +124,12 @@ def examine(
     *,
     note: Note | None = None,
     history: int = 0,
-    paused: bool = False,
+    max_age: timedelta | None = None,
 ) -> LinkHealth:
     """Look at a link; `note` is the daemon's own, where the daemon asks itself.
+
+    It is stale without a good cycle for `max_age`, or else for three of the
+    intervals in which it last ran.
 
     Raises:
         StoreError: our own store failed.
@@ -120,10 +137,16 @@ def examine(
     said = note or read(store.cursor(NOTE))
     rows = store.cycles(CYCLES)
     daemon = said is not None and not said.stopped and now - said.at <= FRESH
+    paused_at = store.cursor(PAUSED)
     good = [row.started_at for row in rows if row.outcome == "ok"]
     if said is not None and said.good_at is not None:
         good.append(said.good_at)
-    state, detail, since = _condition(said, rows, daemon=daemon, paused=paused)
+    said_by = said if daemon else None
+    seen = _Seen(said=said_by, last=said, rows=rows, now=now, own=note is not None)
+    condition = _condition(seen) if not paused_at else _paused(paused_at)
+    if not paused_at:
+        condition = _stale(condition, seen, max(good, default=None), max_age) or condition
+    state, detail, since = condition
     return LinkHealth(
         name=name,
         at=now,
@@ -132,9 +155,11 @@ def examine(
         since=since,
         failures=said.failures if said and daemon else 0,
         daemon=daemon,
+        paused=bool(paused_at),
         good_at=max(good, default=None),
-        next_due=said.next_due if said and daemon else None,
-        working_since=said.working_since if said and daemon else None,
+        next_due=None if paused_at else seen.next_due,
+        working_since=seen.working_since,
+        guards=_guards(said, rows) if state is State.GUARD else (),
         poll_seconds=said.poll_seconds if said else 0.0,
         asked_seconds=said.asked_seconds if said else 0.0,
         stretched_by=said.stretched_by if said else "",
@@ -177,16 +202,62 @@ def point_of(row: CycleRow) -> CyclePoint:
     )
 
 
-def _condition(
-    said: Note | None, rows: list[CycleRow], *, daemon: bool, paused: bool
-) -> tuple[State, str, datetime | None]:
-    """State, detail and since when: the daemon's word while it lives, else what is known."""
-    if daemon and said is not None:
-        return said.state, said.detail, said.since
-    if paused:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    """What the store and the daemon say of a link."""
+
+    said: Note | None
+    """The word of a daemon that lives."""
+    last: Note | None
+    """The last word of any daemon."""
+    rows: list[CycleRow]
+    now: datetime
+    own: bool = False
+    """Whether it is the daemon that asks: it is there, and only its schedule may have stopped."""
+
+    @property
+    def working_since(self) -> datetime | None:
+        """Since when a cycle runs; one that has just begun is told as due now."""
+        since = self.said.working_since if self.said else None
+        return since if since is not None and self.now - since >= JUST else None
+
+    @property
+    def begun(self) -> datetime | None:
+        """The earliest that is known of it."""
+        last = self.last
+        known = [last.since, last.working_since, last.at] if last is not None else []
+        return min((at for at in (*known, *(r.started_at for r in self.rows)) if at), default=None)
+
+    @property
+    def next_due(self) -> datetime | None:
+        if self.said is None or self.working_since is not None:
+            return None
+        resumed = self.said.state is State.PAUSED
+        return self.now if resumed or not self.said.next_due else max(self.said.next_due, self.now)
+
+
+_Condition = tuple[State, str, datetime | None]
+"""State, detail, and since when."""
+
+
+def _paused(at: str) -> _Condition:
+    try:
+        return State.PAUSED, "", datetime.fromisoformat(at)
+    except ValueError:
         return State.PAUSED, "", None
-    last = rows[0] if rows else None
-    if last is not None and (said is None or last.finished_at > said.at):
+
+
+def _condition(seen: _Seen) -> _Condition:
+    """The daemon's word while it lives, else what is known."""
+    said, last = seen.said, seen.rows[0] if seen.rows else None
+    if said is not None and said.state is not State.PAUSED:
+        return said.state, said.detail, said.since
+    said = seen.last
+    if said is not None and said.state is State.PAUSED and not last:
+        return State.STARTING, "in service again; no cycle has run yet", None
+    if last is not None and (
+        said is None or said.state is State.PAUSED or last.finished_at > said.at
+    ):
         # A command ran since the daemon last spoke: its cycle is the latest word.
         detail = str(last.report.get("detail", ""))
         return State.of(last.outcome), detail, last.started_at
@@ -196,6 +267,55 @@ def _condition(
         return said.state, said.detail, said.since
     words = f"it was last heard of at {said.at:%Y-%m-%d %H:%M:%S} UTC and said no goodbye"
     return State.GONE, words, said.at
+
+
+def _stale(
+    condition: _Condition, seen: _Seen, good_at: datetime | None, max_age: timedelta | None
+) -> _Condition | None:
+    """Whether the schedule has stopped, though nobody paused the link (contract section 2).
+
+    What is graver keeps its own word. A daemon that lives has not stopped
+    while it begins, works, or does what it can.
+    """
+    state, detail, _ = condition
+    if state not in {State.OK, State.STARTING, State.FAILED_WRITES, State.GONE}:
+        return None
+    limit = max_age or _three_intervals(seen)
+    if limit is None or (max_age is None and _goes_on(state, seen, limit)):
+        return None
+    since = good_at or seen.begun
+    if since is not None and seen.now - since <= limit:
+        return None
+    told = f"no good cycle for more than {limit.total_seconds():g} s"
+    return State.STALE, f"{told}; {detail}" if detail else told, since
+
+
+def _three_intervals(seen: _Seen) -> timedelta | None:
+    """None where it never ran in intervals; a cycle may last longer than its interval."""
+    if seen.last is None or not seen.last.poll_seconds:
+        return None
+    lasted = max((point.seconds for point in _timeline(seen.rows, seen.last)[-1:]), default=0.0)
+    return timedelta(seconds=STALE_AFTER * max(seen.last.poll_seconds, lasted))
+
+
+def _goes_on(state: State, seen: _Seen, limit: timedelta) -> bool:
+    said = seen.said
+    if said is None:
+        return False
+    if said.working_since or said.state in {State.STARTING, State.PAUSED}:
+        return True
+    if seen.own and said.next_due is not None and seen.now - said.next_due <= limit:
+        return True
+    lately = seen.rows[0].finished_at if seen.rows else None
+    return state is State.FAILED_WRITES and lately is not None and seen.now - lately <= limit
+
+
+def _guards(said: Note | None, rows: list[CycleRow]) -> tuple[str, ...]:
+    """The guards that kept something back in the last cycle."""
+    if said is not None and said.guards and not (rows and rows[0].finished_at > said.at):
+        return said.guards
+    found = rows[0].report.get("guards") if rows else None
+    return tuple(map(str, found)) if isinstance(found, list) else ()
 
 
 def _writes(counts: Any) -> int:

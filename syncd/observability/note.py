@@ -71,6 +71,8 @@ class Note:
     recent: tuple[CyclePoint, ...] = ()
     """The last cycles, oldest first. An idle cycle leaves no row in the store, so that only the
     daemon knows of it; the note that is kept tells of the last one."""
+    guards: tuple[str, ...] = ()
+    """The guards that kept something back in the last cycle."""
     stopped: bool = False
     """Whether the daemon said goodbye."""
 
@@ -93,6 +95,7 @@ class Note:
                 "budgets": {side: budget.as_json() for side, budget in self.budgets.items()},
                 "pace": dict(self.pace),
                 "last": _point(self.recent[-1]) if self.recent else None,
+                "guards": list(self.guards),
                 "stopped": self.stopped,
             }
         )
@@ -121,6 +124,7 @@ def read(text: str) -> Note | None:
             },
             pace={str(side): float(n) for side, n in held.get("pace", {}).items()},
             recent=_points(held.get("last")),
+            guards=tuple(str(each) for each in held.get("guards", ())),
             stopped=bool(held.get("stopped", False)),
         )
     except (ValueError, KeyError, TypeError, AttributeError):

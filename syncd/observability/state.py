@@ -7,7 +7,11 @@ table below names all of them (a test counts).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
+
+OPENS = {"removal_guard": "--allow-removals", "change_guard": "--allow-changes"}
+"""Each guard, and the option that lets pass what it keeps back."""
 
 
 class State(StrEnum):
@@ -21,6 +25,7 @@ class State(StrEnum):
     GUARD = "guard"
     LOCKED = "locked"
     UNREACHABLE = "unreachable"
+    STALE = "stale"
     FAILED_WRITES = "failed_writes"
     PAUSED = "paused"
     STARTING = "starting"
@@ -46,9 +51,14 @@ class State(StrEnum):
         """The state that a cycle with this outcome leads to."""
         return _OUTCOMES.get(outcome, cls.FAULT)
 
-    def remedy(self, link: str) -> str:
-        """What a person does about it; "" where there is nothing to do."""
-        return _REMEDIES[self].format(link=link)
+    def remedy(self, link: str, guards: Iterable[str] = ()) -> str:
+        """What a person does about it; "" where there is nothing to do.
+
+        `guards` are those that keep something back, where that is known.
+        """
+        kick = f"syncd kick --link {link}"
+        lets = [f"`{kick} {OPENS[guard]}`" for guard in (*guards,) or OPENS if guard in OPENS]
+        return _REMEDIES[self].format(link=link, lets=" and ".join(lets))
 
 
 _OUTCOMES = {
@@ -72,6 +82,7 @@ _CODES = {
     State.GUARD: 4,
     State.LOCKED: 5,
     State.UNREACHABLE: 7,
+    State.STALE: 7,
     State.FAILED_WRITES: 3,
     State.PAUSED: 0,
     State.STARTING: 0,
@@ -87,6 +98,7 @@ _WORDS = {
     State.GUARD: "stopped by a guard",
     State.LOCKED: "held by another syncd",
     State.UNREACHABLE: "service out of reach",
+    State.STALE: "stale",
     State.FAILED_WRITES: "some writes failed",
     State.PAUSED: "paused",
     State.STARTING: "starting",
@@ -105,12 +117,10 @@ _REMEDIES = {
         "look at it with `syncd plan --link {link}`, "
         "then let it go with `syncd kick --link {link} --approve`"
     ),
-    State.GUARD: (
-        "look at it with `syncd plan --link {link}`, then let it pass once with "
-        "`syncd kick --link {link} --allow-removals` or `syncd kick --link {link} --allow-changes`"
-    ),
+    State.GUARD: ("look at it with `syncd plan --link {link}`, then let it pass once with {lets}"),
     State.LOCKED: "nothing to do where that is meant; this one takes over when the holder ends",
     State.UNREACHABLE: "nothing to do: it is tried again by itself",
+    State.STALE: "see that something syncs it: `syncd run` (systemctl start syncd), or a timer",
     State.FAILED_WRITES: "nothing to do: they are tried again by themselves",
     State.PAUSED: "`syncd link resume {link}` takes it back into service",
     State.STARTING: "",

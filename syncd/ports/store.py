@@ -63,6 +63,12 @@ class Hold:
     """What each side wants, for a person: {"ghl": …, "hubspot": …}."""
 
 
+PAUSED = "paused"
+"""The cursor that says since when a person has a link out of service; "" where it is in service."""
+
+PAUSE, RESUME = "pause", "resume"
+"""Decisions that decide nothing by themselves: they make a daemon look at `PAUSED` at once."""
+
 APPOINTMENT, CONTACT = "appointment", "contact"
 """The kinds of records that are written."""
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from syncd.core.guards import Allowed
-from syncd.ports.store import Decision
+from syncd.ports.store import PAUSE, RESUME, Decision
 
 KICK = "kick"
 APPROVE = "approve"
@@ -25,6 +25,8 @@ class Orders:
 
     kicks: frozenset[int] = frozenset()
     approvals: frozenset[int] = frozenset()
+    turns: frozenset[int] = frozenset()
+    """What only asked for a turn."""
     all_ids: frozenset[int] = frozenset()
     allowed: Allowed = field(default_factory=Allowed)
     planned: bool = False
@@ -49,6 +51,7 @@ def orders_in(decisions: Iterable[Decision]) -> Orders:
     return Orders(
         kicks=frozenset(each.id for each in ours) - approvals,
         approvals=frozenset(approvals),
+        turns=frozenset(each.id for each in open_ if each.kind in {PAUSE, RESUME}),
         all_ids=frozenset(each.id for each in open_),
         planned=any(each.kind == APPLY for each in open_),
         allowed=Allowed(

@@ -123,6 +123,8 @@ class Scheduler:
             return
         now = self._clock.monotonic()
         self._look_for_decisions(now)
+        for watch in self.watches():
+            self._shift.tell_of_work(watch)
         for watch in self._take_due(now):
             self._workers.submit(self._work, watch)
         self._turned = self._clock.monotonic()

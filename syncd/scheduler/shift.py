@@ -82,12 +82,16 @@ class Shift:
     def work(self, watch: Watch) -> None:
         """One turn; afterwards `watch` says what came of it, and when the link is due again."""
         watch.began = watch.sign = self._clock.monotonic()
+        watch.settled = False
         with structlog.contextvars.bound_contextvars(link=watch.name):
             turn = self._guarded(watch)
             if self._stop.is_set():
                 return  # What a stop broke off is no trouble of the link.
             self._settle(watch, turn)
-            old = self._clock.monotonic() - watch.noted_at >= NOTED_AFTER_A_TURN
+            watch.settled = True
+            age = self._clock.monotonic() - watch.noted_at
+            told_of_work = watch.noted_work == watch.began
+            old = age >= min(NOTED_AFTER_A_TURN, watch.poll / 2) or told_of_work
             self.write_note(watch, force=old)
 
     def hold(self, watch: Watch) -> None:
@@ -123,7 +127,7 @@ class Shift:
     def check(self, watch: Watch) -> None:
         """Hold and open the link before its first turn; what is wrong stands in the watch."""
         with structlog.contextvars.bound_contextvars(link=watch.name):
-            turn = self._caught(lambda: self._held(watch))
+            turn = self._caught(lambda: self._recalled(watch))
             if turn.state is not State.OK:
                 self._enter(watch, turn)
             self.write_note(watch)
@@ -137,6 +141,12 @@ class Shift:
             with structlog.contextvars.bound_contextvars(link=watch.name):
                 self._enter(watch, _Turn(state=State.UNREACHABLE, detail=detail))
                 self.write_note(watch)
+
+    def tell_of_work(self, watch: Watch) -> None:
+        """Note, once a turn, that a cycle is under way; one that is over soon goes without."""
+        if watch.working and watch.noted_work != watch.began:
+            watch.noted_work = watch.began
+            self.write_note(watch, force=True)
 
     def write_note(self, watch: Watch, *, force: bool = False, stopped: bool = False) -> None:
         """Keep what there is to say of the link, if it is news."""
@@ -179,17 +189,21 @@ class Shift:
             detail = f"unexpected fault: {type(error).__name__}; the log has the traceback"
             return _Turn(state=State.FAULT, outcome=Outcome.FAULT, detail=detail)
 
-    def _held(self, watch: Watch) -> _Turn:
+    def _recalled(self, watch: Watch) -> _Turn:
         self.hold(watch)
+        # When it was good last, the daemon before this one may be the only one to know.
+        before = note.read(self.links.link_store(watch.name).cursor(note.NOTE))
+        watch.good_at = before.good_at if before else None
         return _Turn(state=State.OK)
 
     def _turn(self, watch: Watch) -> _Turn:
-        if self.links.paused(watch.name):
-            return _Turn(state=State.PAUSED)
-        self.hold(watch)
         store = self.links.link_store(watch.name)
         orders = orders_in(store.decisions())
         watch.seen = set(orders.all_ids)
+        self._close(watch, orders.turns)
+        if self.links.paused(watch.name):
+            return _Turn(state=State.PAUSED)
+        self.hold(watch)
         first = not store.cursor(FIRST)
         kicked, watch.kicked = watch.kicked, False
         full = first or kicked or orders.full or watch.began >= watch.sweep_due
@@ -262,6 +276,7 @@ class Shift:
         """The state that the turn leads to; its first and its last moment are logged."""
         before = watch.state
         watch.detail, watch.planned, watch.holder = turn.detail, turn.planned, turn.holder
+        watch.guards = tuple(turn.report.guards) if turn.report is not None else ()
         if turn.state is State.OK and turn.report is not None:
             watch.good_at = turn.report.started_at
         if turn.state is before:
@@ -278,7 +293,7 @@ class Shift:
                 "link.troubled",
                 state=turn.state.value,
                 detail=turn.detail,
-                remedy=turn.state.remedy(watch.name),
+                remedy=turn.state.remedy(watch.name, watch.guards),
             )
 
     def _charge(self, watch: Watch, report: CycleReport) -> None:

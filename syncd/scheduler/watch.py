@@ -22,8 +22,8 @@ NOTED_EVERY = 30.0
 """Seconds after which a note is written again though nothing changed."""
 
 NOTED_AFTER_A_TURN = 10.0
-"""Seconds after which a turn that brought nothing new is noted as well: it says when the link was
-good last, and when it is due next."""
+"""Seconds, or half a poll interval where that is less, after which a turn that brought nothing new
+is noted as well: it says when the link was good last, and when it is due next."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -39,6 +39,8 @@ class Watch:
     kicked: bool = False
     """A person asked for a full cycle at once."""
     running: bool = False
+    settled: bool = True
+    """The turn that a worker is at, if any, has come to its end."""
     leaving: bool = False
     """The configuration no longer has it."""
     reopen: bool = False
@@ -58,6 +60,8 @@ class Watch:
     failures: int = 0
     good_at: datetime | None = None
     planned: Mapping[str, int] = field(default_factory=dict)
+    guards: tuple[str, ...] = ()
+    """The guards that kept something back in the last cycle."""
     holder: str = ""
     """Who has the link, while its state is `locked`."""
     recent: deque[CyclePoint] = field(default_factory=lambda: deque(maxlen=CYCLES))
@@ -79,6 +83,13 @@ class Watch:
     pace: Mapping[str, float] = field(default_factory=dict)
     noted: tuple[object, ...] = ()
     noted_at: float = 0.0
+    noted_work: float = 0.0
+    """When the turn began of which a note says that it is under way."""
+
+    @property
+    def working(self) -> bool:
+        """Whether a turn is under way."""
+        return self.running and not self.settled
 
     def traffic(self) -> Mapping[Side, Traffic]:
         """What went over the wire since the link was opened."""
@@ -113,9 +124,11 @@ class Watch:
             detail=self.detail,
             since=self.since,
             failures=self.failures if self.state.code else 0,
-            next_due=None if self.running else now + timedelta(seconds=self.due - monotonic),
+            next_due=(
+                None if self.working else now + timedelta(seconds=max(0.0, self.due - monotonic))
+            ),
             working_since=(
-                now - timedelta(seconds=monotonic - self.began) if self.running else None
+                now - timedelta(seconds=monotonic - self.began) if self.working else None
             ),
             good_at=self.good_at,
             poll_seconds=self.poll,
@@ -125,10 +138,12 @@ class Watch:
             budgets={side.value: wire.budget for side, wire in self.traffic().items()},
             pace=self.pace,
             recent=tuple(self.recent),
+            guards=self.guards,
             stopped=stopped,
         )
 
     @property
     def news(self) -> tuple[object, ...]:
         """What is worth a note at once when it changes."""
-        return (self.state, self.detail, tuple(self.planned.items()), self.stretched_by)
+        planned = tuple(self.planned.items())
+        return (self.state, self.detail, planned, self.stretched_by, self.guards)

@@ -113,3 +113,45 @@ def test_an_unknown_link_is_answered_with_the_nearest(syncd: Syncd, verb: str) -
 def test_no_store_is_made(syncd: Syncd, tmp_path: Path) -> None:
     assert syncd("link", "pause", "clinic").code == 2
     assert not (tmp_path / "syncd.db").exists()
+
+
+def test_every_link_is_paused_and_resumed_at_once(syncd: Syncd, ready: Clinic) -> None:
+    two_links(ready)
+    lines = syncd("link", "pause", "--all").out.splitlines()
+    assert [line.split()[:3] for line in lines] == [
+        ["clinic", "is", "paused;"],
+        ["annex", "is", "paused;"],
+    ]
+    told = json.loads(syncd("status", "--json").out)["links"]
+    assert [link["paused"] for link in told.values()] == [True, True]
+    syncd("link", "resume", "--all")
+    told = json.loads(syncd("status", "--json").out)["links"]
+    assert [link["paused"] for link in told.values()] == [False, False]
+    for args in ((), ("--all", "clinic")):
+        assert syncd("link", "pause", *args).code == 2
+
+
+@pytest.mark.usefixtures("ready")
+def test_a_kick_of_a_paused_link_is_refused(syncd: Syncd) -> None:
+    syncd("link", "pause", "clinic")
+    for args in ((), ("--link", "clinic")):
+        kicked = syncd("kick", *args)
+        assert kicked.code == 2
+        assert "syncd link resume clinic" in kicked.err
+
+
+@pytest.mark.usefixtures("ready")
+def test_a_pause_and_a_resume_are_told_at_once_without_a_daemon(syncd: Syncd) -> None:
+    syncd("link", "pause", "clinic")
+    told = syncd("status").out
+    assert told.startswith("clinic: paused")
+    assert "next cycle: none while it is paused" in told
+    syncd("link", "resume", "clinic")
+    assert syncd("status").out.startswith("clinic: in step")
+
+
+@pytest.mark.usefixtures("ready")
+def test_an_age_that_is_no_length_of_time_is_wrong_usage(syncd: Syncd) -> None:
+    for given in ("soon", "0", "-5m"):
+        assert syncd("status", "--max-age", given).code == 2
+    assert syncd("status", "--check", "--max-age", "1h").code == 0

@@ -55,6 +55,7 @@ class MemoryStore:
         self.waiting: list[Hold] = []
         self.entries: list[HistoryEntry] = []
         self.notes_written = 0
+        self.decided = 0
         self.is_down = False
 
     @contextmanager
@@ -78,7 +79,8 @@ class MemoryStore:
         return list(self.open)
 
     def decide(self, kind: str, payload: Mapping[str, object], at: datetime) -> int:
-        number = max((each.id for each in self.open), default=0) + 1
+        self.decided += 1
+        number = self.decided
         self.open.append(Decision(id=number, kind=kind, made_at=at, payload=payload))
         return number
 

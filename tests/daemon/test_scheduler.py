@@ -427,7 +427,7 @@ def test_a_note_is_written_when_something_changes_and_else_every_half_minute(bui
     assert store.notes_written == 2
 
 
-def test_a_turn_without_news_is_noted_too_but_not_ten_times_a_minute(build: Build) -> None:
+def test_a_turn_without_news_is_noted_too_so_that_status_knows_what_is_next(build: Build) -> None:
     rig = build("clinic", schedule={"poll_interval": "60s"})
     store = rig.links["clinic"].store
     rig.run(61)
@@ -435,9 +435,59 @@ def test_a_turn_without_news_is_noted_too_but_not_ten_times_a_minute(build: Buil
     assert note is not None
     assert (rig.clock.now() - note.at).total_seconds() < 2
     assert store.notes_written == 2
-    often = build("praxis", schedule={"poll_interval": "1s"})
-    often.run(60)
-    assert often.links["praxis"].store.notes_written <= 7
+    often = build("praxis", schedule={"poll_interval": "2s"})
+    for _ in range(60):
+        often.run(1)
+        note, (watch,) = often.links["praxis"].store.note, often.scheduler.watches()
+        assert note is not None
+        assert note.working_since is None
+        assert note.next_due == note.at + timedelta(seconds=watch.due - watch.noted_at)
+
+
+def test_a_cycle_under_way_is_noted_once(build: Build) -> None:
+    rig = build("clinic")
+    rig.run(10)
+    clinic, (watch,) = rig.links["clinic"], rig.scheduler.watches()
+    before, notes = clinic.store.notes_written, []
+
+    def during() -> None:
+        for _ in range(3):
+            rig.scheduler.claim()
+        notes.append(clinic.store.note)
+
+    clinic.during = during
+    rig.run(60)
+    assert clinic.store.notes_written == before + 2
+    assert notes[0].working_since is not None
+    assert notes[0].next_due is None
+    after = clinic.store.note
+    assert after is not None
+    assert (after.working_since, watch.working) == (None, False)
+
+
+def test_a_pause_and_a_resume_are_noticed_without_waiting_for_a_poll(build: Build) -> None:
+    rig = build("clinic", schedule={"poll_interval": "1h"})
+    rig.run(10)
+    clinic, (watch,) = rig.links["clinic"], rig.scheduler.watches()
+    asked = len(clinic.asked)
+    for paused, kind, state in ((True, "pause", State.PAUSED), (False, "resume", State.OK)):
+        clinic.is_paused = paused
+        clinic.store.decide(kind, {}, rig.clock.now())
+        rig.run(4)
+        assert watch.state is state
+        assert clinic.store.decisions() == []
+    assert len(clinic.asked) == asked + 1
+
+
+def test_a_daemon_knows_when_its_links_were_good_before_it(build: Build) -> None:
+    rig = build("clinic")
+    rig.run(10)
+    good = rig.scheduler.watches()[0].good_at
+    rig.scheduler.close()
+    again = module.Scheduler(rig.links, rig.shift, rig.metrics, workers=rig.workers)
+    again.check_links()
+    assert good is not None
+    assert again.watches()[0].good_at == good
 
 
 def test_the_last_note_says_goodbye(build: Build) -> None:

@@ -25,12 +25,13 @@ class Shelf:
     """What `examine` reads of a link's store."""
 
     notes: str = ""
+    paused: str = ""
     rows: list[CycleRow] = field(default_factory=list)
     waiting: list[Hold] = field(default_factory=list)
     entries: list[HistoryEntry] = field(default_factory=list)
 
     def cursor(self, name: str) -> str:
-        return self.notes if name == "daemon" else ""
+        return {"daemon": self.notes, "paused": self.paused}.get(name, "")
 
     def cycles(self, limit: int = 20) -> list[CycleRow]:
         return self.rows[:limit]

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -7,8 +8,16 @@ import pytest
 from syncd.observability.health import LinkHealth, by_trouble, examine, point_of, worst
 from syncd.observability.note import CyclePoint, Note
 from syncd.observability.page import plot
+from syncd.observability.page import words as page_words
 from syncd.observability.state import State
 from syncd.ports.store import CycleRow, Hold
+
+MINUTE = timedelta(minutes=1)
+
+
+def a_note(at: datetime, state: State = State.OK, **more: Any) -> Note:
+    """The word of a daemon that polls every minute."""
+    return replace(Note(state=state, at=at, poll_seconds=60.0), **more)
 
 
 def row(at: datetime, outcome: str = "ok", **report: Any) -> CycleRow:
@@ -57,8 +66,101 @@ def test_what_a_command_did_later_is_the_latest_word(shelf: Any, now: datetime) 
 
 
 def test_a_paused_link_is_paused_with_or_without_a_daemon(shelf: Any, now: datetime) -> None:
-    shelf.rows = [row(now)]
-    assert examine("clinic", shelf.as_store(), now, paused=True).state is State.PAUSED
+    shelf.rows, shelf.paused = [row(now)], now.isoformat()
+    found = examine("clinic", shelf.as_store(), now)
+    assert (found.state, found.paused, found.since) == (State.PAUSED, True, now)
+    for state in (State.OK, State.REFUSED):
+        shelf.notes = a_note(now, state, next_due=now + MINUTE).as_text()
+        found = examine("clinic", shelf.as_store(), now)
+        assert (found.state, found.code, found.next_due) == (State.PAUSED, 0, None)
+        assert page_words.next_cycle(found) == "none while it is paused"
+
+
+def test_a_resume_is_told_before_the_daemon_has_noticed_it(shelf: Any, now: datetime) -> None:
+    shelf.notes = a_note(now, State.PAUSED, next_due=now + MINUTE).as_text()
+    shelf.rows = [row(now - timedelta(days=3))]
+    found = examine("clinic", shelf.as_store(), now)
+    assert (found.state, found.paused, found.next_due) == (State.OK, False, now)
+    shelf.rows = []
+    assert examine("clinic", shelf.as_store(), now).state is State.STARTING
+
+
+def test_the_next_cycle_is_never_past_while_the_link_is_idle(shelf: Any, now: datetime) -> None:
+    shelf.notes = a_note(now, next_due=now - MINUTE).as_text()
+    found = examine("clinic", shelf.as_store(), now)
+    assert found.next_due == now
+    assert page_words.next_cycle(found) == "now"
+
+
+def test_a_cycle_is_told_of_once_everybody_can_know_of_it(shelf: Any, now: datetime) -> None:
+    for seconds, working in ((1, False), (3, True)):
+        since = now - timedelta(seconds=seconds)
+        shelf.notes = a_note(now, next_due=None, working_since=since).as_text()
+        found = examine("clinic", shelf.as_store(), now)
+        assert (found.working_since is not None, found.next_due is None) == (working, working)
+
+
+@pytest.mark.parametrize("stopped", [True, False])
+@pytest.mark.parametrize("state", [State.OK, State.FAILED_WRITES])
+def test_a_schedule_that_has_stopped_is_stale(
+    shelf: Any, now: datetime, state: State, *, stopped: bool
+) -> None:
+    for minutes, stale in ((2.9, False), (3.1, True)):
+        good = now - timedelta(minutes=minutes)
+        shelf.notes = a_note(good, state, good_at=good, stopped=stopped).as_text()
+        found = examine("clinic", shelf.as_store(), now)
+        assert (found.state is State.STALE, found.code == 7) == (stale, stale)
+        shelf.paused = good.isoformat()
+        assert examine("clinic", shelf.as_store(), now).state is State.PAUSED
+        shelf.paused = ""
+
+
+def test_a_daemon_that_was_killed_leaves_a_stale_link_at_once(shelf: Any, now: datetime) -> None:
+    good = now - timedelta(seconds=30)
+    shelf.notes = a_note(good, good_at=good, poll_seconds=5).as_text()
+    assert examine("clinic", shelf.as_store(), now).state is State.STALE
+
+
+def test_what_is_graver_than_stale_keeps_its_word(shelf: Any, now: datetime) -> None:
+    for state in (State.REFUSED, State.GUARD, State.UNREACHABLE, State.NOT_PREPARED):
+        shelf.notes = a_note(now, state, good_at=now - timedelta(days=1)).as_text()
+        assert examine("clinic", shelf.as_store(), now).state is state
+
+
+def test_a_daemon_that_works_has_not_stopped(shelf: Any, now: datetime) -> None:
+    old = now - timedelta(days=1)
+    shelf.notes = a_note(now, good_at=old, working_since=now - MINUTE * 9).as_text()
+    assert examine("clinic", shelf.as_store(), now).state is State.OK
+    shelf.notes = a_note(now, State.STARTING, good_at=old).as_text()
+    assert examine("clinic", shelf.as_store(), now).state is State.STARTING
+    shelf.notes = a_note(now, State.FAILED_WRITES, good_at=old).as_text()
+    shelf.rows = [row(now - MINUTE, "failed_writes")]
+    assert examine("clinic", shelf.as_store(), now).state is State.FAILED_WRITES
+
+
+def test_what_never_ran_in_intervals_is_stale_by_the_age_that_is_asked_for(
+    shelf: Any, now: datetime
+) -> None:
+    store = shelf.as_store()
+    assert examine("clinic", store, now).state is State.STARTING
+    assert examine("clinic", store, now, max_age=MINUTE).state is State.STALE
+    shelf.rows = [row(now - MINUTE * 10)]
+    assert examine("clinic", store, now).state is State.OK
+    assert examine("clinic", store, now, max_age=MINUTE * 15).state is State.OK
+    assert examine("clinic", store, now, max_age=MINUTE * 5).state is State.STALE
+    shelf.rows = [row(now - MINUTE, "failed_writes"), row(now - MINUTE * 10)]
+    assert examine("clinic", store, now, max_age=MINUTE * 5).state is State.STALE
+
+
+def test_the_remedy_names_only_the_guard_that_stopped_something(shelf: Any, now: datetime) -> None:
+    shelf.rows = [row(now, "guard", guards=["removal_guard"])]
+    found = examine("clinic", shelf.as_store(), now)
+    assert "--allow-removals" in found.remedy
+    assert "--allow-changes" not in found.remedy
+    shelf.notes = a_note(now + MINUTE, State.GUARD, guards=("change_guard",)).as_text()
+    found = examine("clinic", shelf.as_store(), now + MINUTE)
+    assert "--allow-changes" in found.remedy
+    assert "--allow-removals" not in found.remedy
 
 
 def test_the_lag_counts_from_the_last_good_cycle(shelf: Any, now: datetime) -> None:
@@ -144,6 +246,7 @@ def test_the_json_has_the_same_keys_in_every_state(
         "since",
         "failures",
         "daemon",
+        "paused",
         "last_good_cycle",
         "lag_seconds",
         "last_cycle",

@@ -43,6 +43,7 @@ _TONES = {
     State.LOCKED: ("warn", "▲"),
     State.FAILED_WRITES: ("warn", "▲"),
     State.UNREACHABLE: ("bad", "✕"),
+    State.STALE: ("bad", "✕"),
     State.REFUSED: ("bad", "✕"),
     State.NOT_PREPARED: ("bad", "✕"),
     State.FAULT: ("bad", "✕"),
@@ -111,12 +112,11 @@ def _facts(link: LinkHealth) -> str:
 
 
 def _next(link: LinkHealth) -> str:
+    """See `words.next_cycle`, which says the same without markup."""
     if link.working_since:
         return f"runs since {words.moment(link.working_since, link.at)}"
-    if not link.daemon:
-        return "no daemon runs"
     if link.next_due is None or link.next_due <= link.at:
-        return "now"
+        return words.next_cycle(link)
     tries = f" (try {link.failures + 1})" if link.state is State.UNREACHABLE else ""
     return words.ago(link.next_due, link.at) + tries
 

@@ -6,6 +6,7 @@ import re
 from datetime import UTC, datetime
 from html import escape
 
+from syncd.observability.health import LinkHealth
 from syncd.observability.redaction import redact
 
 SIDES = {"ghl": "HighLevel", "hubspot": "HubSpot"}
@@ -38,6 +39,19 @@ def span(seconds: float) -> str:
         elif found:
             break
     return " ".join(found)
+
+
+def next_cycle(link: LinkHealth) -> str:
+    """When the next cycle of a link is, as the page and `syncd status` both say it."""
+    if link.working_since:
+        return f"runs since {link.working_since.astimezone(UTC):%H:%M:%S} UTC"
+    if link.paused:
+        return "none while it is paused"
+    if not link.daemon:
+        return "no daemon runs"
+    if link.next_due is None or link.next_due <= link.at:
+        return "now"
+    return f"in {span((link.next_due - link.at).total_seconds())}"
 
 
 def moment(at: datetime, now: datetime) -> str:

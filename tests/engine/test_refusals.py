@@ -260,3 +260,27 @@ def _makes(mail: str) -> Any:
     """Creations of a contact with that address, alone or in a batch."""
     named = naming(mail, "/objects/2026-03/contacts", "POST")
     return lambda asked: named(asked) and asked.url.path.endswith(("/contacts", "/create"))
+
+
+# --- one field
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_a_text_that_is_refused_keeps_no_cancellation_back(town: Town, status: int) -> None:
+    ann, _ = person(town, "ann")
+    visit = book(town, ann)
+    town.sync()
+    (shown,) = town.hubspot.records()
+    town.hubspot.edit(
+        shown.id, hs_appointment_status="CANCELLED", ghl_description="what nobody takes"
+    )
+    stone = Refusing(town, naming("what nobody takes", "/ghl/calendars/events"), status)
+    report = town.sync()
+    assert town.ghl.get(visit).status == "cancelled"
+    (hold,) = report.held
+    assert (hold.reason, hold.group, hold.ghl_id) == ("rejected", "description", visit)
+    assert "there is a stone in the way" in hold.detail
+    stone.on = False
+    town.later(hours=7)
+    assert town.sync().held == []
+    assert town.ghl.get(visit).description == "what nobody takes"

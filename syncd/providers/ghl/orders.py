@@ -232,7 +232,7 @@ class Works:
             except Rejected as error:
                 culprit = _culprit(error, groups)
                 if culprit is None:
-                    raise
+                    return self._in_parts(order, groups, refused, error)
                 groups -= {culprit}
                 refused += (Refusal(group=culprit, reason=error.reason, detail=str(error)),)
         else:
@@ -254,6 +254,41 @@ class Works:
             updated_at=parse(answer.updated, self._place.zone) if answer else None,
             refused=refused,
         )
+
+    def _in_parts(
+        self,
+        order: Order,
+        groups: frozenset[GroupKey],
+        refused: tuple[Refusal, ...],
+        error: Rejected,
+    ) -> Done:
+        """Send each group alone, what people act upon first: one that is not taken keeps back none.
+
+        Whoever may be notified is notified once.
+
+        Raises:
+            Rejected: no group is taken; `error`, which is what all of them together met.
+            ProviderError: one could not be tried; the next plan knows what those before it did.
+        """
+        if len(groups) < 2:
+            raise error
+        last: Done | None = None
+        taken = frozenset[GroupKey]()
+        for group in sorted(groups, key=_precedence):
+            part = replace(order, groups=frozenset({group}), notify=order.notify and not taken)
+            if last is not None and order.seen is not None:
+                written = with_groups(order.seen.appointment, last.returned, taken)
+                part = replace(part, seen=replace(order.seen, appointment=written))
+            try:
+                last = self._update(replace(part, id=last.id if last else order.id))
+            except Rejected as alone:
+                refused += (Refusal(group=group, reason=alone.reason, detail=str(alone)),)
+            else:
+                refused += last.refused
+                taken |= frozenset() if last.refused else {group}
+        if last is None:
+            raise error
+        return replace(last, refused=refused)
 
     def _remove(self, order: Order) -> Done:
         done = Done(key=order.key, id=order.id, returned=Appointment())
@@ -310,6 +345,14 @@ def _changed_meanwhile(order: Order) -> Stale:
         f"appointment {order.id} was changed since the plan was made; the next plan takes it up",
         side=Side.GHL,
     )
+
+
+_FIRST: tuple[GroupKey, ...] = (Group.STATUS, Group.TIME, Group.OWNER, Group.TITLE)
+"""What people act upon; a refused text must not keep a cancellation back."""
+
+
+def _precedence(group: GroupKey) -> tuple[int, str]:
+    return (_FIRST.index(group) if group in _FIRST else len(_FIRST), group)
 
 
 def _culprit(error: Rejected, groups: frozenset[GroupKey]) -> GroupKey | None:

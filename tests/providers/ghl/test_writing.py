@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from syncd.core.essence import value
 from syncd.core.model import Appointment, Group, Side
 from syncd.errors import (
     AuthFailed,
@@ -21,6 +22,7 @@ from syncd.ports.provider import Done, Failed, Order, OrderKind, Receipt
 from syncd.providers.limits import Budget
 from syncd.providers.window import Limit
 from syncd.sandbox import RateLimit
+from syncd.sandbox.faults import Fault
 
 if TYPE_CHECKING:
     from syncd.sandbox import LoggedRequest
@@ -693,3 +695,72 @@ def test_places_that_are_spared_are_left_to_others(open_clinic: Any, clock: Virt
     orders = (booking(clinic, number) for number in range(60))
     assert len(list(clinic.provider.write(orders, goes_on, lambda: 6))) >= 10
     assert min(left) == 6
+
+
+# --- one group that is refused in words that nobody knows
+
+
+@pytest.mark.parametrize("status", [400, 413, 415, 422])
+@pytest.mark.parametrize("key", ["description", "address", "title", "startTime"])
+def test_a_group_that_is_refused_in_unknown_words_keeps_no_other_back(
+    clinic: Clinic, is_done: IsDone, monkeypatch: pytest.MonkeyPatch, status: int, key: str
+) -> None:
+    refuse(clinic, monkeypatch, lambda body: key in body, status)
+    appointment = clinic.book(24, title="Old", description="Old", address="Old")
+    seen = clinic.see(appointment)
+    group = {"startTime": Group.TIME}.get(key, key)
+    wanted = replace(
+        seen.appointment,
+        title="New",
+        description="New",
+        address="New",
+        status="cancelled",
+        start=clinic.at(30),
+        end=clinic.at(31),
+    )
+    groups = {Group.TITLE, Group.DESCRIPTION, Group.ADDRESS, Group.STATUS, Group.TIME}
+    receipt = is_done(
+        clinic.write(
+            kind=OrderKind.UPDATE,
+            id=appointment,
+            wanted=wanted,
+            groups=frozenset(groups),
+            seen=seen,
+            notify=True,
+        )
+    )
+    assert [(each.group, each.reason) for each in receipt.refused] == [(group, "rejected")]
+    assert "a stone in the way" in receipt.refused[0].detail
+    shown = clinic.see(appointment).appointment
+    for each in groups - {group}:
+        assert value(shown, each) == value(wanted, each) == value(receipt.returned, each)
+    assert value(shown, group) == value(seen.appointment, group) == value(receipt.returned, group)
+    told = [row for row in clinic.sent("PUT") if row.body["toNotify"] and (row.status or 0) < 400]
+    assert len(told) == 1
+
+
+def test_an_update_of_which_nothing_is_taken_is_refused_whole(
+    clinic: Clinic, is_failed: IsFailed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse(clinic, monkeypatch, lambda _: True, 422)
+    key = clinic.book(24)
+    receipt = is_failed(clinic.update(key, "title", "status", title="New", status="cancelled"))
+    assert isinstance(receipt.error, Rejected)
+    assert "a stone in the way" in str(receipt.error)
+    assert len(clinic.sent("PUT")) <= 3
+
+
+def refuse(
+    clinic: Clinic, patch: pytest.MonkeyPatch, fits: Callable[[Any], bool], status: int
+) -> None:
+    """HighLevel refuses updates whose body fits."""
+    place = type(clinic.world.faults)
+    take = place.take
+
+    def taken(self: Any, side: str, request: Any) -> Any:
+        if request.method == "PUT" and fits(request.json()):
+            body = {"statusCode": status, "message": "there is a stone in the way"}
+            return Fault(status=status, body=body), None
+        return take(self, side, request)
+
+    patch.setattr(place, "take", taken)

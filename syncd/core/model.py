@@ -102,6 +102,7 @@ class Snapshot:
     contacts: tuple[str, ...] = ()
     """Every contact of that side that the record is associated with, in the vendor's order."""
     updated_at: datetime | None = None
+    """As fine as the vendor tells it."""
     created_at: datetime | None = None
     gone: bool = False
     calendar: str = ""

@@ -26,10 +26,10 @@ from syncd.core.model import (
     Snapshot,
     Window,
 )
+from syncd.core.rendering import renders
 from syncd.engine import intents, record, report
 from syncd.engine.link import Link
 from syncd.engine.record import Effect
-from syncd.engine.rendering import renders
 from syncd.engine.report import CycleReport
 from syncd.errors import NotFound
 from syncd.ports.provider import Done, ScanRequest
@@ -203,7 +203,7 @@ def _was_edited(found: Snapshot) -> bool:
     return (
         found.updated_at is not None
         and found.created_at is not None
-        and found.updated_at > found.created_at
+        and essence.instant(found.updated_at) > found.created_at
     )
 
 

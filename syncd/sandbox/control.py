@@ -20,6 +20,8 @@ POST     /control/hubspot/contacts              adds a contact: name, email, pho
 GET      /control/requests                      what was asked of the vendors; DELETE forgets it
 GET      /control/faults                        the faults that wait; DELETE removes all
 POST     /control/faults                        adds one: the fields of `faults.Fault`
+PUT      /control/habits                        what the vendors make of texts and times: the
+                                                settings `ghl_texts`, `hubspot_repeats`, …
 POST     /control/clock/advance                 puts a sandbox clock forward: seconds
 =======  =====================================  ==================================================
 
@@ -29,7 +31,7 @@ the query names another with `location`.
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -181,7 +183,21 @@ def _advance(world: SandboxWorld, request: Request, _: Mapping[str, str]) -> Res
 
 _GHL = "/ghl/appointments"
 _HUBSPOT = "/hubspot/appointments"
+_HABITS = frozenset(
+    {"ghl_texts", "ghl_rounds_times", "ghl_repeats", "hubspot_texts", "hubspot_repeats"}
+)
+
+
+def _set_habits(world: SandboxWorld, request: Request, _: Mapping[str, str]) -> Response:
+    habits = _body(request)
+    if unknown := habits.keys() - _HABITS:
+        raise ValueError(f"there is no habit {', '.join(sorted(unknown))}")
+    world.settings = replace(world.settings, **habits)
+    return _shown(_JUST_OK)
+
+
 ROUTES: tuple[Route[SandboxWorld], ...] = (
+    Route("PUT", "/habits", _set_habits),
     Route("GET", "/state", _state),
     Route("POST", _GHL, _book),
     Route("PATCH", f"{_GHL}/{{id}}", _edit),

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Literal
 
+from syncd.sandbox.rewriting import Texts
+
 GHL_SCOPES = frozenset(
     {
         "calendars.readonly",
@@ -80,6 +82,11 @@ class SandboxSettings:
     ghl_skew: timedelta = timedelta(0)
     """How far the vendor's clock is ahead: it shows in stamps and in the `Date` header."""
     delete_moves_date_updated: bool = False
+    ghl_texts: Texts = "kept"
+    """What becomes of titles, descriptions and addresses that the API is sent."""
+    ghl_rounds_times: bool = False
+    ghl_repeats: bool = False
+    """Answers to writes repeat the texts that were sent, whatever was made of them."""
 
     # HubSpot.
     activated: bool = True
@@ -95,6 +102,10 @@ class SandboxSettings:
     secondary_email_lookup: bool = False
     merge_keeps_primary_id: bool = False
     hubspot_skew: timedelta = timedelta(0)
+    hubspot_texts: Texts = "kept"
+    """What becomes of names, descriptions and addresses of appointments that the API is sent."""
+    hubspot_repeats: bool = False
+    """Answers to writes repeat the texts that were sent, whatever was made of them."""
     errors_inside_200: bool = False
     """A batch that failed in part answers 200 or 201 instead of 207, as one version describes."""
     inline_associations: Literal["id_type", "dated"] = "id_type"

@@ -14,7 +14,7 @@ import httpx
 import pytest
 from towns import InProcess, Town
 
-from syncd.engine.rendering import renders
+from syncd.core.rendering import renders
 from syncd.engine.report import Outcome
 from syncd.sandbox import application
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from syncd.engine.rendering import renders
+from syncd.core.rendering import renders
 from syncd.observability.redaction import redact, redact_traceback
 from syncd.providers.message import LONGEST_WORDS, Response, redacted
 

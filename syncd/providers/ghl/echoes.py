@@ -1,20 +1,25 @@
-"""Whether the texts that are written are ever shown again: learnt once for each calendar.
+"""What HighLevel makes of the texts and times that are written: read back where nobody knows.
 
 `orders` asks here after a write. HighLevel's answers to writes leave the
-description out, and whether lists and gets show it on every kind of calendar
-is not documented; some addresses were seen to be missing there too. A text
-that is never shown must not look like one that somebody cleared: agreed is
-what the side shows. Leaves out titles and times, which are always shown.
+description and the times out, and what they tell may be what was sent.
+Whether lists and gets show a description on every kind of calendar is not
+documented; some addresses were seen to be missing there too. A text that is
+never shown must not look like one that somebody cleared, and one that was cut
+or escaped not like one that somebody edited: agreed is what the side shows.
 """
 
 from collections.abc import Collection
+from datetime import datetime
 from threading import Lock
 
-from syncd.core.essence import is_empty, value, with_value
-from syncd.core.model import Appointment, Group, GroupKey
+from syncd.core.essence import Value, is_empty, value, with_value
+from syncd.core.model import Appointment, Group, GroupKey, Snapshot
+from syncd.core.rendering import is_vendors
+from syncd.providers.faithful import Faithful, is_plain, traits
 from syncd.providers.ghl import wire
 
-TEXTS = (Group.DESCRIPTION, Group.ADDRESS)
+WRITTEN = (Group.TITLE, Group.TIME, Group.DESCRIPTION, Group.ADDRESS)
+_SOMETIMES_HIDDEN = (Group.DESCRIPTION, Group.ADDRESS)
 
 
 class Echoes:
@@ -22,7 +27,8 @@ class Echoes:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._shown: dict[tuple[str, GroupKey], bool] = {}
+        self._hidden: set[tuple[str, GroupKey]] = set()
+        self._faithful = Faithful()
 
     def unsure(
         self,
@@ -32,14 +38,39 @@ class Echoes:
         groups: Collection[GroupKey],
     ) -> bool:
         """Whether the record has to be read to know if it shows what was sent."""
-        return any((calendar, group) not in self._shown for group in _untold(sent, answer, groups))
+        return any(
+            not self._is_hidden(calendar, group, answer)
+            and not _goes_without_saying(group, value(sent, group), answer)
+            and not self._faithful.keeps(calendar, group, value(sent, group))
+            for group in _sent(sent, groups)
+        )
 
-    def learn(self, calendar: str, sent: Appointment, read: Appointment) -> None:
-        """What a record shows that was read right after the write."""
-        with self._lock:
-            for group in TEXTS:
-                if not is_empty(value(sent, group)):
-                    self._shown[calendar, group] = not is_empty(value(read, group))
+    def heard(
+        self,
+        calendar: str,
+        sent: Appointment,
+        read: Snapshot,
+        groups: Collection[GroupKey],
+        after: Appointment,
+        left: datetime | None,
+    ) -> Appointment:
+        """`after` as the record shows it that was read right after the write.
+
+        What somebody may have edited in between stays as it was sent, and so
+        is news. `left` is the stamp that the write left.
+        """
+        for group in _sent(sent, groups):
+            wanted, shown = value(sent, group), value(read.appointment, group)
+            if is_empty(shown) and group in _SOMETIMES_HIDDEN:
+                with self._lock:
+                    self._hidden.add((calendar, group))
+                continue
+            with self._lock:
+                self._hidden.discard((calendar, group))
+            self._faithful.learn(calendar, group, wanted, shown)
+            if wanted != shown and is_vendors(wanted, shown, left, read.updated_at):
+                after = with_value(after, group, shown)
+        return after
 
     def as_shown(
         self,
@@ -50,22 +81,26 @@ class Echoes:
         after: Appointment,
     ) -> Appointment:
         """`after` without the texts that this calendar's appointments never show."""
-        for group in _untold(sent, answer, groups):
-            if not self._shown.get((calendar, group), True):
+        for group in _sent(sent, groups):
+            if self._is_hidden(calendar, group, answer):
                 after = with_value(after, group, "")
         return after
 
+    def _is_hidden(self, calendar: str, group: GroupKey, answer: wire.Event | None) -> bool:
+        told = {
+            Group.DESCRIPTION: answer is not None and answer.description is not None,
+            Group.ADDRESS: answer is not None and answer.address is not None,
+        }
+        return not told.get(Group(group), True) and (calendar, group) in self._hidden
 
-def _untold(
-    sent: Appointment, answer: wire.Event | None, groups: Collection[GroupKey]
-) -> list[GroupKey]:
-    """The texts that were sent, and of which the answer says nothing."""
-    told = {
-        Group.DESCRIPTION: answer is not None and answer.description is not None,
-        Group.ADDRESS: answer is not None and answer.address is not None,
-    }
-    return [
-        group
-        for group in TEXTS
-        if group in groups and not told[group] and not is_empty(value(sent, group))
-    ]
+
+def _goes_without_saying(group: GroupKey, wanted: Value, answer: wire.Event | None) -> bool:
+    """Whether it is kept: a time that is even, or a plain title that the answer repeats."""
+    if group == Group.TITLE:
+        return answer is not None and answer.title == wanted and is_plain(wanted)
+    return not traits(wanted)
+
+
+def _sent(sent: Appointment, groups: Collection[GroupKey]) -> list[GroupKey]:
+    """What was sent of the groups that a vendor may not keep as they are."""
+    return [group for group in WRITTEN if group in groups and not is_empty(value(sent, group))]

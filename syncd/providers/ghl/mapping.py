@@ -25,7 +25,7 @@ from syncd.core.model import (
 )
 from syncd.ports.provider import Order
 from syncd.providers.ghl import further, wire
-from syncd.providers.ghl.moments import parse, with_offset
+from syncd.providers.ghl.moments import parse, stamp, with_offset
 
 _INSTANCE = re.compile(r"(?P<master>.+)_\d{9,14}_\d+")
 """Master id, start in epoch milliseconds, length in seconds (API description, examples)."""
@@ -84,7 +84,7 @@ def snapshot(event: wire.Event, place: Place, *, calendar: str = "") -> Snapshot
             extras=_extras(event, place, calendar),
         ),
         contacts=(event.contact,) if event.contact else (),
-        updated_at=parse(event.updated, place.zone),
+        updated_at=stamp(event.updated, place.zone),
         created_at=parse(event.added, place.zone),
         gone=event.deleted,
         calendar=calendar,

@@ -32,6 +32,14 @@ def parse(raw: object, zone: tzinfo) -> datetime | None:
     return _of_epoch(raw)
 
 
+def stamp(raw: object, zone: tzinfo) -> datetime | None:
+    """The UTC instant of a stamp, as fine as it is written: two writes share a second easily."""
+    whole = parse(raw, zone)
+    if whole is None or not isinstance(raw, str) or "." not in raw:
+        return whole
+    return whole.replace(microsecond=datetime.fromisoformat(raw.strip()).microsecond)
+
+
 @remembered
 def _read(raw: str, zone: tzinfo) -> datetime | None:
     if _DIGITS.fullmatch(raw):

@@ -27,10 +27,10 @@ from syncd.errors import (
 )
 from syncd.ports.provider import Done, Failed, Order, OrderKind, Receipt, Refusal
 from syncd.providers.ghl import events, mapping, protocol, wire
-from syncd.providers.ghl.echoes import TEXTS, Echoes
+from syncd.providers.ghl.echoes import WRITTEN, Echoes
 from syncd.providers.ghl.line import FATAL, Line
 from syncd.providers.ghl.mapping import Place
-from syncd.providers.ghl.moments import parse
+from syncd.providers.ghl.moments import stamp
 from syncd.providers.ghl.slots import SlotBook, Wish
 
 NAP = 0.02
@@ -158,17 +158,17 @@ class Works:
             )
         sent, calendar = order.wanted, order.calendar
         shown = mapping.as_made(sent, answer, self._place, calendar)
-        filled_in = self._fills_in(order, answer)
-        if filled_in or self._echoes.unsure(calendar, sent, answer, TEXTS):
+        filled_in, left = self._fills_in(order, answer), stamp(answer.updated, self._place.zone)
+        if filled_in or self._echoes.unsure(calendar, sent, answer, WRITTEN):
             read = self._read_back(answer.id)
             if read is not None:
-                self._echoes.learn(calendar, sent, read)
-                shown = read if filled_in else shown
+                shown = read.appointment if filled_in else shown
+                shown = self._echoes.heard(calendar, sent, read, WRITTEN, shown, left)
         return Done(
             key=order.key,
             id=answer.id,
-            returned=self._echoes.as_shown(calendar, sent, answer, TEXTS, shown),
-            updated_at=parse(answer.updated, self._place.zone),
+            returned=self._echoes.as_shown(calendar, sent, answer, WRITTEN, shown),
+            updated_at=left,
         )
 
     def _offered(self, order: Order) -> str:
@@ -199,7 +199,7 @@ class Works:
             )
         )
 
-    def _read_back(self, key: str) -> Appointment | None:
+    def _read_back(self, key: str) -> Snapshot | None:
         """What a record shows right after a write; None where it cannot be read now."""
         try:
             read = events.get(self.line, self._place, key)
@@ -209,7 +209,7 @@ class Works:
             return None
         except ProviderError:
             return None
-        return read.appointment if isinstance(read, Snapshot) else None
+        return read if isinstance(read, Snapshot) else None
 
     def _update(self, order: Order) -> Done:
         fresh = self._fresh(order)
@@ -242,16 +242,17 @@ class Works:
             self._slots.freed(calendar)
         # An instance of a series is named after its start: a move renames it.
         key = answer.id if answer else order.id
+        shown = mapping.shown_after(sent, fresh.appointment, answer, groups, self._place)
+        left = stamp(answer.updated, self._place.zone) if answer else None
         if self._echoes.unsure(calendar, sent, answer, groups):
             read = self._read_back(key)
             if read is not None:
-                self._echoes.learn(calendar, with_groups(Appointment(), sent, groups), read)
-        shown = mapping.shown_after(sent, fresh.appointment, answer, groups, self._place)
+                shown = self._echoes.heard(calendar, sent, read, groups, shown, left)
         return Done(
             key=order.key,
             id=key,
             returned=self._echoes.as_shown(calendar, sent, answer, groups, shown),
-            updated_at=parse(answer.updated, self._place.zone) if answer else None,
+            updated_at=left,
             refused=refused,
         )
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from syncd.sandbox import rewriting
 from syncd.sandbox.ghl import series, wire
 from syncd.sandbox.ghl.checks import (
     EVENT_GONE,
@@ -84,7 +85,7 @@ def create(call: GhlCall, request: Request, _: Mapping[str, str]) -> Response:
         )
     row = _inserted(call, body, _Booking(calendar, start, end, assignee, status))
     call.notify(body, "created", row.id)
-    return call.answer(wire.written(call.location, row), call.world.settings.create_status)
+    return call.answer(_answer(call, body, row), call.world.settings.create_status)
 
 
 def update(call: GhlCall, request: Request, names: Mapping[str, str]) -> Response:
@@ -103,7 +104,7 @@ def update(call: GhlCall, request: Request, names: Mapping[str, str]) -> Respons
     call.location.appointments.change(row, updated=call.location.stamp(), **changes)
     series.renamed(call.location, row)
     call.notify(body, "updated", row.id)
-    return call.answer(wire.written(call.location, row))
+    return call.answer(_answer(call, body, row))
 
 
 def delete(call: GhlCall, request: Request, names: Mapping[str, str]) -> Response:
@@ -140,15 +141,16 @@ def _inserted(call: GhlCall, body: JsonObject, booking: _Booking) -> GhlAppointm
         id=location.ids.ghl(),
         calendar=booking.calendar.id,
         contact=body["contactId"],
-        title=body.get("title") or location.rendered_title(booking.calendar.id, body["contactId"]),
+        title=_text(call, body.get("title"))
+        or location.rendered_title(booking.calendar.id, body["contactId"]),
         status=booking.status,
-        start=to_milliseconds(booking.start),
-        end=to_milliseconds(booking.end),
+        start=_time(call, booking.start),
+        end=_time(call, booking.end),
         added=stamp,
         updated=stamp,
         assignee=booking.assignee,
-        address=body.get("address"),
-        description=body.get("description"),
+        address=_text(call, body.get("address")),
+        description=_text(call, body.get("description")),
         source="third_party",
         meeting_location_type=_meeting_type(body),
         rrule=rrule,
@@ -172,8 +174,8 @@ def _changes(call: GhlCall, body: JsonObject, row: GhlAppointment) -> dict[str, 
     changes: dict[str, Any] = {
         "calendar": calendar.id,
         "assignee": assignee,
-        "start": to_milliseconds(start),
-        "end": to_milliseconds(end),
+        "start": _time(call, start),
+        "end": _time(call, end),
     }
     if status is not None:
         changes["status"] = status
@@ -181,12 +183,29 @@ def _changes(call: GhlCall, body: JsonObject, row: GhlAppointment) -> dict[str, 
         changes["status"] = "confirmed"
     for key in ("title", "address", "description"):
         if body.get(key) is not None:
-            changes[key] = body[key]
+            changes[key] = _text(call, body[key])
     if changes.get("title") == "":
         changes["title"] = call.location.rendered_title(calendar.id, row.contact)
     if _meeting_type(body) is not None:
         changes["meeting_location_type"] = _meeting_type(body)
     return changes
+
+
+def _text(call: GhlCall, given: str | None) -> str | None:
+    return given if given is None else rewriting.text(given, call.world.settings.ghl_texts)
+
+
+def _time(call: GhlCall, given: datetime) -> datetime:
+    rounds = call.world.settings.ghl_rounds_times
+    return rewriting.instant(to_milliseconds(given), rounds=rounds)
+
+
+def _answer(call: GhlCall, body: JsonObject, row: GhlAppointment) -> JsonObject:
+    """What a write is answered with; where the service repeats, as it was sent."""
+    told = wire.written(call.location, row)
+    if call.world.settings.ghl_repeats:
+        told |= {key: body[key] for key in ("title", "address", "description") if body.get(key)}
+    return told
 
 
 def _validate_move(

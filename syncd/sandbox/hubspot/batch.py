@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from syncd.sandbox import rewriting
 from syncd.sandbox.http import ApiError, JsonObject, Response
 from syncd.sandbox.hubspot import wire
 from syncd.sandbox.hubspot.errors import invalid, not_found
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from syncd.sandbox.http import Request
     from syncd.sandbox.hubspot.call import HubspotCall
+    from syncd.sandbox.hubspot.records import HubspotRecord
     from syncd.sandbox.hubspot.table import ObjectTable
 
 MOST = 100
@@ -103,7 +105,8 @@ def batch_create(call: HubspotCall, request: Request, names: Mapping[str, str]) 
     )
 
     def create(item: JsonObject) -> JsonObject:
-        return wire.written(table, made(call, table, item), item.get("properties") or ())
+        row = made(call, table, {**item, "properties": _stored(call, table, item)})
+        return _answered(call, table, row, item)
 
     if not _traced(inputs):
         # Without trace ids one bad row sinks the whole batch, before anything happened.
@@ -127,8 +130,8 @@ def batch_update(call: HubspotCall, request: Request, names: Mapping[str, str]) 
         row = found(call, table, str(item["id"]), item.get("idProperty"))
         if row is None:
             raise not_found("resource not found", context={"ids": [str(item["id"])]})
-        changed(table, row, item.get("properties"))
-        return wire.written(table, row, item.get("properties") or ())
+        changed(table, row, _stored(call, table, item))
+        return _answered(call, table, row, item)
 
     if not _traced(inputs):
         for item in inputs:
@@ -174,6 +177,31 @@ def batch_archive(call: HubspotCall, request: Request, names: Mapping[str, str])
     for item in inputs:
         archived(call, table, str(item["id"]))
     return Response(status=204)
+
+
+def _stored(call: HubspotCall, table: ObjectTable, item: JsonObject) -> Any:
+    """What becomes of the properties that were sent; anything but an object is refused later."""
+    given, habit = item.get("properties"), call.settings.hubspot_texts
+    if table is not call.portal.appointments or not isinstance(given, dict):
+        return given
+    return {
+        name: rewriting.text(held, habit) if name in _TEXTS and isinstance(held, str) else held
+        for name, held in given.items()
+    }
+
+
+def _answered(
+    call: HubspotCall, table: ObjectTable, row: HubspotRecord, item: JsonObject
+) -> JsonObject:
+    """A written row; where the service repeats, with the texts as they were sent."""
+    sent = item.get("properties") or {}
+    told: JsonObject = wire.written(table, row, sent)
+    if call.settings.hubspot_repeats and table is call.portal.appointments:
+        told["properties"] |= {name: sent[name] for name in _TEXTS if name in sent}
+    return told
+
+
+_TEXTS = ("hs_appointment_name", "ghl_description", "ghl_address")
 
 
 def _inputs(

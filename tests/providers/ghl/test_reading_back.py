@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from syncd.core.model import Appointment
+from syncd.core.model import Appointment, Side, Snapshot
 from syncd.providers.ghl.echoes import Echoes
 from syncd.sandbox import application
 
@@ -90,12 +90,16 @@ def test_an_edit_in_between_is_not_taken_for_what_was_written(
     assert clinic.world.location.get(receipt.id).title == "By a person"
 
 
+def read(**shown: Any) -> Snapshot:
+    return Snapshot(side=Side.GHL, id="e", appointment=Appointment(**shown))
+
+
 def test_what_was_not_read_is_believed_to_be_shown() -> None:
     sent = Appointment(description="Knee")
     echoes = Echoes()
     assert echoes.unsure("c", sent, None, ["description"])
     assert echoes.as_shown("c", sent, None, ["description"], sent) == sent
-    echoes.learn("c", sent, Appointment())
+    echoes.heard("c", sent, read(), ["description"], sent, None)
     assert not echoes.unsure("c", sent, None, ["description"])
     assert echoes.as_shown("c", sent, None, ["description"], sent) == Appointment()
     assert echoes.as_shown("c", sent, None, ["title"], sent) == sent

@@ -26,15 +26,6 @@ if TYPE_CHECKING:
     from syncd.bootstrap import App
     from syncd.ports.store import HistoryEntry, Hold, LinkStore
 
-EXITS: Mapping[str, tuple[str, ...]] = {
-    "keep": ("conflict",),
-    "pair_with": ("ambiguous_match", "possible_duplicate"),
-    "separate": ("ambiguous_match", "possible_duplicate"),
-    "contact": ("ambiguous_contact", "no_contact"),
-    "book_anyway": ("slot_taken",),
-}
-"""Which reasons each way out of `resolve` is for; `--ignore` is for all."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
@@ -43,6 +34,8 @@ class Found:
     name: str
     store: LinkStore
     holds: tuple[Hold, ...]
+    ignored: bool = False
+    """Whether a person said to leave it alone."""
 
 
 @contextmanager
@@ -55,19 +48,23 @@ def _app(ctx: click.Context, config: Path | None) -> Iterator[App]:
 
 
 def _holding(app: App, record: str, links: tuple[str, ...]) -> list[Found]:
-    """The links that hold this record."""
+    """The links that hold this record, or leave it alone because a person said so."""
     from syncd.cli.session import chosen
+    from syncd.engine.decisions import ignores
 
     found = []
     for name in chosen(app.link_names(), links):
         store = app.link_store(name)
         holds = tuple(h for h in store.holds() if record in {h.ghl_id, h.hubspot_id})
-        if holds:
-            found.append(Found(name=name, store=store, holds=holds))
+        ignored = ignores(store, record)
+        if holds or ignored:
+            found.append(Found(name=name, store=store, holds=holds, ignored=ignored))
     return found
 
 
 def _next_cycle(app: App, name: str) -> str:
+    if app.paused(name):
+        return f"the link is paused: done after `syncd link resume {name}`"
     holder = app.store.holder(name)
     if holder is not None:
         return f"the running syncd ({holder}) does it in its next cycle"
@@ -90,9 +87,10 @@ def retry(ctx: click.Context, record: str, config: Path | None, links: tuple[str
     """Try what is held again in the next cycle, without waiting.
 
     Only refused writes wait at all; everything else is looked at again in
-    every full cycle.
+    every full cycle. With an ID it also takes `syncd resolve ID --ignore` back.
     """
     from syncd.cli.session import chosen
+    from syncd.engine.shown import shown_of
 
     with _app(ctx, config) as app:
         if not record:
@@ -101,7 +99,8 @@ def retry(ctx: click.Context, record: str, config: Path | None, links: tuple[str
                 click.echo(f"{name}: everything that is held; {_next_cycle(app, name)}")
             return 0
         for found in _required(_holding(app, record, links), record):
-            found.store.decide("retry", {"id": record}, app.clock.now())
+            payload = {"id": record, "holds": [shown_of(hold) for hold in found.holds]}
+            found.store.decide("retry", payload, app.clock.now())
             click.echo(f"{found.name}: {record}; {_next_cycle(app, found.name)}")
     return 0
 
@@ -139,25 +138,31 @@ def resolve(
 ) -> int:
     """Decide about a held record; ID is its id on either side.
 
-    The next cycle carries it out. What was decided counts once, but for
-    --ignore, which counts until `syncd retry ID`.
+    The next cycle carries it out, where the record still shows what is held
+    now; else it says so, and the record is held anew. What was decided counts
+    once, but for --ignore, which counts until `syncd retry ID`.
     """
     taken = {way: value for way, value in ways.items() if value}
     if len(taken) != 1:
         raise click.UsageError(
             "say one of --keep, --pair, --separate, --contact, --book-anyway, --ignore", ctx
         )
+    from syncd.engine.decisions import WAYS
+    from syncd.engine.shown import shown_of
+
     (way,) = taken
     with _app(ctx, config) as app:
-        for found in _required(_holding(app, record, links), record):
-            reasons = {hold.reason for hold in found.holds}
-            if way in EXITS and not reasons & set(EXITS[way]):
+        holding = [each for each in _holding(app, record, links) if each.holds]
+        for found in _required(holding, record):
+            meant = [h for h in found.holds if h.reason in WAYS[way] or not WAYS[way]]
+            if not meant:
+                reasons = {hold.reason for hold in found.holds}
                 raise click.UsageError(
-                    f"--{_option(way)} is for {' and '.join(EXITS[way])}; "
+                    f"--{_option(way)} is for {' and '.join(WAYS[way])}; "
                     f"{record} is held as {', '.join(sorted(reasons))}",
                     ctx,
                 )
-            payload = {"id": record, **taken}
+            payload = {"id": record, "holds": [shown_of(hold) for hold in meant], **taken}
             found.store.decide("resolve", payload, app.clock.now())
             click.echo(f"{found.name}: {record}; {_next_cycle(app, found.name)}")
     return 0
@@ -200,7 +205,7 @@ def undo(
         raise click.UsageError("say an ID or --cycle CYCLE", ctx)
     from syncd.cli.output import cycles, words
     from syncd.cli.session import chosen, zone_name
-    from syncd.engine.decisions import lasting, reverts_of
+    from syncd.engine.undoing import lasting, overtaken, parts_of, reverts_of, standing
 
     payload = {"id": record} if record else {"cycle": cycle}
     queued = 0
@@ -208,13 +213,18 @@ def undo(
         for name in chosen(app.link_names(), links):
             store = app.link_store(name)
             entries = store.history(record, cycle=cycle)
-            reverts = reverts_of(entries)
+            found = reverts_of(entries)
             for entry in lasting(entries):
                 told = cycles.named(entry.ghl_id, entry.hubspot_id)
                 click.echo(f"{name}: {told}: {_stays(entry)}")
+            later = overtaken(store, found)
+            for revert in later:
+                told = cycles.named(revert.ghl_id, revert.hubspot_id)
+                click.echo(f"{name}: {told}: {revert.group} was changed since, and stays")
+            reverts = standing(store, [each for each in found if each not in later])
             if not reverts:
                 continue
-            store.decide("undo", payload, app.clock.now())
+            store.decide("undo", {**payload, "parts": parts_of(reverts)}, app.clock.now())
             queued += 1
             zone = words.zone_of(zone_name(store))
             for revert in reverts:
@@ -293,7 +303,10 @@ def kick(
 ) -> int:
     """Ask a running daemon for a full cycle now; without one it ends with 2.
 
-    A link that is paused is left out, and ends with 2 where it was named.
+    What a guard has kept back until now it lets pass with --allow-…, and
+    nothing that comes after. --approve covers a first sync until it is
+    complete, and up to twice the writes that were shown. A paused link is left
+    out; one that is named ends with 2.
     """
     from syncd.cli.session import chosen
 
@@ -303,13 +316,37 @@ def kick(
         if paused and (links or len(paused) == len(names)):
             back = f"syncd link resume {paused[0] if len(paused) == 1 else '--all'}"
             raise click.UsageError(f"paused: {', '.join(paused)}; `{back}` takes it back first")
+        idle = [name for name in names if name not in paused and not _daemon(app, name)]
+        running = [name for name in names if name not in {*paused, *idle}]
+        if not running or (links and idle):
+            raise click.UsageError(f"no daemon runs for {', '.join(idle)}: use `syncd --sync-now`")
         for name in paused:
             click.echo(f"{name}: paused, and left out; `syncd link resume {name}` takes it back")
-        names = [name for name in names if name not in paused]
-        running = [name for name in names if (h := app.store.holder(name)) and h.verb == "run"]
         for name in running:
-            app.link_store(name).decide("kick", dict(given), app.clock.now())
+            app.link_store(name).decide("kick", _asked(app, name, given), app.clock.now())
             click.echo(f"{name}: {app.store.holder(name)} runs a full cycle now")
-    if not running:
-        raise click.UsageError("no daemon runs for these links: use `syncd --sync-now`")
+        for name in idle:
+            click.echo(f"{name}: no daemon runs for it, and it is left out")
     return 0
+
+
+def _daemon(app: App, name: str) -> bool:
+    holder = app.store.holder(name)
+    return holder is not None and holder.verb == "run"
+
+
+def _asked(app: App, name: str, given: Mapping[str, bool]) -> dict[str, object]:
+    """What a kick says: what the guards keep back now, and what of a first sync was shown."""
+    from syncd.engine.decisions import leave_of
+    from syncd.observability import note
+
+    store, now = app.link_store(name), app.clock.now()
+    asked: dict[str, object] = dict(given)
+    if given["allow_removals"] or given["allow_changes"]:
+        asked |= leave_of(
+            store, now, removals=given["allow_removals"], changes=given["allow_changes"]
+        )
+    if given["approve"]:
+        said = note.read(store.cursor(note.NOTE))
+        asked["shown"] = dict(said.planned) if said and said.planned else None
+    return asked

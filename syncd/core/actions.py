@@ -181,6 +181,16 @@ def new_contacts(writes: Iterable[Write]) -> list[NewContact]:
     return list(found.values())
 
 
+def ids_of(write: Write) -> tuple[str, str]:
+    """The (ghl, hubspot) ids that a write is about, "" where there is none yet."""
+    if isinstance(write, Create):
+        ids = {write.source.side: write.source.id, write.side: ""}
+        if write.pair is not None:
+            ids[write.side] = write.pair.id_on(write.side)
+        return ids[Side.GHL], ids[Side.HUBSPOT]
+    return write.pair.ghl_id, write.pair.hubspot_id
+
+
 def starts(write: Write) -> tuple[datetime, ...]:
     """When the appointment of a write starts: as it is, and as it will be."""
     match write:

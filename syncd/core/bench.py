@@ -50,15 +50,24 @@ class Revert:
 
     `was` and `back` hold the report's fields of the group (`start` and `end`,
     or the group's own name) as text: what we wrote, and what stood there
-    before. It counts only while the side still shows what we wrote.
+    before. `across` is what the other side showed when the person decided,
+    None for what was agreed last. It counts only while nobody has changed the
+    group since: each side shows what it showed then, or what the undo puts
+    there (one half of it may be done).
     """
 
     pair_key: int
     ghl_id: str
+    hubspot_id: str = ""
     side: Side
     group: GroupKey
     was: Mapping[str, str | None]
     back: Mapping[str, str | None]
+    across: Mapping[str, str | None] | None = None
+
+
+UNDONE = "a person undid what was written"
+"""Why a value was put back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -157,6 +157,22 @@ def snapshot_print(snapshot: Snapshot) -> str:
     return fingerprint(snapshot.appointment, "" if snapshot.unlinked else snapshot.carried_id)
 
 
+SPOT = "spot "
+"""What a print of a record's place begins with."""
+
+
+def spot_print(snapshot: Snapshot) -> str:
+    """The print of when a record is, for whom, and how it stands: what a doubt rests on."""
+    shown = snapshot.appointment
+    place = Appointment(
+        start=shown.start,
+        end=shown.end,
+        status=shown.status,
+        contact=" ".join(sorted(snapshot.contacts)) or shown.contact,
+    )
+    return SPOT + fingerprint(place, snapshot.carried_id)
+
+
 def without_extras(appointment: Appointment, known: Iterable[str]) -> Appointment:
     """The same appointment without the extras that are not mapped any more."""
     if not appointment.extras:

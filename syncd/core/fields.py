@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from syncd.core import actions, essence, merge, translate
 from syncd.core.actions import Action, Change, Hold, Rebase, Remark, Update
-from syncd.core.bench import Bench, held, in_words, name, validates
+from syncd.core.bench import UNDONE, Bench, Revert, held, in_words, name, validates
 from syncd.core.contacts import Known, Resolution, ToMake, Unresolved
 from syncd.core.essence import Value
 from syncd.core.freshness import is_fresh
@@ -202,10 +202,23 @@ class Reconciliation:
         for revert in self.bench.evidence.reverts:
             if (revert.pair_key, revert.group) == (self.pair.key, group):
                 now = self._now(revert.side, group)
-                if essence.said(now, group).items() >= revert.was.items():
-                    self._put_back(group, revert.side, essence.heard(now, group, revert.back))
+                back = essence.heard(now, group, revert.back)
+                if self._still_means(revert, now, back):
+                    self._put_back(group, revert.side, back)
                     return True
         return False
+
+    def _still_means(self, revert: Revert, now: Value, back: Value) -> bool:
+        """Whether nobody changed the group since: what we wrote stands there, or half is undone."""
+        group, other = revert.group, revert.side.other
+        across = self._now(other, group)
+        if now != back and not essence.said(now, group).items() >= revert.was.items():
+            return False
+        if self._agree_with(group, revert.side, back, across):
+            return now != back
+        agreed = essence.said(essence.value(self.before.shown_on(other), group), group)
+        before = agreed if revert.across is None else revert.across
+        return essence.said(across, group).items() >= before.items()
 
     def _put_back(self, group: GroupKey, side: Side, back: Value) -> None:
         self.undoing = True
@@ -224,7 +237,7 @@ class Reconciliation:
                         before=before,
                         after=after,
                         source=source,
-                        why="a person undid what was written",
+                        why=UNDONE,
                     )
                 )
 
@@ -292,7 +305,7 @@ class Reconciliation:
             only = f"{kind}; it flows to {name(writable[0])} only"
             self._push(group, writable[0].other, why=only)
             return
-        ruled = self.policy.ruling(self.pair.ghl_id, self.pair.hubspot_id).keep
+        ruled = self.policy.ruling(self.pair.ghl_id, self.pair.hubspot_id).keep.get(group)
         winner = self._winner(group, edited) if ruled is None else Winner(ruled.value)
         if winner is Winner.HOLD:
             what = "they differ, and were never agreed on" if first else "both sides changed it"

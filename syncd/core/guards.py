@@ -37,10 +37,23 @@ class Past:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Allowed:
-    """Which guards a person lets pass, this once."""
+    """What a person lets the guards pass: all that a cycle finds, or what they were shown."""
 
     removals: bool = False
     changes: bool = False
+    named_removals: frozenset[tuple[str, str]] = frozenset()
+    """(ghl id, hubspot id) each."""
+    named_changes: frozenset[tuple[str, str, str]] = frozenset()
+    """(side, ghl id, hubspot id) each."""
+    covered: Mapping[Side, int] | None = None
+    """So many writes of a first sync a person let go, by side; None for however many."""
+
+    def lets(self, write: Write) -> bool:
+        """Whether this very write may go."""
+        ids = actions.ids_of(write)
+        if isinstance(write, Remove):
+            return self.removals or ids in self.named_removals
+        return self.changes or (write.side.value, *ids) in self.named_changes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,11 +77,13 @@ class Plan:
     stopped_changes: int = 0
     """Contacts that would be made included."""
     kept_back: tuple[KeptBack, ...] = ()
+    uncovered: Mapping[Side, int] = field(default_factory=dict)
+    """Writes of a first sync, by side, that are more than a person let go."""
 
     @property
     def guarded(self) -> bool:
-        """Whether a guard kept anything back."""
-        return bool(self.stopped_removals or self.stopped_changes)
+        """Whether anything was kept back."""
+        return bool(self.stopped_removals or self.stopped_changes or self.uncovered)
 
 
 def guard(decided: list[Action], bench: Bench, past: Past, allowed: Allowed) -> Plan:
@@ -77,25 +92,24 @@ def guard(decided: list[Action], bench: Bench, past: Past, allowed: Allowed) -> 
     writes = [each for each in decided if isinstance(each, Create | Update | Remove)]
     holds = [each for each in decided if isinstance(each, Hold)]
     removals = [write for write in writes if isinstance(write, Remove)]
-    stopped_removals, kept_back = 0, list[KeptBack]()
-    if not allowed.removals and policy.removal_guard.tripped(
+    kept_back = list[KeptBack]()
+    if policy.removal_guard.tripped(
         len(removals) + (past.removed_lately if removals else 0), past.pairs
     ):
-        stopped_removals = len(removals)
-        writes = [write for write in writes if not isinstance(write, Remove)]
-        holds += [_kept_back(write) for write in removals]
-        kept_back += [KeptBack(guard=REMOVALS, write=write) for write in removals]
-    stopped_changes = 0
-    if not allowed.changes and not past.first:
-        for side in Side:
-            kept = [w for w in writes if w.side is not side or isinstance(w, Remove)]
-            changed = [w for w in writes if w.side is side and not isinstance(w, Remove)]
-            changes = count(changed, past.contacts)
-            all_changes = changes + past.changes.get(side, 0)
-            if changes and policy.change_guard.tripped(all_changes, past.pairs):
-                stopped_changes += changes
-                kept_back += [KeptBack(guard=CHANGES, write=write) for write in changed]
-                writes = kept
+        stopped = [write for write in removals if not allowed.lets(write)]
+        holds += [_kept_back(write) for write in stopped]
+        kept_back += [KeptBack(guard=REMOVALS, write=write) for write in stopped]
+    stopped_removals, stopped_changes = len(kept_back), 0
+    for side in Side if not past.first else ():
+        changed = [w for w in writes if w.side is side and not isinstance(w, Remove)]
+        all_changes = count(changed, past.contacts) + past.changes.get(side, 0)
+        if policy.change_guard.tripped(all_changes, past.pairs):
+            held_up = [write for write in changed if not allowed.lets(write)]
+            kept_back += [KeptBack(guard=CHANGES, write=write) for write in held_up]
+            stopped_changes += count(held_up, past.contacts)
+    uncovered = _uncovered(writes, past, allowed)
+    gone = {id(each.write) for each in kept_back}
+    writes = [write for write in writes if id(write) not in gone and not uncovered]
     return Plan(
         writes=tuple(sorted(writes, key=lambda write: urgency(write, policy.now))),
         rebases=tuple(each for each in decided if isinstance(each, Rebase)),
@@ -106,6 +120,7 @@ def guard(decided: list[Action], bench: Bench, past: Past, allowed: Allowed) -> 
         stopped_removals=stopped_removals,
         stopped_changes=stopped_changes,
         kept_back=tuple(sorted(kept_back, key=lambda each: urgency(each.write, policy.now))),
+        uncovered=uncovered,
     )
 
 
@@ -115,6 +130,22 @@ def count(writes: Sequence[Write], known: Collection[tuple[Side, str]] = ()) -> 
     `known` are contacts that were counted before.
     """
     return len(writes) + sum(new.key not in known for new in actions.new_contacts(writes))
+
+
+def _uncovered(writes: list[Write], past: Past, allowed: Allowed) -> Mapping[Side, int]:
+    """What a first sync would write, by side, where it is more than a person let go."""
+    if not past.first or allowed.covered is None:
+        return {}
+    counts = {
+        side: count(there, past.contacts)
+        for side in Side
+        if (there := [write for write in writes if write.side is side])
+    }
+    beyond = any(
+        number + past.changes.get(side, 0) > allowed.covered[side]
+        for side, number in counts.items()
+    )
+    return counts if beyond else {}
 
 
 def _kept_back(write: Remove) -> Hold:

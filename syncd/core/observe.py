@@ -16,7 +16,7 @@ from itertools import product
 
 from syncd.core.actions import Hold
 from syncd.core.contacts import ContactBook, Known, Resolution, Unresolved
-from syncd.core.essence import snapshot_print
+from syncd.core.essence import spot_print
 from syncd.core.model import Appointment, Missing, Pair, Removal, Side, Snapshot
 from syncd.core.policy import Policy
 from syncd.core.status import StatusTable
@@ -498,7 +498,7 @@ class _Meeting:
                 hubspot_id=record.id if record.side is Side.HUBSPOT else "",
                 starts_at=record.appointment.start,
                 title=record.appointment.title,
-                fingerprint=snapshot_print(record),
+                fingerprint=spot_print(record),
             )
         )
 

@@ -27,7 +27,7 @@ from dataclasses import replace
 
 from syncd.core import essence
 from syncd.core.actions import Action, Change, Create, Hold, Rebase, Remove, Update, Write
-from syncd.core.bench import Bench, held, name
+from syncd.core.bench import UNDONE, Bench, held, name
 from syncd.core.fields import Reconciliation
 from syncd.core.freshness import is_fresh
 from syncd.core.guards import Allowed, Past, Plan, guard
@@ -167,7 +167,7 @@ def _undone(pair: Pair, where: Side, living: Snapshot, bench: Bench) -> list[Act
         ours = (revert.pair_key, revert.side, revert.group) == (pair.key, side, Group.STATUS)
         if not ours or not back or shown != revert.was.get(Group.STATUS):
             continue
-        why = "a person undid what was written"
+        why = UNDONE
         reopened = replace(living, appointment=replace(living.appointment, status=back))
         across = pair.shown_on(where).status
         made: list[Action] = []

@@ -82,9 +82,10 @@ class Route:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ruling:
-    """What a person decided about one record; it outlives the cycle that reads it."""
+    """What a person decided about one record, for what it shows now."""
 
-    keep: Side | None = None
+    keep: Mapping[GroupKey, Side] = field(default_factory=dict)
+    """Whose value wins, for each contested group that the person was shown."""
     pair_with: str = ""
     separate: bool = False
     contact: str = ""
@@ -94,7 +95,7 @@ class Ruling:
     def __or__(self, other: Ruling) -> Ruling:
         """Both; where they disagree, this one."""
         return Ruling(
-            keep=self.keep or other.keep,
+            keep={**other.keep, **self.keep},
             pair_with=self.pair_with or other.pair_with,
             separate=self.separate or other.separate,
             contact=self.contact or other.contact,

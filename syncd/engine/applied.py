@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from syncd.core import actions
+from syncd.core import actions, essence
 from syncd.core.actions import Create, Hold, Remark, Remove, Update
-from syncd.core.model import GroupKey, Pair, Side
+from syncd.core.bench import in_words
+from syncd.core.model import Group, GroupKey, Pair, Side
 from syncd.engine import report
 from syncd.engine.intents import Recoverable
 from syncd.engine.orders import action_of, by_group, fingerprint_of, ids_of, side_of
@@ -62,6 +63,7 @@ class Applied:
                     else "",
                     starts_at=pair.ghl.start,
                     title=pair.ghl.title,
+                    values=_wanted(write, refusal.group),
                 )
             )
             self.look_again(write)
@@ -109,6 +111,7 @@ class Applied:
                 fingerprint=fingerprint_of(write),
                 starts_at=None if isinstance(write, Remark) else actions.starts_at(write),
                 title="" if isinstance(write, Remark) else actions.title_of(write),
+                values=_wanted(write, Group.TIME),
             )
         )
 
@@ -124,6 +127,20 @@ class Applied:
                 detail=str(error),
             )
         )
+
+
+def _wanted(write: Recoverable, group: GroupKey) -> dict[str, str]:
+    """What each side shows in a group that was refused, for people."""
+    if isinstance(write, Create):
+        source = write.source
+        return {source.side.value: in_words(essence.value(source.appointment, group))}
+    if not isinstance(write, Update):
+        return {}
+    found = next((change for change in write.changes if change.group == group), None)
+    if found is None:
+        return {}
+    shown = {write.side: found.before, write.side.other: found.source}
+    return {side.value: in_words(value) for side, value in shown.items()}
 
 
 def _as_left(write: Update, done: Done) -> Update:

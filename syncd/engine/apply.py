@@ -27,6 +27,8 @@ from syncd.core.model import ContactPair, Group, Pair, Side
 from syncd.engine import record
 from syncd.engine.applied import Applied
 from syncd.engine.contacts import ContactMaker
+from syncd.engine.decisions import Decided, Part
+from syncd.engine.errands import Errands
 from syncd.engine.intents import Recoverable, intent_of
 from syncd.engine.lanes import Lane
 from syncd.engine.link import Link
@@ -99,15 +101,17 @@ class Stage:
         link: Link,
         said: CycleReport,
         progress: Callable[[int, int], None] | None = None,
+        errands: Errands | None = None,
     ) -> None:
         self.link = link
+        self._errands = errands or Errands(Decided())
         self.applied = Applied(report=said)
         self._progress = progress
         self._lock = RLock()
         self._queues: dict[Side, deque[Recoverable]] = {Side.GHL: deque(), Side.HUBSPOT: deque()}
         self._remarks: deque[Remark] = deque()
         self._adopted: dict[tuple[str, str], Pair] = {}
-        self._contacts = ContactMaker(link, self._lock, said)
+        self._contacts = ContactMaker(link, self._lock, said, self._errands.contact_made)
         self._spots = Spots()
         self._stopped: dict[Side, ProviderError] = {}
         self._over: set[Side] = set()
@@ -136,6 +140,7 @@ class Stage:
             if isinstance(write, Update) and write.side is Side.HUBSPOT
         }
         for write in plan.writes:
+            self._errands.take(write)
             self._queues[write.side].append(self._current(write))
             if write.side is Side.GHL:
                 self._spots.expect(write)
@@ -170,6 +175,7 @@ class Stage:
             self._queues[side] = kept
         self._remarks = deque(each for each in self._remarks if not gone & {*ids_of(each)})
         self.applied.forget(gone)
+        self._errands.drop(gone)
 
     def waiting(self) -> list[Recoverable]:
         """What is still to be written, but for identities."""
@@ -381,7 +387,8 @@ class Stage:
                 opened[key_of(write, self.applied.report.cycle, self._numbered)] = (write, contact)
             with self.link.store.begin() as transaction:
                 transaction.open_intents(
-                    intent_of(write, key, now, contact) for key, (write, contact) in opened.items()
+                    intent_of(write, key, now, contact, self._errands.closed_by(write))
+                    for key, (write, contact) in opened.items()
                 )
             hand.unanswered |= opened
         return [order_of(write, key, contact, location) for key, (write, contact) in opened.items()]
@@ -414,11 +421,16 @@ class Stage:
         hand.committed_at = self.link.clock.monotonic()
         effects, hand.effects = hand.effects, []
         with self._lock:
+            effects = [replace(each, carries=self._carried(each)) for each in effects]
             pairs = record.record(self.link, self.applied.report.cycle, effects, self.applied.pairs)
             for effect, pair in zip(effects, pairs, strict=True):
                 self._count(effect, pair)
             self._tell()
         self._marks.set()
+
+    def _carried(self, effect: Effect) -> tuple[Part, ...]:
+        refused = {refusal.group for refusal in effect.done.refused}
+        return tuple(self._errands.done(effect.write, refused))
 
     def _tell(self) -> None:
         if self._progress is not None:

@@ -7,24 +7,32 @@ when every write was at least tried.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from datetime import datetime
 
+import structlog
+
 from syncd.core import freshness
+from syncd.core.actions import Hold, Remove
 from syncd.core.bench import FirstSync
 from syncd.core.guards import CHANGES, REMOVALS, Plan
 from syncd.core.model import Side, Snapshot
-from syncd.engine import decisions, poll
+from syncd.engine import decisions, fulfilment, poll
 from syncd.engine.applied import Applied
 from syncd.engine.decisions import Decided
+from syncd.engine.fulfilment import Ended
 from syncd.engine.link import Link
+from syncd.engine.orders import ids_of
 from syncd.engine.poll import Polled
 from syncd.engine.report import CycleReport, Outcome
-from syncd.engine.waiting import judged, stored
+from syncd.engine.rounds import Rounds
+from syncd.engine.waiting import as_planned, judged, stored
 from syncd.errors import AuthFailed, ProviderError, SyncdError, exit_code
 
 OPENS = {REMOVALS: "--allow-removals", CHANGES: "--allow-changes"}
 """Each guard, and the option that lets pass what it keeps back."""
+
+log = structlog.get_logger(__name__)
 
 FIRST = "first_sync_done"
 """The cursor that says when a link's first sync was complete ("yes" where nobody noted it)."""
@@ -55,6 +63,7 @@ def conclude(said: CycleReport, made: Plan, applied: Applied) -> None:
         said.detail = _guard_words(made)
         said.guards = [REMOVALS] * bool(made.stopped_removals)
         said.guards += [CHANGES] * bool(made.stopped_changes)
+        said.uncovered = dict(made.uncovered)
     elif said.failed or said.unread or applied.interrupted:
         said.outcome = Outcome.FAILED_WRITES
 
@@ -64,12 +73,15 @@ def _guard_words(made: Plan) -> str:
         REMOVALS: (made.stopped_removals, "removals"),
         CHANGES: (made.stopped_changes, "creations and changes"),
     }
-    return "; ".join(
+    words = [
         f"{number} {what} were kept back: look at them with `syncd plan`, "
         f"then let them pass once with `{OPENS[guard]}`"
         for guard, (number, what) in kept_back.items()
         if number
-    )
+    ]
+    if made.uncovered:
+        words.append("the first sync would write more than twice what was approved")
+    return "; ".join(words)
 
 
 def tell_of_stop(said: CycleReport) -> None:
@@ -98,56 +110,84 @@ def words_of(error: ProviderError) -> str:
     )
 
 
+def still_held(link: Link) -> list[Hold]:
+    """What waits for a person still, as a cycle that could not judge it reports it."""
+    return [as_planned(hold) for hold in link.store.holds()]
+
+
 def keep(
     link: Link,
-    polled: Polled,
-    applied: Applied,
+    rounds: Rounds,
     said: CycleReport,
     decided: Decided,
     *,
     partly: bool,
-    busy: Collection[int],
 ) -> None:
     """Commit what is held, what to look at again, and last of all the cursor.
 
-    `busy` are the keys of the pairs that writes were planned for. `partly`
-    says that writes were left out on purpose: what they are about has to be
-    seen again, so the cursor stays. It stays as well where part of a sweep failed.
+    `partly` says that writes were left out on purpose: what they are about has
+    to be seen again, so the cursor stays. It stays as well where part of a
+    sweep failed.
     """
+    applied, polled, store = rounds.stage.applied, rounds.seen, link.store
+    over = not (applied.interrupted or applied.stopped)
     before = {(h.ghl_id, h.hubspot_id, h.group, h.reason): h for h in polled.held}
     holds = [stored(hold, before, link) for hold in said.held]
-    seen = judged(polled) | {(hold.ghl_id, hold.hubspot_id) for hold in holds}
+    unsent = rounds.unsent
+    seen = judged(polled, only=None if over else rounds.sums.judged, unsent=unsent)
+    named = {(hold.ghl_id, hold.hubspot_id, hold.group, hold.reason) for hold in holds}
+    left = [h for name, h in before.items() if name[:2] not in seen and name not in named]
     waiting = frozenset(each for hold in holds for each in (hold.ghl_id, hold.hubspot_id))
-    left_alone = link.store.cursor(poll.SURVIVORS)
-    # What failed will be tried again, as a person wanted it.
-    waits = [(hold.ghl_id, hold.hubspot_id) for hold in holds]
-    waits += [(write.ghl_id, write.hubspot_id) for write in said.failed]
-    now_left = poll.survivors(left_alone, polled, busy, waiting)
-    whole = not (partly or applied.interrupted or applied.stopped)
-    with link.store.begin() as transaction:
-        transaction.replace_holds(holds, judged=seen)
-        decisions.close(transaction, decided, waits)
+    left_alone = store.cursor(poll.SURVIVORS)
+    now_left = poll.survivors(left_alone, polled, rounds.touched, waiting)
+    whole = over and not partly
+    first_done = whole or bool(store.cursor(FIRST))
+    ended = Ended(
+        whole=over,
+        full=said.kind == "full",
+        first_done=first_done,
+        unread=bool(polled.unread),
+        judged=rounds.sums.judged,
+        pairs=rounds.sums.pairs,
+        held=[*holds, *left],
+        unsent=unsent,
+        moved_on=rounds.sums.moved_on,
+        met=rounds.sums.met,
+        approved=rounds.sums.approved,
+        rulings=store.cursor(decisions.RULINGS),
+    )
+    notes = _notes(link, rounds, decided, full=said.kind == "full", over=over)
+    with store.begin() as transaction:
+        transaction.replace_holds(holds, judged=seen | {name[:2] for name in named})
+        told = fulfilment.close(transaction, decided, rounds.errands, ended)
         transaction.set_cursor(
             poll.AGAIN,
             json.dumps(sorted({(s.value, i) for s, i in (*applied.again, *polled.again)})),
         )
         if now_left != left_alone:
             transaction.set_cursor(poll.SURVIVORS, now_left)
+        for name, value in notes.items():
+            transaction.set_cursor(name, value)
         if said.kind != "full":
             transaction.set_cursor(poll.ROTATION, str(polled.rotated_to))
         if whole:
-            if not link.store.cursor(FIRST):
+            if not store.cursor(FIRST):
+                undone = unsent | {hold.hubspot_id for hold in holds}
                 transaction.set_cursor(FIRST, link.clock.now().isoformat())
-                transaction.set_cursor(LEFT_OVER, _left_over(polled, applied, waits))
+                transaction.set_cursor(LEFT_OVER, _left_over(polled, applied, undone))
             if not polled.scans[Side.HUBSPOT].passing:
                 transaction.set_cursor(poll.CURSOR, polled.scans[Side.HUBSPOT].cursor)
-    said.pairs = link.store.count_pairs()
+    said.pairs = store.count_pairs()
+    if not over:
+        said.held += [as_planned(hold) for hold in left]
+    said.warnings += told
+    for line in told:
+        log.warning("decision.dropped", detail=line)
 
 
-def _left_over(polled: Polled, applied: Applied, waits: Iterable[tuple[str, str]]) -> str:
+def _left_over(polled: Polled, applied: Applied, waits: Iterable[str]) -> str:
     """What the HubSpot records showed of which something waits when a first sync is complete."""
-    undone = {hubspot_id for _, hubspot_id in waits}
-    undone |= {record_id for side, record_id in applied.again if side is Side.HUBSPOT}
+    undone = {*waits, *(name for side, name in applied.again if side is Side.HUBSPOT)}
     seen = [*polled.strangers.hubspot.values(), *(each.hubspot for each in polled.sightings)]
     left = {
         record.id: freshness.print_of(record)
@@ -155,3 +195,30 @@ def _left_over(polled: Polled, applied: Applied, waits: Iterable[tuple[str, str]
         if isinstance(record, Snapshot) and record.id in undone
     }
     return json.dumps(dict(list(left.items())[:MOST_LEFT])) if left else ""
+
+
+def _notes(
+    link: Link, rounds: Rounds, decided: Decided, *, full: bool, over: bool
+) -> dict[str, str]:
+    """What later decisions, and later cycles, have to know of what was kept back or left."""
+    notes: dict[str, str] = {}
+    stopped = [each.write for each in rounds.total.kept_back if each.guard == CHANGES]
+    changes = [[write.side.value, *ids_of(write)] for write in stopped]
+    kept_back = link.store.cursor(decisions.KEPT_BACK)
+    if changes and not full:
+        earlier = json.loads(kept_back or "[]")
+        changes += [each for each in earlier if each not in changes]
+    if changes or (full and over and kept_back):
+        notes[decisions.KEPT_BACK] = json.dumps(changes) if changes else ""
+    if decided.only is not None and over:
+        removals = [w for w in rounds.sums.going if isinstance(w, Remove)]
+        others = [w for w in rounds.sums.going if not isinstance(w, Remove)]
+        lets = {
+            "removals": [[*ids_of(w)] for w in removals],
+            "changes": [[w.side.value, *ids_of(w)] for w in others],
+        }
+        plans = {str(part[0]) for parts in decided.only_parts.values() for part in parts}
+        notes[decisions.TRIED] = json.dumps(dict.fromkeys(plans, lets))
+    elif not decided.only_parts and link.store.cursor(decisions.TRIED):
+        notes[decisions.TRIED] = ""
+    return notes

@@ -6,7 +6,7 @@ decided in `core.contacts`. Look-ups are batched: one round for all contacts.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TypeVar
 
@@ -184,8 +184,16 @@ class ContactMaker:
     Both sides may ask at the same time; the store is written under `lock`.
     """
 
-    def __init__(self, link: Link, lock: AbstractContextManager[object], said: CycleReport) -> None:
+    def __init__(
+        self,
+        link: Link,
+        lock: AbstractContextManager[object],
+        said: CycleReport,
+        carried: Callable[[NewContact], Iterable[tuple[int, str]]] = lambda _: (),
+    ) -> None:
+        """`carried` gives the parts of people's decisions that are done with a contact."""
         self._link, self._lock, self._said = link, lock, said
+        self._carried = carried
         self._made: dict[tuple[Side, str], str | ProviderError] = {}
 
     def make(self, side: Side, wanted: Iterable[NewContact]) -> None:
@@ -209,15 +217,17 @@ class ContactMaker:
             answers = [error] * len(new)
         known = set(self._made.values())
         made: list[PlannedWrite] = []
+        carried: set[tuple[int, str]] = set()
         for each, given in zip(new.values(), answers, strict=True):
             answer = _checked(each.contact, given, side)
             if isinstance(answer, Contact):
                 self._made[side, each.source] = answer.id
                 made.append(planned.described_contact(each, answer.id))
+                carried |= {*self._carried(each)}
             else:
                 self._made[side, each.source] = answer
         with self._lock:
-            self._record(side, made)
+            self._record(side, made, carried)
             for write in made:
                 # Two contacts across may be one person, for whom one contact is made.
                 if write.id_on(side) not in known:
@@ -225,7 +235,9 @@ class ContactMaker:
                     self._said.count(side, write.action, write.record)
                     self._said.written.append(write)
 
-    def _record(self, side: Side, made: Sequence[PlannedWrite]) -> None:
+    def _record(
+        self, side: Side, made: Sequence[PlannedWrite], carried: Collection[tuple[int, str]]
+    ) -> None:
         now, cycle = self._link.clock.now(), self._said.cycle
         with self._link.store.begin() as transaction:
             transaction.save_contacts(
@@ -233,6 +245,7 @@ class ContactMaker:
                 for write in made
                 if write.ghl_id and write.hubspot_id
             )
+            transaction.settle_decisions(carried)
             transaction.add_history(
                 HistoryEntry(
                     at=now,

@@ -21,12 +21,14 @@ import structlog
 from syncd.core.guards import Allowed, Plan
 from syncd.core.model import Side
 from syncd.engine import decisions, planned, poll
+from syncd.engine.approval import Approval
 from syncd.engine.closing import (
     FIRST,
     conclude,
     first_sync,
     keep,
     outcome_of,
+    still_held,
     tell_of_stop,
     words_of,
 )
@@ -56,6 +58,10 @@ class CycleRequest:
     allowed: Allowed = field(default_factory=Allowed)
     progress: Callable[[int, int], None] | None = None
     """Told how many writes are done, of how many."""
+    approval: Approval | None = None
+    """What a person let go of a first sync that waited for them."""
+    planned_only: bool = False
+    """Write what stands in approved plans, and nothing else."""
 
 
 def run(link: Link, request: CycleRequest) -> CycleReport:
@@ -84,8 +90,10 @@ def run(link: Link, request: CycleRequest) -> CycleReport:
             said.outcome, said.detail = Outcome.LOCKED, str(error)
         except NotPrepared as error:
             said.outcome, said.detail = Outcome.NOT_PREPARED, str(error)
+            said.held = still_held(link)
         except ProviderError as error:
             said.outcome, said.detail = outcome_of(error), words_of(error)
+            said.held = still_held(link)
         if link.stopping():
             tell_of_stop(said)
         for side in Side:
@@ -123,16 +131,20 @@ def _cycle(
         recover(link, said.cycle, said if looks_again else None)
     accounts = poll.read_accounts(link)
     said.timezone = accounts[0].timezone
-    decided = decisions.read(link)
+    decided = decisions.read(
+        link.store, keep=not request.dry_run, planned_only=request.planned_only
+    )
+    if request.dry_run:
+        decided = replace(decided, only=None)
     first = not link.store.cursor(FIRST)
     began = link.clock.now()
-    policy = link.rules.at(began, first=first, rulings=decided.as_rulings())
+    policy = link.rules.at(began, first=first, rulings=decided.rulings()[0])
     setting = Setting(
         link=link,
         policy=policy,
         words=dictionary(link, accounts, said),
         decided=decided,
-        allowed=_allowed(request, decided),
+        allowed=_allowed(link, request, decided),
         first=first,
         first_sync=first_sync(link),
         began=began,
@@ -152,10 +164,7 @@ def _cycle(
     conclude(said, rounds.total, applied)
     if not request.dry_run:
         partly = request.rebuild or decided.only is not None or rounds.total.guarded
-        decided = decided.parting(rounds.parted)
-        if rounds.total.stopped_changes:
-            decided = replace(decided, unheard=True)
-        keep(link, rounds.seen, applied, said, decided, partly=partly, busy=rounds.touched)
+        keep(link, rounds, said, decided.parting(rounds.parted), partly=partly)
     return applied.unsure and not (applied.stopped or decided.only is not None)
 
 
@@ -179,11 +188,14 @@ def _tell(said: CycleReport, made: Plan) -> None:
             said.count(write.side, write.action, write.record)
 
 
-def _allowed(request: CycleRequest, decided: Decided) -> Allowed:
+def _allowed(link: Link, request: CycleRequest, decided: Decided) -> Allowed:
     approved = decided.only is not None
-    return Allowed(
-        removals=request.allowed.removals or decided.allowed.removals or approved,
-        changes=request.allowed.changes or decided.allowed.changes or approved,
+    covered = request.approval.left(link.store) if request.approval else None
+    return replace(
+        decided.allowed,
+        removals=request.allowed.removals or approved,
+        changes=request.allowed.changes or approved,
+        covered=covered,
     )
 
 

@@ -1,83 +1,199 @@
 """What people decided through the verbs, on its way into a cycle.
 
 The verbs queue decisions in the store (`retry`, `resolve`, `undo`, `apply`,
-`kick`); `cycle` reads them at its start and closes them at its end. So a verb
-works the same beside a daemon and without one.
+`kick`), each with what the person was shown. A decision stays open until the
+write that carries it out is recorded, in the same transaction (`errands`), or
+until a cycle found that it has nothing to do any more (`closing`). So a verb
+works the same beside a daemon and without one, and no outage, stop or crash
+loses a decision.
 
-Payloads, all JSON values:
+Payloads, all JSON values; what is missing of what was shown is filled in by
+the first cycle that reads the decision:
 
 - retry: `{"id": ID}`, or `{}` for everything that is held
-- resolve: `{"id": ID, "keep" | "pair_with" | "contact": …}` or `{"id": ID, "separate" |
-  "book_anyway" | "ignore": true}`
-- undo: `{"id": ID}` or `{"cycle": CYCLE}`
-- apply: `{"writes": {digest: words, …}}`, of `report.digest`
-- kick: `{"allow_removals": bool, "allow_changes": bool, "approve": bool}`
+- resolve: `{"id": ID, "holds": […], WAY: VALUE}`, of `WAYS`; `holds` of `shown.shown_of`
+- undo: `{"id": ID}` or `{"cycle": CYCLE}`, with `parts` of `undoing.parts_of`
+- apply: `{"writes": {digest: words, …}}`, of `report.digest`; those that are still to be done
+- kick: `{"allow_removals": bool, "allow_changes": bool, "approve": bool}`, with `removals` and
+  `changes`, which the guards had kept back, and `shown`, the writes of the first sync by side
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from syncd.core.bench import Revert
 from syncd.core.guards import Allowed
-from syncd.core.model import Group, GroupKey, Pair, Side
+from syncd.core.model import GroupKey, Pair, Side, Snapshot
 from syncd.core.policy import Ruling
-from syncd.engine.link import Link
-from syncd.ports.store import APPOINTMENT, Decision, HistoryEntry, Hold, Transaction
+from syncd.engine.shown import Shown, shown_of, still
+from syncd.engine.undoing import parts_of, revert_of, reverts_of, standing
+from syncd.ports.store import Decision, Hold, LinkStore
 
 RULINGS = "rulings"
-"""The cursor that holds what people decided about single records."""
+"""The cursor that holds what was ruled of records that nobody named: other halves of doubts."""
 
-ONCE = frozenset({"keep", "pair_with", "contact", "separate", "book_anyway"})
-"""Rulings that are done with when their record waits no longer; `ignore` stays."""
+TRIED = "applied"
+"""The cursor that holds, by id, what the guards let pass of approved plans that were tried."""
 
+KEPT_BACK = "kept_back"
+"""The cursor that holds what the change guard keeps back: [side, ghl id, hubspot id] each."""
 
-DOUBTS = frozenset({"ambiguous_match", "possible_duplicate"})
+WAYS: Mapping[str, tuple[str, ...]] = {
+    "keep": ("conflict",),
+    "pair_with": ("ambiguous_match", "possible_duplicate"),
+    "separate": ("ambiguous_match", "possible_duplicate"),
+    "contact": ("ambiguous_contact", "no_contact"),
+    "book_anyway": ("slot_taken",),
+    "ignore": (),
+}
+"""The exits of `resolve`, and which reasons each is for; `ignore` is for all."""
+
+DOUBTS = frozenset(WAYS["separate"])
 """Reasons for which `--separate` is an exit: always a doubt about two records."""
 
-_ONE_OF = frozenset({"separate", "pair_with"})
+Part = tuple[int, str]
+"""What a single write can carry out: the id of a decision, and which part of it, "" for all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Word:
+    """What a person said of one record: `retry`, or a way of `resolve`."""
+
+    id: int
+    made_at: datetime
+    record: str
+    way: str
+    value: str = ""
+    shown: tuple[Shown, ...] = ()
+
+    @property
+    def part(self) -> Part:
+        """What is closed when it is carried out."""
+        return (self.id, "")
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """Every id of what it is about."""
+        known = {str(each[name]) for each in self.shown for name in ("ghl_id", "hubspot_id")}
+        return frozenset({self.record, *known} - {""})
+
+    @property
+    def groups(self) -> frozenset[GroupKey]:
+        """The contested groups that it is about."""
+        return frozenset(str(each["group"]) for each in self.shown)
+
+    def ruling(self, shown: Iterable[Shown]) -> Ruling:
+        """What it means for what is still as it was shown."""
+        keep = {str(each["group"]): Side(self.value) for each in shown if self.way == "keep"}
+        return Ruling(
+            keep=keep,
+            pair_with=self.value if self.way == "pair_with" else "",
+            separate=self.way == "separate",
+            contact=self.value if self.way == "contact" else "",
+            book_anyway=self.way == "book_anyway",
+            ignore=self.way == "ignore",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undo:
+    """A value that a person wants back."""
+
+    part: Part
+    made_at: datetime
+    revert: Revert
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leave:
+    """What a kick lets the guards pass: what they had kept back when it was decided."""
+
+    id: int
+    removals: frozenset[tuple[str, str]] = frozenset()
+    """(ghl id, hubspot id) each."""
+    changes: frozenset[tuple[str, str, str]] = frozenset()
+    """(side, ghl id, hubspot id) each."""
+    approves: bool = False
+    plan: bool = False
+    """Whether it is what is left of an approved plan, which closes by its parts."""
+
+    @property
+    def ids(self) -> frozenset[str]:
+        """Every id of what it is about."""
+        named = {each for pair in self.removals for each in pair}
+        return frozenset(named | {each for _, *pair in self.changes for each in pair}) - {""}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decided:
     """Everything that people decided and no cycle has carried out yet."""
 
-    rulings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """By record id, as stored."""
-    retry: frozenset[str] = frozenset()
-    retry_all: bool = False
-    reverts: tuple[Revert, ...] = ()
+    words: tuple[Word, ...] = ()
+    """Oldest first; what a later word took back is left out."""
+    taken_back: frozenset[int] = frozenset()
+    """Decisions that a later one took back."""
+    kept: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """By record id, as the cursor `RULINGS` holds them."""
+    retry_all: tuple[tuple[int, datetime], ...] = ()
+    """Who asked for everything that was held then: id and instant."""
+    undos: tuple[Undo, ...] = ()
     only: Mapping[str, str] | None = None
     """With an approved plan: the digests of the writes that may go out in this cycle, and what
     each says."""
-    allowed: Allowed = field(default_factory=Allowed)
-    approved: bool = False
-    kicked: bool = False
-    ids: tuple[int, ...] = ()
-    """The decisions that this cycle closes."""
-    unheard: bool = False
-    """Whether a guard kept back what they may have led to, so that all of them go on."""
+    only_parts: Mapping[str, frozenset[Part]] = field(default_factory=dict)
+    leaves: tuple[Leave, ...] = ()
 
     @property
-    def records(self) -> frozenset[str]:
-        """Ids of the records that have to be looked at, whatever the scans say."""
-        undone = {revert.ghl_id for revert in self.reverts}
-        return self.retry | undone | set(self.rulings)
+    def reverts(self) -> tuple[Revert, ...]:
+        """The values that people want back."""
+        return tuple(undo.revert for undo in self.undos)
 
-    def as_rulings(self) -> dict[str, Ruling]:
-        """The rulings as the core takes them."""
-        return {record_id: _ruling(held) for record_id, held in self.rulings.items()}
+    def named(self, side: Side) -> set[str]:
+        """Ids of the records on that side that have to be looked at, whatever the scans say."""
+        name = "ghl_id" if side is Side.GHL else "hubspot_id"
+        return {
+            str(shown[name]) for word in self.words if word.way != "ignore" for shown in word.shown
+        } - {""}
+
+    def rulings(
+        self, records: Callable[[Shown], Mapping[Side, Snapshot]] | None = None
+    ) -> tuple[dict[str, Ruling], list[tuple[Word, Shown]]]:
+        """The rulings as the core takes them, and what they do not mean any more.
+
+        `records` gives what can be seen now of a hold; a word counts for what
+        still shows what the person was shown.
+        """
+        found = {record_id: _ruling(held) for record_id, held in self.kept.items()}
+        moved_on: list[tuple[Word, Shown]] = []
+        for word in self.words:
+            stands = list(word.shown)
+            if records is not None and word.way not in {"ignore", "retry"}:
+                stands = [each for each in word.shown if still(each, records(each))]
+                moved_on += [(word, each) for each in word.shown if each not in stands]
+            if stands or not word.shown:
+                found[word.record] = word.ruling(stands) | found.get(word.record, Ruling())
+        return found, moved_on
 
     def lets_go(self, hold: Hold) -> bool:
-        """Whether a person wants this held write tried now."""
-        return self.retry_all or bool({hold.ghl_id, hold.hubspot_id} & self.records)
+        """Whether a person wants this held write tried now: they decided since it is held."""
+        ids = {hold.ghl_id, hold.hubspot_id} - {""}
+        asked = [at for _, at in self.retry_all]
+        asked += [word.made_at for word in self.words if word.way != "ignore" and ids & word.ids]
+        asked += [undo.made_at for undo in self.undos if _is_about(undo.revert, ids)]
+        return any(hold.since is None or hold.since <= at for at in asked)
 
     def retries(self, pair: Pair) -> bool:
         """Whether a person wants every write to this pair tried now, whatever became of others."""
-        return self.retry_all or bool({pair.ghl_id, pair.hubspot_id} & self.retry)
+        ids = {pair.ghl_id, pair.hubspot_id}
+        return bool(self.retry_all) or any(
+            word.way == "retry" and ids & word.ids for word in self.words
+        )
 
     def touches(self, hold: Hold, held: Iterable[Hold]) -> bool:
         """Whether it may be the other half of a doubt that a person settles now."""
@@ -88,85 +204,226 @@ class Decided:
         )
 
     def _parts(self, hold: Hold) -> bool:
-        ids = (hold.ghl_id, hold.hubspot_id)
-        return any("separate" in self.rulings.get(record_id, {}) for record_id in ids)
+        ids = {hold.ghl_id, hold.hubspot_id} - {""}
+        return any(word.way == "separate" and ids & word.ids for word in self.words)
 
     def parting(self, parted: Iterable[str]) -> Decided:
         """The same, with the other halves of what a person called separate ruled likewise."""
-        more = {each: {**self.rulings.get(each, {}), "separate": True} for each in parted}
-        return replace(self, rulings={**self.rulings, **more}) if more else self
+        more = {each: {**self.kept.get(each, {}), "separate": True} for each in parted}
+        return replace(self, kept={**self.kept, **more}) if more else self
+
+    @property
+    def allowed(self) -> Allowed:
+        """What the guards let pass because a person said so."""
+        return Allowed(
+            named_removals=frozenset().union(*(each.removals for each in self.leaves)),
+            named_changes=frozenset().union(*(each.changes for each in self.leaves)),
+        )
 
 
-def read(link: Link) -> Decided:
-    """Everything that was decided, oldest first; later words about a record add to earlier."""
-    found = Decided(rulings=json.loads(link.store.cursor(RULINGS) or "{}"))
-    for decision in link.store.decisions():
-        found = _add(link, found, decision)
+def read(link_store: LinkStore, *, keep: bool, planned_only: bool = False) -> Decided:
+    """Everything that was decided and is not done, oldest first.
+
+    With `keep`, what a decision does not say of what the person was shown is
+    written to it. An approved plan is all that its first cycle writes, with
+    `planned_only` every cycle; what is left of it afterwards is written
+    together with everything else.
+    """
+    found = _Reading(link_store, keep=keep, planned_only=planned_only)
+    for decision in link_store.decisions():
+        found.add(decision)
+    return found.result()
+
+
+class _Reading:
+    """The open decisions as they add up."""
+
+    def __init__(self, store: LinkStore, *, keep: bool, planned_only: bool) -> None:
+        self._store, self._keep = store, keep
+        self._tried: dict[str, Mapping[str, Any]] = (
+            {} if planned_only else json.loads(store.cursor(TRIED) or "{}")
+        )
+        self._held: list[Hold] | None = None
+        self._kept: dict[str, Mapping[str, Any]] = json.loads(store.cursor(RULINGS) or "{}")
+        self._words: list[Word] = []
+        self._taken_back: set[int] = set()
+        self._retry_all: list[tuple[int, datetime]] = []
+        self._undos: list[Undo] = []
+        self._only: dict[str, str] | None = None
+        self._only_parts: dict[str, set[Part]] = defaultdict(set)
+        self._leaves: list[Leave] = []
+
+    def add(self, decision: Decision) -> None:
+        payload: Mapping[str, Any] = decision.payload
+        match decision.kind:
+            case "retry" if not payload.get("id"):
+                self._retry_all.append((decision.id, decision.made_at))
+            case "retry":
+                self._say(decision, "retry", "")
+            case "resolve":
+                for way in WAYS:
+                    if payload.get(way):
+                        self._say(decision, way, str(payload[way]))
+            case "undo":
+                self._undo(decision)
+            case "apply":
+                tried = self._tried.get(str(decision.id))
+                if tried is None:
+                    self._only = {**(self._only or {}), **payload["writes"]}
+                else:
+                    self._leaves.append(_leave(decision.id, tried, plan=True))
+                for digest in payload["writes"]:
+                    self._only_parts[digest].add((decision.id, digest))
+            case "kick":
+                self._leaves.append(self._leave(decision))
+            case _:
+                self._taken_back.add(decision.id)  # It asked for a turn, which this is.
+
+    def result(self) -> Decided:
+        return Decided(
+            words=tuple(self._words),
+            taken_back=frozenset(self._taken_back),
+            kept=self._kept,
+            retry_all=tuple(self._retry_all),
+            undos=tuple(self._undos),
+            only=self._only,
+            only_parts={digest: frozenset(parts) for digest, parts in self._only_parts.items()},
+            leaves=tuple(self._leaves),
+        )
+
+    def _say(self, decision: Decision, way: str, value: str) -> None:
+        record = str(decision.payload["id"])
+        word = Word(
+            id=decision.id,
+            made_at=decision.made_at,
+            record=record,
+            way=way,
+            value=value,
+            shown=tuple(self._shown(decision, record, WAYS.get(way, ()))),
+        )
+        ignored = [each for each in self._words if each.way == "ignore" and each.ids & word.ids]
+        if way == "retry":
+            # What was ignored is looked at as if it were new.
+            word = replace(word, shown=(*word.shown, *(s for each in ignored for s in each.shown)))
+        for record_id in word.ids if way == "retry" else ():
+            if self._kept.get(record_id, {}).get("ignore"):
+                del self._kept[record_id]
+        over = {each.id for each in ignored} | {
+            each.id for each in self._words if _instead(word, each)
+        }
+        self._taken_back |= over
+        self._words = [each for each in self._words if each.id not in over]
+        self._words.append(word)
+
+    def _shown(self, decision: Decision, record: str, reasons: Collection[str]) -> list[Shown]:
+        """What the person was shown: as the verb kept it, else what was held then."""
+        payload: Mapping[str, Any] = decision.payload
+        if "holds" in payload:
+            return list(payload["holds"])
+        shown = [
+            shown_of(hold)
+            for hold in self._holds()
+            if record in {hold.ghl_id, hold.hubspot_id}
+            and (not reasons or hold.reason in reasons)
+            and (hold.since is None or hold.since <= decision.made_at)
+        ]
+        self._amend(decision, holds=shown)
+        return list(shown)
+
+    def _undo(self, decision: Decision) -> None:
+        named: Mapping[str, Any] = decision.payload
+        parts: Mapping[str, Any] | None = named.get("parts")
+        if parts is None:
+            entries = self._store.history(named.get("id", ""), cycle=named.get("cycle", ""))
+            past = [entry for entry in entries if entry.at <= decision.made_at]
+            parts = parts_of(standing(self._store, reverts_of(past)))
+            self._amend(decision, parts=parts)
+        self._undos += [
+            Undo(part=(decision.id, name), made_at=decision.made_at, revert=revert_of(part))
+            for name, part in parts.items()
+        ]
+        if not parts:
+            self._taken_back.add(decision.id)
+
+    def _leave(self, decision: Decision) -> Leave:
+        payload: Mapping[str, Any] = decision.payload
+        if "removals" not in payload and "changes" not in payload:
+            kept_back = leave_of(
+                self._store,
+                decision.made_at,
+                removals=bool(payload.get("allow_removals")),
+                changes=bool(payload.get("allow_changes")),
+            )
+            if any(kept_back.values()):
+                self._amend(decision, **kept_back)
+            payload = {**payload, **kept_back}
+        return _leave(decision.id, payload)
+
+    def _holds(self) -> list[Hold]:
+        if self._held is None:
+            self._held = self._store.holds()
+        return self._held
+
+    def _amend(self, decision: Decision, **more: object) -> None:
+        if self._keep:
+            with self._store.begin() as transaction:
+                transaction.amend_decision(decision.id, {**decision.payload, **more})
+
+
+def _leave(decision_id: int, payload: Mapping[str, Any], *, plan: bool = False) -> Leave:
+    return Leave(
+        id=decision_id,
+        removals=frozenset((one, other) for one, other in payload.get("removals", ())),
+        changes=frozenset((a, b, c) for a, b, c in payload.get("changes", ())),
+        approves=bool(payload.get("approve")),
+        plan=plan,
+    )
+
+
+def ignores(store: LinkStore, record: str) -> bool:
+    """Whether a person said to leave this record alone."""
+    decided = read(store, keep=False)
+    return bool(decided.kept.get(record, {}).get("ignore")) or any(
+        word.way == "ignore" and record in word.ids for word in decided.words
+    )
+
+
+def leave_of(
+    store: LinkStore, at: datetime, *, removals: bool, changes: bool
+) -> dict[str, list[list[str]]]:
+    """What the guards keep back now, as a kick that lets it pass holds it."""
+    found: dict[str, list[list[str]]] = {"removals": [], "changes": []}
+    if removals:
+        found["removals"] = [
+            [hold.ghl_id, hold.hubspot_id]
+            for hold in store.holds()
+            if hold.reason == "removal_guard" and (hold.since is None or hold.since <= at)
+        ]
+    if changes:
+        found["changes"] = json.loads(store.cursor(KEPT_BACK) or "[]")
     return found
 
 
-def _add(link: Link, found: Decided, decision: Decision) -> Decided:
-    payload: Mapping[str, Any] = decision.payload
-    found = replace(found, ids=(*found.ids, decision.id))
-    match decision.kind:
-        case "retry":
-            named = {payload["id"]} if payload.get("id") else set()
-            everything = found.retry_all or not named
-            rulings = {key: ruled for key, ruled in found.rulings.items() if key not in named}
-            return replace(found, retry=found.retry | named, retry_all=everything, rulings=rulings)
-        case "resolve":
-            said = {name: held for name, held in payload.items() if name != "id" and held}
-            ruled = _added(found.rulings.get(payload["id"], {}), said)
-            rulings = {**found.rulings, payload["id"]: ruled}
-            return replace(found, rulings=rulings, retry=found.retry | {payload["id"]})
-        case "undo":
-            entries = link.store.history(payload.get("id", ""), cycle=payload.get("cycle", ""))
-            return replace(found, reverts=(*found.reverts, *reverts_of(entries)))
-        case "apply":
-            return replace(found, only={**(found.only or {}), **payload["writes"]})
-        case "kick":
-            allowed = Allowed(
-                removals=found.allowed.removals or bool(payload.get("allow_removals")),
-                changes=found.allowed.changes or bool(payload.get("allow_changes")),
-            )
-            approved = found.approved or bool(payload.get("approve"))
-            return replace(found, allowed=allowed, approved=approved, kicked=True)
-        case _:
-            return found
-
-
-def _added(earlier: Mapping[str, Any], ruled: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What holds after a later word about a record.
+def _instead(word: Word, earlier: Word) -> bool:
+    """Whether a later word about a record takes the place of an earlier one.
 
     A record can need several: what is separate may be for a taken slot, too.
     """
-    if "ignore" in earlier or "ignore" in ruled:
-        return ruled
-    if _ONE_OF & set(ruled):
-        earlier = {name: held for name, held in earlier.items() if name not in _ONE_OF}
-    return {**earlier, **ruled}
+    if word.record != earlier.record or "retry" in {word.way, earlier.way}:
+        return False
+    one_of = {"separate", "pair_with"}
+    if word.way == "keep":
+        return earlier.way == "keep" and earlier.groups <= word.groups
+    return word.way in {"ignore", earlier.way} or {word.way, earlier.way} <= one_of
 
 
-def close(transaction: Transaction, decided: Decided, held: Iterable[tuple[str, str]]) -> None:
-    """The cycle carried these out; what was ruled of a record that waits no longer is done with.
-
-    `held` are the ids of what is held, and of writes that are to be tried again.
-    """
-    if not decided.ids and not decided.rulings:
-        return  # nothing was decided, and nothing is remembered
-    waiting = {record_id for ids in held for record_id in ids}
-    rulings = {
-        record_id: ruled
-        for record_id, ruled in decided.rulings.items()
-        if decided.unheard or record_id in waiting or not ONCE & set(ruled)
-    }
-    transaction.set_cursor(RULINGS, json.dumps(rulings, sort_keys=True) if rulings else "")
-    transaction.close_decisions(decided.ids)
+def _is_about(revert: Revert, ids: Collection[str]) -> bool:
+    return revert.ghl_id in ids or revert.hubspot_id in ids
 
 
 def _ruling(held: Mapping[str, Any]) -> Ruling:
+    """A ruling of the cursor: what an earlier version kept there counts as it did."""
     return Ruling(
-        keep=Side(held["keep"]) if held.get("keep") else None,
         pair_with=str(held.get("pair_with", "")),
         separate=bool(held.get("separate")),
         contact=str(held.get("contact", "")),
@@ -175,69 +432,18 @@ def _ruling(held: Mapping[str, Any]) -> Ruling:
     )
 
 
-# --- undo
-
-
-def reverts_of(entries: Sequence[HistoryEntry]) -> list[Revert]:
-    """The values that the newest cycle among these entries overwrote, field group by field group.
-
-    Creations and removals are no values: what was made or removed is not
-    taken back (the vendors have no undelete; a record made anew has a new id).
-    """
-    entries = _of_appointments(entries)
-    if not entries:
-        return []
-    newest = entries[0].cycle
-    groups: dict[tuple[int, Side, GroupKey], dict[str, HistoryEntry]] = {}
-    for entry in entries:
-        if entry.cycle == newest and entry.field and entry.action != "create":
-            key = (entry.pair_key, entry.side, _group_of(entry.field))
-            groups.setdefault(key, {})[entry.field] = entry
-    return [_revert(key, found) for key, found in groups.items() if key[2] != Group.CONTACT]
-
-
-def lasting(entries: Sequence[HistoryEntry]) -> list[HistoryEntry]:
-    """What the newest cycle among these entries did that is not undone, one entry each.
-
-    Records that it made or removed, and contacts that it changed. A removal
-    that was carried across as a cancellation is undone by its status.
-    """
-    entries = _of_appointments(entries)
-    newest = entries[0].cycle if entries else ""
-    mine = [entry for entry in entries if entry.cycle == newest]
-    cancelled = {(e.pair_key, e.side) for e in mine if e.action == "remove" and e.field}
-    return [
-        entry
-        for entry in mine
-        if (entry.action == "create" and not entry.field)
-        or (entry.field == Group.CONTACT and entry.action != "create")
-        or (
-            entry.action == "remove"
-            and not entry.field
-            and (entry.pair_key, entry.side) not in cancelled
-        )
-    ]
-
-
-def _of_appointments(entries: Iterable[HistoryEntry]) -> list[HistoryEntry]:
-    """Without contacts that were made: an appointment may have the id of a contact."""
-    return [entry for entry in entries if entry.record == APPOINTMENT]
-
-
-def _revert(key: tuple[int, Side, GroupKey], found: Mapping[str, HistoryEntry]) -> Revert:
-    pair_key, side, group = key
-    any_entry = next(iter(found.values()))
-    return Revert(
-        pair_key=pair_key,
-        ghl_id=any_entry.ghl_id,
-        side=side,
-        group=group,
-        was={name: entry.after for name, entry in found.items()},
-        back={name: entry.before for name, entry in found.items()},
-    )
-
-
-def _group_of(name: str) -> GroupKey:
-    if name in {"start", "end"}:
-        return Group.TIME
-    return Group(name) if name in set(Group) else f"x:{name}"
+__all__ = [
+    "DOUBTS",
+    "KEPT_BACK",
+    "RULINGS",
+    "TRIED",
+    "WAYS",
+    "Decided",
+    "Leave",
+    "Part",
+    "Undo",
+    "Word",
+    "ignores",
+    "leave_of",
+    "read",
+]

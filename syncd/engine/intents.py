@@ -7,7 +7,7 @@ pair as if the answer had come.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -21,8 +21,17 @@ from syncd.ports.store import Intent, IntentKind
 Recoverable = Create | Update | Remove | Remark
 
 
-def intent_of(write: Recoverable, key: str, at: datetime, contact: str = "") -> Intent:
-    """The intent of a write; `contact` is the contact that a CREATE is for."""
+def intent_of(
+    write: Recoverable,
+    key: str,
+    at: datetime,
+    contact: str = "",
+    carries: Iterable[tuple[int, str]] = (),
+) -> Intent:
+    """The intent of a write; `contact` is the contact that a CREATE is for.
+
+    `carries` are the parts of people's decisions that are done once it is.
+    """
     match write:
         case Create():
             kind, pair_key, side = (
@@ -42,7 +51,7 @@ def intent_of(write: Recoverable, key: str, at: datetime, contact: str = "") -> 
         kind=kind,
         pair_key=pair_key,
         created_at=at,
-        payload=_payload(write, contact),
+        payload=_payload(write, contact) | _carrying(carries),
     )
 
 
@@ -73,6 +82,17 @@ def _payload(write: Recoverable, contact: str) -> dict[str, object]:
             }
         case Remark():
             return {}
+
+
+def _carrying(carries: Iterable[tuple[int, str]]) -> dict[str, object]:
+    parts = [list(part) for part in carries]
+    return {"carries": parts} if parts else {}
+
+
+def carries_of(intent: Intent) -> tuple[tuple[int, str], ...]:
+    """The parts of people's decisions that are done once the write of an intent is."""
+    held: Any = intent.payload.get("carries", ())
+    return tuple((int(decision), str(part)) for decision, part in held)
 
 
 def create_of(intent: Intent, pair: Pair | None) -> tuple[Create, str]:

@@ -10,7 +10,7 @@ out what comes of them (`core.observe`).
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from syncd.core.guards import Past
@@ -73,6 +73,18 @@ class Newcomers:
             for side, records in ((Side.HUBSPOT, self._ghl), (Side.GHL, self._hubspot))
         )
         return not past.first and policy.change_guard.tripped(most, past.pairs)
+
+    def may_exceed(self, covered: Mapping[Side, int] | None, past: Past) -> bool:
+        """Whether they may be more than a person let go of a first sync.
+
+        Each may need a contact made across beside its record.
+        """
+        if covered is None:
+            return False
+        most = {Side.HUBSPOT: 2 * len(self._ghl), Side.GHL: 2 * len(self._hubspot)}
+        return any(
+            count + past.changes.get(side, 0) > covered[side] for side, count in most.items()
+        )
 
     def took(self, seconds: float) -> None:
         """So long the look-ups of the last turn took."""

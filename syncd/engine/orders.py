@@ -143,7 +143,7 @@ def ids_of(write: Recoverable) -> tuple[str, str]:
     """The (ghl, hubspot) ids that a write is about, "" where there is none yet."""
     if isinstance(write, Remark):
         return write.pair.ghl_id, write.pair.hubspot_id
-    return report.ids_of(write)
+    return actions.ids_of(write)
 
 
 def side_of(write: Recoverable) -> Side:

@@ -13,7 +13,16 @@ from datetime import datetime
 from hashlib import blake2b
 
 from syncd.core import essence
-from syncd.core.actions import Create, NewContact, Remove, Update, Write, new_contacts
+from syncd.core.actions import (
+    Create,
+    NewContact,
+    Remove,
+    Update,
+    Write,
+    ids_of,
+    new_contact,
+    new_contacts,
+)
 from syncd.core.contacts import Known
 from syncd.core.essence import Value
 from syncd.core.guards import CHANGES, REMOVALS, Plan
@@ -93,16 +102,6 @@ def action_of(write: Write) -> str:
             return "restore" if write.restores else "update"
         case Remove():
             return "remove"
-
-
-def ids_of(write: Write) -> tuple[str, str]:
-    """The (ghl, hubspot) ids that a write is about, "" where there is none yet."""
-    if isinstance(write, Create):
-        ids = {write.source.side: write.source.id, write.side: ""}
-        if write.pair is not None:
-            ids[write.side] = write.pair.id_on(write.side)
-        return ids[Side.GHL], ids[Side.HUBSPOT]
-    return write.pair.ghl_id, write.pair.hubspot_id
 
 
 def described(write: Write, delay: float | None = None) -> PlannedWrite:
@@ -209,6 +208,19 @@ def before_its_contact(write: PlannedWrite) -> PlannedWrite:
     if write.contact is None:
         return write
     return replace(write, contact={**write.contact, write.side: ""})
+
+
+def digests(write: Write) -> dict[str, PlannedWrite]:
+    """What names a write in a kept plan, and the contact that is made for it.
+
+    A cycle that was broken off may have made the contact that the rest is for,
+    so that the write has another name than it had before.
+    """
+    told, new = described(write), new_contact(write)
+    found = [told, before_its_contact(told)]
+    if new is not None:
+        found.append(described_contact(new))
+    return {digest(each): each for each in found}
 
 
 def _new_fields(wanted: Appointment) -> dict[str, tuple[str | None, str | None]]:

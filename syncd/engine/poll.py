@@ -136,7 +136,8 @@ def poll(link: Link, policy: Policy, decided: Decided, *, full: bool) -> Polled:
     _take_all(link, gathered, scans)
     rotated = _look_again(link, gathered, held, decided, full=full)
     vanished = _vanished(link, gathered, scans, policy, full=full)
-    pairs = _pairs(link, gathered, vanished)
+    undone = link.store.pairs_by_key({each.pair_key for each in decided.reverts})
+    pairs = {pair.key: pair for pair in undone} | _pairs(link, gathered, vanished)
     _read_across(link, gathered, pairs)
     strangers = _strangers(link, gathered, scans, policy)
     return Polled(
@@ -309,8 +310,8 @@ def _look_again(
         if due or decided.lets_go(hold) or decided.touches(hold, held):
             wanted[Side.GHL].add(hold.ghl_id)
             wanted[Side.HUBSPOT].add(hold.hubspot_id)
-    for revert in decided.reverts:
-        gathered.news[Side.GHL].add(revert.ghl_id)
+    for side in Side:
+        wanted[side] |= decided.named(side)
     rotated = _rotate(link, wanted, full=full)
     for side, ids in wanted.items():
         missing = ids - set(gathered.seen[side]) - {""}

@@ -30,6 +30,8 @@ class Effect:
     done: Done
     contact: str = ""
     """With a CREATE: the contact across that it was made for."""
+    carries: tuple[tuple[int, str], ...] = ()
+    """The parts of people's decisions that are done with it."""
 
 
 def record(link: Link, cycle: str, effects: Sequence[Effect], pairs: dict[int, Pair]) -> list[Pair]:
@@ -56,6 +58,7 @@ def record(link: Link, cycle: str, effects: Sequence[Effect], pairs: dict[int, P
         )
         transaction.save_contacts(found for effect in effects for found in _contacts(effect))
         transaction.close_intents([effect.key for effect in effects])
+        transaction.settle_decisions({part for effect in effects for part in effect.carries})
     for pair in kept:
         pairs[pair.key] = pair
     return kept

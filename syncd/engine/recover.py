@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 from syncd.core import essence
-from syncd.core.actions import Change, Create, Remark, Remove
+from syncd.core.actions import Change, Create, Remark, Remove, Update
 from syncd.core.essence import Value
 from syncd.core.model import (
     EXTRA_PREFIX,
@@ -65,12 +66,26 @@ def recover(link: Link, cycle: str, said: CycleReport | None = None) -> dict[int
     effects += _booked_in_ghl(link, open_intents, pairs)
     for side in Side:
         effects += _changed(link, side, open_intents, pairs)
+    carried = {intent.key: intents.carries_of(intent) for intent in open_intents}
+    effects = [
+        replace(effect, carries=carried[effect.key]) if _is_whole(effect, open_intents) else effect
+        for effect in effects
+    ]
     record.record(link, cycle, effects, pairs)
     if said is not None:
         _count(said, effects)
     with link.store.begin() as transaction:
         transaction.close_intents([intent.key for intent in open_intents])
     return pairs
+
+
+def _is_whole(effect: Effect, open_intents: Iterable[Intent]) -> bool:
+    """Whether all that an intent meant took effect."""
+    if not isinstance(effect.write, Update):
+        return True
+    meant = next(each.payload for each in open_intents if each.key == effect.key)
+    changes: Any = meant["changes"]
+    return len(effect.write.changes) == len(changes)
 
 
 def _count(said: CycleReport, effects: Iterable[Effect]) -> None:

@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
-from syncd.core.actions import Hold
+from syncd.core.actions import Hold, ids_of
 from syncd.core.model import Side
 from syncd.engine.planned import (
     PlannedWrite,
@@ -17,7 +18,6 @@ from syncd.engine.planned import (
     described,
     digest,
     field_values,
-    ids_of,
     in_one_line,
     planned_as_json,
 )
@@ -118,6 +118,8 @@ class CycleReport:
     """With a dry run: what would be written."""
     guards: list[str] = field(default_factory=list)
     """The guards that kept something back."""
+    uncovered: Mapping[Side, int] = field(default_factory=dict)
+    """What a first sync would write, by side, where it is more than a person let go."""
     stopped: bool = False
     """Whether the process was asked to stop before the cycle had come to its end."""
 

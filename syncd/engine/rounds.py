@@ -13,39 +13,41 @@ Leaves out reading (`poll`), whose turn it is (`newcomers`), the writes
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import structlog
 
-from syncd.core import observe
+from syncd.core import essence, observe
 from syncd.core.actions import Hold, Remark, Remove, Write, new_contact, new_contacts
 from syncd.core.bench import Bench, Evidence, FirstSync
 from syncd.core.contacts import ContactBook
-from syncd.core.guards import Allowed, Past, Plan
+from syncd.core.guards import Allowed, KeptBack, Past, Plan
 from syncd.core.model import Side, Snapshot
 from syncd.core.observe import Observed, Sighting, Strangers
-from syncd.core.policy import Policy
+from syncd.core.policy import Policy, Ruling
 from syncd.core.translate import Dictionary
 from syncd.engine import planned, poll, twins
 from syncd.engine.apply import Lull, Stage
 from syncd.engine.contacts import unread
-from syncd.engine.decisions import Decided
+from syncd.engine.decisions import Decided, Part
 from syncd.engine.dictionary import with_contacts
+from syncd.engine.errands import Errands
 from syncd.engine.evidence import clock_skew, decide
+from syncd.engine.fulfilment import MOVED_ON
 from syncd.engine.link import Link
 from syncd.engine.meeting import acquaint
 from syncd.engine.newcomers import Newcomers
+from syncd.engine.orders import ids_of
 from syncd.engine.poll import Polled
 from syncd.engine.recover import recover
 from syncd.engine.report import CycleReport, FailedWrite
+from syncd.engine.shown import Shown
 from syncd.engine.waiting import put_off
 from syncd.errors import ProviderError
 
 log = structlog.get_logger(__name__)
-
-LEFT_OUT = "left out, because it has moved on since the plan was made"
 
 LEAST = 5.0
 """Seconds between two looks, however often the link is polled when it has little to do."""
@@ -81,13 +83,22 @@ class Setting:
 
 
 @dataclass(slots=True, kw_only=True)
-class _Sums:
+class Sums:
     """What the rounds come to."""
 
     touched: set[int] = field(default_factory=set)
     parted: set[str] = field(default_factory=set)
     stopped_removals: int = 0
     stopped_changes: int = 0
+    kept_back: list[KeptBack] = field(default_factory=list)
+    uncovered: Counter[Side] = field(default_factory=Counter)
+    judged: set[str] = field(default_factory=set)
+    pairs: dict[int, bool] = field(default_factory=dict)
+    moved_on: set[tuple[Part, str]] = field(default_factory=set)
+    met: dict[Part, bool] = field(default_factory=dict)
+    approved: dict[str, tuple[str, str]] = field(default_factory=dict)
+    going: list[Write] = field(default_factory=list)
+    not_approved: list[Write] = field(default_factory=list)
 
 
 class Rounds:
@@ -100,7 +111,8 @@ class Rounds:
         said: CycleReport,
         progress: Callable[[int, int], None] | None,
     ) -> None:
-        self.stage = Stage(setting.link, said, progress)
+        self.errands = Errands(setting.decided)
+        self.stage = Stage(setting.link, said, progress, self.errands)
         self.holds: list[Hold] = []
         self._setting, self._said, self._polled = setting, said, polled
         self._last = polled
@@ -116,7 +128,7 @@ class Rounds:
         self._looked_at = self._looked_until - age
         self._lulled = False
         self._pairs = setting.link.store.count_pairs()
-        self._sums = _Sums()
+        self._sums = Sums()
         said.pairs, said.unread = self._pairs, list(polled.unread)
 
     # --- what the cycle calls
@@ -131,6 +143,7 @@ class Rounds:
         policy = replace(setting.policy, now=link.clock.now())
         past = self._past()
         strangers = self._newcomers.turn(policy, all_=self._all_at_once(past))
+        policy = replace(policy, rulings=self._still_ruled(strangers))
         began = link.clock.monotonic()
         met, book = self._met(policy, strangers)
         self._newcomers.took(link.clock.monotonic() - began)
@@ -236,12 +249,29 @@ class Rounds:
         return Plan(
             stopped_removals=self._sums.stopped_removals,
             stopped_changes=self._sums.stopped_changes,
+            kept_back=tuple(self._sums.kept_back),
+            uncovered=self._sums.uncovered,
         )
 
     @property
     def seen(self) -> Polled:
         """What was polled, with the strangers that came to light later."""
         return replace(self._polled, strangers=self._polled.strangers.with_more(self._strangers))
+
+    @property
+    def sums(self) -> Sums:
+        """What the rounds come to, for the end of the cycle."""
+        return self._sums
+
+    @property
+    def unsent(self) -> set[str]:
+        """Ids of records with a write that failed, was not sent, or was kept back."""
+        kept_back = [each.write for each in self._sums.kept_back]
+        waiting = [*self.stage.waiting(), *kept_back, *self._sums.not_approved]
+        found = {each for write in waiting for each in ids_of(write)}
+        for failed in self._said.failed:
+            found |= {failed.ghl_id, failed.hubspot_id}
+        return found - {""}
 
     @property
     def touched(self) -> Collection[int]:
@@ -252,6 +282,40 @@ class Rounds:
     def parted(self) -> Collection[str]:
         """Ids of records that a person parted from another by a word about that other."""
         return self._sums.parted
+
+    # --- what people decided
+
+    def _still_ruled(self, strangers: Strangers) -> Mapping[str, Ruling]:
+        """The rulings about what still is as it was shown; notes what is judged now."""
+        sums, decided = self._sums, self._setting.decided
+        seen: dict[Side, dict[str, Snapshot]] = {Side.GHL: {}, Side.HUBSPOT: {}}
+        for sighting in self._sightings:
+            shown = {side: sighting.on(side) for side in Side}
+            for side, each in shown.items():
+                if isinstance(each, Snapshot):
+                    seen[side][sighting.pair.id_on(side)] = each
+            sums.judged |= {sighting.pair.ghl_id, sighting.pair.hubspot_id} - {""}
+            sums.pairs[sighting.pair.key] = all(isinstance(s, Snapshot) for s in shown.values())
+        for record_id, known in (*strangers.ghl.items(), *strangers.hubspot.items()):
+            sums.judged.add(record_id)
+            if isinstance(known, Snapshot):
+                seen[known.side][record_id] = known
+        for undo in decided.undos:
+            revert = undo.revert
+            pair = next((s.pair for s in self._sightings if s.pair.key == revert.pair_key), None)
+            record = seen[revert.side].get(pair.id_on(revert.side)) if pair else None
+            if record is not None:
+                now = essence.value(record.appointment, revert.group)
+                said = essence.said(now, revert.group)
+                sums.met[undo.part] = said.items() >= revert.back.items()
+
+        def records(shown: Shown) -> Mapping[Side, Snapshot]:
+            ids = {Side.GHL: str(shown["ghl_id"]), Side.HUBSPOT: str(shown["hubspot_id"])}
+            return {side: seen[side][each] for side, each in ids.items() if each in seen[side]}
+
+        rulings, moved_on = decided.rulings(records)
+        sums.moved_on |= {(word.part, str(shown["group"])) for word, shown in moved_on}
+        return rulings
 
     # --- looking again
 
@@ -340,33 +404,37 @@ class Rounds:
     def _all_at_once(self, past: Past) -> bool:
         """Whether all newcomers must be judged together, before anything is written."""
         setting = self._setting
-        if setting.frozen:
+        if setting.frozen or self._newcomers.may_exceed(setting.allowed.covered, past):
             return True
         return not setting.allowed.changes and self._newcomers.may_trip(setting.policy, past)
 
     def _approved_only(self, made: Plan) -> Plan:
         """With an approved plan, only what it shows, exactly as it shows it, goes out."""
-        only = self._setting.decided.only
-        if only is None:
+        decided, sums = self._setting.decided, self._sums
+        if not decided.only_parts:
             return made
-        shown = _by_digest(made.writes)
+        shown = {name: write for write in made.writes for name in planned.digests(write)}
+        approved = {name: write for name, write in shown.items() if name in decided.only_parts}
+        sums.approved |= {name: ids_of(write) for name, write in approved.items()}
+        if decided.only is None:
+            return made
         contacts = {
             planned.digest(planned.described_contact(new)): new.key
             for new in new_contacts(made.writes)
         }
-        may_make = {key for digest, key in contacts.items() if digest in only}
-        able = {
-            digest: write
-            for digest, write in shown.items()
-            if (new := new_contact(write)) is None or new.key in may_make
-        }
-        known = able.keys() | contacts.keys()
-        for words in (words for digest, words in only.items() if digest not in known):
-            self._said.warnings.append(f"{LEFT_OUT}: {words}")
+        may_make = {key for name, key in contacts.items() if name in decided.only}
+        for words in (words for name, words in decided.only.items() if name not in shown):
+            self._said.warnings.append(f"{MOVED_ON}: {words}")
             # Beside a daemon, nobody sees the cycle's report.
-            log.warning("write.left_out", detail=f"{LEFT_OUT}: {words}")
-        approved = {id(write) for digest, write in able.items() if digest in only}
-        return replace(made, writes=tuple(each for each in made.writes if id(each) in approved))
+            log.warning("write.left_out", detail=f"{MOVED_ON}: {words}")
+        going = {
+            id(write)
+            for name, write in approved.items()
+            if name not in contacts and ((new := new_contact(write)) is None or new.key in may_make)
+        }
+        sums.going += [each for each in made.writes if id(each) in going]
+        sums.not_approved += [each for each in made.writes if id(each) not in going]
+        return replace(made, writes=tuple(each for each in made.writes if id(each) in going))
 
     def _sum_up(self, made: Plan, waiting: list[Hold]) -> None:
         said = self._said
@@ -377,19 +445,8 @@ class Rounds:
         said.adopted += sum(1 for rebase in made.rebases if not rebase.pair.key)
         self._sums.stopped_removals += made.stopped_removals
         self._sums.stopped_changes += made.stopped_changes
-
-
-def _by_digest(writes: Sequence[Write]) -> dict[str, Write]:
-    """Writes by what names them in a kept plan, as they are, and as before a contact was made.
-
-    A cycle that was broken off may have made the contact that the rest is for.
-    """
-    found: dict[str, Write] = {}
-    for write in writes:
-        told = planned.described(write)
-        for each in (planned.before_its_contact(told), told):
-            found[planned.digest(each)] = write
-    return found
+        self._sums.kept_back += made.kept_back
+        self._sums.uncovered.update(made.uncovered)
 
 
 def _snapshots(strangers: Strangers) -> Iterator[Snapshot]:

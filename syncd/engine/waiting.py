@@ -6,17 +6,18 @@ holds go on, and which are let go).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import timedelta
 
+from syncd.core import actions
 from syncd.core.actions import Hold, Update, Write
 from syncd.core.guards import Plan
 from syncd.core.model import GroupKey
-from syncd.engine import report
 from syncd.engine.decisions import Decided
 from syncd.engine.link import Link
 from syncd.engine.orders import by_group, fingerprint_of
+from syncd.engine.planned import digests
 from syncd.engine.poll import Polled
 from syncd.ports.store import Hold as StoredHold
 
@@ -44,12 +45,15 @@ def put_off(link: Link, made: Plan, polled: Polled, decided: Decided) -> tuple[P
     waiting: list[Hold] = []
     for write in made.writes:
         due: Write | None = write
+        if decided.only_parts and digests(write).keys() & decided.only_parts.keys():
+            kept.append(write)
+            continue
         if isinstance(write, Update):
             due, fields = _put_off_fields(link, write, refused)
             waiting += fields
         if due is None:
             continue
-        hold = refused.get((*report.ids_of(write), ""))
+        hold = refused.get((*actions.ids_of(write), ""))
         if hold is not None and hold.fingerprint == _print(due, link):
             waiting.append(_still(hold, due))
         else:
@@ -63,7 +67,7 @@ def _put_off_fields(
     """What is left of the write, if anything, and the fields that wait."""
     waiting: dict[GroupKey, Hold] = {}
     for group, alone in by_group(write).items():
-        hold = refused.get((*report.ids_of(write), group))
+        hold = refused.get((*actions.ids_of(write), group))
         if hold is not None and hold.fingerprint == _print(alone, link):
             waiting[group] = _still(hold, alone)
     left = tuple(change for change in write.changes if change.group not in waiting)
@@ -122,9 +126,36 @@ def stored(
     )
 
 
-def judged(polled: Polled) -> set[tuple[str, str]]:
-    """The held records (ghl, hubspot) that this cycle saw whole, so that a hold may be let go."""
-    held = {(hold.ghl_id, hold.hubspot_id) for hold in polled.held}
+def as_planned(hold: StoredHold) -> Hold:
+    """A hold that is kept, as a cycle reports it."""
+    return Hold(
+        reason=hold.reason,
+        detail=hold.detail,
+        ghl_id=hold.ghl_id,
+        hubspot_id=hold.hubspot_id,
+        group=hold.group,
+        starts_at=hold.starts_at,
+        title=hold.title,
+        fingerprint=hold.fingerprint,
+        values=hold.values,
+    )
+
+
+def judged(
+    polled: Polled, *, only: Collection[str] | None, unsent: Collection[str]
+) -> set[tuple[str, str]]:
+    """The held records (ghl, hubspot) that this cycle saw whole, so that a hold may be let go.
+
+    Of a cycle that did not come to its end, these are `only` the ids that it
+    came to; and what became of a record is not known while a write to it is
+    `unsent`.
+    """
+    held = {
+        ids
+        for hold in polled.held
+        if not {*(ids := (hold.ghl_id, hold.hubspot_id))} & set(unsent) - {""}
+        and (only is None or {*ids} & set(only))
+    }
     if all(scan.complete for scan in polled.scans.values()):
         return held
     pairs = [sighting.pair for sighting in polled.sightings]

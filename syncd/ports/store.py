@@ -175,6 +175,17 @@ class Transaction(Protocol):
         """These decisions were carried out."""
         ...
 
+    def settle_decisions(self, done: Collection[tuple[int, str]]) -> None:
+        """These parts of decisions were carried out: (id, part), "" for a whole one.
+
+        A decision is closed with its last part.
+        """
+        ...
+
+    def amend_decision(self, decision_id: int, payload: Mapping[str, object]) -> None:
+        """Say more exactly what was decided."""
+        ...
+
 
 class LinkStore(Protocol):
     """The store as one link sees it."""
@@ -233,6 +244,10 @@ class LinkStore(Protocol):
 
     def removals_since(self, at: datetime) -> int:
         """Records that we removed since then (history entries with action `remove`)."""
+        ...
+
+    def written_since(self, at: datetime) -> Mapping[Side, int]:
+        """How many records were written since then, by side; those of each cycle count."""
         ...
 
     def writes_since(self, at: datetime, pair_keys: Collection[int]) -> Sequence[HistoryEntry]:

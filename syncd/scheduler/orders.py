@@ -1,17 +1,19 @@
 """What people asked of the next cycle, read from the decisions in the store.
 
-The scheduler carries out `kick` and `approve` itself: they say which cycle to
-run, and what it may do. All other decisions make the link due at once, and the
-engine carries them out in that cycle; an approved plan wants a full one, as it
-was made by one: what an incremental cycle does not see would be left out.
+A kick and an approval say which cycle to run. All decisions make the link due
+at once, and the engine carries them out in that cycle and closes them; an
+approved plan wants a full one, as it was made by one: what an incremental
+cycle does not see would be left out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
-from syncd.core.guards import Allowed
+from syncd.core.model import Side
+from syncd.engine.approval import Approval
 from syncd.ports.store import PAUSE, RESUME, Decision
 
 KICK = "kick"
@@ -28,7 +30,8 @@ class Orders:
     turns: frozenset[int] = frozenset()
     """What only asked for a turn."""
     all_ids: frozenset[int] = frozenset()
-    allowed: Allowed = field(default_factory=Allowed)
+    approval: Approval | None = None
+    """How far the newest approval of the first sync goes."""
     planned: bool = False
     """Whether a plan that a person read is among them."""
 
@@ -40,7 +43,7 @@ class Orders:
     @property
     def approved(self) -> bool:
         """Whether a person let the first sync go."""
-        return bool(self.approvals)
+        return self.approval is not None
 
 
 def orders_in(decisions: Iterable[Decision]) -> Orders:
@@ -54,8 +57,12 @@ def orders_in(decisions: Iterable[Decision]) -> Orders:
         turns=frozenset(each.id for each in open_ if each.kind in {PAUSE, RESUME}),
         all_ids=frozenset(each.id for each in open_),
         planned=any(each.kind == APPLY for each in open_),
-        allowed=Allowed(
-            removals=any(bool(each.payload.get("allow_removals")) for each in ours),
-            changes=any(bool(each.payload.get("allow_changes")) for each in ours),
-        ),
+        approval=next((_approval(each) for each in ours[::-1] if each.id in approvals), None),
     )
+
+
+def _approval(decision: Decision) -> Approval:
+    payload: Mapping[str, Any] = decision.payload
+    shown = payload.get("shown")
+    counts = None if shown is None else {Side(side): int(n) for side, n in shown.items()}
+    return Approval(at=decision.made_at, shown=counts)

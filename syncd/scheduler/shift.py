@@ -207,7 +207,13 @@ class Shift:
         first = not store.cursor(FIRST)
         kicked, watch.kicked = watch.kicked, False
         full = first or kicked or orders.full or watch.began >= watch.sweep_due
-        if first and watch.settings.sync.first_sync == "ask" and not orders.approved:
+        asks = first and watch.settings.sync.first_sync == "ask"
+        if asks and not orders.approved:
+            if orders.planned:
+                # What a person read and approved goes out all the same, and nothing else.
+                done = self._run(watch, CycleRequest(full=True, planned_only=True))
+                if done.outcome not in DONE or self._stop.is_set():
+                    return _turn_of(done)
             planned = self._run(watch, CycleRequest(full=True, dry_run=True))
             counts = Counter(each.side.value for each in planned.planned or () if each.goes_out)
             if planned.outcome not in DONE:
@@ -217,12 +223,16 @@ class Shift:
                 return _waiting(counts)
         report = self._run(
             watch,
-            CycleRequest(full=full, allowed=orders.allowed, progress=self._signs(watch)),
+            CycleRequest(
+                full=full,
+                approval=orders.approval if asks else None,
+                progress=self._signs(watch),
+            ),
         )
+        if report.uncovered:
+            self._close(watch, orders.approvals)
+            return _waiting(report.uncovered)
         if report.outcome in DONE and not self._stop.is_set():
-            self._close(watch, orders.kicks)
-            if store.cursor(FIRST):
-                self._close(watch, orders.approvals)
             if full:
                 sweep = self.links.settings.schedule.sweep_interval.total_seconds()
                 watch.sweep_due = watch.began + sweep
@@ -356,14 +366,15 @@ def _point_of(report: CycleReport) -> CyclePoint:
     )
 
 
-def _waiting(counts: Mapping[str, int]) -> _Turn:
+def _waiting(counts: Mapping[str, int] | Mapping[Side, int]) -> _Turn:
     told = ", ".join(f"{counts[side]} in {_NAMES[side]}" for side in Side if counts.get(side))
     detail = (
         f"the first sync would write more than {ASK_ABOVE} records on a side ({told}); "
         "look at them with `syncd plan`, then let it go with `syncd kick --approve` "
         "(or stop the daemon and run `syncd --sync-now`)"
     )
-    return _Turn(state=State.WAITING, detail=detail, planned=dict(counts))
+    planned = {str(side): count for side, count in counts.items()}
+    return _Turn(state=State.WAITING, detail=detail, planned=planned)
 
 
 def _reason(report: CycleReport) -> str:

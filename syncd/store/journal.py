@@ -78,6 +78,18 @@ def writes_since(
     return [_entry(row) for row in connection.execute(found)]
 
 
+def written_since(connection: Connection, link_id: int, at: datetime) -> dict[Side, int]:
+    """How many records were written since then, by side; the fields of one write count once."""
+    written = (
+        select(table.c.cycle, table.c.side, table.c.ghl_id, table.c.hubspot_id)
+        .where(table.c.link_id == link_id, table.c.at >= at, table.c.action != "adopt")
+        .distinct()
+        .subquery()
+    )
+    counted = select(written.c.side, func.count()).group_by(written.c.side)
+    return {Side(side): count for side, count in connection.execute(counted)}
+
+
 def removals_since(connection: Connection, link_id: int, at: datetime) -> int:
     """Records that we removed since then; the fields of one removal count once."""
     removed = (

@@ -92,6 +92,10 @@ class SqlLinkStore:
         """Records that we removed since then (history entries with action `remove`)."""
         return self._ask(lambda connection, link: journal.removals_since(connection, link, at))
 
+    def written_since(self, at: datetime) -> Mapping[Side, int]:
+        """How many records were written since then, by side; those of each cycle count."""
+        return self._ask(lambda connection, link: journal.written_since(connection, link, at))
+
     def writes_since(self, at: datetime, pair_keys: Collection[int]) -> list[HistoryEntry]:
         """The field writes to these pairs since then, oldest first."""
         if not pair_keys:

@@ -10,7 +10,7 @@ The last thing before the commit is the fence: a program that lost its lease
 commits nothing.
 """
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from uuid import uuid4
 
 from sqlalchemy import Connection, Integer, bindparam, func, select, update
@@ -124,6 +124,21 @@ class SqlTransaction:
         now = self._database.clock.now()
         if ids:
             self._do(lambda connection, link: waiting.close_decisions(connection, link, ids, now))
+
+    def settle_decisions(self, done: Collection[tuple[int, str]]) -> None:
+        """These parts of decisions were carried out: (id, part), "" for a whole one."""
+        now, parts = self._database.clock.now(), frozenset(done)
+        if parts:
+            self._do(
+                lambda connection, link: waiting.settle_decisions(connection, link, parts, now)
+            )
+
+    def amend_decision(self, decision_id: int, payload: Mapping[str, object]) -> None:
+        """Say more exactly what was decided."""
+        said = dict(payload)
+        self._do(
+            lambda connection, link: waiting.amend_decision(connection, link, decision_id, said)
+        )
 
     # --- what LinkStore calls
 

@@ -187,6 +187,42 @@ def decide(
     return key
 
 
+def amend_decision(
+    connection: Connection, link_id: int, decision_id: int, payload: Mapping[str, object]
+) -> None:
+    """Say more exactly what was decided."""
+    table = tables.decision
+    connection.execute(
+        update(table)
+        .where(table.c.link_id == link_id, table.c.id == decision_id)
+        .values(payload=dict(payload))
+    )
+
+
+_PARTED = {"undo": "parts", "apply": "writes"}
+"""The kinds of decisions that are carried out part by part, and where their parts stand."""
+
+
+def settle_decisions(
+    connection: Connection, link_id: int, done: Collection[tuple[int, str]], now: datetime
+) -> None:
+    """Parts of decisions were carried out; what has no part left, or never had any, is closed."""
+    table = tables.decision
+    ids = {decision_id for decision_id, _ in done}
+    standing = select(table).where(
+        table.c.link_id == link_id, table.c.closed_at.is_(None), among(connection, table.c.id, ids)
+    )
+    over = set(ids)
+    for row in connection.execute(standing).all():
+        name = _PARTED.get(row.kind, "")
+        parts = row.payload.get(name) or {}
+        left = {part: each for part, each in parts.items() if (row.id, part) not in done}
+        if left:
+            over.discard(row.id)
+            amend_decision(connection, link_id, row.id, {**row.payload, name: left})
+    close_decisions(connection, link_id, over, now)
+
+
 def close_decisions(
     connection: Connection, link_id: int, ids: Collection[int], now: datetime
 ) -> None:

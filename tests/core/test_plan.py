@@ -271,7 +271,9 @@ CONFLICTS = [
         told="a person chose HubSpot for a held conflict",
         ghl=ghl(title="Left"),
         hubspot=hubspot(title="Right"),
-        rules=rules(conflict=both_ways(Winner.HOLD), rulings={"g1": Ruling(keep=HUBSPOT)}),
+        rules=rules(
+            conflict=both_ways(Winner.HOLD), rulings={"g1": Ruling(keep={"title": HUBSPOT})}
+        ),
         follows=[
             writes(
                 GHL,

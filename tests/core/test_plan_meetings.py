@@ -97,7 +97,7 @@ MEETINGS = [
     Story(
         told="a person chose HighLevel for the held title",
         pair=pair(hubspot={"title": "Visit"}, open=frozenset({"title"})),
-        rules=rules(first_meeting=Winner.HOLD, rulings={"501": Ruling(keep=GHL)}),
+        rules=rules(first_meeting=Winner.HOLD, rulings={"501": Ruling(keep={"title": GHL})}),
         follows=[
             writes(
                 HUBSPOT,

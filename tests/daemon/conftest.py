@@ -186,6 +186,9 @@ class FakeLink:
         ]
         if not request.dry_run and outcome is Outcome.OK:
             self.store.cursors[FIRST] = "yes"
+        if request.full and not request.dry_run and outcome is Outcome.OK:
+            # The engine closes what it carried out.
+            self.store.close_decisions({e.id for e in self.store.open if e.kind == "kick"})
         return CycleReport(
             link=self.name,
             kind="full" if request.full else "incremental",

@@ -20,6 +20,7 @@
         │   ├── Rejected       the vendor refuses this record, in its own words
         │   └── NotFound       the vendor knows no such record
         ├── Stale              the record changed since the plan was made: plan again
+        ├── Outdated           it was not sent in time after its records were read: read again
         └── Unreadable         the answer cannot be understood
 
 A conflict is a value, not an exception. Every message says what to do next.
@@ -201,6 +202,22 @@ class NotFound(Permanent):
 
 class Stale(ProviderError):  # noqa: N818
     """The record changed since the plan was made; the next plan takes it up."""
+
+
+class Outdated(ProviderError):  # noqa: N818
+    """What a write rests on was read too long ago, and nothing was sent: read it, then send it.
+
+    `cause` is what it waited for, where that was a vendor's answer.
+    """
+
+    def __init__(self, *, side: str = "", cause: ProviderError | None = None) -> None:
+        super().__init__(
+            str(cause)
+            if cause is not None
+            else "it was not sent in time after its records were read; the next cycle tries again",
+            side=side,
+        )
+        self.cause = cause
 
 
 class Unreadable(ProviderError):  # noqa: N818

@@ -74,6 +74,10 @@ class Update:
     restores: bool = False
     contact: ToMake | None = None
     """The contact that has to be made before this write can name it."""
+    source: Snapshot | None = field(default=None, compare=False)
+    """The record across that the decision was made from."""
+    reopens: bool = False
+    """HighLevel: it takes a slot again that it had given up, which has to be free."""
     changed_at: datetime | None = field(default=None, compare=False)
     """The vendor's stamp of the change that this write carries across."""
 
@@ -89,6 +93,8 @@ class Remove:
     """The status to write; "" archives in HubSpot and deletes in HighLevel."""
     why: str = ""
     notify: bool = False
+    source: Snapshot | None = field(default=None, compare=False)
+    """The record across, whose removal is carried."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

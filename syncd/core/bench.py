@@ -110,6 +110,15 @@ def validates(
     return touched and upcoming and bench.words.statuses.takes_slot(after.status)
 
 
+def reopens(side: Side, changes: Iterable[Change], bench: Bench) -> bool:
+    """Whether HighLevel's record takes a slot again, which a status alone never checks."""
+    takes = bench.words.statuses.takes_slot
+    return side is Side.GHL and any(
+        change.group == Group.STATUS and not takes(str(change.before)) and takes(str(change.after))
+        for change in changes
+    )
+
+
 def name(side: Side) -> str:
     """What a person calls the side."""
     return "HighLevel" if side is Side.GHL else "HubSpot"

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from syncd.core import actions, essence, merge, translate
 from syncd.core.actions import Action, Change, Hold, Rebase, Remark, Update
-from syncd.core.bench import UNDONE, Bench, Revert, held, in_words, name, validates
+from syncd.core.bench import UNDONE, Bench, Revert, held, in_words, name, reopens, validates
 from syncd.core.contacts import Known, Resolution, ToMake, Unresolved
 from syncd.core.essence import Value
 from syncd.core.freshness import is_fresh
@@ -419,12 +419,15 @@ class Reconciliation:
         if not changes:
             return None
         record = self.records[side]
+        validated = validates(side, changes, self.pair, record, self.bench)
         return Update(
             pair=self.pair,
             side=side,
             seen=record,
+            source=self.records[side.other],
             changes=changes,
-            validate_slot=validates(side, changes, self.pair, record, self.bench),
+            validate_slot=validated,
+            reopens=validated and reopens(side, changes, self.bench),
             notify=self.policy.notifies(live=self._is_fresh(side, changes)),
             restores=side is self.restoring,
             contact=self.making if side is Side.HUBSPOT else None,

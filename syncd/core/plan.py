@@ -27,7 +27,7 @@ from dataclasses import replace
 
 from syncd.core import essence
 from syncd.core.actions import Action, Change, Create, Hold, Rebase, Remove, Update, Write
-from syncd.core.bench import UNDONE, Bench, held, name
+from syncd.core.bench import UNDONE, Bench, held, name, reopens, validates
 from syncd.core.fields import Reconciliation
 from syncd.core.freshness import is_fresh
 from syncd.core.guards import Allowed, Past, Plan, guard
@@ -175,8 +175,16 @@ def _undone(pair: Pair, where: Side, living: Snapshot, bench: Bench) -> list[Act
             made = make(reopened, bench, pair, why=why, fresh=False)
             across = next((w.wanted.status for w in made if isinstance(w, Create)), across)
         status = Change(group=Group.STATUS, before=shown, after=back, source=across, why=why)
-        notify = bench.policy.notifies(live=False)
-        update = Update(pair=pair, side=side, seen=living, changes=(status,), notify=notify)
+        validated = validates(side, (status,), pair, living, bench)
+        update = Update(
+            pair=pair,
+            side=side,
+            seen=living,
+            changes=(status,),
+            validate_slot=validated,
+            reopens=validated and reopens(side, (status,), bench),
+            notify=bench.policy.notifies(live=False),
+        )
         return [update, *made]
     return []
 
@@ -216,6 +224,7 @@ def _carry_removal(pair: Pair, gone: Snapshot, living: Snapshot, bench: Bench) -
         pair=pair,
         side=side,
         seen=living,
+        source=gone,
         why=f"removed in {name(where)}",
         notify=bench.policy.notifies(live=is_fresh(gone, bench)),
     )

@@ -18,7 +18,7 @@ from syncd.engine.intents import Recoverable
 from syncd.engine.orders import action_of, by_group, fingerprint_of, ids_of, side_of
 from syncd.engine.record import Effect
 from syncd.engine.report import CycleReport, FailedWrite
-from syncd.errors import AuthFailed, Permanent, ProviderError, Rejected, TimedOut
+from syncd.errors import AuthFailed, Permanent, ProviderError, Rejected, Stale, TimedOut
 from syncd.ports.provider import Done
 
 
@@ -32,6 +32,8 @@ class Applied:
     holds: list[Hold] = field(default_factory=list)
     again: list[tuple[Side, str]] = field(default_factory=list)
     """Records that the next cycle has to look at whatever the scans say."""
+    moved: list[Recoverable] = field(default_factory=list)
+    """Writes that were not sent because what they rest on has changed: to be judged anew."""
     stopped: ProviderError | None = None
     interrupted: bool = False
     unsure: bool = False
@@ -73,6 +75,8 @@ class Applied:
         self.look_again(write)
         if isinstance(error, AuthFailed):
             self.lacking = error
+        if isinstance(error, Stale):
+            self.moved.append(write)
         if isinstance(error, Permanent):
             self._refused(write, error)
         else:

@@ -14,7 +14,7 @@ under one lock, which is never held while a vendor is asked.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from threading import Event, RLock
@@ -29,6 +29,7 @@ from syncd.engine.applied import Applied
 from syncd.engine.contacts import ContactMaker
 from syncd.engine.decisions import Decided, Part
 from syncd.engine.errands import Errands
+from syncd.engine.ground import Ground
 from syncd.engine.intents import Recoverable, intent_of
 from syncd.engine.lanes import Lane
 from syncd.engine.link import Link
@@ -37,6 +38,7 @@ from syncd.engine.orders import (
     key_of,
     new_contact,
     order_of,
+    side_of,
 )
 from syncd.engine.record import Effect
 from syncd.engine.report import CycleReport
@@ -44,6 +46,7 @@ from syncd.engine.spots import Spots
 from syncd.errors import (
     AuthFailed,
     DailyBudgetSpent,
+    Outdated,
     ProviderError,
     TimedOut,
     Transient,
@@ -66,6 +69,9 @@ LULL = 1.0
 
 APPROACH = 10.0
 """Seconds, HighLevel's own window: what is not used in them is there when they are over."""
+
+MOST_LATE = 5
+"""How often in a cycle a write may wait too long after its records were read."""
 
 STOPPING = (AuthFailed, DailyBudgetSpent, Unavailable)
 """What ends the stage for a side: no further write can succeed."""
@@ -112,6 +118,8 @@ class Stage:
         self._remarks: deque[Remark] = deque()
         self._adopted: dict[tuple[str, str], Pair] = {}
         self._contacts = ContactMaker(link, self._lock, said, self._errands.contact_made)
+        self._ground = Ground(link)
+        self._late = Counter[tuple[str, str]]()
         self._spots = Spots()
         self._stopped: dict[Side, ProviderError] = {}
         self._over: set[Side] = set()
@@ -323,7 +331,7 @@ class Stage:
         try:
             orders = self._orders(side, hand)
             for receipt in self.link.side(side).write(
-                orders, lambda: self._goes_on(side), self._spare
+                orders, lambda: self._goes_on(side), self._spare, self._ground
             ):
                 self._take_receipt(side, hand, receipt)
                 yield None
@@ -391,24 +399,44 @@ class Stage:
                     for key, (write, contact) in opened.items()
                 )
             hand.unanswered |= opened
+            for key, (write, _) in opened.items():
+                self._ground.open(key, write)
         return [order_of(write, key, contact, location) for key, (write, contact) in opened.items()]
 
     # --- what was answered
 
     def _take_receipt(self, side: Side, hand: _Hand, receipt: Receipt) -> None:
         write, contact = hand.unanswered.pop(receipt.key)
+        self._ground.close(receipt.key)
         self._spots.settle(write)
         match receipt:
             case Done():
+                self._ground.wrote(write, receipt)
                 hand.effects.append(
                     Effect(key=receipt.key, write=write, done=receipt, contact=contact)
                 )
                 if len(hand.effects) >= CHUNK[side] or (side is Side.GHL and self._is_due(hand)):
                     self._commit(hand)
+            case Failed(error=Outdated() as late) if self._is_tried_again(write, late):
+                self._put_again(side, receipt.key, write)
             case Failed():
                 self._failed(receipt.key, write, receipt.error)
             case _:
                 assert_never(receipt)
+
+    def _is_tried_again(self, write: Recoverable, late: Outdated) -> bool:
+        """Whether it is read and sent once more; nothing came of it so far."""
+        self._late[ids_of(write)] += 1
+        return self._late[ids_of(write)] <= (1 if late.cause else MOST_LATE)
+
+    def _put_again(self, side: Side, key: str, write: Recoverable) -> None:
+        """It waited too long after its records were read: it goes next, and they are read again."""
+        with self._lock:
+            with self.link.store.begin() as transaction:
+                transaction.close_intents([key])
+            self._queues[side].appendleft(write)
+            if side is Side.GHL:
+                self._spots.expect(write)
 
     def _is_due(self, hand: _Hand) -> bool:
         """Whether what took effect is recorded now, rather than with what follows at once."""
@@ -454,10 +482,14 @@ class Stage:
         with self._lock:
             if not isinstance(write, Remark):
                 self._done += 1
+            if isinstance(error, Outdated):
+                error = error.cause or error
             if key and not (isinstance(error, TimedOut) and error.sent):
                 with self.link.store.begin() as transaction:
                     transaction.close_intents([key])
             self.applied.failed(write, error)
+            if isinstance(error, STOPPING) and error.side == side_of(write).other:
+                self.applied.stopped = error  # What the writes rest on cannot be read.
             self._tell()
 
     def _stop(self, side: Side, error: ProviderError) -> None:
@@ -478,6 +510,8 @@ class Stage:
         with self._lock:
             with self.link.store.begin() as transaction:
                 transaction.close_intents(list(hand.unanswered))
+            for key in hand.unanswered:
+                self._ground.close(key)
             writes = [write for write, _ in hand.unanswered.values()]
             if side not in self._stopped and not self._goes_on(side):
                 self._queues[side].extendleft(reversed(writes))

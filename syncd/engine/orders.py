@@ -12,7 +12,7 @@ from datetime import datetime
 from hashlib import blake2b
 from typing import assert_never
 
-from syncd.core import actions
+from syncd.core import actions, standing
 from syncd.core.actions import Create, NewContact, Remark, Remove, Update
 from syncd.core.essence import is_empty, value, with_groups, with_value
 from syncd.core.model import Appointment, Group, GroupKey, Side
@@ -28,6 +28,7 @@ def order_of(write: Recoverable, key: str, contact: str, location: str) -> Order
             return Order(
                 key=key,
                 kind=OrderKind.CREATE,
+                id=write.pair.id_on(write.side) if write.pair else "",
                 wanted=with_value(write.wanted, Group.CONTACT, contact),
                 groups=_filled(write.wanted),
                 mark=Mark(ghl_id=write.source.id, location_id=location)
@@ -49,6 +50,7 @@ def order_of(write: Recoverable, key: str, contact: str, location: str) -> Order
                 wanted=with_groups(Appointment(status=write.status), write.pair.ghl, write.groups),
                 groups=write.groups | ({Group.STATUS} if write.status else set()),
                 seen=write.seen,
+                gives_way=True,
                 mark=Mark(ghl_id=write.pair.ghl_id, location_id=location),
             )
         case _:
@@ -69,9 +71,11 @@ def _update(write: Update, key: str, location: str) -> Order:
         wanted=wanted,
         groups=frozenset(change.group for change in write.changes),
         seen=write.seen,
+        rests=standing.written_by(write),
         mark=mark,
         replaced=next((str(c.before) for c in write.changes if c.group == Group.CONTACT), ""),
         validate_slot=write.validate_slot,
+        reopens=write.reopens,
         notify=write.notify,
     )
 
@@ -89,6 +93,7 @@ def _removal(write: Remove, key: str) -> Order:
         wanted=Appointment(status=write.cancel_as),
         groups=frozenset({Group.STATUS}),
         seen=write.seen,
+        rests=standing.everything(write.seen),
         notify=write.notify,
     )
 

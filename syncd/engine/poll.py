@@ -183,6 +183,33 @@ def news(link: Link, policy: Policy, before: Polled, began: datetime) -> Polled:
     )
 
 
+def again(
+    link: Link, policy: Policy, before: Polled, records: Collection[tuple[Side, str]]
+) -> Polled:
+    """These records as they are now, to be judged anew, whatever they showed before.
+
+    Raises:
+        ProviderError: a side cannot be read.
+    """
+    gathered = _Gathering(looked=before.looked)
+    for side in Side:
+        ids = {record_id for where, record_id in records if where is side}
+        for record_id in ids:
+            gathered.looked.prints[side].pop(record_id, None)
+        if ids:
+            gathered.seen[side] |= link.side(side).fetch(ids)
+            _mark_known(link, gathered, side, ids)
+    pairs = _pairs(link, gathered, {})
+    _read_across(link, gathered, pairs)
+    strangers = _strangers(link, gathered, before.scans, policy)
+    return Polled(
+        scans=before.scans,
+        sightings=_judged(gathered, pairs, strangers),
+        strangers=strangers,
+        looked=gathered.looked,
+    )
+
+
 def survivors(before: str, polled: Polled, busy: Collection[int], held: frozenset[str]) -> str:
     """What survivors of settled removals show that nothing follows from, for `Looked.recall`.
 

@@ -129,6 +129,7 @@ class Rounds:
         self._lulled = False
         self._pairs = setting.link.store.count_pairs()
         self._sums = Sums()
+        self._rejudged: set[tuple[Side, str]] = set()
         said.pairs, said.unread = self._pairs, list(polled.unread)
 
     # --- what the cycle calls
@@ -228,11 +229,15 @@ class Rounds:
             LinkLocked: another syncd holds the link.
             StoreError: our own store failed.
         """
-        if not (self.stage.left or len(self._newcomers)):
+        moved = self._moved()
+        if not (moved or self.stage.left or len(self._newcomers)):
             return False
         if self._setting.link.stopping():
             self.stage.applied.interrupted = True
             return False
+        if moved:
+            self._judge_anew(moved)
+            return True
         look, clock = self._next_look(), self._setting.link.clock
         if look is not None and (self._lulled or clock.monotonic() >= look[1]):
             self._look_again()
@@ -317,6 +322,37 @@ class Rounds:
         sums.moved_on |= {(word.part, str(shown["group"])) for word, shown in moved_on}
         return rulings
 
+    # --- what changed under a write
+
+    def _moved(self) -> set[tuple[Side, str]]:
+        """Records whose writes do not stand any more; each is judged anew once in a cycle."""
+        writes, self.stage.applied.moved = self.stage.applied.moved, []
+        only = self._setting.decided.only
+        for write in writes if only is not None else ():
+            # Of an approved plan nothing may go out but what it shows.
+            if not isinstance(write, Remark):
+                self._left_out(planned.in_one_line(planned.described(write)))
+            self.stage.applied.forget(set(ids_of(write)) - {""})
+        if self._setting.frozen or self.total.guarded:
+            return set()
+        ids = {
+            (side, each) for write in writes for side, each in zip(Side, ids_of(write), strict=True)
+        }
+        moved = {each for each in ids if each[1]} - self._rejudged
+        self._rejudged |= moved
+        return moved
+
+    def _judge_anew(self, moved: Collection[tuple[Side, str]]) -> None:
+        link = self._setting.link
+        policy = replace(self._setting.policy, now=link.clock.now())
+        try:
+            seen = poll.again(link, policy, self._last, moved)
+        except ProviderError as error:
+            # They are told as failed, and the next cycle looks at them.
+            log.info("look.failed", detail=str(error))
+            return
+        self._take_up(seen, {each for _, each in moved})
+
     # --- looking again
 
     def _next_look(self) -> tuple[float, float] | None:
@@ -341,9 +377,14 @@ class Rounds:
         except ProviderError as error:
             log.info("look.failed", detail=str(error))
             return
-        self._last, self._sightings = seen, seen.sightings
+        self._last = seen
         self._newcomers.drop(Side.GHL, seen.withdrawn)
         self._strangers = self._strangers.without(seen.withdrawn)
+        self._take_up(seen, seen.withdrawn)
+
+    def _take_up(self, seen: Polled, gone: Collection[str]) -> None:
+        """Judge these with the next plan; what was to be written of them, and of `gone`, is off."""
+        self._sightings = seen.sightings
         strangers = self._with_those_judged(seen.strangers)
         self._newcomers.add(strangers, fresh=True)
         fresh = {*strangers.ghl, *strangers.hubspot}
@@ -353,7 +394,7 @@ class Rounds:
             self._newcomers.drop(Side.GHL, [sighting.pair.ghl_id])
             self._newcomers.drop(Side.HUBSPOT, [sighting.pair.hubspot_id])
         self._fresh |= fresh
-        self._forget(fresh | seen.withdrawn)
+        self._forget(fresh | set(gone))
         if fresh:
             log.info("look.found", records=len(fresh))
 
@@ -424,9 +465,7 @@ class Rounds:
         }
         may_make = {key for name, key in contacts.items() if name in decided.only}
         for words in (words for name, words in decided.only.items() if name not in shown):
-            self._said.warnings.append(f"{MOVED_ON}: {words}")
-            # Beside a daemon, nobody sees the cycle's report.
-            log.warning("write.left_out", detail=f"{MOVED_ON}: {words}")
+            self._left_out(words)
         going = {
             id(write)
             for name, write in approved.items()
@@ -435,6 +474,11 @@ class Rounds:
         sums.going += [each for each in made.writes if id(each) in going]
         sums.not_approved += [each for each in made.writes if id(each) not in going]
         return replace(made, writes=tuple(each for each in made.writes if id(each) in going))
+
+    def _left_out(self, words: str) -> None:
+        self._said.warnings.append(f"{MOVED_ON}: {words}")
+        # Beside a daemon, nobody sees the cycle's report.
+        log.warning("write.left_out", detail=f"{MOVED_ON}: {words}")
 
     def _sum_up(self, made: Plan, waiting: list[Hold]) -> None:
         said = self._said

@@ -69,9 +69,10 @@ class Order:
     Only `groups` of `wanted` are written (all that are not empty, for a
     CREATE). `seen` is the record that the plan was made from: the adapter
     reads the record again just before writing, and answers `errors.Stale`
-    where a group that it would write shows something else than `seen`.
-    HighLevel updates re-send the status that was read just then, unless the
-    status itself is written.
+    where one of the groups `rests` shows something else than `seen`. The `id`
+    of a CREATE is the removed record that it stands for; where that one lives
+    again, the answer is `Stale` as well. HighLevel updates re-send the status
+    that was read just then, unless the status itself is written.
     """
 
     key: str
@@ -81,6 +82,11 @@ class Order:
     wanted: Appointment = field(default_factory=Appointment)
     groups: frozenset[GroupKey] = frozenset()
     seen: Snapshot | None = None
+    rests: frozenset[GroupKey] = frozenset()
+    """The groups of `seen` that the decision rests on; those that are written always count, and
+    all of them for a REMOVE."""
+    gives_way: bool = False
+    """HubSpot: a group that shows something else than `seen` is left out, the rest is written."""
     mark: Mark | None = None
     """HubSpot only: also write these two properties."""
     replaced: str = ""
@@ -92,6 +98,9 @@ class Order:
     """HighLevel: the vendor's slot validation is wanted (bookings are checked against free
     slots first; the offered slot string is sent verbatim). A taken slot refuses a CREATE whole
     and, of an UPDATE, the time only: the other groups are still written."""
+    reopens: bool = False
+    """HighLevel UPDATE: the status makes the record take a slot again. No page says
+    that the vendor checks it, so free slots are asked first; a taken one refuses the status."""
     notify: bool = False
     """HighLevel: `toNotify`."""
 
@@ -143,6 +152,44 @@ class Edit:
 
     group: GroupKey
     at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What a look at the ground of some orders came to."""
+
+    standing: Sequence[Order] = ()
+    """May be sent now."""
+    fallen: Sequence[Failed] = ()
+    """May not: what they rest on has changed, or could not be read."""
+
+
+class Ground:
+    """What orders rest on beside the record that they write; this one always stands.
+
+    The engine's own is `engine.ground.Ground`. An adapter asks it right before
+    it sends, from any thread.
+    """
+
+    def look(self, orders: Sequence[Order]) -> Iterator[Look]:
+        """Read again what these orders rest on; every order is in one of the answers.
+
+        They come in parts, each to be sent at once, because reading may take a while.
+        """
+        yield Look(standing=orders)
+
+    def assure(self, orders: Sequence[Order], read_at: float | None = None) -> None:
+        """Asked with the place in the rate budget in hand, before each request that writes.
+
+        `read_at` is when the adapter itself read the records (monotonic seconds).
+
+        Raises:
+            LinkLocked: the link is another's by now.
+            Outdated: it is too long ago that the records were read.
+        """
+
+
+FIRM = Ground()
 
 
 class Provider(Protocol):
@@ -227,6 +274,7 @@ class Provider(Protocol):
         orders: Iterable[Order],
         goes_on: Callable[[], bool] = lambda: True,
         spare: Callable[[], int] = lambda: 0,
+        ground: Ground = FIRM,
     ) -> Iterator[Receipt]:
         """Carry out writes; one receipt each, in any order, as they come.
 
@@ -235,7 +283,8 @@ class Provider(Protocol):
         given, in the thread that iterates. While a place in the rate budget
         has to be waited for, `goes_on` is asked now and then; once it says no,
         no further order is taken, and what was taken is finished. So many
-        places as `spare` says are left to others.
+        places as `spare` says are left to others. `ground` is asked before
+        anything is sent.
 
         Never raises for a single record. `AuthFailed`, `DailyBudgetSpent` and
         an unreachable vendor are raised once no further write can succeed;

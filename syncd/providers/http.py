@@ -24,7 +24,7 @@ import structlog
 
 import syncd
 from syncd.core.model import Side
-from syncd.errors import Rejected, Unavailable
+from syncd.errors import Outdated, ProviderError, Rejected, TimedOut, Unavailable
 from syncd.ports.clock import Clock
 from syncd.providers.allowance import Allowance, watch
 from syncd.providers.limits import RateBudget
@@ -103,6 +103,8 @@ class Client:
         self._timeout = timeout
         self._allowance = Allowance(clock, stopping)
         self._lock = Lock()
+        self.guard: Callable[[], None] = _nobody
+        """Asked before each attempt that writes: raises once the link is another's."""
         self._sent = 0
         self._answers: Counter[int] = Counter()
         self._skew: float | None = None
@@ -139,6 +141,10 @@ class Client:
         """How far the vendor's clock was ahead of ours at the last answer, if it said."""
         return self._skew
 
+    def monotonic(self) -> float:
+        """The clock that waits and ages are measured by, in seconds."""
+        return self._clock.monotonic()
+
     def send(self, request: Request, attempts: int | None = None) -> Response:
         """Send a request, again where that is safe and useful, and give back the answer.
 
@@ -150,17 +156,24 @@ class Client:
             RateLimited: still too fast after all attempts.
             DailyBudgetSpent: nothing more today.
             Rejected: it cannot be sent at all, and was not.
+            Outdated: as the request's `ready` says; it did nothing.
         """
         if request.too_long:
             raise _unsendable(request, "its address is too long", self.side)
         attempts = self._attempts if attempts is None else min(attempts, self._attempts)
         attempt, renewed = 1, False
         began = self._clock.monotonic()
+        last: ProviderError | None = None
         while True:
             if self._allowance.refuses:
                 raise Unavailable("asked to stop; nothing more is sent", side=self.side)
             credentials = self._auth.headers()
-            outcome = self._attempt(request, credentials)
+            try:
+                outcome = self._attempt(request, credentials)
+            except Outdated as late:
+                if isinstance(last, TimedOut):
+                    raise last from late
+                raise Outdated(side=self.side, cause=last) from late
             if not renewed and self._worth_renewing(outcome, credentials):
                 renewed = True
                 continue
@@ -179,6 +192,7 @@ class Client:
                 case GiveUp(error=error):
                     raise error
                 case Retry(error=error):
+                    last = error
                     log.info("request.retried", side=self.side, attempt=attempt, detail=str(error))
                     self._wait(verdict)
             attempt += 1
@@ -204,6 +218,11 @@ class Client:
     def _attempt(self, request: Request, credentials: Mapping[str, str]) -> Outcome:
         permit = self.budget.acquire(request.kind)
         try:
+            # After the wait for a place, which may have been long.
+            if request.ready is not None:
+                request.ready()
+            if request.writes:
+                self.guard()
             with self._lock:
                 self._sent += 1
             sent = self._clock.monotonic()
@@ -283,6 +302,10 @@ class Client:
             return
         theirs = theirs if theirs.tzinfo else theirs.replace(tzinfo=UTC)
         self._skew = (theirs - self._clock.now()).total_seconds()
+
+
+def _nobody() -> None:
+    """Nobody else can have the link."""
 
 
 def _body(request: Request) -> bytes | None:

@@ -7,7 +7,7 @@ carries them. Leaves out what an answer means: that is each vendor's own.
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import quote, urlencode
 
@@ -33,6 +33,10 @@ _EMAIL = re.compile(rf"(?<!{_WORD}){_WORD}++@{_WORD}+\.{_WORD}+")
 _PHONE = re.compile(r"\+\d[\d ().-]{5,}\d|\(\d{3}\) ?\d{3}-\d{4}")
 
 
+_READING = ("/search", "/batch/read")
+"""Ends of paths that are read by POST."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """One call of a vendor's API, complete but for the credentials.
@@ -53,6 +57,14 @@ class Request:
     """Whether sending it twice ends like sending it once. A create without a key is not."""
     kind: str = ""
     """Which further limit it counts against, besides the account's: `search`, or none."""
+    ready: Callable[[], None] | None = field(default=None, compare=False)
+    """Asked before each attempt, with its place in the rate budget in hand: raises where the
+    request must not go out any more (`errors.Outdated`)."""
+
+    @property
+    def writes(self) -> bool:
+        """Whether it may change something: whatever is not known to read only."""
+        return self.method != "GET" and not self.path.endswith(_READING)
 
     @property
     def too_long(self) -> bool:

@@ -357,4 +357,4 @@ def test_a_booking_that_is_deleted_during_a_backfill_is_removed_across(busy: Bus
     report = run(town)
     assert report.hubspot.removed == 1
     asked = [row for row in town.world.requests_of("ghl", "GET") if pair.ghl_id in row.path]
-    assert len(asked) == 1, "asked for by id once, however often the cycle looks"
+    assert len(asked) == 2, "once however often the cycle looks, and once before the removal"

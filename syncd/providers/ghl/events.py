@@ -7,7 +7,7 @@ tells (`fetch`). Blocked time and service bookings live in other lists and are
 no appointments.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -98,13 +98,15 @@ def fetch(line: Line, place: Place, ids: Collection[str]) -> dict[str, Snapshot 
     }
 
 
-def get(line: Line, place: Place, key: str) -> Snapshot | Missing:
-    """One appointment by id.
+def get(
+    line: Line, place: Place, key: str, ready: Callable[[], None] | None = None
+) -> Snapshot | Missing:
+    """One appointment by id; `ready` as a `Request` has it.
 
     Raises:
         ProviderError: it could not be asked for.
     """
-    call = protocol.get_event(key)
+    call = protocol.get_event(key).when(ready)
     try:
         event = wire.enveloped(line.ask(call))
     except NotFound as error:

@@ -1,9 +1,10 @@
 """Carries out writes: creates, updates, deletes, several at once.
 
 `provider.write` calls `carry_out`. Before it changes a record it reads it
-again: what somebody changed since the plan was made is never overwritten, and
-the status is re-sent as it is now, because a PUT without it was seen to reset
-it. Leaves out when to write, and in which order: the engine's work.
+again, and has the engine read what else the order rests on: what somebody
+changed since the plan was made is never overwritten, and the status is re-sent
+as it is now, because a PUT without it was seen to reset it. Leaves out when to
+write, and in which order: the engine's work.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ from dataclasses import replace
 from itertools import islice
 from threading import Lock
 
-from syncd.core.essence import fingerprint, value, with_groups
+from syncd.core import standing
+from syncd.core.essence import with_groups
 from syncd.core.model import Appointment, Group, GroupKey, Missing, Side, Snapshot
 from syncd.errors import (
     NotFound,
+    Outdated,
     ProviderError,
     Rejected,
     Stale,
@@ -25,7 +28,16 @@ from syncd.errors import (
     Transient,
     Unavailable,
 )
-from syncd.ports.provider import Done, Failed, Order, OrderKind, Receipt, Refusal
+from syncd.ports.provider import (
+    FIRM,
+    Done,
+    Failed,
+    Ground,
+    Order,
+    OrderKind,
+    Receipt,
+    Refusal,
+)
 from syncd.providers.ghl import events, mapping, protocol, wire
 from syncd.providers.ghl.echoes import WRITTEN, Echoes
 from syncd.providers.ghl.line import FATAL, Line
@@ -94,8 +106,16 @@ def carry_out(
 class Works:
     """One batch of writes."""
 
-    def __init__(self, line: Line, place: Place, slots: SlotBook, echoes: Echoes) -> None:
+    def __init__(
+        self,
+        line: Line,
+        place: Place,
+        slots: SlotBook,
+        echoes: Echoes,
+        ground: Ground = FIRM,
+    ) -> None:
         self.line = line
+        self._ground = ground
         self._place = place
         self._slots = slots
         self._echoes = echoes
@@ -126,6 +146,7 @@ class Works:
         return receipt
 
     def _count(self, error: ProviderError | None) -> None:
+        error = error.cause if isinstance(error, Outdated) else error
         with self._lock:
             self._silent_in_row = self._silent_in_row + 1 if isinstance(error, Transient) else 0
             if self._silent_in_row >= UNREACHABLE and self.fatal is None:
@@ -148,8 +169,11 @@ class Works:
         body = mapping.booking(order, self._place)
         if order.validate_slot:
             body["startTime"] = self._offered(order)
+        if order.id:
+            self._still_gone(order)
+        self._look(order)
         call = protocol.create_event(body)
-        answer = wire.enveloped(self.line.ask(call))
+        answer = wire.enveloped(self._send(order, call))
         if answer is None:
             raise TimedOut(
                 f"{call.request.label} was answered without an id; the next cycle looks for it",
@@ -212,7 +236,7 @@ class Works:
         return read if isinstance(read, Snapshot) else None
 
     def _update(self, order: Order) -> Done:
-        fresh = self._fresh(order)
+        fresh, read_at = self._fresh(order)
         groups = frozenset(order.groups) - {Group.CONTACT}
         refused = tuple(
             Refusal(
@@ -222,10 +246,16 @@ class Works:
             )
             for group in frozenset(order.groups) - groups
         )
+        if order.reopens and not self._has_room(order, fresh):
+            groups -= {Group.STATUS}
+            refused += (Refusal(group=Group.STATUS, reason="slot_taken", detail=_taken(fresh)),)
+        if groups:
+            self._look(order)
         while groups:
             body = mapping.changes(order, fresh.appointment, groups, self._place)
             try:
-                answer = wire.enveloped(self.line.ask(protocol.update_event(order.id, body)))
+                call = protocol.update_event(order.id, body)
+                answer = wire.enveloped(self._send(order, call, read_at))
                 break
             except NotFound as error:
                 raise Stale(f"it is gone meanwhile: {error}", side=Side.GHL) from error
@@ -295,17 +325,17 @@ class Works:
         done = Done(key=order.key, id=order.id, returned=Appointment())
         # A get first also makes sure that this is an appointment: the same request would
         # delete blocked time.
-        shown = events.get(self.line, self._place, order.id)
+        shown, read_at = self._read(order)
         if isinstance(shown, Missing):
             if shown.detail == events.MASTER:
                 raise Rejected(shown.detail, side=Side.GHL)
             return done
         if shown.gone:
             return replace(done, returned=shown.appointment)
-        if order.seen and fingerprint(shown.appointment) != fingerprint(order.seen.appointment):
-            raise _changed_meanwhile(order)
+        _stands(order, shown)
+        self._look(order)
         try:
-            self.line.ask(protocol.delete_event(order.id))
+            self._send(order, protocol.delete_event(order.id), read_at)
         except NotFound as error:
             return self._deleted_already(order, error)
         self._slots.freed(shown.calendar)
@@ -320,16 +350,51 @@ class Works:
             ) from error
         return Done(key=order.key, id=order.id, returned=Appointment())
 
-    def _fresh(self, order: Order) -> Snapshot:
-        shown = events.get(self.line, self._place, order.id)
+    # --- what the order rests on
+
+    def _read(self, order: Order) -> tuple[Snapshot | Missing, float]:
+        """The record as it is now, and when it was asked for (monotonic)."""
+        asked = self.line.clock.monotonic()
+
+        def ready() -> None:
+            nonlocal asked  # The wait for a place in the rate budget makes no reading old.
+            asked = self.line.clock.monotonic()
+
+        return events.get(self.line, self._place, order.id, ready), asked
+
+    def _fresh(self, order: Order) -> tuple[Snapshot, float]:
+        shown, asked = self._read(order)
         if isinstance(shown, Missing):
             raise Stale(f"it cannot be found any more: {shown.detail}", side=Side.GHL)
         if shown.gone:
             raise Stale("it was deleted since the plan was made", side=Side.GHL)
-        seen = order.seen
-        if seen and any(_differs(shown, seen, group) for group in order.groups):
+        _stands(order, shown)
+        return shown, asked
+
+    def _still_gone(self, order: Order) -> None:
+        """See that the removed appointment which a booking stands for did not come back."""
+        shown, _ = self._read(order)
+        if isinstance(shown, Snapshot) and not shown.gone:
             raise _changed_meanwhile(order)
-        return shown
+
+    def _look(self, order: Order) -> None:
+        """Have the rest of what it rests on read again."""
+        for look in self._ground.look([order]):
+            for fallen in look.fallen:
+                raise fallen.error
+
+    def _send(self, order: Order, call: protocol.Call, read_at: float | None = None) -> object:
+        return self.line.ask(call.when(lambda: self._ground.assure([order], read_at)))
+
+    def _has_room(self, order: Order, fresh: Snapshot) -> bool:
+        """Whether the slot that the record takes again is offered; its own past one hides none."""
+        wanted = order.wanted if Group.TIME in order.groups else fresh.appointment
+        user = order.wanted.owner or fresh.appointment.owner
+        if wanted.start is None:
+            return False
+        self._slots.freed(fresh.calendar)  # Somebody may have taken it since the cycle began.
+        wish = Wish(calendar=fresh.calendar, start=wanted.start, user=user)
+        return self._slots.offer(self._place, wish) is not None
 
 
 def _most(order: Order) -> int:
@@ -337,8 +402,19 @@ def _most(order: Order) -> int:
     return 1 if order.kind is OrderKind.CREATE and not order.validate_slot else 2
 
 
-def _differs(shown: Snapshot, seen: Snapshot, group: GroupKey) -> bool:
-    return value(shown.appointment, group) != value(seen.appointment, group)
+def _stands(order: Order, shown: Snapshot) -> None:
+    rests = order.groups | order.rests
+    if order.kind is OrderKind.REMOVE and order.seen:
+        rests = standing.everything(order.seen, shown)
+    if order.seen and standing.differing(order.seen, shown, rests):
+        raise _changed_meanwhile(order)
+
+
+def _taken(record: Snapshot) -> str:
+    return (
+        f"its slot is not offered by calendar {record.calendar} any more: "
+        "it may be somebody else's by now"
+    )
 
 
 def _changed_meanwhile(order: Order) -> Stale:

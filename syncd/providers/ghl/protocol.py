@@ -7,9 +7,10 @@ API descriptions (v2, 2026-06); where the service behaves otherwise, the line
 says "observed".
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Self
 
 from syncd.core.model import Side
 from syncd.errors import (
@@ -55,6 +56,10 @@ class Call:
     def asked(self) -> Asked:
         """What it is about."""
         return self.request.asked
+
+    def when(self, ready: Callable[[], None] | None) -> Self:
+        """The same call, asked for leave before each attempt."""
+        return replace(self, request=replace(self.request, ready=ready))
 
 
 def get_location(location: str) -> Call:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from syncd.core.model import Account, Contact, Missing, Scan, Side, Snapshot
 from syncd.errors import ProviderError
 from syncd.ports.clock import Clock
-from syncd.ports.provider import Edit, Order, Receipt, ScanRequest
+from syncd.ports.provider import FIRM, Edit, Ground, Order, Receipt, ScanRequest
 from syncd.providers.ghl import events, scopes
 from syncd.providers.ghl.account import AccountReader
 from syncd.providers.ghl.echoes import Echoes
@@ -117,9 +117,10 @@ class GhlProvider:
         orders: Iterable[Order],
         goes_on: Callable[[], bool] = lambda: True,
         spare: Callable[[], int] = lambda: 0,
+        ground: Ground = FIRM,
     ) -> Iterator[Receipt]:
         """Carry out writes, several at once."""
-        works = Works(self._line, self._place(), self._slots, self._echoes)
+        works = Works(self._line, self._place(), self._slots, self._echoes, ground)
         return carry_out(works, orders, goes_on, spare)
 
     def edits(self, ids: Collection[str]) -> Mapping[str, tuple[Edit, ...]]:  # noqa: ARG002 - the port

@@ -228,19 +228,6 @@ def group_of(name: str, columns: Columns) -> GroupKey:
     return next((group for group in columns.groups if name in columns.of(group)), "")
 
 
-def differing(now: Snapshot, seen: Snapshot, groups: Iterable[GroupKey]) -> tuple[GroupKey, ...]:
-    """The groups that show something else than they did; contacts are compared as a set."""
-    return tuple(
-        group
-        for group in groups
-        if (
-            set(now.contacts) != set(seen.contacts)
-            if group == Group.CONTACT
-            else essence.value(now.appointment, group) != essence.value(seen.appointment, group)
-        )
-    )
-
-
 def edits(record: Record, columns: Columns) -> tuple[Edit, ...]:
     """When each group got its present value, from the property history."""
     found: list[Edit] = []

@@ -137,13 +137,6 @@ def test_what_came_back_counts_and_what_was_sent_fills_the_gaps() -> None:
     assert (shown.title, shown.status, shown.contact) == ("A (rendered)", "SCHEDULED", "7")
 
 
-def test_contacts_are_compared_as_a_set() -> None:
-    one = mapping.snapshot(_record(hs_appointment_name="A"), COLUMNS, ("7", "8"))
-    other = replace(one, contacts=("8", "7"))
-    assert mapping.differing(one, other, [Group.CONTACT, Group.TITLE]) == ()
-    assert mapping.differing(one, replace(one, contacts=("9",)), [Group.CONTACT]) == ("contact",)
-
-
 def test_the_latest_stamp_of_start_and_end_dates_the_time() -> None:
     early, late = datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 11, 2, tzinfo=UTC)
     record = Record(

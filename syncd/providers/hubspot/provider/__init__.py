@@ -14,7 +14,16 @@ from datetime import timedelta
 from syncd.core.model import Account, Contact, GroupKey, Missing, Person, Scan, Side, Snapshot
 from syncd.errors import ProviderError, Rejected
 from syncd.ports.clock import Clock
-from syncd.ports.provider import Edit, Failed, Order, Provider, Receipt, ScanRequest
+from syncd.ports.provider import (
+    FIRM,
+    Edit,
+    Failed,
+    Ground,
+    Order,
+    Provider,
+    Receipt,
+    ScanRequest,
+)
 from syncd.providers.http import Client
 from syncd.providers.hubspot import schema
 from syncd.providers.hubspot.protocol import APPOINTMENT_TYPE, Api
@@ -210,9 +219,10 @@ class HubSpotProvider(Provider):
         orders: Iterable[Order],
         goes_on: Callable[[], bool] = lambda: True,  # noqa: ARG002 - batches hardly wait
         spare: Callable[[], int] = lambda: 0,  # noqa: ARG002 - and are few
+        ground: Ground = FIRM,
     ) -> Iterator[Receipt]:
         """See `Provider.write`. A refusal makes the next cycle read the account again."""
-        for receipt in self._writer.write(self._account.columns, orders):
+        for receipt in self._writer.write(self._account.columns, orders, ground):
             if _was_refused(receipt):
                 self._account.distrust()
             yield receipt

@@ -6,14 +6,14 @@ before the write is what keeps an edit from being overwritten unseen.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from syncd.core import essence
+from syncd.core import essence, standing
 from syncd.core.model import Appointment, Group, GroupKey, Missing, Side, Snapshot
-from syncd.errors import AuthFailed, NotFound, ProviderError, Stale, Transient
-from syncd.ports.provider import Done, Failed, Order, Receipt, Refusal
+from syncd.errors import AuthFailed, NotFound, Outdated, ProviderError, Stale, Transient
+from syncd.ports.provider import Done, Failed, Ground, Order, Receipt, Refusal
 from syncd.ports.refusals import Asked
 from syncd.providers.hubspot import mapping, refusals, wire
 from syncd.providers.hubspot.mapping import GHL_ID, GHL_LOCATION, Columns
@@ -23,6 +23,9 @@ from syncd.providers.hubspot.provider.line import Line
 from syncd.providers.hubspot.provider.parting import Fate, Parting
 from syncd.providers.hubspot.provider.reading import Reader
 from syncd.providers.hubspot.wire import Problem, Record
+
+RECENT = 2.0
+"""Seconds for which a reading serves a further part of a batch."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +50,24 @@ class _Update:
         return record.id == self.order.id
 
 
+@dataclass(slots=True, kw_only=True)
+class _Sending:
+    """Records that are written together, and when they were read."""
+
+    columns: Columns
+    ground: Ground
+    read_at: float = 0.0
+    """When they were asked for (monotonic)."""
+    part: Sequence[Order] = ()
+    """What the next request is about."""
+    current: dict[str, _Update] = field(default_factory=dict)
+    """The rows as they were read last, by trace."""
+
+    def ready(self) -> None:
+        """As a `Request` has it."""
+        self.ground.assure(self.part, self.read_at)
+
+
 class Changer:
     """Updates and archives records of one account."""
 
@@ -55,25 +76,77 @@ class Changer:
 
     # --- updates
 
-    def update(self, columns: Columns, orders: Sequence[Order]) -> Iterator[Receipt]:
+    def update(
+        self, columns: Columns, orders: Sequence[Order], ground: Ground
+    ) -> Iterator[Receipt]:
         """Write the groups of each order to a record that still shows what was seen."""
-        contacts = any(Group.CONTACT in order.groups for order in orders)
+        for look in ground.look(orders):
+            yield from look.fallen
+            if look.standing:
+                sending = _Sending(columns=columns, ground=ground)
+                rows, fallen = self._rows(sending, look.standing)
+                yield from (Failed(key=key, error=error) for key, error in fallen.items())
+                yield from self._send(sending, rows)
+
+    def _rows(
+        self, sending: _Sending, orders: Sequence[Order]
+    ) -> tuple[list[_Update], dict[str, ProviderError]]:
+        """Read the records again; gives what may be written, and by key why the rest may not."""
+        columns = sending.columns
+        contacts = any(Group.CONTACT in _rests(order) for order in orders)
+        sending.read_at = self._line.client.monotonic()
         now = self._reader.living(columns, [order.id for order in orders], contacts=contacts)
-        rows: list[_Update] = []
+        rows, fallen = list[_Update](), dict[str, ProviderError]()
         for order in orders:
             shown = now.get(order.id)
             error = shown if isinstance(shown, ProviderError) else _stale(order, shown)
             if error is None and isinstance(shown, Snapshot):
                 rows.append(_row(order, shown, columns))
             else:
-                yield Failed(key=order.key, error=error or _vanished(order))
-        yield from self._send(columns, rows)
+                fallen[order.key] = error or _vanished(order)
+        return rows, fallen
 
-    def _send(self, columns: Columns, rows: Sequence[_Update]) -> Iterator[Receipt]:
+    def _fresh(
+        self, sending: _Sending, rows: Sequence[_Update]
+    ) -> tuple[Sequence[_Update], Mapping[str, ProviderError]]:
+        """The rows as they may be sent now: read again where that was a while ago.
+
+        A batch that is divided takes longer than a reading may be old.
+        """
+        if self._line.client.monotonic() - sending.read_at > RECENT:
+            orders, fallen = list[Order](), dict[str, ProviderError]()
+            for look in sending.ground.look([row.order for row in rows]):
+                orders += look.standing
+                fallen |= {each.key: each.error for each in look.fallen}
+            again, moved = self._rows(sending, orders)
+            known = {row.trace: row for row in rows}
+            rows = [_seen_again(known[row.trace], row) for row in again]
+            sending.current |= {row.trace: row for row in rows}
+            fallen |= moved
+        else:
+            fallen = {}
+        sending.part = [row.order for row in rows]
+        return rows, fallen
+
+    def _send(self, sending: _Sending, rows: Sequence[_Update]) -> Iterator[Receipt]:
         telling = [row for row in rows if row.sent]
         fates: dict[str, Fate] = {}
+        late: Outdated | None = None
+        sending.current |= {row.trace: row for row in rows}
+        sending.part = [row.order for row in rows]
         if telling:
-            fates = Parting(self._line, self._line.api.batch_update).send(telling)
+            parting = Parting(
+                self._line,
+                self._line.api.batch_update,
+                fresh=lambda part: self._fresh(sending, part),
+                ready=sending.ready,
+            )
+            try:
+                fates = parting.send(telling)
+            except Outdated as error:
+                fates, late = parting.fates, error
+        rows = [sending.current[row.trace] for row in rows]
+        columns = sending.columns
         again: list[_Update] = []
         for row in rows:
             fate = fates.get(row.trace)
@@ -86,25 +159,29 @@ class Changer:
             elif isinstance(fate, ProviderError):
                 yield Failed(key=row.trace, error=fate)
             elif fate is None and row.sent:
-                yield Failed(key=row.trace, error=_no_word(row.order))
+                yield Failed(key=row.trace, error=late or _no_word(row.order))
             else:
-                yield self._finished(columns, row, fate)
+                yield self._finished(sending, row, fate)
         if again:
-            yield from self._send(columns, again)
+            yield from self._send(sending, again)
 
-    def _finished(self, columns: Columns, row: _Update, record: Record | None) -> Receipt:
+    def _finished(self, sending: _Sending, row: _Update, record: Record | None) -> Receipt:
         """The properties are written; now the contact, which is no property."""
         contact, refused = "", row.refused
         if Group.CONTACT in row.order.groups:
             contact = row.order.wanted.contact
-            refusal = self._replace_contact(row.now, contact, row.order.replaced)
+            sending.part = [row.order]
+            try:
+                refusal = self._replace_contact(row, contact, sending.ready)
+            except Outdated as late:
+                return Failed(key=row.trace, error=late)
             if refusal is not None and not row.sent:
                 return Failed(key=row.trace, error=refusal)
             if refusal is not None:
                 contact = row.now.appointment.contact
                 refused += (Refusal(group=Group.CONTACT, reason="rejected", detail=str(refusal)),)
         answered = record.properties if record else {}
-        shown = mapping.returned(row.sent, answered, columns, contact)
+        shown = mapping.returned(row.sent, answered, sending.columns, contact)
         done = frozenset(row.order.groups) - {each.group for each in refused}
         return Done(
             key=row.trace,
@@ -115,14 +192,20 @@ class Changer:
             unmarked=row.unmarked,
         )
 
-    def _replace_contact(self, now: Snapshot, contact: str, old: str) -> ProviderError | None:
-        """Associate the new contact before the old one goes: the record never lacks one."""
+    def _replace_contact(
+        self, row: _Update, contact: str, ready: Callable[[], None]
+    ) -> ProviderError | None:
+        """Associate the new contact before the old one goes: the record never lacks one.
+
+        With the new one in place the old one goes whatever the time: what was begun is finished.
+        """
+        now, old = row.now, row.order.replaced
         try:
             if contact and contact not in now.contacts:
-                self._line.tell(self._line.api.associate(now.id, contact))
+                self._line.tell(replace(self._line.api.associate(now.id, contact), ready=ready))
             if old in now.contacts and old != contact:
                 self._drop_contact(now.id, old)
-        except (Transient, AuthFailed):
+        except (Transient, AuthFailed, Outdated):
             raise
         except ProviderError as error:
             return error
@@ -134,10 +217,36 @@ class Changer:
 
     # --- removals
 
-    def remove(self, columns: Columns, orders: Sequence[Order]) -> Iterator[Receipt]:
+    def remove(
+        self, columns: Columns, orders: Sequence[Order], ground: Ground
+    ) -> Iterator[Receipt]:
         """Archive each record that still shows what was seen; one that is archived is done."""
-        ids = [order.id for order in orders]
-        living = self._reader.living(columns, ids, contacts=False)
+        sending = _Sending(columns=columns, ground=ground)
+
+        def ask(part: Sequence[Order], attempts: int | None) -> list[Receipt]:
+            return list(self._remove(sending, part, attempts))
+
+        for part, found in divided(self._line, Asked.WRITES, orders, ask):
+            if isinstance(found, ProviderError):
+                yield from (Failed(key=order.key, error=found) for order in part)
+            else:
+                yield from found
+
+    def _remove(
+        self, sending: _Sending, orders: Sequence[Order], attempts: int | None
+    ) -> Iterator[Receipt]:
+        """Read them again, and archive what still stands."""
+        for look in sending.ground.look(orders):
+            yield from look.fallen
+            if look.standing:
+                yield from self._archive(sending, look.standing, attempts)
+
+    def _archive(
+        self, sending: _Sending, orders: Sequence[Order], attempts: int | None
+    ) -> Iterator[Receipt]:
+        columns, ids = sending.columns, [order.id for order in orders]
+        sending.read_at = self._line.client.monotonic()
+        living = self._reader.living(columns, ids)
         now: dict[str, Snapshot | Missing | ProviderError] = dict(living)
         now |= self._reader.fetch(columns, [each for each in ids if each not in now])
         rows: list[Order] = []
@@ -149,40 +258,50 @@ class Changer:
                 yield Failed(key=order.key, error=_vanished(order))
             elif found.gone:
                 yield _removed(order)
-            elif order.seen and mapping.differing(found, order.seen, _properties_of(columns)):
+            elif order.seen and standing.differing(
+                order.seen, found, standing.everything(order.seen, found)
+            ):
                 yield Failed(key=order.key, error=_moved_on(order))
             else:
                 rows.append(order)
-        yield from self._archive(rows)
-
-    def _archive(self, orders: Sequence[Order]) -> Iterator[Receipt]:
-        if not orders:
-            return
-
-        def ask(part: Sequence[Order], attempts: int | None) -> None:
-            self._line.tell(self._line.api.batch_archive(each.id for each in part), attempts)
-
-        for part, error in divided(self._line, Asked.WRITES, orders, ask):
-            if error is None:
-                yield from (_removed(order) for order in part)
-            else:
-                yield from (Failed(key=order.key, error=error) for order in part)
+        if rows:
+            sending.part = rows
+            request = self._line.api.batch_archive(each.id for each in rows)
+            self._line.tell(replace(request, ready=sending.ready), attempts)
+            yield from (_removed(order) for order in rows)
 
 
 def _row(order: Order, now: Snapshot, columns: Columns) -> _Update:
-    sent = mapping.properties(order.wanted, order.groups, columns)
+    moved = standing.differing(order.seen, now, order.groups) if order.seen else ()
+    yielding = order.groups & {*moved} if order.gives_way else frozenset[GroupKey]()
+    sent = mapping.properties(order.wanted, order.groups - yielding, columns)
     if order.mark:
         sent |= mapping.mark_properties(order.mark) | columns.address(order.id)
-    return _Update(order=order, now=now, sent=sent)
+    words = "it was changed in HubSpot meanwhile, and so is left alone"
+    kept = tuple(
+        Refusal(group=group, reason="rejected", detail=words) for group in sorted(yielding)
+    )
+    return _Update(order=order, now=now, sent=sent, refused=kept)
+
+
+def _seen_again(row: _Update, now: _Update) -> _Update:
+    """A row on a newer reading; what was refused before is not tried again."""
+    told = {each.group for each in row.refused}
+    return replace(
+        row,
+        now=now.now,
+        sent={name: held for name, held in row.sent.items() if name in now.sent},
+        refused=(*row.refused, *(each for each in now.refused if each.group not in told)),
+    )
 
 
 def _stale(order: Order, now: Snapshot | None) -> Stale | None:
     """Why the plan no longer holds: the record went away, or shows something else."""
     if now is None:
         return _vanished(order)
-    if order.seen is None:
+    if order.seen is None or order.gives_way:
         return None
-    if mapping.differing(now, order.seen, order.groups):
+    if standing.differing(order.seen, now, _rests(order)):
         return _moved_on(order)
     if order.mark and now.carried_id not in {order.seen.carried_id, order.mark.ghl_id}:
         return _moved_on(order)
@@ -213,8 +332,8 @@ def _no_word(order: Order) -> ProviderError:
     )
 
 
-def _properties_of(columns: Columns) -> tuple[GroupKey, ...]:
-    return tuple(group for group in columns.groups if group != Group.CONTACT)
+def _rests(order: Order) -> frozenset[GroupKey]:
+    return order.groups | order.rests
 
 
 def _removed(order: Order) -> Done:

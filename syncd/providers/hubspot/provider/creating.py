@@ -112,6 +112,13 @@ class Creator:
 
     def create(self, columns: Columns, orders: Sequence[Order]) -> Iterator[Receipt]:
         """Make a record for each order; one without an identity travels alone."""
+        removed = {order.id for order in orders if order.id}
+        returned = self._reader.living(columns, removed, contacts=False) if removed else {}
+        for order in (each for each in orders if each.id in returned):
+            shown = returned[order.id]
+            error = shown if isinstance(shown, ProviderError) else _came_back(order)
+            yield Failed(key=order.key, error=error)
+        orders = [order for order in orders if order.id not in returned]
         linked = any(order.wanted.contact for order in orders)
         type_id = self._contact_type() if linked else 0
         rows = [self._staged(_row(order, columns, type_id)) for order in orders]
@@ -160,7 +167,7 @@ class Creator:
         """Send rows together; `tries` is how often those of unknown fate are sent again."""
         if not rows:
             return
-        parting = Parting(self._line, self._line.api.batch_create, repeatable=False)
+        parting = Parting[_Creation](self._line, self._line.api.batch_create, repeatable=False)
         trouble = _trouble(parting, rows)
         fates = parting.fates
         for row in rows:
@@ -374,7 +381,7 @@ def _row(order: Order, columns: Columns, type_id: int) -> _Creation:
     return _Creation(order=order, sent=sent, type_id=type_id if order.wanted.contact else 0)
 
 
-def _trouble(parting: Parting, rows: Sequence[_Creation]) -> SyncdError | None:
+def _trouble(parting: Parting[_Creation], rows: Sequence[_Creation]) -> SyncdError | None:
     """Send, and say what went wrong with the request as a whole."""
     try:
         parting.send(rows)
@@ -384,6 +391,11 @@ def _trouble(parting: Parting, rows: Sequence[_Creation]) -> SyncdError | None:
     except SyncdError as error:
         return error
     return None
+
+
+def _came_back(order: Order) -> Stale:
+    detail = f"the HubSpot appointment {order.id} was restored since; the next plan takes it up"
+    return Stale(detail, side=Side.HUBSPOT)
 
 
 def _about_identity(found: Problem) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 from syncd.core.model import Side
-from syncd.errors import AuthFailed, ProviderError, SyncdError, TimedOut, Transient
+from syncd.errors import AuthFailed, Outdated, ProviderError, SyncdError, TimedOut, Transient
 from syncd.ports.refusals import Asked, Stops, stops
 from syncd.providers.hubspot.provider.line import Line
 
@@ -45,7 +45,7 @@ class _Division:
         """A part was taken."""
         self._fruitless, self.fruit = 0, True
 
-    def worth_it(self, rows: int, error: ProviderError) -> bool:
+    def worth_it(self, rows: int, error: SyncdError) -> bool:
         """Whether so many rows that failed together are tried as two halves."""
         self._fruitless += isinstance(error, Transient)
         if rows < 2 or self._left < 2 or self.given_up:
@@ -95,9 +95,10 @@ def divided(
         try:
             found = ask(part, division.attempts)
         except SyncdError as error:
-            if not division.about_rows(error) or not isinstance(error, ProviderError):
+            told = (error.cause or error) if isinstance(error, Outdated) else error
+            if not division.about_rows(told) or not isinstance(error, ProviderError):
                 raise
-            if division.worth_it(len(part), error):
+            if division.worth_it(len(part), told):
                 half = len(part) // 2
                 waiting += [part[half:], part[:half]]
                 continue

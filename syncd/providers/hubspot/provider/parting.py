@@ -7,8 +7,9 @@ whole request, or it goes on failing; then the batch is divided.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Generic, Protocol, TypeVar
 
 from syncd.errors import ProviderError, Rejected
 from syncd.ports.refusals import Asked
@@ -41,8 +42,19 @@ Fate = Record | Problem | ProviderError | None
 """What became of a row: its record, its refusal, a refusal of the whole request, or silence."""
 
 
-class Parting:
-    """One batch of writes on its way."""
+R = TypeVar("R", bound=Row)
+
+Fresh = Callable[[Sequence[R]], tuple[Sequence[R], Mapping[str, ProviderError]]]
+"""The rows of a part as they may be sent now, and by trace why the others may not."""
+
+
+def as_they_are(rows: Sequence[R]) -> tuple[Sequence[R], Mapping[str, ProviderError]]:
+    """Rows that rest on nothing that may have changed."""
+    return rows, {}
+
+
+class Parting(Generic[R]):
+    """One batch of writes on its way; `ready` as a `Request` has it."""
 
     def __init__(
         self,
@@ -50,12 +62,15 @@ class Parting:
         request: Callable[[Sequence[wire.Json]], Request],
         *,
         repeatable: bool = True,
+        fresh: Fresh[R] = as_they_are,
+        ready: Callable[[], None] | None = None,
     ) -> None:
         self._line, self._request, self._repeatable = line, request, repeatable
+        self._fresh, self._ready = fresh, ready
         self.fates: dict[str, Fate] = {}
         """What became of the rows that were sent so far, by trace."""
 
-    def send(self, rows: Sequence[Row]) -> dict[str, Fate]:
+    def send(self, rows: Sequence[R]) -> dict[str, Fate]:
         """What became of each row, by its trace.
 
         Raises:
@@ -63,6 +78,7 @@ class Parting:
             NotPrepared: the object is gone.
             TimedOut: the rows without a fate may have been written, or not.
             Transient: nothing gets through; the rows without a fate were not written.
+            Outdated: the same, because they were read too long ago.
         """
         parts = divided(self._line, Asked.WRITES, rows, self._ask, repeatable=self._repeatable)
         for part, error in parts:
@@ -70,8 +86,12 @@ class Parting:
                 self.fates |= {row.trace: error for row in part}
         return self.fates
 
-    def _ask(self, rows: Sequence[Row], attempts: int | None) -> None:
-        request = self._request([row.body for row in rows])
+    def _ask(self, rows: Sequence[R], attempts: int | None) -> None:
+        rows, fallen = self._fresh(rows)
+        self.fates |= fallen
+        if not rows:
+            return
+        request = replace(self._request([row.body for row in rows]), ready=self._ready)
         response = self._line.send(request, attempts)
         if response.ok:
             self._read(rows, wire.batch(self._line.body(request, response)))
@@ -84,7 +104,7 @@ class Parting:
             raise refusals.of_request(found, error)
         self.fates[rows[0].trace] = found
 
-    def _read(self, rows: Sequence[Row], answer: wire.Batch) -> None:
+    def _read(self, rows: Sequence[R], answer: wire.Batch) -> None:
         """Match records by what makes them the row's, never by their place in the answer."""
         if len(rows) == 1 and len(answer.records) == 1:
             self.fates[rows[0].trace] = answer.records[0]

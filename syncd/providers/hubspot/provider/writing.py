@@ -14,8 +14,8 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import ParamSpec, TypeVar
 
-from syncd.errors import DailyBudgetSpent, SyncdError, Transient, Unreadable
-from syncd.ports.provider import Failed, Order, OrderKind, Receipt
+from syncd.errors import DailyBudgetSpent, Outdated, SyncdError, Transient, Unreadable
+from syncd.ports.provider import FIRM, Failed, Ground, Order, OrderKind, Receipt
 from syncd.providers.hubspot.batches import batches, record_of
 from syncd.providers.hubspot.mapping import Columns
 from syncd.providers.hubspot.provider.changing import Changer
@@ -38,10 +38,12 @@ class Writer:
         self._changer = Changer(line, reader)
         self._abreast = abreast
 
-    def write(self, columns: Columns, orders: Iterable[Order]) -> Iterator[Receipt]:
+    def write(
+        self, columns: Columns, orders: Iterable[Order], ground: Ground = FIRM
+    ) -> Iterator[Receipt]:
         """See `ports.provider.Provider.write`."""
         with self._threads() as threads:
-            works = _Works(threads, lambda batch: self._sent(columns, batch))
+            works = _Works(threads, lambda batch: self._sent(columns, batch, ground))
             for batch in batches(orders):
                 while len(works.under_way) >= self._abreast or works.touches(batch):
                     yield from works.next_receipts()
@@ -58,23 +60,25 @@ class Writer:
             return nullcontext(_Here())
         return ThreadPoolExecutor(self._abreast, thread_name_prefix="hubspot")
 
-    def _sent(self, columns: Columns, batch: Sequence[Order]) -> _Outcome:
+    def _sent(self, columns: Columns, batch: Sequence[Order], ground: Ground) -> _Outcome:
         """What became of a batch; some may have an answer although the rest has none."""
         outcome = _Outcome(batch=batch)
         try:
-            outcome.receipts.extend(self._carry_out(columns, batch))
+            outcome.receipts.extend(self._carry_out(columns, batch, ground))
         except SyncdError as error:
             outcome.error = error
         return outcome
 
-    def _carry_out(self, columns: Columns, batch: Sequence[Order]) -> Iterator[Receipt]:
+    def _carry_out(
+        self, columns: Columns, batch: Sequence[Order], ground: Ground
+    ) -> Iterator[Receipt]:
         match batch[0].kind:
             case OrderKind.CREATE:
                 return self._creator.create(columns, batch)
             case OrderKind.UPDATE:
-                return self._changer.update(columns, batch)
+                return self._changer.update(columns, batch, ground)
             case OrderKind.REMOVE:
-                return self._changer.remove(columns, batch)
+                return self._changer.remove(columns, batch, ground)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -118,9 +122,11 @@ class _Works:
         if error is None:
             self._silent = 0
             return
-        if isinstance(error, Transient | Unreadable) and not isinstance(error, DailyBudgetSpent):
+        if isinstance(error, Transient | Unreadable | Outdated) and not isinstance(
+            error, DailyBudgetSpent
+        ):
             self._silent += 1
-            if self._silent < FAILURES_IN_A_ROW or isinstance(error, Unreadable):
+            if self._silent < FAILURES_IN_A_ROW or isinstance(error, Unreadable | Outdated):
                 answered = {receipt.key for receipt in outcome.receipts}
                 for order in outcome.batch:
                     if order.key not in answered:

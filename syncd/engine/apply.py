@@ -71,7 +71,8 @@ APPROACH = 10.0
 """Seconds, HighLevel's own window: what is not used in them is there when they are over."""
 
 MOST_LATE = 5
-"""How often in a cycle a write may wait too long after its records were read."""
+"""How often in a cycle a write may wait too long after its records were read, for a place or
+because the vendor asked for it; where the vendor fails, once."""
 
 STOPPING = (AuthFailed, DailyBudgetSpent, Unavailable)
 """What ends the stage for a side: no further write can succeed."""
@@ -427,7 +428,8 @@ class Stage:
     def _is_tried_again(self, write: Recoverable, late: Outdated) -> bool:
         """Whether it is read and sent once more; nothing came of it so far."""
         self._late[ids_of(write)] += 1
-        return self._late[ids_of(write)] <= (1 if late.cause else MOST_LATE)
+        fails = isinstance(late.cause, Unavailable)
+        return self._late[ids_of(write)] <= (1 if fails else MOST_LATE)
 
     def _put_again(self, side: Side, key: str, write: Recoverable) -> None:
         """It waited too long after its records were read: it goes next, and they are read again."""

@@ -71,6 +71,8 @@ class SandboxSettings:
     status_reset_on_put: bool = True
     slot_validation: Literal["off", "overlap", "offered", "verbatim"] = "offered"
     """What a booking with validation must be: anything; free; an offered slot; its very text."""
+    reopening_validated: bool = False
+    """Whether a status that makes a cancelled appointment count again is checked like a move."""
     assignee_required: bool = True
     allow_duplicate_contacts: bool = False
     contact_priority: tuple[str, ...] = ("email", "phone")

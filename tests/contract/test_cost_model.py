@@ -178,7 +178,9 @@ def test_nothing_is_asked_twice_in_a_first_sync(town: Town) -> None:
     town.world.reset_requests()
     report = town.sync()
     assert (report.hubspot.created, report.ghl.created) == (150, 5)
-    assert twice(town) == []
+    # What a booking and its identity rest on is read again before each (contract 4.9).
+    again = [key for key in twice(town) if not rereading(key)]
+    assert again == []
 
 
 @pytest.mark.parametrize("full", [True, False])

@@ -217,6 +217,12 @@ def _write(bench: Bench) -> None:
     handed = _update(bench, one.id, Appointment(owner=ines), Group.OWNER)
     assert [_done(each).refused[0].group for each in (moved, handed)] == [Group.TIME, Group.OWNER]
     _failed(_create(bench, replace(full, owner=ines)))
+    # Cancelled, and back: at a time that is not offered, but free.
+    _done(_update(bench, one.id, Appointment(status="cancelled"), Group.STATUS))
+    reopened = _update(
+        bench, one.id, Appointment(status="confirmed"), Group.STATUS, check=True, reopens=True
+    )
+    assert _done(reopened).refused == ()
     _done(_remove(bench, one.id))
     _done(_remove(bench, one.id))
     orphan = _done(_create(bench, replace(full, contact=_stranger(bench))))
@@ -288,7 +294,12 @@ def _create(
 
 
 def _update(
-    bench: Bench, key: str, wanted: Appointment, *groups: str, check: bool = False
+    bench: Bench,
+    key: str,
+    wanted: Appointment,
+    *groups: str,
+    check: bool = False,
+    reopens: bool = False,
 ) -> Receipt:
     order = Order(
         key=f"update-{len(bench.ghl_witness.exchanges)}",
@@ -297,6 +308,7 @@ def _update(
         wanted=wanted,
         groups=frozenset(groups),
         validate_slot=check,
+        reopens=reopens,
     )
     return _only(bench.ghl.write([order]))
 

@@ -1,6 +1,7 @@
 """What a HighLevel calendar offers, and which bookings it takes."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
@@ -248,15 +249,18 @@ def test_an_update_that_moves_is_validated(
     ghl("PUT", f"{APPOINTMENTS}/{row}", json=body, expect=status)
 
 
-def test_reopening_onto_a_taken_slot_is_refused(
-    world: SandboxWorld, surgery: str, ada: str, ghl: Call
+@pytest.mark.parametrize("checked", [True, False])
+def test_reopening_onto_a_taken_slot_is_refused_where_it_is_checked(
+    world: SandboxWorld, surgery: str, ada: str, ghl: Call, checked: bool
 ) -> None:
+    world.settings = replace(world.settings, reopening_validated=checked)
+    expected = 400 if checked else 200
     slot = "2026-03-03T09:00:00+01:00"
     row = world.location.book(surgery, ada, slot, status="cancelled")
     ghl("PUT", f"{APPOINTMENTS}/{row}", json={"appointmentStatus": "confirmed"})
     world.location.edit(row, status="cancelled")
     world.location.book(surgery, ada, slot)
-    ghl("PUT", f"{APPOINTMENTS}/{row}", json={"appointmentStatus": "confirmed"}, expect=400)
+    ghl("PUT", f"{APPOINTMENTS}/{row}", json={"appointmentStatus": "confirmed"}, expect=expected)
 
 
 def test_reassigning_to_somebody_who_is_busy_is_refused(

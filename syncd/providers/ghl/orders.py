@@ -43,6 +43,7 @@ from syncd.providers.ghl.echoes import WRITTEN, Echoes
 from syncd.providers.ghl.line import FATAL, Line
 from syncd.providers.ghl.mapping import Place
 from syncd.providers.ghl.moments import stamp
+from syncd.providers.ghl.reopening import has_room
 from syncd.providers.ghl.slots import SlotBook, Wish
 
 NAP = 0.02
@@ -166,11 +167,12 @@ class Works:
                 return self._remove(order)
 
     def _create(self, order: Order) -> Done:
-        body = mapping.booking(order, self._place)
-        if order.validate_slot:
-            body["startTime"] = self._offered(order)
         if order.id:
             self._still_gone(order)
+        body = mapping.booking(order, self._place)
+        if order.validate_slot:
+            self._look(order)  # Whose slot is asked for has to be known; mostly it is read already.
+            body["startTime"] = self._offered(order)
         self._look(order)
         call = protocol.create_event(body)
         answer = wire.enveloped(self._send(order, call))
@@ -246,7 +248,7 @@ class Works:
             )
             for group in frozenset(order.groups) - groups
         )
-        if order.reopens and not self._has_room(order, fresh):
+        if order.reopens and Group.STATUS in groups and not self._has_room(order, fresh):
             groups -= {Group.STATUS}
             refused += (Refusal(group=Group.STATUS, reason="slot_taken", detail=_taken(fresh)),)
         if groups:
@@ -387,14 +389,14 @@ class Works:
         return self.line.ask(call.when(lambda: self._ground.assure([order], read_at)))
 
     def _has_room(self, order: Order, fresh: Snapshot) -> bool:
-        """Whether the slot that the record takes again is offered; its own past one hides none."""
+        """Whether the record may take its slot again."""
         wanted = order.wanted if Group.TIME in order.groups else fresh.appointment
         user = order.wanted.owner or fresh.appointment.owner
         if wanted.start is None:
             return False
-        self._slots.freed(fresh.calendar)  # Somebody may have taken it since the cycle began.
         wish = Wish(calendar=fresh.calendar, start=wanted.start, user=user)
-        return self._slots.offer(self._place, wish) is not None
+        end = wanted.end or wanted.start
+        return has_room(self.line, self._place, self._slots, wish, end, order.id)
 
 
 def _most(order: Order) -> int:
@@ -411,10 +413,7 @@ def _stands(order: Order, shown: Snapshot) -> None:
 
 
 def _taken(record: Snapshot) -> str:
-    return (
-        f"its slot is not offered by calendar {record.calendar} any more: "
-        "it may be somebody else's by now"
-    )
+    return f"its slot on calendar {record.calendar} was given to somebody else meanwhile"
 
 
 def _changed_meanwhile(order: Order) -> Stale:

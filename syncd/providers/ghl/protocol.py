@@ -83,12 +83,17 @@ def search_users(location: str, company: str, skip: int, limit: int) -> Call:
     return _call("GET", "/users/search", USERS_READ, Asked.BESIDE, query=query)
 
 
-def list_events(location: str, calendar: str, since: datetime, until: datetime) -> Call:
-    """GET /calendars/events: by the events' own time, no paging, deleted ones left out."""
+def list_events(
+    location: str, calendar: str, since: datetime, until: datetime, *, user: str = ""
+) -> Call:
+    """GET /calendars/events: by the events' own time, no paging, deleted ones left out.
+
+    With a `user`, those of that user instead, on whatever calendar.
+    """
     query = {
         "locationId": location,
         # One of calendarId, userId and groupId is needed: without, 422 (observed).
-        "calendarId": calendar,
+        **({"userId": user} if user else {"calendarId": calendar}),
         "startTime": milliseconds(since),
         "endTime": milliseconds(until),
     }

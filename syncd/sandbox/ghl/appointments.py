@@ -213,7 +213,9 @@ def _validate_move(
 ) -> None:
     status = changes.get("status", row.status)
     moved = (changes["start"], changes["end"]) != (row.start, row.end)
-    reopened = row.status in FREEING and status not in FREEING
+    reopened = (
+        call.world.settings.reopening_validated and row.status in FREEING and status not in FREEING
+    )
     elsewhere = (changes["calendar"], changes["assignee"]) != (row.calendar, row.assignee)
     if status in FREEING or not (moved or reopened or elsewhere):
         return

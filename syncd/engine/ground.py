@@ -32,6 +32,7 @@ from syncd.errors import (
     ProviderError,
     Stale,
     TimedOut,
+    Transient,
     Unavailable,
 )
 from syncd.ports import provider
@@ -196,6 +197,9 @@ class Ground(provider.Ground):
             return shown
         seen = footing.seen
         name = f"{_NAMES[seen.side]} {seen.id}"
+        if isinstance(shown, Missing) and shown.unread:
+            detail = f"{name} could not be read before the write ({shown.detail})"
+            return Transient(f"{detail}; the next cycle tries again", side=seen.side)
         if isinstance(shown, Missing):
             detail = f"{name} could not be read before the write ({shown.detail})"
             return Stale(f"{detail}; the next cycle looks for it", side=seen.side)

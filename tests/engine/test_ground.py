@@ -412,7 +412,7 @@ def test_where_the_other_side_cannot_be_read_nothing_is_written(
     make(town, ann[1])
     fault: dict[str, Any] = {"side": "hubspot", "path": "0-421/batch/read$", "status": 503}
     report = meanwhile(town, lambda: town.world.faults.add(times=None, **fault))
-    assert (report.outcome, town.ghl.events()) == (Outcome.UNREACHABLE, [])
+    assert (report.outcome, town.ghl.events()) == (Outcome.FAILED_WRITES, [])
     town.world.faults.clear()
     assert town.sync().ghl.created == 1
 

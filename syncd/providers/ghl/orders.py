@@ -149,7 +149,8 @@ class Works:
     def _count(self, error: ProviderError | None) -> None:
         error = error.cause if isinstance(error, Outdated) else error
         with self._lock:
-            self._silent_in_row = self._silent_in_row + 1 if isinstance(error, Transient) else 0
+            silent = isinstance(error, Transient) and error.side != Side.HUBSPOT
+            self._silent_in_row = self._silent_in_row + 1 if silent else 0
             if self._silent_in_row >= UNREACHABLE and self.fatal is None:
                 self.fatal = Unavailable(
                     f"{self._silent_in_row} writes in a row found HighLevel unreachable "

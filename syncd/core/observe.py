@@ -92,10 +92,15 @@ class Strangers:
             beside=self.beside | more.beside,
         )
 
-    def without(self, ghl_ids: Collection[str]) -> Strangers:
-        """These, but for some of HighLevel's."""
-        left = {each: seen for each, seen in self.ghl.items() if each not in ghl_ids}
-        return replace(self, ghl=left) if ghl_ids else self
+    def without(self, ids: Collection[str]) -> Strangers:
+        """These, but for some of either side."""
+        if not ids:
+            return self
+        return replace(
+            self,
+            ghl={each: seen for each, seen in self.ghl.items() if each not in ids},
+            hubspot={each: seen for each, seen in self.hubspot.items() if each not in ids},
+        )
 
 
 def meet(strangers: Strangers, book: ContactBook, policy: Policy, table: StatusTable) -> Observed:

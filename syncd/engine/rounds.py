@@ -351,7 +351,9 @@ class Rounds:
             # They are told as failed, and the next cycle looks at them.
             log.info("look.failed", detail=str(error))
             return
-        self._take_up(seen, {each for _, each in moved})
+        ids = {each for _, each in moved}
+        self._strangers = self._strangers.without(ids)
+        self._take_up(seen, ids)
 
     # --- looking again
 

@@ -140,6 +140,7 @@ def _cycles(app: App, names: list[str], wanted: Wanted) -> dict[str, CycleReport
     from dataclasses import replace
 
     from syncd.cli.output import progress
+    from syncd.engine.report import DONE
 
     reports = {}
     for name in names:
@@ -150,7 +151,8 @@ def _cycles(app: App, names: list[str], wanted: Wanted) -> dict[str, CycleReport
             reports[name] = app.cycle(name, replace(wanted.request(), progress=told))
         if not wanted.dry_run:
             app.tell(reports[name])
-            app.keep_house(name)
+            if reports[name].outcome in DONE:  # a store that is away is not waited for once more
+                app.keep_house(name)
     return reports
 
 

@@ -42,6 +42,9 @@ class Outcome(StrEnum):
         return list(Outcome).index(self)
 
 
+DONE = (Outcome.OK, Outcome.FAILED_WRITES, Outcome.GUARD)
+"""The outcomes of a cycle that went through to its end."""
+
 GRAVITY = (1, 6, 2, 4, 5, 7, 3, 0)
 """Exit codes, gravest first (contract section 2)."""
 

@@ -20,7 +20,7 @@ from syncd.config import LinkSettings, account_by_token
 from syncd.core.model import Side
 from syncd.engine.closing import FIRST, ended_by
 from syncd.engine.cycle import CycleRequest
-from syncd.engine.report import CycleReport, Outcome
+from syncd.engine.report import DONE, CycleReport, Outcome
 from syncd.errors import LinkLocked, StoreError, StoreFault, SyncdError
 from syncd.observability import note
 from syncd.observability.metrics import CycleFacts, Metrics
@@ -36,9 +36,6 @@ log = structlog.get_logger(__name__)
 
 ASK_ABOVE = 25
 """A first sync with more writes than this on a side waits for a person (contract section 3)."""
-
-DONE = (Outcome.OK, Outcome.FAILED_WRITES, Outcome.GUARD)
-"""The outcomes of a cycle that went through to its end."""
 
 SILENT_AFTER = 20.0
 """Seconds without an answer in mid-cycle that are still no trouble, however often is polled."""

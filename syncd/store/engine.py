@@ -24,8 +24,9 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from syncd.errors import StoreError
 from syncd.store.failures import place
 
-BUSY_SECONDS = 30
-"""How long a statement waits for another process's transaction."""
+BUSY_SECONDS = 15
+"""How long a statement waits for another process's transaction: longer than any of ours takes, and
+short enough for who looks at what a command says."""
 
 CONNECT_SECONDS = 10
 """How long a PostgreSQL server may take to answer at all."""

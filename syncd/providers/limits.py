@@ -127,7 +127,8 @@ class Budget:
                 self._others_silence[kind] = SharedSilence(ledger, row, clock)
         self._learned: Window | None = None
         self._silent_until: dict[str, float] = {}
-        self._spent_until: datetime | None = None
+        self._spent: tuple[datetime, float] | None = None
+        """When a spent day is over, by the wall clock and by the one that nobody sets."""
         self._told = told.Told()
         self._refused_in_row = 0
         self._refusals = 0
@@ -192,7 +193,7 @@ class Budget:
                 silent_seconds=self._silence_left(_WHOLE),
                 throttled_seconds=self._throttled,
                 refusals=self._refusals,
-                spent_until=self._spent_until,
+                spent_until=self._spent_until(),
             )
 
     def _windows(self, kind: str) -> list[Window]:
@@ -213,9 +214,9 @@ class Budget:
         while True:
             told_others = self._silence_of_others(kind)
             with self._lock:
-                until, now = self._spent_until, self._clock.now()
+                until = self._spent_until()
                 wait = max(self._silence_left(_WHOLE), self._silence_left(kind), told_others)
-            if until is not None and now < until:
+            if until is not None:
                 raise DailyBudgetSpent(
                     f"the day's requests at {_NAMES[self._side]} are spent until "
                     f"{until:%Y-%m-%d %H:%M} UTC; syncd goes on by itself then",
@@ -287,12 +288,23 @@ class Budget:
         now = self._clock.now()
         seconds = heard.daily_reset if heard.daily_reset is not None else wait
         if seconds is not None:
-            self._spent_until = now + timedelta(seconds=seconds)
+            until = now + timedelta(seconds=seconds)
         elif self.zone is not None:
             tomorrow = now.astimezone(self.zone).date() + timedelta(days=1)
-            self._spent_until = datetime.combine(tomorrow, time(), self.zone).astimezone(now.tzinfo)
+            until = datetime.combine(tomorrow, time(), self.zone).astimezone(now.tzinfo)
         else:
-            self._spent_until = now + ASK_AGAIN
+            until = now + ASK_AGAIN
+        self._spent = until, self._clock.monotonic() + (until - now).total_seconds()
+
+    def _spent_until(self) -> datetime | None:
+        """When a spent day is over; None where it is, by either clock: one may be set, one sleep."""
+        if self._spent is None:
+            return None
+        until, at = self._spent
+        now, left = self._clock.now(), at - self._clock.monotonic()
+        if until <= now or left <= 0:
+            return None
+        return min(until, now + timedelta(seconds=left))
 
 
 def _day_is_spent(response: Response) -> bool:

@@ -60,12 +60,15 @@ class Ledger(Protocol):
         wanted: int,
         places: int,
         until: datetime,
+        span: timedelta,
     ) -> tuple[int, int, datetime | None]:
         """Give back and take places, in one transaction that no other may overlap.
 
         First the places in `answered` leave their blocks, if these are not
         forgotten yet, and each is free at its instant; and what is free at
-        `now` is forgotten.
+        `now` is forgotten. No place is ever held for longer than `until`: what
+        says so was written before a clock was set back, and is free in one
+        window, a `span` from now.
         Then up to `wanted` of what is left of `places` is taken as one block
         that is held `until` that instant.
 
@@ -84,7 +87,11 @@ class Ledger(Protocol):
         ...
 
     def hushed_until(self, account: str, *, now: datetime) -> datetime | None:
-        """When the longest silence that is not over at `now` ends (UTC); None if there is none."""
+        """When the longest silence that is not over at `now` ends (UTC); None if there is none.
+
+        One that has longer to go than it was asked for was asked for before a
+        clock was set back: it counts as over.
+        """
         ...
 
 
@@ -94,7 +101,8 @@ class _Block:
 
     key: int
     left: int
-    expires: datetime
+    expires: float
+    """Monotonic seconds, whatever becomes of the wall clock."""
 
 
 class SharedWindow:
@@ -110,8 +118,8 @@ class SharedWindow:
         self._lock = Lock()
         self._turn = Lock()
         self._open: _Block | None = None
-        self._untold: defaultdict[int, list[datetime]] = defaultdict(list)
-        """What is to be given back with the next block."""
+        self._untold: defaultdict[int, list[float]] = defaultdict(list)
+        """What is to be given back with the next block: when each place is free (monotonic)."""
 
     def take(self) -> int:
         """Wait for a place and take it; gives the number of its block, for `settle`.
@@ -122,10 +130,10 @@ class SharedWindow:
         """
         with self._turn:
             while True:
-                now = self._clock.now()
-                taken = self._from_open_block(now)
+                taken = self._from_open_block()
                 if taken:
                     return taken
+                now = self._clock.now()
                 free_at = self._reserve(now)
                 if free_at is not None:
                     wait = (free_at - now).total_seconds()
@@ -134,32 +142,34 @@ class SharedWindow:
     def settle(self, block: int) -> None:
         """A request that took a place of this block was answered, or never will be."""
         with self._lock:
-            self._untold[block].append(self._clock.now() + self._span)
+            self._untold[block].append(self._clock.monotonic() + self._span.total_seconds())
 
     def close(self) -> None:
         """Give back what was taken and is not used any more."""
-        answered = self._to_give_back(self._clock.now())
+        answered = self._to_give_back()
         if answered:
-            self._ledger.release(self._account, answered=answered)
+            told = self._by_the_wall_clock(answered, self._clock.now())
+            self._ledger.release(self._account, answered=told)
 
-    def _from_open_block(self, now: datetime) -> int:
+    def _from_open_block(self) -> int:
         with self._lock:
             block = self._open
-            if block is None or not block.left or now >= block.expires:
+            if block is None or not block.left or self._clock.monotonic() >= block.expires:
                 return 0
             block.left -= 1
             return block.key
 
     def _reserve(self, now: datetime) -> datetime | None:
-        answered = self._to_give_back(now)
+        answered = self._to_give_back()
         try:
             key, size, free_at = self._ledger.exchange(
                 self._account,
                 now=now,
-                answered=answered,
+                answered=self._by_the_wall_clock(answered, now),
                 wanted=self._size,
                 places=self._limit.requests,
                 until=now + LIFETIME + FLIGHT + self._span,
+                span=self._span,
             )
         except StoreError:
             with self._lock:
@@ -169,15 +179,26 @@ class SharedWindow:
         if not size:
             return free_at or now
         with self._lock:
-            self._open = _Block(key=key, left=size, expires=now + LIFETIME)
+            ends = self._clock.monotonic() + LIFETIME.total_seconds()
+            self._open = _Block(key=key, left=size, expires=ends)
         return None
 
-    def _to_give_back(self, now: datetime) -> dict[int, list[datetime]]:
+    def _by_the_wall_clock(
+        self, answered: Mapping[int, Sequence[float]], now: datetime
+    ) -> dict[int, list[datetime]]:
+        """The instants at which places are free, as other processes understand them."""
+        seconds = self._clock.monotonic()
+        return {
+            block: [now + timedelta(seconds=at - seconds) for at in places]
+            for block, places in answered.items()
+        }
+
+    def _to_give_back(self) -> dict[int, list[float]]:
         """The places that nothing is on its way for any more, and when each is free."""
         with self._lock:
             if self._open is not None and self._open.left:
                 # What was never used has cost nothing.
-                self._untold[self._open.key] += [now] * self._open.left
+                self._untold[self._open.key] += [self._clock.monotonic()] * self._open.left
             self._open = None
             answered, self._untold = self._untold, defaultdict(list)
         return dict(answered)

@@ -3,12 +3,15 @@
 `providers.shared` works on it. A block is taken before its requests are sent;
 each place leaves it when its request was answered, as a block of its own that
 is free at an instant. The sum of the blocks that are not free yet is what the
-account cannot give now. A silence that a vendor asked for is a block of no
-places, under a name of its own, that is free when the silence ends.
+account cannot give now. A silence that a vendor asked for is a block under a
+name of its own, that is free when the silence ends; its places are the seconds
+that were asked for. What lasts longer than anything can was written before a
+clock was set back.
 """
 
+import math
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, func, select, text, update
 
@@ -17,6 +20,9 @@ from syncd.store.tables import block as table
 
 _SILENCE = "!"
 """What the name of an account ends with where a row stands for its silence."""
+
+_DIFFERENCE = timedelta(minutes=1)
+"""What clocks of several machines may differ by."""
 
 _SPACE = 0x73796C64
 """The first half of the advisory locks' keys; the second is drawn from the account's name."""
@@ -37,8 +43,11 @@ class SqlLedger:
         wanted: int,
         places: int,
         until: datetime,
+        span: timedelta,
     ) -> tuple[int, int, datetime | None]:
         """Give back the answered places, then take up to `wanted` of what is left of `places`.
+
+        Nothing is held beyond `until`; what says so is free a `span` from now.
 
         Returns:
             The block's id, its size, and None; or 0, 0 and the instant at
@@ -51,6 +60,8 @@ class SqlLedger:
             connection.execute(
                 delete(table).where(table.c.account == account, table.c.free_at <= now)
             )
+            beyond = table.c.account == account, table.c.free_at > until
+            connection.execute(update(table).where(*beyond).values(free_at=now + span))
             taken, next_free = _standing(connection, account)
             size = min(wanted, places - taken)
             if size <= 0:
@@ -67,7 +78,8 @@ class SqlLedger:
 
     def hush(self, account: str, *, now: datetime, until: datetime) -> None:
         """The vendor wants to hear nothing of the account until that instant (UTC)."""
-        row = {"account": account + _SILENCE, "places": 0, "free_at": until}
+        seconds = math.ceil((until - now).total_seconds())
+        row = {"account": account + _SILENCE, "places": seconds, "free_at": until}
 
         def act(connection: Connection) -> None:
             over = table.c.account == row["account"], table.c.free_at <= now
@@ -78,10 +90,17 @@ class SqlLedger:
 
     def hushed_until(self, account: str, *, now: datetime) -> datetime | None:
         """When the longest silence that is not over at `now` ends (UTC); None if there is none."""
-        last = select(func.max(table.c.free_at)).where(
+        asked = select(table.c.free_at, table.c.places).where(
             table.c.account == account + _SILENCE, table.c.free_at > now
         )
-        return self._database.read(lambda connection: connection.execute(last).scalar())
+        rows = self._database.read(lambda connection: connection.execute(asked).all())
+        # A minute more, for clocks of several machines that differ.
+        ends = [
+            row.free_at
+            for row in rows
+            if row.free_at <= now + timedelta(seconds=row.places) + _DIFFERENCE
+        ]
+        return max(ends, default=None)
 
 
 def _queue_up(connection: Connection, account: str) -> None:

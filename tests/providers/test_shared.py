@@ -46,12 +46,15 @@ class MemoryLedger:
         wanted: int,
         places: int,
         until: datetime,
+        span: timedelta,
     ) -> tuple[int, int, datetime | None]:
         with self.lock:
             self.transactions += 1
             self._free(answered)
             self.rows = {
-                key: row for key, row in self.rows.items() if row[0] != account or row[2] > now
+                key: row if row[2] <= until else (*row[:2], now + span)
+                for key, row in self.rows.items()
+                if row[0] != account or row[2] > now
             }
             mine = [row for row in self.rows.values() if row[0] == account]
             size = min(wanted, places - sum(row[1] for row in mine))

@@ -40,7 +40,13 @@ def full(store: Store, a_pair: Callable[..., Pair], standing_clock: StandingCloc
         store.link(name).decide("kick", {}, now)
         store.outbox.write(name, [a_letter(now)], told=["link refused"], over=[])
     store.ledger.exchange(
-        "ghl:a", now=now, answered={}, wanted=1, places=9, until=now + timedelta(hours=1)
+        "ghl:a",
+        now=now,
+        answered={},
+        wanted=1,
+        places=9,
+        until=now + timedelta(hours=1),
+        span=timedelta(seconds=1),
     )
     store.accounts.keep({"a token's digest": "24600001"}, now)
     store.acquire("clinic", "run")

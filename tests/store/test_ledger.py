@@ -34,6 +34,7 @@ def take(
         wanted=wanted,
         places=25,
         until=now + 10 * SECOND,
+        span=3 * SECOND,
     )
 
 
@@ -114,3 +115,21 @@ def test_silences_that_are_over_leave_the_store(store: Store, now: datetime) -> 
         store.ledger.hush("ghl:a", now=moment, until=moment + SECOND)
     with store._database.engine.connect() as connection:
         assert len(connection.execute(select(block)).all()) == 1
+
+
+def test_a_place_from_before_the_clock_was_set_back_is_free_after_a_window(
+    store: Store, now: datetime
+) -> None:
+    take(store.ledger, now + 3600 * SECOND, wanted=25)
+    assert take(store.ledger, now) == (0, 0, now + 3 * SECOND)
+    assert take(store.ledger, now + 2 * SECOND)[1] == 0
+    assert take(store.ledger, now + 3 * SECOND)[1] == 10
+
+
+def test_a_silence_from_before_the_clock_was_set_back_is_over(store: Store, now: datetime) -> None:
+    later = now + 3600 * SECOND
+    store.ledger.hush("ghl:a", now=later, until=later + 30 * SECOND)
+    assert store.ledger.hushed_until("ghl:a", now=later) == later + 30 * SECOND
+    assert store.ledger.hushed_until("ghl:a", now=now) is None
+    store.ledger.hush("ghl:a", now=now, until=now + 20 * SECOND)
+    assert store.ledger.hushed_until("ghl:a", now=now) == now + 20 * SECOND

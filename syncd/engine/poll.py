@@ -25,6 +25,7 @@ from syncd.core.essence import snapshot_print
 from syncd.core.model import Account, Missing, Pair, Scan, Side, Snapshot
 from syncd.core.observe import Seen, Sighting, Strangers
 from syncd.core.policy import Policy
+from syncd.engine.backoff import waits
 from syncd.engine.carried import with_carried
 from syncd.engine.decisions import Decided
 from syncd.engine.link import Link
@@ -333,7 +334,7 @@ def _look_again(
         wanted[Side(side)].add(record_id)
     now = link.clock.now()
     for hold in held:
-        due = full or hold.retry_at is None or hold.retry_at <= now
+        due = full or not waits(hold, now)
         if due or decided.lets_go(hold) or decided.touches(hold, held):
             wanted[Side.GHL].add(hold.ghl_id)
             wanted[Side.HUBSPOT].add(hold.hubspot_id)

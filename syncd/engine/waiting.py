@@ -8,21 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from datetime import timedelta
 
 from syncd.core import actions
 from syncd.core.actions import Hold, Update, Write
 from syncd.core.guards import Plan
 from syncd.core.model import GroupKey
+from syncd.engine.backoff import pause_after, waits
 from syncd.engine.decisions import Decided
 from syncd.engine.link import Link
 from syncd.engine.orders import by_group, fingerprint_of
 from syncd.engine.planned import digests
 from syncd.engine.poll import Polled
 from syncd.ports.store import Hold as StoredHold
-
-BACKOFF = (60.0, 300.0, 900.0, 3600.0, 21600.0)
-"""Seconds that a refused write waits before it is tried again unchanged."""
 
 
 def put_off(link: Link, made: Plan, polled: Polled, decided: Decided) -> tuple[Plan, list[Hold]]:
@@ -34,10 +31,7 @@ def put_off(link: Link, made: Plan, polled: Polled, decided: Decided) -> tuple[P
     refused = {
         (hold.ghl_id, hold.hubspot_id, hold.group): hold
         for hold in polled.held
-        if hold.reason == "rejected"
-        and hold.retry_at is not None
-        and hold.retry_at > now
-        and not decided.lets_go(hold)
+        if hold.reason == "rejected" and waits(hold, now) and not decided.lets_go(hold)
     }
     if not refused:
         return made, []
@@ -107,9 +101,8 @@ def stored(
     if hold.reason == "rejected":
         fingerprint = _under(fingerprint, link)
     same = old is not None and old.fingerprint == fingerprint
-    still = same and old is not None and old.retry_at is not None and old.retry_at > now
+    still = same and old is not None and waits(old, now)
     attempts = (old.attempts + (0 if still else 1)) if same and old else 1
-    pause = timedelta(seconds=BACKOFF[min(attempts, len(BACKOFF)) - 1])
     return StoredHold(
         ghl_id=hold.ghl_id,
         hubspot_id=hold.hubspot_id,
@@ -118,7 +111,7 @@ def stored(
         detail=hold.detail,
         since=old.since if old else now,
         attempts=attempts,
-        retry_at=old.retry_at if still and old else now + pause,
+        retry_at=old.retry_at if still and old else now + pause_after(attempts),
         fingerprint=fingerprint,
         starts_at=hold.starts_at,
         title=hold.title,

@@ -32,6 +32,8 @@ log = structlog.get_logger(__name__)
 PAUSES = (10.0, 30.0, 60.0, 300.0, 900.0, 3600.0)
 """Seconds until the next attempt, by how many there were; the last one counts for all further."""
 
+LONGEST_PAUSE = timedelta(seconds=max(PAUSES))
+
 GIVEN_UP_AFTER = timedelta(days=7)
 """A message that nobody took for so long is stale news."""
 
@@ -131,7 +133,9 @@ class Notices:
 
     def _send(self, link: str, letter: Letter) -> datetime | None:
         """Send one if it is due; gives when to try again where it is still to be sent."""
-        if letter.due_at > self._clock.now():
+        now = self._clock.now()
+        # One that is due later than any pause ends was put off before the clock was set back.
+        if now < letter.due_at <= now + LONGEST_PAUSE:
             return letter.due_at
         told = {"link": link, "channel": letter.channel, "event_told": letter.body.get("event")}
         settings = self._links().get(link)

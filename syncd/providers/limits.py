@@ -297,7 +297,7 @@ class Budget:
         self._spent = until, self._clock.monotonic() + (until - now).total_seconds()
 
     def _spent_until(self) -> datetime | None:
-        """When a spent day is over; None where it is, by either clock: one may be set, one sleep."""
+        """When a spent day is over; None where it is, by one of the clocks: one may be set."""
         if self._spent is None:
             return None
         until, at = self._spent

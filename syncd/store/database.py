@@ -96,6 +96,7 @@ class Database:
             try:
                 done = act()
             except StoreInterrupted as error:
+                interrupted = error
                 # SQLite has waited in the statement itself, for longer than anything takes.
                 if self.is_sqlite or waited >= self._patience:
                     raise
@@ -105,6 +106,9 @@ class Database:
                 if waited:
                     log.info("store.returned", waited=round(waited, 1))
                 return done
+            began = self.clock.monotonic()
             self.clock.sleep(wait)
+            if self.clock.monotonic() - began < wait / 2:
+                raise interrupted  # woken early: the process was asked to stop
             waited += wait
             wait = min(2 * wait, _LONGEST_WAIT)

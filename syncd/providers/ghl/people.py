@@ -235,13 +235,15 @@ class ContactBook:
                     raise
                 self._pages = 0  # No search here: then one by one.
                 break
+            fresh = {row.id for row in rows} - self._by_id.keys()
             for row in rows:
                 self._remember(row.id, contact(row, country))
             self._paged += len(rows)
             open_ids -= {row.id for row in rows}
             self._after = rows[-1].search_after if rows else ()
             left = math.ceil((total - self._paged) / protocol.PAGE)
-            self._pages = left if self._after else 0
+            # A page that shows nothing new may be followed by any number of such.
+            self._pages = left if self._after and fresh else 0
         held = {key: self._by_id.get(key) for key in missing}
         return {key: found for key, found in held.items() if found is not None}
 

@@ -81,6 +81,24 @@ def test_many_contacts_are_read_by_the_page(clinic: Clinic) -> None:
     assert clinic.sent("GET", "/contacts/") == []
 
 
+def test_a_search_that_always_shows_the_same_page_is_left_for_single_looks(clinic: Clinic) -> None:
+    keys = add(clinic, 40)
+    for number in range(200):
+        row = {"id": keys[0], "searchAfter": [number, "x"], "email": "ann@example.com"}
+        body = {"contacts": [row], "total": number + 2}
+        clinic.world.faults.add(path="contacts/search$", status=200, body=body)
+    assert set(clinic.provider.contacts(keys)) == set(keys)
+    assert len(clinic.sent("POST", "/contacts/search")) < 5
+
+
+def test_users_without_an_end_are_not_asked_for_for_ever(clinic: Clinic) -> None:
+    users = [{"id": f"u{number}", "email": "", "name": "Ann"} for number in range(100)]
+    clinic.world.faults.add(path="users/$", status=404, times=None)
+    clinic.world.faults.add(path="users/search$", status=200, body={"users": users}, times=None)
+    assert clinic.provider.prepare().people == ()
+    assert len(clinic.sent("GET", "/users/search")) < 10
+
+
 def test_a_few_contacts_of_a_large_book_are_not_read_by_the_page(clinic: Clinic) -> None:
     keys = add(clinic, 30)
     found = sure(clinic.provider.contacts(keys[:20]))

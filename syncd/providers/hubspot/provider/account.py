@@ -20,6 +20,7 @@ from syncd.providers.hubspot.provider.line import Line
 from syncd.providers.hubspot.schema import Definition, Finding, Wish
 from syncd.providers.hubspot.wire import Json
 from syncd.providers.message import Request
+from syncd.providers.paging import Progress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,13 +177,15 @@ class AccountReader:
     def _people(self) -> Iterator[Person]:
         """Every owner; those who were deactivated only show when asked for."""
         for archived in (False, True):
-            after = ""
+            after, progress = "", Progress(Side.HUBSPOT, "owners")
             while True:
                 body = self._line.rows(self._line.api.owners(archived=archived, after=after))
-                yield from schema.people(body, active=not archived)
-                last, after = after, wire.page(body).after
-                if not after or after == last:
+                people = list(schema.people(body, active=not archived))
+                yield from people
+                after = wire.page(body).after
+                if not after:
                     break
+                progress.page((person.id for person in people), after)
 
     # --- the doctor
 

@@ -27,6 +27,7 @@ from syncd.providers.hubspot.provider.line import Line
 from syncd.providers.hubspot.search import ChangeWindow, chunks
 from syncd.providers.hubspot.wire import MERGED_IDS, Record
 from syncd.providers.message import Request
+from syncd.providers.paging import Progress
 
 OVERLAP = timedelta(minutes=10)
 """How far a poll reaches back behind its cursor, and how far the two clocks may differ."""
@@ -136,21 +137,16 @@ class Reader:
         )
 
     def _pages(self, columns: Columns, *, archived: bool) -> Iterator[wire.Page]:
-        after = ""
+        after, progress = "", Progress(Side.HUBSPOT, "appointments")
         while True:
             request = self._line.api.list(columns.read, archived=archived, after=after)
             page = wire.page(self._line.rows(request))
             self._look_for(columns, page.records)
             yield page
-            if not page.after:
-                return
-            if page.after == after:
-                raise Unreadable(
-                    "HubSpot's list does not go on where it says that it does; the next cycle "
-                    "asks again",
-                    side=Side.HUBSPOT,
-                )
             after = page.after
+            if not after:
+                return
+            progress.page((record.id for record in page.records), after)
 
     def _changes(self, columns: Columns, cursor: str, since: datetime) -> Scan:
         """Search for what changed and was not delivered to this cursor yet.
@@ -425,6 +421,7 @@ class Reader:
         found: dict[str, tuple[str, ...]] = {}
         unread: dict[str, ProviderError] = {}
         waiting = [(each, "") for each in ids]
+        going: dict[str, Progress] = {}
 
         def ask(part: Sequence[tuple[str, str]], attempts: int | None) -> wire.Json:
             return self._line.rows(request(part), attempts)
@@ -441,7 +438,13 @@ class Reader:
                     for each, linked in answered.items():
                         found[each] = tuple(dict.fromkeys((*found.get(each, ()), *linked.ids)))
                         if linked.after:
-                            cut.append((each, linked.after))
+                            progress = going.setdefault(each, Progress(Side.HUBSPOT, "contacts"))
+                            try:
+                                progress.page(linked.ids, linked.after)
+                            except Unreadable as error:
+                                unread[each] = error
+                            else:
+                                cut.append((each, linked.after))
             waiting = cut
         return found, unread
 

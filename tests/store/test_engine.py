@@ -72,7 +72,7 @@ def test_sqlite_is_set_up_for_several_programs_at_once(sqlite_store_url: str) ->
     with opened(sqlite_store_url) as engine, engine.connect() as connection:
         for pragma, wanted in (("journal_mode", "wal"), ("synchronous", 1), ("foreign_keys", 1)):
             assert connection.exec_driver_sql(f"PRAGMA {pragma}").scalar() == wanted
-        assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 30_000
+        assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 15_000
 
 
 def test_opening_makes_no_file(tmp_path: Path) -> None:

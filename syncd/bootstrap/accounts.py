@@ -136,6 +136,7 @@ class Accounts:
             extras=maps.properties(link),
             record_link=maps.record_link(link),
             needs=_needed(link),
+            writes=_written(link),
             default_country=country,
             clock=self._clock,
         )
@@ -252,3 +253,10 @@ def _limit(rate: RateLimit) -> Limit:
 def _needed(link: LinkSettings) -> frozenset[str]:
     """The fields that are on: what they need of the account has to be there."""
     return frozenset(name for name, way in link.fields if way != "off")
+
+
+def _written(link: LinkSettings) -> frozenset[str]:
+    """The fields whose values flow into HubSpot."""
+    if link.sync.direction == "hubspot_to_ghl":
+        return frozenset()
+    return frozenset(name for name, way in link.fields if way in {"both", "ghl_to_hubspot"})

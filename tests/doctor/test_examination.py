@@ -58,6 +58,16 @@ def test_setup_s_own_scope_is_asked_for_where_something_is_to_be_made(raw: Any) 
     assert code_of(raw.findings()) == 0
 
 
+def test_a_property_that_cannot_be_written_is_found(practice: Any) -> None:
+    practice.world.portal.appointments.definitions["hs_appointment_name"].read_only = True
+    found = practice.findings()
+    (told,) = (each for each in found if each.mark == "error")
+    assert "hs_appointment_name" in told.what
+    assert "read-only" in told.what
+    assert "hubspot_to_ghl" in told.remedy
+    assert code_of(found) == 2
+
+
 # --- credentials
 
 

@@ -14,7 +14,8 @@ import httpx
 import pytest
 from refusing import Refusing, naming
 
-from syncd.core.model import Side
+from syncd.core.model import Group, Side
+from syncd.core.policy import Direction
 from syncd.engine.report import CycleReport, Outcome
 
 if TYPE_CHECKING:
@@ -284,3 +285,135 @@ def test_a_text_that_is_refused_keeps_no_cancellation_back(town: Town, status: i
     town.later(hours=7)
     assert town.sync().held == []
     assert town.ghl.get(visit).description == "what nobody takes"
+
+
+# --- what a sync can do without
+
+
+BESIDE = {
+    "users": ("ghl", r"^/users/"),
+    "owners": ("hubspot", r"^/crm/owners/"),
+    "account details": ("hubspot", r"^/account-info/"),
+    "activation": ("hubspot", r"^/crm/object-library/"),
+    "labels": ("hubspot", r"/labels$"),
+}
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 429, 500, 503])
+@pytest.mark.parametrize("what", list(BESIDE))
+def test_what_a_sync_can_do_without_stops_nothing(town: Town, what: str, status: int) -> None:
+    town.ghl.add_user("Uma", "uma@example.com")
+    ann, anns = person(town, "ann")
+    visit, other = book(town, ann), record(town, anns, 120)
+    side, path = BESIDE[what]
+    town.world.faults.add(side=side, path=path, status=status, times=None, body={"message": "No"})
+    report = town.sync()
+    assert report.outcome is Outcome.OK
+    assert town.world.faults.hits
+    assert (report.ghl.created, report.hubspot.created) == (1, 1)
+    assert visit in carried(town)
+    assert linked(town, carrier(town, visit)) == [anns]
+    assert (told(report, other), told(report, visit)) == ([], [])
+    owners = [each for each in report.warnings if each.startswith("owners cannot be matched")]
+    assert len(owners) == (what in ("users", "owners"))
+    town.world.faults.clear()
+    report = town.sync()
+    assert (report.outcome, report.written) == (Outcome.OK, [])
+
+
+@pytest.mark.parametrize("what", ["users", "owners"])
+@pytest.mark.parametrize("body", [{}, [], {"users": None, "results": None}, "what?"])
+def test_people_of_whom_nothing_is_said_are_unread_and_not_gone(
+    town: Town, what: str, body: object
+) -> None:
+    mail = "uma@example.com"
+    uma, owner = town.ghl.add_user("Uma", mail), town.hubspot.add_owner("Uma", mail)
+    town.ghl.set_team(town.calendars["Team"], [uma])
+    ann, _ = person(town, "ann")
+    visit = book(town, ann, calendar="Team", assignee=uma)
+    town.sync()
+    assert town.hubspot.get(carrier(town, visit)).properties["hubspot_owner_id"] == owner
+    side, path = BESIDE[what]
+    town.world.faults.add(side=side, path=path, status=200, times=None, body=body)
+    town.later(hours=2)
+    town.ghl.edit(visit, title="Moved to another room")
+    for _ in range(2):
+        assert town.sync().outcome is Outcome.OK
+    shown = town.hubspot.get(carrier(town, visit)).properties
+    assert shown["hubspot_owner_id"] == owner
+    assert shown["hs_appointment_name"] == "Moved to another room"
+
+
+def carrier(town: Town, ghl_id: str) -> str:
+    """The HubSpot record that carries this id."""
+    (found,) = (
+        each.id
+        for each in town.hubspot.records()
+        if each.properties.get("ghl_appointment_id") == ghl_id
+    )
+    return str(found)
+
+
+def linked(town: Town, record_id: str) -> list[str]:
+    return sorted(town.hubspot.get(record_id).links.get("0-1", {}))
+
+
+# --- properties that cannot hold what is written
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "hs_appointment_name",
+        "hs_appointment_start",
+        "hubspot_owner_id",
+        "ghl_appointment_id",
+        "ghl_location_id",
+        "ghl_description",
+    ],
+)
+def test_a_property_that_cannot_be_written_is_said_before_the_first_write(
+    town: Town, name: str
+) -> None:
+    book(town, person(town, "ann")[0])
+    town.hubspot.appointments.definitions[name].read_only = True
+    report = town.sync()
+    assert report.outcome is Outcome.NOT_PREPARED
+    assert name in report.detail
+    assert "read-only" in report.detail
+    assert town.hubspot.records() == []
+    town.hubspot.appointments.definitions[name].read_only = False
+    assert town.sync().hubspot.created == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "word"),
+    [
+        ("hs_lastmodifieddate", "something else"),
+        ("hs_duration", "number"),
+        ("hs_appointment_name", "something else"),
+        ("ghl_appointment_id", "something else"),
+        ("locked", "read-only"),
+        ("day", "datetime"),
+    ],
+)
+def test_a_status_property_that_holds_no_status_is_refused(
+    town: Town, name: str, word: str
+) -> None:
+    town.hubspot.add_property("day", type="datetime")
+    town.hubspot.add_property("locked", type="enumeration", options=["SCHEDULED"], read_only=True)
+    book(town, person(town, "ann")[0])
+    town.provider_options = {"status_property": name}
+    report = town.sync()
+    assert report.outcome is Outcome.NOT_PREPARED
+    assert name in report.detail
+    assert word in report.detail
+
+
+def test_where_nothing_is_written_to_it_a_property_may_be_read_only(town: Town) -> None:
+    _, anns = person(town, "ann")
+    record(town, anns)
+    town.hubspot.appointments.definitions["hs_appointment_name"].read_only = True
+    town.provider_options = {"writes": frozenset({"status"})}
+    town.obey(fields={Group.TITLE: Direction.HUBSPOT_TO_GHL})
+    assert town.sync().ghl.created == 1

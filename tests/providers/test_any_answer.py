@@ -24,7 +24,7 @@ from towns import Shelf, TownClock, build
 from syncd.core.model import Side
 from syncd.providers.ghl import mapping as ghl
 from syncd.providers.ghl import wire as ghl_wire
-from syncd.providers.hubspot import contacts, schema
+from syncd.providers.hubspot import contacts, judging, schema
 from syncd.providers.hubspot import mapping as hubspot
 from syncd.providers.hubspot import wire as hubspot_wire
 
@@ -144,7 +144,7 @@ def read_hubspot(body: Any) -> None:
     wire.associations(body)
     wire.unlabelled_type(body, usual=906)
     known = schema.definitions(body)
-    schema.status_property(known, schema.AUTO)
+    judging.status_property(known, schema.AUTO)
     for read in (wire.problem, schema.definition, schema.stages, schema.first_stage):
         read(body)
     schema.people(body, active=True)

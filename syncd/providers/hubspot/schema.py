@@ -1,15 +1,15 @@
-"""What an account's property definitions must look like, and how to say what is missing.
+"""What an account's property definitions are like, what a link wants of them, and ours.
 
 `provider.account` calls this for `prepare`, `setup` and the doctor. Pure: it
-reads the answers of the properties, pipelines and owners endpoints, judges
-them and words the bodies that create what is ours. Leaves out which values a
-status table needs: the core's.
+reads the answers of the properties, pipelines and owners endpoints, and words
+the bodies that create what is ours. Leaves out whether what is there will do
+(`judging`), and which values a status table needs: the core's.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from syncd.core.extras import Kind
@@ -53,21 +53,6 @@ class Blueprint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """One thing that was looked at; `remedy` says what a person does about a problem."""
-
-    what: str
-    ok: bool = True
-    detail: str = ""
-    remedy: str = ""
-
-    def __str__(self) -> str:
-        """The finding in one sentence."""
-        said = f"{self.what}: {self.detail}" if self.detail else self.what
-        return f"{said}; {self.remedy}" if self.remedy else said
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Extra:
     """A further mapped field and its property; `written` says whether values flow into it."""
 
@@ -84,6 +69,8 @@ class Wish:
     status_property: str = AUTO
     needs: frozenset[GroupKey] = ALL_GROUPS
     """The groups that are on in this link."""
+    writes: frozenset[GroupKey] = ALL_GROUPS
+    """Those whose values flow into HubSpot."""
     extras: tuple[Extra, ...] = ()
     record_link: str = ""
     """The property that is to hold the record's own address; "" for none."""
@@ -146,8 +133,14 @@ def definition(raw: object) -> Definition | None:
         unique=body.get("hasUniqueValue") is True,
         options=tuple(each for each in values if each),
         option_bodies=options,
-        read_only=fields(body.get("modificationMetadata")).get("readOnlyValue") is True,
+        read_only=_is_read_only(body),
     )
+
+
+def _is_read_only(body: Json) -> bool:
+    """Whether no value can be written: the account says so, or HubSpot calculates it."""
+    held = fields(body.get("modificationMetadata")).get("readOnlyValue")
+    return held is True or body.get("calculated") is True
 
 
 def stages(body: object) -> dict[str, str]:
@@ -214,145 +207,6 @@ def people(body: object, *, active: bool) -> tuple[Person, ...]:
             email = string(owner.get("email")).strip()
             found.append(Person(id=owner_id, email=email, name=name, active=active))
     return tuple(found)
-
-
-# --- judging
-
-
-def status_property(known: Mapping[str, Definition], wanted: str) -> str:
-    """The property that holds the status; "" where the account has none that will do.
-
-    On some accounts the native one does not exist, and writing it refuses the
-    whole record (observed); pipeline stages only count where they are named.
-    """
-    if wanted != AUTO:
-        return wanted if wanted in known else ""
-    native = known.get(NATIVE_STATUS)
-    if native is not None and not native.read_only:
-        return NATIVE_STATUS
-    return OWN_STATUS if OWN_STATUS in known else ""
-
-
-def findings(known: Mapping[str, Definition], wish: Wish, object_type: str) -> tuple[Finding, ...]:
-    """Everything that the link needs of the properties, in the order of importance."""
-    return (
-        *_native(known, wish.needs, object_type),
-        *_own(known, wish.needs),
-        _status(known, wish.status_property),
-        *(_further(known.get(each.property), each) for each in wish.properties),
-        *(_mapped(known, "filter and routes", prop) for prop in wish.facets),
-    )
-
-
-def _native(
-    known: Mapping[str, Definition], needs: frozenset[GroupKey], object_type: str
-) -> Iterable[Finding]:
-    wanted = {
-        Group.TITLE: (mapping.NAME,),
-        Group.TIME: (mapping.START, mapping.END),
-        Group.OWNER: (mapping.OWNER,),
-    }
-    for group, names in wanted.items():
-        for name in names if group in needs else ():
-            yield Finding(
-                what=f"HubSpot property {name}",
-                ok=name in known,
-                detail="" if name in known else f"the object {object_type} has none of that name",
-                remedy=""
-                if name in known
-                else "check `object_type` in the link's [hubspot] section",
-            )
-
-
-def _own(known: Mapping[str, Definition], needs: frozenset[GroupKey]) -> Iterable[Finding]:
-    needed = {
-        mapping.DESCRIPTION: Group.DESCRIPTION in needs,
-        mapping.ADDRESS: Group.ADDRESS in needs,
-    }
-    for blueprint in OURS:
-        if needed.get(blueprint.name, True):
-            yield verify(known.get(blueprint.name), blueprint)
-
-
-def verify(found: Definition | None, blueprint: Blueprint) -> Finding:
-    """Whether a property of ours is there and of the right kind.
-
-    A property that was archived comes back with its old settings when it is
-    made again, and `hasUniqueValue` can only be set when it is first made.
-    """
-    what = f"HubSpot property {blueprint.name}"
-    if found is None:
-        return Finding(what=what, ok=False, detail="is missing", remedy=RUN_SETUP)
-    if found.type != "string":
-        wrong = f"is of type {found.type!r}, not 'string'"
-    elif blueprint.unique and not found.unique:
-        wrong = "does not demand unique values"
-    else:
-        return Finding(what=what)
-    remedy = (
-        f"delete it for good in HubSpot (Settings > Properties, then its archive), then {RUN_SETUP}"
-    )
-    return Finding(what=what, ok=False, detail=wrong, remedy=remedy)
-
-
-def _status(known: Mapping[str, Definition], wanted: str) -> Finding:
-    found = status_property(known, wanted)
-    if found:
-        return Finding(what=f"HubSpot status property {found}")
-    if wanted in {AUTO, OWN_STATUS}:
-        return Finding(
-            what="HubSpot status property",
-            ok=False,
-            detail=f"neither {NATIVE_STATUS} nor {OWN_STATUS} can be used"
-            if wanted == AUTO
-            else f"{OWN_STATUS} is missing",
-            remedy=RUN_SETUP,
-        )
-    return Finding(
-        what="HubSpot status property",
-        ok=False,
-        detail=f"{wanted!r} does not exist in this account",
-        remedy='make it in HubSpot, or set `status_property = "auto"` in the [hubspot] section',
-    )
-
-
-def _further(found: Definition | None, extra: Extra) -> Finding:
-    """Whether a mapped property is there, takes values, and holds that kind of them."""
-    what = f"HubSpot property {extra.property} (map.{extra.name})"
-    takes = _TAKES[extra.kind]
-    if found is None:
-        detail = "does not exist in this account"
-        remedy = f"correct the name, or make the property in HubSpot (of type {takes[0]})"
-    elif extra.written and found.read_only:
-        detail = "is read-only in HubSpot"
-        remedy = "name a property of your own"
-    elif found.type not in takes:
-        detail = f"is of type {found.type!r}, which does not hold a {extra.kind}"
-        remedy = f"name a property of type {' or '.join(takes)}"
-    else:
-        return Finding(what=what)
-    return Finding(what=what, ok=False, detail=detail, remedy=remedy)
-
-
-_TAKES: Mapping[Kind, tuple[str, ...]] = {
-    Kind.TEXT: ("string", "enumeration", "phone_number"),
-    Kind.FLAG: ("bool", "string", "enumeration"),
-    Kind.MOMENT: ("datetime", "string"),
-    Kind.LIST: ("string", "enumeration"),
-}
-"""The property types that show a value as it was written."""
-
-
-def _mapped(known: Mapping[str, Definition], what: str, name: str) -> Finding:
-    """A name with a slip reads as empty without an error, so it is checked here."""
-    if name in known:
-        return Finding(what=f"HubSpot property {name} ({what})")
-    return Finding(
-        what=f"HubSpot property {name} ({what})",
-        ok=False,
-        detail="does not exist in this account",
-        remedy="correct the name in the configuration, or make the property in HubSpot",
-    )
 
 
 # --- making

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pytest
 
 from syncd.core.model import Group
-from syncd.providers.hubspot import schema
+from syncd.providers.hubspot import judging, schema
 from syncd.providers.hubspot.schema import Definition, Extra, Wish
 
 NATIVE = ("hs_appointment_name", "hs_appointment_start", "hs_appointment_end", "hubspot_owner_id")
@@ -27,7 +27,7 @@ def _account(**changes: Definition | None) -> Mapping[str, Definition]:
 
 
 def _problems(known: Mapping[str, Definition], wish: Wish | None = None) -> list[str]:
-    found = schema.findings(known, wish or Wish(), "0-421")
+    found = judging.findings(known, wish or Wish(), "0-421")
     return [str(each) for each in found if not each.ok]
 
 
@@ -67,7 +67,7 @@ def test_a_typing_slip_in_a_mapped_property_is_found_because_reading_it_would_no
 
 
 def test_auto_takes_the_native_status_where_the_account_has_it() -> None:
-    assert schema.status_property(_account(), "auto") == "hs_appointment_status"
+    assert judging.status_property(_account(), "auto") == "hs_appointment_status"
 
 
 def test_auto_falls_back_to_our_own_status_and_never_to_stages() -> None:
@@ -76,13 +76,13 @@ def test_auto_falls_back_to_our_own_status_and_never_to_stages() -> None:
         hs_pipeline_stage=Definition(name="hs_pipeline_stage"),
         ghl_appointment_status=Definition(name="ghl_appointment_status"),
     )
-    assert schema.status_property(known, "auto") == "ghl_appointment_status"
-    assert schema.status_property(known, "hs_pipeline_stage") == "hs_pipeline_stage"
+    assert judging.status_property(known, "auto") == "ghl_appointment_status"
+    assert judging.status_property(known, "hs_pipeline_stage") == "hs_pipeline_stage"
 
 
 def test_a_native_status_that_cannot_be_written_does_not_count() -> None:
     locked = Definition(name="hs_appointment_status", type="enumeration", read_only=True)
-    assert schema.status_property(_account(hs_appointment_status=locked), "auto") == ""
+    assert judging.status_property(_account(hs_appointment_status=locked), "auto") == ""
 
 
 def test_an_account_without_any_status_names_setup() -> None:
@@ -148,3 +148,16 @@ def test_stages_count_by_id_because_labels_can_be_renamed() -> None:
         ]
     }
     assert schema.stages(body) == {"111": "p1"}
+
+
+@pytest.mark.parametrize(
+    "body", [{"modificationMetadata": {"readOnlyValue": True}}, {"calculated": True}]
+)
+def test_what_cannot_be_written_is_found_only_where_it_would_be(body: dict[str, object]) -> None:
+    found = schema.definition({"name": "hs_appointment_end", "type": "datetime"} | body)
+    assert found is not None
+    known = _account(hs_appointment_end=found)
+    (problem,) = _problems(known)
+    assert "hs_appointment_end" in problem
+    assert "read-only" in problem
+    assert _problems(known, Wish(writes=schema.ALL_GROUPS - {Group.TIME})) == []

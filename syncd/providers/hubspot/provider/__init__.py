@@ -26,6 +26,7 @@ from syncd.ports.provider import (
 )
 from syncd.providers.http import Client
 from syncd.providers.hubspot import schema
+from syncd.providers.hubspot.judging import Finding
 from syncd.providers.hubspot.protocol import APPOINTMENT_TYPE, Api
 from syncd.providers.hubspot.provider import scopes
 from syncd.providers.hubspot.provider.account import AccountReader, Survey
@@ -33,7 +34,7 @@ from syncd.providers.hubspot.provider.directory import Directory
 from syncd.providers.hubspot.provider.line import Line
 from syncd.providers.hubspot.provider.reading import Reader
 from syncd.providers.hubspot.provider.writing import Writer
-from syncd.providers.hubspot.schema import Extra, Finding
+from syncd.providers.hubspot.schema import Extra
 from syncd.providers.trial import Trial
 
 ACCOUNT_LIFETIME = timedelta(minutes=15)
@@ -48,8 +49,9 @@ class HubSpotProvider(Provider):
     """One HubSpot account, as far as one link sees it.
 
     `needs` are the groups that the link syncs: only their properties must
-    exist. `filter` and `facet_properties` name properties whose raw values a
-    snapshot shows (which records belong to the link, the core decides);
+    exist, and `writes` those whose values flow into HubSpot. `filter` and
+    `facet_properties` name properties whose raw values a snapshot shows (which
+    records belong to the link, the core decides);
     `extras` are the further mapped fields, and `record_link` the property that is to hold
     the record's own address ("" for none).
     `default_country` (ISO 3166) is where phone numbers without a country code
@@ -74,6 +76,7 @@ class HubSpotProvider(Provider):
         extras: tuple[Extra, ...] = (),
         record_link: str = "",
         needs: frozenset[GroupKey] = schema.ALL_GROUPS,
+        writes: frozenset[GroupKey] = schema.ALL_GROUPS,
         account_lifetime: timedelta = ACCOUNT_LIFETIME,
         abreast: int = ABREAST,
     ) -> None:
@@ -82,6 +85,7 @@ class HubSpotProvider(Provider):
         wish = schema.Wish(
             status_property=status_property,
             needs=needs,
+            writes=writes,
             extras=extras,
             record_link=record_link,
             facets=tuple(dict.fromkeys((*facet_properties, *(filter or {})))),

@@ -13,11 +13,21 @@ from threading import Lock
 from zoneinfo import ZoneInfo
 
 from syncd.core.model import Account, Group, Person, Side
-from syncd.errors import AuthFailed, NotFound, NotPrepared, Permanent, Rejected, Unreadable
+from syncd.errors import (
+    AuthFailed,
+    NotFound,
+    NotPrepared,
+    Rejected,
+    SyncdError,
+    Transient,
+    Unreadable,
+)
 from syncd.ports.clock import Clock
-from syncd.providers.hubspot import mapping, refusals, schema, wire
+from syncd.ports.refusals import Asked, Stops, stops
+from syncd.providers.hubspot import judging, mapping, refusals, schema, wire
+from syncd.providers.hubspot.judging import Finding
 from syncd.providers.hubspot.provider.line import Line
-from syncd.providers.hubspot.schema import Definition, Finding, Wish
+from syncd.providers.hubspot.schema import Definition, Wish
 from syncd.providers.hubspot.wire import Json
 from syncd.providers.message import Request
 from syncd.providers.paging import Progress
@@ -42,6 +52,26 @@ class Survey:
     """What people call the values, where those are a stage's ids."""
 
 
+@dataclass(slots=True)
+class _Beside:
+    """What could not be read and is gone on without."""
+
+    warnings: tuple[str, ...] = ()
+    passing: bool = False
+
+    def lacks(self, error: SyncdError, so: str = "") -> None:
+        """Go on without; `so` is what follows from that, for a person.
+
+        Raises:
+            SyncdError: the error itself, where nobody can go on without.
+        """
+        if stops(Asked.BESIDE, error) is not Stops.NOTHING:
+            raise error
+        self.passing |= isinstance(error, Transient | Unreadable)
+        if so:
+            self.warnings += (f"{so}: {error}",)
+
+
 class AccountReader:
     """Reads and prepares one account."""
 
@@ -50,6 +80,8 @@ class AccountReader:
         self._lifetime = lifetime
         self._reading: _Reading | None = None
         self._trusted = True
+        self._again = False
+        """Whether something is worth asking for again that could not be read."""
         self._confirmed = False
         self._confirming = Lock()
 
@@ -65,7 +97,7 @@ class AccountReader:
         """
         reading = self._reading
         old = reading is None or self._clock.now() - reading.at >= self._lifetime
-        self._confirmed = reading is None or old or not self._trusted
+        self._confirmed = reading is None or old or self._again or not self._trusted
         if reading is None or self._confirmed:
             reading = self._reading = self._read()
             self._trusted = True
@@ -103,11 +135,12 @@ class AccountReader:
             raise NotPrepared("\n".join(str(each) for each in problems))
 
     def _read(self) -> _Reading:
-        self._check_activation()
-        details = self._known_details()
+        beside = _Beside()
+        self._check_activation(beside)
+        details = self._known_details(beside)
         known = self._definitions()
         self._check_properties(known)
-        status = schema.status_property(known, self._wish.status_property)
+        status = judging.status_property(known, self._wish.status_property)
         stages = self._stages() if status == mapping.STAGE else {}
         values = tuple(stages) if status == mapping.STAGE else known[status].options
         extras = tuple((each.name, each.property) for each in self._wish.extras)
@@ -115,18 +148,21 @@ class AccountReader:
             status=status,
             extras=extras,
             moments=frozenset(name for _, name in extras if known[name].type == "datetime"),
-            link=self._wish.record_link,
-            link_base=self._link_base(details) if self._wish.record_link else "",
+            link=self._wish.record_link if details else "",
+            link_base=self._link_base(details) if details else "",
             facets=self._wish.facets,
             pipeline_of=stages if len(set(stages.values())) > 1 else {},
         )
+        people = self._known_people(beside) if Group.OWNER in self._wish.needs else ()
         account = Account(
             side=Side.HUBSPOT,
-            people=tuple(self._people()) if Group.OWNER in self._wish.needs else (),
+            people=people or (),
+            people_unread=people is None,
             status_values=values,
             status_property=status,
-            warnings=_warnings(status, values),
+            warnings=(*_warnings(status, values), *beside.warnings),
         )
+        self._again = beside.passing
         return _Reading(at=self._clock.now(), account=account, columns=columns)
 
     def portal(self) -> str:
@@ -135,20 +171,21 @@ class AccountReader:
 
     def _link_base(self, details: Json) -> str:
         """Where HubSpot shows a record, up to its id."""
-        details = details or self._details()
         host = wire.string(details.get("uiDomain")) or "app.hubspot.com"
         portal = wire.string(details.get("portalId"))
         return f"https://{host}/contacts/{portal}/record/{self._line.api.type_id}/"
 
-    def _known_details(self) -> Json:
-        """What the account says of itself, or nothing: only a link to it cannot do without.
+    def _known_details(self, beside: _Beside) -> Json:
+        """What the account says of itself, or nothing: only addresses of records need it.
 
         A daily budget is given anew at midnight of the account's zone, so the
         zone has to be known before the day is spent.
         """
         try:
             details = self._details()
-        except (Permanent, NotPrepared, Unreadable):
+        except SyncdError as error:
+            told = "no record gets its address" if self._wish.record_link else ""
+            beside.lacks(error, told)
             return {}
         self._line.client.budget.zone = _zone(details) or self._line.client.budget.zone
         return details
@@ -156,20 +193,29 @@ class AccountReader:
     def _details(self) -> Json:
         return self._line.ask(self._line.api.details())
 
-    def _check_activation(self) -> None:
-        """Ask whether the object is activated; where that may not be asked, the rest will tell."""
-        request = self._line.api.enablement()
-        response = self._line.send(request)
-        if response.status in {403, 404, 400}:
+    def _known_people(self, beside: _Beside) -> tuple[Person, ...] | None:
+        """The owners, or None where they cannot be read: all but owners is synced without."""
+        try:
+            return tuple(self._people())
+        except SyncdError as error:
+            beside.lacks(error, "owners cannot be matched")
+            return None
+
+    def _check_activation(self, beside: _Beside | None = None) -> None:
+        """Ask whether the object is activated; where that cannot be asked, the rest will tell."""
+        try:
+            told = self._line.ask(self._line.api.enablement())
+        except SyncdError as error:
+            (beside or _Beside()).lacks(error)
             return
-        if self._line.body(request, response).get("enablement") is False:
+        if told.get("enablement") is False:
             raise NotPrepared(f"appointments are not activated; {refusals.NOT_ACTIVATED}")
 
     def _definitions(self) -> dict[str, Definition]:
         return schema.definitions(self._line.rows(self._line.api.properties()))
 
     def _findings(self, known: Mapping[str, Definition]) -> tuple[Finding, ...]:
-        return schema.findings(known, self._wish, self._line.api.object_type)
+        return judging.findings(known, self._wish, self._line.api.object_type)
 
     def _stages(self) -> dict[str, str]:
         return schema.stages(self._line.rows(self._line.api.pipelines()))
@@ -204,7 +250,7 @@ class AccountReader:
         """What there is and what is wrong, although `account` would stop at it; raises the same."""
         self._check_activation()
         known = self._definitions()
-        status = schema.status_property(known, self._wish.status_property)
+        status = judging.status_property(known, self._wish.status_property)
         findings = self._findings(known)
         if status != mapping.STAGE:
             values = known[status].options if status else ()
@@ -257,7 +303,7 @@ class AccountReader:
             body = schema.property_body(blueprint)
             made = self._created(self._line.api.create_property(body))
             found = self._definition(blueprint.name)
-        verdict = schema.verify(found, blueprint)
+        verdict = judging.verify(found, blueprint)
         if not verdict.ok:
             raise NotPrepared(str(verdict))
         return f"property {blueprint.name}", made
@@ -265,7 +311,7 @@ class AccountReader:
     def _wants_own_status(self, known: Mapping[str, Definition]) -> bool:
         wanted = self._wish.status_property
         if wanted == schema.AUTO:
-            return schema.status_property(known, wanted) in {"", schema.OWN_STATUS}
+            return judging.status_property(known, wanted) in {"", schema.OWN_STATUS}
         return wanted == schema.OWN_STATUS
 
     def _make_status(

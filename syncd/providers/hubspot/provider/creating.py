@@ -277,7 +277,12 @@ class Creator:
         with self._asking:
             if self._stage:
                 return
-            response = self._line.send(self._line.api.pipelines())
+            try:
+                response = self._line.send(self._line.api.pipelines())
+            except ProviderError as error:
+                if stops(Asked.BESIDE, error) is not Stops.NOTHING:
+                    raise
+                return  # What was refused stays refused, in the vendor's words.
             if response.ok:
                 self._pipeline_of = schema.stages(response.payload)
                 self._stage = schema.first_stage(response.payload)

@@ -58,6 +58,8 @@ class Create:
     """HighLevel: the status that the HubSpot record takes, because it was born without one."""
     late: tuple[GroupKey, ...] = ()
     """HighLevel: the groups that the HubSpot record takes as soon as the booking shows them."""
+    unread: frozenset[GroupKey] = frozenset()
+    """What the source holds and nobody could translate now: it goes across when that is known."""
     why: str = ""
 
 
@@ -264,6 +266,11 @@ def created(write: Create, record_id: str, returned: Appointment) -> Pair:
     if write.side is Side.HUBSPOT and not returned.contact:
         # The record is there, its contact is not: an association is a step of its own.
         late.add(Group.CONTACT)
+    if write.side is Side.HUBSPOT:
+        late |= write.unread  # Until then it is judged as at a first meeting: empty over there.
+    else:
+        # HighLevel chose somebody itself: what HubSpot holds counts as an edit from then on.
+        source = essence.with_groups(source, Appointment(), write.unread)
     return Pair(
         key=old.key if old else 0,
         ghl_id=ids[Side.GHL],

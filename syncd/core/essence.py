@@ -187,7 +187,8 @@ def agreed_print(pair: Pair, side: Side) -> str:
     if pair.gone_on(side):
         return GONE
     unmarked = side is Side.HUBSPOT and not pair.marked and not pair.unmarkable
-    if (pair.open or unmarked) and pair.removal is None:
+    # An open owner alone waits for a person, or for the people's lists to be readable.
+    if (pair.open - {Group.OWNER} or unmarked) and pair.removal is None:
         return OPEN
     marked = side is Side.HUBSPOT and pair.marked
     shown = pair.shown_on(side)

@@ -54,7 +54,10 @@ class Reconciliation:
             if not self._flaw_is_old(group):
                 self._hold(group, flaw.reason, flaw.detail)
             return
-        match self._outcome(group):
+        outcome = self._outcome(group)
+        if outcome is not Outcome.QUIET and self._is_unread(group, outcome):
+            return  # It stays news until it can be understood.
+        match outcome:
             case Outcome.QUIET:
                 pass
             case Outcome.SAME:
@@ -65,6 +68,14 @@ class Reconciliation:
                 self._push(group, Side.HUBSPOT)
             case Outcome.BOTH:
                 self._contest(group)
+
+    def _is_unread(self, group: GroupKey, outcome: Outcome) -> bool:
+        """Whether nobody can tell now what the values mean across: unread is not absent."""
+        if group != Group.OWNER or not self.bench.words.people_unread:
+            return False
+        ghl, hubspot = self._now(Side.GHL, group), self._now(Side.HUBSPOT, group)
+        # That nobody is assigned any more can be told without knowing anybody.
+        return bool(ghl if outcome is Outcome.LEFT else ghl or hubspot)
 
     def contact(self) -> None:
         """HighLevel's contact leads; HubSpot's may gain others beside it (contract 4.3)."""

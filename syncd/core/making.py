@@ -16,7 +16,7 @@ from syncd.core.contacts import Known, Proof, Resolution, Unresolved
 from syncd.core.freshness import is_fresh
 from syncd.core.model import Appointment, Calendar, Group, GroupKey, Pair, Side, Snapshot
 from syncd.core.policy import Policy
-from syncd.core.translate import Said, Silent, Unsayable
+from syncd.core.translate import Said, Silent, Unread, Unsayable
 
 
 def make(
@@ -34,12 +34,15 @@ def make(
     """
     side, policy = source.side.other, bench.policy
     wanted = Appointment()
+    unread = set[GroupKey]()
     for group in policy.groups:
         if not policy.may_write(group, side):
             continue
         said = _said(bench, group, source, wanted)
         if isinstance(said, Unsayable):
             return [_held_record(source, pair, said.reason, said.detail)]
+        if isinstance(said, Unread):
+            unread.add(group)
         if isinstance(said, Said):
             wanted = essence.with_value(wanted, group, said.value)
     if wanted.start is None:
@@ -53,6 +56,7 @@ def make(
         wanted=wanted,
         contact=across,
         pair=pair,
+        unread=frozenset(unread),
         notify=policy.notifies(
             live=is_fresh(source, bench, paired=pair is not None) if fresh is None else fresh
         ),

@@ -38,7 +38,12 @@ class Unsayable:
     detail: str
 
 
-Translation = Said | Silent | Unsayable
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unread:
+    """What it is called across cannot be known now: nothing is concluded until it can."""
+
+
+Translation = Said | Silent | Unsayable | Unread
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +54,8 @@ class Dictionary:
     owner_of_user: Mapping[str, str] = field(default_factory=dict)
     """HighLevel user id → HubSpot owner id, matched by e-mail."""
     user_of_owner: Mapping[str, str] = field(default_factory=dict)
+    people_unread: bool = False
+    """Whether the people of a side could not be read: who is missing here may be there."""
     contacts: Mapping[str, str] = field(default_factory=dict)
     """HighLevel contact id → HubSpot contact id, as far as known in this cycle."""
     merged: Mapping[str, str] = field(default_factory=dict)
@@ -111,6 +118,8 @@ def _status(table: StatusTable, side: Side, value: str) -> Translation:
 
 
 def _owner(words: Dictionary, side: Side, value: str) -> Translation:
+    if value and words.people_unread:
+        return Unread()
     match side:
         case Side.GHL:
             if not value:

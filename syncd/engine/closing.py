@@ -140,6 +140,8 @@ def keep(
     waiting = frozenset(each for hold in holds for each in (hold.ghl_id, hold.hubspot_id))
     left_alone = store.cursor(poll.SURVIVORS)
     now_left = poll.survivors(left_alone, polled, rounds.touched, waiting)
+    people = "unread" if polled.people_unread else ""
+    people_news = people != store.cursor(poll.PEOPLE)
     whole = over and not partly
     first_done = whole or bool(store.cursor(FIRST))
     ended = Ended(
@@ -170,6 +172,8 @@ def keep(
             transaction.set_cursor(name, value)
         if said.kind != "full":
             transaction.set_cursor(poll.ROTATION, str(polled.rotated_to))
+        if people_news and (people or whole):
+            transaction.set_cursor(poll.PEOPLE, people)
         if whole:
             if not store.cursor(FIRST):
                 undone = unsent | {hold.hubspot_id for hold in holds}

@@ -151,7 +151,8 @@ def _cycle(
         dry_run=request.dry_run,
         rebuild=request.rebuild,
     )
-    polled = poll.poll(link, policy, decided, full=request.full)
+    unread = setting.words.people_unread
+    polled = poll.poll(link, policy, decided, full=request.full, people_unread=unread)
     rounds = Rounds(setting, polled, said, request.progress)
     made = rounds.plan()
     if request.dry_run:

@@ -43,6 +43,7 @@ def dictionary(link: Link, accounts: tuple[Account, Account], said: CycleReport)
     return Dictionary(
         statuses=table,
         owner_of_user={users[mail]: owners[mail] for mail in users if mail in owners},
+        people_unread=any(each.people_unread or not each.people for each in accounts),
         user_of_owner={owners[mail]: users[mail] for mail in users if mail in owners},
         calendars={calendar.id: calendar for calendar in ghl.calendars},
     )

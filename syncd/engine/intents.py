@@ -66,6 +66,7 @@ def _payload(write: Recoverable, contact: str) -> dict[str, object]:
                 "calendar": write.calendar,
                 "fill": write.fill,
                 "late": list(write.late),
+                "unread": sorted(write.unread),
                 "why": write.why,
             }
         case Update():
@@ -108,6 +109,7 @@ def create_of(intent: Intent, pair: Pair | None) -> tuple[Create, str]:
         calendar=str(held["calendar"]),
         fill=str(held.get("fill", "")),
         late=tuple(held.get("late", ())),
+        unread=frozenset(held.get("unread", ())),
         why=str(held["why"]),
     )
     return create, contact

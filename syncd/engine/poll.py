@@ -22,7 +22,7 @@ from datetime import datetime
 
 from syncd.core import observe
 from syncd.core.essence import snapshot_print
-from syncd.core.model import Account, Missing, Pair, Scan, Side, Snapshot
+from syncd.core.model import Account, Group, Missing, Pair, Scan, Side, Snapshot
 from syncd.core.observe import Seen, Sighting, Strangers
 from syncd.core.policy import Policy
 from syncd.engine.backoff import waits
@@ -38,7 +38,11 @@ ROTATION = "rotation"
 SURVIVORS = "survivors"
 """The cursor that holds what survivors of settled removals showed when they were left alone."""
 
+PEOPLE = "people_unread"
+"""The cursor that says that an earlier cycle could not read who the people of a side are."""
+
 MOST_SURVIVORS = 1_000
+STRETCH = 1_000
 
 
 @dataclass(slots=True)
@@ -88,6 +92,8 @@ class Polled:
     looked: Looked = field(default_factory=Looked)
     withdrawn: frozenset[str] = frozenset()
     """HighLevel records that were there when this cycle looked last, unpaired, and are not now."""
+    people_unread: bool = False
+    """Whether owners could not be understood."""
     again: frozenset[tuple[Side, str]] = frozenset()
     """Unpaired records of which something could not be read."""
 
@@ -122,8 +128,12 @@ class _Gathering:
         self.again.add((side, record_id))
 
 
-def poll(link: Link, policy: Policy, decided: Decided, *, full: bool) -> Polled:
+def poll(
+    link: Link, policy: Policy, decided: Decided, *, full: bool, people_unread: bool = False
+) -> Polled:
     """Read both sides; nothing is written and no cursor moves.
+
+    `people_unread` says that owners cannot be understood in this cycle.
 
     Raises:
         ProviderError: a side cannot be read at all.
@@ -136,6 +146,8 @@ def poll(link: Link, policy: Policy, decided: Decided, *, full: bool) -> Polled:
         gathered.looked.recall(link.store.cursor(SURVIVORS))
     _take_all(link, gathered, scans)
     rotated = _look_again(link, gathered, held, decided, full=full)
+    if link.store.cursor(PEOPLE) and not people_unread:
+        gathered.news[Side.GHL] |= _without_owner(link)
     vanished = _vanished(link, gathered, scans, policy, full=full)
     undone = link.store.pairs_by_key({each.pair_key for each in decided.reverts})
     pairs = {pair.key: pair for pair in undone} | _pairs(link, gathered, vanished)
@@ -154,6 +166,7 @@ def poll(link: Link, policy: Policy, decided: Decided, *, full: bool) -> Polled:
         ),
         looked=gathered.looked,
         again=frozenset(gathered.again),
+        people_unread=people_unread,
     )
 
 
@@ -357,6 +370,17 @@ def _rotate(link: Link, wanted: dict[Side, set[str]], *, full: bool) -> int:
     stretch = link.store.rotation(after, link.rules.rotation)
     wanted[Side.HUBSPOT] |= {hubspot_id for _, hubspot_id in stretch}
     return stretch[-1][0] if len(stretch) == link.rules.rotation else 0
+
+
+def _without_owner(link: Link) -> set[str]:
+    """HighLevel ids of pairs whose owner was never agreed on: asked once, when people are known."""
+    found: set[str] = set()
+    after = 0
+    while stretch := link.store.rotation(after, STRETCH):
+        after = stretch[-1][0]
+        pairs = link.store.pairs_by_key([key for key, _ in stretch])
+        found |= {pair.ghl_id for pair in pairs if Group.OWNER in pair.open}
+    return found
 
 
 # --- what was not listed

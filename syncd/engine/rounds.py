@@ -13,7 +13,7 @@ Leaves out reading (`poll`), whose turn it is (`newcomers`), the writes
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -168,8 +168,17 @@ class Rounds:
         if setting.rebuild:
             made = replace(made, writes=(), remarks=())
         self._sum_up(made, waiting)
+        if bench.words.people_unread:
+            self._keep_owners(observed.sightings)
         self._sightings = ()
         return made
+
+    def _keep_owners(self, sightings: Iterable[Sighting]) -> None:
+        """Owners that were edited in HubSpot, and that nobody can translate now, are seen again."""
+        for sighting in sightings:
+            pair, shown = sighting.pair, sighting.hubspot
+            if isinstance(shown, Snapshot) and shown.appointment.owner != pair.hubspot.owner:
+                self.stage.applied.again.append((Side.HUBSPOT, pair.hubspot_id))
 
     def _met(self, policy: Policy, strangers: Strangers) -> tuple[Observed, ContactBook]:
         """Who meets whom, once everything was read that could show a newcomer's twin."""

@@ -42,6 +42,8 @@ class Evidence:
     reverts: tuple[Revert, ...] = ()
     """What people want undone."""
     first_sync: FirstSync = field(default_factory=FirstSync)
+    looked: Mapping[Side, datetime] = field(default_factory=dict)
+    """When each side was looked at last, before this cycle."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

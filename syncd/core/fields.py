@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from syncd.core import actions, essence, merge, translate
+from syncd.core import actions, essence, merge, traces, translate
 from syncd.core.actions import Action, Change, Hold, Rebase, Remark, Update
 from syncd.core.bench import UNDONE, Bench, Revert, held, in_words, name, reopens, validates
 from syncd.core.contacts import Known, Resolution, ToMake, Unresolved
@@ -354,8 +354,10 @@ class Reconciliation:
     def _edited_at(self, side: Side, group: GroupKey) -> datetime | None:
         record = self.records[side]
         evidence = self.bench.evidence
-        stamp = evidence.edited_at.get((side, record.id, group)) or record.updated_at
-        return stamp - evidence.skew.get(side, timedelta(0)) if stamp else None
+        skew = evidence.skew.get(side, timedelta(0))
+        told = evidence.edited_at.get((side, record.id, group))
+        stamp = told or traces.edited_at(self.before, record, skew)
+        return stamp - skew if stamp else None
 
     def _agree(self, group: GroupKey) -> None:
         """Nothing to write: what both sides show is the new agreement."""

@@ -273,6 +273,21 @@ class Removal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Wrote:
+    """Our last write to one side of a pair, as far as it can be taken for an edit."""
+
+    at: datetime
+    """By our clock."""
+    groups: frozenset[GroupKey] = frozenset()
+    """What was written, and what showed just before what was agreed: what differs from the
+    agreement at the first look after it, with that same stamp, is the vendor's doing."""
+    stamp: datetime | None = None
+    """The vendor's stamp that it left; None where its answer did not tell."""
+    before: datetime | None = None
+    """The stamp before it, which somebody else's edit had left."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
     """Two records that are one appointment, and what was last agreed of them.
 
@@ -299,6 +314,12 @@ class Pair:
     """The unique value belongs to an archived record: writing it is not tried again."""
     owner_by_us: Side | None = None
     """The side whose owner syncd wrote last, while nobody has changed it since."""
+    wrote_ghl: Wrote | None = None
+    wrote_hubspot: Wrote | None = None
+
+    def wrote_on(self, side: Side) -> Wrote | None:
+        """Our last write to that side, where it is known."""
+        return self.wrote_ghl if side is Side.GHL else self.wrote_hubspot
 
     def id_on(self, side: Side) -> str:
         """The record's id on that side."""

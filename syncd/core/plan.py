@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from syncd.core import essence
+from syncd.core import essence, traces
 from syncd.core.actions import Action, Change, Create, Hold, Rebase, Remove, Update, Write
 from syncd.core.bench import UNDONE, Bench, held, name, reopens, validates
 from syncd.core.fields import Reconciliation
@@ -78,7 +78,24 @@ def _with_proof(action: Action, bench: Bench) -> Action:
 
 
 def judge(sighting: Sighting, bench: Bench) -> list[Action]:
-    """What follows from what the two sides show of a pair now."""
+    """What follows from what the two sides show of a pair now.
+
+    What a vendor made of our own write is agreed on first: it is no edit.
+    """
+    pair, looked = sighting.pair, bench.evidence.looked
+    if pair.wrote_ghl is not None and isinstance(sighting.ghl, Snapshot):
+        pair = traces.settled(pair, sighting.ghl, looked.get(Side.GHL))
+    if pair.wrote_hubspot is not None and isinstance(sighting.hubspot, Snapshot):
+        pair = traces.settled(pair, sighting.hubspot, looked.get(Side.HUBSPOT))
+    if pair is sighting.pair:
+        return _judge(sighting, bench)
+    decided = _judge(replace(sighting, pair=pair), bench)
+    kept = any(isinstance(each, Rebase) for each in decided)
+    return decided if kept else [Rebase(pair=pair), *decided]
+
+
+def _judge(sighting: Sighting, bench: Bench) -> list[Action]:
+    """The ladder."""
     pair, ghl, hubspot = sighting.pair, sighting.ghl, sighting.hubspot
     if bench.policy.ruling(pair.ghl_id, pair.hubspot_id).ignore:
         return []

@@ -44,6 +44,25 @@ MOST_LEFT = 5_000
 """Of more, the stamps alone tell."""
 
 
+LOOKED = "looked"
+"""The cursor that holds when each side was looked at last."""
+
+
+def looked(link: Link) -> dict[Side, datetime]:
+    """When each side was looked at last; nothing of one that never was."""
+    said: dict[str, str] = json.loads(link.store.cursor(LOOKED) or "{}")
+    return {Side(side): datetime.fromisoformat(at) for side, at in said.items()}
+
+
+def _looked(link: Link, polled: Polled, began: datetime | None) -> str:
+    """The same after this cycle; HighLevel counts only where every calendar was listed."""
+    seen = {side.value: at.isoformat() for side, at in looked(link).items()}
+    if began is not None:
+        whole = [Side.HUBSPOT, *([Side.GHL] if polled.scans[Side.GHL].complete else [])]
+        seen |= {side.value: began.isoformat() for side in whole}
+    return json.dumps(seen)
+
+
 def first_sync(link: Link) -> FirstSync:
     """What is known of the end of the link's first sync; nothing while it goes on."""
     said = link.store.cursor(FIRST)
@@ -168,6 +187,7 @@ def keep(
         )
         if now_left != left_alone:
             transaction.set_cursor(poll.SURVIVORS, now_left)
+        transaction.set_cursor(LOOKED, _looked(link, polled, said.started_at))
         for name, value in notes.items():
             transaction.set_cursor(name, value)
         if said.kind != "full":

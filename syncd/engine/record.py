@@ -10,15 +10,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from syncd.core import actions, essence
+from syncd.core import actions, essence, traces
 from syncd.core.actions import Create, Remark, Remove, Update
 from syncd.core.contacts import Known, Proof
-from syncd.core.model import ContactPair, Group, Pair, Side
+from syncd.core.model import ContactPair, Group, Pair, Side, Wrote
 from syncd.engine import report
 from syncd.engine.intents import Recoverable
 from syncd.engine.link import Link
 from syncd.ports.provider import Done
 from syncd.ports.store import HistoryEntry
+
+MADE = frozenset(Group) - {Group.CONTACT}
+"""What a vendor may have made something else of when a record was made."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +45,7 @@ def record(link: Link, cycle: str, effects: Sequence[Effect], pairs: dict[int, P
     now = link.clock.now()
     settled: list[Pair] = []
     for effect in effects:
-        pair = _settle(effect, pairs)
+        pair = _noted(effect, _settle(effect, pairs), pairs, now)
         if pair.key:
             pairs[pair.key] = pair
         settled.append(pair)
@@ -83,6 +86,26 @@ def _settle(effect: Effect, pairs: dict[int, Pair]) -> Pair:
             return actions.removed(replace(write, pair=latest), done.returned)
         case Remark():
             return _filled(_marked(pairs.get(write.pair.key, write.pair), done), write, done)
+
+
+def _noted(effect: Effect, pair: Pair, pairs: dict[int, Pair], now: datetime) -> Pair:
+    """The pair with a note of our write, so that its traces are taken for no edit."""
+    write, done = effect.write, effect.done
+    refused = {refusal.group for refusal in done.refused}
+    match write:
+        case Create():
+            made = Wrote(at=now, groups=MADE, stamp=done.updated_at)
+            return traces.wrote_on(pair, write.side, made)
+        case Update():
+            side, groups = write.side, {change.group for change in write.changes} - refused
+        case Remove():
+            side, groups = write.side, {Group.STATUS}
+        case Remark():
+            status = {Group.STATUS} if write.status else set()
+            side, groups = Side.HUBSPOT, set(write.groups) | status - refused
+    agreed = pairs.get(write.pair.key, write.pair)
+    noted = traces.note(agreed, side, groups, at=now, stamp=done.updated_at, before=done.before)
+    return traces.wrote_on(pair, side, noted)
 
 
 def _marked(pair: Pair, done: Done) -> Pair:

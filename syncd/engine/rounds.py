@@ -73,6 +73,8 @@ class Setting:
     began: datetime
     """When this cycle had not made anything yet."""
     first_sync: FirstSync = field(default_factory=FirstSync)
+    looked: Mapping[Side, datetime] = field(default_factory=dict)
+    """When each side was looked at last, before this cycle."""
     dry_run: bool = False
     rebuild: bool = False
 
@@ -158,6 +160,7 @@ class Rounds:
                 reverts=reverts,
                 skew=clock_skew(link, self._said),
                 first_sync=setting.first_sync,
+                looked=setting.looked,
             ),
         )
         self._sums.parted |= met.parted

@@ -128,6 +128,8 @@ class Done:
     id: str
     returned: Appointment
     updated_at: datetime | None = None
+    before: Snapshot | None = None
+    """Of an UPDATE: the record as it was read just before it was written."""
     refused: tuple[Refusal, ...] = ()
     unmarked: bool = False
     """HubSpot: an archived record holds the unique value, so the mark was left out."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from syncd.core.model import Appointment, Removal, Response, Series, Side
+from syncd.core.model import Appointment, Removal, Response, Series, Side, Wrote
 
 Stored = Mapping[str, Any]
 
@@ -43,6 +43,28 @@ def read_appointment(stored: Stored) -> Appointment:
         owner=get("owner", ""),
         contact=get("contact", ""),
         extras=tuple((name, held) for name, held in get("extras", ())),
+    )
+
+
+def write_wrote(wrote: Wrote | None) -> dict[str, Any]:
+    """Our last write to a side, as a further key of what it shows; empty where there was none."""
+    if wrote is None:
+        return {}
+    stamps = {"stamp": wrote.stamp, "before": wrote.before}
+    told = {name: _write_instant(stamp) for name, stamp in stamps.items() if stamp}
+    return {"wrote": {"at": _write_instant(wrote.at), "groups": sorted(wrote.groups), **told}}
+
+
+def read_wrote(stored: Stored) -> Wrote | None:
+    """The last write that `write_wrote` was given."""
+    found = stored.get("wrote")
+    if not found:
+        return None
+    return Wrote(
+        at=datetime.fromisoformat(found["at"]).astimezone(UTC),
+        groups=frozenset(found.get("groups", ())),
+        stamp=_read_instant(found.get("stamp")),
+        before=_read_instant(found.get("before")),
     )
 
 

@@ -315,8 +315,8 @@ def _row(pair: Pair, now: datetime) -> Row:
     return {
         "ghl_id": pair.ghl_id or None,
         "hubspot_id": pair.hubspot_id or None,
-        "ghl": codec.write_appointment(pair.ghl),
-        "hubspot": codec.write_appointment(pair.hubspot),
+        "ghl": codec.write_appointment(pair.ghl) | codec.write_wrote(pair.wrote_ghl),
+        "hubspot": codec.write_appointment(pair.hubspot) | codec.write_wrote(pair.wrote_hubspot),
         **_drawn(pair, Side.GHL, pair.ghl),
         **_drawn(pair, Side.HUBSPOT, pair.hubspot),
         "version": pair.version,
@@ -388,4 +388,6 @@ def _pair(row: Result[Any]) -> Pair:
         marked=marked,
         unmarkable=unmarkable,
         owner_by_us=Side(owner_by_us) if owner_by_us else None,
+        wrote_ghl=codec.read_wrote(ghl),
+        wrote_hubspot=codec.read_wrote(hubspot),
     )

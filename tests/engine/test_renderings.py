@@ -109,6 +109,45 @@ def test_what_highlevel_makes_of_an_update_is_no_edit(
     quiet(town)
 
 
+@pytest.mark.parametrize("repeats", [True, False])
+@pytest.mark.parametrize("habit", HABITS)
+def test_what_hubspot_makes_of_a_record_is_no_edit(
+    town: Town, ann: tuple[str, str], habit: str, repeats: bool
+) -> None:
+    habits(town, hubspot_texts=habit, hubspot_repeats=repeats)
+    event = town.ghl.book(
+        town.calendars["Team"], ann[0], town.at(48), title=TITLE, description=TEXT
+    )
+    before = in_ghl(town)
+    town.sync()
+    quiet(town)
+    assert in_ghl(town) == before
+    town.ghl.edit(event, title=TITLE[::-1])
+    before = in_ghl(town)
+    town.sync()
+    quiet(town)
+    assert in_ghl(town) == before
+    assert in_hubspot(town) != before
+
+
+@pytest.mark.parametrize("habit", HABITS)
+def test_it_is_no_edit_either_where_nobody_could_look_right_after(
+    town: Town, ann: tuple[str, str], habit: str
+) -> None:
+    """The look right after the write fails: the next cycle's is the first."""
+    habits(town, ghl_texts=habit, ghl_repeats=True)
+    born(town, ann[1])
+    before = in_hubspot(town)
+    town.world.faults.add(
+        side="ghl", method="GET", path=r"/events/appointments/", status=503, times=None
+    )
+    town.sync()
+    town.world.faults.clear()
+    town.sync()
+    quiet(town)
+    assert in_hubspot(town) == before
+
+
 @pytest.mark.parametrize("habit", HABITS)
 def test_a_lost_answer_makes_no_edit_of_it(town: Town, ann: tuple[str, str], habit: str) -> None:
     habits(town, ghl_texts=habit)
@@ -143,6 +182,21 @@ def test_a_rounded_time_is_no_move(town: Town, ann: tuple[str, str]) -> None:
     town.sync()
     quiet(town)
     assert town.hubspot.get(record).properties["hs_appointment_start"] == start
+
+
+def test_a_rendering_is_no_edit_that_beats_a_removal(town: Town, ann: tuple[str, str]) -> None:
+    habits(town, ghl_texts="wrapped", ghl_repeats=True)
+    record = born(town, ann[1])
+    town.world.faults.add(
+        side="ghl", method="GET", path=r"/events/appointments/", status=503, times=None
+    )
+    town.sync()
+    town.world.faults.clear()
+    town.hubspot.archive(record)
+    town.sync()
+    (event,) = town.ghl.events()
+    assert event.status == "cancelled"
+    assert town.hubspot.records() == []
 
 
 def test_a_person_who_shortens_a_text_is_heard(town: Town, ann: tuple[str, str]) -> None:

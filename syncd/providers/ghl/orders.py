@@ -286,6 +286,7 @@ class Works:
             id=key,
             returned=self._echoes.as_shown(calendar, sent, answer, groups, shown),
             updated_at=left,
+            before=fresh,
             refused=refused,
         )
 

@@ -4,24 +4,39 @@
 them; each takes a connection and the link's key.
 """
 
-from collections.abc import Collection, Iterable
-from datetime import datetime
+import json
+from collections import Counter
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, func, or_, select
 from sqlalchemy import Row as Result
 
 from syncd.core.model import Side
-from syncd.ports.store import CycleRow, HistoryEntry
+from syncd.ports.store import APPOINTMENT, CycleRow, HistoryEntry
 from syncd.store import tables
 from syncd.store.bulk import among, many, upsert
+from syncd.store.facts import read_cursor, set_cursor
 from syncd.store.tables import history as table
 
 _ADD = table.insert()
 
 
-def add(connection: Connection, link_id: int, entries: Iterable[HistoryEntry]) -> None:
+REMOVALS = "removals"
+"""The cursor that holds when records were removed lately, and how many: [instant, number] each.
+
+The history may be pruned, and parts of it forgotten; the removal guard must not forget."""
+
+REMEMBERED = timedelta(hours=24)
+"""How long the removal guard counts a removal (contract 4.11)."""
+
+
+def add(connection: Connection, link_id: int, entries: Collection[HistoryEntry]) -> None:
     """Append to the history."""
+    removed = Counter(entry.at for entry in entries if _is_removal(entry))
+    if removed:
+        _remember(connection, link_id, removed)
     rows = [
         {
             "link_id": link_id,
@@ -90,8 +105,35 @@ def written_since(connection: Connection, link_id: int, at: datetime) -> dict[Si
     return {Side(side): count for side, count in connection.execute(counted)}
 
 
+def _is_removal(entry: HistoryEntry) -> bool:
+    """Whether it tells of a whole record: the fields of a removal have entries of their own."""
+    return entry.action == "remove" and not entry.field and entry.record == APPOINTMENT
+
+
+def _remember(connection: Connection, link_id: int, removed: Mapping[datetime, int]) -> None:
+    known = _removals(connection, link_id)
+    oldest = max(removed) - REMEMBERED
+    kept = [(at, count) for at, count in (*known, *removed.items()) if at >= oldest]
+    written = json.dumps([[at.isoformat(), count] for at, count in kept])
+    set_cursor(connection, link_id, REMOVALS, written)
+
+
+def _removals(connection: Connection, link_id: int) -> list[tuple[datetime, int]]:
+    held = json.loads(read_cursor(connection, link_id, REMOVALS) or "[]")
+    return [(datetime.fromisoformat(at), count) for at, count in held]
+
+
 def removals_since(connection: Connection, link_id: int, at: datetime) -> int:
-    """Records that we removed since then; the fields of one removal count once."""
+    """Records that we removed since then, of the last 24 hours at most.
+
+    The history tells as much as is left of it, and those of an earlier version.
+    """
+    remembered = sum(count for when, count in _removals(connection, link_id) if when >= at)
+    return max(remembered, _told_removals(connection, link_id, at))
+
+
+def _told_removals(connection: Connection, link_id: int, at: datetime) -> int:
+    """The same by the history; the fields of one removal count once."""
     removed = (
         select(table.c.cycle, table.c.side, table.c.ghl_id, table.c.hubspot_id)
         # The condition has to stand there as the index has it.

@@ -4,6 +4,7 @@
 it never waits long, and what was not reached is reached the next time.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -125,6 +126,7 @@ def _forget(connection: Connection, link_id: int, contact_id: str) -> Forgotten:
         return connection.execute(where).rowcount
 
     _burn_letters(connection, link_id, records | people)
+    _forget_decisions(connection, link_id, records | people)
     less = living(connection, link_id, keys)
     of_link = update(tables.link).where(tables.link.c.id == link_id)
     connection.execute(of_link.values(living=tables.link.c.living - less))
@@ -180,6 +182,26 @@ def _burn_letters(connection: Connection, link_id: int, names: set[str]) -> None
     naming = [row.id for row in connection.execute(waiting) if _mentions(row.body, names)]
     if naming:
         connection.execute(delete(letter).where(among(connection, letter.c.id, naming)))
+
+
+def _forget_decisions(connection: Connection, link_id: int, names: set[str]) -> None:
+    """What was decided of one of these ids is not carried out, nor kept, any more."""
+    table = tables.decision
+    decided = select(table.c.id, table.c.payload).where(table.c.link_id == link_id)
+    for row in connection.execute(decided).all():
+        writes = row.payload.get("writes") or {}
+        left = {digest: says for digest, says in writes.items() if not _says(says, names)}
+        this = table.c.id == row.id
+        if left and len(left) < len(writes):
+            changed = update(table).where(this).values(payload={**row.payload, "writes": left})
+            connection.execute(changed)
+        elif (writes and not left) or _mentions({**row.payload, "writes": None}, names):
+            connection.execute(delete(table).where(this))
+
+
+def _says(words: object, names: set[str]) -> bool:
+    """Whether a line for people names one of these ids."""
+    return not names.isdisjoint(re.findall(r"\w+", str(words)))
 
 
 def _mentions(value: object, names: set[str]) -> bool:

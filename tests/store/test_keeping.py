@@ -80,6 +80,44 @@ def test_decisions_go_only_once_they_are_carried_out(
     assert [each.kind for each in link.decisions()] == ["retry"]
 
 
+def test_the_removals_of_a_day_are_remembered_whatever_goes_of_the_history(
+    store: Store, link: SqlLinkStore, now: datetime, a_pair: Callable[..., Pair]
+) -> None:
+    day = timedelta(hours=24)
+    with link.begin() as transaction:
+        (mine,) = transaction.save_pairs([a_pair(1)])
+        transaction.save_contacts([ContactPair(ghl_id="c1", hubspot_id="k1")])
+        removal = replace(an_entry(now, 1, mine.key), action="remove", field="")
+        transaction.add_history([removal, replace(removal, field="status")])
+    with link.begin() as transaction:
+        transaction.add_history([replace(removal, at=now + timedelta(hours=23), cycle="c2")])
+    assert link.removals_since(now) == 2
+    store.forget("clinic", "c1")
+    store.prune("clinic", now + day)
+    assert link.history() == []
+    assert link.removals_since(now) == 2
+    assert link.removals_since(now + timedelta(seconds=1)) == 1
+    with link.begin() as transaction:
+        transaction.add_history([replace(removal, at=now + day * 2, cycle="c3")])
+    assert link.removals_since(now) == 1
+
+
+def test_what_was_decided_of_a_forgotten_person_goes_too(
+    store: Store, link: SqlLinkStore, now: datetime, a_pair: Callable[..., Pair]
+) -> None:
+    with link.begin() as transaction:
+        transaction.save_pairs([a_pair(1), a_pair(2)])
+        transaction.save_contacts([ContactPair(ghl_id="c1", hubspot_id="k1")])
+    link.decide("undo", {"id": "g2", "parts": {"0": {"ghl_id": "g1", "back": "Ada"}}}, now)
+    link.decide("undo", {"id": "g2", "parts": {"0": {"ghl_id": "g2", "back": "Bob"}}}, now)
+    plan = {"one": "update \u201cAda\u201d, HighLevel g1 (x)", "two": "update, HighLevel g2 (x)"}
+    link.decide("apply", {"writes": plan}, now)
+    store.forget("clinic", "c1")
+    undo, kept = link.decisions()
+    assert "Bob" in str(undo.payload)
+    assert kept.payload["writes"] == {"two": plan["two"]}
+
+
 @pytest.mark.parametrize("asked", ["c1", "k1"])
 def test_nothing_of_a_forgotten_contact_is_left(
     store: Store, link: SqlLinkStore, now: datetime, a_pair: Callable[..., Pair], asked: str

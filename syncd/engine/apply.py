@@ -396,7 +396,14 @@ class Stage:
                 opened[key_of(write, self.applied.report.cycle, self._numbered)] = (write, contact)
             with self.link.store.begin() as transaction:
                 transaction.open_intents(
-                    intent_of(write, key, now, contact, self._errands.closed_by(write))
+                    intent_of(
+                        write,
+                        key,
+                        now,
+                        contact,
+                        carries=self._errands.closed_by(write),
+                        author=self._errands.author_of(write),
+                    )
                     for key, (write, contact) in opened.items()
                 )
             hand.unanswered |= opened
@@ -451,6 +458,9 @@ class Stage:
         hand.committed_at = self.link.clock.monotonic()
         effects, hand.effects = hand.effects, []
         with self._lock:
+            effects = [
+                replace(each, author=self._errands.author_of(each.write)) for each in effects
+            ]
             effects = [replace(each, carries=self._carried(each)) for each in effects]
             pairs = record.record(self.link, self.applied.report.cycle, effects, self.applied.pairs)
             for effect, pair in zip(effects, pairs, strict=True):

@@ -27,7 +27,7 @@ from syncd.errors import (
     Unavailable,
 )
 from syncd.ports.provider import Provider
-from syncd.ports.store import HistoryEntry
+from syncd.ports.store import APPLY, SYNC, HistoryEntry
 
 PASSING = "unreadable"
 """The reason of a hold whose cause is tried again by itself, in this cycle's terms a failure."""
@@ -256,6 +256,7 @@ class ContactMaker:
                     action=write.action,
                     why=write.why,
                     record=write.record,
+                    author=APPLY if carried else SYNC,
                 )
                 for write in made
             )

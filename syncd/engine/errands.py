@@ -18,6 +18,7 @@ from syncd.engine.decisions import Decided, Part, Undo, Word
 from syncd.engine.intents import Recoverable
 from syncd.engine.orders import ids_of, side_of
 from syncd.engine.planned import described_contact, digest, digests
+from syncd.ports.store import APPLY, CLI, SYNC
 
 _Name = tuple[str, str, Side]
 """Both ids and the side: a plan has one write at most of each."""
@@ -66,6 +67,15 @@ class Errands:
             self._owed[part].discard(name)
         self.settled |= {*closed}
         return closed
+
+    def author_of(self, write: Recoverable) -> str:
+        """Who decided a write, as the history tells it."""
+        parts, decided = self._parts.get(_name(write), frozenset()), self._decided
+        if any(parts & planned for planned in decided.only_parts.values()):
+            return APPLY
+        # A retry only says when.
+        said = {word.part for word in decided.words if word.way != "retry"}
+        return CLI if parts & (said | {undo.part for undo in decided.undos}) else SYNC
 
     def contact_made(self, new: NewContact) -> list[Part]:
         """A contact of an approved plan was made; gives what is closed by it."""

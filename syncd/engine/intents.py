@@ -16,7 +16,7 @@ from syncd.core.actions import Change, Create, Remark, Remove, Update
 from syncd.core.contacts import Known, Proof
 from syncd.core.essence import Value
 from syncd.core.model import Appointment, Pair, Series, Side, Snapshot
-from syncd.ports.store import Intent, IntentKind
+from syncd.ports.store import SYNC, Intent, IntentKind
 
 Recoverable = Create | Update | Remove | Remark
 
@@ -26,11 +26,14 @@ def intent_of(
     key: str,
     at: datetime,
     contact: str = "",
+    *,
     carries: Iterable[tuple[int, str]] = (),
+    author: str = SYNC,
 ) -> Intent:
     """The intent of a write; `contact` is the contact that a CREATE is for.
 
-    `carries` are the parts of people's decisions that are done once it is.
+    `carries` are the parts of people's decisions that are done once it is, and
+    `author` is who decided it.
     """
     match write:
         case Create():
@@ -51,7 +54,7 @@ def intent_of(
         kind=kind,
         pair_key=pair_key,
         created_at=at,
-        payload=_payload(write, contact) | _carrying(carries),
+        payload=_payload(write, contact) | _decided(carries, author),
     )
 
 
@@ -85,9 +88,15 @@ def _payload(write: Recoverable, contact: str) -> dict[str, object]:
             return {}
 
 
-def _carrying(carries: Iterable[tuple[int, str]]) -> dict[str, object]:
+def _decided(carries: Iterable[tuple[int, str]], author: str) -> dict[str, object]:
     parts = [list(part) for part in carries]
-    return {"carries": parts} if parts else {}
+    said: dict[str, object] = {"carries": parts} if parts else {}
+    return said if author == SYNC else {**said, "author": author}
+
+
+def author_of(intent: Intent) -> str:
+    """Who decided the write of an intent."""
+    return str(intent.payload.get("author", SYNC))
 
 
 def carries_of(intent: Intent) -> tuple[tuple[int, str], ...]:

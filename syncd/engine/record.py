@@ -18,7 +18,7 @@ from syncd.engine import report
 from syncd.engine.intents import Recoverable
 from syncd.engine.link import Link
 from syncd.ports.provider import Done
-from syncd.ports.store import HistoryEntry
+from syncd.ports.store import SYNC, HistoryEntry
 
 MADE = frozenset(Group) - {Group.CONTACT}
 """What a vendor may have made something else of when a record was made."""
@@ -35,6 +35,8 @@ class Effect:
     """With a CREATE: the contact across that it was made for."""
     carries: tuple[tuple[int, str], ...] = ()
     """The parts of people's decisions that are done with it."""
+    author: str = SYNC
+    """Who decided it, as the history tells it."""
 
 
 def record(link: Link, cycle: str, effects: Sequence[Effect], pairs: dict[int, Pair]) -> list[Pair]:
@@ -166,6 +168,7 @@ def _history(effect: Effect, pair: Pair, cycle: str, now: datetime) -> list[Hist
             pair_key=pair.key,
             title=said.title,
             starts_at=said.starts_at,
+            author=effect.author,
         )
 
     entries = [entry(name, *values) for name, values in said.fields.items()]

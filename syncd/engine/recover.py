@@ -67,6 +67,8 @@ def recover(link: Link, cycle: str, said: CycleReport | None = None) -> dict[int
     for side in Side:
         effects += _changed(link, side, open_intents, pairs)
     carried = {intent.key: intents.carries_of(intent) for intent in open_intents}
+    authors = {intent.key: intents.author_of(intent) for intent in open_intents}
+    effects = [replace(effect, author=authors[effect.key]) for effect in effects]
     effects = [
         replace(effect, carries=carried[effect.key]) if _is_whole(effect, open_intents) else effect
         for effect in effects

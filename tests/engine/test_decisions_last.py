@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from syncd.core.model import Side
 from syncd.core.policy import Limit, Winner
 from syncd.engine import cycle, report
+from syncd.engine.approval import Approval
+from syncd.engine.closing import FIRST
 from syncd.engine.cycle import CycleRequest
 from syncd.engine.decisions import WAYS, leave_of
 from syncd.engine.report import Outcome
@@ -420,6 +423,95 @@ def test_what_is_left_of_an_approved_plan_does_not_keep_the_rest_back(
     assert open_decisions(town) == []
 
 
+def test_the_history_tells_who_decided(town: Town, pair: tuple[str, str]) -> None:
+    mistake(town, pair, "ghl")
+    decide(town, "undo", id=pair[1])
+    town.sync()
+    town.ghl.edit(pair[0], address="Room 1")
+    plan = town.plan()
+    assert plan.planned is not None
+    decide(town, "apply", writes={report.digest(w): report.in_one_line(w) for w in plan.planned})
+    town.sync()
+    told = [(e.field, e.author) for e in town.store.link(town.name).history(pair[1]) if e.field]
+    assert told[:2] == [("address", "apply"), ("title", "cli")]
+    assert ("title", "sync") in told[2:]
+
+
+# --- a first sync that waited for a person
+
+
+def approval(town: Town, hubspot: int, ghl: int = 0) -> Approval:
+    """What was shown, and let go now."""
+    return Approval(at=town.clock.now(), shown={Side.HUBSPOT: hubspot, Side.GHL: ghl})
+
+
+def bookings(town: Town, contact: str, number: int, hours: float = 48) -> None:
+    for each in range(number):
+        town.ghl.book(town.calendars["Event"], contact, town.at(hours + each))
+
+
+def test_an_approval_covers_up_to_twice_what_was_shown(town: Town, ann: tuple[str, str]) -> None:
+    bookings(town, ann[0], 3)
+    given = approval(town, hubspot=3)
+    bookings(town, ann[0], 3, hours=100)
+    done = town.sync(approval=given)
+    assert (done.outcome, done.hubspot.created, done.uncovered) == (Outcome.OK, 6, {})
+
+
+def test_beyond_that_nothing_is_written_and_the_link_asks_again(
+    town: Town, ann: tuple[str, str]
+) -> None:
+    bookings(town, ann[0], 3)
+    given = approval(town, hubspot=3)
+    bookings(town, ann[0], 4, hours=100)
+    done = town.sync(approval=given)
+    assert (done.outcome, done.hubspot.created) == (Outcome.GUARD, 0)
+    assert done.uncovered == {Side.HUBSPOT: 7}
+    assert not town.store.link(town.name).cursor(FIRST)
+
+
+def test_what_was_written_before_an_outage_counts_with_what_comes_after_it(
+    town: Town, ann: tuple[str, str]
+) -> None:
+    bookings(town, ann[0], 3)
+    given = approval(town, hubspot=3)
+    fault = Fault(side="hubspot", path="/batch/create", status=503, times=None)
+    town.world.faults.add(fault)
+    assert town.sync(approval=given).outcome.code in {3, 7}
+    town.world.faults.clear()
+    stops = iter((False, False, False, True))
+    link = replace(town.link(), stopping=lambda: next(stops, True))
+    cycle.run(link, CycleRequest(approval=given))
+    town.later(minutes=5)
+    written = len(town.hubspot.records())
+    bookings(town, ann[0], 3, hours=100)
+    assert town.sync(approval=given).outcome is Outcome.OK
+    assert (len(town.hubspot.records()), written in range(4)) == (6, True)
+    assert town.store.link(town.name).written_since(given.at) == {Side.HUBSPOT: 6}
+
+
+def test_the_other_side_is_covered_by_its_own_number(town: Town, ann: tuple[str, str]) -> None:
+    bookings(town, ann[0], 3)
+    given = approval(town, hubspot=3)
+    town.hubspot.create({"hs_appointment_start": town.at(200)}, contacts=[ann[1]])
+    done = town.sync(approval=given)
+    assert (done.ghl.created, done.hubspot.created) == (0, 0)
+    assert done.uncovered == {Side.HUBSPOT: 3, Side.GHL: 1}
+
+
+def test_an_approved_plan_goes_out_of_a_first_sync_that_waits(
+    town: Town, ann: tuple[str, str]
+) -> None:
+    bookings(town, ann[0], 2)
+    plan = town.plan()
+    assert plan.planned is not None
+    decide(town, "apply", writes={report.digest(w): report.in_one_line(w) for w in plan.planned})
+    bookings(town, ann[0], 2, hours=100)
+    done = town.sync(planned_only=True)
+    assert (done.hubspot.created, open_decisions(town)) == (2, [])
+    assert not town.store.link(town.name).cursor(FIRST)
+
+
 # --- guards
 
 
@@ -487,3 +579,22 @@ def test_a_kick_is_not_done_by_an_incremental_cycle(town: Town, three: list[str]
     assert (open_decisions(town), len(three)) == (["kick"], 3)
     town.sync()
     assert open_decisions(town) == []
+
+
+def test_removals_are_counted_over_a_day_whatever_is_left_of_the_history(
+    town: Town, ann: tuple[str, str]
+) -> None:
+    bookings(town, ann[0], 8)
+    town.sync()
+    events = [str(event.id) for event in town.ghl.appointments]
+    town.obey(removal_guard=Limit(percent=0, at_least=3))
+    for event in events[:3]:
+        town.ghl.delete(event)
+    assert town.sync().hubspot.removed == 3
+    town.later(hours=23)
+    town.store.prune(town.name, town.clock.now())
+    town.ghl.delete(events[3])
+    assert town.sync().outcome is Outcome.GUARD
+    town.later(hours=2)
+    done = town.sync()
+    assert (done.outcome, done.hubspot.removed) == (Outcome.OK, 1)

@@ -34,6 +34,7 @@ from syncd.providers.limits import Permit, RateBudget
 from syncd.sandbox import SandboxSettings, SandboxWorld, application, empty
 from syncd.store.database import Database
 from syncd.store.engine import open_engine
+from syncd.store.keeping import prune
 from syncd.store.link_store import SqlLinkStore
 
 if TYPE_CHECKING:
@@ -125,6 +126,10 @@ class Shelf:
     def link(self, name: str) -> SqlLinkStore:
         """The store as one link sees it."""
         return SqlLinkStore(self._database, name)
+
+    def prune(self, name: str, before: datetime) -> int:
+        """Delete what is older than that of a link's history."""
+        return prune(self._database, name, before)
 
     def close(self) -> None:
         """Give back connections."""

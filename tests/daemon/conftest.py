@@ -144,6 +144,8 @@ class FakeLink:
     writes: int = 0
     plans: Mapping[Side, int] = field(default_factory=dict)
     """What a dry run finds to do."""
+    uncovered: Mapping[Side, int] = field(default_factory=dict)
+    """What an approved first sync would write, as it is more than was approved."""
     requests: Mapping[Side, int] = field(default_factory=lambda: {Side.GHL: 2, Side.HUBSPOT: 2})
     takes: float = 0.0
     """How many seconds a cycle lasts."""
@@ -184,7 +186,10 @@ class FakeLink:
             for side, count in self.plans.items()
             for _ in range(count)
         ]
-        if not request.dry_run and outcome is Outcome.OK:
+        uncovered = self.uncovered if request.approval else {}
+        if uncovered:
+            outcome = Outcome.GUARD
+        if not (request.dry_run or request.planned_only) and outcome is Outcome.OK:
             self.store.cursors[FIRST] = "yes"
         if request.full and not request.dry_run and outcome is Outcome.OK:
             # The engine closes what it carried out.
@@ -198,6 +203,7 @@ class FakeLink:
             ghl=tally[Side.GHL],
             hubspot=tally[Side.HUBSPOT],
             planned=planned if request.dry_run else None,
+            uncovered=uncovered,
         )
 
     def traffic(self) -> Mapping[Side, Traffic]:

@@ -11,6 +11,7 @@ import structlog
 from apscheduler.events import EVENT_JOB_MISSED, JobEvent
 
 from syncd.core.model import Side
+from syncd.engine.approval import Approval
 from syncd.engine.closing import FIRST
 from syncd.engine.report import Outcome
 from syncd.observability.state import State
@@ -251,6 +252,48 @@ def test_an_approval_outlives_a_first_sync_that_was_cut_short(build: Build) -> N
     rig.run(120)
     assert clinic.kinds[:2] == ["full", "full"]
     assert clinic.store.open == []
+
+
+def test_an_approval_says_how_much_was_shown(build: Build) -> None:
+    rig = build("clinic")
+    clinic = rig.links["clinic"]
+    clinic.store.cursors.pop(FIRST)
+    clinic.plans = {Side.HUBSPOT: 26}
+    rig.run(10)
+    at = rig.clock.now()
+    clinic.store.decide("kick", {"approve": True, "shown": {"hubspot": 26}}, at)
+    rig.run(5)
+    assert clinic.asked[-1].approval == Approval(at=at, shown={Side.HUBSPOT: 26})
+    rig.run(120)
+    assert clinic.asked[-1].approval is None
+
+
+def test_a_first_sync_that_outgrew_its_approval_asks_again(build: Build) -> None:
+    rig = build("clinic")
+    clinic = rig.links["clinic"]
+    clinic.store.cursors.pop(FIRST)
+    clinic.plans = clinic.uncovered = {Side.HUBSPOT: 70}
+    clinic.store.decide("kick", {"approve": True, "shown": {"hubspot": 26}}, rig.clock.now())
+    rig.run(10)
+    assert (clinic.kinds, clinic.store.open) == (["full"], [])
+    note = clinic.store.note
+    assert note is not None
+    assert (note.state, dict(note.planned)) == (State.WAITING, {"hubspot": 70})
+    rig.run(120)
+    assert set(clinic.kinds[1:]) == {"plan"}
+
+
+def test_an_approved_plan_goes_out_while_the_first_sync_waits(build: Build) -> None:
+    rig = build("clinic")
+    clinic = rig.links["clinic"]
+    clinic.store.cursors.pop(FIRST)
+    clinic.plans = {Side.HUBSPOT: 26}
+    rig.run(10)
+    clinic.store.decide("apply", {"writes": {"digest": "words"}}, rig.clock.now())
+    rig.run(4)
+    assert clinic.kinds == ["plan", "full", "plan"]
+    assert clinic.asked[1].planned_only
+    assert rig.scheduler.watches()[0].state is State.WAITING
 
 
 @pytest.mark.parametrize(("plans", "sync"), [({Side.GHL: 25}, "ask"), ({Side.GHL: 900}, "go")])

@@ -80,7 +80,7 @@ def list_links(ctx: click.Context, config: Path | None, *, as_json: bool) -> int
 def pause(ctx: click.Context, name: str, config: Path | None, *, everything: bool) -> int:
     """Take a link out of service until `syncd link resume NAME`; the others go on.
 
-    A running daemon finishes the cycle in hand. `syncd --sync-now` leaves the
+    A running daemon finishes the writes in hand. `syncd --sync-now` leaves the
     link out, unless it is named with --link. Nothing is forgotten: what is
     changed meanwhile is synced afterwards.
     """
@@ -140,7 +140,7 @@ def _turned(app: App, name: str, *, pausing: bool) -> str:
 
 def _told(name: str, holder: str, *, pausing: bool) -> str:
     if pausing:
-        meanwhile = f"; {holder} finishes the cycle in hand" if holder else ""
+        meanwhile = f"; {holder} finishes the writes in hand" if holder else ""
         return f"{name} is paused{meanwhile}; `syncd link resume {name}` takes it back"
     then = f"{holder} goes on with it now" if holder else "the next cycle takes it up"
     return f"{name} is in service again; {then}"

@@ -27,7 +27,7 @@ from syncd.core.model import ContactPair, Group, Pair, Side
 from syncd.engine import record
 from syncd.engine.applied import Applied
 from syncd.engine.contacts import ContactMaker
-from syncd.engine.decisions import Decided, Part
+from syncd.engine.decisions import Decided
 from syncd.engine.errands import Errands
 from syncd.engine.ground import Ground
 from syncd.engine.intents import Recoverable, intent_of
@@ -458,19 +458,12 @@ class Stage:
         hand.committed_at = self.link.clock.monotonic()
         effects, hand.effects = hand.effects, []
         with self._lock:
-            effects = [
-                replace(each, author=self._errands.author_of(each.write)) for each in effects
-            ]
-            effects = [replace(each, carries=self._carried(each)) for each in effects]
+            effects = [self._errands.tell(each) for each in effects]
             pairs = record.record(self.link, self.applied.report.cycle, effects, self.applied.pairs)
             for effect, pair in zip(effects, pairs, strict=True):
                 self._count(effect, pair)
             self._tell()
         self._marks.set()
-
-    def _carried(self, effect: Effect) -> tuple[Part, ...]:
-        refused = {refusal.group for refusal in effect.done.refused}
-        return tuple(self._errands.done(effect.write, refused))
 
     def _tell(self) -> None:
         if self._progress is not None:

@@ -61,6 +61,8 @@ class CycleRequest:
     """Told how many writes are done, of how many."""
     approval: Approval | None = None
     """What a person let go of a first sync that waited for them."""
+    halted: Callable[[], bool] | None = None
+    """Whether the link was taken out of service meanwhile; asked between writes."""
     planned_only: bool = False
     """Write what stands in approved plans, and nothing else."""
 
@@ -71,6 +73,9 @@ def run(link: Link, request: CycleRequest) -> CycleReport:
     Raises:
         StoreError: our own store failed.
     """
+    if (halted := request.halted) is not None:
+        stopping = link.stopping
+        link = replace(link, stopping=lambda: stopping() or halted())
     started = link.clock.monotonic()
     said = CycleReport(
         link=link.name,

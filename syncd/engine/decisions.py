@@ -150,9 +150,9 @@ class Decided:
     leaves: tuple[Leave, ...] = ()
 
     @property
-    def reverts(self) -> tuple[Revert, ...]:
-        """The values that people want back."""
-        return tuple(undo.revert for undo in self.undos)
+    def undone(self) -> frozenset[int]:
+        """Keys of the pairs that have a value that is wanted back."""
+        return frozenset(undo.revert.pair_key for undo in self.undos)
 
     def named(self, side: Side) -> set[str]:
         """Ids of the records on that side that have to be looked at, whatever the scans say."""
@@ -274,10 +274,10 @@ class _Reading:
                     self._leaves.append(_leave(decision.id, tried, plan=True))
                 for digest in payload["writes"]:
                     self._only_parts[digest].add((decision.id, digest))
-            case "kick":
+            case "kick" | "approve":
                 self._leaves.append(self._leave(decision))
             case _:
-                self._taken_back.add(decision.id)  # It asked for a turn, which this is.
+                pass  # It asked for a turn, which is the scheduler's to give.
 
     def result(self) -> Decided:
         return Decided(
@@ -357,7 +357,8 @@ class _Reading:
             if any(kept_back.values()):
                 self._amend(decision, **kept_back)
             payload = {**payload, **kept_back}
-        return _leave(decision.id, payload)
+        leave = _leave(decision.id, payload)
+        return replace(leave, approves=leave.approves or decision.kind == "approve")
 
     def _holds(self) -> list[Hold]:
         if self._held is None:

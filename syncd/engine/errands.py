@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 
 from syncd.core.actions import Create, NewContact, Remark, Remove, Update
 from syncd.core.bench import UNDONE
@@ -18,6 +19,7 @@ from syncd.engine.decisions import Decided, Part, Undo, Word
 from syncd.engine.intents import Recoverable
 from syncd.engine.orders import ids_of, side_of
 from syncd.engine.planned import described_contact, digest, digests
+from syncd.engine.record import Effect
 from syncd.ports.store import APPLY, CLI, SYNC
 
 _Name = tuple[str, str, Side]
@@ -32,20 +34,26 @@ class Errands:
 
     def __init__(self, decided: Decided) -> None:
         self._decided = decided
+        self._any = bool(decided.words or decided.undos or decided.only_parts)
         self._owed: dict[Part, set[_Name]] = defaultdict(set)
         self._parts: dict[_Name, frozenset[Part]] = {}
+        self.given_up: set[Part] = set()
         self.settled: set[Part] = set()
         """What was closed together with its write."""
 
     def take(self, write: Recoverable) -> None:
         """A write is planned."""
-        parts = self._of(write)
+        parts = self._of(write) if self._any else frozenset()
         if not parts:
             return
         name = _name(write)
         self._parts[name] = parts | self._parts.get(name, frozenset())
         for part in parts:
             self._owed[part].add(name)
+
+    def give_up(self, write: Recoverable) -> None:
+        """A write of an approved plan is not what it shows any more, and is left out."""
+        self.given_up |= self._parts.pop(_name(write), frozenset())
 
     def drop(self, ids: Collection[str]) -> None:
         """The writes to these records are judged anew."""
@@ -55,8 +63,18 @@ class Errands:
 
     def closed_by(self, write: Recoverable) -> list[Part]:
         """What is done once this write is: nothing else is owed for it."""
+        if not self._parts:
+            return []
         name = _name(write)
         return sorted(part for part in self._parts.get(name, ()) if self._owed[part] == {name})
+
+    def tell(self, effect: Effect) -> Effect:
+        """The effect with who decided it and what is done with it."""
+        if not self._parts:
+            return effect
+        refused = {refusal.group for refusal in effect.done.refused}
+        author = self.author_of(effect.write)
+        return replace(effect, author=author, carries=tuple(self.done(effect.write, refused)))
 
     def done(self, write: Recoverable, refused: Collection[GroupKey] = ()) -> list[Part]:
         """A write took effect, but for the groups that were refused; gives what is closed by it."""
@@ -70,6 +88,8 @@ class Errands:
 
     def author_of(self, write: Recoverable) -> str:
         """Who decided a write, as the history tells it."""
+        if not self._parts:
+            return SYNC
         parts, decided = self._parts.get(_name(write), frozenset()), self._decided
         if any(parts & planned for planned in decided.only_parts.values()):
             return APPLY

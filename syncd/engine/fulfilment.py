@@ -59,7 +59,7 @@ class _Ledger:
 
 def close(transaction: Transaction, decided: Decided, errands: Errands, ended: Ended) -> list[str]:
     """Close what is done with; gives what people have to be told of it."""
-    ledger = _Ledger(done={(each, "") for each in decided.taken_back})
+    ledger = _Ledger(done={(each, "") for each in decided.taken_back} | errands.given_up)
     for word in decided.words:
         _word(ledger, word, errands, ended)
     for undo in decided.undos:

@@ -149,7 +149,7 @@ def poll(
     if link.store.cursor(PEOPLE) and not people_unread:
         gathered.news[Side.GHL] |= _without_owner(link)
     vanished = _vanished(link, gathered, scans, policy, full=full)
-    undone = link.store.pairs_by_key({each.pair_key for each in decided.reverts})
+    undone = link.store.pairs_by_key(decided.undone)
     pairs = {pair.key: pair for pair in undone} | _pairs(link, gathered, vanished)
     _read_across(link, gathered, pairs)
     strangers = _strangers(link, gathered, scans, policy)

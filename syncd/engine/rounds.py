@@ -26,12 +26,12 @@ from syncd.core.contacts import ContactBook
 from syncd.core.guards import Allowed, KeptBack, Past, Plan
 from syncd.core.model import Side, Snapshot
 from syncd.core.observe import Observed, Sighting, Strangers
-from syncd.core.policy import Policy, Ruling
+from syncd.core.policy import Policy
 from syncd.core.translate import Dictionary
 from syncd.engine import planned, poll, twins
 from syncd.engine.apply import Lull, Stage
 from syncd.engine.contacts import unread
-from syncd.engine.decisions import Decided, Part
+from syncd.engine.decisions import Decided, Part, Undo
 from syncd.engine.dictionary import with_contacts
 from syncd.engine.errands import Errands
 from syncd.engine.evidence import clock_skew, decide
@@ -94,13 +94,32 @@ class Sums:
     stopped_changes: int = 0
     kept_back: list[KeptBack] = field(default_factory=list)
     uncovered: Counter[Side] = field(default_factory=Counter)
-    judged: set[str] = field(default_factory=set)
-    pairs: dict[int, bool] = field(default_factory=dict)
+    looks: list[tuple[tuple[Sighting, ...], Strangers]] = field(default_factory=list)
+    """What was judged, round by round."""
     moved_on: set[tuple[Part, str]] = field(default_factory=set)
     met: dict[Part, bool] = field(default_factory=dict)
     approved: dict[str, tuple[str, str]] = field(default_factory=dict)
     going: list[Write] = field(default_factory=list)
     not_approved: list[Write] = field(default_factory=list)
+
+    @property
+    def judged(self) -> set[str]:
+        """Ids of the records that were judged."""
+        found: set[str] = set()
+        for sightings, strangers in self.looks:
+            for sighting in sightings:
+                found |= {sighting.pair.ghl_id, sighting.pair.hubspot_id}
+            found |= {*strangers.ghl, *strangers.hubspot}
+        return found - {""}
+
+    @property
+    def pairs(self) -> dict[int, bool]:
+        """Keys of the pairs that were judged, and whether both records could be seen."""
+        return {
+            sighting.pair.key: all(isinstance(sighting.on(side), Snapshot) for side in Side)
+            for sightings, _ in self.looks
+            for sighting in sightings
+        }
 
 
 class Rounds:
@@ -146,12 +165,13 @@ class Rounds:
         policy = replace(setting.policy, now=link.clock.now())
         past = self._past()
         strangers = self._newcomers.turn(policy, all_=self._all_at_once(past))
-        policy = replace(policy, rulings=self._still_ruled(strangers))
+        policy = self._still_ruled(policy, strangers)
         began = link.clock.monotonic()
         met, book = self._met(policy, strangers)
         self._newcomers.took(link.clock.monotonic() - began)
         self._said.unread += unread(book)
-        reverts = setting.decided.reverts if self._last is self._polled else ()
+        settled = self.errands.settled
+        reverts = tuple(u.revert for u in setting.decided.undos if u.part not in settled)
         bench = Bench(
             policy=policy,
             words=with_contacts(setting.words, book),
@@ -302,29 +322,15 @@ class Rounds:
 
     # --- what people decided
 
-    def _still_ruled(self, strangers: Strangers) -> Mapping[str, Ruling]:
-        """The rulings about what still is as it was shown; notes what is judged now."""
+    def _still_ruled(self, policy: Policy, strangers: Strangers) -> Policy:
+        """The policy with the rulings about what still is as it was shown."""
         sums, decided = self._sums, self._setting.decided
-        seen: dict[Side, dict[str, Snapshot]] = {Side.GHL: {}, Side.HUBSPOT: {}}
-        for sighting in self._sightings:
-            shown = {side: sighting.on(side) for side in Side}
-            for side, each in shown.items():
-                if isinstance(each, Snapshot):
-                    seen[side][sighting.pair.id_on(side)] = each
-            sums.judged |= {sighting.pair.ghl_id, sighting.pair.hubspot_id} - {""}
-            sums.pairs[sighting.pair.key] = all(isinstance(s, Snapshot) for s in shown.values())
-        for record_id, known in (*strangers.ghl.items(), *strangers.hubspot.items()):
-            sums.judged.add(record_id)
-            if isinstance(known, Snapshot):
-                seen[known.side][record_id] = known
-        for undo in decided.undos:
-            revert = undo.revert
-            pair = next((s.pair for s in self._sightings if s.pair.key == revert.pair_key), None)
-            record = seen[revert.side].get(pair.id_on(revert.side)) if pair else None
-            if record is not None:
-                now = essence.value(record.appointment, revert.group)
-                said = essence.said(now, revert.group)
-                sums.met[undo.part] = said.items() >= revert.back.items()
+        sums.looks.append((self._sightings, strangers))
+        if decided.undos:
+            sums.met |= _met_already(decided.undos, self._sightings)
+        if not decided.words:
+            return policy
+        seen = _by_side(self._sightings, strangers)
 
         def records(shown: Shown) -> Mapping[Side, Snapshot]:
             ids = {Side.GHL: str(shown["ghl_id"]), Side.HUBSPOT: str(shown["hubspot_id"])}
@@ -332,7 +338,7 @@ class Rounds:
 
         rulings, moved_on = decided.rulings(records)
         sums.moved_on |= {(word.part, str(shown["group"])) for word, shown in moved_on}
-        return rulings
+        return replace(policy, rulings=rulings)
 
     # --- what changed under a write
 
@@ -342,6 +348,7 @@ class Rounds:
         only = self._setting.decided.only
         for write in writes if only is not None else ():
             # Of an approved plan nothing may go out but what it shows.
+            self.errands.give_up(write)
             if not isinstance(write, Remark):
                 self._left_out(planned.in_one_line(planned.described(write)))
             self.stage.applied.forget(set(ids_of(write)) - {""})
@@ -511,3 +518,32 @@ def _snapshots(strangers: Strangers) -> Iterator[Snapshot]:
     for each in (*strangers.ghl.values(), *strangers.hubspot.values()):
         if isinstance(each, Snapshot):
             yield each
+
+
+def _by_side(
+    sightings: Iterable[Sighting], strangers: Strangers
+) -> dict[Side, dict[str, Snapshot]]:
+    """Every record that can be seen, by side and id."""
+    seen: dict[Side, dict[str, Snapshot]] = {Side.GHL: {}, Side.HUBSPOT: {}}
+    for sighting in sightings:
+        for side in Side:
+            if isinstance(shown := sighting.on(side), Snapshot):
+                seen[side][sighting.pair.id_on(side)] = shown
+    for record in _snapshots(strangers):
+        seen[record.side][record.id] = record
+    return seen
+
+
+def _met_already(undos: Iterable[Undo], sightings: Iterable[Sighting]) -> dict[Part, bool]:
+    """Of what is to be undone and can be seen: whether it shows what is to be put back."""
+    shown = {sighting.pair.key: sighting for sighting in sightings}
+    found: dict[Part, bool] = {}
+    for undo in undos:
+        revert = undo.revert
+        sighting = shown.get(revert.pair_key)
+        record = sighting.on(revert.side) if sighting else None
+        if isinstance(record, Snapshot):
+            now = essence.value(record.appointment, revert.group)
+            said = essence.said(now, revert.group)
+            found[undo.part] = said.items() >= revert.back.items()
+    return found

@@ -27,7 +27,7 @@ from syncd.observability.metrics import CycleFacts, Metrics
 from syncd.observability.note import CyclePoint
 from syncd.observability.state import State
 from syncd.scheduler import pace
-from syncd.scheduler.orders import orders_in
+from syncd.scheduler.orders import Orders, orders_in
 from syncd.scheduler.ports import Links
 from syncd.scheduler.quota import Quota
 from syncd.scheduler.watch import NOTED_AFTER_A_TURN, Watch
@@ -36,6 +36,9 @@ log = structlog.get_logger(__name__)
 
 ASK_ABOVE = 25
 """A first sync with more writes than this on a side waits for a person (contract section 3)."""
+
+PAUSE_HEARD = 1.0
+"""Seconds after which a cycle that runs looks whether its link was paused."""
 
 SILENT_AFTER = 20.0
 """Seconds without an answer in mid-cycle that are still no trouble, however often is polled."""
@@ -206,26 +209,21 @@ class Shift:
         full = first or kicked or orders.full or watch.began >= watch.sweep_due
         asks = first and watch.settings.sync.first_sync == "ask"
         if asks and not orders.approved:
-            if orders.planned:
-                # What a person read and approved goes out all the same, and nothing else.
-                done = self._run(watch, CycleRequest(full=True, planned_only=True))
-                if done.outcome not in DONE or self._stop.is_set():
-                    return _turn_of(done)
-            planned = self._run(watch, CycleRequest(full=True, dry_run=True))
-            counts = Counter(each.side.value for each in planned.planned or () if each.goes_out)
-            if planned.outcome not in DONE:
-                return _turn_of(planned)
-            if max(counts.values(), default=0) > ASK_ABOVE:
-                self._close(watch, orders.kicks)
-                return _waiting(counts)
+            waiting = self._asked(watch, orders)
+            if waiting is not None:
+                return waiting
         report = self._run(
             watch,
             CycleRequest(
                 full=full,
                 approval=orders.approval if asks else None,
                 progress=self._signs(watch),
+                halted=self._pauses(watch),
             ),
         )
+        if report.stopped and self.links.paused(watch.name):
+            watch.kicked |= kicked
+            return _Turn(state=State.PAUSED)
         if report.uncovered:
             self._close(watch, orders.approvals)
             return _waiting(report.uncovered)
@@ -236,6 +234,25 @@ class Shift:
         elif kicked:
             watch.kicked = True  # What was asked for is still to be done.
         return _turn_of(report)
+
+    def _asked(self, watch: Watch, orders: Orders) -> _Turn | None:
+        """What comes of a first sync that is not approved; None where it may go by itself."""
+        if orders.planned:
+            # What a person read and approved goes out all the same, and nothing else.
+            done = self._run(
+                watch,
+                CycleRequest(full=True, planned_only=True, halted=self._pauses(watch)),
+            )
+            if done.outcome not in DONE or self._stop.is_set():
+                return _turn_of(done)
+        planned = self._run(watch, CycleRequest(full=True, dry_run=True))
+        counts = Counter(each.side.value for each in planned.planned or () if each.goes_out)
+        if planned.outcome not in DONE:
+            return _turn_of(planned)
+        if max(counts.values(), default=0) > ASK_ABOVE:
+            self._close(watch, orders.kicks)
+            return _waiting(counts)
+        return None
 
     def _run(self, watch: Watch, request: CycleRequest) -> CycleReport:
         assert watch.link is not None  # noqa: S101 - `hold` went before
@@ -253,6 +270,23 @@ class Shift:
         if ids:
             with self.links.link_store(watch.name).begin() as transaction:
                 transaction.close_decisions(ids)
+
+    def _pauses(self, watch: Watch) -> Callable[[], bool]:
+        """Whether a person has paused the link; the store is asked once in a while."""
+        asked, paused = self._clock.monotonic(), False
+
+        def halted() -> bool:
+            nonlocal asked, paused
+            now = self._clock.monotonic()
+            if not paused and now - asked >= PAUSE_HEARD:
+                asked = now
+                try:
+                    paused = self.links.paused(watch.name)
+                except StoreError:
+                    return False  # The next write of ours tells.
+            return paused
+
+        return halted
 
     def _signs(self, watch: Watch) -> Callable[[int, int], None]:
         def progress(done: int, of: int) -> None:

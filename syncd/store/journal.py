@@ -34,7 +34,9 @@ REMEMBERED = timedelta(hours=24)
 
 def add(connection: Connection, link_id: int, entries: Collection[HistoryEntry]) -> None:
     """Append to the history."""
-    removed = Counter(entry.at for entry in entries if _is_removal(entry))
+    removed = Counter(
+        entry.at for entry in entries if entry.action == "remove" and _is_record(entry)
+    )
     if removed:
         _remember(connection, link_id, removed)
     rows = [
@@ -105,9 +107,9 @@ def written_since(connection: Connection, link_id: int, at: datetime) -> dict[Si
     return {Side(side): count for side, count in connection.execute(counted)}
 
 
-def _is_removal(entry: HistoryEntry) -> bool:
+def _is_record(entry: HistoryEntry) -> bool:
     """Whether it tells of a whole record: the fields of a removal have entries of their own."""
-    return entry.action == "remove" and not entry.field and entry.record == APPOINTMENT
+    return not entry.field and entry.record == APPOINTMENT
 
 
 def _remember(connection: Connection, link_id: int, removed: Mapping[datetime, int]) -> None:

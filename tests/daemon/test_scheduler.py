@@ -18,6 +18,7 @@ from syncd.observability.state import State
 from syncd.observability.traffic import Budget
 from syncd.scheduler import scheduler as module
 from syncd.scheduler.pace import LONGEST_SPREAD
+from syncd.scheduler.shift import PAUSE_HEARD
 from syncd.scheduler.tick import Tick
 
 Build = Callable[..., Any]
@@ -385,6 +386,25 @@ def test_a_paused_link_is_left_alone_until_it_is_resumed(build: Build) -> None:
     clinic.is_paused = False
     rig.run(120)
     assert clinic.asked
+
+
+def test_a_cycle_that_runs_ends_when_its_link_is_paused(build: Build) -> None:
+    rig = build("clinic")
+    clinic = rig.links["clinic"]
+    rig.run(10)
+    heard: list[bool] = []
+
+    def pause() -> None:
+        halted = clinic.asked[-1].halted
+        assert halted is not None
+        heard.append(halted())
+        clinic.is_paused = True
+        clinic.clock.seconds += PAUSE_HEARD
+        heard.append(halted())
+
+    clinic.during = pause
+    rig.run(60)
+    assert heard[:2] == [False, True]
 
 
 # --- leases

@@ -7,6 +7,12 @@ import time
 from datetime import UTC, datetime
 
 
+def _seconds() -> float:
+    """Linux counts no time asleep in its monotonic clock; others have no second one."""
+    boot = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.monotonic() if boot is None else time.clock_gettime(boot)
+
+
 class SystemClock:
     """The real time; `stop` ends every sleep early."""
 
@@ -18,8 +24,8 @@ class SystemClock:
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
-        """Seconds that never run backwards."""
-        return time.monotonic()
+        """Seconds that never run backwards, and go on while the machine sleeps."""
+        return _seconds()
 
     def sleep(self, seconds: float) -> None:
         """Wait, or return early when the process is asked to stop."""

@@ -28,6 +28,7 @@ from syncd.engine.report import CycleReport, Outcome
 from syncd.errors import AccountUnknown, StoreError, StoreFault, SyncdError
 from syncd.observability import traffic
 from syncd.ports.clock import Clock
+from syncd.ports.store import LinkStore
 from syncd.providers import limits
 from syncd.providers.http import Client
 from syncd.store import Lease, Store
@@ -72,6 +73,12 @@ class KeptLink:
         except AccountUnknown:
             self.link.hubspot.prepare()  # a graver reason to wait goes first
             raise
+
+    def guard(self, store: LinkStore, check: Callable[[], None]) -> None:
+        """Have `check` asked before every request that writes, and commit to `store`."""
+        self.link = replace(self.link, store=store, check_held=check)
+        for client, _ in self._wires.values():
+            client.guard = check
 
     def traffic(self) -> Mapping[Side, traffic.Traffic]:
         """What went over the wire so far; safe to ask from another thread."""
@@ -164,7 +171,7 @@ class Workshop:
             self._store.assure()
             lease.check()
 
-        kept.link = replace(kept.link, store=store, check_held=check)
+        kept.guard(store, check)
 
     def setup(self, settings: LinkSettings) -> list[tuple[str, bool]]:
         """Make what HubSpot needs; gives what it is, and whether it was made just now.

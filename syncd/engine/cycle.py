@@ -39,7 +39,7 @@ from syncd.engine.link import Link
 from syncd.engine.recover import recover
 from syncd.engine.report import CycleReport, Outcome
 from syncd.engine.rounds import Rounds, Setting
-from syncd.errors import LinkLocked, NotPrepared, ProviderError
+from syncd.errors import LinkLocked, NotPrepared, ProviderError, StoreError
 from syncd.ports.store import CycleRow
 
 log = structlog.get_logger(__name__)
@@ -100,6 +100,12 @@ def run(link: Link, request: CycleRequest) -> CycleReport:
         except ProviderError as error:
             said.outcome, said.detail = outcome_of(error), words_of(error)
             said.held = still_held(link)
+        except StoreError:
+            # Who has the link now may have written what this one was about to: no fault of ours.
+            lost = _lost(link)
+            if lost is None:
+                raise
+            said.outcome, said.detail = Outcome.LOCKED, str(lost)
         if link.stopping():
             tell_of_stop(said)
         for side in Side:
@@ -107,6 +113,17 @@ def run(link: Link, request: CycleRequest) -> CycleReport:
         said.seconds = link.clock.monotonic() - started
         _finish(link, request, said)
     return said
+
+
+def _lost(link: Link) -> LinkLocked | None:
+    """Who has the link, where it is not ours any more and that can be told."""
+    try:
+        link.check_held()
+    except LinkLocked as error:
+        return error
+    except StoreError:
+        pass
+    return None
 
 
 def _look_again(link: Link, request: CycleRequest, said: CycleReport) -> bool:
@@ -226,14 +243,16 @@ def _finish(link: Link, request: CycleRequest, said: CycleReport) -> None:
         return
     if said.idle:
         return  # A poll every minute would leave half a million rows a year that say nothing.
-    with link.store.begin() as transaction:
-        transaction.save_cycle(
-            CycleRow(
-                cycle=said.cycle,
-                kind=said.kind,
-                started_at=said.started_at,
-                finished_at=link.clock.now(),
-                outcome=said.outcome.value,
-                report=said.as_json(),
-            )
-        )
+    row = CycleRow(
+        cycle=said.cycle,
+        kind=said.kind,
+        started_at=said.started_at,
+        finished_at=link.clock.now(),
+        outcome=said.outcome.value,
+        report=said.as_json(),
+    )
+    try:
+        with link.store.begin() as transaction:
+            transaction.save_cycle(row)
+    except LinkLocked as error:
+        said.outcome, said.detail = Outcome.LOCKED, str(error)

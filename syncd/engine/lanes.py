@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextvars import copy_context
 from threading import Event, Thread
 
+from syncd.errors import LinkLocked
+
 Lane = Iterator[Event | None]
 RunLanes = Callable[[Sequence[Lane]], None]
 
@@ -19,8 +21,9 @@ RunLanes = Callable[[Sequence[Lane]], None]
 def side_by_side(lanes: Sequence[Lane]) -> None:
     """Run every lane to its end, the last one in this thread.
 
-    What a lane raised is raised once all of them have ended, the first of
-    several; it is for the lane to see that the others end soon.
+    What a lane raised is raised once all of them have ended: a lost link before
+    what may follow from it, else the first of several. It is for the lane to see
+    that the others end soon.
     """
     raised: list[BaseException] = []
 
@@ -40,5 +43,5 @@ def side_by_side(lanes: Sequence[Lane]) -> None:
     run(mine)
     for thread in threads:
         thread.join()
-    if raised:
-        raise raised[0]
+    for error in sorted(raised, key=lambda each: not isinstance(each, LinkLocked)):
+        raise error

@@ -7,7 +7,8 @@ another machine its lock may only have lost its connection, so that its lease
 has to run out first (`LEASE` seconds after it was last renewed).
 
 A holder never acts on a lease that it has not confirmed lately: `check` asks
-the database again every `RENEW` seconds, and gives up before a successor could
+the database again every `RENEW` seconds, by a clock that goes on while the
+process or the machine stands still, and gives up before a successor could
 take the link. What it had under way by then is fenced off: its transactions
 compare the fencing number, which grows with every holder.
 """
@@ -15,12 +16,14 @@ compare the fencing number, which grows with every holder.
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from threading import Lock
 from types import TracebackType
 from typing import Self
 
 from sqlalchemy import Connection, func, select, update
 
 from syncd.errors import LinkLocked, StoreError, StoreInterrupted
+from syncd.ports.clock import Clock
 from syncd.store import holder as holders
 from syncd.store.database import Database
 from syncd.store.holder import Holder
@@ -62,6 +65,27 @@ class _Refusal:
         if self.holder is not None and self.holder.is_here:
             return not self.holder.is_dead
         return self.left > LEASE - RENEW - _SLACK
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A moment by two clocks: one that is never set, and one that somebody corrects.
+
+    Where a machine was paused, only the second may know of it.
+    """
+
+    seconds: float
+    instant: datetime
+
+    @classmethod
+    def now(cls, clock: Clock) -> Self:
+        """The present moment."""
+        return cls(clock.monotonic(), clock.now())
+
+    def age(self, clock: Clock) -> float:
+        """Seconds since then, by whichever clock counted more."""
+        by_wall = (clock.now() - self.instant).total_seconds()
+        return max(clock.monotonic() - self.seconds, by_wall)
 
 
 class Leases:
@@ -117,6 +141,7 @@ class Leases:
         if locked:
             found, left = self._database.read(lambda at: self._look(at, link_id))
             return _Refusal(found, left, locked=True)
+        asked = Reading.now(self._database.clock)
         try:
             claimed = self._database.write(lambda at: self._claim(at, link_id, verb))
         except BaseException:
@@ -125,7 +150,9 @@ class Leases:
         if isinstance(claimed, _Refusal):
             self._locks.let_go(name)
             return claimed
-        return Lease(self._database, self._locks, name=name, link_id=link_id, fence=claimed)
+        return Lease(
+            self._database, self._locks, name=name, link_id=link_id, fence=claimed, asked=asked
+        )
 
     def _claim(self, connection: Connection, link_id: int, verb: str) -> int | _Refusal:
         """With the lock in hand, write our name over one that is no longer good."""
@@ -169,16 +196,27 @@ class Lease:
     """A link that is ours, until `release` or until it cannot be confirmed any more."""
 
     def __init__(
-        self, database: Database, locks: LinkLock, *, name: str, link_id: int, fence: int
+        self,
+        database: Database,
+        locks: LinkLock,
+        *,
+        name: str,
+        link_id: int,
+        fence: int,
+        asked: Reading,
     ) -> None:
         self._database, self._locks = database, locks
         self.name, self.fence = name, fence
         self._link_id = link_id
-        self._confirmed = database.clock.monotonic()
+        self._confirmed = asked
+        """When the statement was sent that confirmed it last."""
+        self._asking = Lock()
         self._released = False
 
     def check(self) -> None:
         """Whether the link is still ours; asks the database only when that is due.
+
+        Asked before every request that writes, by many threads: one of them asks for all.
 
         Raises:
             LinkLocked: another syncd has it.
@@ -187,8 +225,10 @@ class Lease:
         self._must_be_ours(not self._released)
         if self._database.is_sqlite:
             self._must_be_ours(self._locks.holds(self.name, self._link_id))
-        elif self._database.clock.monotonic() - self._confirmed >= RENEW:
-            self.renew()
+        elif self._is_due:
+            with self._asking:
+                if self._is_due:
+                    self.renew()
 
     def renew(self) -> None:
         """Make the lease last for another `LEASE` seconds; on SQLite only the lock counts.
@@ -203,7 +243,7 @@ class Lease:
             return
         pause = 0.1
         while True:
-            asked = self._database.clock.monotonic()
+            asked = Reading.now(self._database.clock)
             try:
                 confirmed = self._confirm()
             except StoreInterrupted:
@@ -240,9 +280,13 @@ class Lease:
         self.release()
 
     @property
+    def _is_due(self) -> bool:
+        return self._confirmed.age(self._database.clock) >= RENEW
+
+    @property
     def _is_over(self) -> bool:
         """Whether a successor could take the link any moment now."""
-        return self._database.clock.monotonic() - self._confirmed >= LEASE - _MARGIN
+        return self._confirmed.age(self._database.clock) >= LEASE - _MARGIN
 
     def _confirm(self) -> bool:
         """Whether lock and row are still ours, the row for another while.

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
 
 import pytest
+from postgres_server import PostgresServer
 from running import Running
 from stages import OpenStage, Stage, be_quiet, held_up
+
+from syncd.sandbox import LoggedRequest
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(300)]
 
@@ -24,6 +30,23 @@ def ready(open_stage: OpenStage) -> Stage:
     for number in range(3):
         stage.clinic.book(f"Visit {number}", hours=2 * number)
     return stage
+
+
+@dataclass(slots=True)
+class Bookings:
+    """Does something before the k-th booking."""
+
+    at: int
+    act: Callable[[], None]
+    seen: int = 0
+    done: threading.Event = field(default_factory=threading.Event)
+
+    def __call__(self, request: LoggedRequest) -> None:
+        if request.method == "POST" and request.path.endswith("/events/appointments"):
+            self.seen += 1
+            if self.seen == self.at:
+                self.act()
+                self.done.set()
 
 
 def titles(stage: Stage) -> list[str]:
@@ -80,6 +103,37 @@ def test_beside_the_daemon_of_a_file_a_second_one_ends_at_once_and_names_the_fir
         assert second.returncode == 5
         assert f"process {first.process.pid} " in second.stderr
     assert first.process.poll() is None
+
+
+@pytest.mark.parametrize("open_stage", ["postgres"], indirect=True)
+def test_a_holder_that_slept_beyond_its_lease_writes_nothing_more(
+    ready: Stage, postgres: PostgresServer
+) -> None:
+    """It is stopped in the middle of its bookings; another does the rest, and then it wakes."""
+    for number in range(30):
+        ready.clinic.make(f"Call {number}", hours=24 + 2 * number)
+    sleeper = ready.start("--sync-now", "--json")
+
+    def fall_asleep() -> None:
+        os.kill(sleeper.pid, signal.SIGSTOP)
+        postgres.cut_connections(ready.database)
+
+    bookings = Bookings(at=5, act=fall_asleep)
+    ready.clinic.world.before_request = bookings
+    assert bookings.done.wait(60)
+    ready.clinic.world.before_request = None
+    successor = ready.run("--sync-now", "--json")
+    assert successor.returncode == 0, successor.stdout
+    before = ready.clinic.writes()
+    os.kill(sleeper.pid, signal.SIGCONT)
+    told, _ = sleeper.communicate(timeout=60)
+    report = json.loads(told)
+    assert (report["exit_code"], report["links"]["clinic"]["outcome"]) == (5, "locked"), told
+    # A thread that had passed its check before it slept may send the one request.
+    assert ready.clinic.writes() - before <= 8
+    assert {event.title for event in ready.clinic.ghl.appointments} >= {
+        f"Call {number}" for number in range(30)
+    }
 
 
 @pytest.mark.parametrize("open_stage", ["postgres"], indirect=True)

@@ -11,7 +11,14 @@ import httpx
 import pytest
 
 from syncd.core.model import Side
-from syncd.errors import DailyBudgetSpent, RateLimited, TimedOut, Unavailable
+from syncd.errors import (
+    DailyBudgetSpent,
+    LinkLocked,
+    Outdated,
+    RateLimited,
+    TimedOut,
+    Unavailable,
+)
 from syncd.providers.http import Client
 from syncd.providers.limits import Budget
 from syncd.providers.message import Answered, NoAnswer, NotSent, Request, Response, redacted
@@ -304,3 +311,76 @@ def test_the_decision_is_a_value() -> None:
     assert isinstance(verdict, GiveUp)
     assert isinstance(verdict.error, RateLimited)
     assert verdict.error.policy == "SECONDLY"
+
+
+# --- leave to send
+
+
+def test_who_lost_the_link_writes_nothing_but_may_read(make: MakeClient) -> None:
+    script = Script(httpx.Response(200, json={}))
+    client = make(script)
+
+    def lost() -> None:
+        raise LinkLocked("clinic", holder="another")
+
+    client.guard = lost
+    for path in ("/crm/objects/search", "/crm/objects/batch/read"):
+        client.send(Request(method="POST", path=path, json={}))
+    client.send(GET)
+    with pytest.raises(LinkLocked):
+        client.send(CREATE)
+    assert len(script.seen) == 3
+
+
+def test_leave_is_asked_before_each_attempt(make: MakeClient) -> None:
+    asked: list[int] = []
+    script = Script(httpx.Response(503, json={}), httpx.Response(200, json={}))
+    client = make(script)
+    client.guard = lambda: asked.append(len(script.seen))
+    client.send(Request(method="PUT", path="/things/1", json={}))
+    assert asked == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("answer", "cause"),
+    [
+        (httpx.Response(429, headers={"Retry-After": "8"}, json={}), RateLimited),
+        (httpx.Response(503, json={}), Unavailable),
+    ],
+)
+def test_what_waited_too_long_for_the_vendor_says_so(
+    make: MakeClient, answer: httpx.Response, cause: type[Exception]
+) -> None:
+    script = Script(answer)
+
+    def ready() -> None:
+        if script.seen:
+            raise Outdated
+
+    with pytest.raises(Outdated) as late:
+        make(script).send(Request(method="PUT", path="/things/1", json={}, ready=ready))
+    assert isinstance(late.value.cause, cause)
+    assert len(script.seen) == 1
+
+
+def test_what_may_have_happened_is_not_told_as_unsent(make: MakeClient) -> None:
+    script = Script(httpx.ReadTimeout("slow"))
+
+    def ready() -> None:
+        if script.seen:
+            raise Outdated
+
+    with pytest.raises(TimedOut) as unknown:
+        make(script).send(Request(method="PUT", path="/things/1", json={}, ready=ready))
+    assert unknown.value.sent
+
+
+def test_what_is_outdated_before_it_is_sent_did_nothing(make: MakeClient) -> None:
+    script = Script(httpx.Response(200, json={}))
+
+    def ready() -> None:
+        raise Outdated
+
+    with pytest.raises(Outdated) as late:
+        make(script).send(Request(method="PUT", path="/things/1", json={}, ready=ready))
+    assert (late.value.cause, script.seen) == (None, [])

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from postgres_server import PostgresServer
@@ -18,7 +19,7 @@ from stores import StandingClock
 from syncd.core.model import Pair
 from syncd.errors import LinkLocked, StoreInterrupted
 from syncd.store import Store, open_engine
-from syncd.store.leases import LEASE, RENEW, _now
+from syncd.store.leases import LEASE, RENEW, Leases, _now
 from syncd.store.tables import link as table
 
 HOLDER = """
@@ -311,6 +312,40 @@ def test_a_lease_is_confirmed_when_that_is_due(
         lease.check()
         assert lease_until(postgres_store) == first
         standing_clock.tick(RENEW)
+        lease.check()
+        assert lease_until(postgres_store) > first
+
+
+@pytest.mark.postgres
+def test_a_lease_is_confirmed_where_only_the_wall_clock_knows_that_time_passed(
+    postgres_store: Store, second_postgres_store: Store, standing_clock: StandingClock
+) -> None:
+    """A machine that was paused counts nothing by its other clock."""
+    lease = postgres_store.acquire("clinic", "run")
+    pretend_elsewhere(postgres_store, seconds_left=-1)
+    lease._locks.let_go("clinic")
+    with second_postgres_store.acquire("clinic", "sync-now"):
+        lease.check()
+        standing_clock.instant += timedelta(seconds=RENEW)
+        with pytest.raises(LinkLocked, match="sync-now"):
+            lease.check()
+
+
+@pytest.mark.postgres
+def test_the_age_of_a_lease_counts_from_before_it_was_asked_for(
+    postgres_store: Store, standing_clock: StandingClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer may have been on its way for as long as the holder slept."""
+    claim = Leases._claim
+
+    def slowly(self: Leases, *args: Any) -> Any:
+        found = claim(self, *args)
+        standing_clock.tick(RENEW)
+        return found
+
+    monkeypatch.setattr(Leases, "_claim", slowly)
+    with postgres_store.acquire("clinic", "run") as lease:
+        first = lease_until(postgres_store)
         lease.check()
         assert lease_until(postgres_store) > first
 

@@ -6,11 +6,12 @@ from pathlib import Path
 from clinics import Clinic
 
 from syncd.bootstrap import App
+from syncd.bootstrap.accounts import CONCURRENCY
 from syncd.config import load
 from syncd.core.model import Side
 from syncd.engine.cycle import CycleRequest
 from syncd.engine.report import CycleReport, Outcome
-from syncd.sandbox import SandboxSettings
+from syncd.sandbox import LoggedRequest, SandboxSettings
 
 TOKENS = {
     "GHL_TOKEN": SandboxSettings().ghl_token,
@@ -93,3 +94,25 @@ def test_a_changed_rate_limit_holds_from_the_next_opening_on_and_an_equal_one_st
     assert after[Side.GHL][0] == 7
     assert before[Side.HUBSPOT][1] > 0
     assert after[Side.HUBSPOT] == before[Side.HUBSPOT], "what was used is not forgotten"
+
+
+def test_a_link_that_is_lost_while_it_is_written_sends_nothing_more(
+    opened: Callable[..., App], clinic: Clinic, tmp_path: Path
+) -> None:
+    """Each request that writes asks for the lease, those in the middle of a chunk as well."""
+    for number in range(12):
+        clinic.make(f"Call {number}", hours=24 + 2 * number)
+    app = opened()
+    app.setup("clinic")
+    posted: list[str] = []
+
+    def lose_it(request: LoggedRequest) -> None:
+        if request.side == "ghl" and request.method == "POST":
+            posted.append(request.path)
+            # Somebody took the lock file away: another syncd may take the link.
+            (tmp_path / "syncd.db.clinic.lock").unlink(missing_ok=True)
+
+    clinic.world.before_request = lose_it
+    report = app.cycle("clinic", CycleRequest())
+    assert report.outcome is Outcome.LOCKED, report.detail
+    assert len(posted) <= CONCURRENCY

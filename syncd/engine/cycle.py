@@ -36,7 +36,7 @@ from syncd.engine.closing import (
 from syncd.engine.decisions import Decided
 from syncd.engine.dictionary import dictionary
 from syncd.engine.link import Link
-from syncd.engine.recover import recover
+from syncd.engine.recover import Recovered, recover
 from syncd.engine.report import CycleReport, Outcome
 from syncd.engine.rounds import Rounds, Setting
 from syncd.errors import LinkLocked, NotPrepared, ProviderError, StoreError
@@ -150,8 +150,9 @@ def _cycle(
     Raises:
         LinkLocked, NotPrepared, ProviderError: as far as it came stands in `said`.
     """
+    recovered = Recovered()
     if not request.dry_run:
-        recover(link, said.cycle, said if looks_again else None)
+        recovered = recover(link, said.cycle, said if looks_again else None)
     accounts = poll.read_accounts(link)
     said.timezone = accounts[0].timezone
     decided = decisions.read(
@@ -175,8 +176,14 @@ def _cycle(
         dry_run=request.dry_run,
         rebuild=request.rebuild,
     )
-    unread = setting.words.people_unread
-    polled = poll.poll(link, policy, decided, full=request.full, people_unread=unread)
+    polled = poll.poll(
+        link,
+        policy,
+        decided,
+        full=request.full,
+        people_unread=setting.words.people_unread,
+        unsettled=recovered.unsettled,
+    )
     rounds = Rounds(setting, polled, said, request.progress)
     made = rounds.plan()
     if request.dry_run:

@@ -19,6 +19,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from types import MappingProxyType
 
 from syncd.core import observe
 from syncd.core.essence import snapshot_print
@@ -128,8 +129,18 @@ class _Gathering:
         self.again.add((side, record_id))
 
 
+Unsettled = Mapping[tuple[Side, str], str]
+"""Records that have to wait, because what became of a write of ours cannot be told; and why."""
+
+
 def poll(
-    link: Link, policy: Policy, decided: Decided, *, full: bool, people_unread: bool = False
+    link: Link,
+    policy: Policy,
+    decided: Decided,
+    *,
+    full: bool,
+    people_unread: bool = False,
+    unsettled: Unsettled = MappingProxyType({}),
 ) -> Polled:
     """Read both sides; nothing is written and no cursor moves.
 
@@ -152,7 +163,7 @@ def poll(
     undone = link.store.pairs_by_key(decided.undone)
     pairs = {pair.key: pair for pair in undone} | _pairs(link, gathered, vanished)
     _read_across(link, gathered, pairs)
-    strangers = _strangers(link, gathered, scans, policy)
+    strangers = _settled(gathered, pairs, _strangers(link, gathered, scans, policy), unsettled)
     return Polled(
         scans=scans,
         sightings=_judged(gathered, pairs, strangers),
@@ -170,7 +181,14 @@ def poll(
     )
 
 
-def news(link: Link, policy: Policy, before: Polled, began: datetime) -> Polled:
+def news(
+    link: Link,
+    policy: Policy,
+    before: Polled,
+    began: datetime,
+    *,
+    unsettled: Unsettled = MappingProxyType({}),
+) -> Polled:
     """What happened since this cycle, which began then, looked last.
 
     Costs HighLevel a list per calendar, and HubSpot a search for what changed
@@ -187,7 +205,7 @@ def news(link: Link, policy: Policy, before: Polled, began: datetime) -> Polled:
     vanished = _vanished(link, gathered, scans, policy, full=False)
     pairs = _pairs(link, gathered, vanished)
     _read_across(link, gathered, pairs)
-    strangers = _strangers(link, gathered, scans, policy)
+    strangers = _settled(gathered, pairs, _strangers(link, gathered, scans, policy), unsettled)
     return Polled(
         scans=scans,
         sightings=_judged(gathered, pairs, strangers),
@@ -539,6 +557,25 @@ def _strangers(
             elif record.id not in gathered.known[Side.HUBSPOT]:
                 hubspot[record.id] = record
     return with_carried(link, policy, hubspot, ghl, ())
+
+
+def _settled(
+    gathered: _Gathering, pairs: dict[int, Pair], strangers: Strangers, unsettled: Unsettled
+) -> Strangers:
+    """Those of whom everything is known that we wrote; the others are left to the next cycle."""
+    for (side, record_id), why in unsettled.items():
+        gathered.unread(side, record_id, Missing(detail=why, unread=True))
+        for key in [key for key, pair in pairs.items() if pair.id_on(side) == record_id]:
+            del pairs[key]
+    return replace(
+        strangers,
+        ghl={key: seen for key, seen in strangers.ghl.items() if (Side.GHL, key) not in unsettled},
+        hubspot={
+            key: seen
+            for key, seen in strangers.hubspot.items()
+            if (Side.HUBSPOT, key) not in unsettled
+        },
+    )
 
 
 def _unknown(gathered: _Gathering, side: Side) -> dict[str, Seen]:

@@ -8,8 +8,8 @@ here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -32,8 +32,9 @@ from syncd.engine import intents, record, report
 from syncd.engine.link import Link
 from syncd.engine.record import Effect
 from syncd.engine.report import CycleReport
-from syncd.errors import NotFound
+from syncd.errors import NotFound, ProviderError, Unreadable
 from syncd.ports.provider import Done, ScanRequest
+from syncd.ports.refusals import Asked, Stops, stops
 from syncd.ports.store import Intent, IntentKind
 
 FILLED_IN = frozenset({Group.TITLE, Group.OWNER, Group.STATUS, Group.TIME})
@@ -44,26 +45,37 @@ SKEW = timedelta(minutes=10)
 intent: a booking that was there before would have been met, not made."""
 
 
-def recover(link: Link, cycle: str, said: CycleReport | None = None) -> dict[int, Pair]:
-    """Settle every open intent; gives the pairs that they are about, as they are now.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovered:
+    """What came of the open intents."""
+
+    pairs: Mapping[int, Pair] = field(default_factory=dict)
+    """The pairs that they are about, as they are now, by key."""
+    unsettled: Mapping[tuple[Side, str], str] = field(default_factory=dict)
+    """Why it cannot be told whether a record was made: those of which that is so have to wait."""
+
+
+def recover(link: Link, cycle: str, said: CycleReport | None = None) -> Recovered:
+    """Settle every open intent, as far as the sides answer.
 
     What took effect is counted in `said`, the report of a cycle that made the
     intents itself; what an earlier one left is in nobody's.
 
     Raises:
-        ProviderError: a side cannot be asked; the intents stay open.
+        ProviderError: a side cannot be asked at all; the intents stay open.
     """
     open_intents = link.store.intents()
     if not open_intents:
-        return {}
+        return Recovered()
     link.check_held()
     pairs = {
         pair.key: pair
         for pair in link.store.pairs_by_key({each.pair_key for each in open_intents} - {0})
     }
     effects: list[Effect] = []
-    effects += _created_in_hubspot(link, open_intents, pairs)
-    effects += _booked_in_ghl(link, open_intents, pairs)
+    unsettled: dict[str, ProviderError] = {}
+    effects += _created_in_hubspot(link, open_intents, pairs, unsettled)
+    effects += _booked_in_ghl(link, open_intents, pairs, unsettled)
     for side in Side:
         effects += _changed(link, side, open_intents, pairs)
     carried = {intent.key: intents.carries_of(intent) for intent in open_intents}
@@ -77,8 +89,27 @@ def recover(link: Link, cycle: str, said: CycleReport | None = None) -> dict[int
     if said is not None:
         _count(said, effects)
     with link.store.begin() as transaction:
-        transaction.close_intents([intent.key for intent in open_intents])
-    return pairs
+        transaction.close_intents(
+            [intent.key for intent in open_intents if intent.key not in unsettled]
+        )
+    waiting: dict[tuple[Side, str], str] = {}
+    for intent in open_intents:
+        if intent.key in unsettled:
+            pair = pairs.get(intent.pair_key)
+            source = intents.create_of(intent, pair)[0].source
+            waiting[source.side, source.id] = f"whether it was made: {unsettled[intent.key]}"
+    return Recovered(pairs=pairs, unsettled=waiting)
+
+
+def _asked(unsettled: dict[str, ProviderError], intent: Intent, error: ProviderError) -> None:
+    """Leave an intent open of which alone nothing can be told.
+
+    Raises:
+        ProviderError: the error itself, where nobody can be asked for anything.
+    """
+    if stops(Asked.RECORD, error) is not Stops.RECORD:
+        raise error
+    unsettled[intent.key] = error
 
 
 def _is_whole(effect: Effect, open_intents: Iterable[Intent]) -> bool:
@@ -98,7 +129,10 @@ def _count(said: CycleReport, effects: Iterable[Effect]) -> None:
 
 
 def _created_in_hubspot(
-    link: Link, open_intents: Iterable[Intent], pairs: dict[int, Pair]
+    link: Link,
+    open_intents: Iterable[Intent],
+    pairs: dict[int, Pair],
+    unsettled: dict[str, ProviderError],
 ) -> Iterable[Effect]:
     """HubSpot records carry the booking's id, which is unique."""
     wanted = {
@@ -115,7 +149,15 @@ def _created_in_hubspot(
         create, contact = intents.create_of(intent, pairs.get(intent.pair_key))
         if not link.store.prints(Side.HUBSPOT, [found.id]):
             yield _made(intent, create, contact, found)
-        elif found.gone and (without := _without_its_id(link, intent, create, contact)):
+            continue
+        if not found.gone:
+            continue
+        try:
+            without = _without_its_id(link, intent, create, contact)
+        except ProviderError as error:
+            _asked(unsettled, intent, error)
+            continue
+        if without is not None:
             effect = _made(intent, create, contact, without)
             yield replace(effect, done=replace(effect.done, unmarked=True))
 
@@ -143,7 +185,10 @@ def _without_its_id(link: Link, intent: Intent, create: Create, contact: str) ->
 
 
 def _booked_in_ghl(
-    link: Link, open_intents: Iterable[Intent], pairs: dict[int, Pair]
+    link: Link,
+    open_intents: Iterable[Intent],
+    pairs: dict[int, Pair],
+    unsettled: dict[str, ProviderError],
 ) -> Iterable[Effect]:
     """HighLevel has no such property: our booking is known by everything else about it."""
     taken: set[str] = set()
@@ -151,7 +196,11 @@ def _booked_in_ghl(
         if intent.kind is not IntentKind.CREATE or intent.side is not Side.GHL:
             continue
         create, contact = intents.create_of(intent, pairs.get(intent.pair_key))
-        found = _own_booking(link, intent, create, contact, taken)
+        try:
+            found = _own_booking(link, intent, create, contact, taken)
+        except ProviderError as error:
+            _asked(unsettled, intent, error)
+            continue
         if found is not None:
             taken.add(found.id)
             yield _made(intent, create, contact, found)
@@ -191,7 +240,10 @@ def _listed(link: Link, create: Create) -> tuple[Snapshot, ...]:
         return ()
     window = Window(since=start, until=start)
     calendars = frozenset({create.calendar})
-    return link.ghl.scan(ScanRequest(window=window, calendars=calendars)).snapshots
+    scan = link.ghl.scan(ScanRequest(window=window, calendars=calendars))
+    if create.calendar not in scan.calendars:
+        raise Unreadable("; ".join(scan.failures), side=Side.GHL)
+    return scan.snapshots
 
 
 def _of_contact(link: Link, contact: str) -> tuple[Snapshot, ...]:
@@ -204,7 +256,11 @@ def _of_contact(link: Link, contact: str) -> tuple[Snapshot, ...]:
     unknown = [record_id for record_id in ids if record_id not in known]
     if not unknown:
         return ()
-    return tuple(found for found in link.ghl.fetch(unknown).values() if isinstance(found, Snapshot))
+    shown = link.ghl.fetch(unknown).values()
+    for found in shown:
+        if isinstance(found, Missing) and found.unread:
+            raise Unreadable(found.detail, side=Side.GHL)
+    return tuple(found for found in shown if isinstance(found, Snapshot))
 
 
 def _stands_as_wanted(found: Snapshot, create: Create) -> bool:

@@ -392,9 +392,10 @@ class Rounds:
         self._looked_at = link.clock.monotonic()
         try:
             # A booking of ours whose answer was lost must not be met as somebody's.
-            self.stage.applied.pairs |= recover(link, self._said.cycle)
+            recovered = recover(link, self._said.cycle)
+            self.stage.applied.pairs |= recovered.pairs
             policy = replace(setting.policy, now=link.clock.now())
-            seen = poll.news(link, policy, self._last, setting.began)
+            seen = poll.news(link, policy, self._last, setting.began, unsettled=recovered.unsettled)
         except ProviderError as error:
             log.info("look.failed", detail=str(error))
             return

@@ -310,6 +310,7 @@ class Provider(Protocol):
 
         Raises:
             NotFound: HighLevel knows no such contact.
+            Unreadable, Rejected: of this contact nothing can be told now.
         """
         ...
 

@@ -417,3 +417,41 @@ def test_where_nothing_is_written_to_it_a_property_may_be_read_only(town: Town) 
     town.provider_options = {"writes": frozenset({"status"})}
     town.obey(fields={Group.TITLE: Direction.HUBSPOT_TO_GHL})
     assert town.sync().ghl.created == 1
+
+
+# --- what a lost answer leaves open
+
+
+@pytest.mark.parametrize("status", [400, 403, 422, 500])
+@pytest.mark.parametrize("where", ["contact's list", "calendar's list"])
+def test_a_booking_that_cannot_be_looked_for_waits_and_stops_no_other(
+    town: Town, where: str, status: int
+) -> None:
+    (ann, anns), (_, bobs) = person(town, "ann"), person(town, "bob")
+    theirs = record(town, anns, 48)
+    # It is booked, the answer is lost, and what it left open cannot be looked for at first.
+    town.world.faults.add(
+        side="ghl", method="POST", path="/calendars/events/appointments", kind="timeout_after"
+    )
+    away = (
+        naming("", f"/contacts/{ann}/appointments")
+        if where == "contact's list"
+        else naming(town.calendars["Team"], "/calendars/events", "GET")
+    )
+    stone = Refusing(town, lambda asked: bool(town.ghl.events()) and away(asked), status)
+    town.sync()
+    assert stone.hits
+    other = record(town, bobs, 72)
+    report = town.sync()
+    assert report.outcome is Outcome.FAILED_WRITES
+    assert any(theirs in each for each in report.unread)
+    assert len([each for each in town.ghl.events() if each.contact == ann]) == 1
+    if where == "contact's list":
+        assert report.ghl.created == 1
+        assert told(report, other) == []
+    stone.on = False
+    town.later(hours=7)
+    for _ in range(2):
+        assert town.sync().outcome is Outcome.OK
+    assert len(town.ghl.events()) == len(town.pairs()) == 2
+    assert town.plan().planned == []

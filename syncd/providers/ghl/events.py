@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from syncd.core.model import Calendar, Missing, Scan, Side, Snapshot, Window
-from syncd.errors import AuthFailed, NotFound, Permanent, ProviderError, Transient
+from syncd.errors import AuthFailed, NotFound, Permanent, ProviderError, Transient, Unreadable
 from syncd.providers.ghl import mapping, protocol, wire
 from syncd.providers.ghl.line import Line, unreadable
 from syncd.providers.ghl.mapping import Place
@@ -128,9 +128,16 @@ def bookings_of(line: Line, place: Place, contact: str) -> tuple[Snapshot, ...]:
 
     Raises:
         NotFound: the contact is unknown.
+        Unreadable, Rejected: of this contact nothing can be told now.
+        AuthFailed, DailyBudgetSpent, Transient: of nobody.
     """
     call = protocol.contact_events(contact)
-    rows = wire.events(line.ask(call))
+    try:
+        rows = wire.events(line.ask(call))
+    except Transient as error:
+        if not line.answers():
+            raise
+        raise Unreadable(str(error), side=Side.GHL) from error
     if rows is None:
         raise unreadable(call)
     found: list[Snapshot] = []

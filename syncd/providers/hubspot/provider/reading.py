@@ -382,15 +382,13 @@ class Reader:
 
     def of_contact(self, columns: Columns, contact: str) -> tuple[Snapshot, ...]:
         """The living records that a contact is associated with, some thousand at most."""
-        try:
-            body = self._line.rows(self._line.api.appointments_of([(contact, "")]))
-        except (NotFound, Rejected):
-            return ()  # A contact that is gone has none, and no recovery hangs on it.
-        linked = wire.associations(body).get(contact)
-        found = self.living(columns, linked.ids).values() if linked else ()
+        linked, unread = self.linked_to([contact])
+        if contact in unread:
+            raise Unreadable(str(unread[contact]), side=Side.HUBSPOT)
+        found = self.living(columns, linked.get(contact, ())).values()
         for each in found:
             if isinstance(each, ProviderError):
-                raise each
+                raise Unreadable(str(each), side=Side.HUBSPOT)
         return tuple(each for each in found if isinstance(each, Snapshot))
 
     def linked_to(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from typing import Annotated
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from pydantic import AfterValidator, SecretStr
 
@@ -93,8 +93,17 @@ def _postgres(rest: str) -> str:
         )
     parts = _split(f"{_DRIVER}://{rest}")
     _port(parts)
-    if parts.hostname:
-        _host(unquote(parts.hostname))
+    further = parse_qs(parts.query)
+    for hosts in (parts.hostname or "", *further.get("host", ())):
+        for host in unquote(hosts).split(","):  # libpq tries several in turn
+            if host and not host.startswith("/"):  # a folder with a socket in it
+                _host(host)
+    for ports in further.get("port", ()):
+        for port in ports.split(","):
+            if port and not (_is_number(port) and _in_range(port) and int(port)):
+                raise ValueError("a port is a number from 1 to 65535")
+    if "\0" in unquote(parts.path):
+        raise ValueError("the name of a database holds no NUL")
     # The driver is named so that nothing depends on a library's own default.
     return f"{_DRIVER}://{rest}"
 
@@ -173,14 +182,18 @@ WebhookUrl = Annotated[SecretStr | None, AfterValidator(_webhook_url)]
 def host_and_port(listen: str) -> tuple[str, int]:
     """Split `host:port`, `[::1]:port` or `:port` (every address); raises ValueError."""
     host, colon, port = listen.rpartition(":")
-    if not colon or not port.isascii() or not port.isdigit() or not _in_range(port):
+    if not colon or not _is_number(port) or not _in_range(port):
         raise ValueError("this is no host and port")
     bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
     if bare == host and ":" in host:
         raise ValueError("an IPv6 address stands in brackets: [::1]:8787")
     if bare:
-        _host(bare)
+        _host(bare) if bare == host else _ipv6(bare)
     return bare, int(port)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit()
 
 
 def _in_range(port: str) -> bool:

@@ -12,14 +12,23 @@ MASK = "***"
 # HighLevel's private integrations and HubSpot's private apps mark their tokens so.
 _TOKEN = re.compile(r"\b(?:pit|pat)-[A-Za-z0-9-]{6,}")
 _BEARER = re.compile(r"(?i)(bearer\s+)\S+")
-# Greedy on purpose: a password with a stray @ or / in it must not show its tail.
-_USERINFO = re.compile(r"(://)[^\s\"]*@")
+_ADDRESS = re.compile(r"://[^\s\"]*")
 _PASSWORD = re.compile(r"(?i)(password=)[^&\s\"]+")
+
+
+def without_login(address: str) -> str:
+    """An address, whole and by itself, without its user and password.
+
+    To the last @ on purpose: a password with a stray @ or / in it must not show its tail.
+    """
+    head, mark, rest = address.partition("://")
+    _, at, tail = rest.rpartition("@")
+    return f"{head}{mark}{MASK}@{tail}" if at else address
 
 
 def masked(text: str) -> str:
     """Cover tokens, and the user and password of an address."""
     text = _TOKEN.sub(MASK, text)
     text = _BEARER.sub(rf"\1{MASK}", text)
-    text = _USERINFO.sub(rf"\1{MASK}@", text)
+    text = _ADDRESS.sub(lambda found: without_login(found[0]), text)
     return _PASSWORD.sub(rf"\1{MASK}", text)

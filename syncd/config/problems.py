@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from syncd.config import toml
-from syncd.config.masking import MASK, masked
+from syncd.config.masking import MASK, masked, without_login
 from syncd.config.shape import DEFAULTS, LINKS, KeyPath, dotted, known_keys, node_at
 
 if TYPE_CHECKING:
@@ -87,7 +87,8 @@ def _secret(path: Sequence[str | int]) -> bool:
 
 
 def _shown(value: object) -> str:
-    text = toml.value(value)
+    # As it was given: quoted, a password with a space or a quote in it has no clear end.
+    text = toml.value(without_login(value) if isinstance(value, str) else value)
     return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"
 
 

@@ -22,6 +22,9 @@ from syncd.core import extras
 LONGEST = timedelta(days=36_500)
 """A century: far beyond any use, and still safe to add to any date of today."""
 
+MOST = 10**9
+"""A count beyond any use, and still a number for every database."""
+
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?) ?([smhd]?)")
 
@@ -100,13 +103,13 @@ def _at_least(least: int, most: int | None = None) -> Callable[[int], int]:
 Count = Annotated[
     int,
     BeforeValidator(_no_truth),
-    AfterValidator(_at_least(1)),
+    AfterValidator(_at_least(1, MOST)),
     Accepts(words="a whole number, 1 or more"),
 ]
 Floor = Annotated[
     int,
     BeforeValidator(_no_truth),
-    AfterValidator(_at_least(0)),
+    AfterValidator(_at_least(0, MOST)),
     Accepts(words="a whole number, 0 or more"),
 ]
 Percent = Annotated[

@@ -48,10 +48,10 @@ _TOKENS = re.compile(
     r"""
       (?<![A-Za-z0-9])(?:pit|pat)-[A-Za-z0-9-]{6,}       # private integration, private app
     | (?<![A-Za-z0-9])eyJ[\w-]{8,512}\.[\w-]+(?:\.[\w-]*)?  # a JSON web token, of OAuth
-    | (?<=://)[^\s/\"'@]+(?=@)                           # user and password of an address
     """,
     re.VERBOSE,
 )
+_ADDRESS = re.compile(r"://[^\s\"']+")
 _HEADERS = re.compile(r"(?i)\b(bearer|basic)(\s+)(?!\*)[A-Za-z0-9._~+/=-]{6,}")
 _FIELDS = re.compile(
     r"(?i)((?:access_?token|refresh_?token|client_?secret|password|api_?key|hapikey)"
@@ -102,12 +102,19 @@ def redact(text: str, *, personal: bool = True) -> str:
     """Mask secrets; with `personal` e-mail addresses, phone numbers and quoted words too."""
     for secret in _secrets:
         text = text.replace(secret, MASK)
+    text = _ADDRESS.sub(_without_login, text)
     text = _TOKENS.sub(MASK, text)
     text = _HEADERS.sub(rf"\1\2{MASK}", text)
     text = _FIELDS.sub(rf"\1{MASK}", text)
     if personal:
         text = _PHONE.sub(MASK, _EMAIL.sub(MASK, QUOTED.sub(UNSAID, text)))
     return text
+
+
+def _without_login(address: re.Match[str]) -> str:
+    """An address without its user and password, which may hold a stray @ or / themselves."""
+    login, mark, rest = address[0].rpartition("@")
+    return f"://{MASK}@{rest}" if mark and login != "://" else address[0]
 
 
 def redact_traceback(text: str) -> str:

@@ -26,6 +26,7 @@ import syncd
 from syncd.core.model import Side
 from syncd.errors import Outdated, ProviderError, Rejected, TimedOut, Unavailable
 from syncd.ports.clock import Clock
+from syncd.providers import proxies
 from syncd.providers.allowance import Allowance, watch
 from syncd.providers.limits import RateBudget
 from syncd.providers.message import (
@@ -211,7 +212,7 @@ class Client:
     def _opened(self) -> httpx.Client:
         with self._lock:
             if self._http is None:
-                self._http = self._open()
+                self._http = proxies.opened(self._open)
                 watch(self._http, self._allowance)
             return self._http
 

@@ -11,6 +11,7 @@ four processes), and so that a migration that fails leaves nothing behind.
 
 import os
 import sqlite3
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,7 @@ def is_there(path: Path) -> bool:
         StoreError: this user may not look.
     """
     try:
-        path.stat()
+        mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError as error:
@@ -85,6 +86,8 @@ def is_there(path: Path) -> bool:
             f"the store {path} cannot be looked at ({error.strerror}): run as the user that owns "
             "it, or check `store.url`"
         ) from error
+    if not stat.S_ISREG(mode):
+        raise StoreError(f"the store {path} cannot be used: it is no plain file: check `store.url`")
     return True
 
 

@@ -167,6 +167,8 @@ def test_a_registered_secret_shows_nowhere(written: Written, format_: str, level
         "Basic dXNlcjpoaWRkZW4=",
         "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abcdefgh",
         "postgresql+psycopg://me:hidden@db.example.com/x",
+        "postgresql+psycopg://me:h@den/hidden@db.example.com/x",
+        "https://me:a@hidden:b/hidden@db.example.com/x",
         "https://example.com/?access_token=hiddenhidden&x=1",
         '{"refresh_token": "hiddenhidden"}',
     ],

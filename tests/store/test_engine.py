@@ -194,7 +194,7 @@ def test_a_file_that_breaks_off_in_the_middle_of_an_answer_is_named_with_the_rem
 
 
 def test_a_folder_is_no_store(tmp_path: Path) -> None:
-    assert "cannot be opened" in refusal(f"sqlite:///{tmp_path}")
+    assert "no plain file" in refusal(f"sqlite:///{tmp_path}")
 
 
 @pytest.fixture

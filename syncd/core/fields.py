@@ -21,6 +21,7 @@ from syncd.core.merge import Outcome
 from syncd.core.model import Group, GroupKey, Side, Snapshot
 from syncd.core.observe import Sighting, is_marked
 from syncd.core.policy import Winner
+from syncd.core.rendering import renders
 from syncd.core.translate import Said, Silent, Unsayable
 
 OSCILLATION_LIMIT = 3
@@ -311,6 +312,9 @@ class Reconciliation:
             return
         edited = [side for side in Side if self._edited(side, group)]
         first = group in self.pair.open and len(edited) < len(Side)
+        if first and not edited and self._is_known_rendering(group):
+            self._agree(group)
+            return
         kind = "they met for the first time" if first else "changed on both sides"
         if len(writable) == 1:
             only = f"{kind}; it flows to {name(writable[0])} only"
@@ -329,6 +333,15 @@ class Reconciliation:
         elif first and edited:
             chosen = "changed since"
         self._push(group, source, lost=not first, why=f"{kind}; {chosen}: {name(source)} wins")
+
+    def _is_known_rendering(self, group: GroupKey) -> bool:
+        """Whether two records that were paired before show the same, as a vendor stores it.
+
+        The store was lost, and what it knew of the vendor's doing with it; the
+        original stays where it came from.
+        """
+        ghl, hubspot = self._now(Side.GHL, group), self._now(Side.HUBSPOT, group)
+        return self.before.marked and (renders(ghl, hubspot) or renders(hubspot, ghl))
 
     def _winner(self, group: GroupKey, edited: Sequence[Side]) -> Winner:
         """Who wins a contested group, `edited` by people on these sides.

@@ -210,3 +210,18 @@ def test_a_person_who_shortens_a_text_is_heard(town: Town, ann: tuple[str, str])
     town.sync()
     assert town.hubspot.get(record).properties["hs_appointment_name"] == "Check-up of the knee"
     quiet(town)
+
+
+@pytest.mark.parametrize("habit", HABITS)
+def test_a_lost_store_makes_no_difference_of_it(
+    town: Town, ann: tuple[str, str], habit: str
+) -> None:
+    """Nobody knows any more who made what of it: the pair's records say the same as before."""
+    habits(town, ghl_texts=habit)
+    born(town, ann[1])
+    town.sync()
+    before = in_hubspot(town), in_ghl(town)
+    town.name = "anew"
+    assert town.sync().adopted == 1
+    quiet(town)
+    assert (in_hubspot(town), in_ghl(town)) == before

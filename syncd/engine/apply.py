@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from threading import Event, RLock
 from typing import assert_never
 
@@ -43,6 +44,7 @@ from syncd.engine.orders import (
 from syncd.engine.record import Effect
 from syncd.engine.report import CycleReport
 from syncd.engine.spots import Spots
+from syncd.engine.twins import Watch
 from syncd.errors import (
     AuthFailed,
     DailyBudgetSpent,
@@ -59,6 +61,9 @@ SOON = 86_400.0
 
 CHUNK = {Side.GHL: 20, Side.HUBSPOT: 100}
 """How many writes share a commit of intents; HubSpot's is its largest batch."""
+
+AHEAD = 100
+"""How many further writes a look for what somebody made meanwhile serves."""
 
 GATHER = 0.05
 """Seconds within which answers that follow each other share a commit; until then their intents
@@ -120,6 +125,7 @@ class Stage:
         self._adopted: dict[tuple[str, str], Pair] = {}
         self._contacts = ContactMaker(link, self._lock, said, self._errands.contact_made)
         self._ground = Ground(link)
+        self.watch = Watch(link, self._lock)
         self._late = Counter[tuple[str, str]]()
         self._spots = Spots()
         self._stopped: dict[Side, ProviderError] = {}
@@ -367,11 +373,25 @@ class Stage:
                 return []
             self._commit(hand)
             self.link.check_held()
+            writes = self._without_twins(side, writes)
             if not self._make_contacts(side, writes):
                 return []
             orders = self._open(hand, writes)
             if orders:
                 return orders
+
+    def _without_twins(self, side: Side, writes: Sequence[Recoverable]) -> list[Recoverable]:
+        """These but for what somebody made meanwhile, which is judged anew."""
+        creates = [write for write in writes if isinstance(write, Create)]
+        with self._lock:
+            queued = islice(self._queues[side], AHEAD)
+            ahead = [write for write in queued if isinstance(write, Create)]
+        doubted = self.watch.look(side, creates, ahead) if creates else []
+        for write, error in doubted:
+            self._spots.settle(write)
+            self._failed("", write, error)
+        left_out = {id(write) for write, _ in doubted}
+        return [write for write in writes if id(write) not in left_out]
 
     def _next_writes(self, side: Side, hand: _Hand) -> list[Recoverable]:
         """What goes next; a booking waits for the write that frees its spot to be answered."""

@@ -207,11 +207,23 @@ class Rounds:
         """Who meets whom, once everything was read that could show a newcomer's twin."""
         met, book = self._meet(policy, strangers)
         link, scans = self._setting.link, self._last.scans
-        more = twins.beside(link, policy, scans, met.newcomers, strangers, self._fresh)
+        more = twins.beside(
+            link,
+            policy,
+            scans,
+            met.newcomers,
+            strangers,
+            self._fresh,
+            doubted={each for _, each in self._rejudged},
+        )
         if more.found.ghl or more.found.hubspot:
             strangers = strangers.with_more(more.found)
             met, book = self._meet(policy, strangers)
         self._strangers = self._strangers.with_more(strangers)
+        self.stage.watch.met = {
+            Side.GHL: self._strangers.ghl,
+            Side.HUBSPOT: self._strangers.hubspot,
+        }
         return self._without_unsure(met, more.unsure), book
 
     def _meet(self, policy: Policy, strangers: Strangers) -> tuple[Observed, ContactBook]:
@@ -247,6 +259,8 @@ class Rounds:
         self.stage.to_come = len(self._newcomers)
         self.stage.take(made, self._fresh)
         look = self._next_look()
+        self.stage.watch.read_at = self._looked_at
+        self.stage.watch.calendars = self._last.scans[Side.GHL].calendars
         if look is None:
             self.stage.run()
             return

@@ -10,12 +10,15 @@ sent that were planned a while ago. Leaves out the matching: `core.observe`.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from syncd.core.actions import Create
 from syncd.core.contacts import Known
-from syncd.core.model import Scan, Side, Snapshot
+from syncd.core.model import Scan, Side, Snapshot, Window
 from syncd.core.observe import Newcomer, Seen, Strangers
 from syncd.core.policy import Policy
 from syncd.engine.carried import with_carried
@@ -24,14 +27,22 @@ from syncd.errors import (
     AuthFailed,
     DailyBudgetSpent,
     ProviderError,
+    Stale,
     Transient,
 )
+from syncd.ports.provider import ScanRequest
 
 Spot = tuple[str, datetime]
 """A contact and a start, in the words of the side that is asked."""
 
 FRESH = 5.0
 """Seconds: a reading that is not older is as good as a look."""
+
+STALE = 30.0
+"""Seconds after which one looks however little was written meanwhile."""
+
+SHARE = 4
+"""So many records are made for each request of a look, where that takes longer than `FRESH`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,13 +61,16 @@ def beside(
     newcomers: Sequence[Newcomer],
     strangers: Strangers,
     fresh: Collection[str],
+    *,
+    doubted: Collection[str] = (),
 ) -> Beside:
     """Look for twins of newcomers that the lists of this cycle could not show.
 
     `strangers` have met already; `fresh` are ids of records that came up after
-    the lists were read.
+    the lists were read, `doubted` those of which `Watch` saw that somebody made
+    the twin meanwhile.
     """
-    ghl, unsure = _in_ghl(link, scans[Side.GHL], newcomers, strangers.ghl)
+    ghl, unsure = _in_ghl(link, scans[Side.GHL], newcomers, strangers.ghl, doubted)
     swept = scans[Side.HUBSPOT]
     mirrored = [each for each in newcomers if each.record.side is Side.GHL]
     if swept.passing:
@@ -75,11 +89,13 @@ def beside(
 
 
 def _in_ghl(
-    link: Link, scan: Scan, newcomers: Iterable[Newcomer], known: Mapping[str, Seen]
+    link: Link,
+    scan: Scan,
+    newcomers: Iterable[Newcomer],
+    known: Mapping[str, Seen],
+    doubted: Collection[str],
 ) -> tuple[dict[str, Snapshot], dict[str, str]]:
-    """Twins on calendars that were not listed, and who waits until they are."""
-    if scan.whole:
-        return {}, {}
+    """Twins that were not listed, and who waits until they are."""
     found: dict[str, Snapshot] = {}
     unsure: dict[str, str] = {}
     for newcomer in newcomers:
@@ -89,6 +105,8 @@ def _in_ghl(
             continue
         if scan.passing:
             unsure[record.id] = f"it may be booked already: {'; '.join(scan.failures)}"
+            continue
+        if scan.whole and record.id not in doubted:
             continue
         try:
             found |= _booked(link, (contact.id, start), known)
@@ -163,3 +181,164 @@ def _unpaired(link: Link, side: Side, ids: Collection[str]) -> Mapping[str, Seen
 def _stands_at(record: Snapshot, spots: Collection[Spot]) -> bool:
     start = record.appointment.start
     return not record.gone and any((contact, start) in spots for contact in record.contacts)
+
+
+# --- right before a record is sent
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What stood at a spot, or why that cannot be told."""
+
+    ids: frozenset[str] = frozenset()
+    error: ProviderError | None = None
+
+
+class Watch:
+    """Looks whether somebody made a record meanwhile that waited in line to be made.
+
+    A reading serves for `FRESH`, and so do the lists of the poll. HighLevel is
+    listed around the times of what comes next, or asked for the contacts where
+    those are fewer than calendars, and mostly for no more than a fifth of what
+    is sent; HubSpot shows the records of a hundred contacts at once. Both
+    sides' lanes look, each for itself; the store is read under `lock`.
+    """
+
+    def __init__(self, link: Link, lock: AbstractContextManager[object]) -> None:
+        self._link, self._lock = link, lock
+        self.read_at = float("-inf")
+        """When the lists were read (monotonic)."""
+        self.calendars: frozenset[str] = frozenset()
+        """HighLevel's that were listed."""
+        self.met: Mapping[Side, Collection[str]] = dict.fromkeys(Side, ())
+        """Records that met what is written now, and were found to be others."""
+        self._shown: dict[Side, dict[Spot, _Shown]] = {side: {} for side in Side}
+        self._ours: dict[Side, set[Spot]] = {side: set() for side in Side}
+        self._looked_at = dict.fromkeys(Side, float("-inf"))
+        self._made = dict.fromkeys(Side, 0)
+        """Records that were sent since the last look."""
+
+    def look(
+        self, side: Side, creates: Sequence[Create], ahead: Iterable[Create]
+    ) -> list[tuple[Create, ProviderError]]:
+        """Which of these may not be sent, and why; `ahead` are some that come next."""
+        now = self._link.clock.monotonic()
+        spots = {id(each): spot for each in creates if (spot := _spot_of(each))}
+        ours = self._ours[side]
+        wanted = set(spots.values()) - ours
+        # What stands where we made something just now may be that.
+        ours |= set(spots.values())
+        if wanted:
+            more = {spot for each in ahead if (spot := _spot_of(each))} - ours
+            if self._is_due(side, wanted, more, now):
+                self._looked_at[side], self._made[side] = now, 0
+                self._shown[side] = self._read(side, wanted | more)
+        self._made[side] += len(creates)
+        shown = self._shown[side]
+        return [
+            (create, error)
+            for create in creates
+            if (spot := spots.get(id(create))) is not None
+            and spot in wanted
+            and spot in shown
+            and (error := self._error(side, shown[spot])) is not None
+        ]
+
+    def _is_due(
+        self, side: Side, wanted: Collection[Spot], more: Collection[Spot], now: float
+    ) -> bool:
+        if now - self.read_at <= FRESH:
+            return False
+        age = now - self._looked_at[side]
+        if age <= FRESH and self._shown[side].keys() >= set(wanted):
+            return False
+        contacts = len({contact for contact, _ in (*wanted, *more)})
+        costs = min(contacts, len(self.calendars) + 1)
+        cheap = side is Side.HUBSPOT or self._made[side] >= SHARE * costs
+        return cheap or min(age, now - self.read_at) > STALE
+
+    def _error(self, side: Side, shown: _Shown) -> ProviderError | None:
+        if shown.error is not None:
+            return shown.error
+        ids = shown.ids - set(self.met[side])
+        with self._lock:
+            strange = ids - set(self._link.store.prints(side, ids) if ids else ())
+        if not strange:
+            return None
+        return Stale(
+            f"somebody made it meanwhile, it seems ({', '.join(sorted(strange))}); "
+            "both are judged together",
+            side=side,
+        )
+
+    def _read(self, side: Side, spots: Collection[Spot]) -> dict[Spot, _Shown]:
+        try:
+            found = self._in_ghl(spots) if side is Side.GHL else self._in_hubspot(spots)
+        except ProviderError as error:
+            return {spot: _Shown(error=_as_waiting(error)) for spot in spots}
+        return {
+            spot: _Shown(error=_as_waiting(each))
+            if isinstance(each := found.get(spot, frozenset[str]()), ProviderError)
+            else _Shown(ids=each)
+            for spot in spots
+        }
+
+    def _in_ghl(self, spots: Collection[Spot]) -> Mapping[Spot, frozenset[str] | ProviderError]:
+        found: dict[Spot, set[str]] = defaultdict(set)
+        if len({contact for contact, _ in spots}) <= len(self.calendars):
+            shown: Iterable[Snapshot] = (
+                each
+                for contact in {contact for contact, _ in spots}
+                for each in self._link.ghl.bookings_of(contact)
+            )
+        else:
+            starts = [start for _, start in spots]
+            window = Window(since=min(starts), until=max(starts))
+            scan = self._link.ghl.scan(ScanRequest(window=window, calendars=self.calendars))
+            if scan.passing:
+                raise Transient("; ".join(scan.failures), side=Side.GHL)
+            shown = scan.snapshots
+        for each in shown:
+            start = each.appointment.start
+            for contact in each.contacts if start and not each.gone else ():
+                if start is not None and (contact, start) in spots:
+                    found[contact, start].add(each.id)
+        return {spot: frozenset(ids) for spot, ids in found.items()}
+
+    def _in_hubspot(self, spots: Collection[Spot]) -> Mapping[Spot, frozenset[str] | ProviderError]:
+        linked, errors = self._link.hubspot.linked_to({contact for contact, _ in spots})
+        ids = {each for records in linked.values() for each in records} - set(
+            self.met[Side.HUBSPOT]
+        )
+        with self._lock:
+            strange = ids - set(self._link.store.prints(Side.HUBSPOT, ids) if ids else ())
+        seen = self._link.hubspot.fetch(strange) if strange else {}
+        found: dict[Spot, frozenset[str] | ProviderError] = {}
+        for spot in spots:
+            contact, start = spot
+            if contact in errors:
+                found[spot] = errors[contact]
+                continue
+            mine = {each: seen[each] for each in linked.get(contact, ()) if each in seen}
+            found[spot] = frozenset(
+                name
+                for name, shown in mine.items()
+                if isinstance(shown, Snapshot)
+                and not shown.gone
+                and shown.appointment.start == start
+            )
+        return found
+
+
+def _spot_of(create: Create) -> Spot | None:
+    """Where the record will stand, for a contact that is there; what is made anew has a pair."""
+    start, contact = create.wanted.start, create.contact
+    if create.pair is not None or start is None or not isinstance(contact, Known):
+        return None
+    return (contact.id, start)
+
+
+def _as_waiting(error: ProviderError) -> ProviderError:
+    """Nothing was refused and nothing is in doubt: the write was not sent."""
+    detail = f"it may have been made meanwhile, which could not be read: {error}"
+    return Transient(f"{detail}; the next cycle tries again", side=error.side)

@@ -153,6 +153,7 @@ def _show(links: Sequence[LinkHealth], *, check: bool) -> None:
 def print_link(paper: Paper, link: LinkHealth) -> None:
     """One link, for people."""
     from syncd.cli.output import words
+    from syncd.observability.page.words import left_out
 
     held = f", {words.count(len(link.held), 'record')} held" if link.held else ""
     paper.line(f"{link.name}: {link.state.words}{held}", _style(link))
@@ -161,6 +162,9 @@ def print_link(paper: Paper, link: LinkHealth) -> None:
             paper.line(f"  {words.tame(told)}")
     for name, value in _facts(link):
         paper.line(f"  {name}: {value}")
+    if link.left_out:
+        told = ", ".join(left_out(*each) for each in link.left_out.items())
+        paper.line(f"  left out: {told}")
     for reason, number in link.reasons.items():
         paper.line(f"  held: {number} {reason} (`syncd held` lists them)")
 

@@ -388,12 +388,7 @@ class _Meeting:
     def _eligible_ghl(self, record: Snapshot) -> bool:
         if record.gone or self._lacks_start(record) or not self._in_scope(record):
             return False
-        if record.series is None:
-            return True
-        if not self.policy.sync_series:
-            return False
-        until, start = self.policy.series_until, record.appointment.start
-        return until is None or start is None or start <= until
+        return self.policy.makes_instance(record)
 
     def _eligible_hubspot(self, record: Snapshot) -> bool:
         return not record.gone and not self._lacks_start(record) and self._in_scope(record)

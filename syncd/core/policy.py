@@ -188,6 +188,14 @@ class Policy:
             return record.location_id == self.location_id
         return all(record.facets.get(name, "") in allowed for name, allowed in self.filter.items())
 
+    def makes_instance(self, record: Snapshot) -> bool:
+        """Whether an instance of a series is made across; true of what is none."""
+        start = record.appointment.start
+        if record.series is None:
+            return True
+        soon = self.series_until is None or start is None or start <= self.series_until
+        return self.sync_series and soon
+
     def route(self, record: Snapshot) -> Route:
         """Where a HubSpot-born booking goes: the first route that fits, else the defaults."""
         for route in self.routes:

@@ -28,6 +28,7 @@ from syncd.engine.report import CycleReport, Outcome
 from syncd.engine.rounds import Rounds
 from syncd.engine.waiting import as_planned, judged, stored
 from syncd.errors import AuthFailed, ProviderError, SyncdError, exit_code
+from syncd.ports.store import LEFT_OUT
 
 OPENS = {REMOVALS: "--allow-removals", CHANGES: "--allow-changes"}
 """Each guard, and the option that lets pass what it keeps back."""
@@ -190,6 +191,8 @@ def keep(
         transaction.set_cursor(LOOKED, _looked(link, polled, said.started_at))
         for name, value in notes.items():
             transaction.set_cursor(name, value)
+        if said.left_out is not None:
+            transaction.set_cursor(LEFT_OUT, json.dumps(said.left_out))
         if said.kind != "full":
             transaction.set_cursor(poll.ROTATION, str(polled.rotated_to))
         if people_news and (people or whole):

@@ -82,9 +82,11 @@ def run(link: Link, request: CycleRequest) -> CycleReport:
         cycle=uuid4().hex[:12],
         kind="full" if request.full else "incremental",
         started_at=link.clock.now(),
+        dry_run=request.dry_run,
     )
     before = {side: link.side(side).requests for side in Side}
-    with structlog.contextvars.bound_contextvars(link=link.name, cycle_id=said.cycle):
+    bound = {"link": link.name, "cycle_id": said.cycle, "dry_run": request.dry_run}
+    with structlog.contextvars.bound_contextvars(**bound):
         try:
             unsure, pauses = _cycle(link, request, said), iter(LOOKS)
             while unsure and (pause := next(pauses, None)):
@@ -111,6 +113,8 @@ def run(link: Link, request: CycleRequest) -> CycleReport:
         for side in Side:
             said.tally(side).requests = link.side(side).requests - before[side]
         said.seconds = link.clock.monotonic() - started
+        if said.pairs is None:
+            said.pairs = link.store.count_pairs()
         _finish(link, request, said)
     return said
 
@@ -186,6 +190,7 @@ def _cycle(
     )
     rounds = Rounds(setting, polled, said, request.progress)
     made = rounds.plan()
+    said.looked, said.left_out = True, dict(polled.left_out) if request.full else None
     if request.dry_run:
         _tell(said, made)
     else:
@@ -239,11 +244,11 @@ def _finish(link: Link, request: CycleRequest, said: CycleReport) -> None:
         outcome=said.outcome.value,
         detail=said.detail,
         pairs=said.pairs,
-        held=len(said.held),
-        failed=len(said.failed),
-        conflicts=said.conflicts,
-        ghl=said.ghl.as_json(),
-        hubspot=said.hubspot.as_json(),
+        held=len(said.held) if said.looked else None,
+        failed=len(said.failed) if said.looked else None,
+        conflicts=said.conflicts if said.looked else None,
+        ghl=said.counts(Side.GHL),
+        hubspot=said.counts(Side.HUBSPOT),
         seconds=round(said.seconds, 3),
     )
     if request.dry_run or said.outcome is Outcome.LOCKED or said.started_at is None:

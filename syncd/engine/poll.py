@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
 
-from syncd.core import observe
+from syncd.core import left_out, observe
 from syncd.core.essence import snapshot_print
 from syncd.core.model import Account, Group, Missing, Pair, Scan, Side, Snapshot
 from syncd.core.observe import Seen, Sighting, Strangers
@@ -91,6 +91,8 @@ class Polled:
     rotated_to: int = 0
     unread: tuple[str, ...] = ()
     looked: Looked = field(default_factory=Looked)
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    """In a full cycle: what was read and is not synced, by reason."""
     withdrawn: frozenset[str] = frozenset()
     """HighLevel records that were there when this cycle looked last, unpaired, and are not now."""
     people_unread: bool = False
@@ -164,9 +166,10 @@ def poll(
     pairs = {pair.key: pair for pair in undone} | _pairs(link, gathered, vanished)
     _read_across(link, gathered, pairs)
     strangers = _settled(gathered, pairs, _strangers(link, gathered, scans, policy), unsettled)
+    sightings = _judged(gathered, pairs, strangers)
     return Polled(
         scans=scans,
-        sightings=_judged(gathered, pairs, strangers),
+        sightings=sightings,
         strangers=strangers,
         unchanged=gathered.unchanged,
         held=held,
@@ -178,6 +181,7 @@ def poll(
         looked=gathered.looked,
         again=frozenset(gathered.again),
         people_unread=people_unread,
+        left_out=_left_out(gathered, sightings, scans[Side.GHL], policy) if full else {},
     )
 
 
@@ -557,6 +561,19 @@ def _strangers(
             elif record.id not in gathered.known[Side.HUBSPOT]:
                 hubspot[record.id] = record
     return with_carried(link, policy, hubspot, ghl, ())
+
+
+def _left_out(
+    gathered: _Gathering, sightings: Iterable[Sighting], listed: Scan, policy: Policy
+) -> dict[str, int]:
+    """What was read and is not synced, by reason."""
+    read = left_out.Read(
+        seen=gathered.seen,
+        known=gathered.known,
+        news=gathered.news[Side.HUBSPOT],
+        calendars=listed.calendars,
+    )
+    return left_out.count(read, sightings, policy)
 
 
 def _settled(

@@ -103,7 +103,9 @@ class CycleReport:
     timezone: str = ""
     """The location's time zone, in which people read its times; "" until it is known."""
     seconds: float = 0.0
-    pairs: int = 0
+    dry_run: bool = False
+    pairs: int | None = None
+    """Known pairs; None where our own store could not be asked."""
     adopted: int = 0
     unchanged: int = 0
     conflicts: int = 0
@@ -119,6 +121,10 @@ class CycleReport:
     """Seconds that each vendor's clock was ahead of ours, by its `Date` headers."""
     planned: list[PlannedWrite] | None = None
     """With a dry run: what would be written."""
+    left_out: dict[str, int] | None = None
+    """What a full cycle read and does not sync, by reason; None where it did not look."""
+    looked: bool = False
+    """Whether both sides could be read; else there are no counts of what stands there."""
     guards: list[str] = field(default_factory=list)
     """The guards that kept something back."""
     uncovered: Mapping[Side, int] = field(default_factory=dict)
@@ -151,6 +157,13 @@ class CycleReport:
         """The counts of that side."""
         return self.ghl if side is Side.GHL else self.hubspot
 
+    def counts(self, side: Side) -> dict[str, int | None]:
+        """The side's counts; what a dry run would write is not known where it could not look."""
+        counted: dict[str, int | None] = {**self.tally(side).as_json()}
+        if self.dry_run and not self.looked:
+            counted |= dict.fromkeys(WRITES)
+        return counted
+
     def followed_by(self, again: CycleReport) -> None:
         """Add what a second look at the same records came to; how things stand is its word."""
         for side in Side:
@@ -159,6 +172,7 @@ class CycleReport:
                 setattr(first, name, getattr(first, name) + getattr(second, name))
         self.outcome, self.detail = again.outcome, again.detail
         self.pairs, self.adopted = again.pairs, self.adopted + again.adopted
+        self.left_out, self.looked = again.left_out or self.left_out, self.looked or again.looked
         self.conflicts = max(self.conflicts, again.conflicts)
         self.held, self.failed, self.unread = again.held, again.failed, again.unread
         self.warnings = list(dict.fromkeys(self.warnings + again.warnings))
@@ -185,15 +199,19 @@ class CycleReport:
             "outcome": self.outcome.value,
             "cycle": self.kind,
             "pairs": self.pairs,
-            "adopted": self.adopted,
-            "unchanged": self.unchanged,
-            "ghl": self.ghl.as_json(),
-            "hubspot": self.hubspot.as_json(),
-            "conflicts": self.conflicts,
+            "adopted": self.adopted if self.looked else None,
+            "unchanged": self.unchanged if self.looked else None,
+            "ghl": self.counts(Side.GHL),
+            "hubspot": self.counts(Side.HUBSPOT),
+            "conflicts": self.conflicts if self.looked else None,
             "held": [_held(hold) for hold in self.held],
             "failed": [_failed(write) for write in self.failed],
             "seconds": round(self.seconds, 3),
         }
+        if self.kind == "full":
+            found["left_out"] = self.left_out
+        if not self.looked:
+            found["looked"] = False
         if self.timezone:
             found["timezone"] = self.timezone
         if self.detail:

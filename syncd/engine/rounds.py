@@ -500,12 +500,15 @@ class Rounds:
             for new in new_contacts(made.writes)
         }
         may_make = {key for name, key in contacts.items() if name in decided.only}
-        for words in (words for name, words in decided.only.items() if name not in shown):
+        able = {
+            name: write
+            for name, write in shown.items()
+            if name in contacts or (new := new_contact(write)) is None or new.key in may_make
+        }
+        for words in (words for name, words in decided.only.items() if name not in able):
             self._left_out(words)
         going = {
-            id(write)
-            for name, write in approved.items()
-            if name not in contacts and ((new := new_contact(write)) is None or new.key in may_make)
+            id(write) for name, write in able.items() if name in approved and name not in contacts
         }
         sums.going += [each for each in made.writes if id(each) in going]
         sums.not_approved += [each for each in made.writes if id(each) not in going]

@@ -7,6 +7,7 @@ how it looks is the business of `page` and the verb.
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from typing import Any
 from syncd.observability.note import CYCLES, NOTE, STOPPED, CyclePoint, Note, read
 from syncd.observability.state import State, gravest
 from syncd.observability.traffic import Budget
-from syncd.ports.store import PAUSED, CycleRow, HistoryEntry, Hold, LinkStore
+from syncd.ports.store import LEFT_OUT, PAUSED, CycleRow, HistoryEntry, Hold, LinkStore
 
 FRESH = timedelta(seconds=90)
 """A daemon that lives has written its note at most so long ago (it does so every 30 s)."""
@@ -56,6 +57,8 @@ class LinkHealth:
     planned: Mapping[str, int] = field(default_factory=dict)
     budgets: Mapping[str, Budget] = field(default_factory=dict)
     pairs: int = 0
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    """What the last full cycle read and did not sync, by reason."""
     held: tuple[Hold, ...] = ()
     cycles: tuple[CyclePoint, ...] = ()
     """Oldest first."""
@@ -112,6 +115,7 @@ class LinkHealth:
             "stretched_by": self.stretched_by or None,
             "first_sync_would_write": dict(self.planned) or None,
             "pairs": self.pairs,
+            "left_out": dict(self.left_out),
             "held": {"total": len(self.held), "reasons": dict(self.reasons)},
             "budget": {side: budget.as_json() for side, budget in self.budgets.items()},
         }
@@ -166,6 +170,7 @@ def examine(
         planned=said.planned if said and state is State.WAITING else {},
         budgets=said.budgets if said and daemon else {},
         pairs=store.count_pairs(),
+        left_out=_left_out(store.cursor(LEFT_OUT)),
         held=tuple(store.holds()),
         cycles=_timeline(rows, said),
         history=tuple(store.history(limit=history)) if history else (),
@@ -316,6 +321,13 @@ def _guards(said: Note | None, rows: list[CycleRow]) -> tuple[str, ...]:
         return said.guards
     found = rows[0].report.get("guards") if rows else None
     return tuple(map(str, found)) if isinstance(found, list) else ()
+
+
+def _left_out(kept: str) -> dict[str, int]:
+    try:
+        return {str(reason): int(number) for reason, number in json.loads(kept or "{}").items()}
+    except (ValueError, TypeError, AttributeError):
+        return {}
 
 
 def _writes(counts: Any) -> int:

@@ -66,6 +66,9 @@ class Hold:
 PAUSED = "paused"
 """The cursor that says since when a person has a link out of service; "" where it is in service."""
 
+LEFT_OUT = "left_out"
+"""The cursor that says what the last full cycle read and did not sync, by reason, as JSON."""
+
 PAUSE, RESUME = "pause", "resume"
 """Decisions that decide nothing by themselves: they make a daemon look at `PAUSED` at once."""
 

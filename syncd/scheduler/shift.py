@@ -256,9 +256,7 @@ class Shift:
 
     def _run(self, watch: Watch, request: CycleRequest) -> CycleReport:
         assert watch.link is not None  # noqa: S101 - `hold` went before
-        # A plan for the first sync logs as a cycle does: the log has to tell them apart.
-        with structlog.contextvars.bound_contextvars(dry_run=request.dry_run):
-            report = watch.link.cycle(request)
+        report = watch.link.cycle(request)
         if not request.dry_run:
             self._metrics.cycle_ended(facts_of(report))
             if report.started_at is not None and report.outcome is not Outcome.LOCKED:
@@ -447,7 +445,7 @@ def facts_of(report: CycleReport) -> CycleFacts:
         kind=report.kind,
         outcome=report.outcome.value,
         seconds=report.seconds,
-        pairs=report.pairs,
+        pairs=report.pairs or 0,
         writes=writes,
         failed=Counter(write.side.value for write in report.failed),
         held=Counter(hold.reason for hold in report.held),

@@ -257,6 +257,7 @@ def test_the_json_has_the_same_keys_in_every_state(
         "stretched_by",
         "first_sync_would_write",
         "pairs",
+        "left_out",
         "held",
         "budget",
     ]

@@ -189,7 +189,7 @@ def _counts(side: Side, tally: Tally) -> str:
 
 
 def _pairs(report: CycleReport) -> str:
-    told = [words.count(report.pairs, "pair")]
+    told = [words.count(report.pairs or 0, "pair")]
     if report.adopted:
         told.append(f"{report.adopted:,} of them found on both sides and paired")
     if report.unchanged:
@@ -198,4 +198,6 @@ def _pairs(report: CycleReport) -> str:
         told.append(words.count(report.conflicts, "conflict"))
     if report.held:
         told.append(f"{len(report.held):,} held")
+    if report.left_out:
+        told.append(f"{sum(report.left_out.values()):,} left out (`syncd status` says why)")
     return ", ".join(told)

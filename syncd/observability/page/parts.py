@@ -102,6 +102,7 @@ def _facts(link: LinkHealth) -> str:
         ("Next cycle", _next(link)),
         ("Polls", _polls(link)),
         ("Pairs", f"{link.pairs:,}"),
+        ("Left out", "<br>".join(words.left_out(*each) for each in link.left_out.items())),
         *(
             (f"{words.SIDES.get(side, words.text(side))} budget", _budget(budget, link))
             for side, budget in link.budgets.items()

@@ -41,6 +41,23 @@ def span(seconds: float) -> str:
     return " ".join(found)
 
 
+_LEFT_OUT = {
+    "window": "outside the window",
+    "calendar": "on a calendar that is not synced",
+    "filter": "not passing the filter",
+    "location": "of another location",
+    "series": "instances of a series",
+    "ignored": "ignored by a person",
+    "merged": "merged into another record",
+}
+
+
+def left_out(reason: str, number: int) -> str:
+    """How many records one rule leaves out: `3 outside the window (window)`."""
+    told = _LEFT_OUT.get(reason)
+    return f"{number:,} {told} ({reason})" if told else f"{number:,} {text(reason)}"
+
+
 def next_cycle(link: LinkHealth) -> str:
     """When the next cycle of a link is, as the page and `syncd status` both say it."""
     if link.working_since:

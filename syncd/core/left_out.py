@@ -1,0 +1,77 @@
+"""Why a record that was read is not synced: one word for each rule that leaves records out.
+
+`engine.poll` counts by it in every full cycle. What waits for a person is
+held, and no business of this module; neither is what is gone.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+
+from syncd.core.model import Missing, Side, Snapshot
+from syncd.core.observe import Seen, Sighting
+from syncd.core.policy import Policy
+
+WINDOW, CALENDAR, FILTER, LOCATION = "window", "calendar", "filter", "location"
+SERIES, IGNORED, MERGED = "series", "ignored", "merged"
+
+REASONS = (WINDOW, CALENDAR, FILTER, LOCATION, SERIES, IGNORED, MERGED)
+"""The reasons of the report's `left_out` (contract section 5)."""
+
+
+def why(record: Snapshot, policy: Policy, calendars: Collection[str]) -> str:
+    """The rule that leaves out a record without a pair; "" where none does.
+
+    `calendars` are the HighLevel calendars that were read.
+    """
+    if record.gone:
+        return ""
+    if policy.ruling(record.id).ignore:
+        return IGNORED
+    if record.side is Side.HUBSPOT and not policy.belongs(record):
+        return LOCATION if record.location_id else FILTER
+    if record.side is Side.GHL and record.calendar not in calendars:
+        return CALENDAR
+    if outside(record, policy):
+        return WINDOW
+    return SERIES if not policy.makes_instance(record) else ""
+
+
+def outside(record: Snapshot, policy: Policy) -> bool:
+    """Whether it starts outside the link's window; without a start, nothing can tell."""
+    start = record.appointment.start
+    return start is not None and not policy.window.holds(start)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Read:
+    """What a full cycle read, by side and id."""
+
+    seen: Mapping[Side, Mapping[str, Seen]]
+    known: Mapping[Side, Collection[str]]
+    """Ids that a pair has."""
+    news: Collection[str]
+    """Known HubSpot ids that do not show what was agreed."""
+    calendars: Collection[str]
+    """The HighLevel calendars that were read."""
+
+
+def count(read: Read, sightings: Iterable[Sighting], policy: Policy) -> dict[str, int]:
+    """How many records are left out, by reason; of a pair, its HubSpot record counts."""
+    found: Counter[str] = Counter()
+    for side, records in read.seen.items():
+        for record_id, shown in records.items():
+            if not isinstance(shown, Snapshot) or shown.gone:
+                continue
+            if record_id not in read.known[side]:
+                found[why(shown, policy, read.calendars)] += 1
+            elif policy.ruling(record_id).ignore:
+                found[IGNORED] += 1
+            elif side is Side.HUBSPOT and outside(shown, policy):
+                found[WINDOW] += record_id not in read.news
+    found[MERGED] = sum(
+        isinstance(each.hubspot, Missing) and bool(each.hubspot.became) for each in sightings
+    )
+    return {reason: found[reason] for reason in REASONS if found[reason]}

@@ -1,0 +1,92 @@
+"""What a full cycle reads and does not sync, counted by reason, and what it could not look at."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import structlog
+
+from syncd.core.left_out import REASONS
+from syncd.engine.report import Outcome
+from syncd.ports.store import LEFT_OUT
+
+if TYPE_CHECKING:
+    from towns import Town
+
+
+def record(town: Town, hours: float = 96, **more: Any) -> str:
+    start = town.at(hours).strftime("%Y-%m-%dT%H:%M:%SZ")
+    number = len(town.hubspot.contact_records())
+    contact = town.hubspot.add_contact("Ann Lee", f"ann{number}@example.org")
+    return str(town.hubspot.create({"hs_appointment_start": start, **more}, contacts=[contact]))
+
+
+def test_what_is_left_out_is_counted_by_reason(town: Town) -> None:
+    town.obey(filter={"hs_appointment_name": frozenset({"", "Ours"})})
+    year = 24 * 500.0
+    record(town, year)
+    record(town, -24 * 31.0)
+    record(town, hs_appointment_name="Theirs")
+    record(town, ghl_location_id="elsewhere")
+    ours = record(town, hs_appointment_name="Ours")
+    report = town.sync()
+    assert report.left_out == {"window": 2, "filter": 1, "location": 1}
+    assert report.as_json()["left_out"] == report.left_out
+    assert json.loads(town.link().store.cursor(LEFT_OUT)) == report.left_out
+    town.later(days=60)
+    assert town.sync().left_out == {"window": 3, "filter": 1, "location": 1}
+    assert "left_out" not in town.sync(full=False).as_json()
+    assert town.plan().left_out == {"window": 3, "filter": 1, "location": 1}
+    assert ours
+
+
+def test_what_a_person_ignores_is_left_out_once(town: Town) -> None:
+    contact = town.ghl.add_contact("Ann Lee", "ann@example.com")
+    event = town.ghl.book(town.calendars["Event"], contact, town.at(48))
+    town.sync()
+    for ruled in (event, record(town)):
+        town.link().store.decide("resolve", {"id": ruled, "ignore": True}, town.clock.now())
+    town.sync()
+    assert town.sync().left_out == {"ignored": 2}
+
+
+def test_instances_too_far_ahead_are_left_out_as_series(town: Town) -> None:
+    contact = town.ghl.add_contact("Ann Lee", "ann@example.com")
+    town.ghl.add_series(town.calendars["Event"], contact, town.at(48))
+    town.obey(sync_series=False)
+    assert town.sync().left_out == {"series": 4}
+
+
+def test_only_the_reasons_of_the_contract_are_given() -> None:
+    told = {"window", "calendar", "filter", "location", "series", "ignored", "merged"}
+    assert set(REASONS) == told
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_what_a_cycle_that_could_not_look_would_count_is_unknown(
+    town: Town, *, dry_run: bool
+) -> None:
+    contact = town.ghl.add_contact("Ann Lee", "ann@example.com")
+    town.ghl.book(town.calendars["Event"], contact, town.at(48))
+    town.sync()
+    town.world.faults.add(side="hubspot", path=".", status=503, times=None)
+    with structlog.testing.capture_logs() as logs:
+        report = town.sync(dry_run=dry_run)
+    said: Any = report.as_json()
+    assert report.outcome is Outcome.UNREACHABLE
+    assert (said["pairs"], said["looked"]) == (1, False)
+    assert [said[key] for key in ("adopted", "unchanged", "conflicts", "left_out")] == [None] * 4
+    assert said["hubspot"]["created"] == (None if dry_run else 0)
+    assert said["hubspot"]["requests"] > 0
+    (line,) = (each for each in logs if each["event"] == "cycle.finished")
+    assert (line["pairs"], line["held"], line["conflicts"]) == (1, None, None)
+
+
+def test_a_dry_run_is_marked_in_the_log(town: Town) -> None:
+    marked = structlog.contextvars.merge_contextvars
+    for dry_run in (True, False):
+        with structlog.testing.capture_logs(processors=[marked]) as logs:
+            town.sync(dry_run=dry_run)
+        assert {each["dry_run"] for each in logs} == {dry_run}

@@ -61,13 +61,12 @@ class DaemonPanel:
         return self._metrics.text()
 
     def _now(self) -> Iterable[LinkNow]:
-        now = self._links.clock.now()
+        now, monotonic = self._links.clock.now(), self._links.clock.monotonic()
         for watch in self._scheduler.watches():
-            good = watch.good_at
             yield LinkNow(
                 link=watch.name,
                 state=watch.state,
-                good_seconds=(now - good).total_seconds() if good else None,
+                good_seconds=watch.lag(now, monotonic),
                 poll_seconds=watch.poll,
                 traffic={side.value: wire for side, wire in watch.traffic().items()},
             )

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from syncd.config import Settings
 from syncd.doctor.finding import Finding, error, ok, raised, warning
@@ -23,17 +24,31 @@ def configuration(settings: Settings) -> Iterable[Finding]:
     """Its files: that they could be read is known by now."""
     count = len(settings.links)
     links = f"{count} link{'' if count == 1 else 's'}"
-    told = f"{settings.path} ({links})" if settings.path else links
-    open_ = [path for path in settings.files if _open_to_others(path)]
-    if settings.path not in open_:
-        yield ok("configuration", told)
-    for path in open_:
-        yield warning(
-            "configuration",
-            f"{told if path == settings.path else path} can be read by others; "
-            "it says where tokens are kept",
-            f"chmod 600 {path}",
+    yield ok("configuration", f"{settings.path} ({links})" if settings.path else links)
+    for path in settings.files:
+        if _mode(path) & (stat.S_IWGRP | stat.S_IWOTH):
+            what = f"{path} can be changed by others, who could send the records anywhere"
+            yield warning("configuration", what, f"chmod go-w {path}")
+    # The service's user is another one than the file's owner, and has to read it: it stays open.
+    readable = any(_open_to_others(path) for path in settings.files)
+    for secret, remedy in _secrets(settings) if readable else ():
+        yield warning("configuration", f"{secret} stands in a file that others can read", remedy)
+
+
+def _secrets(settings: Settings) -> Iterator[tuple[str, str]]:
+    """What stands in the configuration that no other may know, and where it goes instead."""
+    if _holds_password(settings.store.url):
+        yield "the password in store.url", "leave it out there, and keep it in a .pgpass file"
+    if any(link.notify.webhook.url is not None for link in settings.links.values()):
+        yield (
+            "the address of a webhook",
+            "put it into a file that only the service can read: webhook = { file = … }",
         )
+
+
+def _holds_password(url: str) -> bool:
+    parts = urlsplit(url)
+    return bool(parts.password) or "password=" in parts.query
 
 
 def store(url: str) -> tuple[list[Finding], bool]:
@@ -96,7 +111,11 @@ def _writable(folder: Path) -> bool:
 
 
 def _open_to_others(path: Path) -> bool:
+    return bool(_mode(path) & (stat.S_IRGRP | stat.S_IROTH))
+
+
+def _mode(path: Path) -> int:
     try:
-        return bool(path.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH))
+        return path.stat().st_mode
     except OSError:
-        return False
+        return 0

@@ -62,7 +62,9 @@ class LinkNow:
     link: str
     state: State
     good_seconds: float | None
-    """Seconds since the last good cycle began; None where there was none."""
+    """Seconds since the last good cycle began, or since the link was taken up where there was none;
+    None where another syncd holds it.
+    """
     poll_seconds: float
     traffic: Mapping[str, Traffic] = field(default_factory=dict)
     """By side."""
@@ -193,7 +195,7 @@ class _Now(Collector):
 def _states(links: list[LinkNow]) -> Iterator[Metric]:
     since = GaugeMetricFamily(
         "syncd_seconds_since_good_cycle",
-        "Seconds since the last cycle began in which nothing went wrong.",
+        "Seconds since the last good cycle began, or since the start where there was none.",
         labels=["link"],
     )
     state = GaugeMetricFamily(

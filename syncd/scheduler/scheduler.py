@@ -287,6 +287,7 @@ class Scheduler:
                 self._watches[name] = Watch(
                     name=name,
                     settings=self._links.settings.links[name],
+                    known_at=now,
                     due=now + pace.spread(position, len(names), poll),
                     poll=poll,
                     asked=poll,

@@ -59,6 +59,8 @@ class Watch:
     since: datetime | None = None
     failures: int = 0
     good_at: datetime | None = None
+    known_at: float = 0.0
+    """When this daemon took the link up: its lag begins here where it never had a good cycle."""
     planned: Mapping[str, int] = field(default_factory=dict)
     guards: tuple[str, ...] = ()
     """The guards that kept something back in the last cycle."""
@@ -115,6 +117,14 @@ class Watch:
         if answered != self.answered or asked_for or self.began > self.spoken:
             self.answered, self.given_up, self.spoken = answered, given_up, now
         return now - self.spoken if given_up > self.given_up else 0.0
+
+    def lag(self, now: datetime, monotonic: float) -> float | None:
+        """Seconds without a good cycle; None where another syncd holds the link, and tells."""
+        if self.state is State.LOCKED:
+            return None
+        if self.good_at is None:
+            return monotonic - self.known_at
+        return (now - self.good_at).total_seconds()
 
     def note(self, now: datetime, monotonic: float, *, stopped: bool = False) -> Note:
         """What there is to say of the link."""

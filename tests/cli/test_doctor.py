@@ -60,10 +60,10 @@ def test_accounts_that_nobody_prepared_end_with_2(clinic: Clinic, syncd: Syncd) 
 
 
 def test_warnings_alone_end_with_0(ready: Clinic, syncd: Syncd) -> None:
-    (ready.folder / "config.toml").chmod(0o644)
+    (ready.folder / "config.toml").chmod(0o664)
     told = syncd("doctor")
     assert told.code == 0
-    assert f"chmod 600 {ready.folder}/config.toml" in told.out
+    assert f"chmod go-w {ready.folder}/config.toml" in told.out
 
 
 def test_a_wrong_configuration_is_a_finding(clinic: Clinic, syncd: Syncd) -> None:
@@ -76,14 +76,14 @@ def test_a_wrong_configuration_is_a_finding(clinic: Clinic, syncd: Syncd) -> Non
 
 
 def test_a_report_for_a_script(ready: Clinic, syncd: Syncd) -> None:
-    (ready.folder / "config.toml").chmod(0o644)
+    (ready.folder / "config.toml").chmod(0o664)
     told = syncd("doctor", "--json")
     report = json.loads(told.out)
     assert (report["version"], report["exit_code"], report["probes"]) == (1, 0, [])
-    first = report["findings"][0]
+    first = report["findings"][1]
     assert (first["link"], first["area"], first["mark"]) == (None, "configuration", "warning")
-    assert first["remedy"].startswith("chmod 600")
-    assert {each["link"] for each in report["findings"][2:]} == {"clinic"}
+    assert first["remedy"].startswith("chmod go-w")
+    assert {each["link"] for each in report["findings"][3:]} == {"clinic"}
 
 
 def test_a_link_that_is_not_there_is_wrong_usage(ready: Clinic, syncd: Syncd) -> None:

@@ -1,6 +1,7 @@
 """The daemon's loop on virtual time: every turn of it is a line of a script."""
 
 import json
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -487,6 +488,9 @@ def test_the_server_shows_what_the_scheduler_knows(stage: Build) -> None:
         assert (status, states) == (503, {"clinic": "ok", "harbour": "refused"})
         numbers = play.ask("/metrics")[1]
         assert 'syncd_link_state{link="harbour",state="refused"} 1.0' in numbers
+        # A link that never had a good cycle is behind since it was taken up.
+        (behind,) = re.findall(r'syncd_seconds_since_good_cycle{link="harbour"} (.+)', numbers)
+        assert float(behind) >= 60
         assert 'syncd_requests_total{link="clinic",provider="ghl",status="200"} 7.0' in numbers
         assert "credentials refused" in play.ask("/")[1]
         assert play.ask("/readyz") == (200, "ok\n")

@@ -264,31 +264,61 @@ def test_two_links_with_two_tokens_of_one_account_are_found_out(practice: Any) -
 # --- files
 
 
-def test_files_that_others_can_read_are_warnings(practice: Any) -> None:
+def test_a_configuration_without_secrets_may_be_read_by_others(practice: Any) -> None:
+    """The service's user is not the owner of the file: deploy/README.md leaves it readable."""
     settings = practice.settings()
     settings.path.chmod(0o644)
     (practice.folder / "syncd.db").chmod(0o640)
     from syncd.doctor import files
 
     (found,) = files.configuration(settings)
-    assert (found.mark, found.remedy) == ("warning", f"chmod 600 {settings.path}")
+    assert found.mark == "ok"
     (found,), usable = files.store(settings.store.url)
     assert (found.mark, usable) == ("warning", True)
 
 
-def test_an_included_file_that_others_can_read_is_a_warning_too(practice: Any) -> None:
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('[notify]\nwebhook = "https://hooks.example.com/s3cr3t"\n', "webhook = { file"),
+        ('[links.clinic.notify]\nwebhook = "https://hooks.example.com/s3cr3t"\n', "webhook"),
+    ],
+)
+def test_a_secret_in_a_file_that_others_can_read_is_a_warning(
+    practice: Any, text: str, says: str
+) -> None:
     more = practice.folder / "more.toml"
-    more.write_text('[defaults.sync]\npast = "10d"\n')
+    more.write_text(text)
     main = practice.clinic.configure()
     main.write_text('include = ["more.toml"]\n' + main.read_text())
     main.chmod(0o600)
-    more.chmod(0o604)
-    settings = load(main, TOKENS, practice.folder)
-    assert settings.links["clinic"].sync.past.days == 10
+    from syncd.doctor import files
+
+    for mode, marks in ((0o600, ["ok"]), (0o604, ["ok", "warning"])):
+        more.chmod(mode)
+        found = list(files.configuration(load(main, TOKENS, practice.folder)))
+        assert [each.mark for each in found] == marks
+    assert says in found[-1].remedy
+    assert "s3cr3t" not in found[-1].what + found[-1].remedy
+
+
+def test_a_password_in_a_file_that_others_can_read_is_a_warning(practice: Any) -> None:
+    path = practice.clinic.configure()
+    path.write_text(path.read_text().replace("sqlite:///syncd.db", "postgresql://me:word@h/db"))
+    path.chmod(0o644)
+    from syncd.doctor import files
+
+    fine, found = files.configuration(load(path, TOKENS, practice.folder))
+    assert (fine.mark, found.mark, "pgpass" in found.remedy) == ("ok", "warning", True)
+
+
+def test_a_configuration_that_others_can_change_is_a_warning(practice: Any) -> None:
+    settings = practice.settings()
+    settings.path.chmod(0o666)
     from syncd.doctor import files
 
     fine, found = files.configuration(settings)
-    assert (fine.mark, found.mark, found.remedy) == ("ok", "warning", f"chmod 600 {more}")
+    assert (fine.mark, found.remedy) == ("ok", f"chmod go-w {settings.path}")
 
 
 @pytest.mark.parametrize(("version", "mark"), [("9999", "error"), ("0000", "warning")])

@@ -337,8 +337,10 @@ def _daemon(app: App, name: str) -> bool:
 
 def _asked(app: App, name: str, given: Mapping[str, bool]) -> dict[str, object]:
     """What a kick says: what the guards keep back now, and what of a first sync was shown."""
+    import json
+
+    from syncd.engine.approval import SHOWN
     from syncd.engine.decisions import leave_of
-    from syncd.observability import note
 
     store, now = app.link_store(name), app.clock.now()
     asked: dict[str, object] = dict(given)
@@ -347,6 +349,5 @@ def _asked(app: App, name: str, given: Mapping[str, bool]) -> dict[str, object]:
             store, now, removals=given["allow_removals"], changes=given["allow_changes"]
         )
     if given["approve"]:
-        said = note.read(store.cursor(note.NOTE))
-        asked["shown"] = dict(said.planned) if said and said.planned else None
+        asked["shown"] = json.loads(store.cursor(SHOWN) or "null")
     return asked

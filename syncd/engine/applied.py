@@ -12,6 +12,7 @@ from datetime import datetime
 from syncd.core import actions, essence
 from syncd.core.actions import Create, Hold, Remark, Remove, Update
 from syncd.core.bench import in_words
+from syncd.core.essence import spot_print
 from syncd.core.model import Group, GroupKey, Pair, Side
 from syncd.engine import report
 from syncd.engine.intents import Recoverable
@@ -106,13 +107,17 @@ class Applied:
 
     def _refused(self, write: Recoverable, error: Permanent) -> None:
         ghl_id, hubspot_id = ids_of(write)
+        reason = error.reason if isinstance(error, Rejected) else "rejected"
         self.holds.append(
             Hold(
-                reason=error.reason if isinstance(error, Rejected) else "rejected",
+                reason=reason,
                 detail=str(error),
                 ghl_id=ghl_id,
                 hubspot_id=hubspot_id,
-                fingerprint=fingerprint_of(write),
+                # What is not tried again by the clock is asked of a person, for what it is.
+                fingerprint=spot_print(write.source)
+                if isinstance(write, Create) and reason != "rejected"
+                else fingerprint_of(write),
                 starts_at=None if isinstance(write, Remark) else actions.starts_at(write),
                 title="" if isinstance(write, Remark) else actions.title_of(write),
                 values=_wanted(write, Group.TIME),

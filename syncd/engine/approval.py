@@ -15,6 +15,9 @@ from datetime import datetime
 from syncd.core.model import Side
 from syncd.ports.store import LinkStore
 
+SHOWN = "first_sync_shown"
+"""The cursor that holds what people were shown of a first sync that waits: writes by side."""
+
 STRETCH = 2
 """So many times the writes that were shown may be written."""
 

@@ -178,14 +178,15 @@ def keep(
         approved=rounds.sums.approved,
         rulings=store.cursor(decisions.RULINGS),
     )
+    again = {(side.value, record_id) for side, record_id in (*applied.again, *polled.again)}
+    # What was to be looked at again and was not written is so still.
+    asked = [(side, record_id) for side, record_id in json.loads(store.cursor(poll.AGAIN) or "[]")]
+    again |= {each for each in asked if not over or each[1] in unsent}
     notes = _notes(link, rounds, decided, full=said.kind == "full", over=over)
     with store.begin() as transaction:
         transaction.replace_holds(holds, judged=seen | {name[:2] for name in named})
         told = fulfilment.close(transaction, decided, rounds.errands, ended)
-        transaction.set_cursor(
-            poll.AGAIN,
-            json.dumps(sorted({(s.value, i) for s, i in (*applied.again, *polled.again)})),
-        )
+        transaction.set_cursor(poll.AGAIN, json.dumps(sorted(again)))
         if now_left != left_alone:
             transaction.set_cursor(poll.SURVIVORS, now_left)
         transaction.set_cursor(LOOKED, _looked(link, polled, said.started_at))

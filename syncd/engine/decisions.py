@@ -154,11 +154,24 @@ class Decided:
         """Keys of the pairs that have a value that is wanted back."""
         return frozenset(undo.revert.pair_key for undo in self.undos)
 
-    def named(self, side: Side) -> set[str]:
-        """Ids of the records on that side that have to be looked at, whatever the scans say."""
+    def named(self, side: Side, held: Iterable[Hold]) -> set[str]:
+        """Ids of the records on that side that have to be looked at, whatever the scans say.
+
+        One that is `held` since a decision about it was tried waits as ever.
+        """
         name = "ghl_id" if side is Side.GHL else "hubspot_id"
+        since = {
+            record_id: hold.since
+            for hold in held
+            for record_id in (hold.ghl_id, hold.hubspot_id)
+            if record_id and hold.since is not None
+        }
         return {
-            str(shown[name]) for word in self.words if word.way != "ignore" for shown in word.shown
+            str(shown[name])
+            for word in self.words
+            if word.way != "ignore"
+            and not any(each in since and since[each] > word.made_at for each in word.ids)
+            for shown in word.shown
         } - {""}
 
     def rulings(

@@ -374,7 +374,7 @@ def _look_again(
             wanted[Side.GHL].add(hold.ghl_id)
             wanted[Side.HUBSPOT].add(hold.hubspot_id)
     for side in Side:
-        wanted[side] |= decided.named(side)
+        wanted[side] |= decided.named(side, held)
     rotated = _rotate(link, wanted, full=full)
     for side, ids in wanted.items():
         missing = ids - set(gathered.seen[side]) - {""}

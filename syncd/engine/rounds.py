@@ -512,7 +512,12 @@ class Rounds:
         }
         sums.going += [each for each in made.writes if id(each) in going]
         sums.not_approved += [each for each in made.writes if id(each) not in going]
-        return replace(made, writes=tuple(each for each in made.writes if id(each) in going))
+        marked = {each for write in sums.going for each in ids_of(write)} - {""}
+        return replace(
+            made,
+            writes=tuple(each for each in made.writes if id(each) in going),
+            remarks=tuple(each for each in made.remarks if marked & {*ids_of(each)}),
+        )
 
     def _left_out(self, words: str) -> None:
         self._said.warnings.append(f"{MOVED_ON}: {words}")

@@ -13,7 +13,7 @@ from typing import Any
 
 from syncd.core import essence
 from syncd.core.bench import in_words
-from syncd.core.essence import moment_text, spot_print
+from syncd.core.essence import SPOT, moment_text, spot_print
 from syncd.core.model import Group, GroupKey, Side, Snapshot
 from syncd.ports.store import Hold
 
@@ -42,12 +42,14 @@ def still(shown: Shown, records: Mapping[Side, Snapshot]) -> bool:
         now = _digest(in_words(essence.value(record.appointment, group)))
         if told is not None and told != now:
             return False
-    if shown["values"] or len(records) != 1:
+    if len(records) != 1:
         return True
     (record,) = records.values()
-    if str(shown["print"]).startswith(essence.SPOT):
+    if str(shown["print"]).startswith(SPOT):
         return bool(shown["print"] == spot_print(record))
-    return shown["start"] is None or shown["start"] == moment_text(record.appointment.start)
+    if shown["values"] or shown["start"] is None:
+        return True
+    return bool(shown["start"] == moment_text(record.appointment.start))
 
 
 def _digest(words: str) -> str:

@@ -7,6 +7,7 @@ written about the cycle goes to the metrics, the log and the note in the store.
 
 from __future__ import annotations
 
+import json
 import random
 import threading
 from collections import Counter
@@ -18,6 +19,7 @@ import structlog
 
 from syncd.config import LinkSettings, account_by_token
 from syncd.core.model import Side
+from syncd.engine.approval import SHOWN
 from syncd.engine.closing import FIRST, ended_by
 from syncd.engine.cycle import CycleRequest
 from syncd.engine.report import DONE, CycleReport, Outcome
@@ -226,7 +228,7 @@ class Shift:
             return _Turn(state=State.PAUSED)
         if report.uncovered:
             self._close(watch, orders.approvals)
-            return _waiting(report.uncovered)
+            return self._waits(watch, {s.value: n for s, n in report.uncovered.items()})
         if report.outcome in DONE and not self._stop.is_set():
             if full:
                 sweep = self.links.settings.schedule.sweep_interval.total_seconds()
@@ -251,8 +253,16 @@ class Shift:
             return _turn_of(planned)
         if max(counts.values(), default=0) > ASK_ABOVE:
             self._close(watch, orders.kicks)
-            return _waiting(counts)
+            return self._waits(watch, counts)
         return None
+
+    def _waits(self, watch: Watch, counts: Mapping[str, int]) -> _Turn:
+        """A first sync waits for a person, whose approval is for what is shown now."""
+        store = self.links.link_store(watch.name)
+        if store.cursor(SHOWN) != (shown := json.dumps(dict(counts), sort_keys=True)):
+            with store.begin() as transaction:
+                transaction.set_cursor(SHOWN, shown)
+        return _waiting(counts)
 
     def _run(self, watch: Watch, request: CycleRequest) -> CycleReport:
         assert watch.link is not None  # noqa: S101 - `hold` went before
@@ -395,15 +405,14 @@ def _point_of(report: CycleReport) -> CyclePoint:
     )
 
 
-def _waiting(counts: Mapping[str, int] | Mapping[Side, int]) -> _Turn:
+def _waiting(counts: Mapping[str, int]) -> _Turn:
     told = ", ".join(f"{counts[side]} in {_NAMES[side]}" for side in Side if counts.get(side))
     detail = (
         f"the first sync would write more than {ASK_ABOVE} records on a side ({told}); "
         "look at them with `syncd plan`, then let it go with `syncd kick --approve` "
         "(or stop the daemon and run `syncd --sync-now`)"
     )
-    planned = {str(side): count for side, count in counts.items()}
-    return _Turn(state=State.WAITING, detail=detail, planned=planned)
+    return _Turn(state=State.WAITING, detail=detail, planned=dict(counts))
 
 
 def _reason(report: CycleReport) -> str:

@@ -138,3 +138,49 @@ def test_why_tells_that_the_contact_came_with_the_record_that_was_made(
         "after": contact,
     }
     assert "never written by syncd" not in syncd("why", synced["Visit 0"]).out
+
+
+def test_what_is_ignored_can_be_taken_back(
+    syncd: Syncd, clinic: Clinic, synced: dict[str, str]
+) -> None:
+    record = str(clinic.make("Nobody's", hours=90, contact=False))
+    assert syncd("--sync-now").code == 0
+    assert "no_contact" in syncd("held", "--json").out
+    assert syncd("resolve", record, "--ignore").code == 0
+    assert syncd("--sync-now").code == 0
+    assert "no_contact" not in syncd("held", "--json").out
+    assert syncd("resolve", record, "--ignore").code == 2
+    assert syncd("retry", record).code == 0
+    assert syncd("--sync-now").code == 0
+    assert "no_contact" in syncd("held", "--json").out
+    assert synced
+
+
+def test_an_undo_of_what_was_changed_since_says_so_and_queues_nothing(
+    syncd: Syncd, clinic: Clinic, synced: dict[str, str]
+) -> None:
+    event = event_of(clinic, "Visit 0")
+    clinic.ghl.edit(event, title="Wrong", address="Nowhere")
+    assert syncd("--sync-now").code == 0
+    wrong = cycle(syncd, event)
+    clinic.ghl.edit(event, title="Better")
+    assert syncd("--sync-now").code == 0
+    said = syncd("undo", "--cycle", wrong)
+    assert said.code == 0
+    assert [line for line in said.out.splitlines() if "title was changed since" in line]
+    assert "address back to" in said.out
+    assert syncd("--sync-now").code == 0
+    shown = clinic.hubspot.get(synced["Visit 0"]).properties
+    assert (shown["hs_appointment_name"], shown.get("ghl_address", "")) == ("Better", "")
+
+
+def test_a_kick_without_a_daemon_ends_with_2_and_records_nothing(
+    syncd: Syncd, clinic: Clinic, synced: dict[str, str]
+) -> None:
+    said = syncd("kick", "--link", "clinic")
+    assert (said.code, "no daemon runs for clinic" in said.err) == (2, True)
+    assert syncd("link", "pause", "clinic").code == 0
+    said = syncd("kick")
+    assert (said.code, "paused: clinic" in said.err) == (2, True)
+    assert "the link is paused" in syncd("retry").out
+    assert (bool(synced), bool(clinic)) == (True, True)

@@ -274,6 +274,29 @@ def test_what_is_separate_is_asked_again_when_the_record_moved_meanwhile(
     assert (open_decisions(town), bool(event)) == ([], True)
 
 
+def test_a_taken_slot_is_booked_anyway_for_whom_and_when_was_shown(
+    town: Town, pair: tuple[str, str], ann: tuple[str, str]
+) -> None:
+    del pair
+    town.obey(default_calendar=town.calendars["Event"])
+    people = [
+        str(town.hubspot.add_contact(f"{name} Roe", f"{name}@x.org")) for name in ("cy", "di")
+    ]
+    times = {"hs_appointment_start": town.at(48), "hs_appointment_end": town.at(48.5)}
+    record = str(town.hubspot.create(times, contacts=[people[0]]))
+    town.sync()
+    assert reasons(town) == ["slot_taken"]
+    resolve(town, record, book_anyway=True)
+    town.hubspot.dissociate(record, people[0])
+    town.hubspot.associate(record, people[1])
+    done = town.sync()
+    assert (done.ghl.created, reasons(town), open_decisions(town)) == (0, ["slot_taken"], [])
+    resolve(town, record, book_anyway=True)
+    done = town.sync()
+    assert (done.ghl.created, reasons(town), open_decisions(town)) == (1, [], [])
+    assert ann
+
+
 def test_what_is_ignored_is_taken_back_between_sweeps(
     town: Town, contested: tuple[str, str]
 ) -> None:
@@ -421,6 +444,44 @@ def test_what_is_left_of_an_approved_plan_does_not_keep_the_rest_back(
     town.sync()
     assert town.ghl.get(events[0]).title == "Theirs"
     assert open_decisions(town) == []
+
+
+def test_a_first_sync_that_waits_marks_nothing_beside_an_approved_plan(
+    town: Town, ann: tuple[str, str]
+) -> None:
+    """Two records that are one appointment already: its identity is a write, too."""
+    bookings(town, ann[0], 2)
+    times = {"hs_appointment_start": town.at(48), "hs_appointment_end": town.at(48.5)}
+    twin = str(town.hubspot.create(times, contacts=[ann[1]]))
+    plan = town.plan()
+    assert plan.planned is not None
+    approved = [w for w in plan.planned if w.action == "create"]
+    decide(town, "apply", writes={report.digest(w): report.in_one_line(w) for w in approved})
+    assert town.sync(planned_only=True).hubspot.created == 1
+    assert not town.hubspot.get(twin).properties.get("ghl_appointment_id")
+    town.sync()
+    assert town.hubspot.get(twin).properties["ghl_appointment_id"]
+
+
+def test_an_approved_plan_forgets_nothing_that_was_to_be_looked_at_again(
+    town: Town, pair: tuple[str, str], ann: tuple[str, str]
+) -> None:
+    town.hubspot.edit(pair[1], hs_appointment_name="Theirs")
+    town.world.faults.add(Fault(side="ghl", method="PUT", status=500, times=None))
+    town.sync(full=False)
+    town.later(hours=1)
+    other = str(town.ghl.book(town.calendars["Class"], ann[0], town.at(72)))
+    town.sync(full=False)
+    town.world.faults.clear()
+    town.ghl.edit(other, address="Room 1")
+    plan = town.plan()
+    assert plan.planned is not None
+    shown = [w for w in plan.planned if w.ghl_id == other]
+    decide(town, "apply", writes={report.digest(w): report.in_one_line(w) for w in shown})
+    assert town.sync().hubspot.updated == 1
+    assert titles(town, pair) == ("Check-up", "Theirs")
+    town.sync(full=False)
+    assert titles(town, pair) == ("Theirs", "Theirs")
 
 
 def test_the_history_tells_who_decided(town: Town, pair: tuple[str, str]) -> None:

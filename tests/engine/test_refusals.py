@@ -15,7 +15,7 @@ import pytest
 from refusing import Refusing, naming
 
 from syncd.core.model import Group, Side
-from syncd.core.policy import Direction
+from syncd.core.policy import Direction, Route
 from syncd.engine.report import CycleReport, Outcome
 
 if TYPE_CHECKING:
@@ -455,3 +455,21 @@ def test_a_booking_that_cannot_be_looked_for_waits_and_stops_no_other(
         assert town.sync().outcome is Outcome.OK
     assert len(town.ghl.events()) == len(town.pairs()) == 2
     assert town.plan().planned == []
+
+
+@pytest.mark.parametrize("status", [403, 422, 500, 503])
+def test_slots_that_cannot_be_read_stop_no_booking_elsewhere(town: Town, status: int) -> None:
+    """As many in a row as would otherwise be taken for an outage."""
+    town.hubspot.add_property("room")
+    elsewhere = Route(property="room", value="2", calendar=town.calendars["Event"], assignee="")
+    town.obey(routes=(elsewhere,), default_calendar=town.calendars["Team"])
+    theirs = [record(town, person(town, f"p{n}")[1], 24 + n) for n in range(6)]
+    other = record(town, person(town, "zoe")[1], 96, room="2")
+    stone = Refusing(town, naming("", f"/calendars/{town.calendars['Team']}/free-slots"), status)
+    report = town.sync()
+    assert stone.hits
+    assert told(report, other) == []
+    assert report.ghl.created == 1
+    for each in theirs:
+        assert told(report, each) == ["failed" if status >= 500 else "rejected"]
+    assert report.outcome is (Outcome.FAILED_WRITES if status >= 500 else Outcome.OK)

@@ -151,12 +151,16 @@ class Works:
         with self._lock:
             silent = isinstance(error, Transient) and error.side != Side.HUBSPOT
             self._silent_in_row = self._silent_in_row + 1 if silent else 0
-            if self._silent_in_row >= UNREACHABLE and self.fatal is None:
-                self.fatal = Unavailable(
-                    f"{self._silent_in_row} writes in a row found HighLevel unreachable "
-                    f"({error}); the next cycle tries again",
-                    side=Side.GHL,
-                )
+            if self._silent_in_row < UNREACHABLE or self.fatal is not None:
+                return
+            self._silent_in_row = 0
+        # Some writes may fail together, on one calendar say, and all others pass.
+        if not self.line.answers():
+            self.fatal = Unavailable(
+                f"{UNREACHABLE} writes in a row found HighLevel unreachable "
+                f"({error}); the next cycle tries again",
+                side=Side.GHL,
+            )
 
     def _write(self, order: Order) -> Done:
         match order.kind:

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from syncd.core.model import Contact, Missing, Snapshot
+from syncd.core.model import Appointment, Contact, Missing, Snapshot
 from syncd.errors import ProviderError
 from syncd.ports.provider import Done, Failed, Order, OrderKind
 
@@ -23,11 +23,13 @@ class Spoilt(httpx.BaseTransport):
     def __init__(self, inner: httpx.BaseTransport) -> None:
         self._inner = inner
         self.path, self.text, self.status = "", "", 503
+        self.anything = False
         self.hits = 0
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         told = json.loads(request.read() or b"{}")
-        if self.text and self.path in request.url.path and f'"{self.text}"' in json.dumps(told):
+        named = self.text and f'"{self.text}"' in json.dumps(told)
+        if (named or self.anything) and self.path in request.url.path:
             self.hits += 1
             return httpx.Response(self.status, json={"message": "a stone"}, request=request)
         return self._inner.handle_request(request)
@@ -143,3 +145,50 @@ def test_of_contacts_by_address_only_the_bad_one_is_unread(
 
 def _creations(desk: Any) -> list[Order]:
     return [desk.order(f"g{number}") for number in range(MANY)]
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_a_group_that_is_refused_without_a_name_keeps_no_other_back(
+    desk: Any, spoilt: list[Spoilt], status: int
+) -> None:
+    spoil(spoilt, "/batch/update", "what nobody takes", status)
+    record, other = desk.book(), desk.book()
+    wanted = Appointment(title="New", status="CANCELLED", description="what nobody takes")
+    groups = frozenset({"title", "status", "description"})
+    title = frozenset({"title"})
+    orders = [
+        Order(key="spoilt", kind=OrderKind.UPDATE, id=record, wanted=wanted, groups=groups),
+        Order(key="fine", kind=OrderKind.UPDATE, id=other, wanted=wanted, groups=title),
+    ]
+    receipts = {each.key: each for each in desk.provider.write(orders)}
+    done = receipts["spoilt"]
+    assert isinstance(done, Done)
+    assert [(each.group, each.reason) for each in done.refused] == [("description", "rejected")]
+    assert "a stone" in done.refused[0].detail
+    assert isinstance(receipts["fine"], Done)
+    shown = desk.portal.get(record).properties
+    assert (shown["hs_appointment_name"], shown["hs_appointment_status"]) == ("New", "CANCELLED")
+
+
+@pytest.mark.parametrize("status", [400, 403, 423, 500, 503])
+def test_a_contact_that_cannot_be_associated_stops_no_other_record(
+    desk: Any, spoilt: list[Spoilt], status: int
+) -> None:
+    ada, ben = (desk.portal.add_contact(n, f"{n}@example.com") for n in ("ada", "ben"))
+    ids = [desk.book(ada) for _ in range(20)]
+    stone = spoil(spoilt, f"/0-421/{ids[3]}/", "", status)
+    stone.anything = True
+    wanted = Appointment(contact=ben)
+    orders = [
+        Order(
+            key=each,
+            kind=OrderKind.UPDATE,
+            id=each,
+            wanted=wanted,
+            groups=frozenset({"contact"}),
+            replaced=ada,
+        )
+        for each in ids
+    ]
+    receipts = {each.key: each for each in desk.provider.write(orders)}
+    assert [key for key, each in receipts.items() if isinstance(each, Failed)] == [ids[3]]

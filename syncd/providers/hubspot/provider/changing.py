@@ -11,13 +11,27 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from syncd.core import essence, standing
-from syncd.core.model import Appointment, Group, GroupKey, Missing, Side, Snapshot
-from syncd.errors import AuthFailed, NotFound, Outdated, ProviderError, Stale, Transient
+from syncd.core.model import Group, Missing, Snapshot
+from syncd.errors import NotFound, Outdated, ProviderError, Transient
 from syncd.ports.provider import Done, Failed, Ground, Order, Receipt, Refusal
 from syncd.ports.refusals import Asked
-from syncd.providers.hubspot import mapping, refusals, wire
-from syncd.providers.hubspot.mapping import GHL_ID, GHL_LOCATION, Columns
-from syncd.providers.hubspot.protocol import update_row
+from syncd.providers.hubspot import mapping, refusals
+from syncd.providers.hubspot.mapping import Columns
+from syncd.providers.hubspot.provider.changed import (
+    Changed,
+    groups_in,
+    may_be_divided,
+    moved_on,
+    names_of,
+    no_word,
+    removal_of,
+    rests,
+    row_of,
+    seen_again,
+    staleness,
+    vanished,
+    without_refused,
+)
 from syncd.providers.hubspot.provider.dividing import divided
 from syncd.providers.hubspot.provider.line import Line
 from syncd.providers.hubspot.provider.parting import Fate, Parting
@@ -26,28 +40,6 @@ from syncd.providers.hubspot.wire import Problem, Record
 
 RECENT = 2.0
 """Seconds for which a reading serves a further part of a batch."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Update:
-    """One row of a batch update."""
-
-    order: Order
-    now: Snapshot
-    sent: Mapping[str, str]
-    refused: tuple[Refusal, ...] = ()
-    unmarked: bool = False
-
-    @property
-    def trace(self) -> str:
-        return self.order.key
-
-    @property
-    def body(self) -> wire.Json:
-        return update_row(self.trace, self.order.id, self.sent)
-
-    def answered_by(self, record: Record) -> bool:
-        return record.id == self.order.id
 
 
 @dataclass(slots=True, kw_only=True)
@@ -60,7 +52,7 @@ class _Sending:
     """When they were asked for (monotonic)."""
     part: Sequence[Order] = ()
     """What the next request is about."""
-    current: dict[str, _Update] = field(default_factory=dict)
+    current: dict[str, Changed] = field(default_factory=dict)
     """The rows as they were read last, by trace."""
 
     def ready(self) -> None:
@@ -90,25 +82,25 @@ class Changer:
 
     def _rows(
         self, sending: _Sending, orders: Sequence[Order]
-    ) -> tuple[list[_Update], dict[str, ProviderError]]:
+    ) -> tuple[list[Changed], dict[str, ProviderError]]:
         """Read the records again; gives what may be written, and by key why the rest may not."""
         columns = sending.columns
-        contacts = any(Group.CONTACT in _rests(order) for order in orders)
+        contacts = any(Group.CONTACT in rests(order) for order in orders)
         sending.read_at = self._line.client.monotonic()
         now = self._reader.living(columns, [order.id for order in orders], contacts=contacts)
-        rows, fallen = list[_Update](), dict[str, ProviderError]()
+        rows, fallen = list[Changed](), dict[str, ProviderError]()
         for order in orders:
             shown = now.get(order.id)
-            error = shown if isinstance(shown, ProviderError) else _stale(order, shown)
+            error = shown if isinstance(shown, ProviderError) else staleness(order, shown)
             if error is None and isinstance(shown, Snapshot):
-                rows.append(_row(order, shown, columns))
+                rows.append(row_of(order, shown, columns))
             else:
-                fallen[order.key] = error or _vanished(order)
+                fallen[order.key] = error or vanished(order)
         return rows, fallen
 
     def _fresh(
-        self, sending: _Sending, rows: Sequence[_Update]
-    ) -> tuple[Sequence[_Update], Mapping[str, ProviderError]]:
+        self, sending: _Sending, rows: Sequence[Changed]
+    ) -> tuple[Sequence[Changed], Mapping[str, ProviderError]]:
         """The rows as they may be sent now: read again where that was a while ago.
 
         A batch that is divided takes longer than a reading may be old.
@@ -120,7 +112,7 @@ class Changer:
                 fallen |= {each.key: each.error for each in look.fallen}
             again, moved = self._rows(sending, orders)
             known = {row.trace: row for row in rows}
-            rows = [_seen_again(known[row.trace], row) for row in again]
+            rows = [seen_again(known[row.trace], row) for row in again]
             sending.current |= {row.trace: row for row in rows}
             fallen |= moved
         else:
@@ -128,7 +120,7 @@ class Changer:
         sending.part = [row.order for row in rows]
         return rows, fallen
 
-    def _send(self, sending: _Sending, rows: Sequence[_Update]) -> Iterator[Receipt]:
+    def _send(self, sending: _Sending, rows: Sequence[Changed]) -> Iterator[Receipt]:
         telling = [row for row in rows if row.sent]
         fates: dict[str, Fate] = {}
         late: Outdated | None = None
@@ -147,25 +139,58 @@ class Changer:
                 fates, late = parting.fates, error
         rows = [sending.current[row.trace] for row in rows]
         columns = sending.columns
-        again: list[_Update] = []
+        again: list[Changed] = []
+        apart: list[tuple[Changed, ProviderError]] = []
         for row in rows:
             fate = fates.get(row.trace)
             if isinstance(fate, Problem):
-                less = _without_refused(row, fate, columns)
-                if isinstance(less, ProviderError):
-                    yield Failed(key=row.trace, error=less)
-                else:
+                less = without_refused(row, fate, columns)
+                if isinstance(less, Changed):
                     again.append(less)
+                elif may_be_divided(row, less):
+                    apart.append((row, less))
+                else:
+                    yield Failed(key=row.trace, error=less)
             elif isinstance(fate, ProviderError):
                 yield Failed(key=row.trace, error=fate)
             elif fate is None and row.sent:
-                yield Failed(key=row.trace, error=late or _no_word(row.order))
+                yield Failed(key=row.trace, error=late or no_word(row.order))
             else:
                 yield self._finished(sending, row, fate)
         if again:
             yield from self._send(sending, again)
+        for row, refusal in apart:
+            yield from self._in_parts(sending, row, refusal)
 
-    def _finished(self, sending: _Sending, row: _Update, record: Record | None) -> Receipt:
+    def _in_parts(self, sending: _Sending, row: Changed, error: ProviderError) -> Iterator[Receipt]:
+        """Find out which groups of a record are refused, one by one; the others are written."""
+        notes: list[Refusal] = []
+        for group in groups_in(row, sending.columns):
+            names = names_of(group, row, sending.columns)
+            alone = replace(row, sent={name: row.sent[name] for name in names})
+            parting = Parting[Changed](self._line, self._line.api.batch_update, ready=sending.ready)
+            sending.part = [row.order]
+            try:
+                fate = parting.send([alone]).get(row.trace)
+            except Outdated as late:
+                yield Failed(key=row.trace, error=late)
+                return
+            if isinstance(fate, Problem):
+                detail = refusals.words(fate)
+                notes.append(Refusal(group=group, reason="rejected", detail=detail))
+            elif isinstance(fate, ProviderError):
+                yield Failed(key=row.trace, error=fate)
+                return
+        lost = {name for note in notes for name in names_of(note.group, row, sending.columns)}
+        kept = {name: held for name, held in row.sent.items() if name not in lost}
+        if not kept or not notes:
+            yield Failed(key=row.trace, error=error)
+            return
+        yield from self._send(
+            sending, [replace(row, sent=kept, refused=(*row.refused, *notes), parted=True)]
+        )
+
+    def _finished(self, sending: _Sending, row: Changed, record: Record | None) -> Receipt:
         """The properties are written; now the contact, which is no property."""
         contact, refused = "", row.refused
         if Group.CONTACT in row.order.groups:
@@ -175,7 +200,8 @@ class Changer:
                 refusal = self._replace_contact(row, contact, sending.ready)
             except Outdated as late:
                 return Failed(key=row.trace, error=late)
-            if refusal is not None and not row.sent:
+            if refusal is not None and (not row.sent or isinstance(refusal, Transient)):
+                # What was written beside it, the next cycle finds as it is wanted.
                 return Failed(key=row.trace, error=refusal)
             if refusal is not None:
                 contact = row.now.appointment.contact
@@ -194,7 +220,7 @@ class Changer:
         )
 
     def _replace_contact(
-        self, row: _Update, contact: str, ready: Callable[[], None]
+        self, row: Changed, contact: str, ready: Callable[[], None]
     ) -> ProviderError | None:
         """Associate the new contact before the old one goes: the record never lacks one.
 
@@ -206,9 +232,10 @@ class Changer:
                 self._line.tell(replace(self._line.api.associate(now.id, contact), ready=ready))
             if old in now.contacts and old != contact:
                 self._drop_contact(now.id, old)
-        except (Transient, AuthFailed, Outdated):
+        except Outdated:
             raise
         except ProviderError as error:
+            self._line.check(Asked.WRITE, error)
             return error
         return None
 
@@ -256,108 +283,17 @@ class Changer:
             if isinstance(found, ProviderError):
                 yield Failed(key=order.key, error=found)
             elif isinstance(found, Missing):
-                yield Failed(key=order.key, error=_vanished(order))
+                yield Failed(key=order.key, error=vanished(order))
             elif found.gone:
-                yield _removed(order)
+                yield removal_of(order)
             elif order.seen and standing.differing(
                 order.seen, found, standing.everything(order.seen, found)
             ):
-                yield Failed(key=order.key, error=_moved_on(order))
+                yield Failed(key=order.key, error=moved_on(order))
             else:
                 rows.append(order)
         if rows:
             sending.part = rows
             request = self._line.api.batch_archive(each.id for each in rows)
             self._line.tell(replace(request, ready=sending.ready), attempts)
-            yield from (_removed(order) for order in rows)
-
-
-def _row(order: Order, now: Snapshot, columns: Columns) -> _Update:
-    moved = standing.differing(order.seen, now, order.groups) if order.seen else ()
-    yielding = order.groups & {*moved} if order.gives_way else frozenset[GroupKey]()
-    sent = mapping.properties(order.wanted, order.groups - yielding, columns)
-    if order.mark:
-        sent |= mapping.mark_properties(order.mark) | columns.address(order.id)
-    words = "it was changed in HubSpot meanwhile, and so is left alone"
-    kept = tuple(
-        Refusal(group=group, reason="rejected", detail=words) for group in sorted(yielding)
-    )
-    return _Update(order=order, now=now, sent=sent, refused=kept)
-
-
-def _seen_again(row: _Update, now: _Update) -> _Update:
-    """A row on a newer reading; what was refused before is not tried again."""
-    told = {each.group for each in row.refused}
-    return replace(
-        row,
-        now=now.now,
-        sent={name: held for name, held in row.sent.items() if name in now.sent},
-        refused=(*row.refused, *(each for each in now.refused if each.group not in told)),
-    )
-
-
-def _stale(order: Order, now: Snapshot | None) -> Stale | None:
-    """Why the plan no longer holds: the record went away, or shows something else."""
-    if now is None:
-        return _vanished(order)
-    if order.seen is None or order.gives_way:
-        return None
-    if standing.differing(order.seen, now, _rests(order)):
-        return _moved_on(order)
-    if order.mark and now.carried_id not in {order.seen.carried_id, order.mark.ghl_id}:
-        return _moved_on(order)
-    return None
-
-
-def _vanished(order: Order) -> Stale:
-    return Stale(
-        f"the HubSpot appointment {order.id} was archived or merged since it was read; "
-        "the next cycle looks for it",
-        side=Side.HUBSPOT,
-    )
-
-
-def _moved_on(order: Order) -> Stale:
-    return Stale(
-        f"the HubSpot appointment {order.id} was edited since it was read; "
-        "the next cycle takes the edit up",
-        side=Side.HUBSPOT,
-    )
-
-
-def _no_word(order: Order) -> ProviderError:
-    return Stale(
-        f"HubSpot did not say what became of the appointment {order.id}; "
-        "the next cycle looks again",
-        side=Side.HUBSPOT,
-    )
-
-
-def _rests(order: Order) -> frozenset[GroupKey]:
-    return order.groups | order.rests
-
-
-def _removed(order: Order) -> Done:
-    return Done(key=order.key, id=order.id, returned=Appointment())
-
-
-def _without_refused(row: _Update, found: Problem, columns: Columns) -> _Update | ProviderError:
-    """The same row without what was refused, or the error where nothing would be left of it."""
-    if refusals.unique_value_taken(found) and GHL_ID in row.sent:
-        # Another record holds the identity: the rest of the write does not suffer for it.
-        kept = {name: held for name, held in row.sent.items() if name not in _MARK}
-        return replace(row, sent=kept, unmarked=True)
-    named = {mapping.group_of(name, columns) for name in found.properties if name in row.sent}
-    refused = {group for group in named if group in row.order.groups}
-    if not refused or refused >= set(row.order.groups):
-        return refusals.of_row(found)
-    lost = {mapping.PIPELINE, *(name for group in refused for name in columns.of(group))}
-    kept = {name: held for name, held in row.sent.items() if name not in lost}
-    detail = refusals.words(found)
-    notes = tuple(
-        Refusal(group=group, reason="rejected", detail=detail) for group in sorted(refused)
-    )
-    return replace(row, sent=kept, refused=row.refused + notes)
-
-
-_MARK = frozenset({GHL_ID, GHL_LOCATION})
+            yield from (removal_of(order) for order in rows)

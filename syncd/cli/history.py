@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,15 +21,73 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
     from syncd.cli.output.paper import Paper
-    from syncd.ports.store import HistoryEntry
+    from syncd.ports.store import HistoryEntry, LinkStore
+
+
+ACTIONS = ("create", "update", "remove", "restore", "adopt", "conflict")
+"""What the history knows of; a conflict is an update that overwrote a value."""
+
+FIELDS = 12
+"""Entries that a record has at the most, as a rule."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which part of the history."""
+
+    record: str = ""
+    limit: int = 0
+    """How many records at most; 0 for all."""
+    since: datetime | None = None
+    action: str = ""
+
+
+def entries_of(store: LinkStore, wanted: Wanted) -> list[HistoryEntry]:
+    """The entries of the newest records that fit, all fields of each."""
+    rows = FIELDS * wanted.limit
+    while True:
+        entries = store.history(wanted.record, limit=rows)
+        writes = [list(together) for _, together in groupby(entries, key=_write)]
+        is_all = not rows or len(entries) < rows
+        if not is_all:
+            writes.pop()  # Its other fields may lie beyond what was read.
+        fresh = [w for w in writes if wanted.since is None or w[0].at >= wanted.since]
+        fits = [w for w in fresh if wanted.action in {"", *(entry.action for entry in w)}]
+        if is_all or len(fits) >= wanted.limit or len(fresh) < len(writes):
+            chosen = fits[: wanted.limit] if wanted.limit else fits
+            return [entry for write in chosen for entry in write]
+        rows *= 4
+
+
+def _moment(
+    _ctx: click.Context, _option: click.Parameter, given: str | None
+) -> timedelta | datetime | None:
+    """A length of time, or an instant, in UTC where it names no zone."""
+    from datetime import UTC
+
+    from syncd.config.values import duration
+
+    if given is None:
+        return None
+    try:
+        return duration(given)
+    except ValueError:
+        pass
+    try:
+        at = datetime.fromisoformat(given)
+    except ValueError as error:
+        told = f"{given!r} is neither a length of time, such as 2d, nor an instant"
+        raise click.BadParameter(told) from error
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 @click.command(
     cls=Verb,
     short_help="Show what was written, when and why.",
     examples=(
-        ("syncd history", "the last 50 entries of every link, newest first"),
+        ("syncd history", "the last 50 records that were written, of every link, newest first"),
         ("syncd history 501", "one appointment, by its id on either side"),
+        ("syncd history --since 2d --action remove", "what was removed in the last two days"),
         ("syncd history --limit 0 --json", "everything, for a script"),
     ),
 )
@@ -40,8 +100,15 @@ if TYPE_CHECKING:
     type=click.IntRange(min=0),
     default=50,
     show_default=True,
-    help="How many entries of each link at most; 0 for all.",
+    help="How many records of each link at most; 0 for all.",
 )
+@click.option(
+    "--since",
+    metavar="2d",
+    callback=_moment,
+    help="Only what was written since: a length of time, or an instant as in 2026-03-02T09:00.",
+)
+@click.option("--action", type=click.Choice(ACTIONS), help="Only what was done so.")
 @click.pass_context
 def history(
     ctx: click.Context,
@@ -51,8 +118,10 @@ def history(
     *,
     as_json: bool,
     limit: int,
+    since: timedelta | datetime | None,
+    action: str | None,
 ) -> int:
-    """Show what was written, when and why, with the value before and after.
+    """Show what was written, when and why, with the value before and after, by cycle.
 
     ID is an appointment's id on either side. A value that lost a conflict is
     kept here, as `overwritten`.
@@ -64,7 +133,9 @@ def history(
     settings = begin(config_path(ctx, config))
     with open_app(settings) as app:
         stores = {name: app.link_store(name) for name in chosen(app.link_names(), links)}
-        found = {name: store.history(record, limit=limit) for name, store in stores.items()}
+        start = app.clock.now() - since if isinstance(since, timedelta) else since
+        wanted = Wanted(record=record, limit=limit, since=start, action=action or "")
+        found = {name: entries_of(store, wanted) for name, store in stores.items()}
         zones = {name: zone_name(store) for name, store in stores.items()}
     if as_json:
         told = {name: [as_value(entry) for entry in entries] for name, entries in found.items()}
@@ -98,14 +169,20 @@ def as_value(entry: HistoryEntry) -> dict[str, object]:
 
 
 def print_history(paper: Paper, name: str, entries: Iterable[HistoryEntry], timezone: str) -> None:
-    """One link's entries, for people: one block for each write, newest first."""
+    """One link's entries, for people: by cycle, one block for each write, newest first."""
+    from syncd.cli.output import words
+
     writes = [list(together) for _, together in groupby(entries, key=_write)]
     if not writes:
         paper.line(f"{name}: nothing was written")
         return
     paper.line(f"{name} (times in {timezone or 'UTC'})", "bold")
-    for write in writes:
-        _print_write(paper, write[::-1], timezone)
+    zone = words.zone_of(timezone)
+    for cycle, together in groupby(writes, key=lambda write: write[0].cycle):
+        of_cycle = list(together)
+        paper.line(f"cycle {cycle}, {words.when(of_cycle[0][0].at, zone)}", "bold")
+        for write in of_cycle:
+            _print_write(paper, write[::-1], timezone)
 
 
 def _write(entry: HistoryEntry) -> tuple[object, ...]:
@@ -127,6 +204,7 @@ def _named(entry: HistoryEntry, done: str, zone: tzinfo) -> str:
 def _print_write(paper: Paper, entries: list[HistoryEntry], timezone: str) -> None:
     """The entries of one write, in the order in which they were written down."""
     from syncd.cli.output import cycles, words
+    from syncd.ports.store import SYNC
 
     zone, first = words.zone_of(timezone), entries[0]
     actions = {entry.action for entry in entries} - {"conflict"}
@@ -134,7 +212,8 @@ def _print_write(paper: Paper, entries: list[HistoryEntry], timezone: str) -> No
     side, done = words.SIDES[first.side.value], words.DONE.get(action, action)
     whys = "; ".join(dict.fromkeys(words.tame(entry.why) for entry in entries if entry.why))
     told = f"  {words.when(first.at, zone)}  {side}: {_named(first, done, zone)}"
-    paper.line(told + (f" ({whys})" if whys else ""), "cyan")
+    by = "" if first.author == SYNC else f", decided by {first.author}"
+    paper.line(told + (f" ({whys}{by})" if whys else ""), "cyan")
     paper.line(f"      record: {cycles.named(first.ghl_id, first.hubspot_id)}")
     for entry in entries:
         if not entry.field:

@@ -3,19 +3,19 @@
 import io
 import re
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from rich.console import Console
 
-from syncd.cli.history import print_history
+from syncd.cli.history import Wanted, entries_of, print_history
 from syncd.cli.output import cycles, plans, words
 from syncd.cli.output.paper import Paper
 from syncd.core.actions import Hold
 from syncd.core.model import REASONS, Side
 from syncd.engine.report import CycleReport, FailedWrite, Outcome, PlannedWrite
 from syncd.observability.remedies import REMEDIES
-from syncd.ports.store import HistoryEntry
+from syncd.ports.store import HistoryEntry, LinkStore
 
 NINE = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 
@@ -275,6 +275,7 @@ def test_the_values_of_one_write_are_told_together_newest_write_first() -> None:
     )
     assert stream.getvalue().splitlines() == [
         "clinic (times in Europe/Zurich)",
+        "cycle c1, Mon 2026-03-02 09:00",
         "  Mon 2026-03-02 09:00  HubSpot: updated (changed on both sides; changed in HighLevel)",
         "      record: HighLevel g1, HubSpot 501",
         "      title: Check-up → Control (overwritten)",
@@ -297,9 +298,42 @@ def test_a_removal_in_the_history_names_its_appointment_and_a_contact_nobody() -
         ],
         "Europe/Zurich",
     )
-    assert stream.getvalue().splitlines()[1:] == [
+    assert stream.getvalue().splitlines()[2:] == [
         "  Mon 2026-03-02 09:00  HubSpot: removed: Check-up, Mon 2026-03-02 09:00",
         "      record: HighLevel g1, HubSpot 501",
         "  Mon 2026-03-02 09:00  HubSpot: contact created",
         "      record: HighLevel c1, HubSpot 51",
     ]
+
+
+class Past:
+    """A store that has this history, newest first."""
+
+    def __init__(self, *entries: HistoryEntry) -> None:
+        self.entries = list(entries)
+
+    def history(self, record_id: str = "", *, limit: int = 0) -> list[HistoryEntry]:
+        del record_id
+        return self.entries[:limit] if limit else self.entries
+
+
+def test_the_limit_of_the_history_counts_records_however_many_fields_they_have() -> None:
+    fields = [f"x:{number}" for number in range(40)]
+    entries = [
+        entry(at=NINE.replace(minute=59 - n), ghl_id=f"g{n}", field=field, action=action)
+        for n, action in enumerate(["create", "remove", "create", "update"])
+        for field in fields
+    ]
+    past = cast("LinkStore", Past(*entries))
+
+    def told(**wanted: Any) -> list[str]:
+        found = entries_of(past, Wanted(**wanted))
+        assert len(found) % len(fields) == 0
+        return list(dict.fromkeys(each.ghl_id for each in found))
+
+    assert told() == ["g0", "g1", "g2", "g3"]
+    assert told(limit=1) == ["g0"]
+    assert told(limit=3) == ["g0", "g1", "g2"]
+    assert told(limit=1, action="update") == ["g3"]
+    assert told(limit=9, action="create") == ["g0", "g2"]
+    assert told(limit=9, since=NINE.replace(minute=58)) == ["g0", "g1"]

@@ -183,7 +183,10 @@ def _facts(link: LinkHealth) -> list[tuple[str, str]]:
     if link.cycles:
         last = link.cycles[-1]
         facts.append(
-            ("last cycle", f"{last.kind}, {last.outcome}, {last.writes} writes, {last.seconds:g} s")
+            (
+                "last cycle",
+                f"{last.kind}, {last.outcome}, {last.writes} writes, {span(last.seconds)}",
+            )
         )
     if link.poll_seconds:
         every = f"every {span(link.poll_seconds)}"

@@ -337,3 +337,16 @@ def test_the_limit_of_the_history_counts_records_however_many_fields_they_have()
     assert told(limit=1, action="update") == ["g3"]
     assert told(limit=9, action="create") == ["g0", "g2"]
     assert told(limit=9, since=NINE.replace(minute=58)) == ["g0", "g1"]
+
+
+def test_a_narrow_screen_breaks_no_word_and_cuts_nothing() -> None:
+    stream = io.StringIO()
+    paper = Paper(stream, console=Console(file=stream, width=60, color_system=None))
+    rows = [("Tue 2026-12-01 08:30", "Check-up (HighLevel xX0rm8yguqv4KlTnakqC)", "x" * 70)]
+    paper.table(("When", "Record", "What lets it go"), rows)
+    paper.line(f"  see https://example.com/{'a' * 70} for more of it, as ever and as always")
+    told = stream.getvalue()
+    words = {word for line in told.splitlines() for word in line.split()}
+    for word in ("08:30", "xX0rm8yguqv4KlTnakqC)", "x" * 70, f"https://example.com/{'a' * 70}"):
+        assert word in words
+    assert all(len(line) <= 60 or "xxx" in line or "aaa" in line for line in told.splitlines())

@@ -19,6 +19,32 @@ WIDEST = 48
 """Columns are padded up to this width in a pipe; a longer text only shifts its own row."""
 
 
+GAP = 2
+"""Columns between two columns of a table."""
+
+
+def _widest(cell: str, *, whole: bool) -> int:
+    """The room that a cell needs at the least."""
+    from rich.cells import cell_len
+
+    words = [cell] if whole else cell.split()
+    return max((cell_len(word) for word in words), default=0)
+
+
+def _wrapped(text: str, room: int) -> list[str]:
+    """Wrapped at spaces only: a word that is wider than the screen stays whole, to be copied."""
+    from rich.cells import cell_len
+
+    lines = [""]
+    for number, word in enumerate(text.split(" ")):
+        more = f"{lines[-1]} {word}" if number else word
+        if lines[-1].strip() and cell_len(more) > room:
+            lines.append(word)
+        else:
+            lines[-1] = more
+    return lines
+
+
 class Paper:
     """Lines and tables on a stream."""
 
@@ -44,10 +70,9 @@ class Paper:
 
         hang = hang or len(text) - len(text.lstrip(" "))
         room = max(20, self._console.width - hang)
-        lines = Text(text[hang:], style=style).wrap(self._console, room)
-        for number, part in enumerate(lines or [Text()]):
+        for number, part in enumerate(_wrapped(text[hang:], room)):
             begin = " " * hang if number else text[:hang]
-            self._console.print(Text.assemble((begin, style), part), soft_wrap=True)
+            self._console.print(Text(begin + part, style=style), soft_wrap=True)
 
     def raw(self, text: str) -> None:
         """Text that is meant to be copied: never wrapped or coloured."""
@@ -64,8 +89,26 @@ class Paper:
         cells = [list(row) for row in rows]
         if self._console is None:
             self._plain([list(heads), *cells])
-        else:
+        elif self._fits(self._console, [list(heads), *cells]):
             self._drawn(self._console, heads, cells, styles)
+        else:
+            self._listed(heads, cells, styles)
+
+    def _fits(self, console: Console, rows: list[list[str]]) -> bool:
+        """Whether every word has room in its column; the first column is never broken."""
+        needs = [
+            max(_widest(row[at], whole=at == 0) for row in rows) + GAP for at in range(len(rows[0]))
+        ]
+        return sum(needs) <= console.width
+
+    def _listed(self, heads: Sequence[str], rows: list[list[str]], styles: Sequence[str]) -> None:
+        """A narrow screen: each row is a block, with a line for each column."""
+        for row in rows:
+            for at, (head, cell) in enumerate(zip(heads, row, strict=True)):
+                begin = "  " if at == 0 else "    "
+                style = styles[at] if at < len(styles) else ""
+                for number, part in enumerate(cell.split("\n")):
+                    self.line(f"{begin}{'' if number else f'{head}: '}{part}", style)
 
     def _plain(self, rows: list[list[str]]) -> None:
         widths = [

@@ -33,10 +33,14 @@ def is_vendors(sent: Value, shown: Value, left: datetime | None, now: datetime |
     """Whether nobody but the vendor can have made `shown` of what was sent.
 
     `left` is the stamp that our write left on the record, `now` the one that
-    it has. Equal stamps prove it, where they are finer than a second.
+    it has. A newer one is somebody's edit, whatever it looks like; equal ones
+    prove that there was none, where they are finer than a second.
     """
-    if left is not None and left.microsecond and left == now:
-        return True
+    if left is not None and now is not None:
+        if now > left:
+            return False
+        if left.microsecond:
+            return True
     return renders(sent, shown)
 
 

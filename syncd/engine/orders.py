@@ -14,7 +14,7 @@ from typing import assert_never
 
 from syncd.core import actions, standing
 from syncd.core.actions import Create, NewContact, Remark, Remove, Update
-from syncd.core.essence import is_empty, value, with_groups, with_value
+from syncd.core.essence import instant, is_empty, value, with_groups, with_value
 from syncd.core.model import Appointment, Group, GroupKey, Side
 from syncd.engine import report
 from syncd.engine.intents import Recoverable
@@ -120,7 +120,8 @@ def fingerprint_of(write: Recoverable) -> str:
         return ""
     said = report.described(write)
     parts = [said.action, said.side.value, *(f"{k}={v[1]}" for k, v in sorted(said.fields.items()))]
-    parts += [stamp.isoformat() if stamp else "" for stamp in _stamps(write)]
+    # To the second: an answer and a list may tell one stamp with more or less of it.
+    parts += [instant(stamp).isoformat() if stamp else "" for stamp in _stamps(write)]
     return _digest("\x1f".join(parts))
 
 

@@ -39,6 +39,7 @@ def test_a_persons_words_are_their_own(shown: str) -> None:
 def test_equal_stamps_prove_it_whatever_is_shown() -> None:
     assert is_vendors(SENT, "***", LEFT, LEFT)
     assert not is_vendors(SENT, "***", LEFT, LEFT + timedelta(milliseconds=1))
+    assert not is_vendors(SENT, "Bring the <b>scan", LEFT, LEFT + timedelta(milliseconds=1))
     assert not is_vendors(SENT, "***", None, None)
 
 

@@ -225,3 +225,25 @@ def test_a_lost_store_makes_no_difference_of_it(
     assert town.sync().adopted == 1
     quiet(town)
     assert (in_hubspot(town), in_ghl(town)) == before
+
+
+@pytest.mark.parametrize("edited_in_ghl", [True, False])
+def test_a_person_who_shortens_a_text_at_once_is_heard(
+    town: Town, ann: tuple[str, str], edited_in_ghl: bool
+) -> None:
+    """A newer stamp is somebody's edit, even where it looks like a text that was cut."""
+    long, short = "Check-up of the knee and the other one", "Check-up of the knee"
+    if edited_in_ghl:
+        born(town, ann[1], hs_appointment_name=long)
+    else:
+        town.ghl.book(town.calendars["Team"], ann[0], town.at(48), title=long)
+    town.sync()
+    town.later(seconds=0.25)
+    (event,), (record,) = town.ghl.events(), town.hubspot.records()
+    if edited_in_ghl:
+        town.ghl.edit(event.id, title=short)
+    else:
+        town.hubspot.edit(record.id, hs_appointment_name=short)
+    town.sync()
+    (event,), (record,) = town.ghl.events(), town.hubspot.records()
+    assert (event.title, record.properties["hs_appointment_name"]) == (short, short)

@@ -126,8 +126,8 @@ def snapshot(record: Record, columns: Columns, contacts: tuple[str, ...] | None 
 def _updated_at(record: Record) -> datetime | None:
     """When it was changed last; an archive is a change that moves no other stamp."""
     if record.archived and record.archived_at:
-        return second(record.archived_at)
-    return _instant(record.properties.get(MODIFIED, "")) or second(record.updated_at)
+        return record.archived_at
+    return moment(record.properties.get(MODIFIED, "")) or record.updated_at
 
 
 def appointment(held: Mapping[str, str], columns: Columns, *, contact: str = "") -> Appointment:
@@ -233,7 +233,7 @@ def edits(record: Record, columns: Columns) -> tuple[Edit, ...]:
     found: list[Edit] = []
     for group in columns.groups:
         stamps = (stamp.at for name in columns.of(group) for stamp in record.history.get(name, ()))
-        moments = [essence.instant(at) for at in stamps if at is not None]
+        moments = [at for at in stamps if at is not None]
         if moments:
             found.append(Edit(group=group, at=max(moments)))
     return tuple(found)

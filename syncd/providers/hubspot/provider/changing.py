@@ -213,7 +213,7 @@ class Changer:
             key=row.trace,
             id=row.order.id,
             returned=essence.with_groups(row.now.appointment, shown, done),
-            updated_at=mapping.second(record.updated_at) if record else None,
+            updated_at=record.updated_at if record else None,
             before=row.now,
             refused=refused,
             unmarked=row.unmarked,

@@ -343,7 +343,7 @@ class Creator:
             key=row.trace,
             id=record.id,
             returned=mapping.returned(row.sent, record.properties, columns, contact),
-            updated_at=mapping.second(record.updated_at),
+            updated_at=record.updated_at,
             refused=refused,
             unmarked=row.unmarked,
             unlinked=bool(columns.link),

@@ -136,6 +136,8 @@ class Stage:
         self._done = self._planned = 0
         self._until: float | None = None
         self._lull: Lull | None = None
+        self._owed: set[Side] = set()
+        """The sides with something to write that nothing was written to yet in this run."""
         self._fresh: set[str] = set()
         self.to_come = 0
         """Writes that may still be planned in this cycle, for the progress."""
@@ -199,7 +201,8 @@ class Stage:
     def run(self, until: float | None = None, lull: Lull | None = None) -> bool:
         """Write until nothing is left, that moment (monotonic) has come, or the process shall stop.
 
-        What is left waits for the next run.
+        What is left waits for the next run. Something is written to each side that anything is
+        written to, however late it is: else what goes between two runs could take all the time.
 
         Returns:
             Whether it ended early, in a lull.
@@ -209,6 +212,8 @@ class Stage:
             StoreError: our own store failed.
         """
         self._until, self._lull = until, lull
+        self._owed = {side for side, queue in self._queues.items() if queue}
+        self._owed |= {Side.HUBSPOT} if self._remarks else set()
         self._over.clear()
         self.link.lanes([self._lane(side) for side in Side])
         return self._until != until
@@ -282,7 +287,7 @@ class Stage:
         now = self.link.clock.monotonic()
         if side is Side.GHL and self._lull is not None and self._is_lull(self._lull, now):
             self._until, self._lull = now, None
-        return self._until is None or now < self._until
+        return self._until is None or now < self._until or side in self._owed
 
     def _is_lull(self, lull: Lull, now: float) -> bool:
         if now < lull.since:
@@ -302,9 +307,10 @@ class Stage:
         went out at once, none does.
         """
         lull, more = self._lull, self._queues[Side.GHL] or self.to_come
-        if lull is None or not more:
+        now = self.link.clock.monotonic()
+        if lull is None or not more or (self._until is not None and now >= self._until):
             return 0
-        away = max(0.0, lull.since - self.link.clock.monotonic())
+        away = max(0.0, lull.since - now)
         if away > APPROACH:
             return 0
         coming = self.link.ghl.free(away + LULL) - self.link.ghl.free(away)
@@ -447,10 +453,12 @@ class Stage:
                     self._commit(hand)
             case Failed(error=Outdated() as late) if self._is_tried_again(write, late):
                 self._put_again(side, receipt.key, write)
+                return  # Still nothing was written.
             case Failed():
                 self._failed(receipt.key, write, receipt.error)
             case _:
                 assert_never(receipt)
+        self._owed.discard(side)
 
     def _is_tried_again(self, write: Recoverable, late: Outdated) -> bool:
         """Whether it is read and sent once more; nothing came of it so far."""

@@ -148,6 +148,8 @@ class Rounds:
         self._looked_until = clock.monotonic()
         self._looked_at = self._looked_until - age
         self._lulled = False
+        self._writing_since: float | None = None
+        """When the first write after the last look could be sent."""
         self._pairs = setting.link.store.count_pairs()
         self._sums = Sums()
         self._rejudged: set[tuple[Side, str]] = set()
@@ -258,6 +260,8 @@ class Rounds:
         """
         self.stage.to_come = len(self._newcomers)
         self.stage.take(made, self._fresh)
+        if self._writing_since is None:
+            self._writing_since = self._setting.link.clock.monotonic()
         look = self._next_look()
         self.stage.watch.read_at = self._looked_at
         self.stage.watch.calendars = self._last.scans[Side.GHL].calendars
@@ -287,7 +291,7 @@ class Rounds:
         look, clock = self._next_look(), self._setting.link.clock
         if look is not None and (self._lulled or clock.monotonic() >= look[1]):
             self._look_again()
-            self._looked_until = clock.monotonic()
+            self._looked_until, self._writing_since = clock.monotonic(), None
         return True
 
     def failed(self, error: ProviderError) -> None:
@@ -396,8 +400,9 @@ class Rounds:
         if given is None or self._setting.frozen or self.total.guarded:
             return None
         every = max(given.total_seconds(), LEAST)
-        # However long looking takes, half of the time is for something else.
-        least = self._looked_until + max(every / 2, self._looked_until - self._looked_at)
+        # However long looking takes, and planning after it, half of the time is for writing.
+        since = self._looked_until if self._writing_since is None else self._writing_since
+        least = since + max(every / 2, since - self._looked_at)
         return max(self._looked_at + every, least), max(self._looked_at + LATE * every, least)
 
     def _look_again(self) -> None:

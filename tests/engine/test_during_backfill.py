@@ -22,6 +22,7 @@ from syncd.engine import cycle
 from syncd.engine.apply import LULL
 from syncd.engine.cycle import CycleRequest
 from syncd.engine.report import Outcome
+from syncd.engine.rounds import Rounds
 from syncd.engine.twins import SHARE
 from syncd.providers.limits import Budget
 from syncd.providers.window import Limit
@@ -169,9 +170,9 @@ def records(town: Town, count: int) -> None:
         town.hubspot.create(told, [people[number % 20]])
 
 
-def bookings_of_strangers(town: Town, count: int) -> None:
+def bookings_of_strangers(town: Town, count: int, first: int = 0) -> None:
     """Bookings that only HighLevel has, each of a person whom HubSpot does not know."""
-    for number in range(count):
+    for number in range(first, first + count):
         who = (f"Pat {number}", f"p{number}@example.com", f"+1555{number:07}")
         town.ghl.book(town.calendars["Class"], town.ghl.add_contact(*who), town.at(48 + number / 2))
 
@@ -307,6 +308,49 @@ def test_writing_goes_on_where_a_look_takes_nearly_all_that_is_permitted(
     town.budgets = {**town.budgets, Side.GHL: budget}
     report = run(town, seconds=400)
     assert (report.outcome, report.ghl.created) == (Outcome.OK, 60)
+
+
+@pytest.mark.parametrize(
+    ("requests", "seconds", "every"), [(4, 8.0, 1.0), (4, 8.0, 10.0), (1, 1.0, 1.0), (5, 10.0, 1.0)]
+)
+@pytest.mark.parametrize("sides", [(Side.GHL,), (Side.HUBSPOT,), tuple(Side)])
+def test_writing_goes_on_however_little_is_permitted_and_however_often_is_polled(
+    clinic: Town, requests: int, seconds: float, every: float, sides: tuple[Side, ...]
+) -> None:
+    """A look costs several windows here: what it costs is what there is to write next."""
+    town = over_time(clinic, 12).town
+    bookings_of_strangers(town, 12, first=500)
+    town.rules = replace(town.rules, look_again=timedelta(seconds=every))
+    tight = Limit(requests=requests, seconds=seconds)
+    kinds = {Side.GHL: {}, Side.HUBSPOT: {"search": SEARCHES}}
+    town.budgets = {
+        **town.budgets,
+        **{
+            side: Budget(side=side, clock=town.clock, limit=tight, kinds=kinds[side])
+            for side in sides
+        },
+    }
+    began = town.clock.monotonic()
+    report = run(town, seconds=3 * 3600)
+    took = town.clock.monotonic() - began
+    assert (report.outcome, report.ghl.created, report.hubspot.created) == (Outcome.OK, 12, 12)
+    assert took < 3 * 3600
+
+
+def test_something_is_written_to_each_side_before_the_next_look_however_late_that_is(
+    clinic: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where reading and planning take longer than the time between two looks, as with a vendor
+    whose limit others use as well, it is late before the first write could be sent."""
+    town = over_time(clinic, 12).town
+    bookings_of_strangers(town, 12, first=500)
+
+    def late(_: Rounds) -> tuple[float, float]:
+        return 0.0, town.clock.monotonic() - 1
+
+    monkeypatch.setattr(Rounds, "_next_look", late)
+    report = run(town, seconds=600)
+    assert (report.outcome, report.ghl.created, report.hubspot.created) == (Outcome.OK, 12, 12)
 
 
 def test_what_was_edited_before_its_turn_is_booked_as_it_is_now(busy: Bustle) -> None:

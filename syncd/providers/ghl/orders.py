@@ -45,6 +45,7 @@ from syncd.providers.ghl.mapping import Place
 from syncd.providers.ghl.moments import stamp
 from syncd.providers.ghl.reopening import has_room
 from syncd.providers.ghl.slots import SlotBook, Wish
+from syncd.providers.retry import PATIENCE
 
 NAP = 0.02
 """Seconds between two looks whether there is room in the rate budget."""
@@ -128,7 +129,10 @@ class Works:
         """How many more orders can be sent now, `spare` places of the rate budget left alone."""
         if self.fatal is not None:
             return 0
-        places = self.line.client.budget.free(SOON) - spare
+        budget = self.line.client.budget
+        places = budget.free(SOON) - spare
+        if places <= 0 and not in_flight and budget.free(PATIENCE) <= 0:
+            return 1  # There is none for long: the budget says why, to whoever asks for one.
         return max(0, min(self.line.ahead - in_flight, places))
 
     def attempt(self, order: Order) -> Receipt | None:

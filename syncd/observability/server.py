@@ -15,7 +15,7 @@ import sys
 import threading
 from base64 import b64decode
 from binascii import Error as NoBase64
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -31,14 +31,15 @@ from syncd.observability.health import worst
 from syncd.observability.metrics import CONTENT_TYPE
 from syncd.observability.page import Look
 from syncd.observability.redaction import redact
+from syncd.observability.visits import ANSWER, CONNECTIONS, Visits
 
 log = structlog.get_logger(__name__)
 
-MOST_AT_ONCE = 32
-"""Connections served at once; more are closed, so that nobody can eat the daemon's threads."""
+MOST_AT_ONCE = 16
+"""Pages that are made at once; more are refused, but the probes never are."""
 
-PATIENCE = 10.0
-"""Seconds that a client may take over a request."""
+_Made = tuple[HTTPStatus, str, bytes]
+"""Status, content type and body of an answer."""
 
 _HTML = "text/html; charset=utf-8"
 _JSON = "application/json; charset=utf-8"
@@ -136,14 +137,15 @@ def listen(address: tuple[str, int], panel: Panel, *, token: str | None = None) 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
-    request_queue_size = MOST_AT_ONCE
+    request_queue_size = CONNECTIONS
 
     def __init__(
         self, address: tuple[str, int], family: int, panel: Panel, token: str | None
     ) -> None:
         self.address_family = family
         self.panel, self.token = panel, token
-        self._places = threading.BoundedSemaphore(MOST_AT_ONCE)
+        self.visits = Visits()
+        self.places = threading.BoundedSemaphore(MOST_AT_ONCE)
         super().__init__(address, _Handler)
 
     def server_bind(self) -> None:
@@ -155,18 +157,20 @@ class _Server(ThreadingHTTPServer):
         self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Serve in a thread of its own, while there are places."""
-        if self._places.acquire(blocking=False):
-            super().process_request(request, client_address)
-        else:
-            self.shutdown_request(request)
+        """Serve in a thread of its own; somebody slow may have to go."""
+        self.visits.enter(request)
+        super().process_request(request, client_address)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         """Give the place back at the end."""
         try:
             super().process_request_thread(request, client_address)
         finally:
-            self._places.release()
+            self.visits.leave(request)
+
+    def service_actions(self) -> None:
+        """Between two connections, and several times a second."""
+        self.visits.tidy()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that goes away is none of our errors; anything else is a bug and logged."""
@@ -179,11 +183,17 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version: ClassVar[str] = "HTTP/1.1"  # type: ignore[misc]
     server_version = "syncd"
     sys_version = ""
-    timeout = PATIENCE
+    timeout = ANSWER
     disable_nagle_algorithm = True
+
+    def handle_one_request(self) -> None:
+        """Wait for a request, which has its time, and answer it."""
+        self._server.visits.receiving(self.connection)
+        super().handle_one_request()
 
     def do_GET(self) -> None:
         """Answer; the only verbs are GET and HEAD, since nothing can be changed here."""
+        self._server.visits.answering(self.connection)
         parts = urlsplit(self.path)
         match parts.path:
             case "/livez":
@@ -193,11 +203,11 @@ class _Handler(BaseHTTPRequestHandler):
             case "/" | "/healthz" | "/metrics" if not self._admitted():
                 pass
             case "/":
-                self._page(personal="personal" in parse_qs(parts.query))
+                self._show(lambda: self._page(personal="personal" in parse_qs(parts.query)))
             case "/healthz":
-                self._health()
+                self._show(self._health)
             case "/metrics":
-                self._answer(HTTPStatus.OK, CONTENT_TYPE, self._panel.metrics())
+                self._show(lambda: (HTTPStatus.OK, CONTENT_TYPE, self._panel.metrics()))
             case _:
                 self._answer(
                     HTTPStatus.NOT_FOUND, _PLAIN, b"there are: / /livez /readyz /healthz /metrics\n"
@@ -214,7 +224,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _admitted(self) -> bool:
         """Whether the client may see more than the probes; tells it off where not."""
-        token = cast("_Server", self.server).token
+        token = self._server.token
         if token is not None:
             if hmac.compare_digest(self._shown_token().encode(), token.encode()):
                 return True
@@ -249,16 +259,28 @@ class _Handler(BaseHTTPRequestHandler):
         status = HTTPStatus.SERVICE_UNAVAILABLE if trouble else HTTPStatus.OK
         self._answer(status, _PLAIN, f"{trouble or 'ok'}\n".encode())
 
-    def _page(self, *, personal: bool) -> None:
+    def _show(self, make: Callable[[], _Made]) -> None:
+        """Make something that takes a while, where not too many ask, and send it."""
+        places = self._server.places
+        if not places.acquire(blocking=False):
+            busy = b"too many ask at once; try again in a moment\n"
+            self._answer(HTTPStatus.SERVICE_UNAVAILABLE, _PLAIN, busy, {"Retry-After": "1"})
+            return
+        try:
+            made = make()
+        finally:
+            places.release()
+        self._answer(*made)
+
+    def _page(self, *, personal: bool) -> _Made:
         try:
             shown = page.render(self._panel.look(personal=personal))
         except StoreError as error:
             shown = page.unavailable(self._panel.version, str(error))
-            self._answer(HTTPStatus.SERVICE_UNAVAILABLE, _HTML, shown.encode())
-        else:
-            self._answer(HTTPStatus.OK, _HTML, shown.encode())
+            return HTTPStatus.SERVICE_UNAVAILABLE, _HTML, shown.encode()
+        return HTTPStatus.OK, _HTML, shown.encode()
 
-    def _health(self) -> None:
+    def _health(self) -> _Made:
         try:
             found = health(self._panel.look(personal=False))
         except StoreError as error:
@@ -269,7 +291,7 @@ class _Handler(BaseHTTPRequestHandler):
                 "detail": redact(str(error)),
             }
         status = HTTPStatus.OK if found["status"] == "ok" else HTTPStatus.SERVICE_UNAVAILABLE
-        self._answer(status, _JSON, f"{json.dumps(found, indent=2)}\n".encode())
+        return status, _JSON, f"{json.dumps(found, indent=2)}\n".encode()
 
     def _answer(
         self, status: HTTPStatus, kind: str, body: bytes, more: Mapping[str, str] | None = None
@@ -287,8 +309,12 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     @property
+    def _server(self) -> _Server:
+        return cast("_Server", self.server)
+
+    @property
     def _panel(self) -> Panel:
-        return cast("_Server", self.server).panel
+        return self._server.panel
 
 
 def _names_this_machine(host: str) -> bool:

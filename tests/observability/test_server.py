@@ -1,15 +1,19 @@
 import json
 import socket
+import threading
 from base64 import b64encode
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
 from http.client import HTTPConnection, HTTPResponse
 from typing import Any
 
 import pytest
 
 from syncd.errors import ConfigError, StoreInterrupted
+from syncd.observability import visits
 from syncd.observability.page import STYLE_HASH, Look
 from syncd.observability.server import MOST_AT_ONCE, StatusServer, listen
+from syncd.observability.visits import CONNECTIONS
 
 TOKEN = "let-me-in"
 
@@ -250,18 +254,104 @@ def test_it_listens_on_ipv6_as_well(
     assert ask(server, "/livez").status == 200
 
 
-def test_a_crowd_of_idle_clients_cannot_eat_the_threads(
-    opened: Callable[..., StatusServer], ask: Ask, board: Board
+@pytest.mark.parametrize("crowd", [32, CONNECTIONS, 3 * CONNECTIONS])
+@pytest.mark.parametrize("said", [b"", b"GET /livez HTTP/1.1\r\nHost: loc", b"GET /"])
+def test_slow_clients_keep_nobody_from_an_answer(
+    opened: Callable[..., StatusServer], ask: Ask, board: Board, crowd: int, said: bytes
 ) -> None:
     server = opened(board)
-    crowd = [socket.create_connection(server.address) for _ in range(MOST_AT_ONCE)]
-    try:
-        # The last of the crowd was served when its answer comes.
-        for each in crowd:
-            each.sendall(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            assert each.recv(15).startswith(b"HTTP/1.1 200")
-        with pytest.raises(OSError):  # noqa: PT011 - closed or reset, as the kernel has it
-            ask(server, "/livez")
-    finally:
-        for each in crowd:
-            each.close()
+    with ExitStack() as stack:
+        for _ in range(crowd):
+            link = stack.enter_context(socket.create_connection(server.address))
+            link.sendall(said)
+        for path in ("/livez", "/readyz", "/healthz", "/metrics", "/"):
+            assert ask(server, path).status == 200
+
+
+def test_clients_that_take_no_answer_keep_nobody_from_one(
+    opened: Callable[..., StatusServer], ask: Ask, board: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(board, "metrics", lambda: b"x" * 8_000_000)
+    server = opened(board)
+    with ExitStack() as stack:
+        for _ in range(CONNECTIONS):
+            link = stack.enter_context(socket.create_connection(server.address))
+            link.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert link.recv(1)
+        assert ask(server, "/livez").status == 200
+        assert ask(server, "/healthz").status == 200
+
+
+def test_a_store_that_is_away_keeps_the_probes_from_nothing(
+    opened: Callable[..., StatusServer], ask: Ask, board: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pages wait for it, as many as there may be; more are refused at once."""
+    back, waiting = threading.Event(), threading.Semaphore(0)
+    look = board.look
+
+    def late(*, personal: bool) -> Look:
+        waiting.release()
+        back.wait()
+        return look(personal=personal)
+
+    monkeypatch.setattr(board, "look", late)
+    server = opened(board)
+    with ExitStack() as stack:
+        stack.callback(back.set)
+        for _ in range(MOST_AT_ONCE):
+            link = stack.enter_context(socket.create_connection(server.address))
+            link.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            waiting.acquire()
+        assert ask(server, "/healthz").status == 503
+        assert ask(server, "/livez").status == 200
+        assert ask(server, "/readyz").status == 200
+
+
+def test_who_sends_a_request_in_drops_is_turned_away(
+    opened: Callable[..., StatusServer], board: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(visits, "RECEIVE", 0.2)
+    server = opened(board)
+    with socket.create_connection(server.address) as link, suppress(OSError):
+        link.settimeout(0.01)
+        for _ in range(10_000):
+            link.sendall(b"G")
+            with suppress(TimeoutError):
+                if not link.recv(1):
+                    break
+        else:
+            pytest.fail("it was listened to for ever")
+
+
+def test_who_takes_an_answer_in_drops_is_turned_away() -> None:
+    now = 0.0
+    seen = visits.Visits(lambda: now)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        seen.enter(ours)
+        seen.answering(ours)
+        now = visits.ANSWER
+        seen.tidy()
+        assert len(seen) == 1
+        now += 0.1
+        seen.tidy()
+        assert (len(seen), theirs.recv(1)) == (0, b"")
+
+
+def test_the_slowest_makes_room_and_who_is_answered_only_where_all_are() -> None:
+    seen = visits.Visits(lambda: 0.0)
+    with ExitStack() as stack:
+        pairs = [socket.socketpair() for _ in range(CONNECTIONS + 2)]
+        for ours, theirs in pairs:
+            stack.enter_context(ours)
+            stack.enter_context(theirs)
+        for ours, _ in pairs[:CONNECTIONS]:
+            seen.enter(ours)
+        for ours, _ in (*pairs[:3], *pairs[4:CONNECTIONS]):
+            seen.answering(ours)
+        seen.enter(pairs[-2][0])
+        assert pairs[3][1].recv(1) == b""
+        seen.answering(pairs[-2][0])
+        seen.enter(pairs[-1][0])
+        assert pairs[0][1].recv(1) == b""
+        assert len(seen) == CONNECTIONS

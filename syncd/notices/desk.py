@@ -123,7 +123,7 @@ class Notices:
                 if stop is not None and stop.is_set():
                     return letter.due_at
                 if letter.channel not in blocked:
-                    again = self._send(link, letter)
+                    again = self._send(link, letter, stop)
                     if again is not None:
                         blocked[letter.channel] = again
         except StoreError as error:
@@ -131,7 +131,7 @@ class Notices:
             return self._clock.now() + timedelta(seconds=PAUSES[0])
         return min(blocked.values(), default=None)
 
-    def _send(self, link: str, letter: Letter) -> datetime | None:
+    def _send(self, link: str, letter: Letter, stop: threading.Event | None) -> datetime | None:
         """Send one if it is due; gives when to try again where it is still to be sent."""
         now = self._clock.now()
         # One that is due later than any pause ends was put off before the clock was set back.
@@ -143,7 +143,8 @@ class Notices:
             self._outbox.drop(letter)  # Nobody wants it any more.
             return None
         try:
-            self._channel(settings, letter.channel).send(letter.body)
+            stopping = stop.is_set if stop is not None else bool
+            self._channel(settings, letter.channel).send(letter.body, stopping)
         except (Undelivered, ConfigError) as error:
             return self._failed(letter, redact(str(error)), told)
         self._outbox.drop(letter)
@@ -174,7 +175,7 @@ class Notices:
             return Command(settings.notify.command, self._env)
         url = config.resolve_webhook(settings, self._env).get_secret_value()
         register_secret(url)
-        return Webhook(url)
+        return Webhook(url, self._clock)
 
 
 class LostOutbox:

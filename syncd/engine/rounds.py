@@ -13,14 +13,22 @@ Leaves out reading (`poll`), whose turn it is (`newcomers`), the writes
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import structlog
 
 from syncd.core import essence, observe
-from syncd.core.actions import Hold, Remark, Remove, Write, new_contact, new_contacts
+from syncd.core.actions import (
+    Hold,
+    Remark,
+    Remove,
+    Update,
+    Write,
+    new_contact,
+    new_contacts,
+)
 from syncd.core.bench import Bench, Evidence, FirstSync
 from syncd.core.contacts import ContactBook
 from syncd.core.guards import Allowed, KeptBack, Past, Plan
@@ -36,6 +44,7 @@ from syncd.engine.dictionary import with_contacts
 from syncd.engine.errands import Errands
 from syncd.engine.evidence import clock_skew, decide
 from syncd.engine.fulfilment import MOVED_ON
+from syncd.engine.intents import Recoverable
 from syncd.engine.link import Link
 from syncd.engine.meeting import acquaint
 from syncd.engine.newcomers import Newcomers
@@ -152,7 +161,7 @@ class Rounds:
         """When the first write after the last look could be sent."""
         self._pairs = setting.link.store.count_pairs()
         self._sums = Sums()
-        self._rejudged: set[tuple[Side, str]] = set()
+        self._rejudged: set[str] = set()
         said.pairs, said.unread = self._pairs, list(polled.unread)
 
     # --- what the cycle calls
@@ -216,7 +225,7 @@ class Rounds:
             met.newcomers,
             strangers,
             self._fresh,
-            doubted={each for _, each in self._rejudged},
+            doubted=self._rejudged,
         )
         if more.found.ghl or more.found.hubspot:
             strangers = strangers.with_more(more.found)
@@ -360,8 +369,8 @@ class Rounds:
 
     # --- what changed under a write
 
-    def _moved(self) -> set[tuple[Side, str]]:
-        """Records whose writes do not stand any more; each is judged anew once in a cycle."""
+    def _moved(self) -> list[Recoverable]:
+        """Writes that do not stand any more; a record is judged anew once in a cycle."""
         writes, self.stage.applied.moved = self.stage.applied.moved, []
         only = self._setting.decided.only
         for write in writes if only is not None else ():
@@ -371,23 +380,30 @@ class Rounds:
                 self._left_out(planned.in_one_line(planned.described(write)))
             self.stage.applied.forget(set(ids_of(write)) - {""})
         if self._setting.frozen or self.total.guarded:
-            return set()
-        ids = {
-            (side, each) for write in writes for side, each in zip(Side, ids_of(write), strict=True)
-        }
-        moved = {each for each in ids if each[1]} - self._rejudged
-        self._rejudged |= moved
+            return []
+        moved = [write for write in writes if not self._rejudged & set(ids_of(write))]
+        for write in moved:
+            self._rejudged |= set(ids_of(write)) - {""}
         return moved
 
-    def _judge_anew(self, moved: Collection[tuple[Side, str]]) -> None:
+    def _judge_anew(self, writes: Sequence[Recoverable]) -> None:
         link = self._setting.link
         policy = replace(self._setting.policy, now=link.clock.now())
+        moved = {
+            (side, each)
+            for write in writes
+            for side, each in zip(Side, ids_of(write), strict=True)
+            if each
+        }
         try:
             seen = poll.again(link, policy, self._last, moved)
         except ProviderError as error:
             # They are told as failed, and the next cycle looks at them.
             log.info("look.failed", detail=str(error))
             return
+        # Their conflicts are counted again where they are still some.
+        updates = [write for write in writes if isinstance(write, Update)]
+        self._said.conflicts -= sum(change.lost for each in updates for change in each.changes)
         ids = {each for _, each in moved}
         self._strangers = self._strangers.without(ids)
         self._take_up(seen, ids)

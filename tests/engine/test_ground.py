@@ -514,3 +514,20 @@ def test_a_link_that_is_lost_amid_a_chunk_writes_nothing_more(
     assert report.outcome is Outcome.LOCKED
     writes = [*town.world.writes("ghl"), *town.world.writes("hubspot")]
     assert len(writes) == (3 if side is Side.GHL else 0)
+
+
+# --- what is told
+
+
+def test_a_conflict_that_is_judged_anew_is_counted_once(town: Town, pair: tuple[str, str]) -> None:
+    event, record = pair
+    town.ghl.edit(event, title="Left")
+    town.hubspot.edit(record, hs_appointment_name="Right")
+    town.later(minutes=1)
+    report = meanwhile(town, lambda: town.hubspot.edit(record, hs_appointment_name="Newest"))
+    assert (report.outcome, report.conflicts, town.ghl.get(event).title) == (
+        Outcome.OK,
+        1,
+        "Newest",
+    )
+    settled(town)

@@ -6,7 +6,9 @@ Takes no lock and makes no store, so that it runs beside a daemon.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+import signal
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -99,15 +101,33 @@ def _probed(settings: Settings, names: Sequence[str], paper: Paper | None) -> li
     from syncd.cli.output.words import tame
     from syncd.doctor import probe
 
-    answers = []
+    answers: list[Answer] = []
     # Closed whatever happens, so that nothing that was made for it stays.
-    with closing(probe(settings, names, clock=SystemClock(), env=None)) as asked:
+    with (
+        _ending_well(),
+        closing(probe(settings, names, clock=SystemClock(), env=None)) as asked,
+    ):
         for each in asked:
             answers.append(each)
             if paper is not None:
                 told = f"{each.side}: {each.question} {tame(each.answer)}"
                 paper.line(f"{each.state:<9}{each.link}  {told}", hang=9)
     return answers
+
+
+@contextmanager
+def _ending_well() -> Iterator[None]:
+    """A stop, from a service manager or a terminal that goes, ends a probe as Ctrl-C does.
+
+    What it made is removed; once more ends it at once.
+    """
+    numbers = (signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _ask(names: Sequence[str], *, yes: bool) -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import program
 import pytest
 
 from syncd.bootstrap import SystemClock
+from syncd.sandbox import SandboxSettings
 
 if TYPE_CHECKING:
     from clinics import Clinic
@@ -159,3 +162,20 @@ def test_accounts_with_errors_are_not_probed(clinic: Clinic, syncd: Syncd) -> No
 def test_yes_belongs_to_probe(ready: Clinic, syncd: Syncd) -> None:
     assert syncd("doctor", "--yes").code == 2
     assert ready.world.requests == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_probe_that_is_stopped_leaves_nothing(ready: Clinic, number: signal.Signals) -> None:
+    tokens = SandboxSettings()
+    env = program.environment(GHL_TOKEN=tokens.ghl_token, HUBSPOT_TOKEN=tokens.hubspot_token)
+    before = len(ready.world.requests)
+    child = program.start("doctor", "--probe", "--yes", cwd=ready.folder, env=env)
+    while child.poll() is None:
+        if any("syncd probe" in str(each.body) for each in ready.world.requests[before:]):
+            child.send_signal(number)
+            break
+    out, err = child.communicate(timeout=60)
+    assert child.returncode == 130, out
+    assert "Traceback" not in out + err
+    assert (ready.ghl.events(), ready.hubspot.records()) == ([], [])
+    assert [*ready.ghl.contacts] == []

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from syncd.doctor.probing import Answer, State, probe
+from syncd.doctor.probing.scratch import Scratch
+from syncd.providers.message import Request, Response
 from syncd.sandbox import SandboxSettings
 from syncd.sandbox.faults import Fault
 
@@ -201,3 +203,52 @@ def test_only_what_the_unique_property_is_needed_for_goes_unasked_before_setup(r
     assert len(unasked) == 7
     assert sum("syncd setup" in each.answer for each in unasked) == 3
     assert left(raw) == []
+
+
+class Killed(BaseException):
+    """What ends a process: nobody catches it by name."""
+
+
+def ended_after(monkeypatch: pytest.MonkeyPatch, nth: int) -> None:
+    """The nth request of a probe takes effect, and its answer is never looked at."""
+    sent = iter(range(1, 10_000))
+    send = Scratch.send
+
+    def hit(self: Scratch, request: Request) -> Response:
+        response = send(self, request)
+        if next(sent) == nth:
+            raise Killed
+        return response
+
+    monkeypatch.setattr(Scratch, "send", hit)
+
+
+@pytest.mark.parametrize("nth", range(3, 78, 5))
+def test_whenever_it_is_ended_nothing_stays_behind_the_next_probe(
+    practice: Any, monkeypatch: pytest.MonkeyPatch, nth: int
+) -> None:
+    with monkeypatch.context() as patched:
+        ended_after(patched, nth)
+        with pytest.raises(Killed):
+            [*asked(practice)]
+    assert len(left(practice)) <= 1  # made a moment ago, and not in the index yet
+    practice.clock.sleep(60)
+    [*asked(practice)]
+    assert left(practice) == []
+
+
+@pytest.mark.parametrize("nth", [12, 30, 60])
+def test_what_a_killed_probe_left_is_removed_by_the_next_one(
+    practice: Any, monkeypatch: pytest.MonkeyPatch, nth: int
+) -> None:
+    with monkeypatch.context() as patched:
+        ended_after(patched, nth)
+        patched.setattr(Scratch, "clean", lambda _: None)
+        with pytest.raises(Killed):
+            [*asked(practice)]
+    assert left(practice)
+    practice.clock.sleep(60)
+    found = [*asked(practice)]
+    assert left(practice) == []
+    (told,) = [each for each in found if "earlier probe" in each.question]
+    assert told.answer.endswith("removed")

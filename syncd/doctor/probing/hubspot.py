@@ -19,8 +19,6 @@ from syncd.providers.hubspot.protocol import CONTACTS, Api
 from syncd.providers.hubspot.wire import Json
 from syncd.providers.message import Request, Response
 
-SETTLING = 30
-"""Seconds that the search gets before it is asked for what was made without an answer."""
 LONGEST_LAG = 60
 """Seconds after which a search that still does not show a record is given up."""
 
@@ -35,6 +33,9 @@ class Bench:
     start: datetime
     """When scratch appointments start; UTC."""
     tag: str
+    """The same in every probe of the link, so that one finds what another one left."""
+    once: str
+    """Another one in every probe, for values that archived records keep to themselves."""
     """A word of this probe's own, for addresses and ids."""
     stage: Mapping[str, str] = field(default_factory=dict)
     """The stage that scratch appointments begin in, where the account demands one."""
@@ -104,9 +105,9 @@ class Bench:
             self._records["contact"] = self.create(held, CONTACTS)
         return self._records["contact"]
 
-    def lost(self) -> Iterator[tuple[str, Request]]:
-        """What this probe made and never heard of, as far as the search shows it by now."""
-        self.clock.sleep(SETTLING)
+    def lost(self, settling: float) -> Iterator[tuple[str, Request]]:
+        """What a probe of this link made and left, as far as the search shows it by then."""
+        self.clock.sleep(settling)
         for object_type, name, value in (
             ("", mapping.NAME, self._name),
             (CONTACTS, "lastname", self._name),
@@ -271,7 +272,7 @@ def association_moves_stamp(bench: Bench) -> str:
 def secondary_email(bench: Bench) -> str:
     """Whether a contact is found by a further address."""
     contact = bench.contact()
-    further = f"syncd-probe-{bench.tag}-2@example.com"
+    further = f"syncd-probe-{bench.tag}-{bench.once}@example.com"
     path = f"{bench.api.objects(CONTACTS)}/{contact}"
     body = {"properties": {"hs_additional_emails": further}}
     if not (changed := bench.scratch.send(Request(method="PATCH", path=path, json=body))).ok:
@@ -347,7 +348,7 @@ def _archived_holder(bench: Bench, name: str) -> tuple[str, str]:
     """A unique value that an archived record holds, and that record's id."""
     if mapping.GHL_ID not in bench.definitions():
         raise Unasked(f"{schema.RUN_SETUP} first: it makes the unique property")
-    value = f"syncd-probe-{bench.tag}-{name}"
+    value = f"syncd-probe-{bench.tag}-{bench.once}-{name}"
     record = bench.record(name, **{mapping.GHL_ID: value})
     bench.scratch.send(Request(method="DELETE", path=f"{bench.api.objects()}/{record}"))
     return value, record

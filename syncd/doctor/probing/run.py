@@ -11,6 +11,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timedelta
+from hashlib import blake2b
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
@@ -58,9 +59,10 @@ def _highlevel(link: LinkSettings, accounts: Accounts, clock: Clock) -> Iterator
                 zone=ZoneInfo(account.timezone),
                 clock=clock,
                 start=_start(link, clock.now()),
-                tag=secrets.token_hex(4),
+                tag=_tag(link),
             )
             scratch.find_lost = bench.lost
+            yield from _left_before(GHL, scratch)
             yield from _answers(GHL, ghl.QUESTIONS, bench)
             scratch.clean()
             yield from _left(GHL, scratch, bench.tag)
@@ -74,9 +76,11 @@ def _hubspot(link: LinkSettings, accounts: Accounts, clock: Clock) -> Iterator[A
             api=Api(version=link.hubspot.api_version, object_type=link.hubspot.object_type),
             clock=clock,
             start=_start(link, clock.now()),
-            tag=secrets.token_hex(4),
+            tag=_tag(link),
+            once=secrets.token_hex(4),
         )
         scratch.find_lost = bench.lost
+        yield from _left_before(HUBSPOT, scratch)
         yield from _answers(HUBSPOT, hubspot.QUESTIONS, bench)
         scratch.clean()
         yield from _left(HUBSPOT, scratch, bench.tag)
@@ -92,6 +96,20 @@ def _answers(side: str, questions: Questions[Bench], bench: Bench) -> Iterator[A
         except SyncdError as fault:
             state, told = State.FAILED, str(fault)
         yield Answer(side=side, question=question, state=state, answer=told)
+
+
+def _tag(link: LinkSettings) -> str:
+    return blake2b(link.ghl.location_id.encode(), digest_size=4).hexdigest()
+
+
+def _left_before(side: str, scratch: Scratch) -> Iterable[Answer]:
+    """A probe that was killed could remove nothing: the next one does."""
+    found = scratch.take_over()
+    if not found:
+        return []
+    told = f"yes, {found}; {'removed' if not scratch.left else '; '.join(scratch.left)}"
+    question = "Did an earlier probe leave records behind?"
+    return [Answer(side=side, question=question, state=State.LEARNT, answer=told)]
 
 
 def _left(side: str, scratch: Scratch, tag: str) -> Iterable[Answer]:

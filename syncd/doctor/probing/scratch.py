@@ -11,9 +11,19 @@ from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Self
 
+import structlog
+
 from syncd.errors import SyncdError, TimedOut
 from syncd.providers.http import Client
 from syncd.providers.message import Request, Response
+
+log = structlog.get_logger(__name__)
+
+SETTLING = 30.0
+"""Seconds after which a search shows what was made without an answer."""
+
+HURRIED = 2.0
+"""The same for who was asked to end; what shows later is found by the next probe."""
 
 
 class Unasked(Exception):  # noqa: N818 - an answer of its own kind, caught in `run`
@@ -40,10 +50,12 @@ class Scratch:
         self.client = client
         self.left: list[str] = []
         """What could not be removed, in words for a person."""
-        self.find_lost: Callable[[], Iterable[tuple[str, Request]]] = tuple
-        """Finds what was made without an answer: what it is, and how it is removed."""
+        self.find_lost: Callable[[float], Iterable[tuple[str, Request]]] = lambda _: ()
+        """Finds what a probe made, after so many seconds: what it is, and how it is removed."""
+        self._hurried = False
         self._made: list[tuple[str, Request]] = []
         self._unanswered: list[str] = []
+        self._pending = ""
 
     def send(self, request: Request) -> Response:
         """The answer, whatever its status below 500.
@@ -60,19 +72,25 @@ class Scratch:
             Untaken: it was refused.
             ProviderError: no answer came.
         """
+        # Until the answer is in hand, whatever comes between may leave the record behind.
+        self._pending = what
         try:
             response = self.send(request)
-        except TimedOut as fault:
-            if fault.sent:
+        except SyncdError as fault:
+            self._pending = ""
+            if isinstance(fault, TimedOut) and fault.sent:
                 self._unanswered.append(what)
             raise
         if not response.ok:
+            self._pending = ""
             raise Untaken(response)
         return response
 
     def remove_later(self, what: str, request: Request) -> None:
         """Remember how to remove something, before anything else is done with it."""
         self._made.append((what, request))
+        if what.startswith(self._pending):
+            self._pending = ""
 
     def __enter__(self) -> Self:
         return self
@@ -83,10 +101,27 @@ class Scratch:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._hurried = error is not None
         self.clean()
+        if self._hurried and self.left:
+            log.warning("probe.left", records=self.left)
+
+    def take_over(self) -> int:
+        """Remove what an earlier probe left, which something ended; gives how many there were."""
+        try:
+            found = [*self.find_lost(0.0)]
+        except SyncdError:
+            return 0
+        for what, request in found:
+            self.remove_later(what, request)
+        self.clean()
+        return len(found)
 
     def clean(self) -> None:
         """Remove everything that was made, the youngest first."""
+        if self._pending:
+            self._unanswered.append(self._pending)
+            self._pending = ""
         if self._unanswered:
             self._take_up_lost()
         while self._made:
@@ -102,7 +137,8 @@ class Scratch:
     def _take_up_lost(self) -> None:
         known = {request.path for _, request in self._made}
         try:
-            found = [each for each in self.find_lost() if each[1].path not in known]
+            settling = HURRIED if self._hurried else SETTLING
+            found = [each for each in self.find_lost(settling) if each[1].path not in known]
         except SyncdError:
             found = []
         for what, request in found:

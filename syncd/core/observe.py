@@ -9,15 +9,14 @@ was not shown is never taken for removed.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from itertools import product
 
 from syncd.core.actions import Hold
 from syncd.core.contacts import ContactBook, Known, Resolution, Unresolved
 from syncd.core.essence import spot_print
-from syncd.core.model import Appointment, Missing, Pair, Removal, Side, Snapshot
+from syncd.core.model import Missing, Pair, Removal, Side, Snapshot
 from syncd.core.policy import Policy
 from syncd.core.status import StatusTable
 
@@ -136,51 +135,6 @@ def is_marked(hubspot: Snapshot, ghl_id: str, location_id: str) -> bool:
 
 def _both(ghl: Snapshot, hubspot: Snapshot) -> tuple[tuple[Side, Snapshot], ...]:
     return ((Side.GHL, ghl), (Side.HUBSPOT, hubspot))
-
-
-def rejoin_series(vanished: Sequence[Pair], strangers: Iterable[Snapshot]) -> dict[int, Snapshot]:
-    """Find moved instances of recurring appointments again: pair key → the instance now.
-
-    An instance's id holds its start and length, so a moved instance is a new
-    id. It is found by its series and its place in it: the vanished instances
-    of a series, in order of start, are the new instances in order of start,
-    as long as there are as many of one as of the other; of unequal numbers,
-    only those that lie nearest to each other are joined.
-    """
-    arrivals: dict[str, list[Snapshot]] = defaultdict(list)
-    for stranger in strangers:
-        if stranger.series and not stranger.gone and stranger.appointment.start:
-            arrivals[stranger.series.master].append(stranger)
-    departed: dict[str, list[Pair]] = defaultdict(list)
-    for pair in vanished:
-        if pair.series and pair.ghl.start:
-            departed[pair.series.master].append(pair)
-    joined: dict[int, Snapshot] = {}
-    for master, pairs in departed.items():
-        joined |= _in_order(pairs, arrivals.get(master, []))
-    return joined
-
-
-def _in_order(pairs: list[Pair], arrivals: list[Snapshot]) -> dict[int, Snapshot]:
-    pairs = sorted(pairs, key=lambda pair: (pair.ghl.start, pair.key))
-    arrivals = sorted(arrivals, key=lambda record: (record.appointment.start, record.id))
-    if len(pairs) == len(arrivals):
-        return {pair.key: record for pair, record in zip(pairs, arrivals, strict=True)}
-    joined: dict[int, Snapshot] = {}
-    taken: set[str] = set()
-    for pair, record in sorted(
-        product(pairs, arrivals), key=lambda two: _distance(two[0].ghl, two[1].appointment)
-    ):
-        if pair.key not in joined and record.id not in taken:
-            joined[pair.key] = record
-            taken.add(record.id)
-    return joined
-
-
-def _distance(one: Appointment, other: Appointment) -> float:
-    if one.start is None or other.start is None:
-        return float("inf")
-    return abs((one.start - other.start).total_seconds())
 
 
 def _known(names: Mapping[str, Resolution], contact: str) -> str:

@@ -21,11 +21,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
 
-from syncd.core import left_out, observe
+from syncd.core import left_out
 from syncd.core.essence import snapshot_print
 from syncd.core.model import Account, Group, Missing, Pair, Scan, Side, Snapshot
 from syncd.core.observe import Seen, Sighting, Strangers
 from syncd.core.policy import Policy
+from syncd.core.series import rejoin_series
 from syncd.engine.backoff import waits
 from syncd.engine.carried import with_carried
 from syncd.engine.decisions import Decided
@@ -124,6 +125,12 @@ class _Gathering:
     """What of single records could not be read, in words for a person."""
     again: set[tuple[Side, str]] = field(default_factory=set)
     """The records of which that is so: the next cycle looks at them."""
+    absent: dict[Side, set[str]] = field(
+        default_factory=lambda: {Side.GHL: set(), Side.HUBSPOT: set()}
+    )
+    """Ids that were asked for because something waits on them, and that nothing was shown for."""
+    put_off: set[str] = field(default_factory=set)
+    """Of these, HighLevel's that nothing is made of before they were."""
 
     def unread(self, side: Side, record_id: str, why: Missing) -> None:
         """Of an unpaired record something could not be read: it waits for the next cycle."""
@@ -379,8 +386,11 @@ def _look_again(
     for side, ids in wanted.items():
         missing = ids - set(gathered.seen[side]) - {""}
         if missing:
-            gathered.seen[side] |= link.side(side).fetch(missing)
+            shown = link.side(side).fetch(missing)
+            gathered.seen[side] |= shown
             _mark_known(link, gathered, side, missing)
+            absent = {each for each, seen in shown.items() if isinstance(seen, Missing)}
+            gathered.absent[side] |= absent
     return rotated
 
 
@@ -422,6 +432,8 @@ def _vanished(
         if not scan.complete and not scan.calendars:
             continue
         seen: AbstractSet[str] = gathered.seen[side].keys()
+        if gathered.absent[side]:
+            seen = seen - gathered.absent[side]
         if side is Side.GHL and gathered.looked.lost:
             seen = seen | gathered.looked.lost
         lost = link.store.unshown(side, policy.window, seen)
@@ -432,12 +444,12 @@ def _vanished(
         ]
         asked = {pair.id_on(side) for pair in pairs}
         if asked:
-            gathered.seen[side] |= link.side(side).fetch(asked)
+            gathered.seen[side] |= link.side(side).fetch(asked - gathered.absent[side])
             gathered.known[side] |= asked
         found |= {pair.key: pair for pair in pairs}
         if side is Side.GHL:
             gathered.looked.lost |= asked
-            found |= _rejoined(gathered, pairs)
+            found |= _rejoined(gathered, pairs, policy)
     return found
 
 
@@ -452,21 +464,33 @@ def _listed(pair: Pair, scan: Scan) -> bool:
     return not pair.calendar or pair.calendar in scan.calendars
 
 
-def _rejoined(gathered: _Gathering, lost: Iterable[Pair]) -> dict[int, Pair]:
+def _rejoined(gathered: _Gathering, lost: Iterable[Pair], policy: Policy) -> dict[int, Pair]:
     """Give moved instances of a series their new id, where the old one is not known any more.
 
-    One that is still there, or was deleted, did not move.
+    One that is still there, or was deleted, did not move. Of one that could
+    not be asked for, nothing is known: what is new in its series waits.
     """
     seen, known = gathered.seen[Side.GHL], gathered.known[Side.GHL]
-    unknown = [pair for pair in lost if pair.series and isinstance(seen[pair.ghl_id], Missing)]
-    if not unknown:
+    lost = [pair for pair in lost if pair.series and isinstance(seen[pair.ghl_id], Missing)]
+    if not lost:
         return {}
+    listed = [shown for shown in seen.values() if isinstance(shown, Snapshot) and shown.series]
+    until = policy.series_until
     arrivals = [
         shown
-        for record_id, shown in seen.items()
-        if record_id not in known and isinstance(shown, Snapshot)
+        for shown in listed
+        if shown.id not in known
+        and not (until and shown.appointment.start and shown.appointment.start > until)
     ]
-    joined = observe.rejoin_series(unknown, arrivals)
+    open_ = {p.series.master: s for p in lost if p.series and (s := _unread(seen[p.ghl_id]))}
+    for shown in arrivals:
+        if shown.series and shown.series.master in open_:
+            why = f"it may be an instance that could not be read: {open_[shown.series.master]}"
+            gathered.unread(Side.GHL, shown.id, Missing(detail=why))
+            gathered.put_off.add(shown.id)
+    arrivals = [shown for shown in arrivals if shown.id not in gathered.put_off]
+    unknown = [pair for pair in lost if not _unread(seen[pair.ghl_id])]
+    joined = rejoin_series(unknown, arrivals, listed)
     known |= {instance.id for instance in joined.values()}
     gathered.followed |= joined.keys()
     return {
@@ -474,6 +498,11 @@ def _rejoined(gathered: _Gathering, lost: Iterable[Pair]) -> dict[int, Pair]:
         for pair in unknown
         if pair.key in joined
     }
+
+
+def _unread(seen: Seen) -> str:
+    """Why there is no word on a record, where asking for it failed."""
+    return seen.detail if isinstance(seen, Missing) and seen.unread else ""
 
 
 def _pairs(link: Link, gathered: _Gathering, vanished: dict[int, Pair]) -> dict[int, Pair]:
@@ -544,7 +573,8 @@ def _strangers(
     ghl = {
         record_id: seen
         for record_id, seen in _unknown(gathered, Side.GHL).items()
-        if not isinstance(seen, Snapshot) or seen.calendar in listed
+        if record_id not in gathered.put_off
+        and (not isinstance(seen, Snapshot) or seen.calendar in listed)
     }
     hubspot = {
         record_id: seen

@@ -7,7 +7,7 @@ import pytest
 from stories import GHL, TOMORROW, pair
 
 from syncd.core.model import Appointment, Pair, Series, Snapshot
-from syncd.core.observe import rejoin_series
+from syncd.core.series import rejoin_series
 
 START = TOMORROW["start"]
 
@@ -31,8 +31,11 @@ def arrived(
     )
 
 
-def joined(pairs: list[Pair], arrivals: list[Snapshot]) -> dict[int, str]:
-    return {key: record.id for key, record in rejoin_series(pairs, arrivals).items()}
+def joined(
+    pairs: list[Pair], arrivals: list[Snapshot], others: tuple[Snapshot, ...] = ()
+) -> dict[int, str]:
+    found = rejoin_series(pairs, arrivals, [*arrivals, *others])
+    return {key: record.id for key, record in found.items()}
 
 
 def test_a_moved_instance_is_found_by_its_series() -> None:
@@ -48,6 +51,23 @@ def test_a_moved_series_keeps_its_order_whatever_order_it_comes_in() -> None:
 def test_a_series_that_moved_by_more_than_its_step_keeps_its_order() -> None:
     pairs = [vanished(1, 0), vanished(2, 7)]
     assert joined(pairs, [arrived("a", 8), arrived("b", 15)]) == {1: "a", 2: "b"}
+
+
+@pytest.mark.parametrize("days", [7, 49, 90])
+def test_an_instance_a_step_away_or_more_is_another_one(days: float) -> None:
+    others = tuple(arrived(f"o{each}", 7 * each) for each in range(1, 7))
+    assert joined([vanished(1, 0)], [arrived("a", days)], others) == {}
+    assert joined([vanished(1, 0)], [arrived("a", 6.5)], others) == {1: "a"}
+
+
+def test_a_lone_instance_is_not_joined_with_one_months_ahead() -> None:
+    assert joined([vanished(1, 0)], [arrived("a", 60)]) == {}
+    assert joined([vanished(1, 0)], [arrived("a", 9)]) == {1: "a"}
+
+
+def test_several_that_do_not_answer_are_not_joined_with_what_comes_later() -> None:
+    pairs = [vanished(1, 0), vanished(2, 7)]
+    assert joined(pairs, [arrived("a", 70), arrived("b", 80)]) == {}
 
 
 def test_two_series_do_not_mix() -> None:

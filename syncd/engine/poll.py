@@ -171,6 +171,7 @@ def poll(
     vanished = _vanished(link, gathered, scans, policy, full=full)
     undone = link.store.pairs_by_key(decided.undone)
     pairs = {pair.key: pair for pair in undone} | _pairs(link, gathered, vanished)
+    _follow_carriers(link, gathered, pairs, policy)
     _read_across(link, gathered, pairs)
     strangers = _settled(gathered, pairs, _strangers(link, gathered, scans, policy), unsettled)
     sightings = _judged(gathered, pairs, strangers)
@@ -215,6 +216,7 @@ def news(
     _take_all(link, gathered, scans)
     vanished = _vanished(link, gathered, scans, policy, full=False)
     pairs = _pairs(link, gathered, vanished)
+    _follow_carriers(link, gathered, pairs, policy)
     _read_across(link, gathered, pairs)
     strangers = _settled(gathered, pairs, _strangers(link, gathered, scans, policy), unsettled)
     return Polled(
@@ -243,6 +245,7 @@ def again(
             gathered.seen[side] |= link.side(side).fetch(ids)
             _mark_known(link, gathered, side, ids)
     pairs = _pairs(link, gathered, {})
+    _follow_carriers(link, gathered, pairs, policy)
     _read_across(link, gathered, pairs)
     strangers = _strangers(link, gathered, before.scans, policy)
     return Polled(
@@ -521,6 +524,36 @@ def _read_across(link: Link, gathered: _Gathering, pairs: dict[int, Pair]) -> No
             gathered.seen[side] |= link.side(side).fetch(ids)
             gathered.known[side] |= ids
     _follow_merges(link, gathered, pairs)
+
+
+def _follow_carriers(
+    link: Link, gathered: _Gathering, pairs: dict[int, Pair], policy: Policy
+) -> None:
+    """A record that carries a pair's id is the pair's, where the one that it knows is nowhere.
+
+    So it is after a merge of which the old id tells nothing (contract 4.6).
+    """
+    carriers = {
+        shown.carried_id: shown
+        for shown in _unknown(gathered, Side.HUBSPOT).values()
+        if isinstance(shown, Snapshot)
+        and shown.carried_id
+        and not shown.gone
+        and policy.belongs(shown)
+    }
+    found = link.store.pairs_by_id(Side.GHL, carriers) if carriers else []
+    seen, known = gathered.seen[Side.HUBSPOT], gathered.known[Side.HUBSPOT]
+    asked = {pair.hubspot_id for pair in found} - seen.keys()
+    if asked:
+        seen |= link.hubspot.fetch(asked)
+        known |= asked
+    for pair in found:
+        former, survivor = seen.get(pair.hubspot_id), carriers[pair.ghl_id].id
+        if isinstance(former, Missing) and (former.absent or former.became == survivor):
+            current = pairs.get(pair.key, pair)
+            pairs[pair.key] = replace(current, hubspot_id=survivor, marked=False)
+            known.add(survivor)
+            gathered.followed.add(pair.key)
 
 
 def _follow_merges(link: Link, gathered: _Gathering, pairs: dict[int, Pair]) -> None:

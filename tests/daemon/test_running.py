@@ -4,6 +4,7 @@ Nothing here sleeps: a test waits for a line of the log, or for a word to the
 service manager, both of which block until they come.
 """
 
+import json
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from program import environment, run
 from running import PATIENCE, Running, free_port
 
 from syncd.bootstrap import SystemClock
-from syncd.sandbox import SandboxSettings, empty, serve
+from syncd.sandbox import Fault, SandboxSettings, empty, serve
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(180)]
 
@@ -140,3 +141,69 @@ def test_after_kill_9_the_next_daemon_takes_over_at_once(
     second = daemon()
     second.until("cycle.finished", wrote("hubspot", "created"))
     assert len(list(clinic.hubspot.appointments.after(None))) == 1
+
+
+def waits(line: Any) -> bool:
+    return bool(line["state"] == "waiting")
+
+
+def test_a_first_sync_is_approved_once_over_an_outage_and_a_restart(
+    clinic: Clinic, daemon: Callable[[], Running]
+) -> None:
+    """And a plan that a person read goes out while the rest waits."""
+    for number in range(30):
+        clinic.book(f"Visit {number}", hours=number)
+    first = daemon()
+    first.until("link.troubled", waits)
+    assert first.verb("plan", "--out", "all.json").returncode == 0
+    file = clinic.folder / "all.json"
+    plan = json.loads(file.read_text())
+    writes = plan["links"]["clinic"]["writes"]
+    person = next(each for each in writes if each["record"] == "contact")
+    visit = next(
+        each
+        for each in writes
+        if each["record"] != "contact" and each["contact"]["ghl_id"] == person["ghl_id"]
+    )
+    plan["links"]["clinic"]["writes"] = [person, visit]
+    file.write_text(json.dumps(plan))
+    assert first.verb("apply", "all.json").returncode == 0
+    done = first.until("cycle.finished", wrote("hubspot", "created"))
+    assert done["hubspot"]["created"] == len(clinic.hubspot.records()) == 1
+    clinic.world.faults.add(Fault(side="hubspot", path="/batch/create", status=503, times=None))
+    assert first.verb("kick", "--approve").returncode == 0
+    first.until("cycle.finished", lambda line: not line["dry_run"] and line["outcome"] != "ok")
+    first.process.send_signal(signal.SIGTERM)
+    assert first.process.wait(15) == 0
+    clinic.world.faults.clear()
+    clinic.book("Came later", hours=40)
+    second = daemon()
+    done = second.until("cycle.finished")
+    assert (done["dry_run"], done["hubspot"]["created"]) == (False, 30)
+
+
+def test_an_undo_waits_for_the_end_of_an_outage_and_is_told_where_it_came_too_late(
+    clinic: Clinic, daemon: Callable[[], Running]
+) -> None:
+    running = daemon()
+    kept, edited = clinic.book("Kept"), clinic.book("Edited", hours=3)
+    running.until("cycle.finished", wrote("hubspot", "created"))
+    for event in (kept, edited):
+        clinic.ghl.edit(event, title="Wrong")
+        running.until("cycle.finished", wrote("hubspot", "updated"))
+    fault = Fault(side="hubspot", path="/batch/update", status=503, times=None)
+    clinic.world.faults.add(fault)
+    for event in (kept, edited):
+        assert running.verb("undo", event).returncode == 0
+    clinic.ghl.edit(edited, title="Newer")
+    running.until("cycle.finished", lambda line: line["outcome"] != "ok")
+    running.process.send_signal(signal.SIGTERM)
+    assert running.process.wait(15) == 0
+    clinic.world.faults.clear()
+    again = daemon()
+    again.until("cycle.finished", wrote("hubspot", "updated"))
+    again.process.send_signal(signal.SIGTERM)
+    assert again.process.wait(15) == 0
+    shown = sorted(each.properties["hs_appointment_name"] for each in clinic.hubspot.records())
+    assert shown == ["Kept", "Newer"]
+    assert [clinic.ghl.get(event).title for event in (kept, edited)] == ["Kept", "Newer"]

@@ -287,8 +287,8 @@ BREAKAGES = (
     Breakage(
         "the removal guard is off",
         GUARDS,
-        "    if not allowed.removals and policy",
-        "    if False and policy",
+        "    if policy.removal_guard.tripped(",
+        "    if False and policy.removal_guard.tripped(",
     ),
     Breakage(
         "the removal guard forgets the last day",
@@ -299,19 +299,19 @@ BREAKAGES = (
     Breakage(
         "the change guard is off",
         GUARDS,
-        "    if not allowed.changes and not past.first:",
-        "    if False:",
+        "        if policy.change_guard.tripped(all_changes, past.pairs):",
+        "        if False:",
     ),
     Breakage(
         "removals pass the guard",
         GUARDS,
-        "        writes = [write for write in writes if not isinstance(write, Remove)]",
-        "        pass",
+        "    gone = {id(each.write) for each in kept_back}",
+        "    gone = {id(each.write) for each in kept_back if each.guard == CHANGES}",
     ),
     Breakage(
         "what is kept back is not held",
         GUARDS,
-        "        holds += [_kept_back(write) for write in removals]",
+        "        holds += [_kept_back(write) for write in stopped]",
         "        pass",
     ),
     Breakage(
@@ -391,19 +391,19 @@ BREAKAGES = (
     Breakage(
         "recovery leaves intents open",
         RECOVER,
-        "        transaction.close_intents([intent.key for intent in open_intents])",
-        "        pass",
+        "            [intent.key for intent in open_intents if intent.key not in unsettled]",
+        "            []",
     ),
     Breakage(
         "recovery skips HubSpot's creations",
         RECOVER,
-        "    effects += _created_in_hubspot(link, open_intents, pairs)\n",
+        "    effects += _created_in_hubspot(link, open_intents, pairs, unsettled)\n",
         "",
     ),
     Breakage(
         "recovery skips bookings",
         RECOVER,
-        "    effects += _booked_in_ghl(link, open_intents, pairs)\n",
+        "    effects += _booked_in_ghl(link, open_intents, pairs, unsettled)\n",
         "",
     ),
     Breakage(
@@ -544,7 +544,11 @@ BREAKAGES = (
         rare=True,
     ),
     Breakage(
-        "carriers are not asked for", POLL, "    if ghl and not full:", "    if False:", rare=True
+        "carriers are not asked for",
+        POLL,
+        "    if ghl and not scans[Side.HUBSPOT].whole:",
+        "    if False:",
+        rare=True,
     ),
     Breakage(
         "what is left over is not read again",
@@ -555,8 +559,8 @@ BREAKAGES = (
     Breakage(
         "the cursor moves although writes were left out",
         CLOSING,
-        "    whole = not (partly or",
-        "    whole = not (",
+        "    whole = over and not partly",
+        "    whole = over",
     ),
 )
 """Each of them would be somebody's lost or doubled appointment."""

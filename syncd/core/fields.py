@@ -224,7 +224,10 @@ class Reconciliation:
         """Whether nobody changed the group since: what we wrote stands there, or half is undone."""
         group, other = revert.group, revert.side.other
         across = self._now(other, group)
-        if now != back and not essence.said(now, group).items() >= revert.was.items():
+        wrote = essence.heard(now, group, revert.was)
+        agreed_here = essence.value(self.before.shown_on(revert.side), group)
+        ours = now == wrote or (now == agreed_here and renders(wrote, now))
+        if now != back and not ours:
             return False
         if self._agree_with(group, revert.side, back, across):
             return now != back

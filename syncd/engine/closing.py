@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -45,6 +45,9 @@ MOST_LEFT = 5_000
 """Of more, the stamps alone tell."""
 
 
+LATE = timedelta(minutes=1)
+"""No search index that was heard of is later than that."""
+
 LOOKED = "looked"
 """The cursor that holds when each side was looked at last."""
 
@@ -56,11 +59,17 @@ def looked(link: Link) -> dict[Side, datetime]:
 
 
 def _looked(link: Link, polled: Polled, began: datetime | None) -> str:
-    """The same after this cycle; HighLevel counts only where every calendar was listed."""
+    """The same after this cycle.
+
+    HighLevel counts only where every calendar was listed; HubSpot's index is
+    late, so that what was asked for changes was looked at a while ago.
+    """
     seen = {side.value: at.isoformat() for side, at in looked(link).items()}
     if began is not None:
-        whole = [Side.HUBSPOT, *([Side.GHL] if polled.scans[Side.GHL].complete else [])]
-        seen |= {side.value: began.isoformat() for side in whole}
+        late = timedelta(0) if polled.scans[Side.HUBSPOT].complete else LATE
+        seen[Side.HUBSPOT.value] = (began - late).isoformat()
+        if polled.scans[Side.GHL].complete:
+            seen[Side.GHL.value] = began.isoformat()
     return json.dumps(seen)
 
 

@@ -247,3 +247,20 @@ def test_a_person_who_shortens_a_text_at_once_is_heard(
     town.sync()
     (event,), (record,) = town.ghl.events(), town.hubspot.records()
     assert (event.title, record.properties["hs_appointment_name"]) == (short, short)
+
+
+@pytest.mark.parametrize("habit", HABITS)
+def test_what_a_vendor_rewrote_can_be_undone(town: Town, ann: tuple[str, str], habit: str) -> None:
+    record = born(town, ann[1], hs_appointment_name="Intro", ghl_description="", ghl_address="")
+    town.sync()
+    town.later(minutes=5)
+    habits(town, ghl_texts=habit)
+    town.hubspot.edit(record, hs_appointment_name=TITLE)
+    town.sync()
+    assert in_hubspot(town)["title"] == TITLE
+    town.later(minutes=5)
+    town.store.link(town.name).decide("undo", {"id": record}, town.clock.now())
+    town.sync()
+    assert in_hubspot(town)["title"] == "Intro"
+    assert "Intro" in in_ghl(town)["title"]
+    quiet(town)

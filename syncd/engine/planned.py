@@ -53,6 +53,9 @@ class PlannedWrite:
     """Of an appointment that is made: whom it is for, "" where that contact is to be made."""
     calendar: str = ""
     """Of an appointment that is made: the HighLevel calendar on which it stands."""
+    rests_on: str = ""
+    """Of a pair: for whom its records are and where they stand. Not shown, but part of the digest:
+    a record that is somebody else's by now has moved on."""
     kept_back: str = ""
     """The guard that keeps it back."""
     delay: float | None = None
@@ -131,6 +134,7 @@ def described(write: Write, delay: float | None = None) -> PlannedWrite:
         starts_at=shown.start,
         contact=_whom(write) if isinstance(write, Create) else None,
         calendar=_where(write) if isinstance(write, Create) else "",
+        rests_on="" if isinstance(write, Create) else _whose(write),
         delay=delay,
     )
 
@@ -142,6 +146,14 @@ def _whom(write: Create) -> dict[Side, str]:
 
 def _where(write: Create) -> str:
     return write.calendar or write.source.calendar or (write.pair.calendar if write.pair else "")
+
+
+def _whose(write: Update | Remove) -> str:
+    # Of what was removed one reading tells more than another.
+    records = [each for each in (write.seen, write.source) if each is not None and not each.gone]
+    return " ".join(
+        f"{each.side.value}:{each.calendar}:{','.join(sorted(each.contacts))}" for each in records
+    )
 
 
 def described_contact(new: NewContact, made: str = "") -> PlannedWrite:
@@ -198,7 +210,7 @@ def in_one_line(write: PlannedWrite) -> str:
 
 def digest(write: PlannedWrite) -> str:
     """What names a planned write: the same words, the same digest."""
-    said = planned_as_json(replace(write, kept_back=""))
+    said = planned_as_json(replace(write, kept_back="")) | {"rests_on": write.rests_on}
     words = json.dumps(said, sort_keys=True, ensure_ascii=True)
     return blake2b(words.encode(), digest_size=16).hexdigest()
 

@@ -346,6 +346,21 @@ def test_an_approved_booking_is_left_out_when_its_source_moves_on(
     assert any("moved on since" in each for each in report.warnings)
 
 
+def test_an_approved_move_is_left_out_when_its_record_is_somebody_elses_by_now(
+    town: Town, pair: tuple[str, str], ann: tuple[str, str], bob: tuple[str, str]
+) -> None:
+    event, record = pair
+    town.hubspot.edit(record, **moved(town, 60))
+    shown = town.plan().planned or []
+    writes = {planned.digest(each): planned.in_one_line(each) for each in shown}
+    town.store.link(town.name).decide("apply", {"writes": writes}, town.clock.now())
+    town.hubspot.dissociate(record, ann[1])
+    town.hubspot.associate(record, bob[1])
+    report = town.sync()
+    assert (report.ghl.updated, town.ghl.get(event).start) == (0, town.at(48))
+    assert any("moved on since" in each for each in report.warnings)
+
+
 # --- how old a reading may be
 
 

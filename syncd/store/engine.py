@@ -41,6 +41,15 @@ SNAPSHOT = "syncd_snapshot"
 MIGRATES = "syncd_migrates"
 """The execution option of a connection that changes tables."""
 
+_KEEPALIVES = {
+    # A server that is gone without a word is noticed, rather than waited for.
+    "keepalives_idle": 5,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
+"""What libpq takes (PostgreSQL manual, "Parameter Key Words"): seconds, and milliseconds."""
+
 _POSTGRES_SETTINGS = (
     "SET TIME ZONE 'UTC'",
     # A host that died without a word is noticed by the server well within a lease.
@@ -215,7 +224,7 @@ def _open_postgres(url: URL) -> Engine:
             url,
             pool_pre_ping=True,
             hide_parameters=True,
-            connect_args={"connect_timeout": CONNECT_SECONDS},
+            connect_args={"connect_timeout": CONNECT_SECONDS} | _KEEPALIVES,
         )
     except (NoSuchModuleError, ImportError) as error:
         raise StoreError(

@@ -18,7 +18,7 @@ from syncd.cli.command import Verb, config_option, config_path, json_option, lin
 
 if TYPE_CHECKING:
     from syncd.core.model import Pair
-    from syncd.ports.store import HistoryEntry, LinkStore
+    from syncd.ports.store import HistoryEntry, Hold, LinkStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,24 +48,90 @@ class Reason:
 def why(
     ctx: click.Context, record: str, config: Path | None, links: tuple[str, ...], *, as_json: bool
 ) -> int:
-    """Tell for every field of an appointment which edit, rule and write put its value there."""
+    """Tell for every field of an appointment which edit, rule and write put its value there.
+
+    Of a record that is not synced: why it is held, or which rule leaves it out.
+    """
     from syncd.bootstrap import open_app
     from syncd.cli.session import begin, chosen, zone_name
+    from syncd.observability.page.words import rule
 
     settings = begin(config_path(ctx, config))
     with open_app(settings) as app:
-        for name in chosen(app.link_names(), links):
+        names = chosen(app.link_names(), links)
+        for name in names:
             store = app.link_store(name)
             pair = _pair(store, record)
             if pair is not None:
                 entries = store.history(pair.ghl_id) or store.history(pair.hubspot_id)
                 reasons = reasons_of(pair, entries)
+                left_out = rule_of(store, pair.ghl_id, pair.hubspot_id)
                 if as_json:
-                    click.echo(json.dumps(as_value(name, pair, reasons), indent=2))
+                    value = as_value(name, pair, reasons) | {"left_out": left_out or None}
+                    click.echo(json.dumps(value, indent=2))
                 else:
                     _print(name, pair, reasons, _adopted(entries), zone_name(store))
+                    if left_out:
+                        click.echo(f"  not synced any more: {rule(left_out)} ({left_out})")
                 return 0
-    raise click.UsageError(f"no pair has {record}; `syncd held` lists what waits without one")
+        for name in names:
+            if (found := unsynced(app.link_store(name), record)) is not None:
+                _tell_unsynced(name, record, found, as_json=as_json)
+                return 0
+    raise click.UsageError(
+        f"no pair has {record}, nothing is held for it, and the last full cycle did not read it"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unsynced:
+    """Why a record without a pair is not synced: what holds it, or the rule that leaves it out."""
+
+    held: tuple[Hold, ...] = ()
+    left_out: str = ""
+
+
+def unsynced(store: LinkStore, record: str) -> Unsynced | None:
+    """What the last cycles knew of a record without a pair; None where it is nothing."""
+    held = tuple(hold for hold in store.holds() if record in {hold.ghl_id, hold.hubspot_id})
+    if held:
+        return Unsynced(held=held)
+    left_out = rule_of(store, record)
+    return Unsynced(left_out=left_out) if left_out else None
+
+
+def rule_of(store: LinkStore, *records: str) -> str:
+    """Which rule left one of these out in the last full cycle; "" where none did."""
+    from syncd.ports.store import LEFT_OUT_IDS
+
+    found = json.loads(store.cursor(LEFT_OUT_IDS) or "{}").items()
+    return next((reason for reason, ids in found if {*records} & {*ids}), "")
+
+
+def _tell_unsynced(name: str, record: str, found: Unsynced, *, as_json: bool) -> None:
+    from syncd.cli.held import as_value as held_value
+    from syncd.cli.output import cycles, words
+    from syncd.cli.output.paper import Paper
+    from syncd.observability.page.words import rule
+
+    if as_json:
+        told = {
+            "version": 1,
+            "link": name,
+            "id": record,
+            "held": [held_value(hold) for hold in found.held],
+            "left_out": found.left_out or None,
+        }
+        click.echo(json.dumps(told, indent=2))
+        return
+    paper = Paper()
+    for hold in found.held:
+        why = cycles.held_because(hold.reason, hold.group, hold.detail, hold.values)
+        paper.line(f"{name}: {record} is not synced, it is held: {why}")
+        paper.line(f"  {words.lets_go(hold.reason, hold.ghl_id, hold.hubspot_id)}")
+    if found.left_out:
+        which = f"{rule(found.left_out)} ({found.left_out})"
+        paper.line(f"{name}: {record} is not synced, it is left out: {which}")
 
 
 def _pair(store: LinkStore, record: str) -> Pair | None:

@@ -6,7 +6,7 @@ held, and no business of this module; neither is what is gone.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -58,20 +58,24 @@ class Read:
     """The HighLevel calendars that were read."""
 
 
-def count(read: Read, sightings: Iterable[Sighting], policy: Policy) -> dict[str, int]:
-    """How many records are left out, by reason; of a pair, its HubSpot record counts."""
-    found: Counter[str] = Counter()
+def found_in(
+    read: Read, sightings: Iterable[Sighting], policy: Policy
+) -> dict[str, tuple[str, ...]]:
+    """The records that are left out, by reason; of a pair, its HubSpot record counts."""
+    found: dict[str, list[str]] = defaultdict(list)
     for side, records in read.seen.items():
         for record_id, shown in records.items():
             if not isinstance(shown, Snapshot) or shown.gone:
                 continue
             if record_id not in read.known[side]:
-                found[why(shown, policy, read.calendars)] += 1
+                found[why(shown, policy, read.calendars)].append(record_id)
             elif policy.ruling(record_id).ignore:
-                found[IGNORED] += 1
-            elif side is Side.HUBSPOT and outside(shown, policy):
-                found[WINDOW] += record_id not in read.news
-    found[MERGED] = sum(
-        isinstance(each.hubspot, Missing) and bool(each.hubspot.became) for each in sightings
-    )
-    return {reason: found[reason] for reason in REASONS if found[reason]}
+                found[IGNORED].append(record_id)
+            elif side is Side.HUBSPOT and outside(shown, policy) and record_id not in read.news:
+                found[WINDOW].append(record_id)
+    found[MERGED] = [
+        each.pair.hubspot_id
+        for each in sightings
+        if isinstance(each.hubspot, Missing) and each.hubspot.became
+    ]
+    return {reason: tuple(found[reason]) for reason in REASONS if found[reason]}

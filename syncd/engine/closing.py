@@ -7,7 +7,7 @@ when every write was at least tried.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import structlog
@@ -28,7 +28,10 @@ from syncd.engine.report import CycleReport, Outcome
 from syncd.engine.rounds import Rounds
 from syncd.engine.waiting import as_planned, judged, stored
 from syncd.errors import AuthFailed, ProviderError, SyncdError, exit_code
-from syncd.ports.store import LEFT_OUT
+from syncd.ports.store import LEFT_OUT, LEFT_OUT_IDS
+
+MOST_NAMED = 5_000
+"""How many records that are left out are remembered of each reason, for `syncd why`."""
 
 OPENS = {REMOVALS: "--allow-removals", CHANGES: "--allow-changes"}
 """Each guard, and the option that lets pass what it keeps back."""
@@ -203,6 +206,7 @@ def keep(
             transaction.set_cursor(name, value)
         if said.left_out is not None:
             transaction.set_cursor(LEFT_OUT, json.dumps(said.left_out))
+            transaction.set_cursor(LEFT_OUT_IDS, _named(polled.left_out))
         if said.kind != "full":
             transaction.set_cursor(poll.ROTATION, str(polled.rotated_to))
         if people_news and (people or whole):
@@ -220,6 +224,11 @@ def keep(
     said.warnings += told
     for line in told:
         log.warning("decision.dropped", detail=line)
+
+
+def _named(left_out: Mapping[str, Sequence[str]]) -> str:
+    named = {reason: ids[:MOST_NAMED] for reason, ids in left_out.items()}
+    return json.dumps(named) if named else ""
 
 
 def _left_over(polled: Polled, applied: Applied, waits: Iterable[str]) -> str:

@@ -190,7 +190,9 @@ def _cycle(
     )
     rounds = Rounds(setting, polled, said, request.progress)
     made = rounds.plan()
-    said.looked, said.left_out = True, dict(polled.left_out) if request.full else None
+    said.looked = True
+    if request.full:
+        said.left_out = {reason: len(ids) for reason, ids in polled.left_out.items()}
     if request.dry_run:
         _tell(said, made)
     else:

@@ -92,7 +92,7 @@ class Polled:
     rotated_to: int = 0
     unread: tuple[str, ...] = ()
     looked: Looked = field(default_factory=Looked)
-    left_out: Mapping[str, int] = field(default_factory=dict)
+    left_out: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """In a full cycle: what was read and is not synced, by reason."""
     withdrawn: frozenset[str] = frozenset()
     """HighLevel records that were there when this cycle looked last, unpaired, and are not now."""
@@ -628,7 +628,7 @@ def _strangers(
 
 def _left_out(
     gathered: _Gathering, sightings: Iterable[Sighting], listed: Scan, policy: Policy
-) -> dict[str, int]:
+) -> dict[str, tuple[str, ...]]:
     """What was read and is not synced, by reason."""
     read = left_out.Read(
         seen=gathered.seen,
@@ -636,7 +636,7 @@ def _left_out(
         news=gathered.news[Side.HUBSPOT],
         calendars=listed.calendars,
     )
-    return left_out.count(read, sightings, policy)
+    return left_out.found_in(read, sightings, policy)
 
 
 def _settled(

@@ -69,6 +69,9 @@ PAUSED = "paused"
 LEFT_OUT = "left_out"
 """The cursor that says what the last full cycle read and did not sync, by reason, as JSON."""
 
+LEFT_OUT_IDS = "left_out_ids"
+"""The cursor that names them, by reason, the first thousands of each."""
+
 PAUSE, RESUME = "pause", "resume"
 """Decisions that decide nothing by themselves: they make a daemon look at `PAUSED` at once."""
 

@@ -184,3 +184,23 @@ def test_a_kick_without_a_daemon_ends_with_2_and_records_nothing(
     assert (said.code, "paused: clinic" in said.err) == (2, True)
     assert "the link is paused" in syncd("retry").out
     assert (bool(synced), bool(clinic)) == (True, True)
+
+
+def test_why_tells_which_rule_leaves_a_record_out_or_what_holds_it(
+    syncd: Syncd, clinic: Clinic
+) -> None:
+    syncd("setup")
+    far, held = clinic.make("Far", hours=24 * 500), clinic.make("Nobody's", contact=False)
+    paired = clinic.book("Visit")
+    syncd("--sync-now")
+    told = syncd("why", far)
+    assert (told.code, "left out: outside the window (window)" in told.out) == (0, True)
+    assert json.loads(syncd("why", far, "--json").out)["left_out"] == "window"
+    assert "it is held: no_contact" in syncd("why", held).out
+    (hold,) = json.loads(syncd("why", held, "--json").out)["held"]
+    assert hold["reason"] == "no_contact"
+    assert json.loads(syncd("why", paired, "--json").out)["left_out"] is None
+    assert "left out: 1 outside the window (window)" in syncd("status").out
+    status = json.loads(syncd("status", "--json").out)["links"]["clinic"]
+    assert status["left_out"] == {"window": 1}
+    assert syncd("why", "nobody", "--json").code == 2

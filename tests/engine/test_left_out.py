@@ -10,7 +10,7 @@ import structlog
 
 from syncd.core.left_out import REASONS
 from syncd.engine.report import Outcome
-from syncd.ports.store import LEFT_OUT
+from syncd.ports.store import LEFT_OUT, LEFT_OUT_IDS
 
 if TYPE_CHECKING:
     from towns import Town
@@ -26,15 +26,16 @@ def record(town: Town, hours: float = 96, **more: Any) -> str:
 def test_what_is_left_out_is_counted_by_reason(town: Town) -> None:
     town.obey(filter={"hs_appointment_name": frozenset({"", "Ours"})})
     year = 24 * 500.0
-    record(town, year)
-    record(town, -24 * 31.0)
-    record(town, hs_appointment_name="Theirs")
-    record(town, ghl_location_id="elsewhere")
+    far, past = record(town, year), record(town, -24 * 31.0)
+    theirs = record(town, hs_appointment_name="Theirs")
+    elsewhere = record(town, ghl_location_id="elsewhere")
     ours = record(town, hs_appointment_name="Ours")
     report = town.sync()
     assert report.left_out == {"window": 2, "filter": 1, "location": 1}
     assert report.as_json()["left_out"] == report.left_out
     assert json.loads(town.link().store.cursor(LEFT_OUT)) == report.left_out
+    named = json.loads(town.link().store.cursor(LEFT_OUT_IDS))
+    assert named == {"window": [far, past], "filter": [theirs], "location": [elsewhere]}
     town.later(days=60)
     assert town.sync().left_out == {"window": 3, "filter": 1, "location": 1}
     assert "left_out" not in town.sync(full=False).as_json()

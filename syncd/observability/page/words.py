@@ -52,6 +52,11 @@ _LEFT_OUT = {
 }
 
 
+def rule(reason: str) -> str:
+    """Which rule leaves a record out."""
+    return _LEFT_OUT.get(reason, reason)
+
+
 def left_out(reason: str, number: int) -> str:
     """How many records one rule leaves out: `3 outside the window (window)`."""
     told = _LEFT_OUT.get(reason)

@@ -38,6 +38,7 @@ ACTIONS, ESSENCE = "core/actions.py", "core/essence.py"
 INTENTS, RECOVER, RECORD = "engine/intents.py", "engine/recover.py", "engine/record.py"
 APPLY, APPLIED = "engine/apply.py", "engine/applied.py"
 POLL, CLOSING = "engine/poll.py", "engine/closing.py"
+CONTACTS = "engine/contacts.py"
 
 BREAKAGES = (
     # The planner's ladder.
@@ -548,6 +549,28 @@ BREAKAGES = (
         POLL,
         "    if ghl and not scans[Side.HUBSPOT].whole:",
         "    if False:",
+        rare=True,
+    ),
+    # How far a refusal reaches.
+    Breakage(
+        "an intent that cannot be looked for counts as not done",
+        RECOVER,
+        "            [intent.key for intent in open_intents if intent.key not in unsettled]",
+        "            [intent.key for intent in open_intents]",
+        rare=True,
+    ),
+    Breakage(
+        "a contact that cannot be read does not exist",
+        CONTACTS,
+        "            unread[key] = _unread(answer)",
+        "            pass",
+        rare=True,
+    ),
+    Breakage(
+        "who has a record whose contact is not known makes no twin wait",
+        OBSERVE,
+        "from_ghl.get(record.appointment.contact), Unresolved):",
+        "from_ghl.get(record.appointment.contact), str):",
         rare=True,
     ),
     Breakage(

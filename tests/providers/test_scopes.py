@@ -116,3 +116,22 @@ def state(world: SandboxWorld) -> Any:
         world.portal.contact_records(),
         sorted(world.portal.appointments.definitions),
     )
+
+
+@pytest.mark.parametrize("status", [403, 500, 503])
+@pytest.mark.parametrize(
+    ("side", "path", "scope"),
+    [
+        (Side.GHL, "^/users/", "users.readonly"),
+        (Side.HUBSPOT, "owners", "crm.objects.owners.read"),
+        (Side.HUBSPOT, "0-421/batch/update", "crm.objects.appointments.write"),
+    ],
+)
+def test_one_scope_that_cannot_be_tried_leaves_the_others_to_be_told(
+    world: SandboxWorld, side: Side, path: str, scope: str, status: int
+) -> None:
+    world.faults.add(Fault(path=path, status=status, times=None, body={"message": "No"}))
+    every = ghl_scopes.SCOPES if side is Side.GHL else hubspot_scopes.SCOPES
+    found = tried(world, side, every)
+    assert found.pop(scope) is Access.UNKNOWN
+    assert set(found.values()) == {Access.GRANTED}

@@ -47,8 +47,10 @@ def _trial(line: Line, scope: str) -> Trial:
         return Trial(scope=scope, access=access, detail=str(error))
     except (DailyBudgetSpent, Unreadable) as error:
         return Trial(scope=scope, access=Access.UNKNOWN, detail=str(error))
-    except Transient:
-        raise
+    except Transient as error:
+        if not line.answers():
+            raise
+        return Trial(scope=scope, access=Access.UNKNOWN, detail=str(error))
     except ProviderError:
         pass  # It was looked for and is not there: so it may be looked for.
     return Trial(scope=scope, access=Access.GRANTED)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from syncd.errors import AuthFailed, NotPrepared, ProviderError, Transient
+from syncd.providers.hubspot import refusals
 from syncd.providers.hubspot.protocol import CONTACTS
 from syncd.providers.hubspot.provider.line import Line
 from syncd.providers.message import Request
@@ -41,17 +42,26 @@ def trials(line: Line, scopes: Collection[str]) -> Iterator[Trial]:
 
 def _trial(line: Line, scope: str) -> Trial:
     try:
-        line.tell(_request(line, scope))
+        _try(line, _request(line, scope))
     except AuthFailed as error:
         access = Access.MISSING if error.missing_scope else Access.UNKNOWN
         return Trial(scope=scope, access=access, detail=str(error))
-    except Transient:
-        raise
+    except Transient as error:
+        if not line.answers():
+            raise
+        return Trial(scope=scope, access=Access.UNKNOWN, detail=str(error))
     except ProviderError:
         pass  # An empty batch, or a property that is not there: it was looked at.
     except NotPrepared as error:
         return Trial(scope=scope, access=Access.UNKNOWN, detail=str(error))
     return Trial(scope=scope, access=Access.GRANTED)
+
+
+def _try(line: Line, request: Request) -> None:
+    """Ask, and take a refusal as it is: how far it reaches is not the question here."""
+    response = line.send(request)
+    if not response.ok:
+        raise refusals.refusal(request, response)
 
 
 def _request(line: Line, scope: str) -> Request:

@@ -66,6 +66,8 @@ class Observed:
     holds: tuple[Hold, ...] = ()
     parted: frozenset[str] = frozenset()
     """Newcomers that are no duplicates only because a person said that of the record across."""
+    free: frozenset[tuple[Side, Spot]] = field(default=frozenset(), compare=False)
+    """Where living records without a pair stand: what is made anew there may be one of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -463,4 +465,11 @@ class _Meeting:
             newcomers=tuple(self.newcomers),
             holds=tuple(self.holds),
             parted=frozenset(self.parted),
+            free=frozenset(
+                (record.side, (contact, record.appointment.start))
+                for records in (self.ghl, self.hubspot)
+                for record in records.values()
+                if not record.gone and not self._cancelled(record) and not self._separate(record)
+                for contact in record.contacts or (record.appointment.contact,)
+            ),
         )

@@ -28,6 +28,7 @@ from dataclasses import replace
 from syncd.core import essence, traces
 from syncd.core.actions import Action, Change, Create, Hold, Rebase, Remove, Update, Write
 from syncd.core.bench import UNDONE, Bench, held, name, reopens, validates
+from syncd.core.contacts import Known
 from syncd.core.fields import Reconciliation
 from syncd.core.freshness import is_fresh
 from syncd.core.guards import Allowed, Past, Plan, guard
@@ -53,7 +54,7 @@ def plan(observed: Observed, bench: Bench, past: Past, allowed: Allowed | None =
     """Judge everything that was observed, and put the guards over it."""
     decided: list[Action] = list(observed.holds)
     for sighting in observed.sightings:
-        judged = judge(sighting, bench)
+        judged = [_once(each, observed, bench) for each in judge(sighting, bench)]
         decided += judged
         if sighting.followed and all(isinstance(each, Hold) for each in judged):
             # Nothing else would keep the new id.
@@ -62,6 +63,20 @@ def plan(observed: Observed, bench: Bench, past: Past, allowed: Allowed | None =
         decided += welcome(newcomer, bench)
     decided = [_with_proof(each, bench) for each in decided]
     return guard(decided, bench, past, allowed or Allowed())
+
+
+def _once(action: Action, observed: Observed, bench: Bench) -> Action:
+    """What is made anew for a pair, unless somebody seems to have made it already."""
+    if not isinstance(action, Create) or action.pair is None:
+        return action
+    pair, contact = action.pair, action.contact
+    spot = (contact.id if isinstance(contact, Known) else "", action.wanted.start)
+    if (action.side, spot) not in observed.free:
+        return action
+    if bench.policy.ruling(pair.ghl_id, pair.hubspot_id).separate:
+        return action
+    detail = f"the same contact has another record in {name(action.side)} at the same time"
+    return held(pair, "", "possible_duplicate", detail, action.wanted)
 
 
 def _with_proof(action: Action, bench: Bench) -> Action:

@@ -229,6 +229,27 @@ def test_what_hubspot_cannot_say_keeps_a_booking_waiting(town: Town, ada: tuple[
     assert town.sync().written == []
 
 
+# --- a record is made anew
+
+
+def test_what_was_removed_and_booked_again_by_hand_is_not_made_a_third_time(
+    town: Town, ada: tuple[str, str]
+) -> None:
+    """Deleted and booked again in HighLevel, while HubSpot's record was edited."""
+    ghl_id = visit(town, ada[0], town.at(48))
+    town.sync()
+    (pair,) = (each for each in town.pairs() if each.ghl_id == ghl_id)
+    town.ghl.delete(ghl_id)
+    again = visit(town, ada[0], town.at(48))
+    town.hubspot.edit(pair.hubspot_id, hs_appointment_name="Edited")
+    report = town.sync()
+    nothing_made(report)
+    assert {hold.reason for hold in report.held} == {"possible_duplicate"}
+    town.ghl.delete(again)
+    assert town.sync().ghl.created == 1
+    assert town.sync().written == []
+
+
 # --- HubSpot was listed, but not whole
 
 

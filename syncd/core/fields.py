@@ -13,8 +13,9 @@ from datetime import datetime, timedelta
 
 from syncd.core import actions, essence, merge, traces, translate
 from syncd.core.actions import Action, Change, Hold, Rebase, Remark, Update
+from syncd.core.association import associate
 from syncd.core.bench import UNDONE, Bench, Revert, held, in_words, name, reopens, validates
-from syncd.core.contacts import Known, Resolution, ToMake, Unresolved
+from syncd.core.contacts import ToMake
 from syncd.core.essence import Value
 from syncd.core.freshness import is_fresh
 from syncd.core.merge import Outcome
@@ -79,25 +80,16 @@ class Reconciliation:
         return bool(ghl if outcome is Outcome.LEFT else ghl or hubspot)
 
     def contact(self) -> None:
-        """HighLevel's contact leads; HubSpot's may gain others beside it (contract 4.3)."""
+        """Bring together whom the two records are for."""
         ghl, hubspot = self.records[Side.GHL], self.records[Side.HUBSPOT]
-        self._follow_merge(hubspot)
-        agreed, shown = self.pair.hubspot.contact, ghl.appointment.contact
-        known = self.bench.words.contacts.get(shown)
-        never = known and not agreed and (not hubspot.contacts or known in hubspot.contacts)
-        if shown and (shown != self.pair.ghl.contact or never):
-            self._new_contact(shown, hubspot)
-        elif (
-            agreed
-            and hubspot.contacts
-            and agreed not in hubspot.contacts
-            and self.policy.direction.reaches(Side.GHL)
-        ):
-            self._hold(
-                Group.CONTACT,
-                "contact_changed",
-                "another contact is associated in HubSpot, and HighLevel cannot change it",
-            )
+        found = associate(self.pair, ghl, hubspot, self.bench)
+        if found is None:
+            return
+        self.pair, self.making = found.pair, found.making
+        if found.change is not None:
+            self.changes[Side.HUBSPOT].append(found.change)
+        if found.unresolved is not None:
+            self._hold(Group.CONTACT, found.unresolved.reason, found.unresolved.detail)
 
     def restore(self, side: Side, status: str) -> None:
         """Take back a cancellation that we wrote to `side` for a removal that was undone.
@@ -386,62 +378,6 @@ class Reconciliation:
                     pair = replace(pair, owner_by_us=None)
                 pair = actions.showing(pair, side, essence.with_value(shown, group, now))
         self.pair = replace(pair, open=pair.open - {group})
-
-    def _follow_merge(self, hubspot: Snapshot) -> None:
-        """A merged contact is the same person under another id."""
-        survivor = self.bench.words.merged.get(self.pair.hubspot.contact)
-        if survivor in hubspot.contacts:
-            self.pair = replace(self.pair, hubspot=replace(self.pair.hubspot, contact=survivor))
-
-    def _new_contact(self, contact: str, hubspot: Snapshot) -> None:
-        """HighLevel names another contact: HubSpot's association follows it."""
-        if not self.policy.direction.reaches(Side.HUBSPOT):
-            self.pair = replace(self.pair, ghl=replace(self.pair.ghl, contact=contact))
-            return
-        across = self._across(contact)
-        if isinstance(across, Unresolved):
-            self._hold(Group.CONTACT, across.reason, across.detail)
-        elif isinstance(across, Known) and self._stands_alone(across.id, hubspot):
-            self.pair = replace(
-                self.pair,
-                ghl=replace(self.pair.ghl, contact=contact),
-                hubspot=replace(self.pair.hubspot, contact=across.id),
-                open=self.pair.open - {Group.CONTACT},
-            )
-        else:
-            self.making = across if isinstance(across, ToMake) else None
-            self.changes[Side.HUBSPOT].append(
-                Change(
-                    group=Group.CONTACT,
-                    before=self._displaced(hubspot),
-                    after=across.id if isinstance(across, Known) else "",
-                    source=contact,
-                    why="the contact changed in HighLevel"
-                    if hubspot.contacts
-                    else "HubSpot's record has no contact",
-                )
-            )
-
-    def _displaced(self, hubspot: Snapshot) -> str:
-        """Whose place a new contact takes: the paired one's, or that of the only one there is.
-
-        What else is associated beside it, a person put there, and it stays.
-        """
-        former = self.pair.hubspot.contact
-        only = hubspot.contacts[0] if len(hubspot.contacts) == 1 else former
-        return former if former in hubspot.contacts else only
-
-    def _stands_alone(self, contact: str, hubspot: Snapshot) -> bool:
-        """Whether the contact is associated, and the one that it takes the place of no more."""
-        former = self.pair.hubspot.contact
-        return contact in hubspot.contacts and former not in set(hubspot.contacts) - {contact}
-
-    def _across(self, contact: str) -> Resolution:
-        known = self.bench.words.contacts.get(contact)
-        if known is not None:
-            return Known(id=known)
-        unknown = Unresolved(reason="no_contact", detail="HighLevel's new contact has none across")
-        return self.bench.book.from_ghl.get(contact, unknown)
 
     def _update(self, side: Side) -> Update | None:
         changes = tuple(self.changes[side])

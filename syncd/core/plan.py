@@ -197,7 +197,8 @@ def _undone(pair: Pair, where: Side, living: Snapshot, bench: Bench) -> list[Act
     for revert in bench.evidence.reverts:
         back = revert.back.get(Group.STATUS) or ""
         ours = (revert.pair_key, revert.side, revert.group) == (pair.key, side, Group.STATUS)
-        if not ours or not back or shown != revert.was.get(Group.STATUS):
+        # One half of it may be done.
+        if not ours or not back or shown not in {revert.was.get(Group.STATUS), back}:
             continue
         why = UNDONE
         reopened = replace(living, appointment=replace(living.appointment, status=back))
@@ -217,7 +218,7 @@ def _undone(pair: Pair, where: Side, living: Snapshot, bench: Bench) -> list[Act
             reopens=validated and reopens(side, (status,), bench),
             notify=bench.policy.notifies(live=False),
         )
-        return [update, *made]
+        return made if shown == back else [update, *made]
     return []
 
 

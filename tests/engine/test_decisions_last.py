@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from syncd.core.model import Side
-from syncd.core.policy import Limit, Winner
+from syncd.core.policy import Limit, Notify, Winner
 from syncd.engine import cycle, report
 from syncd.engine.approval import Approval
 from syncd.engine.closing import FIRST
@@ -171,6 +171,29 @@ def test_an_undo_of_a_cycle_that_is_half_done_goes_on(town: Town, ann: tuple[str
     shown = sorted(r.properties["hs_appointment_name"] for r in town.hubspot.records())
     assert shown == [f"Visit {n}" for n in range(3)]
     assert open_decisions(town) == []
+
+
+@pytest.mark.parametrize("down", ["ghl", "hubspot"])
+def test_an_undo_of_a_removal_that_is_half_done_goes_on_and_notifies_nobody(
+    town: Town, pair: tuple[str, str], down: str
+) -> None:
+    town.obey(notify=Notify.LIVE)
+    town.hubspot.archive(pair[1])
+    town.sync()
+    assert town.ghl.get(pair[0]).status == "cancelled"
+    before = len(town.world.notifications)
+    decide(town, "undo", id=pair[0])
+    making = Fault(side="hubspot", path="/batch/create", status=503, times=None)
+    town.world.faults.add(making if down == "hubspot" else OUTAGE["ghl"])
+    town.sync()
+    assert open_decisions(town) == ["undo"]
+    town.world.faults.clear()
+    for _ in range(2):
+        town.later(minutes=5)
+        town.sync()
+        assert town.ghl.get(pair[0]).status == "confirmed"
+    assert [r.properties["ghl_appointment_id"] for r in town.hubspot.records()] == [pair[0]]
+    assert (open_decisions(town), len(town.world.notifications)) == ([], before)
 
 
 def test_an_undo_is_not_repeated_when_the_value_is_written_again(

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,6 +25,7 @@ import httpx
 import pytest
 from towns import InProcess, Shelf, Town, TownClock, build, in_turn
 
+from syncd.core.policy import Winner
 from syncd.engine.lanes import RunLanes, side_by_side
 from syncd.engine.report import Outcome
 from syncd.sandbox import FaultScript, SandboxWorld, application
@@ -290,19 +291,25 @@ class Checkpoint:
 class Rehearsal:
     """The uninterrupted run, with a checkpoint before each cycle."""
 
-    def __init__(self, store_url: str, folder: Path) -> None:
-        self.folder = folder
+    def __init__(
+        self,
+        store_url: str,
+        folder: Path,
+        script: Callable[[Town], Script] = Script,
+        phases: int = PHASES,
+    ) -> None:
+        self.folder, self.script = folder, script
         self.path = Path(store_url.removeprefix("sqlite:///"))
         self.clock = TownClock()
         self.checkpoints: list[Checkpoint] = []
         with closing(WatchedShelf(store_url, self.clock)) as shelf:
             shelf.executioner = Executioner()
             self.first = build(shelf, self.clock)
-            for phase in range(PHASES):
+            for phase in range(phases):
                 self._phase(self.first, shelf, phase)
 
     def _phase(self, town: Town, shelf: WatchedShelf, phase: int) -> None:
-        Script(town).run(phase)
+        self.script(town).run(phase)
         world, now = town.world.copied(), self.clock.now()
         store = self.folder / f"phase-{phase}.db"
         shutil.copy(self.path, store)
@@ -392,3 +399,57 @@ def test_a_kill_while_both_sides_are_written_at_once_leaves_no_trace(
         after, _ = rehearsal.killed_at(phase, at, moment, side_by_side)
         for name, wanted in checkpoint.after.items():
             assert after[name] == wanted, f"{name}: killed {moment} point {at} of phase {phase}"
+
+
+class Decisions(Script):
+    """What people decide about what went before: an undo, a conflict, a contact, a retry."""
+
+    def phase_0(self) -> None:
+        """A mistake that was carried across, and three records that wait."""
+        town = self.town
+        town.obey(conflict={"title": Winner.HOLD})
+        people = [("Ann Lee", "ann@example.com"), ("Bo Day", "bo@example.com")]
+        across = [
+            (str(town.ghl.add_contact(*each)), str(town.hubspot.add_contact(*each)))
+            for each in people
+        ]
+        events = [
+            str(town.ghl.book(town.calendars["Class"], across[0][0], town.at(40 + 9 * n)))
+            for n in range(3)
+        ]
+        town.sync()
+        records = {r.properties["ghl_appointment_id"]: str(r.id) for r in town.hubspot.records()}
+        for event in events:
+            town.ghl.edit(event, title=f"Visit {event[:4]}")
+        town.sync()
+        town.ghl.edit(events[0], title="Wrong")
+        town.sync()
+        town.ghl.edit(events[1], title="Left")
+        town.hubspot.edit(records[events[1]], hs_appointment_name="Right")
+        alone = str(town.hubspot.create({"hs_appointment_start": town.at(300)}, contacts=[]))
+        assert len(town.sync().held) == 2
+        decide = town.store.link(town.name).decide
+        decide("undo", {"id": events[0]}, town.clock.now())
+        decide("resolve", {"id": events[1], "keep": "hubspot"}, town.clock.now())
+        decide("resolve", {"id": alone, "contact": across[1][1]}, town.clock.now())
+
+
+@pytest.fixture(scope="module")
+def decided(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Rehearsal:
+    folder = tmp_path_factory.mktemp("decided")
+    path = folder / "syncd.db"
+    shutil.copy(sqlite_template, path)
+    return Rehearsal(f"sqlite:///{path}", folder, Decisions, 1)
+
+
+@pytest.mark.parametrize("moment", ["before", "lost", "after"])
+def test_a_kill_at_any_point_loses_no_decision_and_repeats_none(
+    decided: Rehearsal, moment: Moment
+) -> None:
+    (checkpoint,) = decided.checkpoints
+    for at in range(1, checkpoint.points + 1, 3):
+        after, town = decided.killed_at(0, at, moment)
+        for name, wanted in checkpoint.after.items():
+            assert after[name] == wanted, f"{name}: killed {moment} point {at}"
+        with closing(Shelf(f"sqlite:///{decided.folder / 'run.db'}", decided.clock)) as shelf:
+            assert shelf.link(town.name).decisions() == [], f"killed {moment} point {at}"

@@ -24,8 +24,9 @@ from typing import assert_never
 from syncd.core.actions import Create, Remark, Update
 from syncd.core.contacts import Known
 from syncd.core.guards import Plan, urgency
-from syncd.core.model import ContactPair, Group, Pair, Side
+from syncd.core.model import Group, Pair, Side
 from syncd.engine import record
+from syncd.engine.agreeing import Agreements
 from syncd.engine.applied import Applied
 from syncd.engine.contacts import ContactMaker
 from syncd.engine.decisions import Decided
@@ -34,6 +35,7 @@ from syncd.engine.ground import Ground
 from syncd.engine.intents import Recoverable, intent_of
 from syncd.engine.lanes import Lane
 from syncd.engine.link import Link
+from syncd.engine.lulls import Lull, Pace
 from syncd.engine.orders import (
     ids_of,
     key_of,
@@ -69,31 +71,12 @@ GATHER = 0.05
 """Seconds within which answers that follow each other share a commit; until then their intents
 speak for them."""
 
-LULL = 1.0
-"""Seconds in which there is time for something else, where little can be sent in them."""
-
-APPROACH = 10.0
-"""Seconds, HighLevel's own window: what is not used in them is there when they are over."""
-
 MOST_LATE = 5
 """How often in a cycle a write may wait too long after its records were read, for a place or
 because the vendor asked for it; where the vendor fails, once."""
 
 STOPPING = (AuthFailed, DailyBudgetSpent, Unavailable)
 """What ends the stage for a side: no further write can succeed."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lull:
-    """When a run may end early: HighLevel's rate budget is used up for a while.
-
-    Writing has to wait then anyway, so what else there is to do costs few writes.
-    """
-
-    since: float
-    """Not before that moment (monotonic)."""
-    needs: int
-    """So many requests are to be sent to HighLevel then."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -122,7 +105,7 @@ class Stage:
         self._lock = RLock()
         self._queues: dict[Side, deque[Recoverable]] = {Side.GHL: deque(), Side.HUBSPOT: deque()}
         self._remarks: deque[Remark] = deque()
-        self._adopted: dict[tuple[str, str], Pair] = {}
+        self._agreements = Agreements(link, self.applied)
         self._contacts = ContactMaker(link, self._lock, said, self._errands.contact_made)
         self._ground = Ground(link)
         self.watch = Watch(link, self._lock)
@@ -134,8 +117,7 @@ class Stage:
         self._marks = Event()
         self._numbered = 0
         self._done = self._planned = 0
-        self._until: float | None = None
-        self._lull: Lull | None = None
+        self._pace = Pace(link)
         self._owed: set[Side] = set()
         """The sides with something to write that nothing was written to yet in this run."""
         self._fresh: set[str] = set()
@@ -150,7 +132,7 @@ class Stage:
         `fresh` are the ids of records that people touched since the cycle began.
         """
         self._fresh |= set(fresh)
-        self._agree(plan)
+        self._agreements.commit(plan)
         marking = {
             write.pair.key or id(write.pair)
             for write in plan.writes
@@ -158,7 +140,7 @@ class Stage:
         }
         for write in plan.writes:
             self._errands.take(write)
-            self._queues[write.side].append(self._current(write))
+            self._queues[write.side].append(self._agreements.current(write))
             if write.side is Side.GHL:
                 self._spots.expect(write)
         for side, queue in self._queues.items():
@@ -168,7 +150,7 @@ class Stage:
                 self._stop(side, error)
         for remark in plan.remarks:
             if (remark.pair.key or id(remark.pair)) not in marking:
-                self._remarks.append(replace(remark, pair=self._agreed(remark.pair)))
+                self._remarks.append(replace(remark, pair=self._agreements.agreed(remark.pair)))
         self._planned += len(plan.writes)
 
     def _place_in_line(self, write: Recoverable) -> tuple[int, tuple[int, float]]:
@@ -211,53 +193,17 @@ class Stage:
             LinkLocked: another syncd holds the link.
             StoreError: our own store failed.
         """
-        self._until, self._lull = until, lull
+        self._pace.begin(until, lull)
         self._owed = {side for side, queue in self._queues.items() if queue}
         self._owed |= {Side.HUBSPOT} if self._remarks else set()
         self._over.clear()
         self.link.lanes([self._lane(side) for side in Side])
-        return self._until != until
+        return self._pace.until != until
 
     @property
     def left(self) -> bool:
         """Whether anything is still to be sent, identities included."""
         return bool(self._remarks or any(self._queues.values()))
-
-    # --- agreements without a write
-
-    def _agree(self, plan: Plan) -> None:
-        """Commit what needs no write: new pairs, and agreements on what is there."""
-        rebases = plan.rebases
-        if not rebases:
-            return
-        self.link.check_held()
-        with self.link.store.begin() as transaction:
-            saved = transaction.save_pairs([rebase.pair for rebase in rebases])
-            transaction.add_history(
-                record.adoption(pair, self.applied.report.cycle, self.link.clock.now())
-                for rebase, pair in zip(rebases, saved, strict=True)
-                if not rebase.pair.key
-            )
-            transaction.save_contacts(
-                ContactPair(ghl_id=pair.ghl.contact, hubspot_id=pair.hubspot.contact)
-                for rebase, pair in zip(rebases, saved, strict=True)
-                if rebase.one_person
-            )
-        self._adopted |= {
-            (pair.ghl_id, pair.hubspot_id): pair
-            for rebase, pair in zip(rebases, saved, strict=True)
-        }
-        for pair in saved:
-            self.applied.pairs[pair.key] = pair
-
-    def _current(self, write: Recoverable) -> Recoverable:
-        """The write with the key that its pair got when it was adopted."""
-        if isinstance(write, Create) or write.pair.key:
-            return write
-        return replace(write, pair=self._agreed(write.pair))
-
-    def _agreed(self, pair: Pair) -> Pair:
-        return pair if pair.key else self._adopted[pair.ghl_id, pair.hubspot_id]
 
     # --- one side's lane
 
@@ -284,37 +230,11 @@ class Stage:
     def _goes_on(self, side: Side) -> bool:
         if self._broken or side in self._stopped or self.link.stopping():
             return False
-        now = self.link.clock.monotonic()
-        if side is Side.GHL and self._lull is not None and self._is_lull(self._lull, now):
-            self._until, self._lull = now, None
-        return self._until is None or now < self._until or side in self._owed
-
-    def _is_lull(self, lull: Lull, now: float) -> bool:
-        if now < lull.since:
-            return False
-        needs = self._needs(lull)
-        # Enough can be sent in it for what is to be done, and not much more.
-        return needs <= self.link.ghl.free(LULL) <= 2 * needs
-
-    def _needs(self, lull: Lull) -> int:
-        """What is kept for a lull, of all that there is no more than half: writing goes on."""
-        return min(lull.needs, self.link.ghl.free(APPROACH + LULL) // 2)
+        return not self._pace.is_over(side) or side in self._owed
 
     def _spare(self) -> int:
-        """Places that HighLevel's lane leaves alone, because the next lull has too few of its own.
-
-        Where the writes went out evenly, enough come back in it; where they
-        went out at once, none does.
-        """
-        lull, more = self._lull, self._queues[Side.GHL] or self.to_come
-        now = self.link.clock.monotonic()
-        if lull is None or not more or (self._until is not None and now >= self._until):
-            return 0
-        away = max(0.0, lull.since - now)
-        if away > APPROACH:
-            return 0
-        coming = self.link.ghl.free(away + LULL) - self.link.ghl.free(away)
-        return max(0, self._needs(lull) - coming)
+        """Places that HighLevel's lane leaves alone."""
+        return self._pace.spare() if self._queues[Side.GHL] or self.to_come else 0
 
     def _is_over(self, side: Side) -> bool:
         """Whether nothing more can come for this side."""

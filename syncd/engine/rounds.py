@@ -37,7 +37,7 @@ from syncd.core.observe import Observed, Sighting, Strangers
 from syncd.core.policy import Policy
 from syncd.core.translate import Dictionary
 from syncd.engine import planned, poll, twins
-from syncd.engine.apply import Lull, Stage
+from syncd.engine.apply import Stage
 from syncd.engine.contacts import unread
 from syncd.engine.decisions import Decided, Part, Undo
 from syncd.engine.dictionary import with_contacts
@@ -46,6 +46,7 @@ from syncd.engine.evidence import clock_skew, decide
 from syncd.engine.fulfilment import MOVED_ON
 from syncd.engine.intents import Recoverable
 from syncd.engine.link import Link
+from syncd.engine.lulls import Lull
 from syncd.engine.meeting import acquaint
 from syncd.engine.newcomers import Newcomers
 from syncd.engine.orders import ids_of

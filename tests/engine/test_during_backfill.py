@@ -19,8 +19,8 @@ from towns import InProcess
 from syncd.core.guards import Allowed
 from syncd.core.model import Pair, Side
 from syncd.engine import cycle
-from syncd.engine.apply import LULL
 from syncd.engine.cycle import CycleRequest
+from syncd.engine.lulls import LULL
 from syncd.engine.report import Outcome
 from syncd.engine.rounds import Rounds
 from syncd.engine.twins import SHARE

@@ -46,6 +46,13 @@ log = structlog.get_logger(__name__)
 TIMEOUT = 30.0
 """Seconds that an answer may take as a whole, however it comes."""
 
+SILENCES = 2
+"""Requests in a row that were waited for in vain; the next ones are not waited for as long, so that
+a cycle learns soon of a vendor that does not answer at all."""
+
+SHORT = 10.0
+"""Seconds that an answer may take then; the first answer ends it."""
+
 LARGEST = 64 * 1024 * 1024
 """Bytes of an answer; the largest that the vendors give has a few."""
 
@@ -107,6 +114,8 @@ class Client:
         self.guard: Callable[[], None] = _nobody
         """Asked before each attempt that writes: raises once the link is another's."""
         self._sent = 0
+        self._silent = 0
+        """Requests in a row that were waited for in vain."""
         self._answers: Counter[int] = Counter()
         self._skew: float | None = None
         # Opened at the first request: a daemon with hundreds of links would open hundreds of them
@@ -162,6 +171,8 @@ class Client:
         if request.too_long:
             raise _unsendable(request, "its address is too long", self.side)
         attempts = self._attempts if attempts is None else min(attempts, self._attempts)
+        if self._is_silent and request.repeatable:
+            attempts = 1
         attempt, renewed = 1, False
         began = self._clock.monotonic()
         last: ProviderError | None = None
@@ -228,7 +239,7 @@ class Client:
                 self._sent += 1
             sent = self._clock.monotonic()
             outcome = self._exchange(request, credentials)
-            self._count(outcome)
+            self._count(outcome, self._clock.monotonic() - sent)
             if isinstance(outcome, Answered):
                 self.budget.observe(outcome.response, request.kind, sent=sent)
                 if not outcome.response.ok:
@@ -242,7 +253,7 @@ class Client:
     def _exchange(self, request: Request, credentials: Mapping[str, str]) -> Outcome:
         try:
             with (
-                self._allowance.of(self._timeout),
+                self._allowance.of(self._patience(request)),
                 self._opened().stream(
                     request.method,
                     request.path,
@@ -265,6 +276,15 @@ class Client:
         self._note_date(answer.headers.get("date", ""))
         return Answered(response=_response(answer, content))
 
+    @property
+    def _is_silent(self) -> bool:
+        return self._silent >= SILENCES
+
+    def _patience(self, request: Request) -> float:
+        """Seconds for the whole exchange: what must not be sent twice is always waited for."""
+        short = self._is_silent and request.repeatable
+        return min(self._timeout, SHORT) if short else self._timeout
+
     def _whole(self, answer: httpx.Response) -> bytes:
         """The body, if it comes in time and is no larger than any answer is.
 
@@ -285,10 +305,13 @@ class Client:
         # Another thread may have renewed them while this request was on its way.
         return self._auth.renewed(outcome.response) or self._auth.headers() != used
 
-    def _count(self, outcome: Outcome) -> None:
+    def _count(self, outcome: Outcome, seconds: float) -> None:
         status = outcome.response.status if isinstance(outcome, Answered) else 0
         with self._lock:
             self._answers[status] += 1
+            # A connection that breaks says so at once, and is tried again as ever.
+            waited = not status and seconds >= min(SHORT, self._timeout)
+            self._silent = 0 if status else self._silent + waited
 
     def _wait(self, verdict: Retry) -> None:
         # A pause that the vendor asked for is kept to the letter; our own are spread.

@@ -189,3 +189,18 @@ def test_closing_a_line_waits_for_no_answer(free_budget: FreeBudget) -> None:
         line.close()
         assert isinstance(under_way.exception(), TimedOut)
     assert time.monotonic() - began < ENOUGH  # noqa: TID251 - see above
+
+
+def test_a_vendor_that_never_answers_is_waited_for_less_and_less(
+    free_budget: FreeBudget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http, "SHORT", 0.05)
+    began = time.monotonic()  # noqa: TID251 - see above
+    with vendor(Silence()) as url:
+        asked = client(url, free_budget, timeout=LIMIT)
+        for _ in range(40):
+            with pytest.raises(TimedOut):
+                asked.send(GET)
+        assert asked.requests == 40
+        asked.close()
+    assert time.monotonic() - began < 40 * LIMIT / 2  # noqa: TID251 - see above

@@ -384,3 +384,34 @@ def test_what_is_outdated_before_it_is_sent_did_nothing(make: MakeClient) -> Non
     with pytest.raises(Outdated) as late:
         make(script).send(Request(method="PUT", path="/things/1", json={}, ready=ready))
     assert (late.value.cause, script.seen) == (None, [])
+
+
+def test_after_silences_a_request_is_tried_once_until_somebody_answers(
+    make: MakeClient, clock: VirtualClock
+) -> None:
+    answers: list[httpx.Response | None] = [*[None] * 3, ok(), *[httpx.Response(503, json={})] * 9]
+
+    def vendor(_: httpx.Request) -> httpx.Response:
+        answer = answers.pop(0)
+        if answer is None:
+            clock.advance(30.0)
+            raise httpx.ReadTimeout("nothing")
+        return answer
+
+    asked = make(vendor)
+    for tried in (2, 3):
+        with pytest.raises(TimedOut):
+            asked.send(GET)
+        assert asked.requests == tried
+    assert asked.send(GET).ok
+    with pytest.raises(Unavailable):
+        asked.send(GET)
+    assert asked.requests == 4 + 5
+
+
+def test_connections_that_break_are_tried_again_however_many(make: MakeClient) -> None:
+    asked = make(Script(httpx.ReadError("reset")))
+    for tried in (5, 10, 15):
+        with pytest.raises(TimedOut):
+            asked.send(GET)
+        assert asked.requests == tried

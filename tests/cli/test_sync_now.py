@@ -381,3 +381,23 @@ def test_a_one_shot_keeps_before_and_after_values_as_long_as_it_is_told(
         (old,), (young,) = (store.execute(rows.format(way)).fetchone() for way in ("<", ">"))
     assert (old, young) == (written * left, 1)
     assert ("Control" in syncd("history").out, "Check-up" in syncd("history").out) == (True, True)
+
+
+def test_what_a_guard_keeps_back_is_shown_in_one_block_with_its_own_option(
+    syncd: Syncd, ready: Clinic
+) -> None:
+    booked = [ready.book(f"Visit {hour}", hours=hour) for hour in range(7)]
+    syncd("--sync-now")
+    for each in booked[:6]:
+        ready.ghl.delete(each)
+    told = syncd("plan").out
+    assert "Kept back by the removal guard, and not written: 6 records" in told
+    assert told.count("- kept back: archive in HubSpot: Visit") == 6
+    assert "removal_guard" not in told
+    assert "syncd --sync-now --link clinic --allow-removals" in told
+    assert "--allow-changes" not in told
+    planned = report_of(syncd("plan", "--json"))["links"]["clinic"]["planned"]
+    assert [write["kept_back"] for write in planned] == ["removal_guard"] * 6
+    let = syncd("plan", "--allow-removals").out
+    assert "Removals: 6 records" in let
+    assert "kept back" not in let

@@ -197,7 +197,8 @@ def _check_places(village: Village, new: set[tuple[Side, str]]) -> None:
 
 def _booked(village: Village) -> set[str]:
     written = village.last.written if village.last else []
-    return {each.hubspot_id for each in written if (each.side, each.action) == (Side.GHL, "create")}
+    made = ("appointment", Side.GHL, "create")
+    return {w.hubspot_id for w in written if (w.record, w.side, w.action) == made}
 
 
 def _records(village: Village) -> dict[tuple[Side, str], Seen]:

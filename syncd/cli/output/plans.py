@@ -46,7 +46,7 @@ def _print_kept_back(paper: Paper, report: CycleReport, guard: str) -> None:
     if not kept:
         return
     name = guard.replace("_", " ")
-    number = words.count(len(kept), "write")
+    number = words.count(len(kept), "record")
     paper.line(f"Kept back by the {name}, and not written: {number}", "bold yellow")
     _print_writes(paper, report, kept)
     paper.line(f"  `syncd --sync-now --link {report.link} {OPENS[guard]}` lets them pass once.")

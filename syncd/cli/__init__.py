@@ -22,7 +22,6 @@ from syncd.cli.command import (
     json_option,
     link_option,
 )
-from syncd.errors import SyncdError
 
 PLACES = {
     "run": "syncd.cli.run:run",
@@ -141,20 +140,20 @@ def main() -> NoReturn:
 
 def execute(args: Sequence[str]) -> int:
     """Run a command line; gives its exit code, with everything told on stderr."""
-    from syncd.cli.endings import ended, fault, outside, told_all
+    from syncd.cli.endings import ending, told_all
     from syncd.cli.output.paper import sturdy
 
     for stream in (sys.stdout, sys.stderr):
         sturdy(stream)
-    as_json = "--json" in args
     try:
-        code = syncd.main(args=list(args), prog_name="syncd", standalone_mode=False)
-    except (click.ClickException, click.Abort, SyncdError) as error:
-        return ended(error, as_json=as_json)
-    except KeyboardInterrupt:
-        return ended(click.Abort(), as_json=as_json)
-    except OSError as error:
-        return outside(error, as_json=as_json)
-    except Exception as error:  # noqa: BLE001 - a bug, whatever it is: logged, and told in one line
-        return fault(error, as_json=as_json)
+        code = syncd.main(args=_checked(args), prog_name="syncd", standalone_mode=False)
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - whatever it is, it is told in one line
+        return ending(error, args)
     return told_all(code if isinstance(code, int) else 0)
+
+
+def _checked(args: Sequence[str]) -> list[str]:
+    """The arguments; no file and no id has a NUL in its name."""
+    if any("\0" in each for each in args):
+        raise click.UsageError("an argument holds a NUL")
+    return list(args)

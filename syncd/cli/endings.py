@@ -19,6 +19,27 @@ INTERRUPTED = 130
 """What a shell expects after Ctrl-C: 128 and the signal's number."""
 
 
+def ending(error: Exception | KeyboardInterrupt, args: Sequence[str]) -> int:
+    """Tell what ended a command line, and give the exit code."""
+    as_json = "--json" in args
+    match error:
+        case KeyboardInterrupt():
+            return ended(click.Abort(), as_json=as_json)
+        case click.ClickException() | click.Abort() | SyncdError():
+            return ended(error, as_json=as_json)
+        case OSError():
+            return outside(error, as_json=as_json)
+        case UnicodeEncodeError() if not all(map(_is_text, args)):
+            return ended(click.UsageError("an argument is no text"), as_json=as_json)
+        case _:
+            return fault(error, as_json=as_json)
+
+
+def _is_text(argument: str) -> bool:
+    """Whether all of it could be decoded; Python keeps what could not as half characters."""
+    return not any("\ud800" <= mark <= "\udfff" for mark in argument)
+
+
 def ended(error: click.ClickException | click.Abort | SyncdError, *, as_json: bool = False) -> int:
     """Tell what went wrong, and give the exit code."""
     match error:

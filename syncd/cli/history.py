@@ -97,7 +97,7 @@ def _moment(
 @json_option
 @click.option(
     "--limit",
-    type=click.IntRange(min=0),
+    type=click.IntRange(0, 10**9),
     default=50,
     show_default=True,
     help="How many records of each link at most; 0 for all.",

@@ -277,3 +277,40 @@ def test_what_nobody_expects_is_told_in_a_sentence(syncd: Syncd, place: Place, n
             assert row.says in said, (verb, said)
             assert not [word for word in NEVER if word in said], (verb, said)
     assert place.clinic.writes() == 0
+
+
+ARGUMENTS = {
+    "no text": "\udcff",
+    "NUL": "a\0b",
+    "nothing": "",
+    "a number beyond all": "9" * 40,
+    "a line break": "\n",
+}
+VERBS = (
+    "history {}",
+    "history --limit {}",
+    "history --since {}",
+    "why {}",
+    "undo {}",
+    "undo --cycle {}",
+    "retry {}",
+    "resolve {} --ignore",
+    "apply {}",
+    "forget {}",
+    "link pause {}",
+    "status --link {}",
+    "status --max-age {}",
+    "plan --link {}",
+    "--config {} status",
+)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("argument", ARGUMENTS)
+def test_whatever_is_typed_is_wrong_usage_at_most(
+    syncd: Syncd, place: Place, verb: str, argument: str
+) -> None:
+    del place
+    done = syncd(*(ARGUMENTS[argument] if word == "{}" else word for word in verb.split()))
+    assert done.code in {0, 2}, done.err
+    assert "Traceback" not in done.out + done.err

@@ -571,7 +571,7 @@ def _follow_merges(link: Link, gathered: _Gathering, pairs: dict[int, Pair]) -> 
     if not became:
         return
     seen |= link.hubspot.fetch(set(became) - set(seen))
-    taken = link.store.prints(Side.HUBSPOT, became)
+    taken = {*link.store.prints(Side.HUBSPOT, became), *(p.hubspot_id for p in pairs.values())}
     for survivor, merged in became.items():
         shown = seen.get(survivor)
         if survivor not in taken and isinstance(shown, Snapshot):

@@ -227,6 +227,7 @@ class Rounds:
             strangers,
             self._fresh,
             doubted=self._rejudged,
+            resting=self._resting(),
         )
         if more.found.ghl or more.found.hubspot:
             strangers = strangers.with_more(more.found)
@@ -237,6 +238,13 @@ class Rounds:
             Side.HUBSPOT: self._strangers.hubspot,
         }
         return self._without_unsure(met, more.unsure), book
+
+    def _resting(self) -> frozenset[str]:
+        """Calendars that are switched off, where all that are not are synced."""
+        setting = self._setting
+        if setting.link.rules.calendars:
+            return frozenset()
+        return frozenset(each.id for each in setting.words.calendars.values() if not each.active)
 
     def _meet(self, policy: Policy, strangers: Strangers) -> tuple[Observed, ContactBook]:
         around, book = acquaint(self._setting.link, policy, self._sightings, strangers)

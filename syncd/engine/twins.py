@@ -63,14 +63,17 @@ def beside(
     fresh: Collection[str],
     *,
     doubted: Collection[str] = (),
+    resting: frozenset[str] = frozenset(),
 ) -> Beside:
     """Look for twins of newcomers that the lists of this cycle could not show.
 
     `strangers` have met already; `fresh` are ids of records that came up after
     the lists were read, `doubted` those of which `Watch` saw that somebody made
-    the twin meanwhile.
+    the twin meanwhile; `resting` are HighLevel's calendars that are switched
+    off, of which no list was asked for.
     """
-    ghl, unsure = _in_ghl(link, scans[Side.GHL], newcomers, strangers.ghl, doubted)
+    unlisted = _Resting(link, policy, resting - scans[Side.GHL].calendars)
+    ghl, unsure = _in_ghl(link, scans[Side.GHL], newcomers, strangers.ghl, doubted, unlisted)
     swept = scans[Side.HUBSPOT]
     mirrored = [each for each in newcomers if each.record.side is Side.GHL]
     if swept.passing:
@@ -94,6 +97,7 @@ def _in_ghl(
     newcomers: Iterable[Newcomer],
     known: Mapping[str, Seen],
     doubted: Collection[str],
+    resting: _Resting,
 ) -> tuple[dict[str, Snapshot], dict[str, str]]:
     """Twins that were not listed, and who waits until they are."""
     found: dict[str, Snapshot] = {}
@@ -106,15 +110,42 @@ def _in_ghl(
         if scan.passing:
             unsure[record.id] = f"it may be booked already: {'; '.join(scan.failures)}"
             continue
-        if scan.whole and record.id not in doubted:
-            continue
+        spot = (contact.id, start)
         try:
-            found |= _booked(link, (contact.id, start), known)
+            if scan.whole and record.id not in doubted and resting.is_free(spot):
+                continue
+            found |= _booked(link, spot, known)
         except ProviderError as error:
             if _ends_all(error):
                 raise
             unsure[record.id] = f"it may be booked already, and its contact's list fails: {error}"
     return found, unsure
+
+
+class _Resting:
+    """What stands on calendars that are switched off: listed once, when it is asked for."""
+
+    def __init__(self, link: Link, policy: Policy, calendars: frozenset[str]) -> None:
+        self._link, self._window, self._calendars = link, policy.window, calendars
+        self._taken: set[Spot] | None = None
+        self._whole = True
+
+    def is_free(self, spot: Spot) -> bool:
+        """Whether nothing of the contact's stands there; where that is unknown, it is not."""
+        if not self._calendars:
+            return True
+        if self._taken is None:
+            asked = ScanRequest(window=self._window, calendars=self._calendars)
+            scan = self._link.ghl.scan(asked)
+            self._whole = self._calendars <= scan.calendars
+            self._taken = {
+                (contact, start)
+                for each in scan.snapshots
+                if each.calendar in self._calendars and not each.gone
+                if (start := each.appointment.start) is not None
+                for contact in each.contacts
+            }
+        return self._whole and spot not in self._taken
 
 
 def _ends_all(error: ProviderError) -> bool:

@@ -229,6 +229,20 @@ def test_what_hubspot_cannot_say_keeps_a_booking_waiting(town: Town, ada: tuple[
     assert town.sync().written == []
 
 
+def test_what_stands_on_a_calendar_that_was_switched_off_is_met(
+    town: Town, ada: tuple[str, str]
+) -> None:
+    ghl_id = visit(town, ada[0], town.at(48), "Class")
+    visit(town, ada[0], town.at(52), "Class")
+    twin = record(town, town.at(48), [ada[1]])
+    town.ghl.deactivate_calendar(town.calendars["Class"])
+    record(town, town.at(60), [ada[1]])
+    report = town.sync()
+    assert (report.ghl.created, report.hubspot.created) == (1, 0), "the one without a twin"
+    assert (ghl_id, twin) in {(each.ghl_id, each.hubspot_id) for each in town.pairs()}
+    assert town.sync().written == []
+
+
 # --- a record is made anew
 
 

@@ -226,17 +226,20 @@ class ContactMaker:
                 carried |= {*self._carried(each)}
             else:
                 self._made[side, each.source] = answer
+        # Two contacts across may be one person, for whom one contact is made.
+        fresh = {write.id_on(side): write for write in made if write.id_on(side) not in known}
         with self._lock:
-            self._record(side, made, carried)
-            for write in made:
-                # Two contacts across may be one person, for whom one contact is made.
-                if write.id_on(side) not in known:
-                    known.add(write.id_on(side))
-                    self._said.count(side, write.action, write.record)
-                    self._said.written.append(write)
+            self._record(side, made, [*fresh.values()], carried)
+            for write in fresh.values():
+                self._said.count(side, write.action, write.record)
+                self._said.written.append(write)
 
     def _record(
-        self, side: Side, made: Sequence[PlannedWrite], carried: Collection[tuple[int, str]]
+        self,
+        side: Side,
+        made: Sequence[PlannedWrite],
+        fresh: Sequence[PlannedWrite],
+        carried: Collection[tuple[int, str]],
     ) -> None:
         now, cycle = self._link.clock.now(), self._said.cycle
         with self._link.store.begin() as transaction:
@@ -258,7 +261,7 @@ class ContactMaker:
                     record=write.record,
                     author=APPLY if carried else SYNC,
                 )
-                for write in made
+                for write in fresh
             )
 
     def made(self, side: Side, here: str) -> str | ProviderError:

@@ -46,6 +46,17 @@ def test_a_contact_that_two_appointments_need_is_one_write(town: Town) -> None:
     assert len(town.hubspot.contact_records()) == 1
 
 
+def test_two_contacts_of_one_person_are_one_write(town: Town) -> None:
+    for hours in (48, 72):
+        book(town, town.ghl.add_contact("Ann Lee", "ann@example.com"), hours)
+    assert (town.plan().hubspot.created, town.plan().hubspot.contacts_created) == (2, 1)
+    done = town.sync()
+    assert (done.hubspot.created, done.hubspot.contacts_created) == (2, 1)
+    assert len(town.hubspot.contact_records()) == 1
+    entries = [each for each in town.link().store.history() if each.record == "contact"]
+    assert len(entries) == 1
+
+
 def test_a_contact_that_is_made_stands_in_the_history(town: Town) -> None:
     ann = town.ghl.add_contact("Ann Lee", "ann@example.com")
     book(town, ann)

@@ -162,6 +162,8 @@ def resolve(
                     f"{record} is held as {', '.join(sorted(reasons))}",
                     ctx,
                 )
+            other = taken.get("pair_with", "")
+            meant += [h for h in found.store.holds() if other and other in {h.ghl_id, h.hubspot_id}]
             payload = {"id": record, "holds": [shown_of(hold) for hold in meant], **taken}
             found.store.decide("resolve", payload, app.clock.now())
             click.echo(f"{found.name}: {record}; {_next_cycle(app, found.name)}")

@@ -185,7 +185,6 @@ def keep(
         pairs=rounds.sums.pairs if decided.undos else {},
         held=[*holds, *left],
         unsent=unsent,
-        moved_on=rounds.sums.moved_on,
         met=rounds.sums.met,
         approved=rounds.sums.approved,
         rulings=store.cursor(decisions.RULINGS),
@@ -252,8 +251,8 @@ def _notes(
     changes = [[write.side.value, *ids_of(write)] for write in stopped]
     kept_back = link.store.cursor(decisions.KEPT_BACK)
     if changes and not full:
-        earlier = json.loads(kept_back or "[]")
-        changes += [each for each in earlier if each not in changes]
+        known = {*map(tuple, changes)}
+        changes += [each for each in json.loads(kept_back or "[]") if tuple(each) not in known]
     if changes or (full and over and kept_back):
         notes[decisions.KEPT_BACK] = json.dumps(changes) if changes else ""
     if decided.only is not None and over:

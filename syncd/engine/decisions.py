@@ -71,6 +71,8 @@ class Word:
     way: str
     value: str = ""
     shown: tuple[Shown, ...] = ()
+    instead_of: frozenset[int] = frozenset()
+    """Earlier decisions that it takes the place of, and that are done with it."""
 
     @property
     def part(self) -> Part:
@@ -176,22 +178,24 @@ class Decided:
 
     def rulings(
         self, records: Callable[[Shown], Mapping[Side, Snapshot]] | None = None
-    ) -> tuple[dict[str, Ruling], list[tuple[Word, Shown]]]:
-        """The rulings as the core takes them, and what they do not mean any more.
+    ) -> tuple[dict[str, Ruling], set[Part]]:
+        """The rulings as the core takes them, and the words that mean nothing any more.
 
         `records` gives what can be seen now of a hold; a word counts for what
         still shows what the person was shown.
         """
         found = {record_id: _ruling(held) for record_id, held in self.kept.items()}
-        moved_on: list[tuple[Word, Shown]] = []
+        void: set[Part] = set()
         for word in self.words:
             stands = list(word.shown)
             if records is not None and word.way not in {"ignore", "retry"}:
                 stands = [each for each in word.shown if still(each, records(each))]
-                moved_on += [(word, each) for each in word.shown if each not in stands]
-            if stands or not word.shown:
+            # A pair is about two records: it means nothing where one is another matter now.
+            if word.shown and (not stands or (word.way == "pair_with" and stands != [*word.shown])):
+                void.add(word.part)
+            else:
                 found[word.record] = word.ruling(stands) | found.get(word.record, Ruling())
-        return found, moved_on
+        return found, void
 
     def lets_go(self, hold: Hold) -> bool:
         """Whether a person wants this held write tried now: they decided since it is held."""
@@ -312,7 +316,7 @@ class _Reading:
             record=record,
             way=way,
             value=value,
-            shown=tuple(self._shown(decision, record, WAYS.get(way, ()))),
+            shown=tuple(self._shown(decision, {record, value}, WAYS.get(way, ()))),
         )
         ignored = [each for each in self._words if each.way == "ignore" and each.ids & word.ids]
         if way == "retry":
@@ -326,9 +330,11 @@ class _Reading:
         }
         self._taken_back |= over
         self._words = [each for each in self._words if each.id not in over]
-        self._words.append(word)
+        self._words.append(replace(word, instead_of=frozenset(over)))
 
-    def _shown(self, decision: Decision, record: str, reasons: Collection[str]) -> list[Shown]:
+    def _shown(
+        self, decision: Decision, records: Collection[str], reasons: Collection[str]
+    ) -> list[Shown]:
         """What the person was shown: as the verb kept it, else what was held then."""
         payload: Mapping[str, Any] = decision.payload
         if "holds" in payload:
@@ -336,7 +342,7 @@ class _Reading:
         shown = [
             shown_of(hold)
             for hold in self._holds()
-            if record in {hold.ghl_id, hold.hubspot_id}
+            if {hold.ghl_id, hold.hubspot_id} & (set(records) - {""})
             and (not reasons or hold.reason in reasons)
             and (hold.since is None or hold.since <= decision.made_at)
         ]

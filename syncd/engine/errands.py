@@ -37,6 +37,8 @@ class Errands:
         self._any = bool(decided.words or decided.undos or decided.only_parts)
         self._owed: dict[Part, set[_Name]] = defaultdict(set)
         self._parts: dict[_Name, frozenset[Part]] = {}
+        self.void: set[Part] = set()
+        """What means nothing any more: the records are another matter now."""
         self.given_up: set[Part] = set()
         self.settled: set[Part] = set()
         """What was closed together with its write."""
@@ -113,7 +115,13 @@ class Errands:
         if isinstance(write, Remark):
             return frozenset()
         decided, ids = self._decided, {*ids_of(write)} - {""}
-        found = {word.part for word in decided.words if _carries_word(write, word, ids)}
+        carried = [
+            word
+            for word in decided.words
+            if word.part not in self.void and _carries_word(write, word, ids)
+        ]
+        found = {word.part for word in carried}
+        found |= {(earlier, "") for word in carried for earlier in word.instead_of}
         found |= {undo.part for undo in decided.undos if _undoes(write, undo)}
         if decided.only_parts:
             for name in digests(write):

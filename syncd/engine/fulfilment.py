@@ -39,8 +39,6 @@ class Ended:
     held: Collection[Hold]
     unsent: Collection[str]
     """Ids of records with a write that failed, or was not sent."""
-    moved_on: Collection[tuple[Part, str]] = ()
-    """What a word was taken for and is no more: its part, and the group."""
     met: Mapping[Part, bool] = field(default_factory=dict)
     """Of what is to be undone: whether its pair shows the value that was to be put back."""
     approved: Mapping[str, tuple[str, str]] = field(default_factory=dict)
@@ -79,8 +77,7 @@ def close(transaction: Transaction, decided: Decided, errands: Errands, ended: E
 def _word(ledger: _Ledger, word: Word, errands: Errands, ended: Ended) -> None:
     if word.way == "ignore" or word.part in errands.settled:
         return
-    gone = {group for part, group in ended.moved_on if part == word.part}
-    if gone and gone >= {str(each["group"]) for each in word.shown}:
+    if word.part in errands.void:
         ledger.done.add(word.part)
         ledger.told.append(f"the decision about {word.record} {CHANGED}")
         return

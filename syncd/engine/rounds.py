@@ -106,7 +106,6 @@ class Sums:
     uncovered: Counter[Side] = field(default_factory=Counter)
     looks: list[tuple[tuple[Sighting, ...], Strangers]] = field(default_factory=list)
     """What was judged, round by round."""
-    moved_on: set[tuple[Part, str]] = field(default_factory=set)
     met: dict[Part, bool] = field(default_factory=dict)
     approved: dict[str, tuple[str, str]] = field(default_factory=dict)
     going: list[Write] = field(default_factory=list)
@@ -372,8 +371,8 @@ class Rounds:
             ids = {Side.GHL: str(shown["ghl_id"]), Side.HUBSPOT: str(shown["hubspot_id"])}
             return {side: seen[side][each] for side, each in ids.items() if each in seen[side]}
 
-        rulings, moved_on = decided.rulings(records)
-        sums.moved_on |= {(word.part, str(shown["group"])) for word, shown in moved_on}
+        rulings, void = decided.rulings(records)
+        self.errands.void |= void
         return replace(policy, rulings=rulings)
 
     # --- what changed under a write

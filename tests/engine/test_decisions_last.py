@@ -297,6 +297,32 @@ def test_what_is_separate_is_asked_again_when_the_record_moved_meanwhile(
     assert (open_decisions(town), bool(event)) == ([], True)
 
 
+def test_two_records_are_paired_only_as_both_were_shown(town: Town, ann: tuple[str, str]) -> None:
+    event = str(town.ghl.book(town.calendars["Class"], ann[0], town.at(48), title="Here"))
+    times = {"hs_appointment_start": town.at(48), "hs_appointment_end": town.at(49.5)}
+    record = str(town.hubspot.create(times, contacts=[ann[1]]))
+    town.sync()
+    assert reasons(town) == ["possible_duplicate"] * 2
+    holds = [shown_of(hold) for hold in town.store.link(town.name).holds()]
+    decide(town, "resolve", id=record, pair_with=event, holds=holds)
+    town.ghl.move(event, town.at(60), town.at(61))
+    done = town.sync()
+    assert done.adopted == 0
+    assert [line for line in done.warnings if record in line]
+    assert open_decisions(town) == []
+
+
+@pytest.mark.parametrize("again", ["ghl", "hubspot"])
+def test_a_word_that_is_said_twice_is_carried_out_once(
+    town: Town, contested: tuple[str, str], again: str
+) -> None:
+    for _ in range(2):
+        resolve(town, contested[1], keep=again)
+    done = town.sync()
+    assert (open_decisions(town), done.warnings) == ([], [])
+    assert len(set(titles(town, contested))) == 1
+
+
 def test_a_taken_slot_is_booked_anyway_for_whom_and_when_was_shown(
     town: Town, pair: tuple[str, str], ann: tuple[str, str]
 ) -> None:

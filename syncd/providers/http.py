@@ -171,8 +171,6 @@ class Client:
         if request.too_long:
             raise _unsendable(request, "its address is too long", self.side)
         attempts = self._attempts if attempts is None else min(attempts, self._attempts)
-        if self._is_silent and request.repeatable:
-            attempts = 1
         attempt, renewed = 1, False
         began = self._clock.monotonic()
         last: ProviderError | None = None
@@ -189,6 +187,8 @@ class Client:
             if not renewed and self._worth_renewing(outcome, credentials):
                 renewed = True
                 continue
+            if self._is_silent and request.repeatable:
+                attempts = attempt
             verdict = decide(
                 attempt,
                 request,

@@ -28,6 +28,7 @@ from syncd.observability import note
 from syncd.observability.metrics import CycleFacts, Metrics
 from syncd.observability.note import CyclePoint
 from syncd.observability.state import State
+from syncd.ports.store import LinkStore
 from syncd.scheduler import pace
 from syncd.scheduler.orders import Orders, orders_in
 from syncd.scheduler.ports import Links
@@ -148,21 +149,28 @@ class Shift:
         """Note, once a turn, that a cycle is under way; one that is over soon goes without."""
         if watch.working and watch.noted_work != watch.began:
             watch.noted_work = watch.began
-            self.write_note(watch, force=True)
+            # The claim loop must not wait for a database that is away.
+            self._keep_note(watch, self.links.glance(watch.name))
 
     def write_note(self, watch: Watch, *, force: bool = False, stopped: bool = False) -> None:
         """Keep what there is to say of the link, if it is news."""
-        if watch.lease is None or (watch.noted == watch.news and not force):
+        if watch.noted != watch.news or force:
+            self._keep_note(watch, self.links.link_store(watch.name), stopped=stopped)
+
+    def _keep_note(self, watch: Watch, store: LinkStore, *, stopped: bool = False) -> None:
+        if watch.lease is None:
             return  # A link that is not ours may have another daemon's note.
-        said = watch.note(self._clock.now(), self._clock.monotonic(), stopped=stopped)
-        try:
-            with self.links.link_store(watch.name).begin() as transaction:
-                transaction.set_cursor(note.NOTE, said.as_text())
-        except StoreError as error:
-            self._metrics.store_failed(watch.name)
-            log.warning("note.not_written", link=watch.name, detail=str(error))
-            return
-        watch.noted, watch.noted_at = watch.news, self._clock.monotonic()
+        # Whoever writes last says what is so then: a turn may end while it is told of.
+        with watch.noting:
+            said = watch.note(self._clock.now(), self._clock.monotonic(), stopped=stopped)
+            try:
+                with store.begin() as transaction:
+                    transaction.set_cursor(note.NOTE, said.as_text())
+            except StoreError as error:
+                self._metrics.store_failed(watch.name)
+                log.warning("note.not_written", link=watch.name, detail=str(error))
+                return
+            watch.noted, watch.noted_at = watch.news, self._clock.monotonic()
 
     # --- the turn
 

@@ -6,6 +6,7 @@ flag may change the rest. Seconds are monotonic, instants aware UTC.
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -83,6 +84,7 @@ class Watch:
     asked: float = 0.0
     stretched_by: str = ""
     pace: Mapping[str, float] = field(default_factory=dict)
+    noting: threading.Lock = field(default_factory=threading.Lock)
     noted: tuple[object, ...] = ()
     noted_at: float = 0.0
     noted_work: float = 0.0

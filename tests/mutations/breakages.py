@@ -521,7 +521,7 @@ BREAKAGES = (
     Breakage(
         "an adopted remark has no key",
         APPLY,
-        "replace(remark, pair=self._agreed(remark.pair))",
+        "replace(remark, pair=self._agreements.agreed(remark.pair))",
         "remark",
     ),
     Breakage(

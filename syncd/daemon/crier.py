@@ -25,8 +25,9 @@ ROUND = 2.0
 LOOKED_AT_LEAST_EVERY = 60.0
 """Seconds after which a link without a turn is looked at again."""
 
-GOODBYE = 1.0
-"""Seconds for a message that is on its way when the daemon ends; it is sent again otherwise."""
+GOODBYE = 2.0
+"""Seconds for a message that is on its way when the daemon ends, and for the end of a command that
+takes one; it is sent again otherwise."""
 
 
 class Crier:

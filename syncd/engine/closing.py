@@ -196,7 +196,12 @@ def keep(
     notes = _notes(link, rounds, decided, full=said.kind == "full", over=over)
     with store.begin() as transaction:
         transaction.replace_holds(holds, judged=seen | {name[:2] for name in named})
-        told = fulfilment.close(transaction, decided, rounds.errands, ended)
+        # A rebuild writes nothing, and so carries nothing out.
+        told = (
+            []
+            if rounds.rebuilding
+            else fulfilment.close(transaction, decided, rounds.errands, ended)
+        )
         transaction.set_cursor(poll.AGAIN, json.dumps(sorted(again)))
         if now_left != left_alone:
             transaction.set_cursor(poll.SURVIVORS, now_left)

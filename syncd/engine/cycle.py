@@ -96,6 +96,7 @@ def run(link: Link, request: CycleRequest) -> CycleReport:
                 unsure = _look_again(link, request, said)
         except LinkLocked as error:
             said.outcome, said.detail = Outcome.LOCKED, str(error)
+            said.held = still_held(link)
         except NotPrepared as error:
             said.outcome, said.detail = Outcome.NOT_PREPARED, str(error)
             said.held = still_held(link)
@@ -162,7 +163,7 @@ def _cycle(
     decided = decisions.read(
         link.store, keep=not request.dry_run, planned_only=request.planned_only
     )
-    if request.dry_run:
+    if request.dry_run or request.rebuild:
         decided = replace(decided, only=None)
     first = not link.store.cursor(FIRST)
     began = link.clock.now()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from syncd.engine.decisions import RULINGS, Decided, Leave, Part, Undo, Word
 from syncd.engine.errands import Errands
@@ -67,8 +68,9 @@ def close(transaction: Transaction, decided: Decided, errands: Errands, ended: E
     for leave in decided.leaves:
         if not leave.plan and _is_over(leave, ended):
             ledger.done.add((leave.id, ""))
-    if ended.whole and not ended.unsent:
-        ledger.done |= {(each, "") for each, _ in decided.retry_all}
+    for each, at in decided.retry_all:
+        if ended.whole and not _waits_still(at, ended):
+            ledger.done.add((each, ""))
     transaction.settle_decisions(ledger.done - errands.settled)
     _keep_rulings(transaction, decided, ended)
     return ledger.told
@@ -95,6 +97,15 @@ def _is_held(word: Word, ended: Ended) -> bool:
     return any(
         word.ids & {hold.ghl_id, hold.hubspot_id} and (groups is None or hold.group in groups)
         for hold in ended.held
+    )
+
+
+def _waits_still(at: datetime, ended: Ended) -> bool:
+    """Whether a write of what was held then failed, or was not sent."""
+    return any(
+        {hold.ghl_id, hold.hubspot_id} & set(ended.unsent)
+        for hold in ended.held
+        if hold.since is None or hold.since <= at
     )
 
 

@@ -331,6 +331,11 @@ class Rounds:
         return replace(self._polled, strangers=self._polled.strangers.with_more(self._strangers))
 
     @property
+    def rebuilding(self) -> bool:
+        """Whether nothing is written, whatever is planned."""
+        return self._setting.rebuild
+
+    @property
     def sums(self) -> Sums:
         """What the rounds come to, for the end of the cycle."""
         return self._sums

@@ -386,6 +386,31 @@ def test_a_retry_outlives_an_outage(town: Town, refused: tuple[str, str], *, nam
     assert (open_decisions(town), reasons(town)) == ([], [])
 
 
+def test_a_retry_of_everything_ends_though_something_else_goes_on_failing(
+    town: Town, refused: tuple[str, str], ann: tuple[str, str]
+) -> None:
+    said = {"status": "error", "message": "no", "category": "VALIDATION_ERROR"}
+    town.world.faults.add(
+        Fault(side="hubspot", path="/batch/update", status=400, body=said, times=None)
+    )
+    town.world.faults.add(Fault(side="hubspot", path="/batch/create", status=503, times=None))
+    town.ghl.book(town.calendars["Class"], ann[0], town.at(90))
+    decide(town, "retry")
+    town.sync()
+    assert (open_decisions(town), reasons(town)) == ([], ["rejected"])
+    assert refused
+
+
+def test_a_rebuild_carries_nothing_out_and_closes_nothing(
+    town: Town, pair: tuple[str, str], contested: tuple[str, str]
+) -> None:
+    resolve(town, contested[1], keep="ghl")
+    town.sync(rebuild=True)
+    assert open_decisions(town) == ["resolve"]
+    town.sync()
+    assert (titles(town, pair), open_decisions(town)) == (("Left", "Left"), [])
+
+
 def test_a_retry_that_is_refused_again_is_done_and_waits_as_ever(
     town: Town, refused: tuple[str, str]
 ) -> None:

@@ -106,6 +106,30 @@ def test_a_reload_is_told_and_a_wrong_one_is_refused(
     running.until("cycle.finished")
 
 
+def test_a_reload_in_a_folder_that_is_gone_keeps_the_daemon(
+    clinic: Clinic, daemon: Callable[[], Running]
+) -> None:
+    running = daemon()
+    folder, gone = clinic.folder, clinic.folder.with_name("gone")
+    for spoil in (
+        lambda: folder.rename(gone),
+        lambda: (gone / "config.toml").rename(gone / "away.toml"),
+        (gone / "config.toml").mkdir,
+    ):
+        spoil()
+        running.process.send_signal(signal.SIGHUP)
+        assert running.until("config.refused")["kept"] == "the old one"
+    (gone / "config.toml").rmdir()
+    (gone / "away.toml").rename(gone / "config.toml")
+    gone.rename(folder)
+    file = folder / "config.toml"
+    good = file.read_text(encoding="utf-8")
+    file.write_text(good.replace('"0.3s"', '"0.4s"'), encoding="utf-8")
+    running.process.send_signal(signal.SIGHUP)
+    running.until("config.reloaded")
+    running.until("cycle.finished")
+
+
 def test_an_outage_is_told_once_and_so_is_its_end(
     clinic: Clinic, daemon: Callable[[], Running]
 ) -> None:

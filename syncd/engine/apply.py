@@ -71,7 +71,7 @@ GATHER = 0.05
 """Seconds within which answers that follow each other share a commit; until then their intents
 speak for them."""
 
-MOST_LATE = 5
+MOST_LATE = 10
 """How often in a cycle a write may wait too long after its records were read, for a place or
 because the vendor asked for it; where the vendor fails, once."""
 

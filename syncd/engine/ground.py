@@ -48,6 +48,15 @@ MOST = {Side.GHL: 30, Side.HUBSPOT: 100}
 """Records that are read at once: HubSpot's largest batch, and of HighLevel's what takes a second
 or two of its threads."""
 
+NEEDS = {Side.GHL: 1, Side.HUBSPOT: 2}
+"""Requests of one reading: HubSpot's contacts are asked for apart."""
+
+AWHILE = 60.0
+"""Seconds for which room for a reading is waited for."""
+
+NAP = 0.05
+"""Seconds between two looks whether there is room."""
+
 SOON = 1.0
 """Seconds within which HighLevel's rate budget has to have room for a reading."""
 
@@ -170,7 +179,16 @@ class Ground(provider.Ground):
         ]
         return [*due, *others][: MOST[Side.HUBSPOT]]
 
+    def _await_room(self, side: Side) -> None:
+        """Wait until a reading can be sent at once: what it waits for would make it old."""
+        provider, clock = self._link.side(side), self._link.clock
+        needs = min(NEEDS[side], provider.free(AWHILE))
+        until = clock.monotonic() + AWHILE
+        while provider.free() < needs and clock.monotonic() < until and not self._link.stopping():
+            clock.sleep(NAP)
+
     def _read(self, side: Side, opened: Sequence[_Opened]) -> None:
+        self._await_room(side)
         asked = self._link.clock.monotonic()
         error = self._blind.get(side)
         shown: Mapping[str, Snapshot | Missing] = {}

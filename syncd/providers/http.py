@@ -38,7 +38,7 @@ from syncd.providers.message import (
     Request,
     Response,
 )
-from syncd.providers.retry import ATTEMPTS, Accept, GiveUp, Retry, decide
+from syncd.providers.retry import ATTEMPTS, PATIENCE, Accept, GiveUp, Retry, decide
 from syncd.providers.window import pause
 
 log = structlog.get_logger(__name__)
@@ -154,6 +154,15 @@ class Client:
     def monotonic(self) -> float:
         """The clock that waits and ages are measured by, in seconds."""
         return self._clock.monotonic()
+
+    def await_room(self, requests: int) -> None:
+        """Wait, for a while, until so many requests could be sent at once."""
+        needs = min(requests, self.budget.free(PATIENCE))
+        until = self._clock.monotonic() + PATIENCE
+        while self.budget.free() < needs and self._clock.monotonic() < until:
+            if self._allowance.refuses:
+                return
+            self._clock.sleep(NAP)
 
     def send(self, request: Request, attempts: int | None = None) -> Response:
         """Send a request, again where that is safe and useful, and give back the answer.
@@ -326,6 +335,10 @@ class Client:
             return
         theirs = theirs if theirs.tzinfo else theirs.replace(tzinfo=UTC)
         self._skew = (theirs - self._clock.now()).total_seconds()
+
+
+NAP = 0.05
+"""Seconds between two looks whether there is room in the rate budget."""
 
 
 def _nobody() -> None:

@@ -134,7 +134,7 @@ def test_no_write_rests_on_an_old_reading(busy: Town, limit: Limit, side_lanes: 
         Side.HUBSPOT: Budget(
             side=Side.HUBSPOT,
             clock=busy.clock,
-            limit=Limit(requests=100, seconds=10),
+            limit=limit,
             kinds={"search": Limit(requests=5, seconds=1)},
         ),
     }

@@ -247,6 +247,7 @@ class Works:
         return read if isinstance(read, Snapshot) else None
 
     def _update(self, order: Order) -> Done:
+        self._look(order)
         fresh, read_at = self._fresh(order)
         groups = frozenset(order.groups) - {Group.CONTACT}
         refused = tuple(
@@ -260,8 +261,6 @@ class Works:
         if order.reopens and Group.STATUS in groups and not self._has_room(order, fresh):
             groups -= {Group.STATUS}
             refused += (Refusal(group=Group.STATUS, reason="slot_taken", detail=_taken(fresh)),)
-        if groups:
-            self._look(order)
         while groups:
             body = mapping.changes(order, fresh.appointment, groups, self._place)
             try:
@@ -337,6 +336,7 @@ class Works:
         done = Done(key=order.key, id=order.id, returned=Appointment())
         # A get first also makes sure that this is an appointment: the same request would
         # delete blocked time.
+        self._look(order)
         shown, read_at = self._read(order)
         if isinstance(shown, Missing):
             if shown.detail == events.MASTER:
@@ -345,7 +345,6 @@ class Works:
         if shown.gone:
             return replace(done, returned=shown.appointment)
         _stands(order, shown)
-        self._look(order)
         try:
             self._send(order, protocol.delete_event(order.id), read_at)
         except NotFound as error:

@@ -6,8 +6,10 @@ makes the appointment count again. Leaves out moves: those are validated by
 the API itself.
 """
 
+from contextlib import suppress
 from datetime import datetime
 
+from syncd.errors import NotFound, Rejected
 from syncd.providers.ghl import mapping, protocol, wire
 from syncd.providers.ghl.events import PADDING
 from syncd.providers.ghl.line import Line, unreadable
@@ -28,8 +30,10 @@ def has_room(
         ProviderError: it could not be asked.
     """
     slots.freed(wish.calendar)  # What was offered when the cycle began is no answer.
-    if slots.offer(place, wish) is not None:
-        return True
+    # A calendar that offers nothing at all, as a draft does, may be refused.
+    with suppress(Rejected, NotFound):
+        if slots.offer(place, wish) is not None:
+            return True
     since, until = wish.start - PADDING, end + PADDING
     calls = [protocol.list_events(line.location, wish.calendar, since, until)]
     if wish.user:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from syncd.core import essence, standing
 from syncd.core.model import Group, Missing, Snapshot
 from syncd.errors import NotFound, Outdated, ProviderError, Transient
-from syncd.ports.provider import Done, Failed, Ground, Order, Receipt, Refusal
+from syncd.ports.provider import Done, Failed, Ground, Look, Order, Receipt, Refusal
 from syncd.ports.refusals import Asked
 from syncd.providers.hubspot import mapping, refusals
 from syncd.providers.hubspot.mapping import Columns
@@ -37,6 +37,9 @@ from syncd.providers.hubspot.provider.line import Line
 from syncd.providers.hubspot.provider.parting import Fate, Parting
 from syncd.providers.hubspot.provider.reading import Reader
 from syncd.providers.hubspot.wire import Problem, Record
+
+READ_AND_WRITTEN = 3
+"""Requests in which a batch is read, with its contacts, and written."""
 
 RECENT = 2.0
 """Seconds for which a reading serves a further part of a batch."""
@@ -72,13 +75,22 @@ class Changer:
         self, columns: Columns, orders: Sequence[Order], ground: Ground
     ) -> Iterator[Receipt]:
         """Write the groups of each order to a record that still shows what was seen."""
-        for look in ground.look(orders):
+        for look in self._with_room(ground.look(orders)):
             yield from look.fallen
             if look.standing:
                 sending = _Sending(columns=columns, ground=ground)
                 rows, fallen = self._rows(sending, look.standing)
                 yield from (Failed(key=key, error=error) for key, error in fallen.items())
                 yield from self._send(sending, rows)
+
+    def _with_room(self, looks: Iterator[Look]) -> Iterator[Look]:
+        """Each look, once there is room for the reading and the write that follow it."""
+        while True:
+            self._line.client.await_room(READ_AND_WRITTEN)
+            look = next(looks, None)
+            if look is None:
+                return
+            yield look
 
     def _rows(
         self, sending: _Sending, orders: Sequence[Order]
@@ -264,7 +276,7 @@ class Changer:
         self, sending: _Sending, orders: Sequence[Order], attempts: int | None
     ) -> Iterator[Receipt]:
         """Read them again, and archive what still stands."""
-        for look in sending.ground.look(orders):
+        for look in self._with_room(sending.ground.look(orders)):
             yield from look.fallen
             if look.standing:
                 yield from self._archive(sending, look.standing, attempts)

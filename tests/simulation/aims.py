@@ -19,6 +19,7 @@ from histories import (
     WRITE_FAULTS,
     afterthought,
     both_edit,
+    by_hand,
     cancel_and_remove,
     clash_and_crash,
     coincidence,
@@ -28,6 +29,8 @@ from histories import (
     edit_and_remove,
     fall_behind,
     half_born,
+    half_read,
+    interrupted,
     kept_back,
     leave_and_return,
     long_absence,
@@ -40,8 +43,9 @@ from histories import (
     strangers,
     there_and_back,
     twins,
+    twins_half_read,
 )
-from village import Step
+from village import PARTS, Step
 
 MOMENTS = range(3)
 CUT_OFF = 3
@@ -117,7 +121,54 @@ def _kinds() -> Iterable[Iterable[list[Step]]]:
     )
     yield (both_edit(0, (str(group), 0), (str(group), 1)) for group in GROUPS)
     yield (long_absence(0), [("merge_records", 0, 0), ("sync", "polled")], [("robots", 0)])
+    yield (
+        interrupted(step, after, act) for after, (step, act) in product((0, 1), _interruptions())
+    )
+    yield (twins_half_read(FREE, part, nth) for part, nth in product(range(len(PARTS)), (1, 2)))
+    yield (half_read(step, part, 1) for part, step in product(range(len(PARTS)), (*births, *edits)))
+    yield (half_read(edit("ghl", PAIRED, "owner", 0)[0], part, 1) for part in range(len(PARTS)))
+    yield (by_hand(FREE, wait) for wait in (0, 90))
+    yield _series()
     yield _guarded()
+
+
+def _interruptions() -> Iterator[tuple[Step, Step]]:
+    """What is to be written, and what a person does before it is."""
+    writes: list[Step] = [
+        ("book", 0, FREE, 0, 0),
+        ("create", 0, FREE, 0, 0),
+        ("edit", "ghl", PAIRED, "title", 0),
+        ("edit", "hubspot", PAIRED, "time", 5),
+        ("give", "hubspot", PAIRED, "status", 3),
+        ("remove", "ghl", PAIRED),
+        ("remove", "hubspot", PAIRED),
+    ]
+    acts: list[Step] = [
+        *(("edit", side, PAIRED, "title", 1) for side in SIDES),
+        *(("edit", side, PAIRED, "time", 4) for side in SIDES),
+        *(("give", side, PAIRED, "status", 4 if side == "ghl" else 1) for side in SIDES),
+        *(("remove", side, PAIRED) for side in SIDES),
+        *(("bring_back", side, PAIRED) for side in SIDES),
+    ]
+    yield from product(writes[2:], acts)
+    for side, write in (("ghl", writes[0]), ("hubspot", writes[1])):
+        yield write, ("edit", side, -1, "title", 1)
+        yield write, ("edit", side, -1, "time", 4)
+        yield write, ("remove", side, -1)
+    yield writes[1], ("swap_contact", "hubspot", -1, 1)
+    yield writes[1], ("book", 0, FREE, 0, 1)
+    yield writes[1], ("book", 0, FREE, 0, 0)
+
+
+def _series() -> Iterator[list[Step]]:
+    """Instances of a series: each is an appointment of its own."""
+    series: list[Step] = [("book_series", 0, FREE, 0), ("sync", "polled")]
+    for act in (
+        ("edit", "hubspot", PAIRED + 3, "title", 1),
+        ("remove", "ghl", PAIRED + 3),
+        ("remove", "hubspot", PAIRED + 3),
+    ):
+        yield [*series, act, ("sync", "polled")]
 
 
 def _guarded() -> Iterator[list[Step]]:

@@ -7,6 +7,7 @@ which records turned out to be one appointment (a *lineage*).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -65,6 +66,10 @@ class Annals:
     removals: list[Removal] = field(default_factory=list)
     born: set[Key] = field(default_factory=set)
     """Records that people made."""
+    births: dict[Key, int] = field(default_factory=dict)
+    """When people made them."""
+    acts: Counter[Key] = field(default_factory=Counter)
+    """How often people did anything to a record."""
     removed: set[Key] = field(default_factory=set)
     """Records that people removed and did not restore."""
     restored: set[Key] = field(default_factory=set)
@@ -85,6 +90,7 @@ class Annals:
         """A person does something to a record."""
         self.count += 1
         self.last[key] = self.count
+        self.acts[key] += 1
         return self.count
 
     # --- lineages
@@ -107,6 +113,10 @@ class Annals:
         """Those of the keys that are the same appointment as this one."""
         root = self.root(key)
         return [each for each in keys if self.root(each) == root]
+
+    def acts_of(self, root: Key) -> int:
+        """How often people did anything to an appointment."""
+        return sum(times for key, times in self.acts.items() if self.root(key) == root)
 
     # --- what people did
 

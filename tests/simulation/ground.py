@@ -65,14 +65,14 @@ class Ground:
     def ids(self, side: Side) -> list[str]:
         """Living records of a side, oldest first."""
         if side is Side.GHL:
-            rows = [row for row in self.town.ghl.appointments if not row.deleted]
+            rows = self.town.ghl.events()
             return [row.id for row in sorted(rows, key=lambda row: row.added)]
         return [record.id for record in self.town.hubspot.records()]
 
     def removed_ids(self, side: Side) -> list[str]:
         """Removed records of a side that can be brought back."""
         if side is Side.GHL:
-            rows = [row for row in self.town.ghl.appointments if row.deleted]
+            rows = [row for row in self.town.ghl.appointments if row.deleted and not row.series]
             return [row.id for row in sorted(rows, key=lambda row: row.added)]
         return [record.id for record in self.town.hubspot.archived()]
 
@@ -132,12 +132,23 @@ class Ground:
             )
         return essence.text(properties.get(PROPERTIES[Group(group)]))
 
+    def visit(self, key: Key) -> tuple[str, Any]:
+        """Whom a record is for, and when it starts."""
+        side, record = key
+        if side is Side.GHL:
+            contacts = [self.town.ghl.get(record).contact]
+        else:
+            contacts = sorted(self.town.hubspot.get(record).contacts)
+        return ",".join(contacts), self.value(key, Group.TIME)[0]
+
     def start(self, slot: int) -> Any:
         """One of three times: they come round again, so that A-B-A happens."""
         return self.base + timedelta(days=slot % 3)
 
     def values(self, key: Key, group: str) -> Sequence[Value]:
-        """The few values that a group takes."""
+        """The few values that a group takes; an instance of a series stays where it is."""
+        if group == Group.TIME and is_instance(key):
+            return [self.value(key, group)]
         if group == Group.TIME:
             starts = [self.start(slot) for slot in range(3)]
             return [
@@ -228,6 +239,11 @@ class Ground:
     def is_cancelled(self, pair: Pair, side: Side) -> bool:
         status = str(self.value((side, pair.id_on(side)), Group.STATUS))
         return self.town.rules.statuses.is_cancelled(side, status)
+
+
+def is_instance(key: Key) -> bool:
+    """Whether a record is an instance of a series: a move gives it another id."""
+    return key[0] is Side.GHL and "_" in key[1]
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from random import Random
 
 from ground import PAIRED
-from village import FAULTS, RULES, WRITES, Step
+from village import FAULTS, PARTS, RULES, WRITES, Step
 
 from syncd.core.model import Group
 
@@ -257,6 +257,36 @@ def long_absence(number: int) -> list[Step]:
     ]
 
 
+def interrupted(step: Step, after: int, act: Step) -> list[Step]:
+    """Something is to be written, and a person acts after that was decided."""
+    return [step, ("meanwhile", "polled", after, *act), ("sync", "polled")]
+
+
+def half_read(step: Step, part: int, nth: int) -> list[Step]:
+    """A part of the reading fails when it matters, and comes the next time."""
+    return [step, ("sync_blind", "polled", part, nth), ("wait", 1), ("sync", "polled")]
+
+
+def twins_half_read(slot: int, part: int, nth: int) -> list[Step]:
+    """Two people enter one appointment, each on a side, and a part cannot be read."""
+    births: list[Step] = [("book", 0, slot, 0, 1), ("create", 0, slot, 0, 0)]
+    return [*births, ("sync_blind", "full", part, nth), ("sync", "full")]
+
+
+def by_hand(slot: int, calendar: int) -> list[Step]:
+    """A HubSpot record waits for its contact; somebody books that visit by hand meanwhile."""
+    return [
+        ("create", 0, slot, 0, 0),
+        ("lose_contact", -1),
+        ("sync", "polled"),
+        ("sync", "polled"),
+        ("gain_contact", -1, 0),
+        ("wait", calendar),
+        ("book", 0, slot, 0, 1),
+        ("sync", "polled"),
+    ]
+
+
 def _across(side: str) -> str:
     return "hubspot" if side == "ghl" else "ghl"
 
@@ -317,6 +347,10 @@ def _circumstance(chance: Random) -> list[Step]:
         ("switch_calendar", two),
         ("merge_records", three, chance.randrange(3)),
         ("lose_contact", three),
+        ("gain_contact", three, two),
+        ("swap_contact", chance.choice(SIDES), three, two),
+        ("share_phone", two, 1 - two),
+        ("book_series", two, three, two),
         ("wait", chance.choice((1, 30, 90))),
         ("days_pass", chance.choice((1, 2, 33))),
         ("scope", three, two),
@@ -344,6 +378,19 @@ def _crash(chance: Random) -> list[Step]:
     return [*steps, ("sync", chance.choice(("full", "polled")), (), kill, chance.randrange(3))]
 
 
+def _interrupted(chance: Random) -> list[Step]:
+    step = chance.choice((_edit, _arrive, _remove, _bring_back))(chance)[0]
+    act = chance.choice((_edit, _arrive, _remove, _bring_back, _circumstance))(chance)[0]
+    return interrupted(step, chance.randrange(4), act)
+
+
+def _half_read(chance: Random) -> list[Step]:
+    part, nth = chance.randrange(len(PARTS)), chance.randrange(1, 4)
+    if chance.random() < 0.5:
+        return twins_half_read(chance.randrange(3), part, nth)
+    return half_read(chance.choice((_edit, _arrive, _remove))(chance)[0], part, nth)
+
+
 def _rarity(chance: Random) -> list[Step]:
     slot, other, moment = (chance.randrange(3) for _ in range(3))
     step = chance.choice((_edit, _arrive))(chance)[0]
@@ -360,6 +407,7 @@ def _rarity(chance: Random) -> list[Step]:
         newborn(chance.choice(SIDES), slot, *_value(chance), moment),
         removal_and_crash(chance.choice(SIDES), slot, moment),
         strangers(slot, chance.choice(SIDES), other, moment),
+        by_hand(slot, other),
         half_born(slot, -chance.randrange(1, 4), chance.choice(("status", "time")), other),
     )
     return chance.choice(among)
@@ -381,6 +429,8 @@ WEIGHED: tuple[tuple[Move, int], ...] = (
     (_sync_badly, 3),
     (_crash, 4),
     (_rarity, 4),
+    (_interrupted, 3),
+    (_half_read, 2),
 )
 MOVES = [move for move, _ in WEIGHED]
 WEIGHTS = [weight for _, weight in WEIGHED]

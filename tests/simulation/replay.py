@@ -16,6 +16,9 @@ from contextlib import closing
 from pathlib import Path
 
 import structlog
+
+sys.path.append(str(Path(__file__).parents[1] / "plugins"))  # as pytest does it
+
 from aims import named
 from towns import TownClock
 from verdict import judge

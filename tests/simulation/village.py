@@ -14,19 +14,16 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from annals import Annals, Key
+from annals import Annals
 from executioner import MOMENTS, Executioner, Killed, Watched, WatchedShelf
-from ground import STATUSES, TITLES, Ground
-from towns import START, Town, TownClock, build
+from interruption import Interruption
+from people import People
+from towns import START, Town, TownClock, build, in_turn
 from watch import Breach, Watch
 
-from syncd.core import essence
-from syncd.core.essence import Value
-from syncd.core.model import Group, Response, Side
-from syncd.core.policy import Limit, OnRemoval, Winner
-from syncd.engine import intents
+from syncd.core.model import Group, Side
+from syncd.core.policy import Limit, Notify, OnRemoval, Winner
 from syncd.engine.report import CycleReport, Outcome
-from syncd.ports.store import IntentKind
 from syncd.sandbox import SandboxSettings
 
 Step = tuple[Any, ...]
@@ -38,8 +35,27 @@ PEOPLE = (
 )
 WRITES = "^/(crm/objects|calendars/events|contacts)"
 
+SYNCS = frozenset({"sync", "sync_blind", "meanwhile", "wait"})
+"""Steps by which no person touches anything."""
+
 ROUNDS = 10
 """So many cycles automations fight for; syncd gives in sooner."""
+
+_READ = {"kind": "status", "method": "GET"}
+PARTS: tuple[dict[str, Any], ...] = (
+    {**_READ, "side": "ghl", "status": 500, "path": "^/calendars/events$"},
+    {**_READ, "side": "ghl", "status": 403, "path": "^/calendars/events$"},
+    {**_READ, "side": "ghl", "status": 503, "path": "^/users"},
+    {**_READ, "side": "ghl", "status": 401, "path": "^/users"},
+    {**_READ, "side": "ghl", "status": 422, "path": "^/contacts"},
+    {**_READ, "side": "ghl", "status": 500, "path": "appointments/"},
+    {**_READ, "side": "hubspot", "status": 503, "path": "^/crm/objects"},
+    {**_READ, "side": "hubspot", "status": 503, "path": "owners"},
+    {"kind": "status", "side": "hubspot", "status": 500, "path": "contacts/(search|batch/read)"},
+    {"kind": "status", "side": "hubspot", "status": 400, "path": "contacts/(search|batch/read)"},
+    {"kind": "status", "side": "hubspot", "status": 500, "path": "associations"},
+)
+"""Parts of a reading that may fail, while the rest of it comes."""
 
 FAULTS: tuple[dict[str, Any], ...] = (
     {"kind": "status", "status": 429, "headers": {"Retry-After": "2"}},
@@ -62,6 +78,7 @@ FAULTS: tuple[dict[str, Any], ...] = (
     {"kind": "status", "side": "hubspot", "status": 403},
     {"kind": "status", "side": "hubspot", "status": 477},
     {"kind": "status", "side": "ghl", "status": 429, "method": "POST", "path": WRITES},
+    *PARTS,
 )
 """What may go wrong; each with how often and from which request on, by the step."""
 
@@ -85,11 +102,14 @@ RULES: tuple[dict[str, Any], ...] = (
     {"change_guard": Limit(percent=50, at_least=200)},
     {"refuse_double_booking": False},
     {"refuse_double_booking": True},
+    {"notify": Notify.LIVE},
+    {"notify": Notify.ALWAYS},
+    {"notify": Notify.NEVER},
 )
 """Changes of the configuration."""
 
 
-class Village(Ground):
+class Village(People):
     """One town, what people did in it, and how to do more."""
 
     def __init__(
@@ -121,223 +141,8 @@ class Village(Ground):
     def do(self, name: str, *args: Any) -> None:
         """One step, remembered."""
         self.log.append((name, *args))
-        if name not in {"sync", "wait"}:
-            self.touched_at = self.clock.now()
         self.clock.advance(timedelta(seconds=2))
-        act: Callable[..., None] = getattr(self, name)
-        act(*args)
-
-    def pick(self, side: Side, number: int) -> str | None:
-        """The number-th living record of a side; where there is none, one is made."""
-        found = self.of_pair(side, number) or self.ids(side)
-        if not found:
-            if side is Side.GHL:
-                self.book(number, number, number)
-            else:
-                self.create(number, number, number)
-            return None
-        return found[number % len(found)]
-
-    # --- people edit
-
-    def edit(self, side: str, number: int, group: str, choice: int) -> None:
-        """A person gives a field another value, in the pages of that side."""
-        where = Side(side)
-        record = self.pick(where, number)
-        if record is None:
-            return
-        key = (where, record)
-        values = [each for each in self.values(key, group) if each != self.value(key, group)]
-        if not values:
-            return
-        self._give(key, group, values[choice % len(values)])
-
-    def give(self, side: str, number: int, group: str, choice: int) -> None:
-        """A person gives a field this very value, which it may have already."""
-        where = Side(side)
-        record = self.pick(where, number)
-        if record is None:
-            return
-        key = (where, record)
-        values = self.values(key, group)
-        new = values[choice % len(values)]
-        if new != self.value(key, group):
-            self._give(key, group, new)
-
-    def _give(self, key: Key, group: str, new: Value) -> None:
-        back = self.agreed(key, group) == new
-        doubtful = self.in_doubt(key, group, new)
-        self.write(key, group, new)
-        new = self.value(key, group)
-        if back:
-            self.annals.withdraw(key, group, new)
-        else:
-            self.annals.edited(key, group, new).void = doubtful
-        self.did["edits"] += 1
-
-    # --- people make and remove
-
-    def book(self, who: int, slot: int, title: int, status: int = 1) -> None:
-        """A person books in HighLevel."""
-        contact = self.ghl_contacts[who % len(self.ghl_contacts)]
-        calendar = self.calendars[(who + slot) % 2]
-        record = self.town.ghl.book(
-            calendar,
-            contact,
-            self.start(slot),
-            title=TITLES[title % 3],
-            status=STATUSES[Side.GHL][status % 6],
-        )
-        self._born((Side.GHL, record))
-
-    def create(self, who: int, slot: int, title: int, status: int = 0) -> None:
-        """A person makes an appointment in HubSpot, with or without a status and an end."""
-        contact = self.hubspot_contacts[who % len(self.hubspot_contacts)]
-        start = self.start(slot)
-        given: dict[str, Any] = {
-            "hs_appointment_name": TITLES[title % 3],
-            "hs_appointment_start": start,
-        }
-        if status < 4:
-            given["hs_appointment_status"] = STATUSES[Side.HUBSPOT][status]
-        if status % 2 == 0:
-            given["hs_appointment_end"] = start + timedelta(minutes=30)
-        record = self.town.hubspot.create(given, contacts=[contact])
-        self._born((Side.HUBSPOT, record))
-
-    def _born(self, key: Key) -> None:
-        self.annals.born.add(key)
-        for group in (Group.TITLE, Group.TIME, Group.STATUS):
-            held = self.value(key, group)
-            if not essence.is_empty(held) and not (isinstance(held, tuple) and held[1] is None):
-                self.annals.edited(key, group, held, born=True)
-        self.annals.tick(key)
-        self.did["births"] += 1
-
-    def remove(self, side: str, number: int) -> None:
-        """A person deletes in HighLevel, or archives in HubSpot."""
-        where = Side(side)
-        record = self.pick(where, number)
-        if record is None:
-            return
-        key = (where, record)
-        self._removing(key)
-        if where is Side.GHL:
-            self.town.ghl.delete(record)
-        else:
-            self.town.hubspot.archive(record)
-
-    def _removing(self, key: Key) -> None:
-        self._unite()
-        store = self.shelf.link(self.town.name)
-        pairs = store.pairs_by_id(key[0], [key[1]])
-        settled, beaten, untouched, due, unseen = False, False, False, False, []
-        statuses, twin = ("", ""), None
-        if pairs:
-            pair = pairs[0]
-            across = key[0].other
-            twin = (across, pair.id_on(across))
-            closed = not any(intent.pair_key == pair.key for intent in store.intents())
-            if closed and not pair.open and pair.removal is None and self.both_live(pair):
-                changed = self.changed(pair, across)
-                cancelled = self.is_cancelled(pair, across)
-                settled = not changed or cancelled
-                beaten = bool(changed) and not cancelled
-                statuses = (
-                    str(self.value((Side.GHL, pair.ghl_id), Group.STATUS)),
-                    str(self.value((Side.HUBSPOT, pair.hubspot_id), Group.STATUS)),
-                )
-            unseen = [
-                edit
-                for edit in self.annals.edits
-                if edit.key == key
-                and not edit.void
-                and edit.value != essence.value(pair.shown_on(key[0]), edit.group)
-            ]
-            root = self.annals.root(key)
-            edited = any(not e.born and self.annals.root(e.key) == root for e in self.annals.edits)
-            untouched = self.both_live(pair) and not edited
-            # Ours is the only removal that may stand open here: its undoing has no answer yet.
-            open_ = pair.removal and pair.removal.response is not Response.CANCELLED
-            due = untouched and not open_ and not self.is_cancelled(pair, across)
-        removal = self.annals.removed_by_person(
-            key, settled=settled, beaten=beaten, statuses=statuses, across=twin, unseen=unseen
-        )
-        removal.untouched = untouched
-        if due or settled:
-            removal.rules = self.rules_now()
-        self.did["removals"] += 1
-
-    def rules_now(self) -> tuple[int, int]:
-        """Which rules are in force, and which store: a number of its own for each."""
-        return self.did["rules"], self.stores
-
-    def bring_back(self, side: str, number: int) -> None:
-        """A person restores what was removed, by people or by us."""
-        where = Side(side)
-        found = self.of_pair(where, number, living=False) or self.removed_ids(where)
-        if not found:
-            return
-        record = found[number % len(found)]
-        if where is Side.GHL:
-            self.town.ghl.undelete(record)
-        else:
-            try:
-                self.town.hubspot.restore(record)
-            except (KeyError, ValueError):
-                return
-        self.annals.restored_by_person((where, record))
-        self.did["restores"] += 1
-
-    # --- people rearrange
-
-    def merge_records(self, one: int, other: int) -> None:
-        """A person merges two HubSpot appointments."""
-        found = self.ids(Side.HUBSPOT)
-        if len(found) < 2:
-            return
-        primary = found[one % len(found)]
-        rest = [each for each in found if each != primary]
-        secondary = rest[other % len(rest)]
-        survivor = self.town.hubspot.merge(primary, secondary)
-        keys = [(Side.HUBSPOT, each) for each in (primary, secondary, survivor)]
-        if self.shelf.link(self.town.name).pairs_by_id(Side.HUBSPOT, [primary, secondary]):
-            self.annals.merged.add(keys[2])
-        for key in keys:
-            self.annals.tick(key)
-            self.annals.mixed.add(key)
-            self.annals.join(keys[0], key)
-        self.annals.born.add(keys[2])
-        self.did["merges"] += 1
-
-    def move_calendar(self, number: int, calendar: int) -> None:
-        """A person moves a booking to another calendar."""
-        record = self.pick(Side.GHL, number)
-        if record is not None:
-            self.town.ghl.edit(record, calendar=self.calendars[calendar % 2])
-
-    def switch_calendar(self, calendar: int) -> None:
-        """A person deactivates a calendar, or brings it back."""
-        calendar_id = self.calendars[calendar % 2]
-        active = self.town.ghl.calendars[calendar_id].active
-        self.town.ghl.deactivate_calendar(calendar_id, active=not active)
-
-    def lose_contact(self, number: int) -> None:
-        """A HubSpot record loses its contact."""
-        record = self.pick(Side.HUBSPOT, number)
-        if record is None:
-            return
-        for contact in self.town.hubspot.get(record).contacts:
-            self.town.hubspot.dissociate(record, contact)
-        self.annals.tick((Side.HUBSPOT, record))
-
-    def change_address(self, who: int) -> None:
-        """A HubSpot contact gets another e-mail and phone: from now on only its pair is known."""
-        contact = self.hubspot_contacts[who % len(self.hubspot_contacts)]
-        self.addresses += 1
-        self.town.hubspot.edit_contact(
-            contact, email=f"new{self.addresses}@example.com", phone=f"+155501{self.addresses:02}"
-        )
+        self._act((name, *args))
 
     def robots(self, number: int) -> None:
         """Automations on both sides insist on a title each, whatever syncd writes."""
@@ -411,6 +216,32 @@ class Village(Ground):
         self.did["faults"] += self.town.world.faults.hits
         self.town.world.faults.clear()
 
+    def sync_blind(self, kind: str, part: int, nth: int) -> None:
+        """A cycle in which one part of the reading fails, however often it is asked for."""
+        self.sync(kind, ((FAULTS.index(PARTS[part % len(PARTS)]), nth, 0),))
+
+    def meanwhile(self, kind: str, after: int, *step: Any) -> None:
+        """A cycle, and what a person does after its plan was made, so many steps into its writing.
+
+        What was read before is older than 5 s by then, so nothing may rest on it.
+        """
+        interruption = Interruption(after, lambda: self._act(step), self.clock)
+        self.town.lanes = interruption.lanes
+        try:
+            self.cycle(full=kind == "full")
+        finally:
+            self.town.lanes = in_turn
+        if interruption.happened:
+            self.did["interruptions"] += 1
+        else:
+            self._act(step)
+
+    def _act(self, step: Step) -> None:
+        if step[0] not in SYNCS:
+            self.touched_at = self.clock.now()
+        act: Callable[..., None] = getattr(self, step[0])
+        act(*step[1:])
+
     def cycle(self, *, full: bool, kill: int = 0, moment: int = 0) -> CycleReport | None:
         """Run a cycle, and notice what it did; `None` where it was killed."""
         executioner = Executioner(at=kill, moment=MOMENTS[moment % len(MOMENTS)])
@@ -425,7 +256,7 @@ class Village(Ground):
             self.did["crashes"] += 1
         finally:
             self.shelf.executioner = Executioner()
-            self._unite()
+            self.unite()
         self.did["cycles"] += 1
         self.watch.end(self, watch)
         if self.last is not None:
@@ -435,26 +266,3 @@ class Village(Ground):
             self.did["removed"] += self.last.ghl.removed + self.last.hubspot.removed
             self.did["holds"] += len(self.last.held)
         return self.last
-
-    def _unite(self) -> None:
-        """Learn from store and world which records are one appointment."""
-        for pair in self.all_pairs():
-            self.annals.join((Side.GHL, pair.ghl_id), (Side.HUBSPOT, pair.hubspot_id))
-        for record in (*self.town.hubspot.records(), *self.town.hubspot.archived()):
-            carried = record.properties.get("ghl_appointment_id")
-            if carried:
-                self.annals.join((Side.GHL, carried), (Side.HUBSPOT, record.id))
-        for side in Side:
-            made = [(side, each) for each in (*self.ids(side), *self.removed_ids(side))]
-            self._meet({key for key in made if key not in self.annals.born})
-
-    def _meet(self, ours: set[Key]) -> None:
-        """What we made has met its source by then, even where its answer was lost."""
-        new = ours - self.annals.met.keys()
-        sources = {
-            (intent.side.other, str(intents.create_of(intent, None)[0].source.id))
-            for intent in self.shelf.link(self.town.name).intents()
-            if intent.kind is IntentKind.CREATE and any(side is intent.side for side, _ in new)
-        }
-        for key in new | sources:
-            self.annals.met.setdefault(key, self.annals.count)

@@ -7,12 +7,16 @@ breach at once, even where later cycles would mend it.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from annals import Key
+from ground import is_instance
+
 from syncd.core.model import Group, Pair, Side
-from syncd.core.policy import OnRemoval
+from syncd.core.policy import Notify, OnRemoval
 from syncd.core.status import CANCELLED, OVER
 from syncd.engine.closing import FIRST
 from syncd.engine.report import FailedWrite, Outcome
@@ -38,6 +42,7 @@ class Seen:
     gone: bool
     status: str
     start: datetime | None
+    owner: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +53,10 @@ class Before:
     records: dict[tuple[Side, str], Seen]
     pairs: int
     first: bool
+    acts: int
+    """How much people had done."""
+    told: int
+    """How many writes had written to people."""
 
 
 @dataclass(slots=True)
@@ -55,6 +64,10 @@ class Watch:
     """Looks at every cycle; remembers when we removed anything."""
 
     removed_at: list[datetime] = field(default_factory=list)
+    first_until: int = 0
+    """How much people had done when the first sync last went on."""
+    told: Counter[Key] = field(default_factory=Counter)
+    """How often a customer was told of an appointment."""
     owed: set[int] = field(default_factory=set)
     """Keys of the pairs that differ since a cycle in which writes failed or were kept back."""
     owed_alone: set[tuple[Side, str]] = field(default_factory=set)
@@ -70,6 +83,8 @@ class Watch:
             records=_records(village),
             pairs=store.count_pairs(),
             first=not store.cursor(FIRST),
+            acts=village.annals.count,
+            told=len(village.town.world.notifications),
         )
 
     def end(self, village: Village, before: Before) -> None:
@@ -78,7 +93,11 @@ class Watch:
         removed = [
             key
             for key, was in before.records.items()
-            if key in after and not was.gone and _is_removal(village, key, was, after[key])
+            if key in after
+            and not was.gone
+            and _is_removal(village, key, was, after[key])
+            # What a person did in the middle of the cycle is not the cycle's.
+            and village.annals.last.get(key, 0) <= before.acts
         ]
         for key in removed:
             _check_rule(village, key, before.records[key], after[key], before.at)
@@ -88,6 +107,9 @@ class Watch:
             _check_places(village, set(after) - set(before.records))
         if _is_clean(village):
             _check_marks(village)
+        _check_twins(village, set(after) - set(before.records), before)
+        _check_owners(village, before, after)
+        self._check_notices(village, before)
         _check_changes(village, before)
 
     def _check_guard(self, village: Village, before: Before, removed: int) -> None:
@@ -102,6 +124,20 @@ class Watch:
         stopped = said is not None and said.outcome is Outcome.GUARD and "removals" in said.detail
         if stopped and said and "removal_guard" not in {hold.reason for hold in said.held}:
             raise Breach("removals were kept back and are not held")
+
+    def _check_notices(self, village: Village, before: Before) -> None:
+        """Customers hear only of what a person changed after the first sync."""
+        notify = village.town.rules.template.notify
+        if before.first:
+            self.first_until = village.annals.count
+        for notice in village.town.world.notifications[before.told :]:
+            root = village.annals.root((Side.GHL, notice["id"]))
+            acts = village.annals.last_of(root)
+            self.told[root] += 1
+            if notify is Notify.NEVER or (notify is Notify.LIVE and acts <= self.first_until):
+                raise Breach(f"{notice} was sent for what no person changed")
+            if notify is Notify.LIVE and self.told[root] > village.annals.acts_of(root):
+                raise Breach(f"{root} was told of {self.told[root]} times")
 
     def _check_debts(self, village: Village, before: Before) -> None:
         """What failed or was kept back is made good by the next cycle that nothing disturbs."""
@@ -174,6 +210,51 @@ def _alone(village: Village) -> set[tuple[Side, str]]:
     }
 
 
+def _check_twins(village: Village, new: set[Key], before: Before) -> None:
+    """No visit is made beside the one that a person made before, for the same contact and time.
+
+    What a person makes in HubSpot while the cycle runs comes too late: a creation there rests
+    on the poll.
+    """
+    annals = village.annals
+    rows = {row.id: row.added for row in village.town.ghl.appointments}
+    for key in (each for each in new - annals.born if village.lives(each)):
+        if is_instance(key):
+            continue  # it was moved, and has its name from its time
+        side = key[0]
+        if annals.lineage(key, [(side, each) for each in village.removed_ids(side)]):
+            continue  # it was removed and is made anew
+        for twin in ((side, each) for each in village.ids(side)):
+            if side is Side.GHL:
+                earlier = twin in annals.born and rows[twin[1]] <= rows[key[1]]
+            else:
+                earlier = 0 < annals.births.get(twin, 0) <= before.acts
+            if not earlier or annals.root(twin) == annals.root(key):
+                continue
+            if village.visit(twin) == village.visit(key) and not _cancelled(village, twin, key):
+                raise Breach(f"{key} was made beside {twin}, which a person made for that visit")
+
+
+def _check_owners(village: Village, before: Before, after: dict[Key, Seen]) -> None:
+    """No owner goes because the people of a side could not be read (4.4)."""
+    owners = {owner.email for owner in village.town.hubspot.owners.values()}
+    for pair in village.all_pairs():
+        key = (Side.HUBSPOT, pair.hubspot_id)
+        was, now = before.records.get(key), after.get(key)
+        touched = village.annals.last.get(key, 0) > before.acts
+        if not was or not now or touched or not was.owner or now.owner:
+            continue
+        assignee = village.town.ghl.get(pair.ghl_id).assignee
+        user = village.town.ghl.users.get(assignee)
+        if user and user.email in owners:
+            raise Breach(f"{key} lost its owner, and {user.email} is one")
+
+
+def _cancelled(village: Village, *keys: Key) -> bool:
+    table = village.town.rules.statuses
+    return any(table.is_cancelled(key[0], str(village.value(key, Group.STATUS))) for key in keys)
+
+
 def _check_marks(village: Village) -> None:
     """A HubSpot record that was booked carries its booking's id at once (4.2)."""
     for pair in village.town.pairs():
@@ -204,13 +285,15 @@ def _booked(village: Village) -> set[str]:
 def _records(village: Village) -> dict[tuple[Side, str], Seen]:
     found: dict[tuple[Side, str], Seen] = {}
     for row in village.town.ghl.appointments:
-        found[Side.GHL, row.id] = Seen(row.deleted, row.status, row.start)
+        if not row.series:
+            found[Side.GHL, row.id] = Seen(row.deleted, row.status, row.start)
     for record in (*village.town.hubspot.records(), *village.town.hubspot.archived()):
         start = record.properties.get("hs_appointment_start")
         found[Side.HUBSPOT, record.id] = Seen(
             record.archived,
             record.properties.get("hs_appointment_status", ""),
             datetime.fromisoformat(start) if start else None,
+            record.properties.get("hubspot_owner_id", ""),
         )
     return found
 

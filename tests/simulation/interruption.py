@@ -1,0 +1,44 @@
+"""What happens between a plan and its writes: a person acts while the engine writes.
+
+`village` runs its interruptions through this. Between two steps of the lanes
+no request is under way, and time passes first, so that whatever was read
+before is too old to rest a write on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+
+from towns import TownClock, in_turn
+
+from syncd.engine.lanes import Lane
+
+TOO_OLD = timedelta(seconds=6)
+"""A look at a record serves for 5 seconds."""
+
+
+class Interruption:
+    """Lanes that are interrupted once, after so many of their steps."""
+
+    def __init__(self, after: int, act: Callable[[], None], clock: TownClock) -> None:
+        self._left, self._act, self._clock = after, act, clock
+        self.happened = False
+
+    def lanes(self, lanes: Sequence[Lane]) -> None:
+        """Work the lanes in turn, and interrupt them when it is time."""
+        self._interrupt()
+        in_turn([self._counted(lane) for lane in lanes])
+
+    def _counted(self, lane: Lane) -> Lane:
+        for step in lane:
+            self._left -= 1
+            self._interrupt()
+            yield step
+
+    def _interrupt(self) -> None:
+        if self._left > 0 or self.happened:
+            return
+        self.happened = True
+        self._clock.advance(TOO_OLD)
+        self._act()

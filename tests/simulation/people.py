@@ -1,0 +1,313 @@
+"""What people do in a village: they edit, book, remove, bring back, merge and rearrange.
+
+`village` builds on it. Every act is told to the annals, and means something in
+every state: a number is taken modulo what is there, and where nothing is
+there, something is made.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime, timedelta
+from typing import Any
+
+from annals import Annals, Key
+from ground import STATUSES, TITLES, Ground
+
+from syncd.core import essence
+from syncd.core.essence import Value
+from syncd.core.model import Group, Response, Side
+from syncd.engine import intents
+from syncd.ports.store import IntentKind
+
+
+class People(Ground):
+    """The hands of people on both sides, and what they remember."""
+
+    annals: Annals
+    did: Counter[str]
+    stores: int
+    addresses: int
+    calendars: list[str]
+    ghl_contacts: list[str]
+    hubspot_contacts: list[str]
+    touched_at: datetime
+
+    def pick(self, side: Side, number: int) -> str | None:
+        """The number-th living record of a side; where there is none, one is made."""
+        found = self.of_pair(side, number) or self.ids(side)
+        if not found:
+            if side is Side.GHL:
+                self.book(number, number, number)
+            else:
+                self.create(number, number, number)
+            return None
+        return found[number % len(found)]
+
+    # --- people edit
+
+    def edit(self, side: str, number: int, group: str, choice: int) -> None:
+        """A person gives a field another value, in the pages of that side."""
+        where = Side(side)
+        record = self.pick(where, number)
+        if record is None:
+            return
+        key = (where, record)
+        values = [each for each in self.values(key, group) if each != self.value(key, group)]
+        if not values:
+            return
+        self._give(key, group, values[choice % len(values)])
+
+    def give(self, side: str, number: int, group: str, choice: int) -> None:
+        """A person gives a field this very value, which it may have already."""
+        where = Side(side)
+        record = self.pick(where, number)
+        if record is None:
+            return
+        key = (where, record)
+        values = self.values(key, group)
+        new = values[choice % len(values)]
+        if new != self.value(key, group):
+            self._give(key, group, new)
+
+    def _give(self, key: Key, group: str, new: Value) -> None:
+        back = self.agreed(key, group) == new
+        doubtful = self.in_doubt(key, group, new)
+        self.write(key, group, new)
+        new = self.value(key, group)
+        if back:
+            self.annals.withdraw(key, group, new)
+        else:
+            self.annals.edited(key, group, new).void = doubtful
+        self.did["edits"] += 1
+
+    # --- people make and remove
+
+    def book(self, who: int, slot: int, title: int, status: int = 1) -> None:
+        """A person books in HighLevel."""
+        contact = self._contact(Side.GHL, who)
+        calendar = self.calendars[(who + slot) % 2]
+        record = self.town.ghl.book(
+            calendar,
+            contact,
+            self.start(slot),
+            title=TITLES[title % 3],
+            status=STATUSES[Side.GHL][status % 6],
+        )
+        self._born((Side.GHL, record))
+
+    def book_series(self, who: int, slot: int, title: int) -> None:
+        """A person books the same time of three weeks."""
+        master = self.town.ghl.add_series(
+            self.calendars[(who + slot) % 2],
+            self._contact(Side.GHL, who),
+            self.start(slot),
+            title=TITLES[title % 3],
+            rrule="RRULE:FREQ=WEEKLY;INTERVAL=1;COUNT=3",
+        )
+        for record in self.town.ghl.instances(master):
+            self._born((Side.GHL, record))
+
+    def create(self, who: int, slot: int, title: int, status: int = 0) -> None:
+        """A person makes an appointment in HubSpot, with or without a status and an end."""
+        contact = self._contact(Side.HUBSPOT, who)
+        start = self.start(slot)
+        given: dict[str, Any] = {
+            "hs_appointment_name": TITLES[title % 3],
+            "hs_appointment_start": start,
+        }
+        if status < 4:
+            given["hs_appointment_status"] = STATUSES[Side.HUBSPOT][status]
+        if status % 2 == 0:
+            given["hs_appointment_end"] = start + timedelta(minutes=30)
+        record = self.town.hubspot.create(given, contacts=[contact])
+        self._born((Side.HUBSPOT, record))
+
+    def _born(self, key: Key) -> None:
+        self.annals.born.add(key)
+        for group in (Group.TITLE, Group.TIME, Group.STATUS):
+            held = self.value(key, group)
+            if not essence.is_empty(held) and not (isinstance(held, tuple) and held[1] is None):
+                self.annals.edited(key, group, held, born=True)
+        self.annals.births[key] = self.annals.tick(key)
+        self.did["births"] += 1
+
+    def remove(self, side: str, number: int) -> None:
+        """A person deletes in HighLevel, or archives in HubSpot."""
+        where = Side(side)
+        record = self.pick(where, number)
+        if record is None:
+            return
+        key = (where, record)
+        self._removing(key)
+        if where is Side.GHL:
+            self.town.ghl.delete(record)
+        else:
+            self.town.hubspot.archive(record)
+
+    def _removing(self, key: Key) -> None:
+        self.unite()
+        store = self.shelf.link(self.town.name)
+        pairs = store.pairs_by_id(key[0], [key[1]])
+        settled, beaten, untouched, due, unseen = False, False, False, False, []
+        statuses, twin = ("", ""), None
+        if pairs:
+            pair = pairs[0]
+            across = key[0].other
+            twin = (across, pair.id_on(across))
+            closed = not any(intent.pair_key == pair.key for intent in store.intents())
+            if closed and not pair.open and pair.removal is None and self.both_live(pair):
+                changed = self.changed(pair, across)
+                cancelled = self.is_cancelled(pair, across)
+                settled = not changed or cancelled
+                beaten = bool(changed) and not cancelled
+                statuses = (
+                    str(self.value((Side.GHL, pair.ghl_id), Group.STATUS)),
+                    str(self.value((Side.HUBSPOT, pair.hubspot_id), Group.STATUS)),
+                )
+            unseen = [
+                edit
+                for edit in self.annals.edits
+                if edit.key == key
+                and not edit.void
+                and edit.value != essence.value(pair.shown_on(key[0]), edit.group)
+            ]
+            root = self.annals.root(key)
+            edited = any(not e.born and self.annals.root(e.key) == root for e in self.annals.edits)
+            untouched = self.both_live(pair) and not edited
+            # Ours is the only removal that may stand open here: its undoing has no answer yet.
+            open_ = pair.removal and pair.removal.response is not Response.CANCELLED
+            due = untouched and not open_ and not self.is_cancelled(pair, across)
+        removal = self.annals.removed_by_person(
+            key, settled=settled, beaten=beaten, statuses=statuses, across=twin, unseen=unseen
+        )
+        removal.untouched = untouched
+        if due or settled:
+            removal.rules = self.rules_now()
+        self.did["removals"] += 1
+
+    def rules_now(self) -> tuple[int, int]:
+        """Which rules are in force, and which store: a number of its own for each."""
+        return self.did["rules"], self.stores
+
+    def bring_back(self, side: str, number: int) -> None:
+        """A person restores what was removed, by people or by us."""
+        where = Side(side)
+        found = self.of_pair(where, number, living=False) or self.removed_ids(where)
+        if not found:
+            return
+        record = found[number % len(found)]
+        if where is Side.GHL:
+            self.town.ghl.undelete(record)
+        else:
+            try:
+                self.town.hubspot.restore(record)
+            except (KeyError, ValueError):
+                return
+        self.annals.restored_by_person((where, record))
+        self.did["restores"] += 1
+
+    # --- people rearrange
+
+    def merge_records(self, one: int, other: int) -> None:
+        """A person merges two HubSpot appointments."""
+        found = self.ids(Side.HUBSPOT)
+        if len(found) < 2:
+            return
+        primary = found[one % len(found)]
+        rest = [each for each in found if each != primary]
+        secondary = rest[other % len(rest)]
+        survivor = self.town.hubspot.merge(primary, secondary)
+        keys = [(Side.HUBSPOT, each) for each in (primary, secondary, survivor)]
+        if self.shelf.link(self.town.name).pairs_by_id(Side.HUBSPOT, [primary, secondary]):
+            self.annals.merged.add(keys[2])
+        for key in keys:
+            self.annals.tick(key)
+            self.annals.mixed.add(key)
+            self.annals.join(keys[0], key)
+        self.annals.born.add(keys[2])
+        self.did["merges"] += 1
+
+    def move_calendar(self, number: int, calendar: int) -> None:
+        """A person moves a booking to another calendar."""
+        record = self.pick(Side.GHL, number)
+        if record is not None:
+            self.town.ghl.edit(record, calendar=self.calendars[calendar % 2])
+
+    def switch_calendar(self, calendar: int) -> None:
+        """A person deactivates a calendar, or brings it back."""
+        calendar_id = self.calendars[calendar % 2]
+        active = self.town.ghl.calendars[calendar_id].active
+        self.town.ghl.deactivate_calendar(calendar_id, active=not active)
+
+    def lose_contact(self, number: int) -> None:
+        """A HubSpot record loses its contact."""
+        record = self.pick(Side.HUBSPOT, number)
+        if record is None:
+            return
+        for contact in self.town.hubspot.get(record).contacts:
+            self.town.hubspot.dissociate(record, contact)
+        self.annals.tick((Side.HUBSPOT, record))
+
+    def gain_contact(self, number: int, who: int) -> None:
+        """A HubSpot record gets one more contact."""
+        record = self.pick(Side.HUBSPOT, number)
+        if record is not None:
+            self.town.hubspot.associate(record, self._contact(Side.HUBSPOT, who))
+            self.annals.tick((Side.HUBSPOT, record))
+
+    def swap_contact(self, side: str, number: int, who: int) -> None:
+        """A record is for somebody else from now on."""
+        where = Side(side)
+        record = self.pick(where, number)
+        if record is None:
+            return
+        if where is Side.GHL:
+            self.town.ghl.edit(record, contact=self._contact(where, who))
+        else:
+            for contact in self.town.hubspot.get(record).contacts:
+                self.town.hubspot.dissociate(record, contact)
+            self.town.hubspot.associate(record, self._contact(where, who))
+        self.annals.tick((where, record))
+
+    def share_phone(self, one: int, other: int) -> None:
+        """Two HubSpot contacts have one telephone: a family's."""
+        phone = self.town.hubspot.get_contact(self._contact(Side.HUBSPOT, one)).properties["phone"]
+        self.town.hubspot.edit_contact(self._contact(Side.HUBSPOT, other), phone=phone)
+
+    def _contact(self, side: Side, who: int) -> str:
+        known = self.ghl_contacts if side is Side.GHL else self.hubspot_contacts
+        return known[who % len(known)]
+
+    def change_address(self, who: int) -> None:
+        """A HubSpot contact gets another e-mail and phone: from now on only its pair is known."""
+        contact = self._contact(Side.HUBSPOT, who)
+        self.addresses += 1
+        self.town.hubspot.edit_contact(
+            contact, email=f"new{self.addresses}@example.com", phone=f"+155501{self.addresses:02}"
+        )
+
+    # --- which records are one appointment
+
+    def unite(self) -> None:
+        """Learn from store and world which records are one appointment."""
+        for pair in self.all_pairs():
+            self.annals.join((Side.GHL, pair.ghl_id), (Side.HUBSPOT, pair.hubspot_id))
+        for record in (*self.town.hubspot.records(), *self.town.hubspot.archived()):
+            carried = record.properties.get("ghl_appointment_id")
+            if carried:
+                self.annals.join((Side.GHL, carried), (Side.HUBSPOT, record.id))
+        for side in Side:
+            made = [(side, each) for each in (*self.ids(side), *self.removed_ids(side))]
+            self._meet({key for key in made if key not in self.annals.born})
+
+    def _meet(self, ours: set[Key]) -> None:
+        """What we made has met its source by then, even where its answer was lost."""
+        new = ours - self.annals.met.keys()
+        sources = {
+            (intent.side.other, str(intents.create_of(intent, None)[0].source.id))
+            for intent in self.shelf.link(self.town.name).intents()
+            if intent.kind is IntentKind.CREATE and any(side is intent.side for side, _ in new)
+        }
+        for key in new | sources:
+            self.annals.met.setdefault(key, self.annals.count)

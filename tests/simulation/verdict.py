@@ -95,6 +95,8 @@ def settle(village: Village) -> End:
         report = village.cycle(full=True)
         assert report is not None
         calm = not report.written and not report.failed and report.outcome is Outcome.OK
+        # What was refused is tried again when its pause is over.
+        calm = calm and "rejected" not in {hold.reason for hold in report.held}
         # What comes to terms with a removal lets go of a record that waited beside it.
         if calm and village.all_pairs() == before:
             break

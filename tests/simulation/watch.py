@@ -213,22 +213,17 @@ def _alone(village: Village) -> set[tuple[Side, str]]:
 def _check_twins(village: Village, new: set[Key], before: Before) -> None:
     """No visit is made beside the one that a person made before, for the same contact and time.
 
-    What a person makes in HubSpot while the cycle runs comes too late: a creation there rests
-    on the poll.
+    What a person makes while the cycle runs is seen by its next poll.
     """
     annals = village.annals
-    rows = {row.id: row.added for row in village.town.ghl.appointments}
     for key in (each for each in new - annals.born if village.lives(each)):
+        side = key[0]
         if is_instance(key):
             continue  # it was moved, and has its name from its time
-        side = key[0]
         if annals.lineage(key, [(side, each) for each in village.removed_ids(side)]):
             continue  # it was removed and is made anew
         for twin in ((side, each) for each in village.ids(side)):
-            if side is Side.GHL:
-                earlier = twin in annals.born and rows[twin[1]] <= rows[key[1]]
-            else:
-                earlier = 0 < annals.births.get(twin, 0) <= before.acts
+            earlier = 0 < annals.births.get(twin, 0) <= before.acts
             if not earlier or annals.root(twin) == annals.root(key):
                 continue
             if village.visit(twin) == village.visit(key) and not _cancelled(village, twin, key):

@@ -23,6 +23,8 @@ from histories import (
     cancel_and_remove,
     clash_and_crash,
     coincidence,
+    decided,
+    decided_in_vain,
     drawn,
     edit,
     edit_and_crash,
@@ -128,6 +130,7 @@ def _kinds() -> Iterable[Iterable[list[Step]]]:
     yield (half_read(step, part, 1) for part, step in product(range(len(PARTS)), (*births, *edits)))
     yield (half_read(edit("ghl", PAIRED, "owner", 0)[0], part, 1) for part in range(len(PARTS)))
     yield (by_hand(FREE, wait) for wait in (0, 90))
+    yield _decisions()
     yield _series()
     yield _guarded()
 
@@ -158,6 +161,28 @@ def _interruptions() -> Iterator[tuple[Step, Step]]:
     yield writes[1], ("swap_contact", "hubspot", -1, 1)
     yield writes[1], ("book", 0, FREE, 0, 1)
     yield writes[1], ("book", 0, FREE, 0, 0)
+
+
+def _decisions() -> Iterator[list[Step]]:
+    """What a person decides is carried out, after a crash and after an outage as well."""
+    hold: Step = ("rule", 3)
+    clash = [hold, *both_edit(0, ("title", 0), ("title", 1))]
+    doubt: list[Step] = [("book", 0, 0, 0, 1)]
+    edited: list[Step] = [edit("ghl", PAIRED, "title", 0)[0], edit("hubspot", PAIRED, "time", 5)[0]]
+    guarded: list[Step] = [("rule", 10), ("remove", "ghl", 0)]
+    waits: list[tuple[list[Step], Step]] = [
+        *((clash, ("resolve", 0, choice)) for choice in range(3)),
+        *((doubt, ("resolve", 0, choice)) for choice in range(2)),
+        (edited, ("undo", 0)),
+        (clash, ("retry", 0)),
+        (guarded, ("kick", 1)),
+        (edited, ("approve_plan",)),
+    ]
+    for steps, verb in waits:
+        for kill, moment in ((0, 0), (-1, 0), (-1, 1), (-2, 1)):
+            yield decided(steps, verb, kill, moment)
+        for fault in (2, 17):
+            yield decided_in_vain(steps, verb, fault)
 
 
 def _series() -> Iterator[list[Step]]:

@@ -78,6 +78,8 @@ class Annals:
     """Records of appointments that people merged into one, or that a merge touched."""
     merged: set[Key] = field(default_factory=set)
     """Records that live on after people merged paired ones."""
+    ignored: set[Key] = field(default_factory=set)
+    """Records that a person wants left alone."""
     met: dict[Key, int] = field(default_factory=dict)
     """When a record was first known to be one appointment with another."""
     history: list[HistoryEntry] = field(default_factory=list)

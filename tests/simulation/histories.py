@@ -262,6 +262,16 @@ def interrupted(step: Step, after: int, act: Step) -> list[Step]:
     return [step, ("meanwhile", "polled", after, *act), ("sync", "polled")]
 
 
+def decided(steps: list[Step], verb: Step, kill: int, moment: int) -> list[Step]:
+    """Something waits, a person decides, and the cycle that carries it out is killed."""
+    return [*steps, ("sync", "polled"), verb, ("sync", "polled", (), kill, moment)]
+
+
+def decided_in_vain(steps: list[Step], verb: Step, fault: int) -> list[Step]:
+    """Something waits, a person decides, and the vendors are away when it is carried out."""
+    return [*steps, ("sync", "polled"), verb, ("sync", "polled", ((fault, 1, 0),))]
+
+
 def half_read(step: Step, part: int, nth: int) -> list[Step]:
     """A part of the reading fails when it matters, and comes the next time."""
     return [step, ("sync_blind", "polled", part, nth), ("wait", 1), ("sync", "polled")]
@@ -384,6 +394,24 @@ def _interrupted(chance: Random) -> list[Step]:
     return interrupted(step, chance.randrange(4), act)
 
 
+def _decided(chance: Random) -> list[Step]:
+    number, choice = chance.randrange(3), chance.randrange(6)
+    verb: Step = chance.choice(
+        (
+            ("resolve", number, choice),
+            ("resolve", number, choice),
+            ("undo", number),
+            ("retry", number),
+            ("kick", choice % 2),
+            ("approve_plan",),
+        )
+    )
+    steps = chance.choice((_edit, _arrive, _both_edit, _remove))(chance)
+    if chance.random() < 0.4:
+        return decided_in_vain(steps, verb, chance.randrange(len(FAULTS)))
+    return decided(steps, verb, -chance.randrange(4), chance.randrange(3))
+
+
 def _half_read(chance: Random) -> list[Step]:
     part, nth = chance.randrange(len(PARTS)), chance.randrange(1, 4)
     if chance.random() < 0.5:
@@ -431,6 +459,7 @@ WEIGHED: tuple[tuple[Move, int], ...] = (
     (_rarity, 4),
     (_interrupted, 3),
     (_half_read, 2),
+    (_decided, 3),
 )
 MOVES = [move for move, _ in WEIGHED]
 WEIGHTS = [weight for _, weight in WEIGHED]

@@ -50,6 +50,8 @@ class End:
     def held(self, key: Key, group: str = "") -> list[Hold]:
         """What is held of a record, whole or in this group."""
         side, record = key
+        if key in self.village.annals.ignored:
+            return [Hold(reason="ignored", detail="a person wants it left alone")]
         return [
             hold
             for hold in self.report.held

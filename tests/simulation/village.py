@@ -15,9 +15,9 @@ from datetime import timedelta
 from typing import Any
 
 from annals import Annals
+from deciding import Deciding
 from executioner import MOMENTS, Executioner, Killed, Watched, WatchedShelf
 from interruption import Interruption
-from people import People
 from towns import START, Town, TownClock, build, in_turn
 from watch import Breach, Watch
 
@@ -109,7 +109,7 @@ RULES: tuple[dict[str, Any], ...] = (
 """Changes of the configuration."""
 
 
-class Village(People):
+class Village(Deciding):
     """One town, what people did in it, and how to do more."""
 
     def __init__(

@@ -224,10 +224,17 @@ def _check_twins(village: Village, new: set[Key], before: Before) -> None:
             continue  # it was removed and is made anew
         for twin in ((side, each) for each in village.ids(side)):
             earlier = 0 < annals.births.get(twin, 0) <= before.acts
-            if not earlier or annals.root(twin) == annals.root(key):
+            if not earlier or _mixed(village, twin, key):
                 continue
             if village.visit(twin) == village.visit(key) and not _cancelled(village, twin, key):
                 raise Breach(f"{key} was made beside {twin}, which a person made for that visit")
+
+
+def _mixed(village: Village, one: Key, other: Key) -> bool:
+    """Whether two records are one appointment, or a person's word counts for one."""
+    annals = village.annals
+    roots = {annals.root(one), annals.root(other)}
+    return len(roots) == 1 or bool(roots & {annals.root(key) for key in annals.mixed})
 
 
 def _check_owners(village: Village, before: Before, after: dict[Key, Seen]) -> None:

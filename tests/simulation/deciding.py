@@ -1,0 +1,105 @@
+"""What people decide in a village through the verbs: exits of holds, undo, kicks, kept plans.
+
+`village` builds on it. A decision is queued exactly as the verbs queue it, for
+the next cycle to carry out, whatever becomes of that.
+"""
+
+from __future__ import annotations
+
+from people import People
+
+from syncd.core.model import Side
+from syncd.engine.decisions import WAYS, leave_of
+from syncd.engine.planned import digest
+from syncd.engine.shown import shown_of
+from syncd.engine.undoing import overtaken, parts_of, reverts_of, standing
+from syncd.ports.store import Hold
+from syncd.store.link_store import SqlLinkStore
+
+
+class Deciding(People):
+    """People at the terminal."""
+
+    def retry(self, number: int) -> None:
+        """`syncd retry ID`, of the number-th record that is held or ignored."""
+        holds = self._holds()
+        if holds:
+            hold = holds[number % len(holds)]
+            self._decide("retry", {"id": hold.hubspot_id or hold.ghl_id, "holds": _shown(hold)})
+            return
+        ignored = sorted(self.annals.ignored)
+        if ignored:
+            key = ignored[number % len(ignored)]
+            self._decide("retry", {"id": key[1], "holds": []})
+            self.annals.ignored -= set(self.annals.lineage(key, ignored))
+
+    def resolve(self, number: int, choice: int) -> None:
+        """`syncd resolve ID …` with one of the exits that fit the number-th hold."""
+        holds = [hold for hold in self._holds() if self._exits(hold)]
+        if not holds:
+            return
+        hold = holds[number % len(holds)]
+        exits = self._exits(hold)
+        way, value = exits[choice % len(exits)]
+        record = hold.hubspot_id or hold.ghl_id
+        self._decide("resolve", {"id": record, "holds": _shown(hold), way: value})
+        for key in ((Side.GHL, hold.ghl_id), (Side.HUBSPOT, hold.hubspot_id)):
+            if key[1]:
+                # From now on a person's word counts, and no rule.
+                self.annals.mixed.add(key)
+                self.annals.tick(key)
+                if way == "ignore":
+                    self.annals.ignored.add(key)
+
+    def _exits(self, hold: Hold) -> list[tuple[str, object]]:
+        found: list[tuple[str, object]] = []
+        for way, reasons in WAYS.items():
+            if hold.reason not in reasons:
+                continue
+            if way == "keep":
+                found += [(way, side.value) for side in Side]
+            elif way == "contact":
+                found += [(way, contact) for contact in self.hubspot_contacts]
+            elif way in {"separate", "book_anyway"}:
+                found.append((way, True))
+        return [*found, ("ignore", True)]
+
+    def undo(self, number: int) -> None:
+        """`syncd undo ID`, of the number-th pair."""
+        pairs = self.all_pairs()
+        if not pairs:
+            return
+        pair = pairs[number % len(pairs)]
+        store = self.shelf.link(self.town.name)
+        found = reverts_of(store.history(pair.hubspot_id))
+        later = overtaken(store, found)
+        reverts = standing(store, [each for each in found if each not in later])
+        if reverts:
+            self._decide("undo", {"id": pair.hubspot_id, "parts": parts_of(reverts)})
+            self.annals.mixed |= {(Side.GHL, pair.ghl_id), (Side.HUBSPOT, pair.hubspot_id)}
+
+    def kick(self, removals: int) -> None:
+        """`syncd kick`, with a guard open for what it keeps back."""
+        store = self.shelf.link(self.town.name)
+        allowed = {"allow_removals": bool(removals), "allow_changes": not removals}
+        left = leave_of(store, self.clock.now(), removals=bool(removals), changes=not removals)
+        self._decide("kick", {**allowed, **left, "approve": False})
+
+    def approve_plan(self) -> None:
+        """`syncd plan --out`, and `syncd apply` of that."""
+        report = self.town.plan()
+        writes = {digest(write): write.title for write in report.planned or ()}
+        if writes:
+            self._decide("apply", {"writes": writes})
+
+    def _holds(self) -> list[Hold]:
+        store: SqlLinkStore = self.shelf.link(self.town.name)
+        return store.holds()
+
+    def _decide(self, kind: str, payload: dict[str, object]) -> None:
+        self.shelf.link(self.town.name).decide(kind, payload, self.clock.now())
+        self.did["decisions"] += 1
+
+
+def _shown(hold: Hold) -> list[dict[str, object]]:
+    return [shown_of(hold)]

@@ -80,6 +80,8 @@ class Annals:
     """Records that live on after people merged paired ones."""
     ignored: set[Key] = field(default_factory=set)
     """Records that a person wants left alone."""
+    let_pass: int = 0
+    """So many removals that the guard had kept back a person let pass."""
     met: dict[Key, int] = field(default_factory=dict)
     """When a record was first known to be one appointment with another."""
     history: list[HistoryEntry] = field(default_factory=list)

@@ -84,6 +84,8 @@ class Deciding(People):
         allowed = {"allow_removals": bool(removals), "allow_changes": not removals}
         left = leave_of(store, self.clock.now(), removals=bool(removals), changes=not removals)
         self._decide("kick", {**allowed, **left, "approve": False})
+        kept_back = [hold for hold in self._holds() if hold.reason == "removal_guard"]
+        self.annals.let_pass = len(kept_back) if removals else self.annals.let_pass
 
     def approve_plan(self) -> None:
         """`syncd plan --out`, and `syncd apply` of that."""

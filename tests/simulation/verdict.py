@@ -483,7 +483,7 @@ def _upcoming(end: End, records: list[Key]) -> bool:
 
 
 def nothing_is_left_undecided(end: End) -> None:
-    """What people decided was carried out, or is over: no decision stays open for ever."""
-    left = _store(end).decisions()
+    """What people decided was carried out, or is over; `--ignore` counts until it is taken back."""
+    left = [each for each in _store(end).decisions() if "ignore" not in each.payload]
     if left:
         raise Broken(f"open decisions: {left}")

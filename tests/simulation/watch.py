@@ -118,7 +118,9 @@ class Watch:
         limit = village.town.rules.template.removal_guard
         # A store that was lost takes its count along.
         known = len(lately) if not village.stores else 0
-        if removed and limit.tripped(known + removed, before.pairs):
+        let_pass = min(village.annals.let_pass, removed)
+        village.annals.let_pass -= let_pass
+        if removed > let_pass and limit.tripped(known + removed, before.pairs):
             raise Breach(f"{removed} removals after {known} in a day, of {before.pairs} pairs")
         said = village.last
         stopped = said is not None and said.outcome is Outcome.GUARD and "removals" in said.detail

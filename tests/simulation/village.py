@@ -154,6 +154,7 @@ class Village(Deciding):
         self.annals.mixed.update(keys)
         wrote = 0
         for _ in range(ROUNDS):
+            self.clock.advance(timedelta(seconds=1))
             for key in keys:
                 if self.lives(key):
                     self.write(key, Group.TITLE, f"Robot of {key[0]}")

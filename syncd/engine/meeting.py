@@ -7,12 +7,12 @@ itself (`contacts`) and the matching (`core.observe`).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from syncd.core.contacts import ContactBook, Known, Resolution
-from syncd.core.model import Group, Side, Snapshot
+from syncd.core.model import Group, Pair, Side, Snapshot
 from syncd.core.observe import Sighting, Strangers
 from syncd.core.policy import Policy
 from syncd.engine import contacts
@@ -29,7 +29,7 @@ def acquaint(
     """
     judged = list(sightings)
     book = _contacts(link, policy, judged, strangers)
-    return _with_neighbours(link, strangers, book, _leaving(judged)), book
+    return _with_neighbours(link, strangers, book, judged), book
 
 
 def _contacts(
@@ -86,7 +86,7 @@ def _leaving(sightings: Iterable[Sighting]) -> dict[Side, set[int]]:
 
 
 def _with_neighbours(
-    link: Link, strangers: Strangers, book: ContactBook, leaving: Mapping[Side, Collection[int]]
+    link: Link, strangers: Strangers, book: ContactBook, sightings: Sequence[Sighting]
 ) -> Strangers:
     """Add the pairs that stand where a stranger's contact and start point to, and stay there."""
     spots: dict[Side, set[tuple[str, datetime]]] = {Side.GHL: set(), Side.HUBSPOT: set()}
@@ -95,17 +95,26 @@ def _with_neighbours(
             spots[Side.HUBSPOT] |= set(_spots(record, book.from_ghl))
     for snapshot in strangers.hubspot.values():
         spots[Side.GHL] |= set(_spots(snapshot, book.from_hubspot))
-    return replace(
-        strangers,
-        paired_at={
-            side: tuple(
-                pair
-                for pair in (link.store.pairs_at(side, wanted) if wanted else ())
-                if pair.key not in leaving[side]
-            )
-            for side, wanted in spots.items()
-        },
-    )
+    leaving = _leaving(sightings)
+    paired: dict[Side, tuple[Pair, ...]] = {}
+    for side, wanted in spots.items():
+        found = {pair.key: pair for pair in (link.store.pairs_at(side, wanted) if wanted else ())}
+        # What was read goes before what was agreed: a record may be restored or moved.
+        found |= {sighting.pair.key: _as_seen(sighting, side) for sighting in sightings if wanted}
+        paired[side] = tuple(pair for key, pair in found.items() if key not in leaving[side])
+    return replace(strangers, paired_at=paired)
+
+
+def _as_seen(sighting: Sighting, side: Side) -> Pair:
+    """The pair with what its record on a side shows now, where it can be seen there."""
+    pair, seen = sighting.pair, sighting.on(side)
+    if not isinstance(seen, Snapshot) or seen.gone:
+        return pair
+    shown = replace(seen.appointment, contact=pair.shown_on(side).contact)
+    removal = pair.removal and replace(pair.removal, gone=pair.removal.gone - {side})
+    if side is Side.GHL:
+        return replace(pair, ghl=replace(shown, contact=seen.appointment.contact), removal=removal)
+    return replace(pair, hubspot=shown, removal=removal)
 
 
 def _spots(record: Snapshot, names: Mapping[str, Resolution]) -> Iterable[tuple[str, datetime]]:

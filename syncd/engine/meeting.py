@@ -110,11 +110,15 @@ def _as_seen(sighting: Sighting, side: Side) -> Pair:
     pair, seen = sighting.pair, sighting.on(side)
     if not isinstance(seen, Snapshot) or seen.gone:
         return pair
-    shown = replace(seen.appointment, contact=pair.shown_on(side).contact)
-    removal = pair.removal and replace(pair.removal, gone=pair.removal.gone - {side})
+    shown, removal, across = seen.appointment, pair.removal, sighting.on(side.other)
+    if removal and isinstance(across, Snapshot) and not across.gone:
+        # Restored over there: our cancellation is about to go back.
+        shown = replace(shown, status=removal.status_before or shown.status)
+    if removal:
+        pair = replace(pair, removal=replace(removal, gone=removal.gone - {side}))
     if side is Side.GHL:
-        return replace(pair, ghl=replace(shown, contact=seen.appointment.contact), removal=removal)
-    return replace(pair, hubspot=shown, removal=removal)
+        return replace(pair, ghl=shown)
+    return replace(pair, hubspot=replace(shown, contact=pair.hubspot.contact))
 
 
 def _spots(record: Snapshot, names: Mapping[str, Resolution]) -> Iterable[tuple[str, datetime]]:

@@ -105,9 +105,9 @@ class Watch:
         self._check_debts(village, before)
         if _is_wide(village):
             _check_places(village, set(after) - set(before.records))
+            _check_twins(village, set(after) - set(before.records), before)
         if _is_clean(village):
             _check_marks(village)
-        _check_twins(village, set(after) - set(before.records), before)
         _check_owners(village, before, after)
         self._check_notices(village, before)
         _check_changes(village, before)

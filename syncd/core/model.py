@@ -1,7 +1,7 @@
 """The nouns of syncd: values that every other module speaks in.
 
 Used everywhere, knows nothing: no clock, no I/O, no library. All values are
-frozen; instants are aware UTC, to the second. The core says *ghl* and
+frozen; instants are aware UTC, to the second but for stamps. The core says *ghl* and
 *hubspot*; each side's records keep that side's own vocabulary (status words,
 owner and contact ids), and `translate` is what carries a value across.
 """

@@ -9,6 +9,7 @@ write, and in which order: the engine's work.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import replace
@@ -77,14 +78,14 @@ def carry_out(
             succeed; orders without a receipt were not sent.
     """
     line, waiting = works.line, iter(orders)
-    in_flight: dict[Future[Receipt | None], int] = {}
+    in_flight: dict[Future[Receipt | None], Order] = {}
     try:
         while True:
             over = works.fatal is not None or not goes_on()
-            promised = sum(most - each.running() for each, most in in_flight.items())
+            promised = sum(map(works.promised, in_flight.values()))
             room = works.room(len(in_flight), promised + spare())
             for order in islice(waiting, 0 if over else room):
-                in_flight[line.pool.submit(works.attempt, order)] = _most(order)
+                in_flight[line.pool.submit(works.attempt, order)] = order
             if not in_flight:
                 if over or room:
                     break
@@ -122,6 +123,8 @@ class Works:
         self._slots = slots
         self._echoes = echoes
         self._lock = Lock()
+        self._places = Counter[str]()
+        """How many places of the rate budget each order has taken."""
         self._silent_in_row = 0
         self.fatal: ProviderError | None = None
 
@@ -134,6 +137,10 @@ class Works:
         if places <= 0 and not in_flight and budget.free(PATIENCE) <= 0:
             return 1  # There is none for long: the budget says why, to whoever asks for one.
         return max(0, min(self.line.ahead - in_flight, places))
+
+    def promised(self, order: Order) -> int:
+        """How many places of the rate budget an order in flight has yet to take."""
+        return max(0, _most(order) - self._places[order.key])
 
     def attempt(self, order: Order) -> Receipt | None:
         """The receipt of one order; None where it was not sent because nothing can succeed."""
@@ -212,6 +219,7 @@ class Works:
             raise Rejected("a booking needs a start", side=Side.GHL, reason="missing_time")
         wish = Wish(calendar=order.calendar, start=wanted.start, user=wanted.owner)
         offer = self._slots.offer(self._place, wish)
+        self._places[order.key] += 1  # Or it was read before, and takes none.
         if offer is None:
             raise Rejected(
                 f"calendar {order.calendar} offers no slot at {wanted.start:%Y-%m-%d %H:%M} UTC",
@@ -370,6 +378,7 @@ class Works:
         def ready() -> None:
             nonlocal asked  # The wait for a place in the rate budget makes no reading old.
             asked = self.line.clock.monotonic()
+            self._places[order.key] += 1
 
         return events.get(self.line, self._place, order.id, ready), asked
 
@@ -395,7 +404,11 @@ class Works:
                 raise fallen.error
 
     def _send(self, order: Order, call: protocol.Call, read_at: float | None = None) -> object:
-        return self.line.ask(call.when(lambda: self._ground.assure([order], read_at)))
+        def ready() -> None:
+            self._places[order.key] += 1
+            self._ground.assure([order], read_at)
+
+        return self.line.ask(call.when(ready))
 
     def _has_room(self, order: Order, fresh: Snapshot) -> bool:
         """Whether the record may take its slot again."""

@@ -9,7 +9,6 @@
     │   ├── StoreInterrupted   the database was away or busy: the same again may pass (7)
     │   ├── StoreUncertain     it went away in the middle of a write (7)
     │   └── StoreFault         it refuses what syncd asks of it: a bug (1)
-    ├── GuardTripped           a guard stopped writes (4)
     └── ProviderError          a vendor's answer, or the lack of one
         ├── Transient          worth trying again, perhaps after `retry_after` seconds
         │   ├── RateLimited    429; `DailyBudgetSpent` when the day's budget is gone (7)
@@ -107,10 +106,6 @@ class StoreTaken(StoreError):  # noqa: N818
 
 class StoreMissing(StoreError):  # noqa: N818
     """The store is not there, and this verb may not make it."""
-
-
-class GuardTripped(SyncdError):  # noqa: N818
-    """A guard stopped writes until a person lets them pass."""
 
 
 class ProviderError(SyncdError):
@@ -233,7 +228,6 @@ _EXIT_CODES: tuple[tuple[type[SyncdError], int], ...] = (
     (StoreFault, 1),
     (StoreError, 2),
     (LinkLocked, 5),
-    (GuardTripped, 4),
     (AuthFailed, 6),
     (ProviderError, 7),
 )

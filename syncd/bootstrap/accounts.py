@@ -1,6 +1,6 @@
 """The way to the vendors' accounts: tokens, rate budgets, TLS, providers.
 
-`App` makes one `Accounts` per process: all links of an account share its
+`Workshop` keeps one `Accounts` per process: all links of an account share its
 budget, and through the store so do all processes.
 """
 

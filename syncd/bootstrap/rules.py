@@ -1,6 +1,6 @@
 """From a link's settings to its rules, in the core's words.
 
-`App` calls `rules_of`; nothing is asked of anybody.
+`Workshop` calls `rules_of`; nothing is asked of anybody.
 """
 
 from __future__ import annotations

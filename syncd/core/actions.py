@@ -1,8 +1,8 @@
 """What can be decided: the closed set of actions, and what each leaves agreed.
 
 Plan makes them, `engine.apply` carries them out, `syncd plan` prints them.
-They are inert values. `settle` is the other half: the pair as it stands once
-an action's receipt is in.
+They are inert values. `updated`, `created` and `removed` are the other half: the
+pair as it stands once an action's receipt is in.
 """
 
 from __future__ import annotations

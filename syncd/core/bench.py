@@ -1,6 +1,6 @@
 """What every judgement needs beside the sighting itself: rules, words, evidence.
 
-`engine.cycle` lays it out once per cycle; plan, fields and making work on it.
+`engine.rounds` lays it out for each plan; plan, fields and making work on it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """From what was seen to what is judged: snapshots and pairs become sightings.
 
-`engine.cycle` calls this after polling; `plan` judges what comes out. Here a
+`engine.poll` and `engine.rounds` call this after reading; `plan` judges what comes out. Here a
 record finds its pair (by id, by the id that a HubSpot record carries, by
 contact and time), and here *unseen* is kept apart from *gone*: a record that
 was not shown is never taken for removed.

@@ -1,6 +1,6 @@
 """Apply: carry a plan out, most urgent first, every write behind its intent.
 
-`cycle` makes a `Stage`, gives it plans and lets it run. Both sides are
+`rounds` makes a `Stage`, gives it plans and lets it run. Both sides are
 written at the same time, each in a lane of its own that hands orders to the
 provider as fast as that takes them: HubSpot gathers batches, HighLevel keeps
 its threads busy. Intents are committed before their requests are sent, and

@@ -1,6 +1,6 @@
 """Plan, and where that leaves a question open, ask for the evidence and plan again.
 
-`cycle` calls `decide`. Two questions can be open: who changed a contested
+`rounds` calls `decide`. Two questions can be open: who changed a contested
 field last (one request for all conflicts of the cycle), and whether something
 on the other side fights back (our own history of the last hour).
 """

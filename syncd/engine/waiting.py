@@ -1,7 +1,7 @@
 """What waits for a person: holds with their back-off, and what people ruled.
 
-`cycle` asks before it applies (refused writes wait) and when it closes (which
-holds go on, and which are let go).
+`rounds` asks before a plan is applied (refused writes wait), `closing` at the end
+(which holds go on, and which are let go).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """One database as the rest of the store uses it: short reads and writes that outlive a hiccup.
 
-`link_store`, `leases`, `ledger` and `overview` work on it. A PostgreSQL server
+`link_store`, `leases`, `ledger` and `outbox` work on it. A PostgreSQL server
 that restarts, drops a connection or refuses to serialise costs a wait, not a
 cycle: what was under way is done again, for up to `PATIENCE` seconds. Leaves
 out the transactions of a cycle, which `transaction` carries out again itself.

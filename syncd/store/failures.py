@@ -1,7 +1,7 @@
 """What a database says when something is wrong, in the words of `errors`.
 
 Every access to the database goes through `explained`. Leaves out the trying
-again, which is `retrying`'s business: here it is only decided whether the same
+again, which is `database`'s business: here it is only decided whether the same
 again may pass (`errors.StoreInterrupted`) or cannot.
 """
 

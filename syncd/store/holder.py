@@ -1,6 +1,6 @@
 """Which process holds a link, in words for a person, and whether it is provably dead.
 
-`leases` writes it down with the lease; `overview` and refused commits read it.
+`leases` writes it down with the lease; `Store.holder` and refused commits read it.
 A process is named by its machine, its number and when it started, so that a
 number that was given again is not taken for the old process.
 """

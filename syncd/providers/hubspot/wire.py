@@ -4,7 +4,7 @@
 missing, null or of another type (the vendor's error page says so for errors,
 and the services have shown it for the rest); what cannot be read is `None`,
 `""` or left out, never an exception. Leaves out what the values mean:
-`mapping` (appointments), `people` (contacts) and `schema` (properties).
+`mapping` (appointments), `contacts` (contacts) and `schema` (properties).
 """
 
 from __future__ import annotations

@@ -185,6 +185,7 @@ def keep(
         pairs=rounds.sums.pairs if decided.undos else {},
         held=[*holds, *left],
         unsent=unsent,
+        untried=rounds.untried,
         met=rounds.sums.met,
         approved=rounds.sums.approved,
         rulings=store.cursor(decisions.RULINGS),

@@ -39,7 +39,9 @@ class Ended:
     """Keys of the pairs that were judged whole, and whether both records could be seen."""
     held: Collection[Hold]
     unsent: Collection[str]
-    """Ids of records with a write that failed, or was not sent."""
+    """Ids of records with a write that failed, was not sent, or was kept back."""
+    untried: Collection[str]
+    """The same without what a guard keeps back, which no retry lets go."""
     met: Mapping[Part, bool] = field(default_factory=dict)
     """Of what is to be undone: whether its pair shows the value that was to be put back."""
     approved: Mapping[str, tuple[str, str]] = field(default_factory=dict)
@@ -84,7 +86,8 @@ def _word(ledger: _Ledger, word: Word, errands: Errands, ended: Ended) -> None:
         ledger.told.append(f"the decision about {word.record} {CHANGED}")
         return
     known = ended.whole or word.ids & set(ended.judged)
-    if not known or word.ids & set(ended.unsent):
+    left = ended.untried if word.way == "retry" else ended.unsent
+    if not known or word.ids & set(left):
         return
     # A retry that was refused again was tried.
     if word.way == "retry" or not (errands.owes(word.part) or _is_held(word, ended)):
@@ -103,7 +106,7 @@ def _is_held(word: Word, ended: Ended) -> bool:
 def _waits_still(at: datetime, ended: Ended) -> bool:
     """Whether a write of what was held then failed, or was not sent."""
     return any(
-        {hold.ghl_id, hold.hubspot_id} & set(ended.unsent)
+        {hold.ghl_id, hold.hubspot_id} & set(ended.untried)
         for hold in ended.held
         if hold.since is None or hold.since <= at
     )

@@ -343,8 +343,13 @@ class Rounds:
     @property
     def unsent(self) -> set[str]:
         """Ids of records with a write that failed, was not sent, or was kept back."""
-        kept_back = [each.write for each in self._sums.kept_back]
-        waiting = [*self.stage.waiting(), *kept_back, *self._sums.not_approved]
+        kept_back = {each for kept in self._sums.kept_back for each in ids_of(kept.write)}
+        return self.untried | (kept_back - {""})
+
+    @property
+    def untried(self) -> set[str]:
+        """Ids of records with a write that failed in passing, or was not sent; guards aside."""
+        waiting = [*self.stage.waiting(), *self._sums.not_approved]
         found = {each for write in waiting for each in ids_of(write)}
         for failed in self._said.failed:
             found |= {failed.ghl_id, failed.hubspot_id}

@@ -401,6 +401,31 @@ def test_a_retry_of_everything_ends_though_something_else_goes_on_failing(
     assert refused
 
 
+@pytest.mark.parametrize("named", [True, False])
+def test_a_retry_ends_though_a_guard_goes_on_keeping_back(
+    town: Town, refused: tuple[str, str], ann: tuple[str, str], *, named: bool
+) -> None:
+    other = town.ghl.book(town.calendars["Class"], ann[0], town.at(90))
+    town.sync()
+    town.obey(removal_guard=Limit(percent=0, at_least=0))
+    town.ghl.delete(other)
+    town.sync()
+    kept_back = next(h for h in town.store.link(town.name).holds() if h.reason == "removal_guard")
+    said = {"status": "error", "message": "no", "category": "VALIDATION_ERROR"}
+    town.world.faults.add(
+        Fault(side="hubspot", path="/batch/update", status=400, body=said, times=None)
+    )
+    town.ghl.edit(refused[0], address="Room 2")
+    town.sync()
+    assert sorted(reasons(town)) == ["rejected", "removal_guard"]
+    decide(town, "retry", **({"id": kept_back.ghl_id} if named else {}))
+    town.sync()
+    assert (open_decisions(town), sorted(reasons(town))) == ([], ["rejected", "removal_guard"])
+    town.world.reset_requests()
+    town.sync(full=False)
+    assert town.world.writes("hubspot") == [], "what is refused waits as ever"
+
+
 def test_a_rebuild_carries_nothing_out_and_closes_nothing(
     town: Town, pair: tuple[str, str], contested: tuple[str, str]
 ) -> None:

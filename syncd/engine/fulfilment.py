@@ -118,6 +118,8 @@ def _undo(ledger: _Ledger, undo: Undo, errands: Errands, ended: Ended) -> None:
         return
     seen = ended.pairs.get(revert.pair_key)
     ids = {revert.ghl_id, revert.hubspot_id} - {""}
+    if ids & set(ended.unsent):
+        return  # Kept back by a guard, it was not owed by any write.
     waits = any(
         ids & {hold.ghl_id, hold.hubspot_id} and hold.group in {"", revert.group}
         for hold in ended.held

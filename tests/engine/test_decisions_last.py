@@ -720,6 +720,17 @@ def test_a_kick_lets_pass_the_changes_that_were_kept_back_then_and_no_more(
     assert town.sync().hubspot.updated == 0
 
 
+def test_an_undo_that_a_guard_keeps_back_lives_on(town: Town, three: list[str]) -> None:
+    town.ghl.edit(three[0], title="Wrong")
+    town.sync(changes=True)
+    decide(town, "undo", id=three[0])
+    done = town.sync()
+    assert (done.outcome, done.warnings, open_decisions(town)) == (Outcome.GUARD, [], ["undo"])
+    kick(town, changes=True)
+    town.sync()
+    assert (town.ghl.get(three[0]).title == "Wrong", open_decisions(town)) == (False, [])
+
+
 def test_what_a_kick_let_pass_outlives_an_outage(town: Town, three: list[str]) -> None:
     town.ghl.delete(three[0])
     town.sync()

@@ -18,6 +18,9 @@ from syncd.ports.store import LinkStore
 SHOWN = "first_sync_shown"
 """The cursor that holds what people were shown of a first sync that waits: writes by side."""
 
+ASK_ABOVE = 25
+"""A first sync with more writes than this on a side waits for a person (contract section 3)."""
+
 STRETCH = 2
 """So many times the writes that were shown may be written."""
 

@@ -19,6 +19,7 @@ from syncd.core.guards import CHANGES, REMOVALS, Plan
 from syncd.core.model import Side, Snapshot
 from syncd.engine import decisions, fulfilment, poll
 from syncd.engine.applied import Applied
+from syncd.engine.approval import ASK_ABOVE
 from syncd.engine.decisions import Decided
 from syncd.engine.fulfilment import Ended
 from syncd.engine.link import Link
@@ -175,7 +176,7 @@ def keep(
     people = "unread" if polled.people_unread else ""
     people_news = people != store.cursor(poll.PEOPLE)
     whole = over and not partly
-    first_done = whole or bool(store.cursor(FIRST))
+    first_done = bool(store.cursor(FIRST)) or (whole and _first_is_done(link, polled, said))
     ended = Ended(
         whole=over,
         full=said.kind == "full",
@@ -217,7 +218,7 @@ def keep(
         if people_news and (people or whole):
             transaction.set_cursor(poll.PEOPLE, people)
         if whole:
-            if not store.cursor(FIRST):
+            if first_done and not store.cursor(FIRST):
                 undone = unsent | {hold.hubspot_id for hold in holds}
                 transaction.set_cursor(FIRST, link.clock.now().isoformat())
                 transaction.set_cursor(LEFT_OVER, _left_over(polled, applied, undone))
@@ -229,6 +230,21 @@ def keep(
     said.warnings += told
     for line in told:
         log.warning("decision.dropped", detail=line)
+
+
+def _first_is_done(link: Link, polled: Polled, said: CycleReport) -> bool:
+    """Whether a first sync is complete, now that it came to its end.
+
+    It is not while a part cannot be read for a passing reason, or while more
+    failed than may go out like any day's changes: an outage makes no second
+    decision necessary. A few records that go on failing hold nothing up.
+    """
+    if any(scan.passing for scan in polled.scans.values()):
+        return False
+    left = len(said.failed)
+    # A contact may have to be made for each.
+    guard = link.rules.template.change_guard
+    return left <= ASK_ABOVE and not guard.tripped(2 * left, link.store.count_pairs())
 
 
 def _named(left_out: Mapping[str, Sequence[str]]) -> str:

@@ -19,7 +19,7 @@ import structlog
 
 from syncd.config import LinkSettings, account_by_token
 from syncd.core.model import Side
-from syncd.engine.approval import SHOWN
+from syncd.engine.approval import ASK_ABOVE, SHOWN
 from syncd.engine.closing import FIRST, ended_by
 from syncd.engine.cycle import CycleRequest
 from syncd.engine.report import DONE, CycleReport, Outcome
@@ -36,9 +36,6 @@ from syncd.scheduler.quota import Quota
 from syncd.scheduler.watch import NOTED_AFTER_A_TURN, Watch
 
 log = structlog.get_logger(__name__)
-
-ASK_ABOVE = 25
-"""A first sync with more writes than this on a side waits for a person (contract section 3)."""
 
 PAUSE_HEARD = 1.0
 """Seconds after which a cycle that runs looks whether its link was paused."""

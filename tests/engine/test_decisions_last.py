@@ -19,7 +19,7 @@ from syncd.engine.cycle import CycleRequest
 from syncd.engine.decisions import WAYS, leave_of
 from syncd.engine.report import Outcome
 from syncd.engine.shown import shown_of
-from syncd.sandbox import Fault
+from syncd.sandbox import ConnectionDropped, Fault
 
 if TYPE_CHECKING:
     from towns import Town
@@ -605,6 +605,11 @@ def approval(town: Town, hubspot: int, ghl: int = 0) -> Approval:
     return Approval(at=town.clock.now(), shown={Side.HUBSPOT: hubspot, Side.GHL: ghl})
 
 
+def _hang_up(really: bool) -> None:
+    if really:
+        raise ConnectionDropped(took_effect=False)
+
+
 def bookings(town: Town, contact: str, number: int, hours: float = 48) -> None:
     for each in range(number):
         town.ghl.book(town.calendars["Event"], contact, town.at(hours + each))
@@ -648,6 +653,47 @@ def test_what_was_written_before_an_outage_counts_with_what_comes_after_it(
     assert town.sync(approval=given).outcome is Outcome.OK
     assert (len(town.hubspot.records()), written in range(4)) == (6, True)
     assert town.store.link(town.name).written_since(given.at) == {Side.HUBSPOT: 6}
+
+
+@pytest.mark.parametrize("trouble", ["create", "book", "calendar"])
+def test_a_first_sync_that_an_outage_disturbed_goes_on_as_one(
+    town: Town, ann: tuple[str, str], trouble: str
+) -> None:
+    town.obey(change_guard=Limit(percent=50, at_least=20))
+    event, other = town.calendars["Event"], town.calendars["Class"]
+    if trouble == "book":
+        for each in range(30):
+            start, end = town.at(48 + each), town.at(48.5 + each)
+            said = {"hs_appointment_start": start, "hs_appointment_end": end}
+            town.hubspot.create(said, contacts=[ann[1]])
+    else:
+        bookings(town, ann[0], 30)
+        town.ghl.book(other, ann[0], town.at(200.5))
+    down = {
+        "create": Fault(side="hubspot", path="/batch/create", status=503, times=None),
+        "book": Fault(side="ghl", method="POST", path="appointments$", status=503, times=None),
+    }
+    if trouble == "calendar":
+        town.world.before_request = lambda r: _hang_up(r.query.get("calendarId") == event)
+    else:
+        town.world.faults.add(down[trouble])
+    assert town.sync().outcome.code in {3, 7}
+    town.world.faults.clear()
+    town.world.before_request = None
+    town.later(minutes=5)
+    done = town.sync()
+    assert (done.outcome, done.failed) == (Outcome.OK, [])
+    assert len(town.pairs()) == (30 if trouble == "book" else 31)
+    assert town.store.link(town.name).cursor(FIRST)
+
+
+def test_a_few_records_that_go_on_failing_do_not_hold_a_first_sync_open(
+    town: Town, ann: tuple[str, str]
+) -> None:
+    bookings(town, ann[0], 3)
+    town.world.faults.add(Fault(side="hubspot", path="/batch/create", status=503, times=None))
+    assert town.sync().outcome is Outcome.FAILED_WRITES
+    assert town.store.link(town.name).cursor(FIRST)
 
 
 def test_the_other_side_is_covered_by_its_own_number(town: Town, ann: tuple[str, str]) -> None:

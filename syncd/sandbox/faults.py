@@ -52,6 +52,8 @@ class Fault:
     method: str | None = None
     path: str = ""
     """A regular expression, searched in the path without the side's prefix."""
+    query: str = ""
+    """A regular expression, searched in the query, written `key=value&…` with plain values."""
     nth: int = 1
     """The first matching request that is hit, from 1."""
     times: int | None = 1
@@ -66,6 +68,7 @@ class Fault:
 class _Entry:
     fault: Fault
     pattern: re.Pattern[str]
+    query: re.Pattern[str]
     seen: int = 0
     hits: int = 0
     copy: SandboxWorld | None = None
@@ -83,7 +86,8 @@ class FaultScript:
         fault = fault or Fault(**fields)
         copy = self._world.copied() if fault.kind == "stale" else None
         with self._world.lock:
-            self._entries.append(_Entry(fault, re.compile(fault.path), copy=copy))
+            path, query = re.compile(fault.path), re.compile(fault.query)
+            self._entries.append(_Entry(fault, path, query, copy=copy))
         return fault
 
     def clear(self) -> None:
@@ -123,7 +127,12 @@ def _matches(entry: _Entry, side: str, request: Request) -> bool:
         fault.side in (None, side)
         and fault.method in (None, request.method)
         and entry.pattern.search(request.path) is not None
+        and (not fault.query or entry.query.search(_written(request)) is not None)
     )
+
+
+def _written(request: Request) -> str:
+    return "&".join(f"{key}={each}" for key, values in request.query.items() for each in values)
 
 
 def _due(entry: _Entry) -> bool:

@@ -103,6 +103,8 @@ class SandboxSettings:
     restore_associations: bool = True
     secondary_email_lookup: bool = False
     merge_keeps_primary_id: bool = False
+    merge_redirects: bool = True
+    """Whether an id that was merged away leads to the record that lives on."""
     hubspot_skew: timedelta = timedelta(0)
     hubspot_texts: Texts = "kept"
     """What becomes of names, descriptions and addresses of appointments that the API is sent."""

@@ -6,7 +6,7 @@ Time is virtual and passes only when a test, or a pause, lets it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -144,6 +144,10 @@ def policy(location: str, **more: Any) -> Policy:
     return Policy(**told)
 
 
+def nobody() -> None:
+    """Nobody takes the link away."""
+
+
 def in_turn(lanes: Sequence[Lane]) -> None:
     """Both sides' lanes in this thread, step by step in turn: the same order in every run."""
     waiting = list(lanes)
@@ -170,6 +174,8 @@ class Town:
     """Of HubSpot's provider."""
     ghl_options: dict[str, Any] = field(default_factory=dict)
     lanes: RunLanes = in_turn
+    guard: Callable[[], None] = nobody
+    """Raises `LinkLocked` once somebody else has the link; wired as `bootstrap.workshop` does."""
     budgets: Mapping[Side, RateBudget] = field(default_factory=dict)
     """The vendors' limits; none where a side is not named."""
     location: Any = None
@@ -204,16 +210,23 @@ class Town:
         app = self.transport or InProcess(application(self.world))
         settings = self.world.settings
         common: dict[str, Any] = {"clock": self.clock, "transport": app}
+        ghl_client = Client(
+            side=Side.GHL,
+            budget=self.budgets.get(Side.GHL, NoBudget()),
+            base_url="http://sandbox/ghl",
+            auth=PrivateToken(lambda: self.location.token if self.location else settings.ghl_token),
+            **common,
+        )
+        hubspot_client = Client(
+            side=Side.HUBSPOT,
+            budget=self.budgets.get(Side.HUBSPOT, NoBudget()),
+            base_url="http://sandbox/hubspot",
+            auth=Token(settings.hubspot_token),
+            **common,
+        )
+        ghl_client.guard = hubspot_client.guard = self.guard
         ghl = GhlProvider(
-            Client(
-                side=Side.GHL,
-                budget=self.budgets.get(Side.GHL, NoBudget()),
-                base_url="http://sandbox/ghl",
-                auth=PrivateToken(
-                    lambda: self.location.token if self.location else settings.ghl_token
-                ),
-                **common,
-            ),
+            ghl_client,
             location_id=self.ghl.id,
             clock=self.clock,
             calendars=tuple(sorted(self.rules.calendars)),
@@ -226,13 +239,7 @@ class Town:
             *(route.property for route in self.rules.template.routes),
         }
         hubspot = HubSpotProvider(
-            Client(
-                side=Side.HUBSPOT,
-                budget=self.budgets.get(Side.HUBSPOT, NoBudget()),
-                base_url="http://sandbox/hubspot",
-                auth=Token(settings.hubspot_token),
-                **common,
-            ),
+            hubspot_client,
             location_id=self.ghl.id,
             clock=self.clock,
             search_lag=settings.search_lag,
@@ -248,6 +255,7 @@ class Town:
             clock=self.clock,
             rules=self.rules,
             lanes=self.lanes,
+            check_held=self.guard,
             settings_print=self.settings_print,
         )
 

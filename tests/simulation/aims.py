@@ -3,16 +3,17 @@
 What a crash or a coincidence does wrong takes more luck than a history of many
 moves has: here each stands alone, in a village of two or three appointments.
 `test_simulation` and `tests/mutations` play them beside those that `histories`
-draws, `replay` plays one again. All go by name: `aimed-7`, `drawn-40`.
+draws, `replay` plays one again. All go by name, those here by their kind and a
+number: `interrupted-7`, `drawn-40`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
-from itertools import chain, product, zip_longest
+from itertools import product, zip_longest
 
-from ground import PAIRED
+from ground import HABITS, NOTES, PAIRED
 from histories import (
     GROUPS,
     SIDES,
@@ -32,15 +33,18 @@ from histories import (
     fall_behind,
     half_born,
     half_read,
+    in_line,
     interrupted,
     kept_back,
     leave_and_return,
     long_absence,
     move_house,
     newborn,
+    overtaken,
     refused_and_crash,
     removal_and_crash,
     restore_and_crash,
+    rewritten,
     same_again,
     strangers,
     there_and_back,
@@ -63,76 +67,100 @@ RULES_OF_REMOVAL = (("hubspot", 7), ("ghl", 5), ("ghl", 4), ("hubspot", 8), ("gh
 
 def named(name: str) -> list[Step]:
     """The history of that name."""
-    kind, _, number = name.partition("-")
-    return aimed()[int(number)] if kind == "aimed" else drawn(int(number))
+    kind, _, number = name.rpartition("-")
+    return drawn(int(number)) if kind == "drawn" else aimed()[name]
 
 
 def names() -> list[str]:
     """The names of the aimed histories."""
-    return [f"aimed-{number}" for number in range(len(aimed()))]
+    return list(aimed())
 
 
 @cache
-def aimed() -> list[list[Step]]:
+def aimed() -> dict[str, list[Step]]:
     """All of them; each kind takes its turn, so that the first few are of every kind."""
-    turns = zip_longest(*(list(kind) for kind in _kinds()))
-    return [[*OPENING, *moves] for moves in chain.from_iterable(turns) if moves]
+    kinds = (
+        [(f"{kind}-{number}", [*OPENING, *moves]) for number, moves in enumerate(histories)]
+        for kind, histories in KINDS.items()
+    )
+    return {
+        name: steps
+        for turn in zip_longest(*kinds)
+        for name, steps in (each for each in turn if each is not None)
+    }
 
 
-def _kinds() -> Iterable[Iterable[list[Step]]]:
-    births: list[Step] = [("book", 0, FREE, 0, 0), ("create", 0, FREE, 0, 0)]
-    edits: list[Step] = [edit(side, PAIRED, "title", 0)[0] for side in SIDES]
-    yield (newborn(side, FREE, "title", 1, at) for side, at in product(SIDES, MOMENTS))
-    yield (
-        afterthought(side, 0, 0, at, there=there)
-        for side, at, there in product(SIDES, MOMENTS, BOOLEANS)
-    )
-    yield (edit_and_crash(step, -1, at) for step, at in product((*births, *edits), MOMENTS))
-    yield (
-        [("rule", rule), *edit_and_crash(("remove", side, PAIRED), -1, at)]
-        for at, (side, rule) in product(MOMENTS, RULES_OF_REMOVAL[:4])
-    )
-    yield (
-        restore_and_crash(side, rule, at)
-        for at, (side, rule) in product((1, 0), RULES_OF_REMOVAL[:4])
-    )
-    yield (removal_and_crash(side, 0, at) for side, at in product(SIDES, MOMENTS))
-    yield (fall_behind(step, fault) for step, fault in product((*edits, *births), WRITE_FAULTS))
-    yield (refused_and_crash(kill, at) for kill, at in product((-3, -4, -1), (1, 2)))
-    yield (clash_and_crash(0, ("title", 0), rule, at) for rule, at in product((0, 1, 2), MOMENTS))
-    yield (there_and_back(0), same_again(FREE, 0), same_again(FREE, 1))
-    yield (kept_back(step) for step in (*births, *edits))
-    yield (newborn(side, FREE, "time", 5, CUT_OFF) for side in SIDES)
-    yield (coincidence(FREE, status, at) for status, at in product((0, 1), MOMENTS))
-    yield (twins(FREE, at) for at in MOMENTS)
-    yield (strangers(FREE, side, 1, at) for side, at in product(SIDES, MOMENTS))
-    yield (
-        half_born(FREE, kill, group, choice)
-        for kill, (group, choice) in product((-3, -2, -1), (("status", 1), ("time", 4)))
-    )
-    yield (
-        [("rule", rule), *leave_and_return(side, 0, status, synced=synced, edited=status > 0)]
-        for status, synced, (side, rule) in product((3, 0, 2), BOOLEANS, RULES_OF_REMOVAL)
-    )
-    yield (cancel_and_remove(side, 0) for side in SIDES)
-    yield (edit_and_remove(side, slot) for side, slot in product(SIDES, (1, FREE)))
-    yield (move_house(0, FREE, side) for side in SIDES)
-    yield (
-        [edit(side, PAIRED, group, choice)[0], ("sync", "polled")]
-        for side, (group, choice) in product(SIDES, (("time", 5), ("time", 2), ("description", 0)))
-    )
-    yield (both_edit(0, (str(group), 0), (str(group), 1)) for group in GROUPS)
-    yield (long_absence(0), [("merge_records", 0, 0), ("sync", "polled")], [("robots", 0)])
-    yield (
-        interrupted(step, after, act) for after, (step, act) in product((0, 1), _interruptions())
-    )
-    yield (twins_half_read(FREE, part, nth) for part, nth in product(range(len(PARTS)), (1, 2)))
-    yield (half_read(step, part, 1) for part, step in product(range(len(PARTS)), (*births, *edits)))
-    yield (half_read(edit("ghl", PAIRED, "owner", 0)[0], part, 1) for part in range(len(PARTS)))
-    yield (by_hand(FREE, wait) for wait in (0, 90))
-    yield _decisions()
-    yield _series()
-    yield _guarded()
+# --- the kinds
+
+EDITS: list[Step] = [edit(side, PAIRED, "title", 0)[0] for side in SIDES]
+BIRTHS: list[Step] = [("book", 0, FREE, 0, 0), ("create", 0, FREE, 0, 0)]
+
+
+def _crashes() -> Iterator[list[Step]]:
+    for step, at in product((*BIRTHS, *EDITS), MOMENTS):
+        yield edit_and_crash(step, -1, at)
+    for at, (side, rule) in product(MOMENTS, RULES_OF_REMOVAL[:4]):
+        yield [("rule", rule), *edit_and_crash(("remove", side, PAIRED), -1, at)]
+    for at, (side, rule) in product((1, 0), RULES_OF_REMOVAL[:4]):
+        yield restore_and_crash(side, rule, at)
+    for side, at in product(SIDES, MOMENTS):
+        yield removal_and_crash(side, 0, at)
+    for kill, at in product((-3, -4, -1), (1, 2)):
+        yield refused_and_crash(kill, at)
+    for rule, at in product((0, 1, 2), MOMENTS):
+        yield clash_and_crash(0, ("title", 0), rule, at)
+
+
+def _newborns() -> Iterator[list[Step]]:
+    for side, at in product(SIDES, MOMENTS):
+        yield newborn(side, FREE, "title", 1, at)
+    for side in SIDES:
+        yield newborn(side, FREE, "time", 5, CUT_OFF)
+    for kill, (group, choice) in product((-3, -2, -1), (("status", 1), ("time", 4))):
+        yield half_born(FREE, kill, group, choice)
+
+
+def _coincidences() -> Iterator[list[Step]]:
+    for status, at in product((0, 1), MOMENTS):
+        yield coincidence(FREE, status, at)
+    for at in MOMENTS:
+        yield twins(FREE, at)
+    for side, at in product(SIDES, MOMENTS):
+        yield strangers(FREE, side, 1, at)
+    for side in SIDES:
+        yield move_house(0, FREE, side)
+    for owner in (0, 1):
+        yield same_again(FREE, owner)
+
+
+def _removals() -> Iterator[list[Step]]:
+    for status, synced, (side, rule) in product((3, 0, 2), BOOLEANS, RULES_OF_REMOVAL):
+        back = leave_and_return(side, 0, status, synced=synced, edited=status > 0)
+        yield [("rule", rule), *back]
+    for side in SIDES:
+        yield cancel_and_remove(side, 0)
+    for side, slot in product(SIDES, (1, FREE)):
+        yield edit_and_remove(side, slot)
+
+
+def _plain() -> Iterator[list[Step]]:
+    groups = (("time", 5), ("time", 2), ("description", 0))
+    for side, (group, choice) in product(SIDES, groups):
+        yield [edit(side, PAIRED, group, choice)[0], ("sync", "polled")]
+    for each in GROUPS:
+        yield both_edit(0, (str(each), 0), (str(each), 1))
+    yield there_and_back(0)
+    yield long_absence(0)
+    yield [("merge_records", 0, 0), ("sync", "polled")]
+    yield [("robots", 0)]
+
+
+def _half_read() -> Iterator[list[Step]]:
+    steps = (*BIRTHS, *EDITS, edit("ghl", PAIRED, "owner", 0)[0])
+    for part, nth in product(range(len(PARTS)), (1, 2)):
+        yield twins_half_read(FREE, part, nth)
+    for part, step in product(range(len(PARTS)), steps):
+        yield half_read(step, part, 1)
 
 
 def _interruptions() -> Iterator[tuple[Step, Step]]:
@@ -202,3 +230,134 @@ def _guarded() -> Iterator[list[Step]]:
     for rule in (10, 14):
         yield [("rule", rule), *remove, ("sync", "full"), ("wait", 90), ("sync", "polled")]
     yield [("rule", 15), edit("ghl", 0, "title", 0)[0], ("sync", "full"), ("sync", "polled")]
+
+
+def _overtaken() -> Iterator[list[Step]]:
+    """The first holder has written one, or none, of what it was to write to a side or both."""
+    bookings: list[Step] = [("create", each, FREE, each, 0) for each in range(3)]
+    mirrors: list[Step] = [("book", each, FREE, each) for each in range(2)]
+    moves: list[Step] = [edit("hubspot", PAIRED + each, "time", 5)[0] for each in range(2)]
+    removals: list[Step] = [("rule", 5), *(("remove", "hubspot", each) for each in (0, 0))]
+    for after in range(3):
+        for steps in (bookings, mirrors, moves, removals, EDITS):
+            yield overtaken(steps, "polled", after)
+
+
+def _rewritten() -> Iterator[list[Step]]:
+    """What a vendor makes of a text comes back as nobody's edit; a person's edit does."""
+    for habit, side, more in product(range(len(HABITS)), SIDES, (0, 1)):
+        which, group = (habit + more) % len(NOTES), ("description", "title")[more]
+        typed: Step = ("note", side, PAIRED, group, which)
+        yield rewritten(habit, [typed])
+    for habit, side in product(range(len(HABITS)), SIDES):
+        typed = ("note", side, PAIRED, "title", habit % len(NOTES))
+        other = edit(_other(side), PAIRED, "title", 1)[0]
+        yield [*rewritten(habit, [typed]), other, ("sync", "polled"), ("sync", "full")]
+        if habit % 2:
+            yield [*rewritten(habit, [typed]), ("lose_store",), ("sync", "full"), ("sync", "full")]
+        else:
+            yield rewritten(habit, [typed, ("sync", "polled", (), -1, 1), ("sync", "polled")])
+        born: Step = ("book", 0, FREE, 0) if side == "ghl" else ("create", 0, FREE, 0, 0)
+        yield rewritten(habit, [born, ("note", side, -1, "description", habit % len(NOTES))])
+    for seconds in (20, 50):
+        yield rewritten(10, [("uneven", PAIRED, seconds)])
+
+
+def _other(side: str) -> str:
+    return SIDES[side == SIDES[0]]
+
+
+def _in_line() -> Iterator[list[Step]]:
+    """A first sync, or a long cycle, in which people go on; what they do counts at once."""
+    acts: list[Step] = [
+        ("edit", "hubspot", -1, "title", 1),
+        ("edit", "hubspot", -1, "time", 4),
+        ("edit", "hubspot", -2, "title", 1),
+        ("swap_contact", "hubspot", -1, 1),
+        ("remove", "hubspot", -1),
+        ("give", "hubspot", -1, "status", 3),
+        ("book", 0, FREE, 0, 1),
+        ("book", 1, FREE, 1, 1),
+        ("create", 0, FREE, 0, 0),
+        ("edit", "ghl", -1, "title", 1),
+        ("remove", "ghl", -1),
+    ]
+    waits: list[Step] = [("create", each, FREE, each, 0) for each in range(2)]
+    first: list[Step] = [("lose_store",), *waits]
+    mirrored: list[Step] = [("book", each, FREE, each) for each in range(2)]
+    for steps, after, act in product((waits, first, mirrored), (0, 1), acts):
+        yield in_line(steps, after, act)
+
+
+def _merged() -> Iterator[list[Step]]:
+    """The old id of a merged record tells nothing of the survivor."""
+    merge: list[Step] = [("habits", 11), ("merge_records", 0, 0), ("sync", "polled")]
+    yield merge
+    yield [*merge[:2], ("sync", "full"), edit("ghl", 0, "title", 0)[0], ("sync", "polled")]
+    yield [merge[0], ("create", 2, FREE, 0, 0), *merge[1:]]
+
+
+def _late_bin() -> Iterator[list[Step]]:
+    """The list of archived records still shows one that was restored."""
+    for rule, kind in product((0, 7, 5), ("full", "polled")):
+        gone: list[Step] = [("rule", rule), ("remove", "hubspot", PAIRED)]
+        yield [*gone, ("bring_back_unnoticed", PAIRED), ("sync", kind), ("sync", "full")]
+
+
+def _people() -> Iterator[list[Step]]:
+    """Contacts that are entered twice, share a number, change, or are several on a record."""
+    visits: list[list[Step]] = [
+        [("book", 0, FREE, 0)],
+        [("create", 0, FREE, 0, 0)],
+        [("book", 0, FREE, 0), ("create", 0, FREE, 0, 0)],
+    ]
+    acts: list[Step] = [
+        ("double_contact", 0),
+        ("share_phone", 0, 1),
+        ("share_phone", 1, 0),
+        ("change_address", 0),
+        ("gain_contact", PAIRED, 1),
+        ("swap_contact", "hubspot", PAIRED, 1),
+        ("swap_contact", "ghl", PAIRED, 1),
+        ("lose_contact", PAIRED),
+    ]
+    for act, visit in product(acts, visits):
+        yield [act, ("sync", "polled"), *visit, ("sync", "polled"), ("sync", "full")]
+
+
+def _paused() -> Iterator[list[Step]]:
+    for after, step in product((0, 2, 5), (*BIRTHS, *EDITS)):
+        yield [step, ("paused", "polled", after), ("sync", "polled")]
+
+
+KINDS: Mapping[str, Iterable[list[Step]]] = {
+    "newborn": _newborns(),
+    "afterthought": (
+        afterthought(side, 0, 0, at, there=there)
+        for side, at, there in product(SIDES, MOMENTS, BOOLEANS)
+    ),
+    "crash": _crashes(),
+    "behind": (
+        fall_behind(step, fault) for step, fault in product((*EDITS, *BIRTHS), WRITE_FAULTS)
+    ),
+    "kept_back": (kept_back(step) for step in (*BIRTHS, *EDITS)),
+    "coincidence": _coincidences(),
+    "removal": _removals(),
+    "plain": _plain(),
+    "interrupted": (
+        interrupted(step, after, act) for after, (step, act) in product((0, 1), _interruptions())
+    ),
+    "half_read": _half_read(),
+    "by_hand": (by_hand(FREE, wait) for wait in (0, 90)),
+    "decided": _decisions(),
+    "series": _series(),
+    "guarded": _guarded(),
+    "overtaken": _overtaken(),
+    "rewritten": _rewritten(),
+    "in_line": _in_line(),
+    "merged": _merged(),
+    "late_bin": _late_bin(),
+    "people": _people(),
+    "paused": _paused(),
+}
+"""What they are aimed at, by name; each kind is consumed once."""

@@ -6,13 +6,13 @@ nothing in the program may catch it, and what was not committed is gone.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import httpx
-from towns import InProcess, Shelf
+from towns import InProcess, Shelf, nobody
 
 from syncd.sandbox import SandboxWorld, application
 
@@ -82,16 +82,19 @@ class WatchedShelf(Shelf):
     """The store; each commit is a point."""
 
     executioner: Executioner = Executioner()
+    guard: Callable[[], None] = staticmethod(nobody)
+    """Raises once somebody else has the link: then nothing is committed any more."""
 
     def link(self, name: str) -> Any:
         link: Any = super().link(name)
-        begin, executioner = link.begin, self.executioner
+        begin, executioner, guard = link.begin, self.executioner, self.guard
 
         @contextmanager
         def watched() -> Iterator[Any]:
             mine = executioner.point() and executioner.moment != "cut off"
             with begin() as transaction:
                 yield transaction
+                guard()
                 if mine and executioner.moment == "before":
                     raise Killed
             if mine:

@@ -20,6 +20,7 @@ from syncd.core.essence import Value
 from syncd.core.model import Group, Pair, Side
 from syncd.engine import intents
 from syncd.ports.store import IntentKind
+from syncd.sandbox import rewriting
 
 TITLES = ("Check-up", "Follow-up", "Intro")
 WORDS = {
@@ -45,10 +46,35 @@ FIELDS = {
     Group.ADDRESS: "address",
     Group.OWNER: "assignee",
 }
+NOTES = (
+    "Ann & Bob: <b>first</b>  visit",
+    "Bring the scan, the letter, the old glasses, and whatever else there is to look at",
+    "Ring twice \U0001f600 please",
+)
+"""Texts of which a vendor may make something else."""
+HABITS: tuple[dict[str, Any], ...] = (
+    {"hubspot_texts": "escaped"},
+    {"hubspot_texts": "cut"},
+    {"hubspot_texts": "wrapped"},
+    {"hubspot_texts": "plain", "hubspot_repeats": True},
+    {"hubspot_texts": "escaped", "hubspot_repeats": True},
+    {"ghl_texts": "escaped"},
+    {"ghl_texts": "cut"},
+    {"ghl_texts": "stripped"},
+    {"ghl_texts": "one_line", "ghl_repeats": True},
+    {"ghl_texts": "escaped", "ghl_repeats": True},
+    {"ghl_rounds_times": True},
+    {"merge_redirects": False},
+    {"ghl_texts": "cut", "ghl_rounds_times": True, "hubspot_texts": "wrapped"},
+)
+"""What the vendors do to what they are sent, and to ids that were merged away."""
 SPANS = ((0, 30), (0, 60), (30, 30))
 """Minutes before and after each of the three times: so either end may move alone."""
 PAIRED = 10
 """From here on, the number of a record is that of its pair: so a step hits both sides of one."""
+
+
+Times = tuple[datetime | None, datetime | None]
 
 
 class Ground:
@@ -186,9 +212,24 @@ class Ground:
             user, owner = self.town.ghl.users.get(ghl), self.town.hubspot.owners.get(hubspot)
             mails = (user.email if user else "", (owner.email or "") if owner else "-")
             return not hubspot or mails[0] == mails[1]
-        if isinstance(ghl, tuple) and isinstance(hubspot, tuple) and hubspot[1] is None:
-            return ghl[0] == hubspot[0]  # HighLevel derives the end that nobody gave
-        return ghl == hubspot
+        if isinstance(ghl, tuple) and isinstance(hubspot, tuple):
+            return self._same_time(ghl, hubspot)
+        if isinstance(ghl, tuple) or isinstance(hubspot, tuple):
+            return False
+        return ghl in self.stored(Side.GHL, hubspot) or hubspot in self.stored(Side.HUBSPOT, ghl)
+
+    def _same_time(self, ghl: Times, hubspot: Times) -> bool:
+        if hubspot[1] is None:
+            ghl, hubspot = (ghl[0], None), (hubspot[0], None)  # HighLevel derives the end
+        rounds = self.town.world.settings.ghl_rounds_times
+        shown = [each and rewriting.instant(each, rounds=rounds) for each in hubspot]
+        return ghl == hubspot or [*ghl] == shown
+
+    def stored(self, side: Side, text: str) -> set[str]:
+        """A text as it may stand on a side where it was sent."""
+        settings = self.town.world.settings
+        habit = settings.ghl_texts if side is Side.GHL else settings.hubspot_texts
+        return {text, essence.text(rewriting.text(text, habit))}
 
     # --- what the store holds of them
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
-from ground import PAIRED
+from ground import HABITS, PAIRED
 from village import FAULTS, PARTS, RULES, WRITES, Step
 
 from syncd.core.model import Group
@@ -27,6 +27,8 @@ def drawn(seed: int, length: int = LENGTH) -> list[Step]:
     chance = Random(seed)
     steps: list[Step] = [("book", each, each, each) for each in range(chance.randrange(1, 4))]
     steps += [("create", each, each + 1, each) for each in range(chance.randrange(3))]
+    if chance.random() < 0.2:
+        steps.append(("habits", chance.randrange(len(HABITS))))
     if chance.random() < 0.8:
         steps.append(("sync", "full"))
     for _ in range(length):
@@ -272,6 +274,22 @@ def decided_in_vain(steps: list[Step], verb: Step, fault: int) -> list[Step]:
     return [*steps, ("sync", "polled"), verb, ("sync", "polled", ((fault, 1, 0),))]
 
 
+def overtaken(steps: list[Step], kind: str, after: int) -> list[Step]:
+    """A holder sleeps in the middle of its writing, and another syncs meanwhile."""
+    return [*steps, ("overtaken", kind, after), ("sync", "polled")]
+
+
+def rewritten(habit: int, steps: list[Step]) -> list[Step]:
+    """A vendor makes something else of what it is sent, and several cycles look at that."""
+    polls: list[Step] = [("sync", "polled"), ("wait", 1), ("sync", "full"), ("wait", 1)]
+    return [("habits", habit), *steps, *polls, ("sync", "polled")]
+
+
+def in_line(steps: list[Step], after: int, act: Step) -> list[Step]:
+    """Much is to be written, a person acts on what waits in line, and the cycle looks again."""
+    return [("look_again", 5), *steps, ("meanwhile", "full", after, *act), ("sync", "polled")]
+
+
 def half_read(step: Step, part: int, nth: int) -> list[Step]:
     """A part of the reading fails when it matters, and comes the next time."""
     return [step, ("sync_blind", "polled", part, nth), ("wait", 1), ("sync", "polled")]
@@ -361,6 +379,10 @@ def _circumstance(chance: Random) -> list[Step]:
         ("swap_contact", chance.choice(SIDES), three, two),
         ("share_phone", two, 1 - two),
         ("book_series", two, three, two),
+        ("double_contact", two),
+        ("bring_back_unnoticed", three),
+        ("note", chance.choice(SIDES), three, "description", chance.randrange(3)),
+        ("look_again", chance.choice((0, 5, 30))),
         ("wait", chance.choice((1, 30, 90))),
         ("days_pass", chance.choice((1, 2, 33))),
         ("scope", three, two),
@@ -419,6 +441,13 @@ def _half_read(chance: Random) -> list[Step]:
     return half_read(chance.choice((_edit, _arrive, _remove))(chance)[0], part, nth)
 
 
+def _overtaken(chance: Random) -> list[Step]:
+    steps = [chance.choice((_edit, _arrive, _remove))(chance)[0] for _ in range(3)]
+    if chance.random() < 0.3:
+        return [*steps, ("paused", "polled", chance.randrange(6))]
+    return overtaken(steps, chance.choice(("full", "polled")), chance.randrange(3))
+
+
 def _rarity(chance: Random) -> list[Step]:
     slot, other, moment = (chance.randrange(3) for _ in range(3))
     step = chance.choice((_edit, _arrive))(chance)[0]
@@ -460,6 +489,7 @@ WEIGHED: tuple[tuple[Move, int], ...] = (
     (_interrupted, 3),
     (_half_read, 2),
     (_decided, 3),
+    (_overtaken, 2),
 )
 MOVES = [move for move, _ in WEIGHED]
 WEIGHTS = [weight for _, weight in WEIGHED]

@@ -1,4 +1,4 @@
-"""What happens between a plan and its writes: a person acts while the engine writes.
+"""What happens between a plan and its writes: a person acts, or another syncd takes over.
 
 `village` runs its interruptions through this. Between two steps of the lanes
 no request is under way, and time passes first, so that whatever was read
@@ -13,9 +13,23 @@ from datetime import timedelta
 from towns import TownClock, in_turn
 
 from syncd.engine.lanes import Lane
+from syncd.errors import LinkLocked
 
 TOO_OLD = timedelta(seconds=6)
 """A look at a record serves for 5 seconds."""
+
+
+class Lease:
+    """What makes a link a process's own, until another has taken it."""
+
+    def __init__(self, link: str) -> None:
+        self._link = link
+        self.lost = False
+
+    def check(self) -> None:
+        """As the client of either side asks before each request that writes."""
+        if self.lost:
+            raise LinkLocked(self._link, "the next holder")
 
 
 class Interruption:

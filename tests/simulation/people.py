@@ -8,17 +8,27 @@ there, something is made.
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from annals import Annals, Key
-from ground import STATUSES, TITLES, Ground
+from ground import HABITS, NOTES, STATUSES, TITLES, Ground
 
 from syncd.core import essence
 from syncd.core.essence import Value
 from syncd.core.model import Group, Response, Side
 from syncd.engine import intents
 from syncd.ports.store import IntentKind
+
+LATE_BIN: dict[str, Any] = {
+    "kind": "stale",
+    "side": "hubspot",
+    "method": "GET",
+    "query": "archived=true",
+    "times": None,
+}
+"""What HubSpot's list of archived records shows is what was there when this began."""
 
 
 class People(Ground):
@@ -69,6 +79,28 @@ class People(Ground):
         new = values[choice % len(values)]
         if new != self.value(key, group):
             self._give(key, group, new)
+
+    def note(self, side: str, number: int, group: str, which: int) -> None:
+        """A person writes a text of which a vendor may make something else."""
+        record = self.pick(Side(side), number)
+        if record is not None:
+            self._give((Side(side), record), group, NOTES[which % len(NOTES)])
+
+    def uneven(self, number: int, seconds: int) -> None:
+        """A person moves a HubSpot record by seconds."""
+        record = self.pick(Side.HUBSPOT, number)
+        if record is None:
+            return
+        key = (Side.HUBSPOT, record)
+        times, by = self.value(key, Group.TIME), timedelta(seconds=seconds)
+        if isinstance(times, tuple):
+            start, end = (each and each + by for each in times)
+            self._give(key, Group.TIME, (start, end))
+
+    def habits(self, number: int) -> None:
+        """The vendors have a habit from now on."""
+        world = self.town.world
+        world.settings = replace(world.settings, **HABITS[number % len(HABITS)])
 
     def _give(self, key: Key, group: str, new: Value) -> None:
         back = self.agreed(key, group) == new
@@ -207,6 +239,11 @@ class People(Ground):
         self.annals.restored_by_person((where, record))
         self.did["restores"] += 1
 
+    def bring_back_unnoticed(self, number: int) -> None:
+        """A HubSpot record is restored, and the list of archived ones goes on showing it."""
+        self.town.world.faults.add(**LATE_BIN)
+        self.bring_back("hubspot", number)
+
     # --- people rearrange
 
     def merge_records(self, one: int, other: int) -> None:
@@ -274,6 +311,13 @@ class People(Ground):
         """Two HubSpot contacts have one telephone: a family's."""
         phone = self.town.hubspot.get_contact(self._contact(Side.HUBSPOT, one)).properties["phone"]
         self.town.hubspot.edit_contact(self._contact(Side.HUBSPOT, other), phone=phone)
+
+    def double_contact(self, who: int) -> None:
+        """Somebody is entered in HighLevel once more, and books under that entry from now on."""
+        known = self.town.ghl.contacts[self.ghl_contacts[who % 2]]
+        name = f"{known.first_name} {known.last_name}"
+        again = self.town.ghl.add_contact(name, known.email, known.phone)
+        self.ghl_contacts[who % 2] = again
 
     def _contact(self, side: Side, who: int) -> str:
         known = self.ghl_contacts if side is Side.GHL else self.hubspot_contacts

@@ -88,7 +88,7 @@ def main(arguments: list[str]) -> int:
     """Play what was asked for; 1 where a promise is broken."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("script", nargs="?", type=Path, help="a file with a list of steps")
-    parser.add_argument("--name", help="one of ours instead: aimed-7, drawn-40")
+    parser.add_argument("--name", help="one of ours instead: crash-7, drawn-40")
     asked = parser.parse_args(arguments)
     if (asked.script is None) == (asked.name is None):
         parser.error("give a script, or a name")

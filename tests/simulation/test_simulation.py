@@ -72,7 +72,7 @@ DRAWN = int(ENVIRONMENT.get("SYNCD_TEST_HISTORIES", 15 if QUICK else EXAMPLES //
 AIMED = slice(None, None, 5 if QUICK and not BROKEN else 1)
 """Which of the aimed ones are played."""
 EAGER = ENVIRONMENT.get("SYNCD_TEST_FIRST", "").split()
-"""Names of histories that are played before the others."""
+"""Names of histories, or of their kinds, that are played before the others."""
 STEPS = histories.LENGTH
 
 
@@ -273,10 +273,7 @@ def hunt(open_store: Store, examples: int) -> None:
 def play(open_store: Store, names: list[str]) -> None:
     """Play histories; the first that breaks a promise is told as its name and script."""
     did: Counter[str] = Counter()
-    for name in [
-        *(each for each in EAGER if each in names),
-        *(each for each in names if each not in EAGER),
-    ]:
+    for name in sorted(names, key=_eagerness):
         url, drop = open_store()
         village = Village(url, TownClock())
         try:
@@ -292,6 +289,11 @@ def play(open_store: Store, names: list[str]) -> None:
             village.close()
             drop()
     _was_lively(did, DRAWN_FLOOR, sum(name.startswith("drawn") for name in names))
+
+
+def _eagerness(name: str) -> int:
+    known = {name, name.rpartition("-")[0]}
+    return next((number for number, each in enumerate(EAGER) if each in known), len(EAGER))
 
 
 def _was_lively(did: Counter[str], floor: dict[str, float], examples: int) -> None:

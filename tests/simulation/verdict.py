@@ -69,6 +69,7 @@ def judge(village: Village) -> None:
         agree_field_by_field,
         nothing_left_alone,
         every_pair_is_marked,
+        every_end_is_there,
         what_is_shown_can_be_read,
         a_merged_record_keeps_its_pair,
         nobody_is_two_people,
@@ -201,6 +202,14 @@ def every_pair_is_marked(end: End) -> None:
         carried = record.properties.get("ghl_appointment_id")
         if carried != pair.ghl_id and not end.held(ghl) and not end.held(hubspot):
             raise Broken(f"{hubspot} carries {carried!r} and not {pair.ghl_id}")
+
+
+def every_end_is_there(end: End) -> None:
+    """A HubSpot record without an end takes that of its booking (4.4)."""
+    for pair, ghl, hubspot in living_pairs(end):
+        held = end.held(ghl, Group.TIME) or end.held(hubspot, Group.TIME)
+        if end.village.value(hubspot, Group.TIME)[1] is None and not held:
+            raise Broken(f"{hubspot} has no end, and {pair.ghl_id} has one")
 
 
 def what_is_shown_can_be_read(end: End) -> None:

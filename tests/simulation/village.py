@@ -17,12 +17,13 @@ from typing import Any
 from annals import Annals
 from deciding import Deciding
 from executioner import MOMENTS, Executioner, Killed, Watched, WatchedShelf
-from interruption import Interruption
-from towns import START, Town, TownClock, build, in_turn
-from watch import Breach, Watch
+from interruption import Interruption, Lease
+from towns import START, Town, TownClock, build, in_turn, nobody
+from watch import Before, Breach, Watch
 
 from syncd.core.model import Group, Side
 from syncd.core.policy import Limit, Notify, OnRemoval, Winner
+from syncd.engine.lanes import RunLanes
 from syncd.engine.report import CycleReport, Outcome
 from syncd.sandbox import SandboxSettings
 
@@ -35,7 +36,7 @@ PEOPLE = (
 )
 WRITES = "^/(crm/objects|calendars/events|contacts)"
 
-SYNCS = frozenset({"sync", "sync_blind", "meanwhile", "wait"})
+SYNCS = frozenset({"sync", "sync_blind", "meanwhile", "overtaken", "paused", "wait"})
 """Steps by which no person touches anything."""
 
 ROUNDS = 10
@@ -130,6 +131,7 @@ class Village(Deciding):
         self.touched_at = clock.now()
         self.base = START + timedelta(days=1, hours=1)
         self.last: CycleReport | None = None
+        self.watching: Before | None = None
         ann, bea, cy = PEOPLE
         self.ghl_contacts = [self.town.ghl.add_contact(*who) for who in (ann, bea)]
         self.hubspot_contacts = [self.town.hubspot.add_contact(*who) for who in (ann, cy)]
@@ -185,6 +187,11 @@ class Village(Deciding):
         self.town.obey(**RULES[number % len(RULES)])
         self.did["rules"] += 1
 
+    def look_again(self, seconds: int) -> None:
+        """A cycle that has much to write looks again so often; 0 for never."""
+        every = timedelta(seconds=seconds) if seconds else None
+        self.town.rules = replace(self.town.rules, look_again=every)
+
     def scope(self, calendar: int, past: int) -> None:
         """The configuration names fewer calendars or a shorter past, or all again."""
         chosen = frozenset({self.calendars[calendar]} if calendar < 2 else ())
@@ -237,28 +244,73 @@ class Village(Deciding):
         else:
             self._act(step)
 
+    def overtaken(self, kind: str, after: int) -> None:
+        """A cycle falls asleep so many steps into its writing; another holder syncs; it wakes."""
+        lease, woke = Lease(self.town.name), list[int]()
+
+        def next_holder() -> None:
+            lease.lost = True
+            self._hold(in_turn, nobody)
+            self.cycle(full=True)
+            woke.append(self._sent())
+
+        interruption = Interruption(after, next_holder, self.clock)
+        self._hold(interruption.lanes, lease.check)
+        try:
+            self.cycle(full=kind == "full")
+        finally:
+            self._hold(in_turn, nobody)
+        if woke and self._sent() > woke[0]:
+            raise Breach("a holder that had lost the link went on writing")
+        self.did["overtaken"] += len(woke)
+
+    def _hold(self, lanes: RunLanes, guard: Callable[[], None]) -> None:
+        self.town.lanes, self.town.guard, self.shelf.guard = lanes, guard, guard
+
+    def _sent(self) -> int:
+        return sum(len(self.town.world.writes(side.value)) for side in Side)
+
+    def paused(self, kind: str, after: int) -> None:
+        """A cycle that is paused so many looks into its writing; somebody kicks, it is resumed."""
+        looks = iter(range(after))
+        self.cycle(full=kind == "full", halted=lambda: next(looks, None) is None)
+        self.kick(0)
+        self.did["pauses"] += 1
+
     def _act(self, step: Step) -> None:
         if step[0] not in SYNCS:
             self.touched_at = self.clock.now()
         act: Callable[..., None] = getattr(self, step[0])
         act(*step[1:])
 
-    def cycle(self, *, full: bool, kill: int = 0, moment: int = 0) -> CycleReport | None:
-        """Run a cycle, and notice what it did; `None` where it was killed."""
+    def cycle(
+        self, *, full: bool, kill: int = 0, moment: int = 0, **more: Any
+    ) -> CycleReport | None:
+        """Run a cycle, and notice what it did; `None` where it was killed.
+
+        One that runs while another sleeps ends what is seen of that.
+        """
+        if self.watching is not None:
+            self.last = None
+            self.unite()
+            self.watch.end(self, self.watching)
         executioner = Executioner(at=kill, moment=MOMENTS[moment % len(MOMENTS)])
         self.shelf.executioner = executioner
         self.town.transport = Watched(self.town.world, executioner)
         self.town.world.reset_requests()
-        watch = self.watch.begin(self)
+        watch = self.watching = self.watch.begin(self)
         self.last = None
         try:
-            self.last = self.town.sync(full=full)
+            self.last = self.town.sync(full=full, **more)
         except Killed:
             self.did["crashes"] += 1
         finally:
             self.shelf.executioner = Executioner()
             self.unite()
         self.did["cycles"] += 1
+        if self.watching is not watch:
+            return self.last  # Another took over, and was watched instead.
+        self.watching = None
         self.watch.end(self, watch)
         if self.last is not None:
             assert self.last.outcome is not Outcome.FAULT, self.last

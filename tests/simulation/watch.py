@@ -13,8 +13,9 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from annals import Key
-from ground import is_instance
+from ground import PROPERTIES, is_instance
 
+from syncd.core import essence
 from syncd.core.model import Group, Pair, Side
 from syncd.core.policy import Notify, OnRemoval
 from syncd.core.status import CANCELLED, OVER
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 DAY = timedelta(hours=24)
 GROUPS = tuple(group for group in Group if group is not Group.CONTACT)
+TEXTS = (Group.TITLE, Group.DESCRIPTION, Group.ADDRESS)
 SEARCH_LAG = timedelta(seconds=12)
 """A poll cannot see later edits: the search index may not show them yet."""
 
@@ -43,6 +45,8 @@ class Seen:
     status: str
     start: datetime | None
     owner: str = ""
+    texts: tuple[str, ...] = ()
+    """Title, description and address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +113,7 @@ class Watch:
         if _is_clean(village):
             _check_marks(village)
         _check_owners(village, before, after)
+        _check_texts(village, before, after)
         self._check_notices(village, before)
         _check_changes(village, before)
 
@@ -254,6 +259,23 @@ def _check_owners(village: Village, before: Before, after: dict[Key, Seen]) -> N
             raise Breach(f"{key} lost its owner, and {user.email} is one")
 
 
+def _check_texts(village: Village, before: Before, after: dict[Key, Seen]) -> None:
+    """No text changes but to what a person typed, or what the vendor makes of that (4.8)."""
+    annals = village.annals
+    for key, now in after.items():
+        was = before.records.get(key)
+        if was is None or was.texts == now.texts or annals.last.get(key, 0) > before.acts:
+            continue
+        root = annals.root(key)
+        if root in {annals.root(each) for each in annals.mixed}:
+            continue
+        for group, old, new in zip(TEXTS, was.texts, now.texts, strict=True):
+            typed = [str(edit.value) for edit in annals.edits_of(root, group)]
+            known = {each for text in typed for each in village.stored(key[0], text)}
+            if old != new and typed and new not in known:
+                raise Breach(f"{group} of {key} became {new!r}, was {old!r}; typed: {typed}")
+
+
 def _cancelled(village: Village, *keys: Key) -> bool:
     table = village.town.rules.statuses
     return any(table.is_cancelled(key[0], str(village.value(key, Group.STATUS))) for key in keys)
@@ -290,7 +312,8 @@ def _records(village: Village) -> dict[tuple[Side, str], Seen]:
     found: dict[tuple[Side, str], Seen] = {}
     for row in village.town.ghl.appointments:
         if not row.series:
-            found[Side.GHL, row.id] = Seen(row.deleted, row.status, row.start)
+            texts = [essence.text(each) for each in (row.title, row.description, row.address)]
+            found[Side.GHL, row.id] = Seen(row.deleted, row.status, row.start, texts=tuple(texts))
     for record in (*village.town.hubspot.records(), *village.town.hubspot.archived()):
         start = record.properties.get("hs_appointment_start")
         found[Side.HUBSPOT, record.id] = Seen(
@@ -298,6 +321,7 @@ def _records(village: Village) -> dict[tuple[Side, str], Seen]:
             record.properties.get("hs_appointment_status", ""),
             datetime.fromisoformat(start) if start else None,
             record.properties.get("hubspot_owner_id", ""),
+            tuple(essence.text(record.properties.get(PROPERTIES[each])) for each in TEXTS),
         )
     return found
 

@@ -35,10 +35,11 @@ def merged(portal: HubspotPortal, table: ObjectTable, primary: str, secondary: s
     table.adopt(row)
     if table.is_contacts:
         table.claim_emails(row)
-    table.survivors = {
-        key: new_id if value in (first.id, second.id) else value
-        for key, value in table.survivors.items()
-    } | {old: new_id for old in (first.id, second.id) if old != new_id}
+    if portal.settings.merge_redirects:
+        table.survivors = {
+            key: new_id if value in (first.id, second.id) else value
+            for key, value in table.survivors.items()
+        } | {old: new_id for old in (first.id, second.id) if old != new_id}
     for target, other in linked:
         portal.join(table.type_id, row, target, other)
     return new_id

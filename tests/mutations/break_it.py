@@ -1,14 +1,16 @@
-"""Break a copy of the package on purpose, and see whether the properties notice.
+"""Break copies of the package on purpose, and see whether the properties notice.
 
     python tests/mutations/break_it.py [--only NAME ...] [--under engine] [--histories N]
 
 Every breakage of `breakages` is applied, one at a time, to a copy in a
 temporary folder; there the property tests and the simulation's histories run,
-until the first of them fails, and nothing else does. Before that, all of them
-must pass on the package as it is. Histories that noticed one breakage are
-played first for the next, which changes nothing but the time that it takes.
-Prints a table; ends with 1 where fewer than 95 % were noticed. The work tree
-is never touched. `test_sample` tries a few of them in every run of the tests.
+in one process, until the first of them fails, and nothing else does. Before
+that, all of them must pass on the package as it is. `--jobs` breakages are
+tried at the same time, each in a copy of its own. Histories of the kinds that
+a breakage names are played first for it, then those that noticed others, which
+changes nothing but the time that it takes. Prints a table; ends with 1 where
+fewer than 95 % were noticed. The work tree is never touched. `test_sample`
+tries a few of them in every run of the tests.
 """
 
 from __future__ import annotations
@@ -21,8 +23,12 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Lock
+from time import monotonic  # noqa: TID251 - a script that times programs
 
 from breakages import BREAKAGES, Breakage
 
@@ -33,9 +39,10 @@ PROPERTIES = tuple(
 )
 """The sharpest first. They play the core alone, so they say nothing of the engine."""
 SIMULATION = ("tests/simulation/test_simulation.py::test_aimed_and_drawn_histories_end_well",)
-HISTORIES = 100
+HISTORIES = 10
 """So many drawn histories try to notice a breakage, after the aimed ones."""
 GOAL = 0.95
+JOBS = 2
 PATIENCE = 900
 """Seconds for one breakage; one that makes the judges run for ever was noticed."""
 
@@ -49,30 +56,63 @@ class Result:
     """The property or the history that failed; "" where nobody noticed."""
 
 
+class Jury:
+    """Several copies, each for one breakage at a time, and what noticed something so far."""
+
+    def __init__(self, folder: Path, histories: int, jobs: int) -> None:
+        self._histories = histories
+        self._copies = SimpleQueue[Path]()
+        for number in range(jobs):
+            self._copies.put(copied(folder / f"copy-{number}"))
+        self._eager: list[str] = []
+        self._lock = Lock()
+
+    def sound(self) -> str:
+        """Who fails on the unbroken package; "" where nobody does."""
+        copy = self._copies.get()
+        self._copies.put(copy)
+        return noticed(copy, (*PROPERTIES, *SIMULATION), self._histories)
+
+    def try_it(self, breakage: Breakage) -> Result:
+        """Try one breakage, and tell what came of it."""
+        began, copy = monotonic(), self._copies.get()
+        with self._lock:
+            eager = [*breakage.hint.split(), *self._eager]
+        try:
+            result = tried(copy, breakage, self._histories, eager)
+        finally:
+            self._copies.put(copy)
+        with self._lock:
+            if result.noticed_by and not breakage.hint:
+                others = [each for each in self._eager if each != result.noticed_by]
+                self._eager = [result.noticed_by, *others]
+            took = f"{monotonic() - began:4.0f} s"
+            print(f"{took} {result.noticed_by or 'SURVIVED':60} {breakage.name}", flush=True)
+        return result
+
+
 def main(arguments: list[str]) -> int:
     """Run what was asked for; gives the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", nargs="*", default=[], help="names of breakages")
     parser.add_argument("--under", default="", help="breakages of files below this folder")
     parser.add_argument("--histories", type=int, default=HISTORIES, help="drawn ones, for each")
+    parser.add_argument("--jobs", type=int, default=JOBS, help="so many at the same time")
+    parser.add_argument("--unchecked", action="store_true", help="skip the unbroken package")
     asked = parser.parse_args(arguments)
     chosen = [
         each
         for each in BREAKAGES
         if each.file.startswith(asked.under) and (not asked.only or each.name in asked.only)
     ]
-    results, eager = [], list[str]()
     with tempfile.TemporaryDirectory(prefix="breakages-") as folder:
-        copy = copied(Path(folder) / "copy")
-        sound = noticed(copy, (*PROPERTIES, *SIMULATION), asked.histories)
+        jury = Jury(Path(folder), asked.histories, asked.jobs)
+        sound = "" if asked.unchecked else jury.sound()
         if sound:
             print(f"{sound} fails on the unbroken package: mend that first", file=sys.stderr)
             return 2
-        for breakage in chosen:
-            result = tried(copy, breakage, asked.histories, eager)
-            print(f"{result.noticed_by or 'SURVIVED':60} {breakage.name}", flush=True)
-            results.append(result)
-            eager = [result.noticed_by, *(each for each in eager if each != result.noticed_by)]
+        with ThreadPoolExecutor(asked.jobs) as pool:
+            results = list(pool.map(jury.try_it, chosen))
     return _told(results)
 
 
@@ -100,7 +140,7 @@ def tried(copy: Path, breakage: Breakage, histories: int, eager: Sequence[str] =
 
 def _judges(file: str) -> tuple[str, ...]:
     """Who looks at a breakage of this file, the sharpest first."""
-    if file.startswith("engine"):
+    if not file.startswith("core"):
         return SIMULATION
     if file.endswith("guards.py"):
         # It takes whole cycles to trip one.
@@ -121,7 +161,8 @@ def noticed(copy: Path, judges: Sequence[str], histories: int, eager: Sequence[s
         "SYNCD_TEST_FIRST": " ".join(eager),
         "SYNCD_TEST_BROKEN": "1",
     }
-    options = ["-x", "-q", "-s", "--tb=no", "-m", "not postgres", "-p", "no:cacheprovider"]
+    options = ["-x", "-q", "-s", "--tb=no", "--no-header", "-m", "not postgres"]
+    options += ["-p", "no:cacheprovider"]
     try:
         done = subprocess.run(
             [sys.executable, "-m", "pytest", *options, *judges],
@@ -148,7 +189,7 @@ def _told(results: list[Result]) -> int:
     for result in results:
         who = result.noticed_by or "nobody"
         # The number of a history says little to a reader, and changes with the list.
-        told = re.sub(r"^(aimed|drawn)-\d+$", r"a history that is \1", who.rpartition("::")[2])
+        told = re.sub(r"^(\w+)-\d+$", r"a history `\1`", who.rpartition("::")[2])
         print(f"| {result.breakage.name} | `{result.breakage.file}` | {told} |")
     count = sum(bool(result.noticed_by) for result in results)
     print(f"\n{count} of {len(results)} noticed")

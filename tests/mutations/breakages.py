@@ -20,6 +20,10 @@ class Breakage:
     new: str
     rare: bool = False
     """Whether more than the aimed histories is needed to notice it: the sample leaves it out."""
+    hint: str = ""
+    """Kinds of aimed histories that are likely to notice it, and are played first."""
+    and_also: tuple[str, str] | None = None
+    """What else stands there instead, where one change alone would be caught by another."""
 
     def applied_to(self, text: str) -> str:
         """The broken text.
@@ -27,9 +31,11 @@ class Breakage:
         Raises:
             ValueError: the text to break does not stand there exactly once.
         """
-        if text.count(self.old) != 1:
-            raise ValueError(f"{self.name}: found {text.count(self.old)} times in {self.file}")
-        return text.replace(self.old, self.new)
+        for old, new in ((self.old, self.new), *([self.and_also] if self.and_also else ())):
+            if text.count(old) != 1:
+                raise ValueError(f"{self.name}: found {text.count(old)} times in {self.file}")
+            text = text.replace(old, new)
+        return text
 
 
 PLAN, FIELDS, MERGE = "core/plan.py", "core/fields.py", "core/merge.py"
@@ -38,7 +44,15 @@ ACTIONS, ESSENCE = "core/actions.py", "core/essence.py"
 INTENTS, RECOVER, RECORD = "engine/intents.py", "engine/recover.py", "engine/record.py"
 APPLY, APPLIED = "engine/apply.py", "engine/applied.py"
 POLL, CLOSING = "engine/poll.py", "engine/closing.py"
-CONTACTS = "engine/contacts.py"
+CONTACTS, CORE_CONTACTS = "engine/contacts.py", "core/contacts.py"
+TWINS, ROUNDS, DICTIONARY = "engine/twins.py", "engine/rounds.py", "engine/dictionary.py"
+GROUND, ORDERS, MEETING = "engine/ground.py", "engine/orders.py", "engine/meeting.py"
+ERRANDS, SHOWN, PLANNED = "engine/errands.py", "engine/shown.py", "engine/planned.py"
+MODEL, SERIES, STANDING = "core/model.py", "core/series.py", "core/standing.py"
+BENCH, FRESHNESS, ASSOCIATION = "core/bench.py", "core/freshness.py", "core/association.py"
+TRACES, RENDERING, REFUSALS = "core/traces.py", "core/rendering.py", "ports/refusals.py"
+GHL_ORDERS, ECHOES = "providers/ghl/orders.py", "providers/ghl/echoes.py"
+HTTP, JOURNAL = "providers/http.py", "store/journal.py"
 
 BREAKAGES = (
     # The planner's ladder.
@@ -584,6 +598,337 @@ BREAKAGES = (
         CLOSING,
         "    whole = over and not partly",
         "    whole = over",
+    ),
+    # What was read, and what that proves.
+    Breakage(
+        "every reading counts as whole",
+        MODEL,
+        "        return self.complete and not self.failures and not self.unreadable",
+        "        return True",
+        hint="by_hand half_read",
+    ),
+    Breakage(
+        "nobody looks for twins beside the lists",
+        TWINS,
+        "    return Beside(found=found, unsure=unsure)",
+        "    return Beside()",
+        hint="by_hand half_read",
+    ),
+    Breakage(
+        "nobody looks for twins before a record is sent",
+        TWINS,
+        "        return [\n            (create, error)\n            for create in creates",
+        "        return [\n            (create, error)\n            for create in creates[:0]",
+        hint="in_line",
+    ),
+    Breakage(
+        "who waits beside a newcomer is not judged with it",
+        ROUNDS,
+        "        return judged.with_more(fresh)",
+        "        return fresh",
+        hint="in_line",
+    ),
+    Breakage(
+        "a list's word alone removes",
+        POLL,
+        "    if told:\n        gathered.seen[scan.side] |=",
+        "    if False:\n        gathered.seen[scan.side] |=",
+        hint="late_bin",
+    ),
+    Breakage(
+        "people who cannot be read are nobody",
+        DICTIONARY,
+        "people_unread=any(each.people_unread or not each.people for each in accounts)",
+        "people_unread=False",
+        hint="half_read",
+    ),
+    Breakage(
+        "an instance is joined however far it is",
+        SERIES,
+        "        if away < step and pair.key",
+        "        if pair.key",
+        hint="series",
+    ),
+    Breakage(
+        "a merge without a trace is not followed",
+        POLL,
+        "(former.absent or former.became == survivor)",
+        "former.became == survivor",
+        hint="merged",
+    ),
+    Breakage(
+        "the cursor moves past what was not read",
+        CLOSING,
+        "            if not polled.scans[Side.HUBSPOT].passing:",
+        "            if True:",
+        hint="half_read",
+    ),
+    Breakage(
+        "one forbidden record ends the link",
+        REFUSALS,
+        "    return TABLE[asked][answer_of(error)]",
+        "    forbidden = (Asked.RECORD, Answer.FORBIDDEN) == (asked, answer_of(error))\n"
+        "    return Stops.SIDE if forbidden else TABLE[asked][answer_of(error)]",
+        hint="half_read",
+    ),
+    # What a write rests on.
+    Breakage(
+        "what a write rests on always stands",
+        GROUND,
+        "        if footing is None or shown is None:\n            return None",
+        "        if True:\n            return None",
+        hint="interrupted",
+    ),
+    Breakage(
+        "a reading serves for ever",
+        GROUND,
+        "RECENT = 2.0",
+        "RECENT = 1000.0",
+        and_also=("min(readings) > FRESH", "min(readings) > 1000.0"),
+        hint="interrupted in_line",
+    ),
+    Breakage(
+        "a removal rests on nothing",
+        STANDING,
+        "        case Remove(source=Snapshot() as source):\n            return Footing(",
+        "        case Remove(source=Snapshot() as source):\n            return None and Footing(",
+        hint="interrupted",
+    ),
+    Breakage(
+        "an update rests on nothing across",
+        STANDING,
+        "            return Footing(seen=source, groups=groups)\n",
+        "            return None\n",
+        hint="interrupted",
+    ),
+    Breakage(
+        "time and status do not belong together",
+        STANDING,
+        "    return groups | _SLOT if groups & _SLOT else groups",
+        "    return groups",
+        hint="interrupted",
+    ),
+    Breakage(
+        "an identity writes over what a person wrote",
+        ORDERS,
+        "                gives_way=True,",
+        "                gives_way=False,",
+        hint="newborn interrupted",
+    ),
+    Breakage(
+        "what waits late is written unseen",
+        APPLY,
+        "self._remarks.append(Remark(pair=pair, status=write.fill, groups=late, seen=source))",
+        "self._remarks.append(Remark(pair=pair, status=write.fill, groups=late))",
+        hint="newborn interrupted",
+    ),
+    Breakage(
+        "a record without an end gets none",
+        MAKING,
+        "policy.flows_late(group) or (endless and group == Group.TIME)",
+        "policy.flows_late(group)",
+        hint="newborn interrupted",
+    ),
+    Breakage(
+        "reopening asks for no slot",
+        BENCH,
+        "    return side is Side.GHL and any(\n        change.group == Group.STATUS and not takes",
+        "    return False and any(\n        change.group == Group.STATUS and not takes",
+        hint="reopened",
+    ),
+    Breakage(
+        "what came back meanwhile is made again",
+        GHL_ORDERS,
+        "            self._still_gone(order)",
+        "            pass",
+        hint="interrupted",
+    ),
+    Breakage(
+        "a holder goes on after its sleep",
+        HTTP,
+        "                self.guard()",
+        "                pass",
+        hint="overtaken",
+    ),
+    Breakage(
+        "what we write ourselves moves the ground",
+        GROUND,
+        "self._ours.setdefault((side, record_id), {}).setdefault(group, set()).update(values)",
+        "pass",
+        hint="decided",
+    ),
+    # What people decided.
+    Breakage(
+        "a decision lets everything pass",
+        GUARDS,
+        "            return self.removals or ids in",
+        "            return True or ids in",
+        and_also=("        return self.changes or (", "        return True or ("),
+        hint="guarded decided",
+    ),
+    Breakage(
+        "a refused part of a decision is done",
+        ERRANDS,
+        "        kept = {part for part in self._parts.get(name, ()) if self._needs(part, refused)}",
+        "        kept = set[Part]()",
+        hint="decided",
+    ),
+    Breakage(
+        "a decision holds for other values too",
+        SHOWN,
+        '    group: GroupKey = shown["group"] or Group.TIME',
+        "    return True",
+        hint="outdated decided",
+    ),
+    Breakage(
+        "an undo overwrites newer edits",
+        FIELDS,
+        "        return essence.said(across, group).items() >= before.items()",
+        "        return True",
+        hint="outdated decided",
+    ),
+    Breakage(
+        "a write leaves its decision open",
+        RECORD,
+        "transaction.settle_decisions({part for effect in effects for part in effect.carries})",
+        "pass",
+        hint="decided outdated",
+    ),
+    Breakage(
+        "a cycle that was cut short has judged all",
+        CLOSING,
+        "only=None if over else rounds.sums.judged",
+        "only=None",
+        hint="decided half_read paused",
+    ),
+    Breakage(
+        "a void decision is carried out",
+        ERRANDS,
+        "            if word.part not in self.void and _carries_word(write, word, ids)",
+        "            if _carries_word(write, word, ids)",
+        hint="outdated decided",
+    ),
+    Breakage(
+        "a plan does not tell for whom",
+        PLANNED,
+        "    if write.contact is not None:\n        found",
+        "    if False:\n        found",
+        hint="outdated decided",
+    ),
+    Breakage(
+        "the removal guard forgets with the history",
+        JOURNAL,
+        "    set_cursor(connection, link_id, REMOVALS, written)",
+        "    pass",
+        hint="guarded",
+    ),
+    Breakage(
+        "contacts are not counted",
+        GUARDS,
+        "len(writes) + sum(new.key not in known for new in actions.new_contacts(writes))",
+        "len(writes)",
+        hint="guarded",
+    ),
+    # Who is told.
+    Breakage(
+        "everything is a fresh change",
+        FRESHNESS,
+        "    first, now = bench.evidence.first_sync, bench.policy.now",
+        "    return True",
+        hint="notified",
+    ),
+    Breakage(
+        "what a first sync left behind is told of",
+        FRESHNESS,
+        "    if left == print_of(record):\n        return False",
+        "    if False:\n        return False",
+        hint="notified",
+    ),
+    # Who is whom.
+    Breakage(
+        "paired records make their contacts one",
+        CORE_CONTACTS,
+        "        if not ghl or not hubspot:\n            return False",
+        "        if not ghl or not hubspot:\n            return False\n        return True",
+        hint="people",
+    ),
+    Breakage(
+        "an association proves who somebody is",
+        RECORD,
+        "    if isinstance(across, Known) and across.proof is Proof.NONE:",
+        "    if False:",
+        hint="people",
+    ),
+    Breakage(
+        "a shared number finds somebody",
+        CONTACTS,
+        "    return book | unread | contacts.without_shared_phones(met, people, namesakes)",
+        "    return book | unread | met",
+        hint="people",
+    ),
+    Breakage(
+        "who was one person stays so",
+        CORE_CONTACTS,
+        "    return bool(others) and not share_email(here, there)",
+        "    return False",
+        hint="people",
+    ),
+    Breakage(
+        "nobody's place is taken",
+        ASSOCIATION,
+        "    return former if former in hubspot.contacts else only",
+        '    return ""',
+        hint="people interrupted",
+    ),
+    Breakage(
+        "neighbours are judged by what was agreed",
+        MEETING,
+        "    if not isinstance(seen, Snapshot) or seen.gone:\n        return pair",
+        "    if True:\n        return pair",
+        hint="coincidence removal",
+    ),
+    Breakage(
+        "a record that came back is made beside",
+        PLAN,
+        "        judged = [_once(each, observed, bench) for each in judge(sighting, bench)]",
+        "        judged = [*judge(sighting, bench)]",
+        hint="coincidence removal",
+    ),
+    # What a vendor makes of our writes.
+    Breakage(
+        "what a vendor makes of a text is an edit",
+        TRACES,
+        "    if wrote is None or record.gone or",
+        "    if True or wrote is None or record.gone or",
+        hint="rewritten",
+    ),
+    Breakage(
+        "nothing is a rendering",
+        RENDERING,
+        "    if is_empty(sent) or is_empty(shown):\n        return False\n",
+        "    return False\n",
+        hint="rewritten",
+    ),
+    Breakage(
+        "a person's cut is the vendor's",
+        RENDERING,
+        "        if now > left:\n            return False",
+        "        if False:\n            return False",
+        hint="rewritten",
+    ),
+    Breakage(
+        "our own stamp is an edit",
+        TRACES,
+        "    if wrote is not None and is_own(wrote, record.updated_at, skew):",
+        "    if False and wrote is not None:",
+        hint="newest",
+    ),
+    Breakage(
+        "nobody listens to what HighLevel kept",
+        ECHOES,
+        "            if wanted != shown and is_vendors(wanted, shown, left, read.updated_at):",
+        "            if False:",
+        hint="rewritten",
     ),
 )
 """Each of them would be somebody's lost or doubled appointment."""

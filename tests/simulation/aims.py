@@ -222,6 +222,12 @@ def _series() -> Iterator[list[Step]]:
         ("remove", "hubspot", PAIRED + 3),
     ):
         yield [*series, act, ("sync", "polled")]
+    apart: list[Step] = [("book_series", 0, FREE, 0, 4), ("sync", "polled")]
+    gone, unknown = ("remove", "ghl", PAIRED + 3), ("sync_blind", "full", len(PARTS) - 1, 1)
+    for number in (2, 3, 4):
+        gone = ("remove", "ghl", PAIRED + number)
+        yield [*apart, gone, ("days_pass", 33), unknown, ("sync", "full")]
+        yield [*apart, ("days_pass", 33), gone, unknown, ("sync", "full")]
 
 
 def _guarded() -> Iterator[list[Step]]:
@@ -229,6 +235,10 @@ def _guarded() -> Iterator[list[Step]]:
     remove: list[Step] = [("remove", "ghl", 0), ("sync", "full"), ("remove", "ghl", 0)]
     for rule in (10, 14):
         yield [("rule", rule), *remove, ("sync", "full"), ("wait", 90), ("sync", "polled")]
+        forget: Step = ("forget",)
+        yield [("rule", rule), *remove[:2], forget, remove[2], ("sync", "full")]
+    for born in (("book", 0, FREE, 0), ("book", 1, FREE, 0), ("create", 1, FREE, 0, 0)):
+        yield [("rule", 22), born, ("sync", "full"), ("sync", "polled")]
     yield [("rule", 15), edit("ghl", 0, "title", 0)[0], ("sync", "full"), ("sync", "polled")]
 
 
@@ -330,6 +340,54 @@ def _paused() -> Iterator[list[Step]]:
         yield [step, ("paused", "polled", after), ("sync", "polled")]
 
 
+def _outdated() -> Iterator[list[Step]]:
+    """A person decides, and people go on before it is carried out: it was for other values."""
+    clash: list[Step] = [("rule", 3), *both_edit(0, ("title", 0), ("title", 1))]
+    times: list[Step] = [("rule", 3), *both_edit(0, ("time", 0), ("time", 1))]
+    waits: list[tuple[list[Step], Step]] = [
+        *((clash, ("resolve", 0, choice)) for choice in range(2)),
+        *((times, ("resolve", 0, choice)) for choice in range(2)),
+        *(([each], ("undo", 0)) for each in (*EDITS, edit("hubspot", PAIRED, "time", 5)[0])),
+    ]
+    poll: Step = ("sync", "polled")
+    for (steps, verb), side, group in product(waits, SIDES, ("title", "time")):
+        yield [*steps, poll, verb, edit(side, PAIRED, group, 1)[0], poll]
+    for born in BIRTHS:
+        side = "ghl" if born[0] == "book" else "hubspot"
+        for act in (("swap_contact", side, -1, 1), edit(side, -1, "time", 4)[0]):
+            yield [born, ("approve_plan",), act, poll, poll]
+            yield [born, ("approve_plan",), ("sync", "polled", (), -1, 1), act, poll]
+
+
+def _reopened() -> Iterator[list[Step]]:
+    """A cancelled visit comes back when its slot was given to somebody else."""
+    for side, word in (("hubspot", 3), ("ghl", 4)):
+        yield [
+            ("book", 1, FREE, 0),
+            ("sync", "polled"),
+            ("give", side, PAIRED + 2, "status", word),
+            ("sync", "polled"),
+            ("take_slot", PAIRED + 2, 0),
+            ("sync", "polled"),
+            ("give", "hubspot", PAIRED + 2, "status", 0),
+            ("sync", "polled"),
+        ]
+
+
+def _notified() -> Iterator[list[Step]]:
+    """What a first sync could not write, or does not know of, is told to nobody later."""
+    for born, fault in product(BIRTHS, (1, 2, 3, 5, 6, 7, 8)):
+        bad: Step = ("sync", "full", ((fault, 1, 0),))
+        yield [("rule", 19), ("lose_store",), born, bad, ("sync", "full"), ("sync", "polled")]
+    for born in BIRTHS:
+        late: list[Step] = [("lose_store",), born, ("sync", "full"), ("sync", "full")]
+        yield [("rule", 19), *late, edit("hubspot", PAIRED, "title", 1)[0], ("sync", "polled")]
+        yield [("rule", 19), born, ("days_pass", 2), ("sync", "full"), ("sync", "polled")]
+        for kill, at in product((-1, -2), (0, 1)):
+            crash: Step = ("sync", "full", (), kill, at)
+            yield [("rule", 19), ("lose_store",), born, crash, ("sync", "full")]
+
+
 KINDS: Mapping[str, Iterable[list[Step]]] = {
     "newborn": _newborns(),
     "afterthought": (
@@ -359,5 +417,8 @@ KINDS: Mapping[str, Iterable[list[Step]]] = {
     "late_bin": _late_bin(),
     "people": _people(),
     "paused": _paused(),
+    "outdated": _outdated(),
+    "reopened": _reopened(),
+    "notified": _notified(),
 }
 """What they are aimed at, by name; each kind is consumed once."""

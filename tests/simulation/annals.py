@@ -57,6 +57,18 @@ class Removal:
     """Edits of the record that nobody had seen yet."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Word:
+    """A decision about a field of an appointment, and what stood there when it was taken."""
+
+    number: int
+    keys: tuple[Key, ...]
+    group: str
+    why: str
+    """What a write says that carries it out."""
+    values: tuple[Value, ...]
+
+
 @dataclass(slots=True)
 class Annals:
     """Everything that people did, numbered."""
@@ -82,6 +94,12 @@ class Annals:
     """Records that a person wants left alone."""
     let_pass: int = 0
     """So many removals that the guard had kept back a person let pass."""
+    words: list[Word] = field(default_factory=list)
+    """What people decided about fields."""
+    approved: dict[Key, object] = field(default_factory=dict)
+    """For whom and when a record was to be made across in the plan that was approved just now."""
+    lets: bool = False
+    """Whether a person let changes pass that the guard had kept back."""
     met: dict[Key, int] = field(default_factory=dict)
     """When a record was first known to be one appointment with another."""
     history: list[HistoryEntry] = field(default_factory=list)

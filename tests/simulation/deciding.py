@@ -6,9 +6,11 @@ the next cycle to carry out, whatever becomes of that.
 
 from __future__ import annotations
 
+from annals import Word
 from people import People
 
-from syncd.core.model import Side
+from syncd.core.bench import UNDONE
+from syncd.core.model import Group, Side
 from syncd.engine.decisions import WAYS, leave_of
 from syncd.engine.planned import digest
 from syncd.engine.shown import shown_of
@@ -43,6 +45,8 @@ class Deciding(People):
         way, value = exits[choice % len(exits)]
         record = hold.hubspot_id or hold.ghl_id
         self._decide("resolve", {"id": record, "holds": _shown(hold), way: value})
+        if way == "keep":
+            self._said((hold.ghl_id, hold.hubspot_id), str(hold.group), "a person chose")
         for key in ((Side.GHL, hold.ghl_id), (Side.HUBSPOT, hold.hubspot_id)):
             if key[1]:
                 # From now on a person's word counts, and no rule.
@@ -77,6 +81,9 @@ class Deciding(People):
         if reverts:
             self._decide("undo", {"id": pair.hubspot_id, "parts": parts_of(reverts)})
             self.annals.mixed |= {(Side.GHL, pair.ghl_id), (Side.HUBSPOT, pair.hubspot_id)}
+            if self.both_live(pair):
+                for each in reverts:
+                    self._said((pair.ghl_id, pair.hubspot_id), str(each.group), UNDONE)
 
     def kick(self, removals: int) -> None:
         """`syncd kick`, with a guard open for what it keeps back."""
@@ -86,13 +93,27 @@ class Deciding(People):
         self._decide("kick", {**allowed, **left, "approve": False})
         kept_back = [hold for hold in self._holds() if hold.reason == "removal_guard"]
         self.annals.let_pass = len(kept_back) if removals else self.annals.let_pass
+        self.annals.lets |= not removals
 
     def approve_plan(self) -> None:
         """`syncd plan --out`, and `syncd apply` of that."""
         report = self.town.plan()
         writes = {digest(write): write.title for write in report.planned or ()}
-        if writes:
-            self._decide("apply", {"writes": writes})
+        if not writes:
+            return
+        self._decide("apply", {"writes": writes})
+        for write in report.planned or ():
+            source = (write.side.other, write.id_on(write.side.other))
+            if (write.record, write.action) == ("appointment", "create") and self.lives(source):
+                self.annals.approved[source] = self.visit(source)
+
+    def _said(self, ids: tuple[str, str], group: str, why: str) -> None:
+        keys = tuple(zip(Side, ids, strict=True))
+        if group in {Group.CONTACT, ""} or not all(self.lives(key) for key in keys):
+            return
+        values = tuple(self.value(key, group) for key in keys)
+        word = Word(number=self.annals.count, keys=keys, group=group, why=why, values=values)
+        self.annals.words.append(word)
 
     def _holds(self) -> list[Hold]:
         store: SqlLinkStore = self.shelf.link(self.town.name)

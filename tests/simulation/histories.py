@@ -474,7 +474,7 @@ Move = Callable[[Random], list[Step]]
 
 WEIGHED: tuple[tuple[Move, int], ...] = (
     (_edit, 4),
-    (_both_edit, 3),
+    (_both_edit, 5),
     (_arrive, 3),
     (_remove, 2),
     (_bring_back, 2),

@@ -128,14 +128,30 @@ class People(Ground):
         )
         self._born((Side.GHL, record))
 
-    def book_series(self, who: int, slot: int, title: int) -> None:
-        """A person books the same time of three weeks."""
+    def take_slot(self, number: int, who: int) -> None:
+        """A person gives the slot of a booking to somebody else, on its calendar."""
+        record = self.pick(Side.GHL, number)
+        if record is None:
+            return
+        row = self.town.ghl.get(record)
+        others = [each for each in self.ghl_contacts if each != row.contact]
+        taken = self.town.ghl.book(
+            row.calendar,
+            others[who % len(others)],
+            row.start,
+            title=TITLES[who % 3],
+            assignee=row.assignee,
+        )
+        self._born((Side.GHL, taken))
+
+    def book_series(self, who: int, slot: int, title: int, weeks: int = 1) -> None:
+        """A person books the same time again and again, so many weeks apart."""
         master = self.town.ghl.add_series(
             self.calendars[(who + slot) % 2],
             self._contact(Side.GHL, who),
             self.start(slot),
             title=TITLES[title % 3],
-            rrule="RRULE:FREQ=WEEKLY;INTERVAL=1;COUNT=3",
+            rrule=f"RRULE:FREQ=WEEKLY;INTERVAL={weeks};COUNT={3 if weeks == 1 else 4}",
         )
         for record in self.town.ghl.instances(master):
             self._born((Side.GHL, record))

@@ -55,6 +55,8 @@ PARTS: tuple[dict[str, Any], ...] = (
     {"kind": "status", "side": "hubspot", "status": 500, "path": "contacts/(search|batch/read)"},
     {"kind": "status", "side": "hubspot", "status": 400, "path": "contacts/(search|batch/read)"},
     {"kind": "status", "side": "hubspot", "status": 500, "path": "associations"},
+    {**_READ, "side": "ghl", "status": 403, "path": "^/contacts"},
+    {**_READ, "side": "ghl", "status": 404, "path": "appointments/[^/]*_"},
 )
 """Parts of a reading that may fail, while the rest of it comes."""
 
@@ -106,6 +108,7 @@ RULES: tuple[dict[str, Any], ...] = (
     {"notify": Notify.LIVE},
     {"notify": Notify.ALWAYS},
     {"notify": Notify.NEVER},
+    {"change_guard": Limit(percent=0, at_least=1)},
 )
 """Changes of the configuration."""
 
@@ -187,6 +190,11 @@ class Village(Deciding):
         self.town.obey(**RULES[number % len(RULES)])
         self.did["rules"] += 1
 
+    def forget(self) -> None:
+        """The history is pruned."""
+        self.annals.history += self.shelf.link(self.town.name).history()
+        self.shelf.prune(self.town.name, self.clock.now())
+
     def look_again(self, seconds: int) -> None:
         """A cycle that has much to write looks again so often; 0 for never."""
         every = timedelta(seconds=seconds) if seconds else None
@@ -226,7 +234,11 @@ class Village(Deciding):
 
     def sync_blind(self, kind: str, part: int, nth: int) -> None:
         """A cycle in which one part of the reading fails, however often it is asked for."""
-        self.sync(kind, ((FAULTS.index(PARTS[part % len(PARTS)]), nth, 0),))
+        part %= len(PARTS)
+        self.sync(kind, ((FAULTS.index(PARTS[part]), nth, 0),))
+        whole = {Outcome.REFUSED, Outcome.UNREACHABLE}
+        if "contacts" in PARTS[part]["path"] and self.last and self.last.outcome in whole:
+            raise Breach(f"a look-up of contacts ended the cycle: {self.last.detail}")
 
     def meanwhile(self, kind: str, after: int, *step: Any) -> None:
         """A cycle, and what a person does after its plan was made, so many steps into its writing.

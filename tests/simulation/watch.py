@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from annals import Key
+from annals import Key, Word
 from ground import PROPERTIES, is_instance
 
 from syncd.core import essence
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 DAY = timedelta(hours=24)
 GROUPS = tuple(group for group in Group if group is not Group.CONTACT)
+CHANGES = frozenset({"create", "update", "restore"})
 TEXTS = (Group.TITLE, Group.DESCRIPTION, Group.ADDRESS)
 SEARCH_LAG = timedelta(seconds=12)
 """A poll cannot see later edits: the search index may not show them yet."""
@@ -61,6 +62,8 @@ class Before:
     """How much people had done."""
     told: int
     """How many writes had written to people."""
+    outdated: tuple[Word, ...] = ()
+    """What people decided of values that people have changed since."""
 
 
 @dataclass(slots=True)
@@ -89,6 +92,7 @@ class Watch:
             first=not store.cursor(FIRST),
             acts=village.annals.count,
             told=len(village.town.world.notifications),
+            outdated=_outdated(village),
         )
 
     def end(self, village: Village, before: Before) -> None:
@@ -113,9 +117,12 @@ class Watch:
         if _is_clean(village):
             _check_marks(village)
         _check_owners(village, before, after)
+        _check_slots(village, before, after)
         _check_texts(village, before, after)
         self._check_notices(village, before)
         _check_changes(village, before)
+        _check_words(village, before)
+        _check_approved(village, before)
 
     def _check_guard(self, village: Village, before: Before, removed: int) -> None:
         lately = [at for at in self.removed_at if at > before.at - DAY]
@@ -276,6 +283,28 @@ def _check_texts(village: Village, before: Before, after: dict[Key, Seen]) -> No
                 raise Breach(f"{group} of {key} became {new!r}, was {old!r}; typed: {typed}")
 
 
+def _check_slots(village: Village, before: Before, after: dict[Key, Seen]) -> None:
+    """Nothing takes a slot again that was given to somebody else (4.2)."""
+    if not village.town.rules.template.refuse_double_booking:
+        return
+    takes = village.town.rules.statuses.takes_slot
+    annals, rows = village.annals, {row.id: row for row in village.town.ghl.appointments}
+    for (side, record), was in before.records.items():
+        now = after.get((side, record))
+        if side is Side.HUBSPOT or now is None or now.gone or takes(was.status):
+            continue
+        touched = annals.last.get((side, record), 0) > before.acts
+        mine = rows[record]
+        if touched or not takes(now.status) or mine.start <= before.at:
+            continue
+        for other in rows.values():
+            same = (other.calendar, other.assignee) == (mine.calendar, mine.assignee)
+            lives = other.id != record and not other.deleted and takes(other.status)
+            early = annals.last.get((side, other.id), before.acts + 1) <= before.acts
+            if same and lives and early and other.start < mine.end and mine.start < other.end:
+                raise Breach(f"{record} takes a slot again that {other.id} has")
+
+
 def _cancelled(village: Village, *keys: Key) -> bool:
     table = village.town.rules.statuses
     return any(table.is_cancelled(key[0], str(village.value(key, Group.STATUS))) for key in keys)
@@ -355,11 +384,50 @@ def _check_rule(
         raise Breach(f"{key} was removed although it had begun or was over: {was}")
 
 
+def _outdated(village: Village) -> tuple[Word, ...]:
+    annals = village.annals
+
+    def is_so(word: Word) -> bool:
+        touched = any(annals.last.get(key, 0) > word.number for key in word.keys)
+        living = all(village.lives(key) for key in word.keys)
+        now = tuple(village.value(key, word.group) for key in word.keys) if living else ()
+        return touched and living and now != word.values
+
+    latest = {(word.keys, word.group, word.why): word for word in annals.words}
+    return tuple(word for word in latest.values() if is_so(word))
+
+
+def _check_words(village: Village, before: Before) -> None:
+    """A decision means what was shown when it was taken (4.12): for other values it is void."""
+    for write in village.last.written if village.last else ():
+        for word in before.outdated:
+            names = {"start", "end"} if word.group == Group.TIME else {word.group}
+            ours = (word.keys[0][1], word.keys[1][1]) == (write.ghl_id, write.hubspot_id)
+            # What else is written along has a reason of its own.
+            if ours and word.why in write.why and {*write.fields} <= names:
+                raise Breach(f"{write} carries out what was decided of other values: {word}")
+
+
+def _check_approved(village: Village, before: Before) -> None:
+    """With an approved plan, nothing goes out for whom, or when, it does not show."""
+    approved, said = village.annals.approved, village.last
+    for write in said.written if said else ():
+        source = (write.side.other, write.id_on(write.side.other))
+        if write.action != "create" or source not in approved:
+            continue
+        touched = village.annals.last.get(source, 0) > before.acts
+        if not touched and village.visit(source) != approved[source]:
+            raise Breach(f"{write} was not approved so: {approved[source]}")
+    if said is not None:
+        approved.clear()
+
+
 def _check_changes(village: Village, before: Before) -> None:
     """The change guard: no writes at all where its limit is nothing."""
     said, limit = village.last, village.town.rules.template.change_guard
-    if said is None or before.first or limit.at_least:
+    if said is None or before.first or village.annals.lets:
         return
-    done = [write for write in said.written if write.action in {"create", "update", "restore"}]
-    if done:
-        raise Breach(f"the change guard let pass: {done}")
+    for side in Side:
+        done = [w for w in said.written if w.side is side and w.action in CHANGES]
+        if done and limit.tripped(len(done), before.pairs):
+            raise Breach(f"the change guard let pass: {done}")

@@ -42,6 +42,8 @@ SIMULATION = ("tests/simulation/test_simulation.py::test_aimed_and_drawn_histori
 HISTORIES = 10
 """So many drawn histories try to notice a breakage, after the aimed ones."""
 GOAL = 0.95
+STRIDE = 3
+"""Every so many-th of the aimed histories tries to notice it, beside those of the hinted kinds."""
 JOBS = 2
 PATIENCE = 900
 """Seconds for one breakage; one that makes the judges run for ever was noticed."""
@@ -59,8 +61,8 @@ class Result:
 class Jury:
     """Several copies, each for one breakage at a time, and what noticed something so far."""
 
-    def __init__(self, folder: Path, histories: int, jobs: int) -> None:
-        self._histories = histories
+    def __init__(self, folder: Path, histories: int, stride: int, jobs: int) -> None:
+        self._histories, self._stride = histories, stride
         self._copies = SimpleQueue[Path]()
         for number in range(jobs):
             self._copies.put(copied(folder / f"copy-{number}"))
@@ -71,7 +73,7 @@ class Jury:
         """Who fails on the unbroken package; "" where nobody does."""
         copy = self._copies.get()
         self._copies.put(copy)
-        return noticed(copy, (*PROPERTIES, *SIMULATION), self._histories)
+        return noticed(copy, (*PROPERTIES, *SIMULATION), self._histories, stride=self._stride)
 
     def try_it(self, breakage: Breakage) -> Result:
         """Try one breakage, and tell what came of it."""
@@ -79,7 +81,7 @@ class Jury:
         with self._lock:
             eager = [*breakage.hint.split(), *self._eager]
         try:
-            result = tried(copy, breakage, self._histories, eager)
+            result = tried(copy, breakage, self._histories, eager, self._stride)
         finally:
             self._copies.put(copy)
         with self._lock:
@@ -97,6 +99,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--only", nargs="*", default=[], help="names of breakages")
     parser.add_argument("--under", default="", help="breakages of files below this folder")
     parser.add_argument("--histories", type=int, default=HISTORIES, help="drawn ones, for each")
+    parser.add_argument("--stride", type=int, default=STRIDE, help="every so many-th aimed one")
     parser.add_argument("--jobs", type=int, default=JOBS, help="so many at the same time")
     parser.add_argument("--unchecked", action="store_true", help="skip the unbroken package")
     asked = parser.parse_args(arguments)
@@ -106,7 +109,7 @@ def main(arguments: list[str]) -> int:
         if each.file.startswith(asked.under) and (not asked.only or each.name in asked.only)
     ]
     with tempfile.TemporaryDirectory(prefix="breakages-") as folder:
-        jury = Jury(Path(folder), asked.histories, asked.jobs)
+        jury = Jury(Path(folder), asked.histories, asked.stride, asked.jobs)
         sound = "" if asked.unchecked else jury.sound()
         if sound:
             print(f"{sound} fails on the unbroken package: mend that first", file=sys.stderr)
@@ -126,14 +129,21 @@ def copied(target: Path) -> Path:
     return target
 
 
-def tried(copy: Path, breakage: Breakage, histories: int, eager: Sequence[str] = ()) -> Result:
+def tried(
+    copy: Path,
+    breakage: Breakage,
+    histories: int,
+    eager: Sequence[str] = (),
+    stride: int = 1,
+) -> Result:
     """Break the copy, let the judges look, the eager histories first, and mend it again."""
     path = copy / "syncd" / breakage.file
     whole = path.read_text(encoding="utf-8")
     path.write_text(breakage.applied_to(whole), encoding="utf-8")
     try:
         judges = _judges(breakage.file)
-        return Result(breakage=breakage, noticed_by=noticed(copy, judges, histories, eager))
+        who = noticed(copy, judges, histories, eager, stride)
+        return Result(breakage=breakage, noticed_by=who)
     finally:
         path.write_text(whole, encoding="utf-8")
 
@@ -148,7 +158,13 @@ def _judges(file: str) -> tuple[str, ...]:
     return (*PROPERTIES, *SIMULATION)
 
 
-def noticed(copy: Path, judges: Sequence[str], histories: int, eager: Sequence[str] = ()) -> str:
+def noticed(
+    copy: Path,
+    judges: Sequence[str],
+    histories: int,
+    eager: Sequence[str] = (),
+    stride: int = 1,
+) -> str:
     """The first property or history that fails; "" where none does."""
     inherited = os.environ  # noqa: TID251 - a script that starts other programs
     environment = {
@@ -159,6 +175,7 @@ def noticed(copy: Path, judges: Sequence[str], histories: int, eager: Sequence[s
         "HYPOTHESIS_PROFILE": "quick",
         "SYNCD_TEST_HISTORIES": str(histories),
         "SYNCD_TEST_FIRST": " ".join(eager),
+        "SYNCD_TEST_STRIDE": str(stride),
         "SYNCD_TEST_BROKEN": "1",
     }
     options = ["-x", "-q", "-s", "--tb=no", "--no-header", "-m", "not postgres"]

@@ -297,6 +297,11 @@ def _in_line() -> Iterator[list[Step]]:
     mirrored: list[Step] = [("book", each, FREE, each) for each in range(2)]
     for steps, after, act in product((waits, first, mirrored), (0, 1), acts):
         yield in_line(steps, after, act)
+    # Nobody looks again in time: what was made meanwhile is seen right before it is sent.
+    for act, after in product(acts[6:9], (0, 1)):
+        for steps in (waits, first, mirrored):
+            late: list[Step] = [("dawdle", 40), *steps, ("meanwhile", "full", after, *act)]
+            yield [*late, ("sync", "polled"), ("sync", "full")]
 
 
 def _merged() -> Iterator[list[Step]]:

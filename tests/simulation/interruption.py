@@ -35,8 +35,10 @@ class Lease:
 class Interruption:
     """Lanes that are interrupted once, after so many of their steps."""
 
-    def __init__(self, after: int, act: Callable[[], None], clock: TownClock) -> None:
-        self._left, self._act, self._clock = after, act, clock
+    def __init__(
+        self, after: int, act: Callable[[], None], clock: TownClock, takes: timedelta = TOO_OLD
+    ) -> None:
+        self._left, self._act, self._clock, self._takes = after, act, clock, takes
         self.happened = False
 
     def lanes(self, lanes: Sequence[Lane]) -> None:
@@ -54,5 +56,5 @@ class Interruption:
         if self._left > 0 or self.happened:
             return
         self.happened = True
-        self._clock.advance(TOO_OLD)
+        self._clock.advance(self._takes)
         self._act()

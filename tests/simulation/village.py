@@ -17,7 +17,7 @@ from typing import Any
 from annals import Annals
 from deciding import Deciding
 from executioner import MOMENTS, Executioner, Killed, Watched, WatchedShelf
-from interruption import Interruption, Lease
+from interruption import TOO_OLD, Interruption, Lease
 from towns import START, Town, TownClock, build, in_turn, nobody
 from watch import Before, Breach, Watch
 
@@ -135,6 +135,7 @@ class Village(Deciding):
         self.base = START + timedelta(days=1, hours=1)
         self.last: CycleReport | None = None
         self.watching: Before | None = None
+        self.dawdles = TOO_OLD
         ann, bea, cy = PEOPLE
         self.ghl_contacts = [self.town.ghl.add_contact(*who) for who in (ann, bea)]
         self.hubspot_contacts = [self.town.hubspot.add_contact(*who) for who in (ann, cy)]
@@ -195,6 +196,10 @@ class Village(Deciding):
         self.annals.history += self.shelf.link(self.town.name).history()
         self.shelf.prune(self.town.name, self.clock.now())
 
+    def dawdle(self, seconds: int) -> None:
+        """Interruptions take so long from now on."""
+        self.dawdles = timedelta(seconds=seconds)
+
     def look_again(self, seconds: int) -> None:
         """A cycle that has much to write looks again so often; 0 for never."""
         every = timedelta(seconds=seconds) if seconds else None
@@ -245,7 +250,7 @@ class Village(Deciding):
 
         What was read before is older than 5 s by then, so nothing may rest on it.
         """
-        interruption = Interruption(after, lambda: self._act(step), self.clock)
+        interruption = Interruption(after, lambda: self._act(step), self.clock, self.dawdles)
         self.town.lanes = interruption.lanes
         try:
             self.cycle(full=kind == "full")

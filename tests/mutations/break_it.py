@@ -30,7 +30,7 @@ from queue import SimpleQueue
 from threading import Lock
 from time import monotonic  # noqa: TID251 - a script that times programs
 
-from breakages import BREAKAGES, Breakage
+from breakages import AIMED_AT, BREAKAGES, Breakage
 
 ROOT = Path(__file__).resolve().parents[2]
 PROPERTIES = tuple(
@@ -79,7 +79,8 @@ class Jury:
         """Try one breakage, and tell what came of it."""
         began, copy = monotonic(), self._copies.get()
         with self._lock:
-            eager = [*breakage.hint.split(), *self._eager]
+            hint = breakage.hint or AIMED_AT.get(breakage.file, "")
+            eager = [*hint.split(), *self._eager]
         try:
             result = tried(copy, breakage, self._histories, eager, self._stride)
         finally:
@@ -115,8 +116,9 @@ def main(arguments: list[str]) -> int:
             print(f"{sound} fails on the unbroken package: mend that first", file=sys.stderr)
             return 2
         with ThreadPoolExecutor(asked.jobs) as pool:
-            results = list(pool.map(jury.try_it, chosen))
-    return _told(results)
+            # Those that name a hint are the harder ones.
+            results = list(pool.map(jury.try_it, sorted(chosen, key=lambda each: not each.hint)))
+    return _told(sorted(results, key=lambda each: chosen.index(each.breakage)))
 
 
 def copied(target: Path) -> Path:

@@ -54,6 +54,25 @@ TRACES, RENDERING, REFUSALS = "core/traces.py", "core/rendering.py", "ports/refu
 GHL_ORDERS, ECHOES = "providers/ghl/orders.py", "providers/ghl/echoes.py"
 HTTP, JOURNAL = "providers/http.py", "store/journal.py"
 
+AIMED_AT = {
+    PLAN: "removal",
+    FIELDS: "plain afterthought",
+    ACTIONS: "removal crash",
+    ESSENCE: "afterthought crash",
+    GUARDS: "guarded kept_back",
+    OBSERVE: "coincidence by_hand",
+    MAKING: "newborn removal",
+    INTENTS: "crash afterthought",
+    RECOVER: "crash newborn coincidence afterthought",
+    RECORD: "crash plain people",
+    APPLY: "crash newborn behind",
+    APPLIED: "behind kept_back",
+    POLL: "removal half_read",
+    CLOSING: "behind kept_back",
+    CONTACTS: "half_read people",
+}
+"""The kinds of aimed histories that look at what a file does, where a breakage names none."""
+
 BREAKAGES = (
     # The planner's ladder.
     Breakage(

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import timedelta
 from typing import Any
 
@@ -122,6 +122,26 @@ def test_a_list_may_show_what_was(world: SandboxWorld, hubspot: Call) -> None:
     (row,) = hubspot("GET", OBJECTS, params=query)["results"]
     assert row["properties"]["hs_appointment_name"] == "old"
     assert len(hubspot("GET", OBJECTS, params=query)["results"]) == 2
+
+
+def test_a_fault_may_be_for_one_query_alone(world: SandboxWorld, hubspot: Call) -> None:
+    record = world.portal.create({"hs_appointment_name": "old"})
+    world.portal.archive(record)
+    world.faults.add(kind="stale", query="archived=true", times=None)
+    world.portal.restore(record)
+    (row,) = hubspot("GET", OBJECTS, params={"archived": "true"})["results"]
+    (living,) = hubspot("GET", OBJECTS)["results"]
+    assert row["id"] == living["id"] == record
+
+
+@pytest.mark.parametrize(("leads", "status"), [(True, 200), (False, 404)])
+def test_the_id_of_a_merged_record_may_lead_nowhere(
+    leads: bool, status: int, world: SandboxWorld, hubspot_client: httpx.Client
+) -> None:
+    world.settings = replace(world.settings, merge_redirects=leads)
+    one, other = (world.portal.create({"hs_appointment_name": each}) for each in "ab")
+    world.portal.merge(one, other)
+    assert hubspot_client.get(f"{OBJECTS}/{one}").status_code == status
 
 
 def test_a_stale_highlevel_list_leaves_the_world_alone(

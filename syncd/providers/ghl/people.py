@@ -190,6 +190,8 @@ class ContactBook:
             raise unreadable(call)
         row = wire.contact(payload)
         if row is None:
+            if payload["contact"]:  # something that is no contact: not the same as nobody
+                raise unreadable(call)
             return ()
         found: Contact | None = contact(row, country)
         if found is not None and not _has(found, key):

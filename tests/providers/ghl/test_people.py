@@ -161,7 +161,12 @@ def test_a_look_up_that_shows_little_is_checked_by_id(clinic: Clinic) -> None:
 def test_a_failed_look_up_is_never_nobody(clinic: Clinic) -> None:
     """It would end in a second contact for the same person."""
     clinic.provider.prepare()
-    answers: tuple[object, ...] = ({"traceId": "x"}, [])
+    answers: tuple[object, ...] = (
+        {"traceId": "x"},
+        [],
+        {"contact": [1]},
+        {"contact": {"email": "ann@example.com"}},
+    )
     for body in answers:
         clinic.world.faults.add(
             side="ghl", path="/contacts/search/duplicate", status=200, body=body

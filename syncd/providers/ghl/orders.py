@@ -57,6 +57,8 @@ SOON = 0.1
 Nothing can overtake it there, but the place is used at once, whatever else is done meanwhile.
 """
 
+SERVER_ERROR = 500
+
 UNREACHABLE = 3
 """After so many orders in a row without an answer, the vendor is taken to be down."""
 
@@ -283,6 +285,11 @@ class Works:
                     return self._in_parts(order, groups, refused, error)
                 groups -= {culprit}
                 refused += (Refusal(group=culprit, reason=error.reason, detail=str(error)),)
+            except Unavailable as error:
+                # A server may stumble over one text; while it is down nothing is divided.
+                if error.status < SERVER_ERROR or len(groups) < 2 or not self.line.answers():
+                    raise
+                return self._in_parts(order, groups, refused, error)
         else:
             return Done(key=order.key, id=order.id, returned=fresh.appointment, refused=refused)
         sent, calendar = order.wanted, fresh.calendar
@@ -310,7 +317,7 @@ class Works:
         order: Order,
         groups: frozenset[GroupKey],
         refused: tuple[Refusal, ...],
-        error: Rejected,
+        error: Rejected | Unavailable,
     ) -> Done:
         """Send each group alone, what people act upon first: one that is not taken keeps back none.
 
@@ -318,11 +325,12 @@ class Works:
 
         Raises:
             Rejected: no group is taken; `error`, which is what all of them together met.
-            ProviderError: one could not be tried; the next plan knows what those before it did.
+            ProviderError: one failed, or could not be tried; the next plan knows what was written.
         """
         if len(groups) < 2:
             raise error
         last: Done | None = None
+        failing: Unavailable | None = None
         taken = frozenset[GroupKey]()
         for group in sorted(groups, key=_precedence):
             part = replace(order, groups=frozenset({group}), notify=order.notify and not taken)
@@ -333,9 +341,15 @@ class Works:
                 last = self._update(replace(part, id=last.id if last else order.id))
             except Rejected as alone:
                 refused += (Refusal(group=group, reason=alone.reason, detail=str(alone)),)
+            except Unavailable as alone:
+                if failing is not None:
+                    raise  # It is not about one of them.
+                failing = alone
             else:
                 refused += last.refused
                 taken |= frozenset() if last.refused else {group}
+        if failing is not None:
+            raise failing
         if last is None:
             raise error
         return replace(last, refused=refused)

@@ -750,6 +750,38 @@ def test_an_update_of_which_nothing_is_taken_is_refused_whole(
     assert len(clinic.sent("PUT")) <= 3
 
 
+def test_a_group_that_the_server_stumbles_over_keeps_no_other_back(
+    clinic: Clinic, is_failed: IsFailed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse(clinic, monkeypatch, lambda body: "description" in body, 500)
+    key = clinic.book(24, title="Old", description="Old")
+    receipt = is_failed(
+        clinic.update(
+            key,
+            "title",
+            "description",
+            "status",
+            title="New",
+            description="New",
+            status="cancelled",
+        )
+    )
+    assert isinstance(receipt.error, Unavailable)
+    shown = clinic.see(key).appointment
+    assert (shown.status, shown.title, shown.description) == ("cancelled", "New", "Old")
+
+
+def test_a_server_that_takes_no_update_is_not_asked_group_by_group(
+    clinic: Clinic, is_failed: IsFailed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refuse(clinic, monkeypatch, lambda _: True, 500)
+    key = clinic.book(24)
+    wanted = {"title": "New", "description": "New", "address": "New", "status": "cancelled"}
+    receipt = is_failed(clinic.update(key, *wanted, **wanted))
+    assert isinstance(receipt.error, Unavailable)
+    assert len({str(row.body) for row in clinic.sent("PUT")}) == 3  # all, and two of the four
+
+
 def refuse(
     clinic: Clinic, patch: pytest.MonkeyPatch, fits: Callable[[Any], bool], status: int
 ) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from syncd.core.essence import value
 from syncd.core.model import Appointment, Group, GroupKey
-from syncd.errors import Rejected, Stale
+from syncd.errors import Rejected, Stale, Unavailable
 from syncd.ports.provider import Done, Failed, Mark, Order, OrderKind, Receipt
 from syncd.providers.hubspot.schema import Extra
 from syncd.sandbox.faults import Fault
@@ -148,6 +148,35 @@ def test_a_field_that_is_refused_does_not_keep_the_others_back(desk: Any) -> Non
     assert [(each.group, each.reason) for each in done.refused] == [(Group.OWNER, "rejected")]
     assert "4711" in done.refused[0].detail
     assert desk.portal.get(record).properties["hs_appointment_name"] == "New"
+
+
+def test_a_field_that_the_server_stumbles_over_does_not_keep_the_others_back(
+    desk: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take = type(desk.world.faults).take
+
+    def taken(self: Any, side: str, request: Any) -> Any:
+        rows = request.json()["inputs"] if request.path.endswith("/batch/update") else ()
+        if any("ghl_description" in row["properties"] for row in rows):
+            return Fault(status=500, body={}), None
+        return take(self, side, request)
+
+    monkeypatch.setattr(type(desk.world.faults), "take", taken)
+    record = desk.book()
+    order = _update(
+        desk,
+        record,
+        Group.DESCRIPTION,
+        Group.TITLE,
+        Group.STATUS,
+        description="x",
+        title="New",
+        status="CANCELLED",
+    )
+    assert isinstance(_error(_write(desk, order)[0]), Unavailable)
+    held = desk.portal.get(record).properties
+    assert (held["hs_appointment_name"], held["hs_appointment_status"]) == ("New", "CANCELLED")
+    assert held.get("ghl_description") != "x"
 
 
 def test_a_lost_answer_to_an_update_is_simply_repeated(desk: Any) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from syncd.core import standing
 from syncd.core.model import Appointment, Group, GroupKey, Side, Snapshot
-from syncd.errors import ProviderError, Rejected, Stale
+from syncd.errors import ProviderError, Rejected, Stale, Unavailable
 from syncd.ports.provider import Done, Order, Refusal
 from syncd.providers.hubspot import mapping, refusals, wire
 from syncd.providers.hubspot.mapping import GHL_ID, GHL_LOCATION, Columns
@@ -141,7 +141,9 @@ def without_refused(row: Changed, found: Problem, columns: Columns) -> Changed |
 
 def may_be_divided(row: Changed, error: ProviderError) -> bool:
     """Whether some groups may be taken where all of them together were not."""
-    return isinstance(error, Rejected) and not row.parted and len(row.order.groups) > 1
+    # A server may stumble over one text; of one that is down, no row comes to this.
+    told = isinstance(error, Rejected) or (isinstance(error, Unavailable) and error.status >= 500)
+    return told and not row.parted and len(row.order.groups) > 1
 
 
 def groups_in(row: Changed, columns: Columns) -> list[GroupKey]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from syncd.core import essence, standing
 from syncd.core.model import Group, Missing, Snapshot
-from syncd.errors import NotFound, Outdated, ProviderError, Transient
+from syncd.errors import NotFound, Outdated, ProviderError, Transient, Unavailable
 from syncd.ports.provider import Done, Failed, Ground, Look, Order, Receipt, Refusal
 from syncd.ports.refusals import Asked
 from syncd.providers.hubspot import mapping, refusals
@@ -155,20 +155,17 @@ class Changer:
         apart: list[tuple[Changed, ProviderError]] = []
         for row in rows:
             fate = fates.get(row.trace)
-            if isinstance(fate, Problem):
-                less = without_refused(row, fate, columns)
-                if isinstance(less, Changed):
-                    again.append(less)
-                elif may_be_divided(row, less):
-                    apart.append((row, less))
-                else:
-                    yield Failed(key=row.trace, error=less)
-            elif isinstance(fate, ProviderError):
-                yield Failed(key=row.trace, error=fate)
-            elif fate is None and row.sent:
+            left = without_refused(row, fate, columns) if isinstance(fate, Problem) else fate
+            if isinstance(left, Changed):
+                again.append(left)
+            elif isinstance(left, ProviderError) and may_be_divided(row, left):
+                apart.append((row, left))
+            elif isinstance(left, ProviderError):
+                yield Failed(key=row.trace, error=left)
+            elif left is None and row.sent:
                 yield Failed(key=row.trace, error=late or no_word(row.order))
             else:
-                yield self._finished(sending, row, fate)
+                yield self._finished(sending, row, left)
         if again:
             yield from self._send(sending, again)
         for row, refusal in apart:
@@ -177,6 +174,7 @@ class Changer:
     def _in_parts(self, sending: _Sending, row: Changed, error: ProviderError) -> Iterator[Receipt]:
         """Find out which groups of a record are refused, one by one; the others are written."""
         notes: list[Refusal] = []
+        failing: Unavailable | None = None
         for group in groups_in(row, sending.columns):
             names = names_of(group, row, sending.columns)
             alone = replace(row, sent={name: row.sent[name] for name in names})
@@ -190,9 +188,14 @@ class Changer:
             if isinstance(fate, Problem):
                 detail = refusals.words(fate)
                 notes.append(Refusal(group=group, reason="rejected", detail=detail))
+            elif isinstance(fate, Unavailable) and failing is None:
+                failing = fate  # A server may stumble over one text; the second is not about one.
             elif isinstance(fate, ProviderError):
                 yield Failed(key=row.trace, error=fate)
                 return
+        if failing is not None:
+            yield Failed(key=row.trace, error=failing)  # The others are written.
+            return
         lost = {name for note in notes for name in names_of(note.group, row, sending.columns)}
         kept = {name: held for name, held in row.sent.items() if name not in lost}
         if not kept or not notes:

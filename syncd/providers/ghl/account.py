@@ -25,7 +25,7 @@ from syncd.ports.clock import Clock
 from syncd.ports.refusals import Asked, Stops, stops
 from syncd.providers.ghl import mapping, protocol, wire
 from syncd.providers.ghl.line import Line, unreadable
-from syncd.providers.paging import Progress
+from syncd.providers.paging import MANY, Progress
 
 MAX_AGE = timedelta(hours=1)
 _USERS_PAGE = 100
@@ -177,7 +177,7 @@ class AccountReader:
             return self._page_of_users(protocol.list_users(self._line.location))
         except (NotFound, Rejected, Unreadable):
             found: list[wire.UserRow] = []
-            progress = Progress(Side.GHL, "users")
+            progress = Progress(Side.GHL, "users", MANY)
             while True:
                 page = self._page_of_users(
                     protocol.search_users(self._line.location, row.company, len(found), _USERS_PAGE)

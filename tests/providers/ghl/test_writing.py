@@ -776,8 +776,19 @@ def test_a_server_that_takes_no_update_is_not_asked_group_by_group(
 ) -> None:
     refuse(clinic, monkeypatch, lambda _: True, 500)
     key = clinic.book(24)
-    wanted = {"title": "New", "description": "New", "address": "New", "status": "cancelled"}
-    receipt = is_failed(clinic.update(key, *wanted, **wanted))
+    receipt = is_failed(
+        clinic.update(
+            key,
+            "title",
+            "description",
+            "address",
+            "status",
+            title="New",
+            description="New",
+            address="New",
+            status="cancelled",
+        )
+    )
     assert isinstance(receipt.error, Unavailable)
     assert len({str(row.body) for row in clinic.sent("PUT")}) == 3  # all, and two of the four
 

@@ -10,7 +10,7 @@ import pytest
 from syncd.core.model import Missing, Side, Window
 from syncd.errors import Unreadable
 from syncd.ports.provider import ScanRequest
-from syncd.providers.paging import IDLE, Progress
+from syncd.providers.paging import IDLE, LONGEST, MANY, Progress
 from syncd.sandbox.faults import Fault
 
 Account = Callable[..., Any]
@@ -77,3 +77,19 @@ def test_a_few_empty_pages_are_no_circle() -> None:
     progress = Progress(Side.HUBSPOT, "appointments")
     for number in range(20):
         progress.page([str(number)] if number % (IDLE + 1) == 0 else [], f"place {number}")
+
+
+@pytest.mark.parametrize(("rows", "longest"), [(1, LONGEST), (100, LONGEST), (100, MANY)])
+def test_ever_new_records_come_to_an_end_too(rows: int, longest: int) -> None:
+    progress = Progress(Side.HUBSPOT, "appointments", longest)
+    most = MANY if rows == 1 else longest
+    for page in range(most):
+        progress.page((f"{page} {row}" for row in range(rows)), str(page))
+    with pytest.raises(Unreadable, match="never comes to its end"):
+        progress.page((f"{most} {row}" for row in range(rows)), str(most))
+
+
+def test_an_account_with_many_full_pages_is_read_whole() -> None:
+    progress = Progress(Side.HUBSPOT, "appointments")
+    for page in range(2 * MANY):
+        progress.page((f"{page} {row}" for row in range(100)), str(page))

@@ -30,7 +30,7 @@ from syncd.providers.hubspot.provider.line import Line
 from syncd.providers.hubspot.schema import Definition, Wish
 from syncd.providers.hubspot.wire import Json
 from syncd.providers.message import Request
-from syncd.providers.paging import Progress
+from syncd.providers.paging import MANY, Progress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,7 +223,7 @@ class AccountReader:
     def _people(self) -> Iterator[Person]:
         """Every owner; those who were deactivated only show when asked for."""
         for archived in (False, True):
-            after, progress = "", Progress(Side.HUBSPOT, "owners")
+            after, progress = "", Progress(Side.HUBSPOT, "owners", MANY)
             while True:
                 body = self._line.rows(self._line.api.owners(archived=archived, after=after))
                 people = list(schema.people(body, active=not archived))

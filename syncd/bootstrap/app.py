@@ -102,6 +102,15 @@ class App:
         """Whether a person took the link out of service."""
         return bool(self.store.link(name).cursor(PAUSED))
 
+    def daemon(self, name: str) -> bool:
+        """Whether a daemon holds a link now.
+
+        Raises:
+            StoreError: our own store failed.
+        """
+        holder = self.store.holder(name)
+        return holder is not None and holder.verb == "run"
+
     def prune(self, name: str, before: datetime) -> int:
         """Delete a link's history from before an instant; gives how many rows went."""
         return self.store.prune(name, before)

@@ -318,7 +318,7 @@ def kick(
         if paused and (links or len(paused) == len(names)):
             back = f"syncd link resume {paused[0] if len(paused) == 1 else '--all'}"
             raise click.UsageError(f"paused: {', '.join(paused)}; `{back}` takes it back first")
-        idle = [name for name in names if name not in paused and not _daemon(app, name)]
+        idle = [name for name in names if name not in paused and not app.daemon(name)]
         running = [name for name in names if name not in {*paused, *idle}]
         if not running or (links and idle):
             raise click.UsageError(f"no daemon runs for {', '.join(idle)}: use `syncd --sync-now`")
@@ -330,11 +330,6 @@ def kick(
         for name in idle:
             click.echo(f"{name}: no daemon runs for it, and it is left out")
     return 0
-
-
-def _daemon(app: App, name: str) -> bool:
-    holder = app.store.holder(name)
-    return holder is not None and holder.verb == "run"
 
 
 def _asked(app: App, name: str, given: Mapping[str, bool]) -> dict[str, object]:

@@ -149,7 +149,8 @@ def _told(name: str, holder: str, *, pausing: bool) -> str:
 def _look(app: App, name: str) -> LinkHealth:
     from syncd.observability.health import examine
 
-    return examine(name, app.link_store(name), app.clock.now())
+    now = app.clock.now()
+    return examine(name, app.link_store(name), now, dead=not app.daemon(name))
 
 
 def _print(links: Sequence[LinkHealth]) -> None:

@@ -123,7 +123,10 @@ def _look(app: App, names: Sequence[str], max_age: timedelta | None) -> list[Lin
     from syncd.observability.health import by_trouble, examine
 
     now = app.clock.now()
-    return by_trouble(examine(name, app.link_store(name), now, max_age=max_age) for name in names)
+    return by_trouble(
+        examine(name, app.link_store(name), now, max_age=max_age, dead=not app.daemon(name))
+        for name in names
+    )
 
 
 def _watched(app: App, names: Sequence[str], max_age: timedelta | None) -> int:

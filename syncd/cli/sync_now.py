@@ -138,17 +138,23 @@ def _run(settings: Settings, names: list[str], wanted: Wanted) -> dict[str, Cycl
 
 def _cycles(app: App, names: list[str], wanted: Wanted) -> dict[str, CycleReport]:
     from dataclasses import replace
+    from functools import partial
 
     from syncd.cli.output import progress
+    from syncd.engine.pausing import pauses
     from syncd.engine.report import DONE
 
     reports = {}
     for name in names:
-        if name not in wanted.links and app.paused(name):
+        paused = app.paused(name)
+        if paused and name not in wanted.links:
             reports[name] = _left_out(name)
             continue
+        # One that is paused already was named, and runs once all the same.
+        halted = None if paused else pauses(partial(app.paused, name), app.clock.monotonic)
         with progress.shown(name) as told:
-            reports[name] = app.cycle(name, replace(wanted.request(), progress=told))
+            request = replace(wanted.request(), progress=told, halted=halted)
+            reports[name] = app.cycle(name, request)
         if not wanted.dry_run:
             app.tell(reports[name])
             if reports[name].outcome in DONE:  # a store that is away is not waited for once more

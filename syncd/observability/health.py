@@ -129,8 +129,11 @@ def examine(
     note: Note | None = None,
     history: int = 0,
     max_age: timedelta | None = None,
+    dead: bool = False,
 ) -> LinkHealth:
     """Look at a link; `note` is the daemon's own, where the daemon asks itself.
+
+    `dead` says that no daemon holds the link, however fresh its last word is.
 
     It is stale without a good cycle for `max_age`, or else for three of the
     intervals in which it last ran.
@@ -158,11 +161,11 @@ def examine(
         detail=detail,
         since=since,
         failures=said.failures if said and daemon else 0,
-        daemon=daemon,
+        daemon=daemon and not dead,
         paused=bool(paused_at),
         good_at=max(good, default=None),
-        next_due=None if paused_at else seen.next_due,
-        working_since=seen.working_since,
+        next_due=None if paused_at or dead else seen.next_due,
+        working_since=None if dead else seen.working_since,
         guards=_guards(said, rows) if state is State.GUARD else (),
         poll_seconds=said.poll_seconds if said else 0.0,
         asked_seconds=said.asked_seconds if said else 0.0,

@@ -22,6 +22,7 @@ from syncd.core.model import Side
 from syncd.engine.approval import ASK_ABOVE, SHOWN
 from syncd.engine.closing import FIRST, ended_by
 from syncd.engine.cycle import CycleRequest
+from syncd.engine.pausing import pauses
 from syncd.engine.report import DONE, CycleReport, Outcome
 from syncd.errors import LinkLocked, StoreError, StoreFault, SyncdError
 from syncd.observability import note
@@ -36,9 +37,6 @@ from syncd.scheduler.quota import Quota
 from syncd.scheduler.watch import NOTED_AFTER_A_TURN, Watch
 
 log = structlog.get_logger(__name__)
-
-PAUSE_HEARD = 1.0
-"""Seconds after which a cycle that runs looks whether its link was paused."""
 
 SILENT_AFTER = 20.0
 """Seconds without an answer in mid-cycle that are still no trouble, however often is polled."""
@@ -285,21 +283,8 @@ class Shift:
                 transaction.close_decisions(ids)
 
     def _pauses(self, watch: Watch) -> Callable[[], bool]:
-        """Whether a person has paused the link; the store is asked once in a while."""
-        asked, paused = self._clock.monotonic(), False
-
-        def halted() -> bool:
-            nonlocal asked, paused
-            now = self._clock.monotonic()
-            if not paused and now - asked >= PAUSE_HEARD:
-                asked = now
-                try:
-                    paused = self.links.paused(watch.name)
-                except StoreError:
-                    return False  # The next write of ours tells.
-            return paused
-
-        return halted
+        """Whether a person has paused the link."""
+        return pauses(lambda: self.links.paused(watch.name), self._clock.monotonic)
 
     def _signs(self, watch: Watch) -> Callable[[int, int], None]:
         def progress(done: int, of: int) -> None:

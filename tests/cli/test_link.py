@@ -8,6 +8,11 @@ from typing import Any
 import pytest
 from clinics import Clinic
 
+from syncd.bootstrap import open_app
+from syncd.config import load
+from syncd.engine import pausing
+from syncd.ports.store import PAUSED
+
 Syncd = Callable[..., Any]
 
 
@@ -53,6 +58,29 @@ def test_a_paused_link_that_is_named_runs_once(syncd: Syncd, ready: Clinic) -> N
     syncd("link", "pause", "clinic")
     assert "HubSpot 1 created" in syncd("--sync-now", "--link", "clinic").out
     assert "paused, and left out" in syncd("--sync-now").out
+
+
+@pytest.mark.parametrize("named", [(), ("--link", "clinic")])
+def test_a_pause_ends_a_cycle_of_a_command(
+    syncd: Syncd, ready: Clinic, monkeypatch: pytest.MonkeyPatch, named: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(pausing, "PAUSE_HEARD", 0.0)
+    for hours in range(40):
+        ready.make("Call", hours=hours)
+    taken: list[str] = []
+
+    def pause(request: Any) -> None:
+        if not taken and request.method == "POST" and request.path.endswith("/appointments"):
+            taken.append(request.path)
+            with open_app(load(ready.folder / "config.toml")) as app:
+                cursor = (PAUSED, app.clock.now().isoformat())
+                with app.link_store("clinic").begin() as transaction:
+                    transaction.set_cursor(*cursor)
+
+    ready.world.before_request = pause
+    result = syncd("--sync-now", "--json", *named)
+    assert (result.code, json.loads(result.out)["links"]["clinic"]["stopped"]) == (3, True)
+    assert 0 < len(list(ready.ghl.appointments)) < 40
 
 
 @pytest.mark.usefixtures("ready")

@@ -13,12 +13,12 @@ from apscheduler.events import EVENT_JOB_MISSED, JobEvent
 from syncd.core.model import Side
 from syncd.engine.approval import Approval
 from syncd.engine.closing import FIRST
+from syncd.engine.pausing import PAUSE_HEARD
 from syncd.engine.report import Outcome
 from syncd.observability.state import State
 from syncd.observability.traffic import Budget
 from syncd.scheduler import scheduler as module
 from syncd.scheduler.pace import LONGEST_SPREAD
-from syncd.scheduler.shift import PAUSE_HEARD
 from syncd.scheduler.tick import Tick
 
 Build = Callable[..., Any]

@@ -45,6 +45,17 @@ def test_the_word_of_a_daemon_that_lives_counts(shelf: Any, now: datetime) -> No
     assert (found.state, found.detail, found.daemon, found.code) == (State.REFUSED, "401", True, 6)
 
 
+def test_a_daemon_that_was_killed_has_no_next_cycle(shelf: Any, now: datetime) -> None:
+    shelf.notes = a_note(now, next_due=now + MINUTE).as_text()
+    assert examine("clinic", shelf.as_store(), now).next_due == now + MINUTE
+    found = examine("clinic", shelf.as_store(), now, dead=True)
+    assert (found.daemon, found.next_due, page_words.next_cycle(found)) == (
+        False,
+        None,
+        "no daemon runs",
+    )
+
+
 def test_a_daemon_that_fell_silent_is_gone_and_that_is_grave(shelf: Any, now: datetime) -> None:
     shelf.notes = Note(state=State.OK, at=now - timedelta(minutes=2)).as_text()
     found = examine("clinic", shelf.as_store(), now)

@@ -171,8 +171,11 @@ class Decided:
         return {
             str(shown[name])
             for word in self.words
-            if word.way != "ignore"
-            and not any(each in since and since[each] > word.made_at for each in word.ids)
+            if (
+                word.ids & since.keys()  # it is held until it was looked at once more
+                if word.way == "ignore"
+                else not any(each in since and since[each] > word.made_at for each in word.ids)
+            )
             for shown in word.shown
         } - {""}
 

@@ -346,6 +346,31 @@ def test_a_taken_slot_is_booked_anyway_for_whom_and_when_was_shown(
     assert ann
 
 
+def test_what_is_ignored_is_held_no_more_after_a_poll(
+    town: Town, contested: tuple[str, str]
+) -> None:
+    resolve(town, contested[1], ignore=True)
+    town.sync(full=False)
+    assert reasons(town) == []
+    town.world.reset_requests()
+    town.sync(full=False)
+    asked = len(town.world.requests)
+    town.world.reset_requests()
+    town.sync(full=False)
+    assert (len(town.world.requests), reasons(town)) == (asked, []), "it is not looked at again"
+
+
+def test_a_stranger_that_is_ignored_is_held_no_more_after_a_poll(town: Town) -> None:
+    record = town.hubspot.create({"hs_appointment_start": town.at(48)}, contacts=[])
+    town.sync()
+    assert reasons(town) == ["no_contact"]
+    town.later(hours=1)
+    town.sync(full=False)
+    resolve(town, record, ignore=True)
+    town.sync(full=False)
+    assert reasons(town) == []
+
+
 def test_what_is_ignored_is_taken_back_between_sweeps(
     town: Town, contested: tuple[str, str]
 ) -> None:

@@ -24,12 +24,16 @@ LARGEST = 256 * 2**20
 """Bytes: a plan of half a million writes."""
 
 
-def check(path: Path) -> None:
-    """Make sure that a plan may be kept under this name.
+def check(path: Path, store: Path | None = None) -> None:
+    """Make sure that a plan may be kept under this name; the `store` need not be there yet.
 
     Raises:
         UsageError: something else has that name, or nothing can be written there.
     """
+    from syncd.store.engine import belongs_to
+
+    if store is not None and belongs_to(store, path):
+        raise click.UsageError(f"--out {path}: this name is the store's: name another file")
     try:
         mode = path.lstat().st_mode
     except FileNotFoundError:

@@ -74,7 +74,7 @@ def sync(path: Path | None, wanted: Wanted, *, out: Path | None = None) -> int:
     settings = begin(path)
     names = chosen(list(settings.links), wanted.links)
     if out is not None:
-        plan_file.check(out)
+        plan_file.check(out, settings.store.file)
     reports = _run(settings, names, wanted)
     code = exit_code(reports, wanted)
     if out is not None:

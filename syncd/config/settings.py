@@ -128,6 +128,12 @@ class StoreSettings(Section):
         """Whether it is a file of this machine, which one daemon works on."""
         return self.url.startswith("sqlite")
 
+    @property
+    def file(self) -> Path | None:
+        """The SQLite file, where it is one."""
+        name = self.url.split("?", 1)[0].partition(":///")[2]
+        return Path(name) if self.is_embedded else None
+
 
 class ScheduleSettings(Section):
     """When the daemon works."""

@@ -27,13 +27,16 @@ def backup(engine: Engine, path: Path) -> None:
     """Write the store to a new SQLite file that only its owner can read.
 
     Raises:
-        StoreTaken: the file is there already.
+        StoreTaken: the file is there already, or has a name that only the store's may have.
         StoreError: it cannot be written.
     """
     if "?" in path.name:
         raise StoreTaken(f"{path}: the name of a copy holds no ?: name another file")
     if os.path.lexists(path):  # a link that leads nowhere is something as well
         raise StoreTaken(f"{path} is there already: name a new file, or move that one away")
+    own = engines.sqlite_path(engine)
+    if own is not None and engines.belongs_to(own, path):
+        raise StoreTaken(f"{path} belongs to the store itself: name another file")
     engines.make_file(path, new=True)
     try:
         if engine.dialect.name == "sqlite":

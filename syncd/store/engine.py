@@ -80,6 +80,18 @@ def sqlite_path(engine: Engine) -> Path | None:
     return Path(str(engine.url.database)) if engine.dialect.name == "sqlite" else None
 
 
+def belongs_to(store: Path, path: Path) -> bool:
+    """Whether this is the name of the SQLite file, or of one that belongs beside it.
+
+    SQLite takes what it finds under `-wal` and `-journal` for a part of the store.
+    """
+    own, name = store.name, path.name
+    if path.absolute().parent.resolve() != store.absolute().parent.resolve():
+        return False
+    beside = name in {f"{own}{ending}" for ending in ("", "-wal", "-shm", "-journal")}
+    return beside or (name.startswith(f"{own}.") and name.endswith(".lock"))
+
+
 def is_there(path: Path) -> bool:
     """Whether there is a file of that name.
 

@@ -64,6 +64,19 @@ def test_a_plan_replaces_nothing_but_a_plan(syncd: Syncd, ready: Clinic, what: s
     assert len(ready.world.requests) == asked
 
 
+@pytest.mark.parametrize(
+    "name", ["new.db", "new.db-wal", "new.db-shm", "new.db-journal", "new.db.clinic.lock"]
+)
+def test_a_plan_takes_no_name_of_a_store_that_is_yet_to_be_made(
+    syncd: Syncd, ready: Clinic, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("SYNCD_STORE__URL", f"sqlite:///{ready.folder}/new.db")
+    done = syncd("plan", "--out", name)
+    assert done.code == 2
+    assert "the store's" in done.err
+    assert not (ready.folder / name).exists()
+
+
 @pytest.mark.parametrize("name", ["new.json", "good.json"])
 def test_a_plan_is_kept_in_a_new_file_or_over_an_old_plan(
     syncd: Syncd, ready: Clinic, name: str

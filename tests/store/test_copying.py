@@ -113,6 +113,13 @@ def test_a_backup_replaces_nothing(full: Store, tmp_path: Path) -> None:
     assert path.read_text() == "mine"
 
 
+def test_a_backup_is_no_part_of_the_store(tmp_path: Path) -> None:
+    journal = tmp_path / "own.db-journal"
+    with pytest.raises(StoreError, match="belongs to the store"):
+        backup(open_engine(f"sqlite:///{tmp_path / 'own.db'}"), journal)
+    assert not journal.exists()
+
+
 def test_a_backup_that_fails_leaves_no_file(
     full: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -331,7 +331,8 @@ def _recorded(end: End, edit: Edit, root: Key) -> bool:
             continue
         # Of records that meet for the first time, on an empty store too, a rule decides.
         early = edit.number <= village.annals.met.get(edit.key, 0)
-        if entry.action != "conflict" and not early and not village.stores:
+        met = entry.why.startswith("they met for the first time")
+        if entry.action != "conflict" and not early and not met and not village.stores:
             continue
         if entry.side is edit.key[0] and root in {
             village.annals.root((Side.GHL, entry.ghl_id)),

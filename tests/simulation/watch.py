@@ -240,6 +240,9 @@ def _check_twins(village: Village, new: set[Key], before: Before) -> None:
             earlier = 0 < annals.births.get(twin, 0) <= before.acts
             if not earlier or _mixed(village, twin, key):
                 continue
+            was = before.records.get(twin)
+            if was is None or was.start != village.visit(key)[1]:
+                continue  # it is moved there in this cycle
             if village.visit(twin) == village.visit(key) and not _cancelled(village, twin, key):
                 raise Breach(f"{key} was made beside {twin}, which a person made for that visit")
 
@@ -248,7 +251,8 @@ def _mixed(village: Village, one: Key, other: Key) -> bool:
     """Whether two records are one appointment, or a person's word counts for one."""
     annals = village.annals
     roots = {annals.root(one), annals.root(other)}
-    return len(roots) == 1 or bool(roots & {annals.root(key) for key in annals.mixed})
+    same = one != other and len(roots) == 1
+    return same or bool(roots & {annals.root(key) for key in annals.mixed})
 
 
 def _check_owners(village: Village, before: Before, after: dict[Key, Seen]) -> None:
@@ -257,7 +261,7 @@ def _check_owners(village: Village, before: Before, after: dict[Key, Seen]) -> N
     for pair in village.all_pairs():
         key = (Side.HUBSPOT, pair.hubspot_id)
         was, now = before.records.get(key), after.get(key)
-        touched = village.annals.last.get(key, 0) > before.acts
+        touched = village.annals.last.get(key, 0) > before.acts or _mixed(village, key, key)
         if not was or not now or touched or not was.owner or now.owner:
             continue
         assignee = village.town.ghl.get(pair.ghl_id).assignee

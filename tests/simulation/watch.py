@@ -299,7 +299,8 @@ def _check_slots(village: Village, before: Before, after: dict[Key, Seen]) -> No
             continue
         touched = annals.last.get((side, record), 0) > before.acts
         mine = rows[record]
-        if touched or not takes(now.status) or mine.start <= before.at:
+        seats = village.town.ghl.calendars[mine.calendar].kind == "class_booking"
+        if touched or seats or not takes(now.status) or mine.start <= before.at:
             continue
         for other in rows.values():
             same = (other.calendar, other.assignee) == (mine.calendar, mine.assignee)

@@ -200,6 +200,14 @@ class Decided:
                 found[word.record] = word.ruling(stands) | found.get(word.record, Ruling())
         return found, void
 
+    def faded(self, records: Callable[[Shown], Mapping[Side, Snapshot]]) -> set[Part]:
+        """The words of which a part means nothing any more: a group shows something else now."""
+        return {
+            word.part
+            for word in self.words
+            if word.way == "keep" and not all(still(each, records(each)) for each in word.shown)
+        }
+
     def lets_go(self, hold: Hold) -> bool:
         """Whether a person wants this held write tried now: they decided since it is held."""
         ids = {hold.ghl_id, hold.hubspot_id} - {""}

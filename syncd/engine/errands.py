@@ -39,6 +39,8 @@ class Errands:
         self._parts: dict[_Name, frozenset[Part]] = {}
         self.void: set[Part] = set()
         """What means nothing any more: the records are another matter now."""
+        self.faded: set[Part] = set()
+        """The same of some of their groups."""
         self.given_up: set[Part] = set()
         self.settled: set[Part] = set()
         """What was closed together with its write."""

@@ -19,6 +19,8 @@ from syncd.ports.store import Hold, Transaction
 
 MOVED_ON = "left out, because it has moved on since the plan was made"
 
+FADED = "was carried out in part, because a field has changed since it was taken"
+
 CHANGED = "was not carried out, because what it was taken for has changed since"
 
 
@@ -79,7 +81,10 @@ def close(transaction: Transaction, decided: Decided, errands: Errands, ended: E
 
 
 def _word(ledger: _Ledger, word: Word, errands: Errands, ended: Ended) -> None:
-    if word.way == "ignore" or word.part in errands.settled:
+    if word.way == "ignore":
+        return
+    if word.part in errands.settled:
+        ledger.told += [f"the decision about {word.record} {FADED}"] * (word.part in errands.faded)
         return
     if word.part in errands.void:
         ledger.done.add(word.part)

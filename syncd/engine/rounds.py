@@ -383,6 +383,7 @@ class Rounds:
 
         rulings, void = decided.rulings(records)
         self.errands.void |= void
+        self.errands.faded |= decided.faded(records)
         return replace(policy, rulings=rulings)
 
     # --- what changed under a write

@@ -252,6 +252,20 @@ def test_a_kept_side_counts_for_what_was_shown_only(town: Town, contested: tuple
     assert (reasons(town), open_decisions(town)) == (["conflict"], [])
 
 
+def test_what_a_kept_side_was_not_carried_out_for_is_told(
+    town: Town, contested: tuple[str, str]
+) -> None:
+    town.ghl.edit(contested[0], address="Room 1")
+    town.hubspot.edit(contested[1], ghl_address="Room 2")
+    town.sync()
+    resolve(town, contested[1], keep="ghl")
+    town.hubspot.edit(contested[1], ghl_address="Room 3")
+    done = town.sync()
+    assert (titles(town, contested), open_decisions(town)) == (("Left", "Left"), [])
+    assert [(hold.reason, hold.group) for hold in done.held] == [("conflict", "address")]
+    assert [line for line in done.warnings if contested[1] in line and "in part" in line]
+
+
 def test_a_kept_side_does_not_decide_the_next_conflict_while_another_hold_lasts(
     town: Town, contested: tuple[str, str]
 ) -> None:

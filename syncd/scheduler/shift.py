@@ -38,6 +38,9 @@ from syncd.scheduler.watch import NOTED_AFTER_A_TURN, Watch
 
 log = structlog.get_logger(__name__)
 
+DUE_SHIFTED = 1.0
+"""Seconds by which the next turn is another one than the note tells of."""
+
 SILENT_AFTER = 20.0
 """Seconds without an answer in mid-cycle that are still no trouble, however often is polled."""
 
@@ -89,8 +92,10 @@ class Shift:
             watch.settled = True
             age = self._clock.monotonic() - watch.noted_at
             told_of_work = watch.noted_work == watch.began
-            old = age >= min(NOTED_AFTER_A_TURN, watch.poll / 2) or told_of_work
-            self.write_note(watch, force=old)
+            old = age >= min(NOTED_AFTER_A_TURN, watch.poll / 2)
+            # A turn out of turn moves the next one: the note has to say so.
+            put_off = abs(watch.due - watch.noted_due) >= DUE_SHIFTED
+            self.write_note(watch, force=old or told_of_work or put_off)
 
     def hold(self, watch: Watch) -> None:
         """Take the link for this process, and open it; both may be done already.
@@ -166,6 +171,7 @@ class Shift:
                 log.warning("note.not_written", link=watch.name, detail=str(error))
                 return
             watch.noted, watch.noted_at = watch.news, self._clock.monotonic()
+            watch.noted_due = watch.due
 
     # --- the turn
 

@@ -87,6 +87,8 @@ class Watch:
     noting: threading.Lock = field(default_factory=threading.Lock)
     noted: tuple[object, ...] = ()
     noted_at: float = 0.0
+    noted_due: float = 0.0
+    """What the note says of the next turn."""
     noted_work: float = 0.0
     """When the turn began of which a note says that it is under way."""
 

@@ -505,6 +505,18 @@ def test_a_turn_without_news_is_noted_too_so_that_status_knows_what_is_next(buil
         assert note.next_due == note.at + timedelta(seconds=watch.due - watch.noted_at)
 
 
+def test_a_turn_out_of_turn_is_noted_with_what_is_next(build: Build) -> None:
+    rig = build("clinic", schedule={"poll_interval": "60s"})
+    rig.run(61)
+    rig.scheduler.kick()
+    rig.run(3)
+    note, (watch,) = rig.links["clinic"].store.note, rig.scheduler.watches()
+    assert note is not None
+    due = rig.clock.now() + timedelta(seconds=watch.due - rig.clock.monotonic())
+    assert note.next_due is not None
+    assert abs((note.next_due - due).total_seconds()) < 1
+
+
 def test_a_cycle_under_way_is_noted_once(build: Build) -> None:
     rig = build("clinic")
     rig.run(10)

@@ -18,7 +18,13 @@ from syncd.core.model import Group, GroupKey, Side
 from syncd.engine.decisions import Decided, Part, Undo, Word
 from syncd.engine.intents import Recoverable
 from syncd.engine.orders import ids_of, side_of
-from syncd.engine.planned import described_contact, digest, digests
+from syncd.engine.planned import (
+    before_its_contact,
+    described,
+    described_contact,
+    digest,
+    digests,
+)
 from syncd.engine.record import Effect
 from syncd.ports.store import APPLY, CLI, SYNC
 
@@ -95,7 +101,7 @@ class Errands:
         if not self._parts:
             return SYNC
         parts, decided = self._parts.get(_name(write), frozenset()), self._decided
-        if any(parts & planned for planned in decided.only_parts.values()):
+        if any(parts & decided.only_parts.get(name, frozenset()) for name in _own_names(write)):
             return APPLY
         # A retry only says when.
         said = {word.part for word in decided.words if word.way != "retry"}
@@ -163,6 +169,14 @@ def _undoes(write: Create | Update | Remove, undo: Undo) -> bool:
     if isinstance(write, Update):
         return any(each.group == revert.group and each.why == UNDONE for each in write.changes)
     return isinstance(write, Create) and write.why == UNDONE and revert.group == Group.STATUS
+
+
+def _own_names(write: Recoverable) -> list[str]:
+    """What names a write in a kept plan, without the contact that is made for it."""
+    if isinstance(write, Remark):
+        return []
+    told = described(write)
+    return [digest(told), digest(before_its_contact(told))]
 
 
 def _name(write: Recoverable) -> _Name:

@@ -133,6 +133,18 @@ def test_an_approved_plan_makes_its_contacts(town: Town) -> None:
     assert report.warnings == []
 
 
+def test_what_moved_on_is_nobodys_approval_though_its_contact_was_approved(town: Town) -> None:
+    event = book(town, town.ghl.add_contact("Ann Lee", "ann@example.com"), title="Check-up")
+    writes = {planned.digest(each): planned.in_one_line(each) for each in town.plan().planned or ()}
+    town.ghl.edit(event, title="Review")
+    store = town.link().store
+    store.decide("apply", {"writes": writes}, town.clock.now())
+    assert town.sync().hubspot.created == 0
+    assert town.sync().hubspot.created == 1
+    authors = {entry.author for entry in store.history(event) if entry.record == "appointment"}
+    assert authors == {"sync"}
+
+
 def test_what_needs_a_contact_that_was_not_approved_is_left_out(town: Town) -> None:
     book(town, town.ghl.add_contact("Ann Lee", "ann@example.com"))
     _, appointment = list(town.plan().planned or ())

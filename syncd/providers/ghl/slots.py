@@ -15,7 +15,7 @@ from threading import Lock
 
 from syncd.ports.clock import Clock
 from syncd.providers.ghl import protocol, wire
-from syncd.providers.ghl.line import Line
+from syncd.providers.ghl.line import Line, unreadable
 from syncd.providers.ghl.mapping import Place
 from syncd.providers.ghl.moments import parse
 
@@ -89,4 +89,6 @@ class SlotBook:
             wish.calendar, since, since + SPAN - _TICK, place.timezone, wish.user
         )
         offered = wire.slots(self._line.ask(call))
+        if offered is None:
+            raise unreadable(call)
         return {moment: text for text in offered if (moment := parse(text, place.zone)) is not None}

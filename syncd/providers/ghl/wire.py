@@ -213,13 +213,15 @@ def duplicate_of(payload: object) -> str:
     return _text(meta.get("contactId")) or _text(meta.get("id"))
 
 
-def slots(payload: object) -> list[str]:
-    """Every offered start, as the very text of the offer.
+def slots(payload: object) -> list[str] | None:
+    """Every offered start, as the very text of the offer; None where it is no answer to that.
 
     The answer is a map by local date; a `traceId` stands among the dates.
     """
+    if not isinstance(payload, Mapping):
+        return None
     offered: list[str] = []
-    for day in _object(payload).values():
+    for day in payload.values():
         found = _object(day).get("slots")
         if isinstance(found, list):
             offered += [each for each in found if isinstance(each, str)]

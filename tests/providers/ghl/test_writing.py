@@ -17,6 +17,7 @@ from syncd.errors import (
     Stale,
     TimedOut,
     Unavailable,
+    Unreadable,
 )
 from syncd.ports.provider import Done, Failed, Order, OrderKind, Receipt
 from syncd.providers.limits import Budget
@@ -208,6 +209,16 @@ def test_free_slots_are_asked_for_once_per_calendar_and_month(clinic: Clinic) ->
     span = int(asked.query["endDate"]) - int(asked.query["startDate"])
     assert span <= timedelta(days=31) / timedelta(milliseconds=1)
     assert asked.query["userId"] == clinic.users[0]
+
+
+@pytest.mark.parametrize("body", [5, ["2026-03-03"]])
+def test_an_answer_that_tells_of_no_slots_is_not_one_without_any(
+    clinic: Clinic, is_failed: IsFailed, body: object
+) -> None:
+    clinic.world.faults.add(side="ghl", path="/free-slots", status=200, body=body)
+    receipt = is_failed(clinic.create(24, validate_slot=True))
+    assert isinstance(receipt.error, Unreadable)
+    assert clinic.sent("POST") == []
 
 
 def test_slots_are_remembered_for_the_cycle_and_no_longer(

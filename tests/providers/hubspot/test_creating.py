@@ -333,3 +333,12 @@ def test_a_demanded_value_without_a_name_may_be_the_stage(account: Account) -> N
     desk.world.faults.add(Fault(path=CREATE, times=2, status=400, body=said))
     assert "Some required properties" in str(_error(_write(desk, desk.order("g1"))["create-g1"]))
     assert len(desk.asked("/batch/create")) == 2
+
+
+def test_two_creations_that_are_answered_with_one_record_are_not_both_that_record(
+    desk: Any,
+) -> None:
+    desk.world.faults.add(Fault(path=CREATE, status=200, body={"results": [{"id": "5"}]}, times=9))
+    first, second = (_write(desk, desk.order(each))[f"create-{each}"] for each in ("g1", "g2"))
+    assert _done(first).id == "5"
+    assert isinstance(_error(second), TimedOut)

@@ -105,6 +105,8 @@ class Creator:
     def __init__(self, line: Line, reader: Reader) -> None:
         self._line, self._reader = line, reader
         self._asking = Lock()
+        self._made: set[str] = set()
+        """The records that answered a creation: none is another's as well."""
         self._type_id: int | None = None
         self._stage: Mapping[str, str] = {}
         """Where records begin that have no stage, once the account has demanded one."""
@@ -172,8 +174,11 @@ class Creator:
         fates = parting.fates
         for row in rows:
             fate = fates.get(row.trace)
-            if isinstance(fate, Record):
+            if isinstance(fate, Record) and fate.id in self._made:
+                fates[row.trace] = None  # That record is another row's.
+            elif isinstance(fate, Record):
                 tries.took()
+                self._made.add(fate.id)
                 yield self._done(columns, row, fate)
             elif isinstance(fate, ProviderError):
                 yield Failed(key=row.trace, error=fate)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -192,3 +193,20 @@ def test_never_and_always_are_what_they_say(live: Town, notify: Notify, expected
     live.later(hours=40)
     live.sync()
     assert len(told(live)) == expected
+
+
+@pytest.mark.parametrize("kind", ["timeout_after", "drop_after"])
+def test_a_customer_is_told_once_of_a_move_whose_answer_was_lost(live: Town, kind: str) -> None:
+    record = born(live)
+    settled(live)
+    at = live.at(60)
+    live.hubspot.edit(
+        record, hs_appointment_start=at, hs_appointment_end=at + timedelta(minutes=30)
+    )
+    live.world.faults.add(kind=kind, side="ghl", method="PUT")
+    live.sync(full=False)
+    live.world.faults.clear()
+    live.sync(full=False)
+    (booking,) = live.ghl.events()
+    assert booking.start == at
+    assert len(told(live)) == 1

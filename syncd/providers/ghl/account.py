@@ -65,6 +65,7 @@ class AccountReader:
         self._stable: _Stable | None = None
         self._calendars: tuple[Calendar, ...] | None = None
         self.teamless: frozenset[str] = frozenset()
+        self.slots: dict[str, timedelta] = {}
         """Calendars without a team, as of the last enumeration."""
         self.names: dict[str, str] = {}
         """What calendars are called; one that vanished keeps its name here."""
@@ -158,6 +159,7 @@ class AccountReader:
             raise unreadable(call)
         self.teamless = frozenset(row.id for row in rows if not row.team)
         self.names |= {row.id: row.name for row in rows}
+        self.slots |= {row.id: timedelta(minutes=row.slot_minutes) for row in rows}
         return tuple(mapping.calendar(row) for row in rows)
 
     def _people(self, row: wire.LocationRow) -> _People:

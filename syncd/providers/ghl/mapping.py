@@ -7,7 +7,7 @@ The provider calls `snapshot` on every event it reads, and `booking` and
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, tzinfo
+from datetime import UTC, timedelta, tzinfo
 
 from syncd.core import extras
 from syncd.core.essence import text, with_groups
@@ -58,6 +58,8 @@ class Place:
     country: str = ""
     teamless: frozenset[str] = frozenset()
     """Calendars without a team: their appointments have no assignee unless one is given."""
+    slots: Mapping[str, timedelta] = field(default_factory=dict)
+    """How long a slot of each calendar is."""
     extra_fields: Mapping[str, str] = field(default_factory=dict)
     """Further mapped fields: our name → the field, as `core.extras` calls it."""
     templates: Mapping[str, str] = field(default_factory=dict)

@@ -154,6 +154,7 @@ class GhlProvider:
             timezone=zone.key,
             country=row.country,
             teamless=self._account.teamless,
+            slots=self._account.slots,
             extra_fields=self._extra_fields,
             templates=self._templates,
             calendar_names=self._account.names,

@@ -7,7 +7,7 @@ the API itself.
 """
 
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from syncd.errors import NotFound, Rejected
 from syncd.providers.ghl import mapping, protocol, wire
@@ -32,7 +32,9 @@ def has_room(
     slots.freed(wish.calendar)  # What was offered when the cycle began is no answer.
     # A calendar that offers nothing at all, as a draft does, may be refused.
     with suppress(Rejected, NotFound):
-        if slots.offer(place, wish) is not None:
+        offered = slots.offer(place, wish) is not None
+        # An offer speaks of one slot: of the rest of a longer appointment it says nothing.
+        if offered and end - wish.start <= place.slots.get(wish.calendar, timedelta()):
             return True
     since, until = wish.start - PADDING, end + PADDING
     calls = [protocol.list_events(line.location, wish.calendar, since, until)]

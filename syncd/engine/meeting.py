@@ -54,11 +54,13 @@ def _contacts(
         for contact in (*record.contacts, policy.ruling(record.id).contact)
     }
     left = {
-        sighting.pair.hubspot.contact
+        # A survivor tells whom it took in, where the old id leads nowhere.
+        contact
         for sighting in sightings
         if isinstance(seen := sighting.hubspot, Snapshot)
         and seen.contacts
         and sighting.pair.hubspot.contact not in ("", *seen.contacts)
+        for contact in (sighting.pair.hubspot.contact, *seen.contacts)
     }
     return ContactBook(
         merged=contacts.merged(link, left),

@@ -109,6 +109,17 @@ def test_a_merged_contact_changes_nothing(town: Town) -> None:
     assert town.sync().written == []
 
 
+def test_a_merged_contact_whose_old_id_leads_nowhere_changes_nothing(town: Town) -> None:
+    book(town, town.ghl.add_contact("Ann Lee", "ann@example.com"))
+    town.sync()
+    (contact,) = town.hubspot.contact_records()
+    town.hubspot.merge_contacts(town.hubspot.add_contact("A. Lee", "a@example.com"), contact.id)
+    town.hubspot.people.survivors.clear()
+    report = town.sync()
+    assert (report.held, report.written) == ([], [])
+    assert town.sync().written == []
+
+
 def test_another_contact_in_hubspot_is_held(town: Town) -> None:
     book(town, town.ghl.add_contact("Ann Lee", "ann@example.com"))
     town.sync()

@@ -472,6 +472,22 @@ def test_a_reopening_onto_a_free_slot_goes_through(town: Town, pair: tuple[str, 
     assert (report.held, town.ghl.get(event).status) == ([], "confirmed")
 
 
+def test_a_reopening_needs_the_whole_of_its_time(
+    town: Town, ann: tuple[str, str], bob: tuple[str, str]
+) -> None:
+    """The slot that it starts in is offered again; the next one, that it needs too, is not."""
+    event = book(town, ann[0], minutes=60)
+    town.sync()
+    (record,) = town.hubspot.records()
+    town.hubspot.edit(record.id, hs_appointment_status="CANCELLED")
+    town.sync()
+    book(town, bob[0], hours=48.5, title="Taken")
+    town.hubspot.edit(record.id, hs_appointment_status="SCHEDULED")
+    report = town.sync()
+    assert [hold.reason for hold in report.held] == ["slot_taken"]
+    assert town.ghl.get(event).status == "cancelled"
+
+
 def test_a_booking_beside_the_grid_takes_its_own_time_again(
     town: Town, ann: tuple[str, str]
 ) -> None:
@@ -496,6 +512,41 @@ def test_a_restore_reopens_no_slot_of_somebody_else(
     report = town.sync()
     assert [hold.reason for hold in report.held] == ["slot_taken"]
     assert town.ghl.get(event).status == "cancelled"
+
+
+# --- looks that are refused
+
+
+@pytest.mark.parametrize("status", [400, 403])
+def test_a_look_that_is_refused_puts_the_write_off_and_holds_nothing(
+    town: Town, pair: tuple[str, str], status: int
+) -> None:
+    event, record = pair
+    town.hubspot.edit(record, hs_appointment_name="Later")
+    path = f"/appointments/{event}$"
+    town.world.faults.add(side="ghl", method="GET", status=status, path=path, times=None)
+    town.world.reset_requests()
+    report = town.sync()
+    assert (report.held, [each.ghl_id for each in report.failed]) == ([], [event])
+    assert town.world.writes("ghl") == []
+    town.world.faults.clear()
+    town.sync()
+    assert town.ghl.get(event).title == "Later"
+
+
+@pytest.mark.parametrize("status", [400, 403])
+def test_a_refused_look_at_a_hubspot_record_is_no_refusal_of_the_write(
+    town: Town, pair: tuple[str, str], status: int
+) -> None:
+    event, record = pair
+    town.ghl.edit(event, title="Later")
+    path = "/0-421/batch/read$"
+    town.world.faults.add(side="hubspot", status=status, path=path, times=None)
+    report = town.sync()
+    assert (report.held, [each.hubspot_id for each in report.failed]) == ([], [record])
+    town.world.faults.clear()
+    town.sync()
+    assert town.hubspot.get(record).properties["hs_appointment_name"] == "Later"
 
 
 # --- the lease

@@ -394,7 +394,15 @@ class Works:
             asked = self.line.clock.monotonic()
             self._places[order.key] += 1
 
-        return events.get(self.line, self._place, order.id, ready), asked
+        try:
+            return events.get(self.line, self._place, order.id, ready), asked
+        except Rejected as error:
+            # The look was refused, not the write: nobody has said anything about that.
+            raise Transient(
+                f"appointment {order.id} could not be read before the write ({error}); "
+                "the next cycle tries again",
+                side=Side.GHL,
+            ) from error
 
     def _fresh(self, order: Order) -> tuple[Snapshot, float]:
         shown, asked = self._read(order)

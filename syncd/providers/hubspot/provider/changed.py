@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from syncd.core import standing
 from syncd.core.model import Appointment, Group, GroupKey, Side, Snapshot
-from syncd.errors import ProviderError, Rejected, Stale, Unavailable
+from syncd.errors import Permanent, ProviderError, Rejected, Stale, Transient, Unavailable
 from syncd.ports.provider import Done, Order, Refusal
 from syncd.providers.hubspot import mapping, refusals, wire
 from syncd.providers.hubspot.mapping import GHL_ID, GHL_LOCATION, Columns
@@ -88,6 +88,17 @@ def vanished(order: Order) -> Stale:
     return Stale(
         f"the HubSpot appointment {order.id} was archived or merged since it was read; "
         "the next cycle looks for it",
+        side=Side.HUBSPOT,
+    )
+
+
+def unread(order: Order, error: ProviderError) -> ProviderError:
+    """Why the record cannot be written: where its reading was refused, no write was."""
+    if not isinstance(error, Permanent):
+        return error
+    return Transient(
+        f"the HubSpot appointment {order.id} could not be read before the write ({error}); "
+        "the next cycle tries again",
         side=Side.HUBSPOT,
     )
 

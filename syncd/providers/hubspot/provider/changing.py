@@ -29,6 +29,7 @@ from syncd.providers.hubspot.provider.changed import (
     row_of,
     seen_again,
     staleness,
+    unread,
     vanished,
     without_refused,
 )
@@ -103,7 +104,11 @@ class Changer:
         rows, fallen = list[Changed](), dict[str, ProviderError]()
         for order in orders:
             shown = now.get(order.id)
-            error = shown if isinstance(shown, ProviderError) else staleness(order, shown)
+            error = (
+                unread(order, shown)
+                if isinstance(shown, ProviderError)
+                else staleness(order, shown)
+            )
             if error is None and isinstance(shown, Snapshot):
                 rows.append(row_of(order, shown, columns))
             else:
@@ -296,7 +301,7 @@ class Changer:
         for order in orders:
             found = now[order.id]
             if isinstance(found, ProviderError):
-                yield Failed(key=order.key, error=found)
+                yield Failed(key=order.key, error=unread(order, found))
             elif isinstance(found, Missing):
                 yield Failed(key=order.key, error=vanished(order))
             elif found.gone:

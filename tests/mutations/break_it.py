@@ -39,10 +39,10 @@ PROPERTIES = tuple(
 )
 """The sharpest first. They play the core alone, so they say nothing of the engine."""
 SIMULATION = ("tests/simulation/test_simulation.py::test_aimed_and_drawn_histories_end_well",)
-HISTORIES = 10
+HISTORIES = 3
 """So many drawn histories try to notice a breakage, after the aimed ones."""
 GOAL = 0.95
-STRIDE = 3
+STRIDE = 12
 """Every so many-th of the aimed histories tries to notice it, beside those of the hinted kinds."""
 JOBS = 2
 PATIENCE = 900

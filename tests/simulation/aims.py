@@ -295,13 +295,14 @@ def _in_line() -> Iterator[list[Step]]:
     waits: list[Step] = [("create", each, FREE, each, 0) for each in range(2)]
     first: list[Step] = [("lose_store",), *waits]
     mirrored: list[Step] = [("book", each, FREE, each) for each in range(2)]
-    for steps, after, act in product((waits, first, mirrored), (0, 1), acts):
-        yield in_line(steps, after, act)
+    for steps, act in product((waits, first, mirrored), acts):
+        yield in_line([("rule", 17), *steps], 1, act)
+    for act in acts:
+        yield in_line(waits, 0, act)
     # Nobody looks again in time: what was made meanwhile is seen right before it is sent.
-    for act, after in product(acts[6:9], (0, 1)):
-        for steps in (waits, first, mirrored):
-            late: list[Step] = [("dawdle", 40), *steps, ("meanwhile", "full", after, *act)]
-            yield [*late, ("sync", "polled"), ("sync", "full")]
+    for act, steps in product(acts[6:9], (waits, first, mirrored)):
+        late: list[Step] = [("dawdle", 40), *steps, ("meanwhile", "full", 0, *act)]
+        yield [("rule", 17), *late, ("sync", "polled"), ("sync", "full")]
 
 
 def _merged() -> Iterator[list[Step]]:
@@ -314,9 +315,9 @@ def _merged() -> Iterator[list[Step]]:
 
 def _late_bin() -> Iterator[list[Step]]:
     """The list of archived records still shows one that was restored."""
-    for rule, kind in product((0, 7, 5), ("full", "polled")):
+    for rule, kind, both in product((0, 7, 5), ("full", "polled"), (1, 0)):
         gone: list[Step] = [("rule", rule), ("remove", "hubspot", PAIRED)]
-        yield [*gone, ("bring_back_unnoticed", PAIRED), ("sync", kind), ("sync", "full")]
+        yield [*gone, ("bring_back_unnoticed", PAIRED, both), ("sync", kind), ("sync", "full")]
 
 
 def _people() -> Iterator[list[Step]]:

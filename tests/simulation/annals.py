@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from syncd.core.essence import Value
 from syncd.core.model import Side
@@ -80,6 +81,8 @@ class Annals:
     """Records that people made."""
     births: dict[Key, int] = field(default_factory=dict)
     """When people made them."""
+    born_at: dict[Key, datetime] = field(default_factory=dict)
+    """At which instant people made them."""
     acts: Counter[Key] = field(default_factory=Counter)
     """How often people did anything to a record."""
     removed: set[Key] = field(default_factory=set)

@@ -380,7 +380,7 @@ def _circumstance(chance: Random) -> list[Step]:
         ("share_phone", two, 1 - two),
         ("book_series", two, three, two),
         ("double_contact", two),
-        ("bring_back_unnoticed", three),
+        ("bring_back_unnoticed", three, two),
         ("note", chance.choice(SIDES), three, "description", chance.randrange(3)),
         ("look_again", chance.choice((0, 5, 30))),
         ("wait", chance.choice((1, 30, 90))),

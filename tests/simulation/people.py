@@ -25,10 +25,10 @@ LATE_BIN: dict[str, Any] = {
     "kind": "stale",
     "side": "hubspot",
     "method": "GET",
-    "query": "archived=true",
+    "path": "0-421$",
     "times": None,
 }
-"""What HubSpot's list of archived records shows is what was there when this began."""
+"""What HubSpot's lists show is what was there when this began."""
 
 
 class People(Ground):
@@ -178,6 +178,7 @@ class People(Ground):
             if not essence.is_empty(held) and not (isinstance(held, tuple) and held[1] is None):
                 self.annals.edited(key, group, held, born=True)
         self.annals.births[key] = self.annals.tick(key)
+        self.annals.born_at[key] = self.clock.now()
         self.did["births"] += 1
 
     def remove(self, side: str, number: int) -> None:
@@ -255,9 +256,12 @@ class People(Ground):
         self.annals.restored_by_person((where, record))
         self.did["restores"] += 1
 
-    def bring_back_unnoticed(self, number: int) -> None:
-        """A HubSpot record is restored, and the list of archived ones goes on showing it."""
-        self.town.world.faults.add(**LATE_BIN)
+    def bring_back_unnoticed(self, number: int, both: int = 0) -> None:
+        """A HubSpot record is restored, and the list of archived ones goes on showing it.
+
+        With `both`, the list of living ones does not show it yet either.
+        """
+        self.town.world.faults.add(**LATE_BIN, query="" if both else "archived=true")
         self.bring_back("hubspot", number)
 
     # --- people rearrange

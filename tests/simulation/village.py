@@ -39,6 +39,9 @@ WRITES = "^/(crm/objects|calendars/events|contacts)"
 SYNCS = frozenset({"sync", "sync_blind", "meanwhile", "overtaken", "paused", "wait"})
 """Steps by which no person touches anything."""
 
+STALE = timedelta(seconds=30)
+"""What was read so long ago is looked at again before anything is made."""
+
 ROUNDS = 10
 """So many cycles automations fight for; syncd gives in sooner."""
 
@@ -136,6 +139,8 @@ class Village(Deciding):
         self.last: CycleReport | None = None
         self.watching: Before | None = None
         self.dawdles = TOO_OLD
+        self.watchful: set[Side] = set()
+        """The sides to which nothing may be written now that rests on the poll alone."""
         ann, bea, cy = PEOPLE
         self.ghl_contacts = [self.town.ghl.add_contact(*who) for who in (ann, bea)]
         self.hubspot_contacts = [self.town.hubspot.add_contact(*who) for who in (ann, cy)]
@@ -252,10 +257,12 @@ class Village(Deciding):
         """
         interruption = Interruption(after, lambda: self._act(step), self.clock, self.dawdles)
         self.town.lanes = interruption.lanes
+        if self.dawdles > STALE and not after:
+            self.watchful = {*Side}
         try:
             self.cycle(full=kind == "full")
         finally:
-            self.town.lanes = in_turn
+            self.town.lanes, self.watchful = in_turn, set()
         if interruption.happened:
             self.did["interruptions"] += 1
         else:

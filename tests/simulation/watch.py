@@ -227,9 +227,9 @@ def _alone(village: Village) -> set[tuple[Side, str]]:
 def _check_twins(village: Village, new: set[Key], before: Before) -> None:
     """No visit is made beside the one that a person made before, for the same contact and time.
 
-    What a person makes while the cycle runs is seen by its next poll.
+    What a person makes while the cycle runs is seen by its next poll, unless it looks again.
     """
-    annals = village.annals
+    annals, made = village.annals, _made_at(village)
     for key in (each for each in new - annals.born if village.lives(each)):
         side = key[0]
         if is_instance(key):
@@ -237,7 +237,10 @@ def _check_twins(village: Village, new: set[Key], before: Before) -> None:
         if annals.lineage(key, [(side, each) for each in village.removed_ids(side)]):
             continue  # it was removed and is made anew
         for twin in ((side, each) for each in village.ids(side)):
-            earlier = 0 < annals.births.get(twin, 0) <= before.acts
+            born, known = annals.births.get(twin, 0), before.acts
+            if side in village.watchful and annals.born_at.get(twin, before.at) <= made[key]:
+                known = annals.count  # There was a look between.
+            earlier = 0 < born <= known
             if not earlier or _mixed(village, twin, key):
                 continue
             was = before.records.get(twin)
@@ -245,6 +248,12 @@ def _check_twins(village: Village, new: set[Key], before: Before) -> None:
                 continue  # it is moved there in this cycle
             if village.visit(twin) == village.visit(key) and not _cancelled(village, twin, key):
                 raise Breach(f"{key} was made beside {twin}, which a person made for that visit")
+
+
+def _made_at(village: Village) -> dict[Key, datetime]:
+    ghl = {(Side.GHL, row.id): row.added for row in village.town.ghl.appointments}
+    living = village.town.hubspot.records()
+    return {**ghl, **{(Side.HUBSPOT, each.id): each.created for each in living}}
 
 
 def _mixed(village: Village, one: Key, other: Key) -> bool:

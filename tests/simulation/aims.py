@@ -161,6 +161,13 @@ def _half_read() -> Iterator[list[Step]]:
         yield twins_half_read(FREE, part, nth)
     for part, step in product(range(len(PARTS)), steps):
         yield half_read(step, part, 1)
+    # Two people may have these, of whom a part of the account tells.
+    team: list[Step] = [("book", 1, FREE, 0), ("sync", "polled")]
+    for part in range(len(PARTS)):
+        yield [*team, *half_read(edit("ghl", PAIRED + 2, "owner", 0)[0], part, 1)]
+    for part, step in product(range(len(PARTS)), (BIRTHS[1], EDITS[1])):
+        blind: Step = ("sync_blind", "polled", part, 1)
+        yield [step, blind, ("wait", 30), blind, ("wait", 1), ("sync", "polled")]
 
 
 def _interruptions() -> Iterator[tuple[Step, Step]]:

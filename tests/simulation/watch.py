@@ -168,10 +168,10 @@ class Watch:
             if alone:
                 raise Breach(f"{alone} should have a counterpart by now")
         self.owed_in, self.owed, self.owed_alone = store, set(), set()
-        if said.failed or said.outcome is Outcome.GUARD:
+        if said.failed or said.unread or said.outcome is Outcome.GUARD:
             self.owed = {pair.key for pair in village.town.pairs() if _differing(village, pair)}
             self.owed_alone = _alone(village)
-            if said.outcome is not Outcome.GUARD:
+            if said.outcome is not Outcome.GUARD and not said.unread:
                 self.owed_alone &= {key for each in said.failed for key in _keys(each)}
 
 
@@ -290,7 +290,9 @@ def _check_texts(village: Village, before: Before, after: dict[Key, Seen]) -> No
         if root in {annals.root(each) for each in annals.mixed}:
             continue
         for group, old, new in zip(TEXTS, was.texts, now.texts, strict=True):
-            typed = [str(edit.value) for edit in annals.edits_of(root, group)]
+            # What was taken back since may have been carried across before that.
+            edits = [edit for edit in annals.edits if edit.group == group]
+            typed = [str(edit.value) for edit in edits if annals.root(edit.key) == root]
             known = {each for text in typed for each in village.stored(key[0], text)}
             if old != new and typed and new not in known:
                 raise Breach(f"{group} of {key} became {new!r}, was {old!r}; typed: {typed}")

@@ -10,6 +10,7 @@ the meaning of answers: whatever a vendor says in JSON below 500 (but 423, 425,
 
 import json
 import random
+import re
 import ssl
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -47,11 +48,11 @@ TIMEOUT = 30.0
 """Seconds that an answer may take as a whole, however it comes."""
 
 SILENCES = 2
-"""Requests in a row that were waited for in vain; the next ones are not waited for as long, so that
-a cycle learns soon of a vendor that does not answer at all."""
+"""Requests in a row that were waited for in vain, of all or of one endpoint; the next ones are not
+waited for as long, so that a cycle learns soon of what does not answer at all."""
 
 SHORT = 10.0
-"""Seconds that an answer may take then; the first answer ends it."""
+"""Seconds that an answer may take then; the first answer ends it, one of that endpoint its own."""
 
 LARGEST = 64 * 1024 * 1024
 """Bytes of an answer; the largest that the vendors give has a few."""
@@ -62,6 +63,9 @@ _TYPED: Mapping[bool, Mapping[str, str]] = {
     True: {"Content-Type": "application/json"},
     False: {},
 }
+_ID = re.compile(r"(?<=/)(?=[^/]*\d)[^/]{5,}")
+"""A part of a path that is an id: a digit is in it, and it is longer than a version's name."""
+
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 
 
@@ -114,8 +118,8 @@ class Client:
         self.guard: Callable[[], None] = _nobody
         """Asked before each attempt that writes: raises once the link is another's."""
         self._sent = 0
-        self._silent = 0
-        """Requests in a row that were waited for in vain."""
+        self._silent: Counter[str] = Counter()
+        """Requests in a row that were waited for in vain, by endpoint; "" for all."""
         self._answers: Counter[int] = Counter()
         self._skew: float | None = None
         # Opened at the first request: a daemon with hundreds of links would open hundreds of them
@@ -196,7 +200,7 @@ class Client:
             if not renewed and self._worth_renewing(outcome, credentials):
                 renewed = True
                 continue
-            if self._is_silent and request.repeatable:
+            if self._is_silent(request) and request.repeatable:
                 attempts = attempt
             verdict = decide(
                 attempt,
@@ -248,7 +252,7 @@ class Client:
                 self._sent += 1
             sent = self._clock.monotonic()
             outcome = self._exchange(request, credentials)
-            self._count(outcome, self._clock.monotonic() - sent)
+            self._count(request, outcome, self._clock.monotonic() - sent)
             if isinstance(outcome, Answered):
                 self.budget.observe(outcome.response, request.kind, sent=sent)
                 if not outcome.response.ok:
@@ -285,13 +289,12 @@ class Client:
         self._note_date(answer.headers.get("date", ""))
         return Answered(response=_response(answer, content))
 
-    @property
-    def _is_silent(self) -> bool:
-        return self._silent >= SILENCES
+    def _is_silent(self, request: Request) -> bool:
+        return max(self._silent[""], self._silent[_endpoint(request)]) >= SILENCES
 
     def _patience(self, request: Request) -> float:
         """Seconds for the whole exchange: what must not be sent twice is always waited for."""
-        short = self._is_silent and request.repeatable
+        short = self._is_silent(request) and request.repeatable
         return min(self._timeout, SHORT) if short else self._timeout
 
     def _whole(self, answer: httpx.Response) -> bytes:
@@ -314,13 +317,14 @@ class Client:
         # Another thread may have renewed them while this request was on its way.
         return self._auth.renewed(outcome.response) or self._auth.headers() != used
 
-    def _count(self, outcome: Outcome, seconds: float) -> None:
+    def _count(self, request: Request, outcome: Outcome, seconds: float) -> None:
         status = outcome.response.status if isinstance(outcome, Answered) else 0
         with self._lock:
             self._answers[status] += 1
             # A connection that breaks says so at once, and is tried again as ever.
             waited = not status and seconds >= min(SHORT, self._timeout)
-            self._silent = 0 if status else self._silent + waited
+            for each in ("", _endpoint(request)):
+                self._silent[each] = 0 if status else self._silent[each] + waited
 
     def _wait(self, verdict: Retry) -> None:
         # A pause that the vendor asked for is kept to the letter; our own are spread.
@@ -335,6 +339,11 @@ class Client:
             return
         theirs = theirs if theirs.tzinfo else theirs.replace(tzinfo=UTC)
         self._skew = (theirs - self._clock.now()).total_seconds()
+
+
+def _endpoint(request: Request) -> str:
+    """What a request asks of: its method and path without ids."""
+    return f"{request.method} {_ID.sub('*', request.path)}"
 
 
 NAP = 0.05

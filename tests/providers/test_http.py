@@ -415,3 +415,31 @@ def test_connections_that_break_are_tried_again_however_many(make: MakeClient) -
         with pytest.raises(TimedOut):
             asked.send(GET)
         assert asked.requests == tried
+
+
+def test_an_endpoint_that_hangs_is_waited_for_less_though_others_answer(
+    clock: VirtualClock, free_budget: FreeBudget
+) -> None:
+    def answered(request: httpx.Request) -> httpx.Response:
+        if request.url.path.startswith("/contacts"):
+            clock.sleep(30)
+            raise httpx.ReadTimeout("", request=request)
+        return httpx.Response(200, json={})
+
+    asked = Client(
+        side=Side.GHL,
+        base_url="https://vendor.test",
+        auth=Token(),
+        budget=free_budget,
+        clock=clock,
+        transport=httpx.MockTransport(answered),
+    )
+    sent = []
+    for number in range(4):
+        before = asked.requests
+        with pytest.raises(TimedOut):
+            asked.send(Request(method="GET", path=f"/contacts/ab{number}cdef"))
+        sent.append(asked.requests - before)
+        asked.send(GET)
+    assert sent[0] > 1
+    assert sent[1:] == [1, 1, 1]

@@ -182,7 +182,7 @@ class AuthFailed(Permanent):
 
 
 class Rejected(Permanent):
-    """The vendor refuses this record; `reason` is a hold reason of the contract."""
+    """The vendor refuses this record; `reason` is one of `core.model.REASONS`."""
 
     def __init__(
         self, message: str, *, side: str = "", status: int = 400, reason: str = "rejected"
@@ -234,5 +234,5 @@ _EXIT_CODES: tuple[tuple[type[SyncdError], int], ...] = (
 
 
 def exit_code(error: SyncdError) -> int:
-    """The exit code of contract section 2 for what ended a command or a cycle."""
+    """The exit code of `docs/exit-codes.md` for what ended a command or a cycle."""
     return next((code for kind, code in _EXIT_CODES if isinstance(error, kind)), 1)

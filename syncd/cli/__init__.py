@@ -127,7 +127,7 @@ def _refuse(ctx: click.Context, verb: str, options: Sequence[str]) -> NoReturn:
 
 
 def main() -> NoReturn:
-    """The installed command: run, and end the process with the contract's exit code."""
+    """The installed command: run, and end the process with its exit code (`docs/exit-codes.md`)."""
     from syncd.cli.lastly import interruptible, leave, watched
     from syncd.cli.streams import steadied
 

@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 
 LIMIT = 9.0
-"""Seconds for an orderly end; the process is gone within ten (contract section 2)."""
+"""Seconds for an orderly end; the process is gone within ten (`docs/exit-codes.md`)."""
 
 AT_ONCE = 1.0
 """Seconds that a second signal leaves for what ends by itself."""

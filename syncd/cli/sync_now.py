@@ -1,7 +1,7 @@
 """`syncd --sync-now`: one full cycle of every link, then the report.
 
 `plan` is the same with a dry run. The report goes to stdout, for people or as
-the JSON of contract section 5; progress and the log go to stderr.
+the JSON of `docs/report.md`; progress and the log go to stderr.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def sync(path: Path | None, wanted: Wanted, *, out: Path | None = None) -> int:
 
 
 def exit_code(reports: Mapping[str, CycleReport], wanted: Wanted) -> int:
-    """The gravest outcome of all links (contract section 2)."""
+    """The gravest outcome of all links (`docs/exit-codes.md`)."""
     from syncd.engine.report import gravest
 
     codes = [report.outcome.code for report in reports.values()]

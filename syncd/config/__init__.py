@@ -1,4 +1,4 @@
-"""The configuration: contract section 3 as frozen values.
+"""The configuration: `docs/configuration.md` as frozen values.
 
 Bootstrap and the verbs call `load` and `resolve_token`; nothing else of the
 program reads a file or a variable. The modules: `values` (kinds of values),

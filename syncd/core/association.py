@@ -1,7 +1,7 @@
 """Whom a paired HubSpot record is for, when either side names somebody else.
 
 `fields` asks for each pair. HighLevel's contact leads, and HubSpot's may gain
-others beside it (contract 4.3). Leaves out who is the same person: `contacts`.
+others beside it (promise 3). Leaves out who is the same person: `contacts`.
 """
 
 from __future__ import annotations

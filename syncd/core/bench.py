@@ -98,7 +98,7 @@ def held(pair: Pair, group: GroupKey, reason: str, detail: str, shown: Appointme
 def validates(
     side: Side, changes: Iterable[Change], pair: Pair, now: Snapshot, bench: Bench
 ) -> bool:
-    """Whether HighLevel should check the slot of this update (contract 4.2)."""
+    """Whether HighLevel should check the slot of this update (promise 2)."""
     if side is not Side.GHL or not bench.policy.refuse_double_booking:
         return False
     if bench.policy.ruling(pair.ghl_id, pair.hubspot_id).book_anyway:

@@ -1,7 +1,7 @@
 """Which contact across is the same person: decided from what was looked up.
 
 `engine.contacts` looks up and calls this. Existing contacts are never
-changed; a missing one is made with name, e-mail and phone only (contract 4.3).
+changed; a missing one is made with name, e-mail and phone only (promise 3).
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class ContactBook:
         """Whether the two contacts of a pair are known to be one person by themselves.
 
         That their records are paired proves nothing: records are paired by the
-        id that one carries, or by a person's word about the records (contract 4.3).
+        id that one carries, or by a person's word about the records (promise 3).
         """
         ghl, hubspot = pair.ghl.contact, pair.hubspot.contact
         if not ghl or not hubspot:

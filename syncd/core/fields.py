@@ -94,7 +94,7 @@ class Reconciliation:
     def restore(self, side: Side, status: str) -> None:
         """Take back a cancellation that we wrote to `side` for a removal that was undone.
 
-        A HubSpot record that came back without a status takes the other's (contract 4.5).
+        A HubSpot record that came back without a status takes the other's (promise 5).
         """
         self.restoring = side
         back, empty = side.other, ""
@@ -191,7 +191,7 @@ class Reconciliation:
         if group != Group.STATUS:
             return outcome
         if not now[1] and outcome in {Outcome.RIGHT, Outcome.BOTH}:
-            return Outcome.LEFT  # an empty HubSpot status says nothing (contract 4.5)
+            return Outcome.LEFT  # an empty HubSpot status says nothing (promise 5)
         if outcome is Outcome.SAME and now[1] == base[1]:
             # Only an edit in HubSpot is measured by what it already stands for; one in
             # HighLevel has a word of its own, which may be another than HubSpot shows.

@@ -1,7 +1,7 @@
 """The guards over a whole plan, and the order that its writes go out in.
 
 Plan calls this last. A guard keeps back removals, or creations and changes,
-where there are more than the link's rules allow in one go (contract 4.11);
+where there are more than the link's rules allow in one go (promise 11);
 everything else is done.
 """
 
@@ -156,7 +156,7 @@ def _kept_back(write: Remove) -> Hold:
 def _lost(write: Write) -> int:
     """How many fields of a write overwrite the losing value of a conflict.
 
-    Start and end are one field (contract 4.4).
+    Start and end are one field (promise 4).
     """
     if not isinstance(write, Update):
         return 0

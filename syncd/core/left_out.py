@@ -18,7 +18,7 @@ WINDOW, CALENDAR, FILTER, LOCATION = "window", "calendar", "filter", "location"
 SERIES, IGNORED, MERGED = "series", "ignored", "merged"
 
 REASONS = (WINDOW, CALENDAR, FILTER, LOCATION, SERIES, IGNORED, MERGED)
-"""The reasons of the report's `left_out` (contract section 5)."""
+"""The reasons of the report's `left_out` (`docs/report.md`)."""
 
 
 def why(record: Snapshot, policy: Policy, calendars: Collection[str]) -> str:

@@ -74,7 +74,7 @@ def _said(
     held = essence.value(source.appointment, group)
     said = translate.across(bench.words, group, source.side, held, target)
     if isinstance(said, Silent) and group == Group.STATUS and source.side is Side.HUBSPOT:
-        return Said(value="confirmed")  # a record that is born without a status (contract 4.5)
+        return Said(value="confirmed")  # a record that is born without a status (promise 5)
     return said
 
 
@@ -119,7 +119,7 @@ def _booking(create: Create, bench: Bench) -> list[Action]:
 def _late(source: Snapshot, policy: Policy) -> tuple[GroupKey, ...]:
     """What the HubSpot record takes as soon as the booking shows it.
 
-    Further fields of HighLevel's own, and the end of one that was born without (contract 4.2).
+    Further fields of HighLevel's own, and the end of one that was born without (promise 2).
     """
     endless = source.appointment.end is None and policy.may_write(Group.TIME, Side.HUBSPOT)
     return tuple(
@@ -177,7 +177,7 @@ def _held_record(source: Snapshot, pair: Pair | None, reason: str, detail: str) 
 
 
 def _fill(source: Snapshot, wanted: Appointment, bench: Bench) -> str:
-    """An empty HubSpot status takes HighLevel's (contract 4.5)."""
+    """An empty HubSpot status takes HighLevel's (promise 5)."""
     if source.appointment.status or not bench.policy.may_write(Group.STATUS, Side.HUBSPOT):
         return ""
     return bench.words.statuses.to_hubspot.get(wanted.status, "")

@@ -84,7 +84,7 @@ class Flaw:
 
     group: GroupKey
     reason: str
-    """A hold reason of the contract: `missing_time`, `unreadable`, …"""
+    """One of `REASONS`: `missing_time`, `unreadable`, …"""
     detail: str
 
 
@@ -359,4 +359,4 @@ REASONS = (
     "unreadable",
     "oscillation",
 )
-"""Why a record waits for a person: the closed list of the contract."""
+"""Why a record waits for a person: the closed list; `docs/held.md` explains each."""

@@ -301,7 +301,7 @@ def _restored(sighting: Sighting, ghl: Snapshot, hubspot: Snapshot, bench: Bench
             merged.group(group)
     merged.contact()
     before = pair.removal.status_before if pair.removal else ""
-    # One that had no status takes the other's, as ever (contract 4.5).
+    # One that had no status takes the other's, as ever (promise 5).
     other = statuses.across(back.side, back.appointment.status)
     merged.restore(cancelled, before or other or "")
     return merged.actions()
@@ -358,7 +358,7 @@ def _edited(pair: Pair, living: Snapshot, bench: Bench) -> tuple[GroupKey, ...]:
         for group in bench.policy.groups
         if bench.policy.may_write(group, side.other)
         and essence.value(shown, group) != essence.value(now, group)
-        # An emptied HubSpot status says nothing (contract 4.5).
+        # An emptied HubSpot status says nothing (promise 5).
         and not (group == Group.STATUS and side is Side.HUBSPOT and not now.status)
     ]
     across = bench.words.contacts.get(now.contact, "")

@@ -18,7 +18,7 @@ GHL_STATUSES = ("new", "confirmed", "showed", "noshow", "cancelled", "invalid")
 
 CANCELLED = "cancelled"
 OVER = frozenset({"showed", "noshow", CANCELLED})
-"""HighLevel statuses that a removal across no longer cancels (contract 4.6)."""
+"""HighLevel statuses that a removal across no longer cancels (promise 6)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,7 +47,7 @@ BEAT = 1.0
 """Seconds between looks at whether all is well."""
 
 DRAIN_LIMIT = 7.0
-"""Seconds for work under way at the end; the process is gone within ten (contract section 2)."""
+"""Seconds for work under way at the end; the process is gone within ten (`docs/exit-codes.md`)."""
 
 _PAUSE = 0.05
 
@@ -164,7 +164,7 @@ class Daemon:
         )
 
     def _give_way(self) -> None:
-        """End where another syncd holds every link of an embedded store (contract section 2).
+        """End where another syncd holds every link of an embedded store (`docs/exit-codes.md`).
 
         Beside a database server this daemon stays, and takes over from a holder that dies.
         It is asked before the listener, whose address the holder has as well.

@@ -1,4 +1,4 @@
-"""How far a person's approval of a first sync goes (contract section 1).
+"""How far a person's approval of a first sync goes (promise 14).
 
 It lasts until the first sync is complete, over restarts and outages, and
 covers what comes after it was shown, as long as the writes on each side are at
@@ -19,7 +19,7 @@ SHOWN = "first_sync_shown"
 """The cursor that holds what people were shown of a first sync that waits: writes by side."""
 
 ASK_ABOVE = 25
-"""A first sync with more writes than this on a side waits for a person (contract section 3)."""
+"""A first sync with more writes than this on a side waits for a person (`first_sync`)."""
 
 STRETCH = 2
 """So many times the writes that were shown may be written."""

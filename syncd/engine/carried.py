@@ -2,7 +2,7 @@
 
 `poll` and `twins` call this for records without a pair. A record that carries
 an id is never booked anew, and its appointment never mirrored anew, before
-that id was asked for (contract 4.9).
+that id was asked for (promise 9).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def with_carried(
 ) -> Strangers:
     """These strangers, and what the ids lead to that they carry; `known` were met already.
 
-    Nothing is asked about the ids that records of other links carry (contract 4.2).
+    Nothing is asked about the ids that records of other links carry (promise 2).
     """
     ours = (record for record in hubspot.values() if policy.belongs(record))
     carried = {record.carried_id for record in ours if record.carried_id}

@@ -132,7 +132,7 @@ def _lost(link: Link) -> LinkLocked | None:
 
 
 def _look_again(link: Link, request: CycleRequest, said: CycleReport) -> bool:
-    """Do what may or may not have been done: recover looks for it first (contract 4.10).
+    """Do what may or may not have been done: recover looks for it first (promise 10).
 
     An answer that never came is the one failure that no back-off may simply repeat.
     Gives whether another look may do what this one did not.

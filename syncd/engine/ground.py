@@ -39,7 +39,7 @@ from syncd.ports import provider
 from syncd.ports.provider import Done, Failed, Look, Order
 
 FRESH = 5.0
-"""Seconds that a reading may be old when a write that rests on it is sent (contract 4.9)."""
+"""Seconds that a reading may be old when a write that rests on it is sent (promise 9)."""
 
 RECENT = 2.0
 """Seconds for which a reading serves further orders; the rest of `FRESH` is for their way out."""

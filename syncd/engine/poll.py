@@ -531,7 +531,7 @@ def _follow_carriers(
 ) -> None:
     """A record that carries a pair's id is the pair's, where the one that it knows is nowhere.
 
-    So it is after a merge of which the old id tells nothing (contract 4.6).
+    So it is after a merge of which the old id tells nothing (promise 6).
     """
     carriers = {
         shown.carried_id: shown
@@ -600,7 +600,7 @@ def _strangers(
 ) -> Strangers:
     """The records that no pair knows, and what the ids that they carry lead to.
 
-    Nothing is asked about ids that other locations' records carry (contract 4.2).
+    Nothing is asked about ids that other locations' records carry (promise 2).
     """
     listed = scans[Side.GHL].calendars
     ghl = {

@@ -1,4 +1,4 @@
-"""What a cycle did, as values: the report of contract section 5.
+"""What a cycle did, as values: the report of `docs/report.md`.
 
 `cycle` fills it in, the verbs print it, the store keeps it.
 """
@@ -46,7 +46,7 @@ DONE = (Outcome.OK, Outcome.FAILED_WRITES, Outcome.GUARD)
 """The outcomes of a cycle that went through to its end."""
 
 GRAVITY = (1, 6, 2, 4, 5, 7, 3, 0)
-"""Exit codes, gravest first (contract section 2)."""
+"""Exit codes, gravest first (`docs/exit-codes.md`)."""
 
 
 def gravest(codes: list[int]) -> int:

@@ -28,7 +28,7 @@ JUST = timedelta(seconds=2)
 the daemon, and both shall say the same."""
 
 STALE_AFTER = 3
-"""Intervals without a good cycle after which a link is stale (contract section 2)."""
+"""Intervals without a good cycle after which a link is stale (`docs/exit-codes.md`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -280,7 +280,7 @@ def _condition(seen: _Seen) -> _Condition:
 def _stale(
     condition: _Condition, seen: _Seen, good_at: datetime | None, max_age: timedelta | None
 ) -> _Condition | None:
-    """Whether the schedule has stopped, though nobody paused the link (contract section 2).
+    """Whether the schedule has stopped, though nobody paused the link (`docs/exit-codes.md`).
 
     What is graver keeps its own word. A daemon that lives has not stopped
     while it begins, works, or does what it can.

@@ -1,6 +1,6 @@
 """What lets a held record go: the command for each reason, and what a person may do instead.
 
-The status page shows both; the reasons are the closed list of the contract,
+The status page shows both; the reasons are those of `core.model.REASONS`,
 and a test counts them. A full cycle looks at every held record again by
 itself, so the command is needed only where nothing else changes.
 """

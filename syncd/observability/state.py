@@ -33,7 +33,7 @@ class State(StrEnum):
 
     @property
     def code(self) -> int:
-        """The exit code that says the same (contract section 2)."""
+        """The exit code that says the same (`docs/exit-codes.md`)."""
         return _CODES[self]
 
     @property
@@ -128,7 +128,7 @@ _REMEDIES = {
 }
 
 GRAVITY = (1, 6, 2, 4, 5, 7, 3, 0)
-"""Exit codes, gravest first (contract section 2)."""
+"""Exit codes, gravest first (`docs/exit-codes.md`)."""
 
 
 def gravest(codes: list[int]) -> int:

@@ -29,7 +29,7 @@ REMOVALS = "removals"
 The history may be pruned, and parts of it forgotten; the removal guard must not forget."""
 
 REMEMBERED = timedelta(hours=24)
-"""How long the removal guard counts a removal (contract 4.11)."""
+"""How long the removal guard counts a removal (promise 11)."""
 
 
 def add(connection: Connection, link_id: int, entries: Collection[HistoryEntry]) -> None:

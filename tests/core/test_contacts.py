@@ -1,4 +1,4 @@
-"""Which contact across is the same person (contract 4.3)."""
+"""Which contact across is the same person (promise 3)."""
 
 import pytest
 

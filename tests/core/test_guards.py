@@ -1,4 +1,4 @@
-"""The guards over a whole plan, its order, and what it counts (contract 4.11, 5)."""
+"""The guards over a whole plan, its order, and what it counts (promise 11)."""
 
 from collections.abc import Iterable
 from dataclasses import replace

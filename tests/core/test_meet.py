@@ -1,4 +1,4 @@
-"""How two records find each other for the first time (contract 4.1-4.3, 4.7).
+"""How two records find each other for the first time (promises 1 to 3, and 7).
 
 A meeting is told as who stands where: `left` are HighLevel's strangers,
 `right` are HubSpot's. What then becomes of their fields is another matter:
@@ -176,7 +176,7 @@ def test_one_whose_contact_is_to_be_made_is_nobody_s_double() -> None:
     assert newcomers(seen) == {"g1"}
 
 
-# --- several contacts (contract 4.3)
+# --- several contacts (promise 3)
 
 
 def test_of_several_contacts_the_only_one_that_matches_counts() -> None:
@@ -363,7 +363,7 @@ def test_a_record_of_this_location_belongs_whatever_the_filter_says() -> None:
     assert pairs(seen) == {("g1", "501")}
 
 
-# --- by contact, start and end (contract 4.7)
+# --- by contact, start and end (promise 7)
 
 
 def test_same_contact_start_and_end_are_one_appointment() -> None:

@@ -1,4 +1,4 @@
-"""Whatever a vendor sends, a cycle goes on: contract sections 4.10 and 4.6.
+"""Whatever a vendor sends, a cycle goes on: promises 10 and 6.
 
 Values that people can type travel whole or are held with the reason; values
 that no vendor should send leave their record alone and stop no other; and no

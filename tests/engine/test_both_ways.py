@@ -1,4 +1,4 @@
-"""What a cycle promises, in a whole town: contract sections 4.1 to 4.8."""
+"""What a cycle promises, in a whole town: promises 1 to 8."""
 
 from __future__ import annotations
 

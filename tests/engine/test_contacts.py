@@ -1,4 +1,4 @@
-"""Who is the same person on both sides: contract section 4.3, in a whole town."""
+"""Who is the same person on both sides: promise 3, in a whole town."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 One row is one way in which a vendor, the machine or a configuration makes
 records look gone. Each lasts for two cycles and then ends. In all that time,
 and afterwards, no record is removed or cancelled, nothing is made twice, and
-in the end all is as it was (contract sections 4.6, 4.9 and 4.11).
+in the end all is as it was (promises 6, 9 and 11).
 """
 
 from __future__ import annotations

@@ -152,7 +152,7 @@ def test_an_edit_costs_a_bounded_number_of_calls_and_shares_its_statements(
         asked.append(len(statements))
     # A hundred more edits fill one more of HubSpot's batches.
     assert asked[2] - asked[1] <= 12, asked
-    # 439 were measured, with the look at the booking before each (contract 4.9).
+    # 439 were measured, with the look at the booking before each (promise 9).
     assert (calls[2] - calls[1]) / 100 <= 500, calls
 
 

@@ -1,4 +1,4 @@
-"""Killed at any moment, the next cycle ends where the uninterrupted run ends (contract 4.9).
+"""Killed at any moment, the next cycle ends where the uninterrupted run ends (promise 9).
 
 A script of sixty operations by people, in six phases with a cycle after
 each. Every request that is sent, every answer that is received and every

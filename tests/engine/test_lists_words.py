@@ -1,4 +1,4 @@
-"""What only a list says of a removal removes nothing: the record is read by id first (4.6)."""
+"""A removal that only a list tells of removes nothing: the record is read by id (promise 6)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A HubSpot record that carries a pair's id goes on with the pair, where the known one is nowhere.
 
 Whether the id of a merged record leads to the survivor is not documented for
-appointments; here it leads nowhere (contract 4.6).
+appointments; here it leads nowhere (promise 6).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How far a refusal reaches: a field, a record, a part of a side, a side (contract 4.10).
+"""How far a refusal reaches: a field, a record, a part of a side, a side (promise 10).
 
 One row is one refusal of one thing. Everything else goes on in the same
 cycle, nothing is made because of what could not be read, and what was left

@@ -1,7 +1,7 @@
 """No record is made before everything was read that could show that it is there already.
 
 Each test has a visit that stands on both sides without being paired, and a
-reading that cannot show one of the two (contract sections 4.7 and 4.9).
+reading that cannot show one of the two (promises 7 and 9).
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Reading, the directory of contacts, changes and creations go through this. A
 batch that goes on being refused or failing is divided, until only the row
-that causes it is left out (contract 4.10). It is not divided where nothing
+that causes it is left out (promise 10). It is not divided where nothing
 at all can be had of the vendor, or where no part of it gets through.
 """
 

@@ -739,6 +739,7 @@ BREAKAGES = (
         APPLY,
         "self._remarks.append(Remark(pair=pair, status=write.fill, groups=late, seen=source))",
         "self._remarks.append(Remark(pair=pair, status=write.fill, groups=late))",
+        rare=True,
         hint="newborn interrupted",
     ),
     Breakage(

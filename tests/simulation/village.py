@@ -139,6 +139,8 @@ class Village(Deciding):
         self.last: CycleReport | None = None
         self.watching: Before | None = None
         self.dawdles = TOO_OLD
+        self.early = False
+        """Whether a person acts before anything is written in this cycle."""
         self.watchful: set[Side] = set()
         """The sides to which nothing may be written now that rests on the poll alone."""
         ann, bea, cy = PEOPLE
@@ -257,12 +259,13 @@ class Village(Deciding):
         """
         interruption = Interruption(after, lambda: self._act(step), self.clock, self.dawdles)
         self.town.lanes = interruption.lanes
+        self.early = not after
         if self.dawdles > STALE and not after:
             self.watchful = {*Side}
         try:
             self.cycle(full=kind == "full")
         finally:
-            self.town.lanes, self.watchful = in_turn, set()
+            self.town.lanes, self.watchful, self.early = in_turn, set(), False
         if interruption.happened:
             self.did["interruptions"] += 1
         else:

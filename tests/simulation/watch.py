@@ -119,6 +119,8 @@ class Watch:
         _check_owners(village, before, after)
         _check_slots(village, before, after)
         _check_texts(village, before, after)
+        if village.early:
+            _check_ground(village, before, after)
         self._check_notices(village, before)
         _check_changes(village, before)
         _check_words(village, before)
@@ -296,6 +298,29 @@ def _check_texts(village: Village, before: Before, after: dict[Key, Seen]) -> No
             known = {each for text in typed for each in village.stored(key[0], text)}
             if old != new and typed and new not in known:
                 raise Breach(f"{group} of {key} became {new!r}, was {old!r}; typed: {typed}")
+
+
+def _check_ground(village: Village, before: Before, after: dict[Key, Seen]) -> None:
+    """What is written after a person acted says what stands across by then (4.9)."""
+    annals = village.annals
+    mixed = {annals.root(key) for key in annals.mixed}
+    for pair in village.town.pairs():
+        keys = [(side, pair.id_on(side)) for side in Side]
+        if not all(village.lives(key) for key in keys) or annals.root(keys[0]) in mixed:
+            continue
+        for key in keys:
+            was, now = before.records.get(key), after.get(key)
+            if not was or not now or annals.last.get(key, 0) > before.acts:
+                continue
+            changed = [group for group, old, new in _shown(was, now) if old != new]
+            for group in changed:
+                if not village.agree(group, *(village.value(each, group) for each in keys)):
+                    raise Breach(f"{group} of {key} was written, and {keys} differ in it")
+
+
+def _shown(was: Seen, now: Seen) -> list[tuple[Group, object, object]]:
+    plain = [(Group.TIME, was.start, now.start), (Group.STATUS, was.status, now.status)]
+    return [*plain, *zip(TEXTS, was.texts, now.texts, strict=True)]
 
 
 def _check_slots(village: Village, before: Before, after: dict[Key, Seen]) -> None:

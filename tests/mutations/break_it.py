@@ -35,7 +35,7 @@ from breakages import AIMED_AT, BREAKAGES, Breakage
 ROOT = Path(__file__).resolve().parents[2]
 PROPERTIES = tuple(
     f"tests/properties/test_{name}.py"
-    for name in ("life", "merge", "statuses", "meetings", "every_history")
+    for name in ("life", "merge", "statuses", "meetings", "every_history", "series", "decisions")
 )
 """The sharpest first. They play the core alone, so they say nothing of the engine."""
 SIMULATION = ("tests/simulation/test_simulation.py::test_aimed_and_drawn_histories_end_well",)
@@ -153,7 +153,7 @@ def tried(
 def _judges(file: str) -> tuple[str, ...]:
     """Who looks at a breakage of this file, the sharpest first."""
     if not file.startswith("core"):
-        return SIMULATION
+        return (PROPERTIES[-1], *SIMULATION)
     if file.endswith("guards.py"):
         # It takes whole cycles to trip one.
         return (PROPERTIES[0], *SIMULATION, *PROPERTIES[1:])

@@ -51,7 +51,7 @@ from histories import (
     twins,
     twins_half_read,
 )
-from village import PARTS, Step
+from village import FAULTS, PARTS, Step
 
 MOMENTS = range(3)
 CUT_OFF = 3
@@ -327,6 +327,26 @@ def _late_bin() -> Iterator[list[Step]]:
         yield [*gone, ("bring_back_unnoticed", PAIRED, both), ("sync", kind), ("sync", "full")]
 
 
+def _returns() -> Iterator[list[Step]]:
+    """A record that an edit is to make anew comes back before it is made."""
+    for side, across in (("ghl", "hubspot"), ("hubspot", "ghl")):
+        made_anew: list[Step] = [("edit", across, PAIRED, "title", 0), ("remove", side, PAIRED)]
+        yield [*made_anew, ("meanwhile", "polled", 0, "bring_back", side, PAIRED), ("sync", "full")]
+
+
+def _cut_short() -> Iterator[list[Step]]:
+    """Something waits, and a cycle ends before it has judged everything."""
+    clash: list[Step] = [("rule", 3), *both_edit(1, ("title", 0), ("title", 1)), ("sync", "polled")]
+    refused = next(n for n, each in enumerate(FAULTS) if each.get("status") == 401)
+    for nth in range(4, 16):
+        yield [*clash, ("sync", "polled", ((refused, nth, 0),))]
+        yield [
+            *clash,
+            edit("hubspot", PAIRED, "title", 1)[0],
+            ("sync", "full", ((refused, nth, 0),)),
+        ]
+
+
 def _people() -> Iterator[list[Step]]:
     """Contacts that are entered twice, share a number, change, or are several on a record."""
     visits: list[list[Step]] = [
@@ -334,6 +354,7 @@ def _people() -> Iterator[list[Step]]:
         [("create", 0, FREE, 0, 0)],
         [("book", 0, FREE, 0), ("create", 0, FREE, 0, 0)],
     ]
+    yield [("mislabel", 1, FREE), ("sync", "polled"), ("book", 0, 1, 1), ("sync", "polled")]
     acts: list[Step] = [
         ("double_contact", 0),
         ("share_phone", 0, 1),
@@ -429,6 +450,8 @@ KINDS: Mapping[str, Iterable[list[Step]]] = {
     "merged": _merged(),
     "late_bin": _late_bin(),
     "people": _people(),
+    "returns": _returns(),
+    "cut_short": _cut_short(),
     "paused": _paused(),
     "outdated": _outdated(),
     "reopened": _reopened(),

@@ -171,6 +171,24 @@ class People(Ground):
         record = self.town.hubspot.create(given, contacts=[contact])
         self._born((Side.HUBSPOT, record))
 
+    def mislabel(self, who: int, slot: int) -> None:
+        """A visit stands in HubSpot under its booking's id, but for another contact."""
+        booking = self.town.ghl.book(
+            self.calendars[0], self._contact(Side.GHL, 0), self.start(slot)
+        )
+        given = {
+            "hs_appointment_name": TITLES[0],
+            "hs_appointment_start": self.start(slot),
+            "hs_appointment_end": self.start(slot) + timedelta(minutes=30),
+            "ghl_appointment_id": booking,
+            "ghl_location_id": self.town.ghl.id,
+        }
+        contacts = [self._contact(Side.HUBSPOT, who)]
+        record = self.town.hubspot.create(given, contacts=contacts)
+        for key in ((Side.GHL, booking), (Side.HUBSPOT, record)):
+            self._born(key)
+            self.annals.mixed.add(key)
+
     def _born(self, key: Key) -> None:
         self.annals.born.add(key)
         for group in (Group.TITLE, Group.TIME, Group.STATUS):

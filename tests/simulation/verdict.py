@@ -236,6 +236,8 @@ def nobody_is_two_people(end: End) -> None:
         return
     persons: dict[str, set[str]] = defaultdict(set)
     for pair in end.pairs:
+        if end.village.annals.root((Side.GHL, pair.ghl_id)) in _mixed(end):
+            continue
         if pair.ghl.contact and pair.hubspot.contact:
             persons[pair.ghl.contact].add(pair.hubspot.contact)
     for contact, across in persons.items():

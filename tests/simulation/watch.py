@@ -64,6 +64,10 @@ class Before:
     """How many writes had written to people."""
     outdated: tuple[Word, ...] = ()
     """What people decided of values that people have changed since."""
+    contacts: dict[str, str] = field(default_factory=dict)
+    """Who in HighLevel is known to be whom in HubSpot."""
+    holds: frozenset[tuple[str, str, str, str]] = frozenset()
+    """What waited, where nobody has touched anything since."""
 
 
 @dataclass(slots=True)
@@ -71,6 +75,8 @@ class Watch:
     """Looks at every cycle; remembers when we removed anything."""
 
     removed_at: list[datetime] = field(default_factory=list)
+    ended_at: tuple[int, int, int] = (0, 0, 0)
+    """What people had done and ruled when the last cycle ended."""
     first_until: int = 0
     """How much people had done when the first sync last went on."""
     told: Counter[Key] = field(default_factory=Counter)
@@ -93,6 +99,8 @@ class Watch:
             acts=village.annals.count,
             told=len(village.town.world.notifications),
             outdated=_outdated(village),
+            contacts=_contacts(village),
+            holds=_holds(village) if self.ended_at == _state(village) else frozenset(),
         )
 
     def end(self, village: Village, before: Before) -> None:
@@ -125,6 +133,11 @@ class Watch:
         _check_changes(village, before)
         _check_words(village, before)
         _check_approved(village, before)
+        _check_contacts(village, before)
+        _check_holds(village, before)
+        if village.early:
+            _check_returns(village, before, set(after) - set(before.records))
+        self.ended_at = _state(village)
 
     def _check_guard(self, village: Village, before: Before, removed: int) -> None:
         lately = [at for at in self.removed_at if at > before.at - DAY]
@@ -349,6 +362,55 @@ def _check_slots(village: Village, before: Before, after: dict[Key, Seen]) -> No
 def _cancelled(village: Village, *keys: Key) -> bool:
     table = village.town.rules.statuses
     return any(table.is_cancelled(key[0], str(village.value(key, Group.STATUS))) for key in keys)
+
+
+def _state(village: Village) -> tuple[int, int, int]:
+    return village.annals.count, village.did["rules"], village.did["decisions"]
+
+
+def _holds(village: Village) -> frozenset[tuple[str, str, str, str]]:
+    store = village.shelf.link(village.town.name)
+    return frozenset((h.ghl_id, h.hubspot_id, h.group, h.reason) for h in store.holds())
+
+
+def _check_holds(village: Village, before: Before) -> None:
+    """A cycle that was cut short lets go of nothing that it did not judge (4.4)."""
+    said = village.last
+    if said is None or said.outcome not in {Outcome.UNREACHABLE, Outcome.REFUSED}:
+        return
+    written = {key for each in said.written for key in (each.ghl_id, each.hubspot_id)}
+    lost = {h for h in before.holds - _holds(village) if not written & {h[0], h[1]}}
+    if lost and before.acts == village.annals.count:
+        raise Breach(f"the cycle was cut short and let go of {lost}")
+
+
+def _contacts(village: Village) -> dict[str, str]:
+    store = village.shelf.link(village.town.name)
+    return dict(store.contact_pairs(Side.GHL, village.ghl_contacts))
+
+
+def _check_contacts(village: Village, before: Before) -> None:
+    """Two contacts are one person by an address that they share, and by nothing else (4.3)."""
+    if before.acts != village.annals.count:
+        return
+    for here, there in _contacts(village).items():
+        if before.contacts.get(here) == there or there not in village.hubspot_contacts:
+            continue
+        person, record = village.town.ghl.contacts[here], village.town.hubspot.get_contact(there)
+        mails = {str(person.email).casefold(), record.properties.get("email", "").casefold()}
+        phones = {person.phone, record.properties.get("phone")}
+        if len(mails) > 1 and len(phones) > 1:
+            raise Breach(f"{here} and {there} were made one person: {mails}, {phones}")
+
+
+def _check_returns(village: Village, before: Before, new: set[Key]) -> None:
+    """What a person brought back before anything was written is not made anew (4.9)."""
+    annals = village.annals
+    for key in (each for each in new - annals.born if not is_instance(each)):
+        back = [each for each in annals.restored if annals.last.get(each, 0) > before.acts]
+        living = [each for each in back if each[0] is key[0] and village.lives(each)]
+        if annals.lineage(key, living):
+            raise Breach(f"{key} was made anew beside {living}")
 
 
 def _check_marks(village: Village) -> None:

@@ -102,7 +102,11 @@ def _with_neighbours(
     for side, wanted in spots.items():
         found = {pair.key: pair for pair in (link.store.pairs_at(side, wanted) if wanted else ())}
         # What was read goes before what was agreed: a record may be restored or moved.
-        found |= {sighting.pair.key: _as_seen(sighting, side) for sighting in sightings if wanted}
+        for sighting in sightings if wanted else ():
+            pair = _as_seen(sighting, side)
+            shown = pair.shown_on(side)
+            if pair.key in found or (shown.contact, shown.start) in wanted:
+                found[pair.key] = pair
         paired[side] = tuple(pair for key, pair in found.items() if key not in leaving[side])
     return replace(strangers, paired_at=paired)
 

@@ -20,11 +20,11 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-import ground
-from ground import row, table
-from towns import TO_HUBSPOT, Shelf, Town, TownClock, build
+import world_state
+from harness import TO_HUBSPOT, HarnessClock, Shelf, SyncHarness, build
+from world_state import row, table
 
-from syncd.core.guards import Allowed
+from syncd.core.guards import GuardOverrides
 from syncd.core.model import Side
 from syncd.engine import cycle
 from syncd.engine.cycle import CycleRequest
@@ -34,12 +34,12 @@ from syncd.providers.ghl.provider import GhlProvider
 from syncd.providers.http import Client
 from syncd.providers.hubspot.auth import Token
 from syncd.providers.hubspot.provider import HubSpotProvider
-from syncd.providers.limits import Budget, Limit
+from syncd.providers.rate_budget import Budget, Limit
 from syncd.sandbox import SandboxSettings
 from syncd.sandbox.server import SandboxServer, serve
 from syncd.store import migrate
 from syncd.store.database import Database
-from syncd.store.ledger import SqlLedger
+from syncd.store.rate_ledger import SqlLedger
 
 LIMIT = Limit(requests=100, seconds=10)
 SEARCHES = Limit(requests=5, seconds=1)
@@ -48,7 +48,7 @@ LOOK_AGAIN = timedelta(seconds=10)
 PEOPLE = 100
 
 
-class RealClock(TownClock):
+class RealClock(HarnessClock):
     """The machine's own time."""
 
     def now(self) -> datetime:
@@ -61,9 +61,9 @@ class RealClock(TownClock):
         time.sleep(seconds)
 
 
-def link_over(server: SandboxServer, town: Town, shelf: Shelf) -> Link:
+def link_over(server: SandboxServer, harness: SyncHarness, shelf: Shelf) -> Link:
     """The link as the program wires it, to a server on loopback."""
-    settings, clock = server.world.settings, town.clock
+    settings, clock = server.world.settings, harness.clock
     ledger = SqlLedger(Database(shelf.engine, clock))
     ghl = GhlProvider(
         Client(
@@ -74,9 +74,9 @@ def link_over(server: SandboxServer, town: Town, shelf: Shelf) -> Link:
             clock=clock,
             concurrency=CONCURRENCY,
         ),
-        location_id=town.ghl.id,
+        location_id=harness.ghl.id,
         clock=clock,
-        default_calendar=town.rules.template.default_calendar,
+        default_calendar=harness.rules.template.default_calendar,
         concurrency=CONCURRENCY,
     )
     hubspot = HubSpotProvider(
@@ -94,7 +94,7 @@ def link_over(server: SandboxServer, town: Town, shelf: Shelf) -> Link:
             ),
             clock=clock,
         ),
-        location_id=town.ghl.id,
+        location_id=harness.ghl.id,
         clock=clock,
         search_lag=settings.search_lag,
         default_country=lambda: ghl.country,
@@ -103,21 +103,21 @@ def link_over(server: SandboxServer, town: Town, shelf: Shelf) -> Link:
         name="bench",
         ghl=ghl,
         hubspot=hubspot,
-        store=town.store.link("bench"),
+        store=harness.store.link("bench"),
         clock=clock,
         # As the daemon has it with polls every ten seconds.
-        rules=replace(town.rules, look_again=LOOK_AGAIN),
+        rules=replace(harness.rules, look_again=LOOK_AGAIN),
     )
 
 
-def people(town: Town) -> tuple[list[str], list[str]]:
+def people(harness: SyncHarness) -> tuple[list[str], list[str]]:
     """The same people on both sides."""
     across = []
     for number in range(PEOPLE):
         mail, phone = f"p{number}@example.com", f"+1555{number:04}"
-        town.ghl.add_contact(f"Pat {number}", mail, phone)
-        across.append(town.hubspot.add_contact(f"Pat {number}", mail))
-    return [each.id for each in town.ghl.contacts], across
+        harness.ghl.add_contact(f"Pat {number}", mail, phone)
+        across.append(harness.hubspot.add_contact(f"Pat {number}", mail))
+    return [each.id for each in harness.ghl.contacts], across
 
 
 def measure(what: str, side: Side, size: int) -> None:
@@ -129,8 +129,8 @@ def measure(what: str, side: Side, size: int) -> None:
         closing(Shelf(f"sqlite:///{folder}/syncd.db", clock)) as shelf,
     ):
         migrate.check(shelf.engine, may_create=True)
-        town = build(shelf, clock, settings)
-        ghl, hubspot = people(town)
+        harness = build(shelf, clock, settings)
+        ghl, hubspot = people(harness)
         first = int(clock.now().timestamp()) // 3600 * 3600 + 86_400
         for number in range(size):
             # One after the other: two bookings in one slot would be held, and not written.
@@ -138,7 +138,7 @@ def measure(what: str, side: Side, size: int) -> None:
             end = datetime.fromtimestamp(first + number * 1800 + 1800, UTC)
             if side is Side.GHL:
                 person = ghl[number % PEOPLE]
-                town.ghl.book(town.calendars["Event"], person, start, title=f"Visit {number}")
+                harness.ghl.book(harness.calendars["Event"], person, start, title=f"Visit {number}")
             else:
                 told = {
                     "hs_appointment_name": f"Visit {number}",
@@ -146,23 +146,23 @@ def measure(what: str, side: Side, size: int) -> None:
                     "hs_appointment_end": end,
                     "hs_appointment_status": TO_HUBSPOT["confirmed"],
                 }
-                town.hubspot.create(told, [hubspot[number % PEOPLE]])
+                harness.hubspot.create(told, [hubspot[number % PEOPLE]])
         clock.sleep(LIMIT.seconds)  # what setting up used of the limits is free again
-        town.world.reset_requests()
-        with serve(town.world) as server:
-            link = link_over(server, town, shelf)
-            before = ground.peak_mib()
+        harness.world.reset_requests()
+        with serve(harness.world) as server:
+            link = link_over(server, harness, shelf)
+            before = world_state.peak_mib()
             began = time.monotonic()
-            said = cycle.run(link, CycleRequest(allowed=Allowed(changes=True)))
+            said = cycle.run(link, CycleRequest(allowed=GuardOverrides(changes=True)))
             seconds = time.monotonic() - began
-        sent = town.world.requests
-        asked = {each: town.world.requests_of(each.value) for each in Side}
+        sent = harness.world.requests
+        asked = {each: harness.world.requests_of(each.value) for each in Side}
         times = [each.at.timestamp() for each in asked[side.other]]
         span = times[-1] - times[0]
         # A window's full places at the first request, and as many after each window.
         most = LIMIT.requests * (int(span / LIMIT.seconds) + 1)
         rate = span * LIMIT.requests / LIMIT.seconds
-        batches = [each for each in town.world.writes("hubspot") if "contacts" not in each.path]
+        batches = [each for each in harness.world.writes("hubspot") if "contacts" not in each.path]
         row(
             what,
             f"{said.pairs} pairs, {said.outcome.value}",
@@ -171,7 +171,7 @@ def measure(what: str, side: Side, size: int) -> None:
             f"{len(times) / rate:.0%} ({len(times) / most:.0%})",
             sum(each.status == 429 for each in sent),
             len(batches),
-            f"{ground.peak_mib() - before:.0f}",
+            f"{world_state.peak_mib() - before:.0f}",
         )
 
 
@@ -180,7 +180,7 @@ def main() -> None:
     options.add_argument("--ghl", type=int, default=2000)
     options.add_argument("--hubspot", type=int, default=500)
     given = options.parse_args()
-    ground.machine()
+    world_state.machine()
     table(
         "first sync",
         "result",

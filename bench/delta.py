@@ -22,8 +22,8 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-import ground
-from ground import ReadySide, row, table
+import world_state
+from world_state import ReadySide, row, table
 
 from syncd.core.model import Pair, Scan, Side, Snapshot
 from syncd.engine import cycle
@@ -48,13 +48,13 @@ class Changing(ReadySide):
 
 def name_of(link: int, number: int, side: Side) -> str:
     """Ids are unique over all links, as the vendors' are."""
-    return ground.name_of(link * 10_000_000 + number, side)
+    return world_state.name_of(link * 10_000_000 + number, side)
 
 
 def pair(link: int, number: int, window: int) -> Pair:
     """A settled pair; all but the first `window` of them ended long ago."""
     settled = replace(
-        ground.pair(number),
+        world_state.pair(number),
         ghl_id=name_of(link, number, Side.GHL),
         hubspot_id=name_of(link, number, Side.HUBSPOT),
     )
@@ -63,7 +63,7 @@ def pair(link: int, number: int, window: int) -> Pair:
     return replace(settled, ghl=_earlier(settled.ghl), hubspot=_earlier(settled.hubspot))
 
 
-def _earlier(appointment: ground.Appointment) -> ground.Appointment:
+def _earlier(appointment: world_state.Appointment) -> world_state.Appointment:
     assert appointment.start is not None
     assert appointment.end is not None
     return replace(appointment, start=appointment.start - LONG_AGO, end=appointment.end - LONG_AGO)
@@ -71,9 +71,9 @@ def _earlier(appointment: ground.Appointment) -> ground.Appointment:
 
 def shown(link: int, number: int, side: Side, *, edited: str = "") -> Snapshot:
     """The record of a booking in the window, with an edit's mark in its title."""
-    snapshot = replace(ground.shown(number, side), id=name_of(link, number, side))
+    snapshot = replace(world_state.shown(number, side), id=name_of(link, number, side))
     if side is Side.HUBSPOT:
-        snapshot = replace(snapshot, carried_id=name_of(link, number, Side.GHL))
+        snapshot = replace(snapshot, external_id=name_of(link, number, Side.GHL))
     if edited:
         title = f"Visit {number}, {edited}"
         snapshot = replace(snapshot, appointment=replace(snapshot.appointment, title=title))
@@ -89,8 +89,8 @@ def fill(database: Database, links: int, pairs: int, window: int) -> None:
             with store.begin() as transaction:
                 transaction.save_pairs([pair(link, number, window) for number in some])
         with store.begin() as transaction:
-            transaction.set_cursor("first_sync_done", "yes")
-            transaction.set_cursor("hubspot", "1")
+            transaction.set_state("first_sync_done", "yes")
+            transaction.set_state("hubspot", "1")
 
 
 def run(database: Database, link: int, window: int, changes: int, edited: str) -> CycleReport:
@@ -110,13 +110,13 @@ def run(database: Database, link: int, window: int, changes: int, edited: str) -
     }
     news = tuple(list(hubspot.values())[window - ours :]) if ours else ()
     store = SqlLinkStore(database, f"link_{link:03d}")
-    prepared = ground.link(
+    prepared = world_state.link(
         store,
         Changing(Side.GHL, tuple(ghl.values()), ghl),
         Changing(Side.HUBSPOT, news, hubspot, complete=False),
     )
     said: list[CycleReport] = []
-    seconds, used = ground.timed(lambda: said.append(cycle.run(prepared, INCREMENTAL)))
+    seconds, used = world_state.timed(lambda: said.append(cycle.run(prepared, INCREMENTAL)))
     assert said[0].outcome is Outcome.OK, (said[0].outcome, said[0].detail)
     assert said[0].ghl.updated + said[0].hubspot.updated == changes, said[0].as_json()
     SPENT.append((seconds, used))
@@ -136,22 +136,22 @@ def main() -> None:
     options.add_argument("--keep", type=Path)
     options.add_argument("--postgres", action="store_true")
     given = options.parse_args()
-    ground.machine()
+    world_state.machine()
     print(f"{given.links * given.pairs:,} pairs over {given.links} links, "
           f"{given.window:,} bookings of each in the window\n")  # fmt: skip
     table("store", "what", "edits", "queries", "seconds", "CPU seconds")
-    with ground.store(f"sqlite:///{given.keep.absolute()}" if given.keep else "") as database:
+    with world_state.store(f"sqlite:///{given.keep.absolute()}" if given.keep else "") as database:
         measure("SQLite", database, given)
     if given.postgres:
-        with ground.postgres() as url, ground.store(url) as database:
+        with world_state.postgres() as url, world_state.store(url) as database:
             measure("PostgreSQL", database, given)
-    print(f"\npeak memory of this process: {ground.peak_mib():.0f} MiB")
+    print(f"\npeak memory of this process: {world_state.peak_mib():.0f} MiB")
 
 
 def measure(name: str, database: Database, given: argparse.Namespace) -> None:
     """The rows of one store."""
     fill(database, given.links, given.pairs, given.window)
-    heard = ground.count_statements(database.engine)
+    heard = world_state.count_statements(database.engine)
     edits = min(given.changes, given.window)
     # Twice nothing: the first of all cycles in a process compiles the statements.
     for what, changes in (("one link, nothing", 0), ("the same again", 0), ("one link", edits)):

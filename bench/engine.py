@@ -28,10 +28,10 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-import ground
-from ground import Median, ReadySide, median, row, table
+import world_state
+from world_state import Median, ReadySide, median, row, table
 
-from syncd.core.guards import Allowed
+from syncd.core.guards import GuardOverrides
 from syncd.core.model import Side
 from syncd.engine import cycle
 from syncd.engine.cycle import CycleRequest
@@ -40,7 +40,7 @@ from syncd.store.database import Database
 from syncd.store.link_store import SqlLinkStore
 
 QUIET = CycleRequest(full=True)
-PLANNED = CycleRequest(full=True, dry_run=True, allowed=Allowed(changes=True))
+PLANNED = CycleRequest(full=True, dry_run=True, allowed=GuardOverrides(changes=True))
 
 
 def ours(links: SqlLinkStore, size: int, *, changed: bool, times: int, profile: bool) -> Median:
@@ -48,11 +48,11 @@ def ours(links: SqlLinkStore, size: int, *, changed: bool, times: int, profile: 
     sides = {}
     for side in Side:
         records = tuple(
-            ground.shown(number, side, edited=changed and ground.edited_on(number, side))
+            world_state.shown(number, side, edited=changed and world_state.edited_on(number, side))
             for number in range(size)
         )
         sides[side] = ReadySide(side, records, {each.id: each for each in records})
-    link = ground.link(links, sides[Side.GHL], sides[Side.HUBSPOT])
+    link = world_state.link(links, sides[Side.GHL], sides[Side.HUBSPOT])
 
     def run() -> None:
         said = cycle.run(link, PLANNED if changed else QUIET)
@@ -72,7 +72,8 @@ def yardstick(size: int, times: int) -> Median:
     """Hash N records of each side, and compare them with the rows of a SQLite table."""
     sides = {
         side: [
-            {"id": ground.name_of(number, side)} | _plain(number, side) for number in range(size)
+            {"id": world_state.name_of(number, side)} | _plain(number, side)
+            for number in range(size)
         ]
         for side in Side
     }
@@ -103,7 +104,7 @@ def yardstick(size: int, times: int) -> Median:
 
 
 def _plain(number: int, side: Side) -> dict[str, str]:
-    appointment = ground.booking(number, side)
+    appointment = world_state.booking(number, side)
     names = ("title", "start", "end", "status", "description", "address", "owner", "contact")
     return {name: str(getattr(appointment, name)) for name in names}
 
@@ -160,7 +161,7 @@ def vdirsyncer(program: Path, size: int, times: int) -> Median:
         found = []
         for _ in range(times):
             before = resource.getrusage(resource.RUSAGE_CHILDREN)
-            wall, _ = ground.timed(run)
+            wall, _ = world_state.timed(run)
             after = resource.getrusage(resource.RUSAGE_CHILDREN)
             used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
             found.append(Median(wall=wall, cpu=used))
@@ -173,7 +174,7 @@ def vdirsyncer(program: Path, size: int, times: int) -> Median:
 def measure(database: Database, size: int, times: int, *, profile: bool) -> dict[str, Median]:
     """Our rows for one store."""
     links = SqlLinkStore(database, f"link-{size}")
-    ground.fill(links, size)
+    world_state.fill(links, size)
     return {
         "no change": ours(links, size, changed=False, times=times, profile=profile),
         "1 % edited on each side": ours(links, size, changed=True, times=times, profile=profile),
@@ -188,19 +189,19 @@ def main() -> None:
     options.add_argument("--no-postgres", action="store_true")
     options.add_argument("--profile", action="store_true")
     given = options.parse_args()
-    ground.machine()
+    world_state.machine()
     table("pairs", "what", "seconds", "CPU seconds", "beside the yardstick (CPU)")
     found: dict[str, list[Median]] = {}
     for size in map(int, given.sizes.split(",")):
         least = yardstick(size, given.times)
         rows = {"yardstick": least}
-        with ground.store() as database:
+        with world_state.store() as database:
             mine = measure(database, size, given.times, profile=given.profile)
             rows |= {f"SQLite, {what}": each for what, each in mine.items()}
         if not given.no_postgres:
-            with ground.postgres() as url:
+            with world_state.postgres() as url:
                 if url:
-                    with ground.store(url) as database:
+                    with world_state.store(url) as database:
                         mine = measure(database, size, given.times, profile=False)
                         rows |= {f"PostgreSQL, {what}": each for what, each in mine.items()}
         again = yardstick(size, given.times)
@@ -224,7 +225,7 @@ def main() -> None:
         if len(medians) > 1:
             print(f"growth of CPU from first to last size, {what}: "
                   f"{medians[-1].cpu / medians[0].cpu:.1f}x")  # fmt: skip
-    print(f"peak memory of this process: {ground.peak_mib():.0f} MiB")
+    print(f"peak memory of this process: {world_state.peak_mib():.0f} MiB")
 
 
 if __name__ == "__main__":

@@ -19,10 +19,10 @@ import time
 from contextlib import closing
 from dataclasses import replace
 
-import ground
 import httpx
-from ground import row, table
-from towns import InProcess, Shelf, Town, TownClock, build
+import world_state
+from harness import HarnessClock, InProcess, Shelf, SyncHarness, build
+from world_state import row, table
 
 from syncd.engine import cycle
 from syncd.engine.cycle import CycleRequest
@@ -73,47 +73,47 @@ class Asked:
         return ask
 
 
-def settle(town: Town, size: int) -> None:
+def settle(harness: SyncHarness, size: int) -> None:
     """Book so many appointments, and sync until nothing is left to do."""
     for number in range(PEOPLE):
-        town.ghl.add_contact(f"Pat {number}", f"p{number}@example.com", f"+1555{number:04}")
-    contacts = [contact.id for contact in town.ghl.contacts]
+        harness.ghl.add_contact(f"Pat {number}", f"p{number}@example.com", f"+1555{number:04}")
+    contacts = [contact.id for contact in harness.ghl.contacts]
     for number in range(size):
-        at = town.at(24 + (number // PEOPLE) * 0.75)
-        calendar = town.calendars["Event"]
-        town.ghl.book(calendar, contacts[number % PEOPLE], at, title=f"Visit {number}")
-    said = town.sync(changes=True)
+        at = harness.at(24 + (number // PEOPLE) * 0.75)
+        calendar = harness.calendars["Event"]
+        harness.ghl.book(calendar, contacts[number % PEOPLE], at, title=f"Visit {number}")
+    said = harness.sync(changes=True)
     assert said.pairs == size, (said.pairs, said.outcome, said.detail)
-    town.later(hours=1)
-    cycle.run(town.link(), INCREMENTAL)
+    harness.later(hours=1)
+    cycle.run(harness.link(), INCREMENTAL)
 
 
 def measure(size: int) -> None:
     """Print the row of one size."""
     from syncd.sandbox import application
 
-    clock = TownClock()
+    clock = HarnessClock()
     with (
         tempfile.TemporaryDirectory(prefix="syncd-bench-") as folder,
         closing(Shelf(f"sqlite:///{folder}/syncd.db", clock)) as shelf,
     ):
         migrate.check(shelf.engine, may_create=True)
-        town = build(shelf, clock)
-        settle(town, size)
-        town.later(minutes=1)
-        town.world.reset_requests()
-        scales = town.transport = Scales(InProcess(application(town.world)))
-        statements = ground.count_statements(shelf.engine)
-        said, link = [], town.link()
+        harness = build(shelf, clock)
+        settle(harness, size)
+        harness.later(minutes=1)
+        harness.world.reset_requests()
+        scales = harness.transport = Scales(InProcess(application(harness.world)))
+        statements = world_state.count_statements(shelf.engine)
+        said, link = [], harness.link()
         ghl, hubspot = Asked(link.ghl), Asked(link.hubspot)
         link = replace(link, ghl=ghl, hubspot=hubspot)
-        _, used = ground.timed(lambda: said.append(cycle.run(link, INCREMENTAL)))
+        _, used = world_state.timed(lambda: said.append(cycle.run(link, INCREMENTAL)))
         read = ghl.used + hubspot.used
         assert said[0].outcome is Outcome.OK, said[0].detail
         row(
             f"{size:,}",
-            len(town.world.requests_of("ghl")),
-            len(town.world.requests_of("hubspot")),
+            len(harness.world.requests_of("ghl")),
+            len(harness.world.requests_of("hubspot")),
             len(statements),
             f"{scales.bytes:,}",
             scales.used,
@@ -126,7 +126,7 @@ def main() -> None:
     options = argparse.ArgumentParser()
     options.add_argument("--sizes", default="150,1000")
     given = options.parse_args()
-    ground.machine()
+    world_state.machine()
     table(
         "pairs",
         "HighLevel requests",

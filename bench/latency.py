@@ -23,12 +23,12 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-import ground
+import world_state
 from backfill import RealClock, link_over, people
-from ground import row, table
-from towns import TO_HUBSPOT, Shelf, Town, build
+from harness import TO_HUBSPOT, Shelf, SyncHarness, build
+from world_state import row, table
 
-from syncd.core.guards import Allowed
+from syncd.core.guards import GuardOverrides
 from syncd.core.model import Pair
 from syncd.engine import cycle
 from syncd.engine.cycle import CycleRequest
@@ -48,7 +48,7 @@ DAILY = 200_000
 class People:
     """Somebody who edits now on this side, now on that, and looks when the other side shows it."""
 
-    town: Town
+    harness: SyncHarness
     pairs: list[Pair]
     end: float
     delays: list[float] = field(default_factory=list)
@@ -74,15 +74,15 @@ class People:
 
     def _edit(self, pair: Pair, title: str, *, in_ghl: bool) -> None:
         if in_ghl:
-            self.town.ghl.edit(pair.ghl_id, title=title)
+            self.harness.ghl.edit(pair.ghl_id, title=title)
         else:
-            self.town.hubspot.edit(pair.hubspot_id, hs_appointment_name=title)
+            self.harness.hubspot.edit(pair.hubspot_id, hs_appointment_name=title)
 
     def _shows(self, pair: Pair, title: str, in_ghl: bool) -> bool:  # noqa: FBT001 - a tuple's end
         if in_ghl:
-            shown = self.town.hubspot.get(pair.hubspot_id).properties
+            shown = self.harness.hubspot.get(pair.hubspot_id).properties
             return bool(shown.get("hs_appointment_name") == title)
-        return bool(self.town.ghl.get(pair.ghl_id).title == title)
+        return bool(self.harness.ghl.get(pair.ghl_id).title == title)
 
 
 def measure(what: str, minutes: float, backfill: int) -> None:
@@ -94,17 +94,19 @@ def measure(what: str, minutes: float, backfill: int) -> None:
         closing(Shelf(f"sqlite:///{folder}/syncd.db", clock)) as shelf,
     ):
         migrate.check(shelf.engine, may_create=True)
-        town = build(shelf, clock, settings)
-        town.name = "bench"
-        for number in range(CALENDARS - len(town.calendars)):
-            town.ghl.add_calendar(f"Room {number}", kind="event")
-        ghl, hubspot = people(town)
+        harness = build(shelf, clock, settings)
+        harness.name = "bench"
+        for number in range(CALENDARS - len(harness.calendars)):
+            harness.ghl.add_calendar(f"Room {number}", kind="event")
+        ghl, hubspot = people(harness)
         first = int(clock.now().timestamp()) // 3600 * 3600 + 86_400
         for number in range(PAIRS):
             start = datetime.fromtimestamp(first + (12_000 + number) * 1800, UTC)
-            town.ghl.book(town.calendars["Event"], ghl[number % len(ghl)], start, title="Visit")
-        with serve(town.world) as server:
-            link = link_over(server, town, shelf)
+            harness.ghl.book(
+                harness.calendars["Event"], ghl[number % len(ghl)], start, title="Visit"
+            )
+        with serve(harness.world) as server:
+            link = link_over(server, harness, shelf)
             cycle.run(link, CycleRequest())
             for number in range(backfill):
                 told = {
@@ -112,22 +114,22 @@ def measure(what: str, minutes: float, backfill: int) -> None:
                     "hs_appointment_start": datetime.fromtimestamp(first + number * 1800, UTC),
                     "hs_appointment_status": TO_HUBSPOT["confirmed"],
                 }
-                town.hubspot.create(told, [hubspot[number % len(hubspot)]])
+                harness.hubspot.create(told, [hubspot[number % len(hubspot)]])
             clock.sleep(10)  # what setting up used of the limits is free again
-            town.world.reset_requests()
+            harness.world.reset_requests()
             began = time.monotonic()
-            crowd = People(town, town.pairs(), began + 60 * minutes)
+            crowd = People(harness, harness.pairs(), began + 60 * minutes)
             thread = threading.Thread(target=crowd.live)
             thread.start()
             link = replace(link, stopping=lambda thread=thread: not thread.is_alive())
             cycles = 0
             while thread.is_alive():
                 started, cycles = time.monotonic(), cycles + 1
-                allowed = Allowed(changes=True)
+                allowed = GuardOverrides(changes=True)
                 cycle.run(link, CycleRequest(full=False, allowed=allowed))
                 time.sleep(max(0.0, started + POLL - time.monotonic()))
             seconds = time.monotonic() - began
-        asked = len(town.world.requests_of("ghl"))
+        asked = len(harness.world.requests_of("ghl"))
         spread = sorted(crowd.delays)
         row(
             what,
@@ -135,10 +137,10 @@ def measure(what: str, minutes: float, backfill: int) -> None:
             crowd.away,
             f"{spread[len(spread) // 2]:.1f}",
             f"{spread[min(len(spread) - 1, int(len(spread) * 0.99))]:.1f}",
-            f"{asked / seconds:.1f} / {len(town.world.requests_of('hubspot')) / seconds:.1f}",
+            f"{asked / seconds:.1f} / {len(harness.world.requests_of('hubspot')) / seconds:.1f}",
             f"{asked / seconds * 86_400 / DAILY:.0%}" if not backfill else "-",
-            sum(each.status == 429 for each in town.world.requests),
-            sum(each.title.startswith("Call") for each in town.ghl.appointments),
+            sum(each.status == 429 for each in harness.world.requests),
+            sum(each.title.startswith("Call") for each in harness.ghl.appointments),
         )
 
 
@@ -147,7 +149,7 @@ def main() -> None:
     options.add_argument("--minutes", type=float, default=3)
     options.add_argument("--backfill", type=int, default=5000)
     given = options.parse_args()
-    ground.machine()
+    world_state.machine()
     table(
         "edits",
         "arrived",

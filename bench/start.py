@@ -29,10 +29,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-import ground
+import world_state
 from backfill import RealClock
-from ground import row, table
-from towns import Shelf, Town, build
+from harness import Shelf, SyncHarness, build
+from world_state import row, table
 
 from syncd.sandbox import SandboxSettings
 from syncd.sandbox.server import serve
@@ -43,7 +43,7 @@ POLLED = "/calendars/events"
 PATIENCE = 120.0
 """Seconds that the daemon may take to be ready, or to poll."""
 
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ground.ROOT)}
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(world_state.ROOT)}
 """`main` adds where compiled modules are kept: an installed program has its own."""
 
 _STORE = """
@@ -171,12 +171,12 @@ def _timed(command: Sequence[str], folder: Path) -> tuple[float, float]:
 # --- the first poll
 
 
-def until_polled(command: Sequence[str], folder: Path, town: Town) -> tuple[float, float]:
+def until_polled(command: Sequence[str], folder: Path, harness: SyncHarness) -> tuple[float, float]:
     """Wall and CPU seconds from the start of a process to its first list of bookings."""
-    town.world.reset_requests()
+    harness.world.reset_requests()
     began = time.perf_counter()
     with started(command, folder) as daemon:
-        while not any(each.path == POLLED for each in town.world.requests_of("ghl")):
+        while not any(each.path == POLLED for each in harness.world.requests_of("ghl")):
             time.sleep(0.002)
             assert time.perf_counter() < began + PATIENCE, "it never polled"
         return time.perf_counter() - began, _cpu_of(daemon.pid)
@@ -187,22 +187,22 @@ def measure_poll(syncd: list[str], folder: Path) -> None:
     clock = RealClock()
     with closing(Shelf(f"sqlite:///{folder}/town.db", clock)) as shelf:
         migrate.check(shelf.engine, may_create=True)
-        town = build(shelf, clock, SandboxSettings())
-        with serve(town.world) as server:
+        harness = build(shelf, clock, SandboxSettings())
+        with serve(harness.world) as server:
             (folder / "config.toml").write_text(
                 _STORE.format(store=folder / "polled.db")
                 + _POLLING.format(
-                    location=town.ghl.id,
+                    location=harness.ghl.id,
                     ghl=server.ghl_url,
                     hubspot=server.hubspot_url,
                 )
             )
-            tokens = town.world.settings
+            tokens = harness.world.settings
             ENVIRONMENT.update(GHL_TOKEN=tokens.ghl_token, HUBSPOT_TOKEN=tokens.hubspot_token)
             command = [*syncd, "--config", "config.toml", "run"]
             used([*syncd, "--config", "config.toml", "db", "upgrade"], folder)
-            until_polled(command, folder, town)  # compiles
-            found = [until_polled(command, folder, town) for _ in range(TIMES)]
+            until_polled(command, folder, harness)  # compiles
+            found = [until_polled(command, folder, harness) for _ in range(TIMES)]
     print()
     table("what", "seconds", "CPU seconds")
     row("syncd run, to its first poll", *medians(found))
@@ -243,7 +243,7 @@ def main() -> None:
     options.add_argument("--store", type=Path)
     options.add_argument("--links", type=int, default=200)
     given = options.parse_args()
-    ground.machine()
+    world_state.machine()
     syncd = [sys.executable, "-m", "syncd"]
     with tempfile.TemporaryDirectory(prefix="syncd-bench-") as name:
         ENVIRONMENT["PYTHONPYCACHEPREFIX"] = f"{name}/compiled"

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-pytest_plugins = ["hooks", "stores", "towns"]
+pytest_plugins = ["webhook_receiver", "stores", "harness"]
 
 PROFILES = {"quick": 50, "ci": 200, "thorough": 5000}
 """Examples of each property; HYPOTHESIS_PROFILE chooses, quick is the default."""

@@ -14,7 +14,7 @@ down_revision = None
 
 KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 INSTANT = sa.DateTime(timezone=True)
-TEXT = sa.Text()  # words and JSON alike: see syncd/store/columns.py
+TEXT = sa.Text()  # words and JSON alike: see syncd/store/types.py
 NAME = sa.String()
 
 

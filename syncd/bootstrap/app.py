@@ -2,7 +2,7 @@
 
 Made by `open_app`. The verbs ask it for single cycles (`cycle`), the daemon
 for links that it keeps, with their lease, between cycles (`lock`,
-`open_link`). What a cycle needs is imported with the first one (`workshop`).
+`open_link`). What a cycle needs is imported with the first one (`links`).
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from syncd.ports.store import PAUSED, LinkStore
 from syncd.store import Lease, Store, migrate, open_engine
 
 if TYPE_CHECKING:
-    from syncd.bootstrap.workshop import KeptLink, Workshop
+    from syncd.bootstrap.links import LinkFactory, LinkOpener
     from syncd.engine.cycle import CycleRequest
     from syncd.engine.report import CycleReport
-    from syncd.notices import Notices, Standing
+    from syncd.notifications import LinkStatus, Notifier
 
 
 def open_app(
@@ -94,9 +94,9 @@ class App:
         """The store as one link sees it; needs no credentials."""
         return self.store.link(name)
 
-    def glance(self, name: str) -> LinkStore:
+    def quick_view(self, name: str) -> LinkStore:
         """The same for who does not wait for a database that is away."""
-        return self.store.glance(name)
+        return self.store.quick_view(name)
 
     def paused(self, name: str) -> bool:
         """Whether a person took the link out of service."""
@@ -130,11 +130,11 @@ class App:
         self._workshop.adopt()
 
     @cached_property
-    def notices(self) -> Notices:
+    def notices(self) -> Notifier:
         """Who tells people of trouble; asked beside the cycles, never in them."""
-        from syncd.notices import Notices
+        from syncd.notifications import Notifier
 
-        return Notices(
+        return Notifier(
             outbox=self.store.outbox,
             clock=self.clock,
             env=self._env,
@@ -142,10 +142,10 @@ class App:
         )
 
     @cached_property
-    def _workshop(self) -> Workshop:
-        from syncd.bootstrap.workshop import Workshop
+    def _workshop(self) -> LinkFactory:
+        from syncd.bootstrap.links import LinkFactory
 
-        return Workshop(
+        return LinkFactory(
             self.store,
             self.clock,
             self.stop,
@@ -199,7 +199,7 @@ class App:
         """
         return self.store.acquire(name, "run")
 
-    def open_link(self, name: str, lease: Lease) -> KeptLink:
+    def open_link(self, name: str, lease: Lease) -> LinkOpener:
         """Get a link ready; no vendor is asked yet.
 
         Raises:
@@ -220,9 +220,9 @@ def tell_of_no_store(
     Nothing is remembered, where there is nothing to remember it in: every
     command that meets this tells it again.
     """
-    from syncd.notices import LostOutbox, Notices
+    from syncd.notifications import LostOutbox, Notifier
 
-    notices = Notices(
+    notices = Notifier(
         outbox=LostOutbox(),
         clock=clock or SystemClock(),
         env=os.environ if env is None else env,
@@ -232,12 +232,12 @@ def tell_of_no_store(
         notices.look(_standing(report), list)
 
 
-def _standing(report: CycleReport) -> Standing:
+def _standing(report: CycleReport) -> LinkStatus:
     """How a link fares, as a cycle of a verb left it."""
-    from syncd.notices import Standing
+    from syncd.notifications import LinkStatus
     from syncd.observability.state import State
 
-    return Standing(
+    return LinkStatus(
         link=report.link,
         state=State.of(report.outcome.value),
         detail=report.detail,

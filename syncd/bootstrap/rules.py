@@ -1,13 +1,13 @@
 """From a link's settings to its rules, in the core's words.
 
-`Workshop` calls `rules_of`; nothing is asked of anybody.
+`LinkFactory` calls `rules_of`; nothing is asked of anybody.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from syncd.bootstrap import maps
+from syncd.bootstrap import mapped_fields
 from syncd.config import LinkSettings
 from syncd.core.model import Group, GroupKey, Side, Window
 from syncd.core.policy import Direction, Limit, Notify, OnRemoval, Policy, Route, Winner
@@ -26,10 +26,10 @@ def rules_of(link: LinkSettings, look_again: timedelta | None = None) -> Rules:
         window=Window(since=epoch, until=epoch),
         now=epoch,
         direction=Direction(sync.direction),
-        fields=_directions(link) | maps.directions(link),
-        conflict=_winners(link) | maps.winners(link),
-        extras=tuple(maps.fields(link)),
-        status_echoes=maps.status_echoes(link),
+        fields=_directions(link) | mapped_fields.directions(link),
+        conflict=_winners(link) | mapped_fields.winners(link),
+        mapped_fields=tuple(mapped_fields.fields(link)),
+        status_echoes=mapped_fields.status_echoes(link),
         first_meeting=Winner(sync.first_meeting),
         ghl_deleted=OnRemoval(sync.ghl_deleted),
         hubspot_archived=OnRemoval(sync.hubspot_archived),

@@ -30,13 +30,13 @@ PLACES = {
     "doctor": "syncd.cli.doctor:doctor",
     "setup": "syncd.cli.setup:setup",
     "held": "syncd.cli.held:held",
-    "retry": "syncd.cli.deciding:retry",
-    "resolve": "syncd.cli.deciding:resolve",
+    "retry": "syncd.cli.decisions:retry",
+    "resolve": "syncd.cli.decisions:resolve",
     "history": "syncd.cli.history:history",
     "why": "syncd.cli.why:why",
-    "undo": "syncd.cli.deciding:undo",
-    "apply": "syncd.cli.deciding:apply",
-    "kick": "syncd.cli.deciding:kick",
+    "undo": "syncd.cli.decisions:undo",
+    "apply": "syncd.cli.decisions:apply",
+    "kick": "syncd.cli.decisions:kick",
     "link": "syncd.cli.link:link",
     "rebuild": "syncd.cli.rebuild:rebuild",
     "forget": "syncd.cli.forget:forget",
@@ -128,7 +128,7 @@ def _refuse(ctx: click.Context, verb: str, options: Sequence[str]) -> NoReturn:
 
 def main() -> NoReturn:
     """The installed command: run, and end the process with its exit code (`docs/exit-codes.md`)."""
-    from syncd.cli.lastly import interruptible, leave, watched
+    from syncd.cli.shutdown import interruptible, leave, watched
     from syncd.cli.streams import steadied
 
     with steadied(), watched() as ear, interruptible():
@@ -140,11 +140,11 @@ def main() -> NoReturn:
 
 def execute(args: Sequence[str]) -> int:
     """Run a command line; gives its exit code, with everything told on stderr."""
-    from syncd.cli.endings import ending, told_all
-    from syncd.cli.output.paper import sturdy
+    from syncd.cli.exit_codes import ending, told_all
+    from syncd.cli.output.printer import tolerant
 
     for stream in (sys.stdout, sys.stderr):
-        sturdy(stream)
+        tolerant(stream)
     try:
         code = syncd.main(args=_checked(args), prog_name="syncd", standalone_mode=False)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - whatever it is, it is told in one line

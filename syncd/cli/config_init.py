@@ -224,7 +224,7 @@ def _account(draft: Draft) -> Account | None:
     from contextlib import closing
 
     from syncd.bootstrap import SystemClock
-    from syncd.bootstrap.accounts import Accounts
+    from syncd.bootstrap.providers import ProviderFactory
     from syncd.errors import SyncdError
 
     kind, name = draft.ghl_token
@@ -234,7 +234,7 @@ def _account(draft: Draft) -> Account | None:
     link = _parsed(replace(draft, calendars=(), default_calendar="")).links[draft.name]
     try:
         env = {"PASTED": pasted} if pasted is not None else None
-        accounts = Accounts(clock=SystemClock(), env=env, ledger=None, attempts=2)
+        accounts = ProviderFactory(clock=SystemClock(), env=env, ledger=None, attempts=2)
         provider, _ = accounts.ghl(link)
         with closing(provider):
             return provider.prepare()
@@ -346,16 +346,16 @@ def _told(target: Path, *, check: bool) -> int:
 def _checked(target: Path) -> int:
     """The doctor's findings; what `setup` makes is not missed yet."""
     from syncd.bootstrap import SystemClock
-    from syncd.cli.output.words import tame
+    from syncd.cli.output.formatting import strip_control_chars
     from syncd.cli.session import begin
     from syncd.doctor import code_of, examine
 
     settings = begin(target)
     grave = []
     for each in examine(settings, list(settings.links), clock=SystemClock()):
-        remedy = f" → {tame(each.remedy)}" if each.remedy else ""
+        remedy = f" → {strip_control_chars(each.remedy)}" if each.remedy else ""
         if "syncd setup" in each.remedy:
             continue  # That comes next.
-        click.echo(f"{each.mark:<9}{each.area}: {tame(each.what)}{remedy}")
+        click.echo(f"{each.mark:<9}{each.area}: {strip_control_chars(each.what)}{remedy}")
         grave.append(each)
     return code_of(grave)

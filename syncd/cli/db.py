@@ -57,7 +57,7 @@ def upgrade(ctx: click.Context, config: Path | None) -> int:
     """
     from syncd.cli.session import begin
     from syncd.store import migrate, open_engine
-    from syncd.store.failures import place
+    from syncd.store.errors import place
 
     settings = begin(config_path(ctx, config))
     engine = open_engine(settings.store.url)
@@ -93,12 +93,12 @@ def backup(ctx: click.Context, path: Path, config: Path | None) -> int:
     next cycle brings it up to date from the two systems.
     """
     from syncd.cli.session import begin
-    from syncd.store import copying
-    from syncd.store.failures import place
+    from syncd.store import backup
+    from syncd.store.errors import place
 
     settings = begin(config_path(ctx, config))
     with _ready(settings.store.url) as engine:
-        copying.backup(engine, path)
+        backup.backup(engine, path)
         click.echo(f"{place(engine.url)} was copied to {path}, {path.stat().st_size:,} bytes")
     return 0
 
@@ -124,10 +124,10 @@ def copy(ctx: click.Context, url: str, config: Path | None) -> int:
     from sqlalchemy.engine import make_url
 
     from syncd.bootstrap import open_app
-    from syncd.cli.output.words import count
+    from syncd.cli.output.formatting import count
     from syncd.cli.session import begin
-    from syncd.store import copying
-    from syncd.store.failures import place
+    from syncd.store import backup
+    from syncd.store.errors import place
 
     settings = begin(config_path(ctx, config))
     target = _checked(url, ctx)
@@ -136,9 +136,9 @@ def copy(ctx: click.Context, url: str, config: Path | None) -> int:
         open_app(settings) as app,
         ExitStack() as held,
     ):
-        for name in copying.links(engine):
+        for name in backup.links(engine):
             held.enter_context(app.store.acquire(name, "db copy"))
-        pairs = copying.copy(engine, target)
+        pairs = backup.copy(engine, target)
     where = place(make_url(target))
     click.echo(f"{count(pairs, 'pair')} copied to {where}; set store.url to it, then start syncd")
     return 0

@@ -21,8 +21,8 @@ from syncd.cli.command import Verb
 
 if TYPE_CHECKING:
     from syncd.bootstrap import App
-    from syncd.cli.demo_people import Edit
-    from syncd.cli.output.paper import Paper
+    from syncd.cli.demo_data import Edit
+    from syncd.cli.output.printer import Printer
     from syncd.engine.report import CycleReport
     from syncd.sandbox import SandboxClock, SandboxServer, SandboxWorld
 
@@ -44,13 +44,13 @@ def demo(*, keep: bool) -> int:
     Serves both vendors' APIs on this machine and syncs them three times, while
     made-up people edit both sides in between.
     """
-    from syncd.cli.output.paper import Paper
+    from syncd.cli.output.printer import Printer
     from syncd.observability import logging
 
     logging.configure(level="warning")
     with ExitStack() as stack:
         folder = stack.enter_context(_folder(keep=keep))
-        show = stack.enter_context(_opened(folder, Paper()))
+        show = stack.enter_context(_opened(folder, Printer()))
         code = show.run()
     show.where_next(folder if keep else None)
     return code
@@ -59,21 +59,23 @@ def demo(*, keep: bool) -> int:
 class Demo:
     """The steps, and what is printed after each."""
 
-    def __init__(self, app: App, server: SandboxServer, clock: SandboxClock, paper: Paper) -> None:
+    def __init__(
+        self, app: App, server: SandboxServer, clock: SandboxClock, paper: Printer
+    ) -> None:
         self._app, self._server, self._clock, self._paper = app, server, clock, paper
         self._world: SandboxWorld = server.world
         self._step = 0
 
     def run(self) -> int:
         """All steps; gives the gravest exit code of the three cycles."""
-        from syncd.cli.demo_people import Clinic
+        from syncd.cli.demo_data import DemoClinic
         from syncd.engine.report import gravest
 
         self._begin()
         self._set_up()
         reports = [self._first_sync()]
         self._clock.advance(timedelta(hours=1))
-        edits = Clinic(self._world, self._clock).morning()
+        edits = DemoClinic(self._world, self._clock).morning()
         reports += [self._second_sync(edits), self._third_sync()]
         return gravest([report.outcome.code for report in reports])
 
@@ -96,13 +98,13 @@ class Demo:
     # --- the steps
 
     def _begin(self) -> None:
-        from syncd.cli.output import words
+        from syncd.cli.output import formatting
 
         zone = self._world.location.zone
         self._head("Two systems on this machine, with made-up people")
         self._paper.line(f"  HighLevel  {self._server.ghl_url}")
         self._paper.line(f"  HubSpot    {self._server.hubspot_url}")
-        now = words.when(self._clock(), zone)
+        now = formatting.when(self._clock(), zone)
         self._paper.line(f"  It is {now} there ({zone.key}).")
 
     def _set_up(self) -> None:
@@ -112,7 +114,7 @@ class Demo:
         print_setup(self._paper, LINK, self._app.setup(LINK))
 
     def _first_sync(self) -> CycleReport:
-        from syncd.cli.output.cycles import print_cycle
+        from syncd.cli.output.cycle_report import print_cycle
 
         ghl = len(self._world.location.events())
         hubspot = len(self._world.portal.records())
@@ -122,7 +124,7 @@ class Demo:
         return report
 
     def _second_sync(self, edits: list[Edit]) -> CycleReport:
-        from syncd.cli.output.cycles import print_sum
+        from syncd.cli.output.cycle_report import print_sum
 
         self._head("People edit both sides, and syncd syncs again")
         report = self._cycle()
@@ -132,7 +134,7 @@ class Demo:
         return report
 
     def _third_sync(self) -> CycleReport:
-        from syncd.cli.output.cycles import print_sum
+        from syncd.cli.output.cycle_report import print_sum
 
         self._head("Third sync: nobody edited anything, so nothing is written")
         report = self._cycle()
@@ -141,11 +143,11 @@ class Demo:
 
     def _print_edit(self, edit: Edit, report: CycleReport) -> None:
         """One appointment: what people did, what syncd did about it, and why."""
-        from syncd.cli.output import words
+        from syncd.cli.output import formatting
 
         zone = self._world.location.zone
         person = f", {edit.person}" if edit.person else ""
-        told = f"{edit.title}{person}, {words.when(edit.starts_at, zone)}"
+        told = f"{edit.title}{person}, {formatting.when(edit.starts_at, zone)}"
         self._paper.line(f"  {told}", "bold")
         for did in edit.did:
             self._paper.line(f"    people  {did}", hang=12)
@@ -154,18 +156,19 @@ class Demo:
 
     def _answers(self, edit: Edit, report: CycleReport) -> Iterator[str]:
         """What syncd did about an edit: its writes, or what it waits for."""
-        from syncd.cli.output import cycles, words
+        from syncd.cli.output import cycle_report, formatting
 
         for write in report.written:
             if edit.is_about(write.ghl_id, write.hubspot_id):
-                yield f"{cycles.did(self._paper, report, write)} ({write.why})"
+                yield f"{cycle_report.did(self._paper, report, write)} ({write.why})"
         for entry in self._app.link_store(LINK).history(edit.ghl_id, cycle=report.cycle):
             if edit.ghl_id and entry.action == "conflict":
                 yield f"the losing value, {entry.before!r}, is kept in `syncd history`"
         for hold in report.held:
             if edit.is_about(hold.ghl_id, hold.hubspot_id):
-                yield f"waits for a person ({hold.reason}): {words.tame(hold.detail)}"
-                next_step = words.lets_go(hold.reason, hold.ghl_id, hold.hubspot_id)
+                detail = formatting.strip_control_chars(hold.detail)
+                yield f"waits for a person ({hold.reason}): {detail}"
+                next_step = formatting.lets_go(hold.reason, hold.ghl_id, hold.hubspot_id)
                 yield f"to let it go: {next_step}"
 
     # --- the parts of a step
@@ -217,7 +220,7 @@ def _folder(*, keep: bool) -> Iterator[Path]:
 
 
 @contextmanager
-def _opened(folder: Path, paper: Paper) -> Iterator[Demo]:
+def _opened(folder: Path, paper: Printer) -> Iterator[Demo]:
     """The sandbox on loopback, and syncd on a configuration and a store in the folder."""
     from syncd import config
     from syncd.bootstrap import open_app

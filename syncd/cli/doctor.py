@@ -17,7 +17,7 @@ import click
 from syncd.cli.command import Verb, config_option, config_path, json_option, link_option
 
 if TYPE_CHECKING:
-    from syncd.cli.output.paper import Paper
+    from syncd.cli.output.printer import Printer
     from syncd.config import Settings
     from syncd.doctor import Answer, Finding
 
@@ -61,7 +61,7 @@ def doctor(
     of the gravest error: 2 configuration or account, 6 credentials, 7 a
     vendor or a store that is away.
     """
-    from syncd.cli.output.paper import Paper
+    from syncd.cli.output.printer import Printer
     from syncd.cli.session import begin, chosen
     from syncd.doctor import code_of
     from syncd.doctor.finding import raised
@@ -69,7 +69,7 @@ def doctor(
 
     if yes and not probe:
         raise click.UsageError("--yes goes with --probe", ctx)
-    paper = Paper()
+    paper = Printer()
     try:
         settings = begin(config_path(ctx, config))
     except ConfigError as fault:
@@ -94,11 +94,11 @@ def _examined(settings: Settings, names: Sequence[str]) -> Iterable[Finding]:
     return examine(settings, names, clock=SystemClock())
 
 
-def _probed(settings: Settings, names: Sequence[str], paper: Paper | None) -> list[Answer]:
+def _probed(settings: Settings, names: Sequence[str], paper: Printer | None) -> list[Answer]:
     from contextlib import closing
 
     from syncd.bootstrap import SystemClock
-    from syncd.cli.output.words import tame
+    from syncd.cli.output.formatting import strip_control_chars
     from syncd.doctor import probe
 
     answers: list[Answer] = []
@@ -110,7 +110,7 @@ def _probed(settings: Settings, names: Sequence[str], paper: Paper | None) -> li
         for each in asked:
             answers.append(each)
             if paper is not None:
-                told = f"{each.side}: {each.question} {tame(each.answer)}"
+                told = f"{each.side}: {each.question} {strip_control_chars(each.answer)}"
                 paper.line(f"{each.state:<9}{each.link}  {told}", hang=9)
     return answers
 
@@ -149,7 +149,7 @@ def _ask(names: Sequence[str], *, yes: bool) -> None:
         click.confirm("Go on?", abort=True, err=True)
 
 
-def _shown(findings: Iterable[Finding], paper: Paper | None) -> list[Finding]:
+def _shown(findings: Iterable[Finding], paper: Printer | None) -> list[Finding]:
     """The findings, printed as they come where there is paper."""
     seen = []
     for each in findings:
@@ -160,22 +160,22 @@ def _shown(findings: Iterable[Finding], paper: Paper | None) -> list[Finding]:
 
 
 def _line(found: Finding) -> str:
-    from syncd.cli.output.words import tame
+    from syncd.cli.output.formatting import strip_control_chars
 
     head = f"{found.mark:<9}" + (f"{found.link}  " if found.link else "")
-    remedy = f" → {tame(found.remedy)}" if found.remedy else ""
-    return f"{head}{found.area}: {tame(found.what)}{remedy}"
+    remedy = f" → {strip_control_chars(found.remedy)}" if found.remedy else ""
+    return f"{head}{found.area}: {strip_control_chars(found.what)}{remedy}"
 
 
 def _ended(
     findings: Sequence[Finding],
     answers: Sequence[Answer],
-    paper: Paper,
+    paper: Printer,
     *,
     as_json: bool,
     problems: Sequence[str] = (),
 ) -> int:
-    from syncd.cli.output.words import count
+    from syncd.cli.output.formatting import count
     from syncd.doctor import Mark, code_of
 
     code = code_of(findings)

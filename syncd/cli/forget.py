@@ -14,7 +14,7 @@ import click
 from syncd.cli.command import Verb, config_option, config_path, link_option
 
 if TYPE_CHECKING:
-    from syncd.store.keeping import Forgotten
+    from syncd.store.retention import Forgotten
 
 
 @click.command(
@@ -50,7 +50,7 @@ def forget(ctx: click.Context, contact: str, config: Path | None, links: tuple[s
 def _told(gone: Forgotten, contact: str) -> str:
     from dataclasses import asdict
 
-    from syncd.cli.output.words import count
+    from syncd.cli.output.formatting import count
 
     counts = asdict(gone)
     if not any(counts.values()):

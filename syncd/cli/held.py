@@ -14,7 +14,7 @@ import click
 from syncd.cli.command import Verb, config_option, config_path, json_option, link_option
 
 if TYPE_CHECKING:
-    from syncd.cli.output.paper import Paper
+    from syncd.cli.output.printer import Printer
     from syncd.ports.store import Hold
 
 
@@ -37,7 +37,7 @@ def held(ctx: click.Context, config: Path | None, links: tuple[str, ...], *, as_
     itself when its cause is gone.
     """
     from syncd.bootstrap import open_app
-    from syncd.cli.output.paper import Paper
+    from syncd.cli.output.printer import Printer
     from syncd.cli.session import begin, chosen, zone_name
 
     settings = begin(config_path(ctx, config))
@@ -50,7 +50,7 @@ def held(ctx: click.Context, config: Path | None, links: tuple[str, ...], *, as_
         click.echo(json.dumps({"version": 1, "links": told}, indent=2))
         return 0
     for name, holds in waiting.items():
-        print_held(Paper(), name, holds, zones[name])
+        print_held(Printer(), name, holds, zones[name])
     return 0
 
 
@@ -73,23 +73,23 @@ def as_value(hold: Hold) -> dict[str, object]:
     }
 
 
-def print_held(paper: Paper, name: str, holds: list[Hold], timezone: str) -> None:
+def print_held(paper: Printer, name: str, holds: list[Hold], timezone: str) -> None:
     """One link's held records, for people."""
-    from syncd.cli.output import cycles, words
+    from syncd.cli.output import cycle_report, formatting
 
     if not holds:
         paper.line(f"{name}: nothing is held", "green")
         return
-    zone = words.zone_of(timezone)
-    number = words.count(len(holds), "record")
+    zone = formatting.zone_of(timezone)
+    number = formatting.count(len(holds), "record")
     paper.line(f"{name}: {number} held (times in {timezone or 'UTC'})", "bold")
     rows = [
         (
-            words.when(hold.starts_at, zone),
-            cycles.called(hold.title, hold.ghl_id, hold.hubspot_id),
-            words.when(hold.since, zone),
-            cycles.held_because(hold.reason, hold.group, hold.detail, hold.values),
-            words.lets_go(hold.reason, hold.ghl_id, hold.hubspot_id),
+            formatting.when(hold.starts_at, zone),
+            cycle_report.called(hold.title, hold.ghl_id, hold.hubspot_id),
+            formatting.when(hold.since, zone),
+            cycle_report.held_because(hold.reason, hold.group, hold.detail, hold.values),
+            formatting.lets_go(hold.reason, hold.ghl_id, hold.hubspot_id),
         )
         for hold in holds
     ]

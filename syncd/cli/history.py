@@ -20,7 +20,7 @@ from syncd.cli.command import Verb, config_option, config_path, json_option, lin
 if TYPE_CHECKING:
     from datetime import tzinfo
 
-    from syncd.cli.output.paper import Paper
+    from syncd.cli.output.printer import Printer
     from syncd.ports.store import HistoryEntry, LinkStore
 
 
@@ -127,7 +127,7 @@ def history(
     kept here, as `overwritten`.
     """
     from syncd.bootstrap import open_app
-    from syncd.cli.output.paper import Paper
+    from syncd.cli.output.printer import Printer
     from syncd.cli.session import begin, chosen, zone_name
 
     settings = begin(config_path(ctx, config))
@@ -142,7 +142,7 @@ def history(
         click.echo(json.dumps({"version": 1, "links": told}, indent=2))
         return 0
     for name, entries in found.items():
-        print_history(Paper(), name, entries, zones[name])
+        print_history(Printer(), name, entries, zones[name])
     return 0
 
 
@@ -168,19 +168,21 @@ def as_value(entry: HistoryEntry) -> dict[str, object]:
     }
 
 
-def print_history(paper: Paper, name: str, entries: Iterable[HistoryEntry], timezone: str) -> None:
+def print_history(
+    paper: Printer, name: str, entries: Iterable[HistoryEntry], timezone: str
+) -> None:
     """One link's entries, for people: by cycle, one block for each write, newest first."""
-    from syncd.cli.output import words
+    from syncd.cli.output import formatting
 
     writes = [list(together) for _, together in groupby(entries, key=_write)]
     if not writes:
         paper.line(f"{name}: nothing was written")
         return
     paper.line(f"{name} (times in {timezone or 'UTC'})", "bold")
-    zone = words.zone_of(timezone)
+    zone = formatting.zone_of(timezone)
     for cycle, together in groupby(writes, key=lambda write: write[0].cycle):
         of_cycle = list(together)
-        paper.line(f"cycle {cycle}, {words.when(of_cycle[0][0].at, zone)}", "bold")
+        paper.line(f"cycle {cycle}, {formatting.when(of_cycle[0][0].at, zone)}", "bold")
         for write in of_cycle:
             _print_write(paper, write[::-1], timezone)
 
@@ -192,35 +194,39 @@ def _write(entry: HistoryEntry) -> tuple[object, ...]:
 
 def _named(entry: HistoryEntry, done: str, zone: tzinfo) -> str:
     """What was done, to which appointment: its title and start as they were then."""
-    from syncd.cli.output import words
+    from syncd.cli.output import formatting
     from syncd.ports.store import CONTACT
 
     if entry.record == CONTACT:
         return f"contact {done}"
-    title = f": {words.tame(entry.title)}" if entry.title else ""
-    return done + title + (f", {words.when(entry.starts_at, zone)}" if entry.starts_at else "")
+    title = f": {formatting.strip_control_chars(entry.title)}" if entry.title else ""
+    return done + title + (f", {formatting.when(entry.starts_at, zone)}" if entry.starts_at else "")
 
 
-def _print_write(paper: Paper, entries: list[HistoryEntry], timezone: str) -> None:
+def _print_write(paper: Printer, entries: list[HistoryEntry], timezone: str) -> None:
     """The entries of one write, in the order in which they were written down."""
-    from syncd.cli.output import cycles, words
+    from syncd.cli.output import cycle_report, formatting
     from syncd.ports.store import SYNC
 
-    zone, first = words.zone_of(timezone), entries[0]
+    zone, first = formatting.zone_of(timezone), entries[0]
     actions = {entry.action for entry in entries} - {"conflict"}
     action = next(iter(actions)) if len(actions) == 1 else "update"
-    side, done = words.SIDES[first.side.value], words.DONE.get(action, action)
-    whys = "; ".join(dict.fromkeys(words.tame(entry.why) for entry in entries if entry.why))
-    told = f"  {words.when(first.at, zone)}  {side}: {_named(first, done, zone)}"
+    side, done = formatting.SIDES[first.side.value], formatting.DONE.get(action, action)
+    whys = "; ".join(
+        dict.fromkeys(formatting.strip_control_chars(entry.why) for entry in entries if entry.why)
+    )
+    told = f"  {formatting.when(first.at, zone)}  {side}: {_named(first, done, zone)}"
     by = "" if first.author == SYNC else f", decided by {first.author}"
     paper.line(told + (f" ({whys}{by})" if whys else ""), "cyan")
-    paper.line(f"      record: {cycles.named(first.ghl_id, first.hubspot_id)}")
+    paper.line(f"      record: {cycle_report.named(first.ghl_id, first.hubspot_id)}")
     for entry in entries:
         if not entry.field:
             continue
         if action == "create":
-            paper.line(f"      {entry.field}: {words.field_value(entry.field, entry.after, zone)}")
+            paper.line(
+                f"      {entry.field}: {formatting.field_value(entry.field, entry.after, zone)}"
+            )
             continue
-        changed = words.change(entry.field, (entry.before, entry.after), zone)
-        lost = f" ({words.DONE['conflict']})" if entry.action == "conflict" else ""
+        changed = formatting.change(entry.field, (entry.before, entry.after), zone)
+        lost = f" ({formatting.DONE['conflict']})" if entry.action == "conflict" else ""
         paper.line(f"      {changed}{lost}")

@@ -130,7 +130,7 @@ def _turned(app: App, name: str, *, pausing: bool) -> str:
         return f"{name} is {'paused' if pausing else 'in service'} already"
     at, store = app.clock.now(), app.link_store(name)
     with store.begin() as transaction:
-        transaction.set_cursor(PAUSED, (moment_text(at) or "") if pausing else "")
+        transaction.set_state(PAUSED, (moment_text(at) or "") if pausing else "")
     holder = app.store.holder(name)
     if holder:
         # A daemon looks for decisions every second or two, and else only when a poll is due.
@@ -154,22 +154,24 @@ def _look(app: App, name: str) -> LinkHealth:
 
 
 def _print(links: Sequence[LinkHealth]) -> None:
-    from syncd.cli.output import words
-    from syncd.cli.output.paper import Paper
+    from syncd.cli.output import formatting
+    from syncd.cli.output.printer import Printer
 
     rows = [
         (
             each.name,
             _state(each),
-            f"{words.when(each.good_at)} UTC" if each.good_at else "never",
+            f"{formatting.when(each.good_at)} UTC" if each.good_at else "never",
             f"{each.pairs:,}",
             f"{len(each.held):,}",
-            "; ".join(words.tame(part) for part in (each.detail, each.remedy) if part),
+            "; ".join(
+                formatting.strip_control_chars(part) for part in (each.detail, each.remedy) if part
+            ),
         )
         for each in links
     ]
     heads = ("Link", "State", "Last good cycle", "Pairs", "Held", "What to know and do")
-    Paper().table(heads, rows, ("bold",))
+    Printer().table(heads, rows, ("bold",))
 
 
 def _state(link: LinkHealth) -> str:

@@ -88,7 +88,7 @@ def _unwritable(path: Path, error: OSError) -> click.UsageError:
 
 
 def _plans(reports: Mapping[str, CycleReport]) -> dict[str, object]:
-    from syncd.engine.planned import digest, in_one_line, planned_as_json
+    from syncd.engine.planned_writes import digest, in_one_line, planned_as_json
 
     return {
         name: {

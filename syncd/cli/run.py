@@ -16,7 +16,7 @@ from types import FrameType
 import click
 
 from syncd.cli.command import Verb, config_option, config_path
-from syncd.cli.lastly import watched
+from syncd.cli.shutdown import watched
 
 
 @click.command(

@@ -11,7 +11,7 @@ from syncd.cli.command import Verb, config_option, config_path, link_option
 
 if TYPE_CHECKING:
     from syncd.bootstrap import App
-    from syncd.cli.output.paper import Paper
+    from syncd.cli.output.printer import Printer
 
 
 @click.command(
@@ -31,17 +31,17 @@ def setup(ctx: click.Context, config: Path | None, links: tuple[str, ...]) -> in
     What is there already stays as it is, so it can be run again at any time.
     """
     from syncd.bootstrap import open_app
-    from syncd.cli.output.paper import Paper
+    from syncd.cli.output.printer import Printer
     from syncd.cli.session import begin, chosen
     from syncd.engine.report import gravest
 
     settings = begin(config_path(ctx, config))
     names = chosen(list(settings.links), links)
     with open_app(settings, make_store=True) as app:
-        return gravest([_set_up(app, name, Paper()) for name in names])
+        return gravest([_set_up(app, name, Printer()) for name in names])
 
 
-def _set_up(app: App, name: str, paper: Paper) -> int:
+def _set_up(app: App, name: str, paper: Printer) -> int:
     """One link; what stops it is told, and stops no other."""
     from syncd.errors import ProviderError, SyncdError, exit_code
 
@@ -56,7 +56,7 @@ def _set_up(app: App, name: str, paper: Paper) -> int:
     return 0
 
 
-def print_setup(paper: Paper, name: str, made: list[tuple[str, bool]]) -> None:
+def print_setup(paper: Printer, name: str, made: list[tuple[str, bool]]) -> None:
     """What was made, and what was there."""
     for what, is_new in made:
         if is_new:

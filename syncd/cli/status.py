@@ -20,7 +20,7 @@ from syncd.cli.command import Verb, config_option, config_path, json_option, lin
 
 if TYPE_CHECKING:
     from syncd.bootstrap import App
-    from syncd.cli.output.paper import Paper
+    from syncd.cli.output.printer import Printer
     from syncd.observability.health import LinkHealth
     from syncd.observability.traffic import Budget
 
@@ -145,24 +145,24 @@ def _watched(app: App, names: Sequence[str], max_age: timedelta | None) -> int:
 
 def _show(links: Sequence[LinkHealth], *, check: bool) -> None:
     """One screen; with `--check` only what is in trouble."""
-    from syncd.cli.output.paper import Paper
+    from syncd.cli.output.printer import Printer
 
-    paper = Paper()
+    paper = Printer()
     for link in links:
         if not check or link.code:
             print_link(paper, link)
 
 
-def print_link(paper: Paper, link: LinkHealth) -> None:
+def print_link(paper: Printer, link: LinkHealth) -> None:
     """One link, for people."""
-    from syncd.cli.output import words
+    from syncd.cli.output import formatting
     from syncd.observability.page.words import left_out
 
-    held = f", {words.count(len(link.held), 'record')} held" if link.held else ""
+    held = f", {formatting.count(len(link.held), 'record')} held" if link.held else ""
     paper.line(f"{link.name}: {link.state.words}{held}", _style(link))
     for told in (link.detail, link.remedy):
         if told:
-            paper.line(f"  {words.tame(told)}")
+            paper.line(f"  {formatting.strip_control_chars(told)}")
     for name, value in _facts(link):
         paper.line(f"  {name}: {value}")
     if link.left_out:

@@ -52,10 +52,10 @@ class Wanted:
 
     def request(self) -> CycleRequest:
         """The cycle that is wanted."""
-        from syncd.core.guards import Allowed
+        from syncd.core.guards import GuardOverrides
         from syncd.engine.cycle import CycleRequest
 
-        allowed = Allowed(removals=self.allow_removals, changes=self.allow_changes)
+        allowed = GuardOverrides(removals=self.allow_removals, changes=self.allow_changes)
         return CycleRequest(full=True, dry_run=self.dry_run, allowed=allowed)
 
 
@@ -100,11 +100,11 @@ def exit_code(reports: Mapping[str, CycleReport], wanted: Wanted) -> int:
 
 def show(reports: Mapping[str, CycleReport], wanted: Wanted) -> None:
     """Print the reports for people."""
-    from syncd.cli.output.cycles import print_cycle
-    from syncd.cli.output.paper import Paper
-    from syncd.cli.output.plans import print_plan
+    from syncd.cli.output.cycle_report import print_cycle
+    from syncd.cli.output.plan_report import print_plan
+    from syncd.cli.output.printer import Printer
 
-    paper = Paper()
+    paper = Printer()
     for number, report in enumerate(reports.values()):
         if number:
             paper.line()
@@ -141,7 +141,7 @@ def _cycles(app: App, names: list[str], wanted: Wanted) -> dict[str, CycleReport
     from functools import partial
 
     from syncd.cli.output import progress
-    from syncd.engine.pausing import pauses
+    from syncd.engine.decisions.halt import pauses
     from syncd.engine.report import DONE
 
     reports = {}
@@ -185,7 +185,7 @@ def _beside(settings: Settings, stack: ExitStack) -> Settings:
 
 
 def _no_store(name: str, error: StoreError) -> CycleReport:
-    from syncd.engine.closing import ended_by
+    from syncd.engine.finish import ended_by
     from syncd.engine.report import CycleReport
 
     outcome, detail = ended_by(error)
@@ -195,7 +195,7 @@ def _no_store(name: str, error: StoreError) -> CycleReport:
 @contextmanager
 def stopping() -> Iterator[threading.Event]:
     """The first SIGINT or SIGTERM asks the cycle to end in order, a second one ends it at once."""
-    from syncd.cli.lastly import STOPS, watched
+    from syncd.cli.shutdown import STOPS, watched
 
     stop = threading.Event()
 
@@ -216,7 +216,7 @@ def stopping() -> Iterator[threading.Event]:
 class _Stopper:
     """A signal handler; raises KeyboardInterrupt where it is called again.
 
-    What the first one asks for is done in a thread that hears it too (`lastly`): in here a lock
+    What the first one asks for is done in a thread that hears it too (`shutdown`): in here a lock
     may be held by what was interrupted.
     """
 

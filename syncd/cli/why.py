@@ -110,8 +110,8 @@ def rule_of(store: LinkStore, *records: str) -> str:
 
 def _tell_unsynced(name: str, record: str, found: Unsynced, *, as_json: bool) -> None:
     from syncd.cli.held import as_value as held_value
-    from syncd.cli.output import cycles, words
-    from syncd.cli.output.paper import Paper
+    from syncd.cli.output import cycle_report, formatting
+    from syncd.cli.output.printer import Printer
     from syncd.observability.page.words import rule
 
     if as_json:
@@ -124,11 +124,11 @@ def _tell_unsynced(name: str, record: str, found: Unsynced, *, as_json: bool) ->
         }
         click.echo(json.dumps(told, indent=2))
         return
-    paper = Paper()
+    paper = Printer()
     for hold in found.held:
-        why = cycles.held_because(hold.reason, hold.group, hold.detail, hold.values)
+        why = cycle_report.held_because(hold.reason, hold.group, hold.detail, hold.values)
         paper.line(f"{name}: {record} is not synced, it is held: {why}")
-        paper.line(f"  {words.lets_go(hold.reason, hold.ghl_id, hold.hubspot_id)}")
+        paper.line(f"  {formatting.lets_go(hold.reason, hold.ghl_id, hold.hubspot_id)}")
     if found.left_out:
         which = f"{rule(found.left_out)} ({found.left_out})"
         paper.line(f"{name}: {record} is not synced, it is left out: {which}")
@@ -155,11 +155,11 @@ def reasons_of(pair: Pair, entries: Sequence[HistoryEntry]) -> list[Reason]:
         if entry.field:
             last.setdefault(entry.field, entry)
     _with_its_contact(pair, own, last)
-    extras = (f"{EXTRA_PREFIX}{name}" for name, _ in pair.ghl.extras)
+    mapped_fields = (f"{EXTRA_PREFIX}{name}" for name, _ in pair.ghl.mapped_fields)
     found = []
-    for group in (*Group, *extras):
-        ghl = essence.said(essence.value(pair.ghl, group), group)
-        hubspot = essence.said(essence.value(pair.hubspot, group), group)
+    for group in (*Group, *mapped_fields):
+        ghl = essence.to_report_fields(essence.value(pair.ghl, group), group)
+        hubspot = essence.to_report_fields(essence.value(pair.hubspot, group), group)
         found += [
             Reason(field=name, ghl=ghl[name], hubspot=hubspot[name], last=last.get(name))
             for name in ghl
@@ -212,15 +212,17 @@ def _print(
     adopted: HistoryEntry | None,
     timezone: str,
 ) -> None:
-    from syncd.cli.output import cycles, words
-    from syncd.cli.output.paper import Paper
+    from syncd.cli.output import cycle_report, formatting
+    from syncd.cli.output.printer import Printer
 
-    paper, zone = Paper(), words.zone_of(timezone)
-    paper.line(f"{name}: {cycles.named(pair.ghl_id, pair.hubspot_id)}", "bold")
-    paper.line(f"  times in {timezone or 'UTC'}; agreed {words.count(pair.version, 'time')}")
+    paper, zone = Printer(), formatting.zone_of(timezone)
+    paper.line(f"{name}: {cycle_report.named(pair.ghl_id, pair.hubspot_id)}", "bold")
+    paper.line(f"  times in {timezone or 'UTC'}; agreed {formatting.count(pair.version, 'time')}")
     unwritten = "as it was found, never written by syncd"
     if adopted is not None:
-        unwritten = f"as both sides had it when they were paired, {words.when(adopted.at, zone)}"
+        unwritten = (
+            f"as both sides had it when they were paired, {formatting.when(adopted.at, zone)}"
+        )
     rows = []
     for reason in reasons:
         if reason.ghl is None and reason.hubspot is None and reason.last is None:
@@ -229,15 +231,16 @@ def _print(
         told = unwritten
         if entry is not None:
             told = (
-                f"{words.when(entry.at, zone)}: written to {words.SIDES[entry.side.value]}, "
-                f"{words.change(entry.field, (entry.before, entry.after), zone)} "
-                f"({words.tame(entry.why)}; cycle {entry.cycle})"
+                f"{formatting.when(entry.at, zone)}: "
+                f"written to {formatting.SIDES[entry.side.value]}, "
+                f"{formatting.change(entry.field, (entry.before, entry.after), zone)} "
+                f"({formatting.strip_control_chars(entry.why)}; cycle {entry.cycle})"
             )
         rows.append(
             (
                 reason.field,
-                words.field_value(reason.field, reason.ghl, zone),
-                words.field_value(reason.field, reason.hubspot, zone),
+                formatting.field_value(reason.field, reason.ghl, zone),
+                formatting.field_value(reason.field, reason.hubspot, zone),
                 told,
             )
         )

@@ -10,8 +10,9 @@ not do together), `maps` (what the further fields of a link may not), `tokens`,
 
 from syncd.config.addresses import server_of
 from syncd.config.changes import changes
-from syncd.config.claims import account_by_token, overlapping
 from syncd.config.loading import load, working_directory
+from syncd.config.overlaps import account_by_token, overlapping
+from syncd.config.secrets import resolve_http_token, resolve_token, resolve_webhook
 from syncd.config.settings import (
     ChangeGuard,
     ConflictSettings,
@@ -37,7 +38,6 @@ from syncd.config.settings import (
 )
 from syncd.config.show import show
 from syncd.config.sources import find_config
-from syncd.config.tokens import resolve_http_token, resolve_token, resolve_webhook
 
 __all__ = [
     "ChangeGuard",

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from syncd.config import toml
+from syncd.config.key_tree import dotted
 from syncd.config.masking import masked
 from syncd.config.settings import Section, Settings
-from syncd.config.shape import dotted
 from syncd.config.show import plain
 
 

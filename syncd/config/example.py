@@ -15,6 +15,7 @@ from pathlib import Path
 
 from syncd.config import toml
 from syncd.config.describe import meanings
+from syncd.config.key_tree import DEFAULTS, NOTIFY, node_at
 from syncd.config.settings import (
     FieldMap,
     GhlSettings,
@@ -24,9 +25,8 @@ from syncd.config.settings import (
     Settings,
     StoreSettings,
 )
-from syncd.config.shape import DEFAULTS, NOTIFY, node_at
 from syncd.config.show import plain
-from syncd.core.extras import FIELDS
+from syncd.core.mapped_fields import FIELDS
 
 _FIRST = """\
 # syncd keeps HighLevel appointments and HubSpot appointments in step.

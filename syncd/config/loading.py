@@ -12,12 +12,12 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from syncd.config.claims import overlapping
-from syncd.config.maps import colliding
+from syncd.config.key_tree import DEFAULTS, LINKS
+from syncd.config.mapped_fields import colliding
 from syncd.config.masking import masked
+from syncd.config.overlaps import overlapping
 from syncd.config.problems import problems_of
 from syncd.config.settings import LinkSettings, Settings
-from syncd.config.shape import DEFAULTS, LINKS
 from syncd.config.sources import Layers, find_config, gather
 from syncd.errors import ConfigError
 

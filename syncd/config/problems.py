@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from syncd.config import toml
+from syncd.config.key_tree import DEFAULTS, LINKS, KeyPath, dotted, known_keys, node_at
 from syncd.config.masking import MASK, masked, without_login
-from syncd.config.shape import DEFAULTS, LINKS, KeyPath, dotted, known_keys, node_at
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails

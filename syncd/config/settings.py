@@ -27,7 +27,7 @@ from pydantic import (
 
 from syncd.config import addresses, values
 from syncd.config.values import Accepts, Duration, PositiveDuration, duration
-from syncd.core import extras
+from syncd.core import mapped_fields
 
 DEFAULT_TO_HUBSPOT: Mapping[str, str] = {
     "new": "SCHEDULED",
@@ -491,14 +491,14 @@ class FieldMap(Section):
     @model_validator(mode="after")
     def _can_flow(self) -> Self:
         writes = self.direction in {"both", "hubspot_to_ghl"}
-        if writes and self.ghl not in extras.WRITABLE:
-            takes = ", ".join(extras.WRITABLE)
+        if writes and self.ghl not in mapped_fields.WRITABLE:
+            takes = ", ".join(mapped_fields.WRITABLE)
             raise ValueError(
                 f"HighLevel does not take {self.ghl}, so its direction is ghl_to_hubspot "
                 f"(it takes {takes})"
             )
-        if self.template and self.ghl != extras.HIGHLEVEL_LINK:
-            raise ValueError(f"template goes with ghl = {extras.HIGHLEVEL_LINK!r}")
+        if self.template and self.ghl != mapped_fields.HIGHLEVEL_LINK:
+            raise ValueError(f"template goes with ghl = {mapped_fields.HIGHLEVEL_LINK!r}")
         return self
 
     @property

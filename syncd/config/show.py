@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from syncd.config import toml
+from syncd.config.key_tree import LINKS
 from syncd.config.masking import MASK, masked
 from syncd.config.settings import (
     ConflictSettings,
@@ -18,7 +19,6 @@ from syncd.config.settings import (
     StatusSettings,
     WebhookReference,
 )
-from syncd.config.shape import LINKS
 
 
 def show(settings: Settings) -> str:

@@ -16,9 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from syncd.config import toml
-from syncd.config.problems import nearest
-from syncd.config.settings import StoreSettings
-from syncd.config.shape import (
+from syncd.config.key_tree import (
     DEFAULTS,
     INCLUDE,
     LINKS,
@@ -31,6 +29,8 @@ from syncd.config.shape import (
     leaves,
     node_at,
 )
+from syncd.config.problems import nearest
+from syncd.config.settings import StoreSettings
 from syncd.config.values import command_line
 from syncd.errors import ConfigError
 

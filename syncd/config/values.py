@@ -17,7 +17,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator
 
-from syncd.core import extras
+from syncd.core import mapped_fields
 
 LONGEST = timedelta(days=36_500)
 """A century: far beyond any use, and still safe to add to any date of today."""
@@ -282,8 +282,8 @@ GhlStatusKey = Annotated[
 
 
 def _ghl_field(name: str) -> str:
-    if name not in extras.FIELDS:
-        known = {each.casefold(): each for each in extras.FIELDS}
+    if name not in mapped_fields.FIELDS:
+        known = {each.casefold(): each for each in mapped_fields.FIELDS}
         near = get_close_matches(name.casefold(), known, n=1, cutoff=0.6)
         raise ValueError(
             "this is no field of a HighLevel appointment that can be mapped"
@@ -293,7 +293,7 @@ def _ghl_field(name: str) -> str:
 
 
 GhlField = Annotated[
-    str, AfterValidator(_ghl_field), Accepts(words=", ".join(sorted(extras.FIELDS)))
+    str, AfterValidator(_ghl_field), Accepts(words=", ".join(sorted(mapped_fields.FIELDS)))
 ]
 
 
@@ -319,7 +319,7 @@ MapName = Annotated[
 def _link_template(text: str) -> str:
     if text and not text.startswith(("https://", "http://")):
         raise ValueError("this is no address")
-    strange = set(re.findall(r"\{([^{}]*)\}", text)) - set(extras.PLACES)
+    strange = set(re.findall(r"\{([^{}]*)\}", text)) - set(mapped_fields.PLACES)
     if strange:
         raise ValueError(f"an address cannot name {', '.join(sorted(strange))}")
     return text
@@ -330,7 +330,7 @@ LinkTemplate = Annotated[
     AfterValidator(_link_template),
     Accepts(
         words="an address with any of "
-        + ", ".join(f"{{{place}}}" for place in extras.PLACES)
+        + ", ".join(f"{{{place}}}" for place in mapped_fields.PLACES)
         + ' in it, or ""'
     ),
 ]

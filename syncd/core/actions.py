@@ -109,7 +109,7 @@ class Rebase:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Remark:
+class WriteExternalId:
     """Write the pair's identity to its HubSpot record (never counted as an update)."""
 
     pair: Pair
@@ -138,7 +138,7 @@ class Hold:
 
 
 Write = Create | Update | Remove
-Action = Write | Rebase | Remark | Hold
+Action = Write | Rebase | WriteExternalId | Hold
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -281,7 +281,7 @@ def created(write: Create, record_id: str, returned: Appointment) -> Pair:
         calendar=write.calendar or write.source.calendar or (old.calendar if old else ""),
         series=write.source.series,
         open=frozenset({Group.STATUS, *late} if write.fill else late),
-        marked=False,
+        has_external_id=False,
         owner_by_us=write.side if returned.owner else None,
     )
 

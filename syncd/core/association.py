@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from syncd.core.actions import Change
-from syncd.core.bench import Bench
 from syncd.core.contacts import Known, Resolution, ToMake, Unresolved
+from syncd.core.context import PlanContext
 from syncd.core.model import Group, Pair, Side, Snapshot
 
 
@@ -25,16 +25,18 @@ class Association:
     unresolved: Unresolved | None = None
 
 
-def associate(pair: Pair, ghl: Snapshot, hubspot: Snapshot, bench: Bench) -> Association | None:
+def associate(
+    pair: Pair, ghl: Snapshot, hubspot: Snapshot, context: PlanContext
+) -> Association | None:
     """What the contacts that the two records show now come to; None for nothing."""
-    followed = _after_merge(pair, hubspot, bench)
+    followed = _after_merge(pair, hubspot, context)
     agreed, shown = followed.hubspot.contact, ghl.appointment.contact
-    known = bench.words.contacts.get(shown)
+    known = context.words.contacts.get(shown)
     never = known and not agreed and (not hubspot.contacts or known in hubspot.contacts)
     if shown and (shown != followed.ghl.contact or never):
-        return _follow(followed, shown, hubspot, bench)
+        return _follow(followed, shown, hubspot, context)
     left = agreed and hubspot.contacts and agreed not in hubspot.contacts
-    if left and bench.policy.direction.reaches(Side.GHL):
+    if left and context.policy.direction.reaches(Side.GHL):
         detail = "another contact is associated in HubSpot, and HighLevel cannot change it"
         return Association(
             pair=followed, unresolved=Unresolved(reason="contact_changed", detail=detail)
@@ -42,19 +44,19 @@ def associate(pair: Pair, ghl: Snapshot, hubspot: Snapshot, bench: Bench) -> Ass
     return Association(pair=followed) if followed is not pair else None
 
 
-def _after_merge(pair: Pair, hubspot: Snapshot, bench: Bench) -> Pair:
+def _after_merge(pair: Pair, hubspot: Snapshot, context: PlanContext) -> Pair:
     """A merged contact is the same person under another id."""
-    survivor = bench.words.merged.get(pair.hubspot.contact)
+    survivor = context.words.merged.get(pair.hubspot.contact)
     if survivor not in hubspot.contacts:
         return pair
     return replace(pair, hubspot=replace(pair.hubspot, contact=survivor))
 
 
-def _follow(pair: Pair, contact: str, hubspot: Snapshot, bench: Bench) -> Association:
+def _follow(pair: Pair, contact: str, hubspot: Snapshot, context: PlanContext) -> Association:
     """HighLevel names another contact: HubSpot's association follows it."""
-    if not bench.policy.direction.reaches(Side.HUBSPOT):
+    if not context.policy.direction.reaches(Side.HUBSPOT):
         return Association(pair=replace(pair, ghl=replace(pair.ghl, contact=contact)))
-    across = _across(contact, bench)
+    across = _across(contact, context)
     if isinstance(across, Unresolved):
         return Association(pair=pair, unresolved=across)
     former = pair.hubspot.contact
@@ -94,9 +96,9 @@ def _stands_alone(contact: str, former: str, hubspot: Snapshot) -> bool:
     return contact in hubspot.contacts and former not in set(hubspot.contacts) - {contact}
 
 
-def _across(contact: str, bench: Bench) -> Resolution:
-    known = bench.words.contacts.get(contact)
+def _across(contact: str, context: PlanContext) -> Resolution:
+    known = context.words.contacts.get(contact)
     if known is not None:
         return Known(id=known)
     unknown = Unresolved(reason="no_contact", detail="HighLevel's new contact has none across")
-    return bench.book.from_ghl.get(contact, unknown)
+    return context.book.from_ghl.get(contact, unknown)

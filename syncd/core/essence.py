@@ -65,7 +65,7 @@ def value(appointment: Appointment, group: GroupKey) -> Value:
         return found
     if group == Group.TIME:
         return (appointment.start, appointment.end)
-    return dict(appointment.extras).get(group.removeprefix(EXTRA_PREFIX), "")
+    return dict(appointment.mapped_fields).get(group.removeprefix(EXTRA_PREFIX), "")
 
 
 def with_value(appointment: Appointment, group: GroupKey, new: Value) -> Appointment:
@@ -73,8 +73,10 @@ def with_value(appointment: Appointment, group: GroupKey, new: Value) -> Appoint
     if isinstance(new, tuple):
         return replace(appointment, start=new[0], end=new[1])
     if group.startswith(EXTRA_PREFIX):
-        extras = dict(appointment.extras) | {group.removeprefix(EXTRA_PREFIX): new}
-        return replace(appointment, extras=tuple(sorted((k, v) for k, v in extras.items() if v)))
+        mapped_fields = dict(appointment.mapped_fields) | {group.removeprefix(EXTRA_PREFIX): new}
+        return replace(
+            appointment, mapped_fields=tuple(sorted((k, v) for k, v in mapped_fields.items() if v))
+        )
     changed: dict[str, Any] = {_TEXT_FIELDS[group]: new}
     return replace(appointment, **changed)
 
@@ -88,14 +90,14 @@ def with_groups(
     return appointment
 
 
-def said(held: Value, group: GroupKey) -> dict[str, str | None]:
+def to_report_fields(held: Value, group: GroupKey) -> dict[str, str | None]:
     """A group's value as the report's fields: start and end are two; `None` for absent."""
     if isinstance(held, tuple):
         return {"start": moment_text(held[0]), "end": moment_text(held[1])}
     return {group.removeprefix(EXTRA_PREFIX): held or None}
 
 
-def heard(now: Value, group: GroupKey, fields: Mapping[str, str | None]) -> Value:
+def from_report_fields(now: Value, group: GroupKey, fields: Mapping[str, str | None]) -> Value:
     """A group's value with these report fields put in; those not named stay as they are."""
     if isinstance(now, tuple):
         start, end = (
@@ -120,7 +122,7 @@ def is_empty(found: Value) -> bool:
     return not (found[0] if isinstance(found, tuple) else found)
 
 
-def fingerprint(appointment: Appointment, carried_id: str = "") -> str:
+def fingerprint(appointment: Appointment, external_id: str = "") -> str:
     """A short digest of every synced field; equal prints mean equal essences."""
     title, status, description = appointment.title, appointment.status, appointment.description
     address, owner, contact = appointment.address, appointment.owner, appointment.contact
@@ -130,10 +132,10 @@ def fingerprint(appointment: Appointment, carried_id: str = "") -> str:
     measured = (
         f"{len(title)}:{title}{len(start)}:{start}{len(end)}:{end}{len(status)}:{status}"
         f"{len(description)}:{description}{len(address)}:{address}{len(owner)}:{owner}"
-        f"{len(contact)}:{contact}{len(carried_id)}:{carried_id}"
+        f"{len(contact)}:{contact}{len(external_id)}:{external_id}"
     )
-    if appointment.extras:
-        parts = (part for extra in appointment.extras if extra[1] for part in extra)
+    if appointment.mapped_fields:
+        parts = (part for extra in appointment.mapped_fields if extra[1] for part in extra)
         measured += "".join(f"{len(part)}:{part}" for part in parts)
     # A copy of an empty digest costs two thirds of a new one.
     digest = _EMPTY.copy()
@@ -149,19 +151,19 @@ def _seconds(moment: datetime | None) -> str:
     return str(since.days * 86_400 + since.seconds)
 
 
-def snapshot_print(snapshot: Snapshot) -> str:
+def snapshot_fingerprint(snapshot: Snapshot) -> str:
     """The print of what a side shows now."""
     if snapshot.gone:
         return GONE
     # A record that lacks its own address is marked again, as one that lacks its identity.
-    return fingerprint(snapshot.appointment, "" if snapshot.unlinked else snapshot.carried_id)
+    return fingerprint(snapshot.appointment, "" if snapshot.unlinked else snapshot.external_id)
 
 
 SPOT = "spot "
 """What a print of a record's place begins with."""
 
 
-def spot_print(snapshot: Snapshot) -> str:
+def slot_fingerprint(snapshot: Snapshot) -> str:
     """The print of when a record is, for whom, and how it stands: what a doubt rests on."""
     shown = snapshot.appointment
     place = Appointment(
@@ -170,29 +172,35 @@ def spot_print(snapshot: Snapshot) -> str:
         status=shown.status,
         contact=" ".join(sorted(snapshot.contacts)) or shown.contact,
     )
-    return SPOT + fingerprint(place, snapshot.carried_id)
+    return SPOT + fingerprint(place, snapshot.external_id)
 
 
 def without_extras(appointment: Appointment, known: Iterable[str]) -> Appointment:
     """The same appointment without the extras that are not mapped any more."""
-    if not appointment.extras:
+    if not appointment.mapped_fields:
         return appointment
     names = frozenset(known)
-    kept = tuple(extra for extra in appointment.extras if extra[0] in names)
-    return appointment if kept == appointment.extras else replace(appointment, extras=kept)
+    kept = tuple(extra for extra in appointment.mapped_fields if extra[0] in names)
+    return (
+        appointment
+        if kept == appointment.mapped_fields
+        else replace(appointment, mapped_fields=kept)
+    )
 
 
-def agreed_print(pair: Pair, side: Side) -> str:
+def agreed_fingerprint(pair: Pair, side: Side) -> str:
     """The print that an untouched record of this pair shows on that side."""
     if pair.gone_on(side):
         return GONE
-    unmarked = side is Side.HUBSPOT and not pair.marked and not pair.unmarkable
+    external_id_refused = (
+        side is Side.HUBSPOT and not pair.has_external_id and not pair.external_id_taken
+    )
     # An open owner alone waits for a person, or for the people's lists to be readable.
-    if (pair.open - {Group.OWNER} or unmarked) and pair.removal is None:
+    if (pair.open - {Group.OWNER} or external_id_refused) and pair.removal is None:
         return OPEN
-    marked = side is Side.HUBSPOT and pair.marked
+    has_external_id = side is Side.HUBSPOT and pair.has_external_id
     shown = pair.shown_on(side)
     if pair.removal is not None and pair.removal.status_agreed:
         # The cancellation may never have been agreed on as an edit: back is news as well.
         shown = replace(shown, status=pair.removal.status_agreed)
-    return fingerprint(shown, pair.ghl_id if marked else "")
+    return fingerprint(shown, pair.ghl_id if has_external_id else "")

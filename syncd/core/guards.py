@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from syncd.core import actions
-from syncd.core.actions import Action, Create, Hold, Rebase, Remark, Remove, Update, Write
-from syncd.core.bench import Bench, held
+from syncd.core.actions import Action, Create, Hold, Rebase, Remove, Update, Write, WriteExternalId
+from syncd.core.context import PlanContext, held
 from syncd.core.model import Side
 
 REMOVALS, CHANGES = "removal_guard", "change_guard"
@@ -21,7 +21,7 @@ REMOVALS, CHANGES = "removal_guard", "change_guard"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Past:
+class RecentWrites:
     """What the guards must know of what went before this cycle."""
 
     pairs: int = 0
@@ -36,7 +36,7 @@ class Past:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Allowed:
+class GuardOverrides:
     """What a person lets the guards pass: all that a cycle finds, or what they were shown."""
 
     removals: bool = False
@@ -70,7 +70,7 @@ class Plan:
 
     writes: tuple[Write, ...] = ()
     rebases: tuple[Rebase, ...] = ()
-    remarks: tuple[Remark, ...] = ()
+    id_writes: tuple[WriteExternalId, ...] = ()
     holds: tuple[Hold, ...] = ()
     conflicts: int = 0
     stopped_removals: int = 0
@@ -86,9 +86,11 @@ class Plan:
         return bool(self.stopped_removals or self.stopped_changes or self.uncovered)
 
 
-def guard(decided: list[Action], bench: Bench, past: Past, allowed: Allowed) -> Plan:
+def guard(
+    decided: list[Action], context: PlanContext, past: RecentWrites, allowed: GuardOverrides
+) -> Plan:
     """Keep back removals, or creations and changes, where there are too many."""
-    policy = bench.policy
+    policy = context.policy
     writes = [each for each in decided if isinstance(each, Create | Update | Remove)]
     holds = [each for each in decided if isinstance(each, Hold)]
     removals = [write for write in writes if isinstance(write, Remove)]
@@ -113,7 +115,7 @@ def guard(decided: list[Action], bench: Bench, past: Past, allowed: Allowed) -> 
     return Plan(
         writes=tuple(sorted(writes, key=lambda write: urgency(write, policy.now))),
         rebases=tuple(each for each in decided if isinstance(each, Rebase)),
-        remarks=tuple(each for each in decided if isinstance(each, Remark)),
+        id_writes=tuple(each for each in decided if isinstance(each, WriteExternalId)),
         holds=tuple(holds),
         conflicts=sum(_lost(write) for write in writes)
         + sum(1 for hold in holds if hold.reason == "conflict"),
@@ -132,7 +134,9 @@ def count(writes: Sequence[Write], known: Collection[tuple[Side, str]] = ()) -> 
     return len(writes) + sum(new.key not in known for new in actions.new_contacts(writes))
 
 
-def _uncovered(writes: list[Write], past: Past, allowed: Allowed) -> Mapping[Side, int]:
+def _uncovered(
+    writes: list[Write], past: RecentWrites, allowed: GuardOverrides
+) -> Mapping[Side, int]:
     """What a first sync would write, by side, where it is more than a person let go."""
     if not past.first or allowed.covered is None:
         return {}

@@ -28,7 +28,7 @@ def why(record: Snapshot, policy: Policy, calendars: Collection[str]) -> str:
     """
     if record.gone:
         return ""
-    if policy.ruling(record.id).ignore:
+    if policy.override(record.id).ignore:
         return IGNORED
     if record.side is Side.HUBSPOT and not policy.belongs(record):
         return LOCATION if record.location_id else FILTER
@@ -69,7 +69,7 @@ def found_in(
                 continue
             if record_id not in read.known[side]:
                 found[why(shown, policy, read.calendars)].append(record_id)
-            elif policy.ruling(record_id).ignore:
+            elif policy.override(record_id).ignore:
                 found[IGNORED].append(record_id)
             elif side is Side.HUBSPOT and outside(shown, policy) and record_id not in read.news:
                 found[WINDOW].append(record_id)

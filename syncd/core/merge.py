@@ -15,8 +15,8 @@ from syncd.core.essence import Value, is_empty
 class Outcome(Enum):
     """What became of one group since the last agreement."""
 
-    QUIET = "nothing changed"
-    SAME = "what changed means the same on both sides"
+    UNCHANGED = "nothing changed"
+    CONVERGED = "what changed means the same on both sides"
     LEFT = "only the left side changed"
     RIGHT = "only the right side changed"
     BOTH = "both sides changed, to different things"
@@ -28,9 +28,9 @@ def compare(
     """Compare a group with the last agreement; equal results are no conflict."""
     left, right = now[0] != base[0], now[1] != base[1]
     if not left and not right:
-        return Outcome.QUIET
+        return Outcome.UNCHANGED
     if agree(now[0], now[1]):
-        return Outcome.SAME
+        return Outcome.CONVERGED
     if left and right:
         return Outcome.BOTH
     return Outcome.LEFT if left else Outcome.RIGHT
@@ -39,7 +39,7 @@ def compare(
 def meet(now: tuple[Value, Value], agree: Callable[[Value, Value], bool]) -> Outcome:
     """Compare a group that was never agreed on: an empty value takes the other's."""
     if agree(now[0], now[1]) or (is_empty(now[0]) and is_empty(now[1])):
-        return Outcome.SAME
+        return Outcome.CONVERGED
     if _says_less(now[1], now[0]):
         return Outcome.LEFT
     if _says_less(now[0], now[1]):

@@ -29,7 +29,7 @@ class Side(StrEnum):
 class Group(StrEnum):
     """What changes together or not at all: start and end are one group.
 
-    Further mapped fields (`Appointment.extras`) are groups of their own, named
+    Further mapped fields (`Appointment.mapped_fields`) are groups of their own, named
     `x:` and the name that the configuration gives them.
     """
 
@@ -55,7 +55,7 @@ class Appointment:
     `""` means absent. `start` and `end` are aware UTC to the second. `status`
     is a HighLevel status (`new`, `confirmed`, …) or the account's HubSpot
     value; `owner` a HighLevel user id or a HubSpot owner id; `contact` the
-    contact id of that side that the appointment is for. `extras` are further
+    contact id of that side that the appointment is for. `mapped_fields` are further
     mapped fields as sorted (name, value) tuples.
     """
 
@@ -67,7 +67,7 @@ class Appointment:
     address: str = ""
     owner: str = ""
     contact: str = ""
-    extras: tuple[tuple[str, str], ...] = ()
+    mapped_fields: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +79,7 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Flaw:
+class FieldError:
     """A part of a record that cannot be understood: its group is left alone."""
 
     group: GroupKey
@@ -107,7 +107,7 @@ class Snapshot:
     gone: bool = False
     calendar: str = ""
     """HighLevel: the calendar that it is booked on."""
-    carried_id: str = ""
+    external_id: str = ""
     """HubSpot: the value of `ghl_appointment_id`."""
     location_id: str = ""
     """HubSpot: the value of `ghl_location_id`; HighLevel: its own location."""
@@ -116,9 +116,9 @@ class Snapshot:
     """HighLevel: made through the API, by us or others (`createdBy.source` is `third_party`)."""
     unlinked: bool = False
     """HubSpot: its own address is wanted in a property, and does not stand there."""
-    facets: Mapping[str, str] = field(default_factory=dict)
+    filter_properties: Mapping[str, str] = field(default_factory=dict)
     """HubSpot: the raw values of the properties that `filter` and `routes` name."""
-    flaws: tuple[Flaw, ...] = ()
+    field_errors: tuple[FieldError, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -308,9 +308,9 @@ class Pair:
     removal: Removal | None = None
     open: frozenset[GroupKey] = frozenset()
     """Groups that the two sides have never agreed on yet: judged as a first meeting."""
-    marked: bool = False
+    has_external_id: bool = False
     """Whether the HubSpot record is known to carry this pair's id and location."""
-    unmarkable: bool = False
+    external_id_taken: bool = False
     """The unique value belongs to an archived record: writing it is not tried again."""
     owner_by_us: Side | None = None
     """The side whose owner syncd wrote last, while nobody has changed it since."""

@@ -15,7 +15,7 @@ from datetime import datetime
 
 from syncd.core.actions import Hold
 from syncd.core.contacts import ContactBook, Known, Resolution, Unresolved
-from syncd.core.essence import spot_print
+from syncd.core.essence import slot_fingerprint
 from syncd.core.model import Missing, Pair, Removal, Side, Snapshot
 from syncd.core.policy import Policy
 from syncd.core.status import StatusTable
@@ -23,7 +23,7 @@ from syncd.core.status import StatusTable
 LONGEST_SHOWN = 60
 """Characters of an id that a message shows."""
 
-Spot = tuple[str, datetime | None]
+MatchKey = tuple[str, datetime | None]
 """A contact and a start."""
 
 Seen = Snapshot | Missing
@@ -50,7 +50,7 @@ class Sighting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Newcomer:
+class NewRecord:
     """A record without a pair that should get one, and its contact across."""
 
     record: Snapshot
@@ -62,16 +62,16 @@ class Observed:
     """Everything that plan has to judge in this cycle."""
 
     sightings: tuple[Sighting, ...] = ()
-    newcomers: tuple[Newcomer, ...] = ()
+    new_records: tuple[NewRecord, ...] = ()
     holds: tuple[Hold, ...] = ()
     parted: frozenset[str] = frozenset()
     """Newcomers that are no duplicates only because a person said that of the record across."""
-    free: frozenset[tuple[Side, Spot]] = field(default=frozenset(), compare=False)
+    free: frozenset[tuple[Side, MatchKey]] = field(default=frozenset(), compare=False)
     """Where living records without a pair stand: what is made anew there may be one of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Strangers:
+class UnpairedRecords:
     """Records of both sides that no pair knows, and what is known around them."""
 
     ghl: Mapping[str, Seen] = field(default_factory=dict)
@@ -84,16 +84,16 @@ class Strangers:
     beside: frozenset[str] = frozenset()
     """HighLevel ids that no list showed: they may be met, and are not made across by themselves."""
 
-    def with_more(self, more: Strangers) -> Strangers:
+    def with_more(self, more: UnpairedRecords) -> UnpairedRecords:
         """These and those; what stands around them has to be looked up anew."""
-        return Strangers(
+        return UnpairedRecords(
             ghl={**self.ghl, **more.ghl},
             hubspot={**self.hubspot, **more.hubspot},
             paired_ids=self.paired_ids | more.paired_ids,
             beside=self.beside | more.beside,
         )
 
-    def without(self, ids: Collection[str]) -> Strangers:
+    def without(self, ids: Collection[str]) -> UnpairedRecords:
         """These, but for some of either side."""
         if not ids:
             return self
@@ -104,9 +104,11 @@ class Strangers:
         )
 
 
-def meet(strangers: Strangers, book: ContactBook, policy: Policy, table: StatusTable) -> Observed:
+def meet(
+    unpaired: UnpairedRecords, book: ContactBook, policy: Policy, table: StatusTable
+) -> Observed:
     """Find each stranger's match: by carried id, else by contact, start and end."""
-    meeting = _Meeting(strangers, book, policy, table)
+    meeting = Matcher(unpaired, book, policy, table)
     meeting.by_carried_id()
     meeting.by_ruling()
     meeting.by_contact_and_time()
@@ -125,13 +127,13 @@ def first_pair(ghl: Snapshot, hubspot: Snapshot, policy: Policy, contact: str) -
         series=ghl.series,
         removal=Removal(gone=gone) if gone else None,
         open=frozenset(policy.groups),
-        marked=is_marked(hubspot, ghl.id, policy.location_id),
+        has_external_id=is_marked(hubspot, ghl.id, policy.location_id),
     )
 
 
 def is_marked(hubspot: Snapshot, ghl_id: str, location_id: str) -> bool:
     """Whether the HubSpot record carries this identity, and its own address where it is wanted."""
-    carried = hubspot.carried_id == ghl_id and hubspot.location_id == location_id
+    carried = hubspot.external_id == ghl_id and hubspot.location_id == location_id
     return carried and not hubspot.unlinked
 
 
@@ -150,23 +152,21 @@ def _short(written: str) -> str:
     return written if len(written) <= LONGEST_SHOWN else f"{written[:LONGEST_SHOWN]}…"
 
 
-class _Meeting:
+class Matcher:
     """The strangers that are still unmatched, and what came of the others."""
 
     def __init__(
-        self, strangers: Strangers, book: ContactBook, policy: Policy, table: StatusTable
+        self, unpaired: UnpairedRecords, book: ContactBook, policy: Policy, table: StatusTable
     ) -> None:
         self.book, self.policy, self.table = book, policy, table
-        self.known = strangers
-        self.ghl = {key: seen for key, seen in strangers.ghl.items() if isinstance(seen, Snapshot)}
-        self.hubspot = {
-            key: seen for key, seen in strangers.hubspot.items() if policy.belongs(seen)
-        }
+        self.known = unpaired
+        self.ghl = {key: seen for key, seen in unpaired.ghl.items() if isinstance(seen, Snapshot)}
+        self.hubspot = {key: seen for key, seen in unpaired.hubspot.items() if policy.belongs(seen)}
         self.sightings: list[Sighting] = []
-        self.newcomers: list[Newcomer] = []
+        self.new_records: list[NewRecord] = []
         self.holds: list[Hold] = []
         self.parted: set[str] = set()
-        self.taken: dict[tuple[Side, Spot], list[Snapshot]] = defaultdict(list)
+        self.taken: dict[tuple[Side, MatchKey], list[Snapshot]] = defaultdict(list)
         """Living records that found their pair in this meeting, or whose contact is ambiguous,
         by where they stand: who stands there too may be one of them."""
         self._contacts: dict[str, Resolution | str] = {}
@@ -175,14 +175,14 @@ class _Meeting:
 
     def by_carried_id(self) -> None:
         """Pair records of which HubSpot's carries the other's id, removed ones included."""
-        carriers = [record for record in self.hubspot.values() if record.carried_id]
+        carriers = [record for record in self.hubspot.values() if record.external_id]
         for record in sorted(carriers, key=lambda each: (each.gone, each.id)):
             self._carrier(record)
 
     def _carrier(self, record: Snapshot) -> None:
-        ruling, carried = self.policy.ruling(record.id), record.carried_id
+        override, carried = self.policy.override(record.id), record.external_id
         seen = self.known.ghl.get(carried)
-        if ruling.separate or ruling.pair_with:
+        if override.separate or override.pair_with:
             return  # A person knows better than the id that it carries.
         if carried in self.known.paired_ids:
             self._stray(record, "possible_duplicate", "it carries the id of a paired booking")
@@ -199,7 +199,7 @@ class _Meeting:
     def _stray(self, record: Snapshot, reason: str, detail: str) -> None:
         """A record that carries an id which it cannot be paired by: never booked anew."""
         self.hubspot.pop(record.id, None)
-        if record.gone or not self._in_scope(record) or self.policy.ruling(record.id).ignore:
+        if record.gone or not self._in_scope(record) or self.policy.override(record.id).ignore:
             return
         self._hold(record, reason, detail)
         own = self._own_contact(record)
@@ -211,12 +211,12 @@ class _Meeting:
         """Pair what a person said is one, and set aside what is to be ignored."""
         for side, records in ((Side.GHL, self.ghl), (Side.HUBSPOT, self.hubspot)):
             for record in list(records.values()):
-                ruling = self.policy.ruling(record.id)
+                override = self.policy.override(record.id)
                 across = self.hubspot if side is Side.GHL else self.ghl
-                if ruling.ignore:
+                if override.ignore:
                     records.pop(record.id, None)
-                elif ruling.pair_with in across and record.id in records:
-                    other = across[ruling.pair_with]
+                elif override.pair_with in across and record.id in records:
+                    other = across[override.pair_with]
                     self._pair(*((record, other) if side is Side.GHL else (other, record)))
 
     # --- by contact and time
@@ -225,22 +225,22 @@ class _Meeting:
         """Pair living records with the same contact, start and end; hold what is not clear."""
         ghl = [record for record in self.ghl.values() if self._eligible_ghl(record)]
         hubspot = [record for record in self.hubspot.values() if self._eligible_hubspot(record)]
-        spots: dict[Spot, tuple[list[Snapshot], list[Snapshot]]]
-        spots = defaultdict(lambda: ([], []))
+        match_keys: dict[MatchKey, tuple[list[Snapshot], list[Snapshot]]]
+        match_keys = defaultdict(lambda: ([], []))
         for record in ghl:
-            spots[self._spot(record)][0].append(record)
+            match_keys[self._spot(record)][0].append(record)
             if isinstance(self.book.from_ghl.get(record.appointment.contact), Unresolved):
                 self._stands(record, record.contacts)  # Who that is across may be anybody.
         for record in hubspot:
-            spots[self._spot(record)][1].append(record)
+            match_keys[self._spot(record)][1].append(record)
             if not self._own_contact(record):
                 # Whose it is waits for a person; until then it may be anybody's of its contacts.
                 self._stands(record, record.contacts)
-        for (contact, start), (left, right) in spots.items():
+        for (contact, start), (left, right) in match_keys.items():
             if contact and start:
                 self._match_spot(left, right)
             else:
-                self._newcomers(left + right, suspects=[])
+                self._queue(left + right, suspects=[])
 
     def _match_spot(self, left: list[Snapshot], right: list[Snapshot]) -> None:
         """Records of both sides with the same contact and start."""
@@ -258,8 +258,8 @@ class _Meeting:
         for record in free_left + free_right:
             if record not in clear_left and record not in clear_right:
                 self._hold(record, "ambiguous_match", "several records across fit it equally well")
-        self._newcomers(clear_left, suspects=right)
-        self._newcomers(clear_right, suspects=left)
+        self._queue(clear_left, suspects=right)
+        self._queue(clear_right, suspects=left)
 
     def _fits(self, ghl: Snapshot, hubspot: Snapshot) -> bool:
         """Whether they may be one appointment; a missing end is no other end."""
@@ -280,9 +280,9 @@ class _Meeting:
 
     def _separate(self, *records: Snapshot) -> bool:
         """Whether a person said of one of them that it is an appointment of its own."""
-        return any(self.policy.ruling(record.id).separate for record in records)
+        return any(self.policy.override(record.id).separate for record in records)
 
-    def _newcomers(self, records: list[Snapshot], suspects: list[Snapshot]) -> None:
+    def _queue(self, records: list[Snapshot], suspects: list[Snapshot]) -> None:
         """What has no match becomes a newcomer, unless it may be there already."""
         for record in records:
             contact = self._contact(record)
@@ -298,8 +298,8 @@ class _Meeting:
                 )
             else:
                 shown = replace(record.appointment, contact=self._own_contact(record))
-                self.newcomers.append(
-                    Newcomer(record=replace(record, appointment=shown), contact=contact)
+                self.new_records.append(
+                    NewRecord(record=replace(record, appointment=shown), contact=contact)
                 )
 
     def _may_be_double(self, record: Snapshot, suspects: list[Snapshot]) -> bool:
@@ -323,7 +323,7 @@ class _Meeting:
             self.parted.add(record.id)
         return False
 
-    def _stands_paired(self, across: Side, spot: Spot, *, cancelled: bool) -> bool:
+    def _stands_paired(self, across: Side, spot: MatchKey, *, cancelled: bool) -> bool:
         """Whether a record that has its pair stands there."""
         return any(
             (shown.contact, shown.start) == spot
@@ -351,11 +351,11 @@ class _Meeting:
 
     def _lacks_start(self, record: Snapshot) -> bool:
         """Hold a record without a start that can be read: no window can rule it out."""
-        if record.appointment.start is not None or not record.flaws:
+        if record.appointment.start is not None or not record.field_errors:
             return False
         if self.policy.direction.reaches(record.side.other):
-            flaw = record.flaws[0]
-            self._hold(record, flaw.reason, flaw.detail)
+            field_error = record.field_errors[0]
+            self._hold(record, field_error.reason, field_error.detail)
         return True
 
     # --- contacts
@@ -364,7 +364,7 @@ class _Meeting:
         """Who the record's contact is across; a plain string where it is not wanted there."""
         if not self.policy.direction.reaches(record.side.other):
             return "the link does not flow that way"
-        ruled = self.policy.ruling(record.id).contact
+        ruled = self.policy.override(record.id).contact
         if ruled and record.side is Side.GHL:
             return Known(id=ruled)
         if record.id not in self._contacts:
@@ -396,7 +396,7 @@ class _Meeting:
         """The record's one contact on its own side, of several the only one that matches."""
         if len(record.contacts) <= 1:
             return record.appointment.contact or (record.contacts[0] if record.contacts else "")
-        ruled = self.policy.ruling(record.id).contact
+        ruled = self.policy.override(record.id).contact
         if ruled in record.contacts:
             return ruled
         names = self.book.from_hubspot
@@ -409,10 +409,10 @@ class _Meeting:
         found = map(names.get, record.contacts)
         return any(isinstance(each, Unresolved) and each.unread for each in found)
 
-    def _spot(self, record: Snapshot, side: Side = Side.HUBSPOT) -> Spot:
+    def _spot(self, record: Snapshot, side: Side = Side.HUBSPOT) -> MatchKey:
         """The record's contact in the words of `side`, and its start."""
         own, start = self._own_contact(record), record.appointment.start
-        ruled = self.policy.ruling(record.id).contact if record.side is Side.GHL else ""
+        ruled = self.policy.override(record.id).contact if record.side is Side.GHL else ""
         match record.side, side:
             case (Side.GHL, Side.HUBSPOT):
                 return (ruled or _known(self.book.from_ghl, own), start)
@@ -454,7 +454,7 @@ class _Meeting:
                 hubspot_id=record.id if record.side is Side.HUBSPOT else "",
                 starts_at=record.appointment.start,
                 title=record.appointment.title,
-                fingerprint=spot_print(record),
+                fingerprint=slot_fingerprint(record),
             )
         )
 
@@ -462,7 +462,7 @@ class _Meeting:
         """Everything that came of the strangers."""
         return Observed(
             sightings=tuple(self.sightings),
-            newcomers=tuple(self.newcomers),
+            new_records=tuple(self.new_records),
             holds=tuple(self.holds),
             parted=frozenset(self.parted),
             free=frozenset(

@@ -25,14 +25,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from syncd.core import essence, traces
+from syncd.core import essence, own_writes
 from syncd.core.actions import Action, Change, Create, Hold, Rebase, Remove, Update, Write
-from syncd.core.bench import UNDONE, Bench, held, name, reopens, validates
 from syncd.core.contacts import Known
-from syncd.core.fields import Reconciliation
+from syncd.core.context import UNDONE, PlanContext, held, name, reopens, validates
+from syncd.core.creation import make
 from syncd.core.freshness import is_fresh
-from syncd.core.guards import Allowed, Past, Plan, guard
-from syncd.core.making import make
+from syncd.core.guards import GuardOverrides, Plan, RecentWrites, guard
 from syncd.core.model import (
     Group,
     GroupKey,
@@ -43,29 +42,35 @@ from syncd.core.model import (
     Side,
     Snapshot,
 )
-from syncd.core.observe import Newcomer, Observed, Seen, Sighting
+from syncd.core.observe import NewRecord, Observed, Seen, Sighting
 from syncd.core.policy import OnRemoval
+from syncd.core.reconcile import FieldReconciler
 from syncd.core.status import CANCELLED, StatusTable
 
 _BOTH = frozenset(Side)
 
 
-def plan(observed: Observed, bench: Bench, past: Past, allowed: Allowed | None = None) -> Plan:
+def plan(
+    observed: Observed,
+    context: PlanContext,
+    past: RecentWrites,
+    allowed: GuardOverrides | None = None,
+) -> Plan:
     """Judge everything that was observed, and put the guards over it."""
     decided: list[Action] = list(observed.holds)
     for sighting in observed.sightings:
-        judged = [_once(each, observed, bench) for each in judge(sighting, bench)]
+        judged = [_once(each, observed, context) for each in judge(sighting, context)]
         decided += judged
         if sighting.followed and all(isinstance(each, Hold) for each in judged):
             # Nothing else would keep the new id.
             decided.append(Rebase(pair=sighting.pair))
-    for newcomer in observed.newcomers:
-        decided += welcome(newcomer, bench)
-    decided = [_with_proof(each, bench) for each in decided]
-    return guard(decided, bench, past, allowed or Allowed())
+    for newcomer in observed.new_records:
+        decided += welcome(newcomer, context)
+    decided = [_with_proof(each, context) for each in decided]
+    return guard(decided, context, past, allowed or GuardOverrides())
 
 
-def _once(action: Action, observed: Observed, bench: Bench) -> Action:
+def _once(action: Action, observed: Observed, context: PlanContext) -> Action:
     """What is made anew for a pair, unless somebody seems to have made it already."""
     if not isinstance(action, Create) or action.pair is None:
         return action
@@ -73,60 +78,60 @@ def _once(action: Action, observed: Observed, bench: Bench) -> Action:
     spot = (contact.id if isinstance(contact, Known) else "", action.wanted.start)
     if (action.side, spot) not in observed.free:
         return action
-    if bench.policy.ruling(pair.ghl_id, pair.hubspot_id).separate:
+    if context.policy.override(pair.ghl_id, pair.hubspot_id).separate:
         return action
     detail = f"the same contact has another record in {name(action.side)} at the same time"
     return held(pair, "", "possible_duplicate", detail, action.wanted)
 
 
-def _with_proof(action: Action, bench: Bench) -> Action:
+def _with_proof(action: Action, context: PlanContext) -> Action:
     """An adoption with what is known of its two contacts."""
     if not isinstance(action, Rebase) or action.pair.key:
         return action
     pair = action.pair
-    ruled = bench.policy.ruling(pair.ghl_id).contact
+    ruled = context.policy.override(pair.ghl_id).contact
     said = bool(ruled) and ruled == pair.hubspot.contact
-    return replace(action, one_person=said or bench.book.one_person(pair))
+    return replace(action, one_person=said or context.book.one_person(pair))
 
 
 # --- one pair
 
 
-def judge(sighting: Sighting, bench: Bench) -> list[Action]:
+def judge(sighting: Sighting, context: PlanContext) -> list[Action]:
     """What follows from what the two sides show of a pair now.
 
     What a vendor made of our own write is agreed on first: it is no edit.
     """
-    pair, looked = sighting.pair, bench.evidence.looked
+    pair, looked = sighting.pair, context.evidence.looked
     if pair.wrote_ghl is not None and isinstance(sighting.ghl, Snapshot):
-        pair = traces.settled(pair, sighting.ghl, looked.get(Side.GHL))
+        pair = own_writes.settled(pair, sighting.ghl, looked.get(Side.GHL))
     if pair.wrote_hubspot is not None and isinstance(sighting.hubspot, Snapshot):
-        pair = traces.settled(pair, sighting.hubspot, looked.get(Side.HUBSPOT))
+        pair = own_writes.settled(pair, sighting.hubspot, looked.get(Side.HUBSPOT))
     if pair is sighting.pair:
-        return _judge(sighting, bench)
-    decided = _judge(replace(sighting, pair=pair), bench)
+        return _judge(sighting, context)
+    decided = _judge(replace(sighting, pair=pair), context)
     kept = any(isinstance(each, Rebase) for each in decided)
     return decided if kept else [Rebase(pair=pair), *decided]
 
 
-def _judge(sighting: Sighting, bench: Bench) -> list[Action]:
+def _judge(sighting: Sighting, context: PlanContext) -> list[Action]:
     """The ladder."""
     pair, ghl, hubspot = sighting.pair, sighting.ghl, sighting.hubspot
-    if bench.policy.ruling(pair.ghl_id, pair.hubspot_id).ignore:
+    if context.policy.override(pair.ghl_id, pair.hubspot_id).ignore:
         return []
     if not isinstance(ghl, Snapshot) or not isinstance(hubspot, Snapshot):
-        return _unseen(sighting, bench)
+        return _unseen(sighting, context)
     if ghl.gone and hubspot.gone:
         return _settled(pair, replace(pair.removal or Removal(gone=_BOTH), gone=_BOTH))
     if ghl.gone or hubspot.gone:
         gone, living = (ghl, hubspot) if ghl.gone else (hubspot, ghl)
-        return _one_gone(sighting, gone, living, bench)
+        return _one_gone(sighting, gone, living, context)
     if pair.removal is not None:
-        return _restored(sighting, ghl, hubspot, bench)
-    return _both_there(sighting, ghl, hubspot, bench)
+        return _restored(sighting, ghl, hubspot, context)
+    return _both_there(sighting, ghl, hubspot, context)
 
 
-def _unseen(sighting: Sighting, bench: Bench) -> list[Action]:
+def _unseen(sighting: Sighting, context: PlanContext) -> list[Action]:
     """A record that is neither shown nor provably removed: nothing is touched.
 
     One that was removed long ago is shown by nobody in the end (HubSpot keeps
@@ -139,7 +144,7 @@ def _unseen(sighting: Sighting, bench: Bench) -> list[Action]:
         hubspot=_as_settled(pair, Side.HUBSPOT, sighting.hubspot),
     )
     if isinstance(recalled.ghl, Snapshot) and isinstance(recalled.hubspot, Snapshot):
-        decided = judge(recalled, bench)
+        decided = judge(recalled, context)
         if not any(isinstance(each, Write) for each in decided):
             return decided
     details = [
@@ -157,44 +162,46 @@ def _as_settled(pair: Pair, side: Side, seen: Seen) -> Seen:
     return Snapshot(side=side, id=pair.id_on(side), appointment=pair.shown_on(side), gone=True)
 
 
-def _one_gone(sighting: Sighting, gone: Snapshot, living: Snapshot, bench: Bench) -> list[Action]:
+def _one_gone(
+    sighting: Sighting, gone: Snapshot, living: Snapshot, context: PlanContext
+) -> list[Action]:
     """One record is gone: a cancellation agrees, an edit beats it, else the rule decides."""
     pair, where, side = sighting.pair, gone.side, living.side
     if sighting.met:
-        return _settled(pair, _on_its_own(where, living, bench))
+        return _settled(pair, _on_its_own(where, living, context))
     if pair.gone_on(side):
-        return _came_back(pair, where, living, bench)
+        return _came_back(pair, where, living, context)
     if pair.gone_on(where):
-        return _survivor(pair, where, living, bench)
-    if bench.words.statuses.is_cancelled(side, living.appointment.status):
-        return _settled(pair, _on_its_own(where, living, bench))
-    edited = _edited(pair, living, bench)
-    if edited and bench.policy.direction.reaches(where):
-        return make(living, bench, pair, why=_because(edited, side, where))
-    return _carry_removal(pair, gone, living, bench)
+        return _survivor(pair, where, living, context)
+    if context.words.statuses.is_cancelled(side, living.appointment.status):
+        return _settled(pair, _on_its_own(where, living, context))
+    edited = _edited(pair, living, context)
+    if edited and context.policy.direction.reaches(where):
+        return make(living, context, pair, why=_because(edited, side, where))
+    return _carry_removal(pair, gone, living, context)
 
 
-def _survivor(pair: Pair, where: Side, living: Snapshot, bench: Bench) -> list[Action]:
+def _survivor(pair: Pair, where: Side, living: Snapshot, context: PlanContext) -> list[Action]:
     """The removal was settled before: only leaving a cancellation brings the record back."""
     side, kept, status = living.side, pair.removal, living.appointment.status
     if kept is None or kept.response is Response.NOTHING:
         return []  # The rule left the survivor alone, and still does.
-    if kept.response is Response.CANCELLED and (undone := _undone(pair, where, living, bench)):
+    if kept.response is Response.CANCELLED and (undone := _undone(pair, where, living, context)):
         return undone
     # An emptied status says nothing, and so leaves nothing.
-    still = not status or bench.words.statuses.is_cancelled(side, status)
-    if still or not bench.policy.direction.reaches(where):
+    still = not status or context.words.statuses.is_cancelled(side, status)
+    if still or not context.policy.direction.reaches(where):
         return []
-    return make(living, bench, pair, why=_because((Group.STATUS,), side, where))
+    return make(living, context, pair, why=_because((Group.STATUS,), side, where))
 
 
-def _undone(pair: Pair, where: Side, living: Snapshot, bench: Bench) -> list[Action]:
+def _undone(pair: Pair, where: Side, living: Snapshot, context: PlanContext) -> list[Action]:
     """A person wants the cancellation that we wrote for a removal taken back.
 
     The record leaves it, and so the one that is gone is made anew.
     """
     side, shown = living.side, living.appointment.status
-    for revert in bench.evidence.reverts:
+    for revert in context.evidence.reverts:
         back = revert.back.get(Group.STATUS) or ""
         ours = (revert.pair_key, revert.side, revert.group) == (pair.key, side, Group.STATUS)
         # One half of it may be done.
@@ -204,86 +211,90 @@ def _undone(pair: Pair, where: Side, living: Snapshot, bench: Bench) -> list[Act
         reopened = replace(living, appointment=replace(living.appointment, status=back))
         across = pair.shown_on(where).status
         made: list[Action] = []
-        if bench.policy.direction.reaches(where):
-            made = make(reopened, bench, pair, why=why, fresh=False)
+        if context.policy.direction.reaches(where):
+            made = make(reopened, context, pair, why=why, fresh=False)
             across = next((w.wanted.status for w in made if isinstance(w, Create)), across)
         status = Change(group=Group.STATUS, before=shown, after=back, source=across, why=why)
-        validated = validates(side, (status,), pair, living, bench)
+        validated = validates(side, (status,), pair, living, context)
         update = Update(
             pair=pair,
             side=side,
             seen=living,
             changes=(status,),
             validate_slot=validated,
-            reopens=validated and reopens(side, (status,), bench),
-            notify=bench.policy.notifies(live=False),
+            reopens=validated and reopens(side, (status,), context),
+            notify=context.policy.notifies(live=False),
         )
         return made if shown == back else [update, *made]
     return []
 
 
-def _came_back(pair: Pair, where: Side, living: Snapshot, bench: Bench) -> list[Action]:
+def _came_back(pair: Pair, where: Side, living: Snapshot, context: PlanContext) -> list[Action]:
     """Both were gone, and one is restored: the other is made anew.
 
     A cancelled one agrees with the removal across, unless that was our doing.
     """
     side, kept = living.side, pair.removal
-    cancelled = bench.words.statuses.is_cancelled(side, living.appointment.status)
+    cancelled = context.words.statuses.is_cancelled(side, living.appointment.status)
     ours = kept is not None and kept.response is Response.REMOVED
-    if (ours or not cancelled) and bench.policy.direction.reaches(where):
+    if (ours or not cancelled) and context.policy.direction.reaches(where):
         # A restoration moves no stamp of HubSpot's.
-        return make(living, bench, pair, why=f"restored in {name(side)}", fresh=True)
+        return make(living, context, pair, why=f"restored in {name(side)}", fresh=True)
     same = living.appointment.status == pair.shown_on(side).status
     if kept is not None and kept.response is Response.CANCELLED and cancelled and same:
         return _settled(pair, replace(kept, gone=frozenset({where})))
-    return _settled(pair, _on_its_own(where, living, bench))
+    return _settled(pair, _on_its_own(where, living, context))
 
 
-def _on_its_own(where: Side, living: Snapshot, bench: Bench) -> Removal:
+def _on_its_own(where: Side, living: Snapshot, context: PlanContext) -> Removal:
     """A removal that nothing was done for: the other record stands as it is."""
     gone, status = frozenset({where}), living.appointment.status
-    if not bench.words.statuses.is_cancelled(living.side, status):
+    if not context.words.statuses.is_cancelled(living.side, status):
         return Removal(gone=gone)
     return Removal(gone=gone, response=Response.AGREED, status_agreed=status)
 
 
-def _carry_removal(pair: Pair, gone: Snapshot, living: Snapshot, bench: Bench) -> list[Action]:
+def _carry_removal(
+    pair: Pair, gone: Snapshot, living: Snapshot, context: PlanContext
+) -> list[Action]:
     """Do across what the link's removal rule says."""
     where, side = gone.side, living.side
-    rule = bench.policy.on_removal_at(where)
-    if rule is OnRemoval.IGNORE or (rule is not OnRemoval.ARCHIVE and _too_late(living, bench)):
-        return _settled(pair, _on_its_own(where, living, bench))
+    rule = context.policy.on_removal_at(where)
+    if rule is OnRemoval.IGNORE or (rule is not OnRemoval.ARCHIVE and _too_late(living, context)):
+        return _settled(pair, _on_its_own(where, living, context))
     remove = Remove(
         pair=pair,
         side=side,
         seen=living,
         source=gone,
         why=f"removed in {name(where)}",
-        notify=bench.policy.notifies(live=is_fresh(gone, bench)),
+        notify=context.policy.notifies(live=is_fresh(gone, context)),
     )
     if rule is not OnRemoval.CANCEL:
         return [remove]
-    word = CANCELLED if side is Side.GHL else bench.words.statuses.to_hubspot.get(CANCELLED)
+    word = CANCELLED if side is Side.GHL else context.words.statuses.to_hubspot.get(CANCELLED)
     if not word:
         return [held(pair, Group.STATUS, "unknown_status", "no value says cancelled", pair.ghl)]
     return [replace(remove, cancel_as=word)]
 
 
-def _too_late(living: Snapshot, bench: Bench) -> bool:
+def _too_late(living: Snapshot, context: PlanContext) -> bool:
     """Whether the appointment has started or is over: it is neither cancelled nor deleted."""
     start = living.appointment.start
-    started = start is None or start <= bench.policy.now
-    return started or bench.words.statuses.is_over(living.side, living.appointment.status)
+    started = start is None or start <= context.policy.now
+    return started or context.words.statuses.is_over(living.side, living.appointment.status)
 
 
-def _restored(sighting: Sighting, ghl: Snapshot, hubspot: Snapshot, bench: Bench) -> list[Action]:
+def _restored(
+    sighting: Sighting, ghl: Snapshot, hubspot: Snapshot, context: PlanContext
+) -> list[Action]:
     """A removed record is back: take back our cancellation, then merge as ever."""
     pair = sighting.pair
-    statuses = bench.words.statuses
+    statuses = context.words.statuses
     cancelled = _cancelled_by_us(pair, statuses)
     if cancelled is None:
         revived = replace(sighting, pair=replace(pair, removal=None))
-        return _both_there(revived, ghl, hubspot, bench, always_rebase=True)
+        return _both_there(revived, ghl, hubspot, context, always_rebase=True)
     record = ghl if cancelled is Side.GHL else hubspot
     back = hubspot if cancelled is Side.GHL else ghl
     # One that came back with its status emptied says nothing of it, and so changed nothing.
@@ -294,9 +305,9 @@ def _restored(sighting: Sighting, ghl: Snapshot, hubspot: Snapshot, bench: Bench
     if not untouched:
         # A status that a person set meanwhile is an edit like any other.
         revived = replace(sighting, pair=replace(pair, removal=None))
-        return _both_there(revived, ghl, hubspot, bench, always_rebase=True)
-    merged = Reconciliation(sighting, ghl, hubspot, bench)
-    for group in bench.policy.groups:
+        return _both_there(revived, ghl, hubspot, context, always_rebase=True)
+    merged = FieldReconciler(sighting, ghl, hubspot, context)
+    for group in context.policy.groups:
         if group != Group.STATUS:
             merged.group(group)
     merged.contact()
@@ -319,13 +330,13 @@ def _both_there(
     sighting: Sighting,
     ghl: Snapshot,
     hubspot: Snapshot,
-    bench: Bench,
+    context: PlanContext,
     *,
     always_rebase: bool = False,
 ) -> list[Action]:
     """Merge two living records, field by field."""
-    merged = Reconciliation(sighting, ghl, hubspot, bench)
-    for group in bench.policy.groups:
+    merged = FieldReconciler(sighting, ghl, hubspot, context)
+    for group in context.policy.groups:
         merged.group(group)
     merged.contact()
     return merged.actions(always_rebase=always_rebase or sighting.met)
@@ -334,11 +345,11 @@ def _both_there(
 # --- one record without a pair
 
 
-def welcome(newcomer: Newcomer, bench: Bench) -> list[Action]:
+def welcome(newcomer: NewRecord, context: PlanContext) -> list[Action]:
     """What follows from a record that has no pair: it is made across, or held."""
     record = newcomer.record
     why = f"new in {name(record.side)}"
-    return make(record, bench, None, contact=newcomer.contact, why=why)
+    return make(record, context, None, contact=newcomer.contact, why=why)
 
 
 # --- agreements without a write
@@ -350,18 +361,18 @@ def _settled(pair: Pair, removal: Removal) -> list[Action]:
     return [Rebase(pair=settled)] if settled != pair or not pair.key else []
 
 
-def _edited(pair: Pair, living: Snapshot, bench: Bench) -> tuple[GroupKey, ...]:
+def _edited(pair: Pair, living: Snapshot, context: PlanContext) -> tuple[GroupKey, ...]:
     """The groups that changed on the living side and flow across."""
     side, shown, now = living.side, pair.shown_on(living.side), living.appointment
     groups = [
         group
-        for group in bench.policy.groups
-        if bench.policy.may_write(group, side.other)
+        for group in context.policy.groups
+        if context.policy.may_write(group, side.other)
         and essence.value(shown, group) != essence.value(now, group)
         # An emptied HubSpot status says nothing (promise 5).
         and not (group == Group.STATUS and side is Side.HUBSPOT and not now.status)
     ]
-    across = bench.words.contacts.get(now.contact, "")
+    across = context.words.contacts.get(now.contact, "")
     if side is Side.GHL and now.contact not in {"", shown.contact}:
         groups += [Group.CONTACT] if across != pair.hubspot.contact else []
     return tuple(groups)

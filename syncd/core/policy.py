@@ -81,7 +81,7 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ruling:
+class Override:
     """What a person decided about one record, for what it shows now."""
 
     keep: Mapping[GroupKey, Side] = field(default_factory=dict)
@@ -92,9 +92,9 @@ class Ruling:
     book_anyway: bool = False
     ignore: bool = False
 
-    def __or__(self, other: Ruling) -> Ruling:
+    def __or__(self, other: Override) -> Override:
         """Both; where they disagree, this one."""
-        return Ruling(
+        return Override(
             keep={**other.keep, **self.keep},
             pair_with=self.pair_with or other.pair_with,
             separate=self.separate or other.separate,
@@ -104,7 +104,7 @@ class Ruling:
         )
 
 
-UNRULED = Ruling()
+NO_OVERRIDE = Override()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +119,7 @@ class Policy:
     """Per group; a group that is not named flows both ways."""
     conflict: Mapping[GroupKey, Winner] = field(default_factory=dict)
     """Per group; a group that is not named goes to the newest."""
-    extras: tuple[str, ...] = ()
+    mapped_fields: tuple[str, ...] = ()
     """Names of the further mapped fields."""
     status_echoes: tuple[GroupKey, ...] = ()
     """The further fields, as groups, that show HighLevel's own status word in HubSpot."""
@@ -140,7 +140,7 @@ class Policy:
     sync_series: bool = True
     series_until: datetime | None = None
     """Instances of a series that start later are not made on the other side yet."""
-    rulings: Mapping[str, Ruling] = field(default_factory=dict)
+    overrides: Mapping[str, Override] = field(default_factory=dict)
     """By record id of either side."""
 
     @property
@@ -154,7 +154,7 @@ class Policy:
             Group.ADDRESS,
             Group.OWNER,
         )
-        return (*fixed, *(f"{EXTRA_PREFIX}{name}" for name in self.extras))
+        return (*fixed, *(f"{EXTRA_PREFIX}{name}" for name in self.mapped_fields))
 
     def flows_late(self, group: GroupKey) -> bool:
         """Whether HubSpot shows it only once HighLevel has it: a further field, one way."""
@@ -175,18 +175,21 @@ class Policy:
             return OnRemoval.IGNORE
         return self.ghl_deleted if side is Side.GHL else self.hubspot_archived
 
-    def ruling(self, *ids: str) -> Ruling:
+    def override(self, *ids: str) -> Override:
         """What a person decided about these records, the first ones first."""
-        if not self.rulings:
-            return UNRULED
-        found = (self.rulings[each] for each in ids if each in self.rulings)
-        return reduce(or_, found, UNRULED)
+        if not self.overrides:
+            return NO_OVERRIDE
+        found = (self.overrides[each] for each in ids if each in self.overrides)
+        return reduce(or_, found, NO_OVERRIDE)
 
     def belongs(self, record: Snapshot) -> bool:
         """Whether a HubSpot record is this link's: by its location, else by the filter."""
         if record.location_id:
             return record.location_id == self.location_id
-        return all(record.facets.get(name, "") in allowed for name, allowed in self.filter.items())
+        return all(
+            record.filter_properties.get(name, "") in allowed
+            for name, allowed in self.filter.items()
+        )
 
     def makes_instance(self, record: Snapshot) -> bool:
         """Whether an instance of a series is made across; true of what is none."""
@@ -199,7 +202,7 @@ class Policy:
     def route(self, record: Snapshot) -> Route:
         """Where a HubSpot-born booking goes: the first route that fits, else the defaults."""
         for route in self.routes:
-            if record.facets.get(route.property, "") == route.value:
+            if record.filter_properties.get(route.property, "") == route.value:
                 return Route(
                     property=route.property,
                     value=route.value,

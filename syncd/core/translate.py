@@ -1,6 +1,6 @@
 """Carrying one field across: what a value of one side is called on the other.
 
-Merge and plan ask; nobody else does. The `Dictionary` holds what the two
+Merge and plan ask; nobody else does. The `Translator` holds what the two
 accounts look like in this cycle. Leaves out who may write what: `policy`.
 """
 
@@ -17,21 +17,21 @@ from syncd.core.status import StatusTable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
+class Translated:
     """The value in the other side's words."""
 
     value: Value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Silent:
+class KeepTarget:
     """The value says nothing to the other side, which keeps what it has."""
 
     why: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unsayable:
+class Untranslatable:
     """The value cannot be carried across: the group is held."""
 
     reason: str
@@ -43,11 +43,11 @@ class Unread:
     """What it is called across cannot be known now: nothing is concluded until it can."""
 
 
-Translation = Said | Silent | Unsayable | Unread
+Translation = Translated | KeepTarget | Untranslatable | Unread
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Dictionary:
+class Translator:
     """What words mean in this cycle: statuses, people, contacts, calendars."""
 
     statuses: StatusTable
@@ -63,7 +63,7 @@ class Dictionary:
     calendars: Mapping[str, Calendar] = field(default_factory=dict)
 
 
-def agree(words: Dictionary, group: GroupKey, ghl: Value, hubspot: Value) -> bool:
+def agree(words: Translator, group: GroupKey, ghl: Value, hubspot: Value) -> bool:
     """Whether the two values stand for the same thing."""
     if isinstance(ghl, tuple) or isinstance(hubspot, tuple):
         return ghl == hubspot
@@ -77,7 +77,7 @@ def agree(words: Dictionary, group: GroupKey, ghl: Value, hubspot: Value) -> boo
 
 
 def across(
-    words: Dictionary, group: GroupKey, side: Side, value: Value, target: Appointment
+    words: Translator, group: GroupKey, side: Side, value: Value, target: Appointment
 ) -> Translation:
     """What `side`'s value is called on the other side, whose record is `target`."""
     if isinstance(value, tuple):
@@ -90,62 +90,70 @@ def across(
         case Group.CONTACT:
             return _contact(words, side, value)
         case _:
-            return Said(value=value)
+            return Translated(value=value)
 
 
 def _time(value: tuple[datetime | None, datetime | None], target: Appointment) -> Translation:
     start, end = value
     if start is None:
-        return Unsayable(reason="missing_time", detail="the record has no start")
+        return Untranslatable(reason="missing_time", detail="the record has no start")
     if end is not None and end < start:
-        return Unsayable(reason="missing_time", detail="the end is before the start")
+        return Untranslatable(reason="missing_time", detail="the end is before the start")
     if end is None and target.start is not None and target.end is not None:
         end = start + (target.end - target.start)
-    return Said(value=(start, end))
+    return Translated(value=(start, end))
 
 
 def _status(table: StatusTable, side: Side, value: str) -> Translation:
     if not value:
-        return Silent(why="an empty status says nothing")
+        return KeepTarget(why="an empty status says nothing")
     found = table.across(side, value)
     if found is None:
-        return Unsayable(
+        return Untranslatable(
             reason="unknown_status",
             detail=f"no translation for the {_name(side)} status {value!r}: "
             "name it in the link's status tables",
         )
-    return Said(value=found)
+    return Translated(value=found)
 
 
-def _owner(words: Dictionary, side: Side, value: str) -> Translation:
+def _owner(words: Translator, side: Side, value: str) -> Translation:
     if value and words.people_unread:
         return Unread()
     match side:
         case Side.GHL:
             if not value:
-                return Said(value="")
+                return Translated(value="")
             owner = words.owner_of_user.get(value)
-            return Said(value=owner) if owner else Silent(why="no HubSpot owner has that e-mail")
+            return (
+                Translated(value=owner)
+                if owner
+                else KeepTarget(why="no HubSpot owner has that e-mail")
+            )
         case Side.HUBSPOT:
             if not value:
                 # A booking keeps its assignee: HighLevel has no way to take one away
                 # from a team's calendar.
-                return Silent(why="a HighLevel booking cannot lose its assignee")
+                return KeepTarget(why="a HighLevel booking cannot lose its assignee")
             user = words.user_of_owner.get(value)
-            return Said(value=user) if user else Silent(why="no HighLevel user has that e-mail")
+            return (
+                Translated(value=user)
+                if user
+                else KeepTarget(why="no HighLevel user has that e-mail")
+            )
         case _:
             assert_never(side)
 
 
-def _contact(words: Dictionary, side: Side, value: str) -> Translation:
+def _contact(words: Translator, side: Side, value: str) -> Translation:
     if side is Side.HUBSPOT:
-        return Unsayable(
+        return Untranslatable(
             reason="contact_changed", detail="HighLevel cannot change an appointment's contact"
         )
     found = words.contacts.get(value)
     if found is None:
-        return Unsayable(reason="no_contact", detail="no HubSpot contact stands for this one")
-    return Said(value=found)
+        return Untranslatable(reason="no_contact", detail="no HubSpot contact stands for this one")
+    return Translated(value=found)
 
 
 def _name(side: Side) -> str:

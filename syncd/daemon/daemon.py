@@ -26,20 +26,20 @@ from syncd.bootstrap.process import (
     writes_to_journal,
 )
 from syncd.config import Settings
-from syncd.daemon.crier import Crier
-from syncd.daemon.mailbox import Letter, Mailbox
-from syncd.daemon.panel import DaemonPanel
+from syncd.daemon.notifier import NotifierThread
+from syncd.daemon.signals import Command, SignalQueue
+from syncd.daemon.status import DaemonStatus
 from syncd.errors import ConfigError, LinkLocked, SyncdError
-from syncd.notices import Notices
+from syncd.notifications import Notifier
 from syncd.observability import logging
 from syncd.observability.metrics import Metrics
 from syncd.observability.notify_systemd import ServiceManager
 from syncd.observability.redaction import register_secret
 from syncd.observability.server import StatusServer, listen
 from syncd.observability.state import State
-from syncd.scheduler import Links, Scheduler, Shift
-from syncd.scheduler.tick import Ticks
-from syncd.scheduler.watch import Watch
+from syncd.scheduler import Links, Runner, Scheduler
+from syncd.scheduler.jobs import Jobs
+from syncd.scheduler.link_state import LinkState
 
 log = structlog.get_logger(__name__)
 
@@ -67,8 +67,8 @@ def run(settings: Settings, stop: threading.Event | None = None) -> int:
     set_up_log(settings, env)
     stop = stop or threading.Event()
     with open_app(settings, make_store=True, at_once=True, stop=stop) as app:
-        around = Surroundings(
-            mailbox=Mailbox(),
+        around = DaemonDeps(
+            mailbox=SignalQueue(),
             manager=ServiceManager.of(env, process_number()),
             env=env,
             load=lambda: config.load(settings.path, env, cwd),
@@ -90,10 +90,10 @@ def set_up_log(settings: Settings, env: Mapping[str, str]) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
+class DaemonDeps:
     """What the daemon finds around itself; tests bring their own."""
 
-    mailbox: Mailbox
+    mailbox: SignalQueue
     manager: ServiceManager
     env: Mapping[str, str]
     load: Callable[[], Settings]
@@ -102,28 +102,30 @@ class Surroundings:
     leave: Callable[[int], None] = leave_at_once
     workers: Executor | None = None
     """Who does the cycles; threads, unless given."""
-    notices: Notices | None = None
+    notices: Notifier | None = None
     """Who tells people of trouble; nobody, unless given."""
-    ticks: Ticks | None = None
+    ticks: Jobs | None = None
     """What makes the claim loop turn; APScheduler, unless given."""
 
 
 class Daemon:
     """One run of the daemon."""
 
-    def __init__(self, links: Links, stop: threading.Event, around: Surroundings) -> None:
+    def __init__(self, links: Links, stop: threading.Event, around: DaemonDeps) -> None:
         self._links, self._stop, self._around = links, stop, around
         self._mailbox, self._manager = around.mailbox, around.manager
-        metrics = Metrics(DaemonPanel.version)
+        metrics = Metrics(DaemonStatus.version)
         self.scheduler = Scheduler(
             links,
-            Shift(links, metrics, stop),
+            Runner(links, metrics, stop),
             metrics,
             workers=around.workers,
             ticks=around.ticks,
         )
-        self.panel = DaemonPanel(links, self.scheduler, metrics)
-        self.crier = Crier(links, self.scheduler, around.notices) if around.notices else None
+        self.panel = DaemonStatus(links, self.scheduler, metrics)
+        self.crier = (
+            NotifierThread(links, self.scheduler, around.notices) if around.notices else None
+        )
         self.server: StatusServer | None = None
         self._told = ""
         self._ailing = ""
@@ -175,7 +177,7 @@ class Daemon:
         watches = self.scheduler.watches()
         if not self._links.settings.store.is_embedded:
             return
-        if watches and all(watch.state is State.LOCKED for watch in watches):
+        if watches and all(state.state is State.LOCKED for state in watches):
             raise LinkLocked(watches[0].name, watches[0].holder)
 
     def _listen(self, settings: Settings) -> StatusServer | None:
@@ -198,12 +200,12 @@ class Daemon:
         beat = min(BEAT, watchdog / 3) if watchdog else BEAT
         while True:
             match self._mailbox.take(beat):
-                case Letter.STOP:
+                case Command.STOP:
                     self._stops += 1
                     return
-                case Letter.RELOAD:
+                case Command.RELOAD:
                     self._reload()
-                case Letter.KICK:
+                case Command.KICK:
                     log.info("daemon.kicked")
                     self.scheduler.kick()
                 case None:
@@ -212,14 +214,14 @@ class Daemon:
 
     def _beat(self) -> None:
         """Tell the service manager that all is well, if it is."""
-        self.scheduler.nudge()
-        ailment = self.scheduler.ailment()
-        if not ailment:
+        self.scheduler.wake()
+        unhealthy_reason = self.scheduler.unhealthy_reason()
+        if not unhealthy_reason:
             self._manager.alive()
-        if ailment != self._ailing:
-            self._ailing = ailment
-            if ailment:
-                log.error("daemon.ailing", detail=ailment)
+        if unhealthy_reason != self._ailing:
+            self._ailing = unhealthy_reason
+            if unhealthy_reason:
+                log.error("daemon.ailing", detail=unhealthy_reason)
             else:
                 log.info("daemon.recovered")
         self._tell()
@@ -293,7 +295,7 @@ class Daemon:
         until = clock.monotonic() + DRAIN_LIMIT
         while self.scheduler.busy() and clock.monotonic() < until:
             # A first one may still lie there, where it came before the loop began.
-            self._stops += self._mailbox.take(_PAUSE) is Letter.STOP
+            self._stops += self._mailbox.take(_PAUSE) is Command.STOP
             if self._stops > 1:
                 log.warning("daemon.aborted", busy=self.scheduler.busy())
                 self._around.leave(128 + self._mailbox.last_signal)
@@ -316,11 +318,11 @@ class Daemon:
             self.server = None
 
 
-def summary(watches: list[Watch]) -> str:
+def summary(watches: list[LinkState]) -> str:
     """All links in one line, the gravest by its name."""
     troubled = sorted((w for w in watches if w.state.code), key=lambda w: w.state.gravity)
     if not troubled:
-        starting = sum(watch.state is State.STARTING for watch in watches)
+        starting = sum(state.state is State.STARTING for state in watches)
         told = f"{len(watches)} link{'s' if len(watches) != 1 else ''}"
         return f"{told}, {starting} starting" if starting else f"{told}, no trouble"
     first = troubled[0]

@@ -10,20 +10,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 
-from syncd.bootstrap.accounts import Accounts
+from syncd.bootstrap.providers import ProviderFactory
 from syncd.config import LinkSettings, Settings
 from syncd.core.model import Account, Person, Side
-from syncd.doctor import calendars, clocks, files, people, sharing, statuses
+from syncd.doctor import calendars, clocks, files, owners, shared_accounts, statuses
 from syncd.doctor.finding import Finding, error, ok, raised, warning
 from syncd.errors import AuthFailed, ProviderError, SyncdError
 from syncd.ports.clock import Clock
 from syncd.providers.ghl import protocol as ghl_scopes
 from syncd.providers.ghl.provider import GhlProvider
+from syncd.providers.hubspot import scopes as hubspot_scopes
+from syncd.providers.hubspot.account import Survey
 from syncd.providers.hubspot.provider import HubSpotProvider
-from syncd.providers.hubspot.provider import scopes as hubspot_scopes
-from syncd.providers.hubspot.provider.account import Survey
 from syncd.providers.hubspot.schema import RUN_SETUP
-from syncd.providers.trial import Access, Trial
+from syncd.providers.scope_check import Access, Trial
 from syncd.store import Store, open_engine
 
 ATTEMPTS = 2
@@ -47,19 +47,19 @@ def examine(
                 yield _of_link(each, name)
             portals[name] = examination.portal
             accounts.rest()
-    yield from sharing.judge({name: settings.links[name] for name in names}, portals)
+    yield from shared_accounts.judge({name: settings.links[name] for name in names}, portals)
 
 
 @contextmanager
 def accounts_of(
     settings: Settings, *, clock: Clock, env: Mapping[str, str] | None, shared: bool
-) -> Iterator[Accounts]:
+) -> Iterator[ProviderFactory]:
     """The way to the vendors; with `shared`, on the same rate budget as a daemon beside us."""
     if not shared:
-        yield Accounts(clock=clock, env=env, ledger=None, attempts=ATTEMPTS)
+        yield ProviderFactory(clock=clock, env=env, ledger=None, attempts=ATTEMPTS)
         return
     with Store(open_engine(settings.store.url), clock) as store:
-        accounts = Accounts(clock=clock, env=env, ledger=store.ledger, attempts=ATTEMPTS)
+        accounts = ProviderFactory(clock=clock, env=env, ledger=store.ledger, attempts=ATTEMPTS)
         try:
             yield accounts
         finally:
@@ -88,7 +88,7 @@ class _Examination:
     """One link, and what was learnt of it so far."""
 
     link: LinkSettings
-    accounts: Accounts
+    accounts: ProviderFactory
     portal: str = ""
     account: Account | None = None
     owners: tuple[Person, ...] | None = None
@@ -102,7 +102,7 @@ class _Examination:
             users = account.people or None
             yield from calendars.judge(self.link, account.calendars, users)
             if self.owners is not None and users is not None:
-                yield from people.judge(users, self.owners)
+                yield from owners.judge(users, self.owners)
         yield from clocks.judge(self.skews)
 
     # --- HighLevel

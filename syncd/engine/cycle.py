@@ -18,11 +18,13 @@ from uuid import uuid4
 
 import structlog
 
-from syncd.core.guards import Allowed, Plan
+from syncd.core.guards import GuardOverrides, Plan
 from syncd.core.model import Side
-from syncd.engine import decisions, planned, poll
-from syncd.engine.approval import Approval
-from syncd.engine.closing import (
+from syncd.engine import planned_writes
+from syncd.engine.decisions import pending
+from syncd.engine.decisions.approval import Approval
+from syncd.engine.decisions.pending import PendingDecisions
+from syncd.engine.finish import (
     FIRST,
     conclude,
     first_sync,
@@ -33,12 +35,12 @@ from syncd.engine.closing import (
     tell_of_stop,
     words_of,
 )
-from syncd.engine.decisions import Decided
-from syncd.engine.dictionary import dictionary
 from syncd.engine.link import Link
-from syncd.engine.recover import Recovered, recover
+from syncd.engine.plan.translation import translator
+from syncd.engine.poll import poll
+from syncd.engine.recover.recover import Recovered, recover
 from syncd.engine.report import CycleReport, Outcome
-from syncd.engine.rounds import Rounds, Setting
+from syncd.engine.rounds import CycleContext, Rounds
 from syncd.errors import LinkLocked, NotPrepared, ProviderError, StoreError
 from syncd.ports.store import CycleRow
 
@@ -56,7 +58,7 @@ class CycleRequest:
     dry_run: bool = False
     rebuild: bool = False
     """Pair what belongs together and write nothing to either side."""
-    allowed: Allowed = field(default_factory=Allowed)
+    allowed: GuardOverrides = field(default_factory=GuardOverrides)
     progress: Callable[[int, int], None] | None = None
     """Told how many writes are done, of how many."""
     approval: Approval | None = None
@@ -77,7 +79,7 @@ def run(link: Link, request: CycleRequest) -> CycleReport:
         stopping = link.stopping
         link = replace(link, stopping=lambda: stopping() or halted())
     started = link.clock.monotonic()
-    said = CycleReport(
+    report = CycleReport(
         link=link.name,
         cycle=uuid4().hex[:12],
         kind="full" if request.full else "incremental",
@@ -85,39 +87,39 @@ def run(link: Link, request: CycleRequest) -> CycleReport:
         dry_run=request.dry_run,
     )
     before = {side: link.side(side).requests for side in Side}
-    bound = {"link": link.name, "cycle_id": said.cycle, "dry_run": request.dry_run}
+    bound = {"link": link.name, "cycle_id": report.cycle, "dry_run": request.dry_run}
     with structlog.contextvars.bound_contextvars(**bound):
         try:
-            unsure, pauses = _cycle(link, request, said), iter(LOOKS)
+            unsure, pauses = _cycle(link, request, report), iter(LOOKS)
             while unsure and (pause := next(pauses, None)):
                 link.clock.sleep(pause)
                 if link.stopping():
                     break  # recovery finishes it when this starts again
-                unsure = _look_again(link, request, said)
+                unsure = _look_again(link, request, report)
         except LinkLocked as error:
-            said.outcome, said.detail = Outcome.LOCKED, str(error)
-            said.held = still_held(link)
+            report.outcome, report.detail = Outcome.LOCKED, str(error)
+            report.held = still_held(link)
         except NotPrepared as error:
-            said.outcome, said.detail = Outcome.NOT_PREPARED, str(error)
-            said.held = still_held(link)
+            report.outcome, report.detail = Outcome.NOT_PREPARED, str(error)
+            report.held = still_held(link)
         except ProviderError as error:
-            said.outcome, said.detail = outcome_of(error), words_of(error)
-            said.held = still_held(link)
+            report.outcome, report.detail = outcome_of(error), words_of(error)
+            report.held = still_held(link)
         except StoreError:
             # Who has the link now may have written what this one was about to: no fault of ours.
             lost = _lost(link)
             if lost is None:
                 raise
-            said.outcome, said.detail = Outcome.LOCKED, str(lost)
+            report.outcome, report.detail = Outcome.LOCKED, str(lost)
         if link.stopping():
-            tell_of_stop(said)
+            tell_of_stop(report)
         for side in Side:
-            said.tally(side).requests = link.side(side).requests - before[side]
-        said.seconds = link.clock.monotonic() - started
-        if said.pairs is None:
-            said.pairs = link.store.count_pairs()
-        _finish(link, request, said)
-    return said
+            report.tally(side).requests = link.side(side).requests - before[side]
+        report.seconds = link.clock.monotonic() - started
+        if report.pairs is None:
+            report.pairs = link.store.count_pairs()
+        _finish(link, request, report)
+    return report
 
 
 def _lost(link: Link) -> LinkLocked | None:
@@ -131,47 +133,45 @@ def _lost(link: Link) -> LinkLocked | None:
     return None
 
 
-def _look_again(link: Link, request: CycleRequest, said: CycleReport) -> bool:
+def _look_again(link: Link, request: CycleRequest, report: CycleReport) -> bool:
     """Do what may or may not have been done: recover looks for it first (promise 10).
 
     An answer that never came is the one failure that no back-off may simply repeat.
     Gives whether another look may do what this one did not.
     """
-    again = CycleReport(link=said.link, cycle=said.cycle, kind=said.kind)
+    again = CycleReport(link=report.link, cycle=report.cycle, kind=report.kind)
     try:
         unsure = _cycle(link, request, again, looks_again=True)
     except ProviderError as error:
         log.warning("cycle.look_failed", error=type(error).__name__)
         return False
-    said.followed_by(again)
+    report.followed_by(again)
     return unsure
 
 
 def _cycle(
-    link: Link, request: CycleRequest, said: CycleReport, *, looks_again: bool = False
+    link: Link, request: CycleRequest, report: CycleReport, *, looks_again: bool = False
 ) -> bool:
     """Go through the seven steps; gives whether another look may finish what is open.
 
     Raises:
-        LinkLocked, NotPrepared, ProviderError: as far as it came stands in `said`.
+        LinkLocked, NotPrepared, ProviderError: as far as it came stands in `report`.
     """
     recovered = Recovered()
     if not request.dry_run:
-        recovered = recover(link, said.cycle, said if looks_again else None)
+        recovered = recover(link, report.cycle, report if looks_again else None)
     accounts = poll.read_accounts(link)
-    said.timezone = accounts[0].timezone
-    decided = decisions.read(
-        link.store, keep=not request.dry_run, planned_only=request.planned_only
-    )
+    report.timezone = accounts[0].timezone
+    decided = pending.read(link.store, keep=not request.dry_run, planned_only=request.planned_only)
     if request.dry_run or request.rebuild:
         decided = replace(decided, only=None)
     first = not link.store.cursor(FIRST)
     began = link.clock.now()
-    policy = link.rules.at(began, first=first, rulings=decided.rulings()[0])
-    setting = Setting(
+    policy = link.rules.at(began, first=first, overrides=decided.overrides()[0])
+    cycle_context = CycleContext(
         link=link,
         policy=policy,
-        words=dictionary(link, accounts, said),
+        words=translator(link, accounts, report),
         decided=decided,
         allowed=_allowed(link, request, decided),
         first=first,
@@ -186,25 +186,25 @@ def _cycle(
         policy,
         decided,
         full=request.full,
-        people_unread=setting.words.people_unread,
+        people_unread=cycle_context.words.people_unread,
         unsettled=recovered.unsettled,
     )
-    rounds = Rounds(setting, polled, said, request.progress)
+    rounds = Rounds(cycle_context, polled, report, request.progress)
     made = rounds.plan()
-    said.looked = True
+    report.looked = True
     if request.full:
-        said.left_out = {reason: len(ids) for reason, ids in polled.left_out.items()}
+        report.left_out = {reason: len(ids) for reason, ids in polled.left_out.items()}
     if request.dry_run:
-        _tell(said, made)
+        _tell(report, made)
     else:
         rounds.apply(made)
         _go_on(rounds)
-    applied = rounds.stage.applied
-    said.held = rounds.holds + applied.holds
-    conclude(said, rounds.total, applied)
+    applied = rounds.executor.applied
+    report.held = rounds.holds + applied.holds
+    conclude(report, rounds.total, applied)
     if not request.dry_run:
         partly = request.rebuild or decided.only is not None or rounds.total.guarded
-        keep(link, rounds, said, decided.parting(rounds.parted), partly=partly)
+        keep(link, rounds, report, decided.parting(rounds.parted), partly=partly)
     return applied.unsure and not (applied.stopped or decided.only is not None)
 
 
@@ -220,15 +220,15 @@ def _go_on(rounds: Rounds) -> None:
         rounds.apply(made)
 
 
-def _tell(said: CycleReport, made: Plan) -> None:
+def _tell(report: CycleReport, made: Plan) -> None:
     """What would be written."""
-    said.planned = planned.of_plan(made)
-    for write in said.planned:
+    report.planned = planned_writes.of_plan(made)
+    for write in report.planned:
         if write.goes_out:
-            said.count(write.side, write.action, write.record)
+            report.count(write.side, write.action, write.record)
 
 
-def _allowed(link: Link, request: CycleRequest, decided: Decided) -> Allowed:
+def _allowed(link: Link, request: CycleRequest, decided: PendingDecisions) -> GuardOverrides:
     approved = decided.only is not None
     covered = request.approval.left(link.store) if request.approval else None
     return replace(
@@ -239,35 +239,35 @@ def _allowed(link: Link, request: CycleRequest, decided: Decided) -> Allowed:
     )
 
 
-def _finish(link: Link, request: CycleRequest, said: CycleReport) -> None:
+def _finish(link: Link, request: CycleRequest, report: CycleReport) -> None:
     """Log the cycle, and keep it where it did anything that counts."""
     log.info(
         "cycle.finished",
-        kind=said.kind,
-        outcome=said.outcome.value,
-        detail=said.detail,
-        pairs=said.pairs,
-        held=len(said.held) if said.looked else None,
-        failed=len(said.failed) if said.looked else None,
-        conflicts=said.conflicts if said.looked else None,
-        ghl=said.counts(Side.GHL),
-        hubspot=said.counts(Side.HUBSPOT),
-        seconds=round(said.seconds, 3),
+        kind=report.kind,
+        outcome=report.outcome.value,
+        detail=report.detail,
+        pairs=report.pairs,
+        held=len(report.held) if report.looked else None,
+        failed=len(report.failed) if report.looked else None,
+        conflicts=report.conflicts if report.looked else None,
+        ghl=report.counts(Side.GHL),
+        hubspot=report.counts(Side.HUBSPOT),
+        seconds=round(report.seconds, 3),
     )
-    if request.dry_run or said.outcome is Outcome.LOCKED or said.started_at is None:
+    if request.dry_run or report.outcome is Outcome.LOCKED or report.started_at is None:
         return
-    if said.idle:
+    if report.idle:
         return  # A poll every minute would leave half a million rows a year that say nothing.
     row = CycleRow(
-        cycle=said.cycle,
-        kind=said.kind,
-        started_at=said.started_at,
+        cycle=report.cycle,
+        kind=report.kind,
+        started_at=report.started_at,
         finished_at=link.clock.now(),
-        outcome=said.outcome.value,
-        report=said.as_json(),
+        outcome=report.outcome.value,
+        report=report.as_json(),
     )
     try:
         with link.store.begin() as transaction:
             transaction.save_cycle(row)
     except LinkLocked as error:
-        said.outcome, said.detail = Outcome.LOCKED, str(error)
+        report.outcome, report.detail = Outcome.LOCKED, str(error)

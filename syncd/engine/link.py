@@ -10,9 +10,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from syncd.core.model import Side, Window
-from syncd.core.policy import Policy, Ruling
+from syncd.core.policy import Override, Policy
 from syncd.core.status import StatusTable
-from syncd.engine.lanes import RunLanes, side_by_side
+from syncd.engine.workers import RunLanes, side_by_side
 from syncd.ports.clock import Clock
 from syncd.ports.provider import Provider
 from syncd.ports.store import LinkStore
@@ -37,7 +37,7 @@ class Rules:
     look_again: timedelta | None = None
     """How often a cycle that has much to write looks what people did meanwhile; None for never."""
 
-    def at(self, now: datetime, *, first: bool, rulings: Mapping[str, Ruling]) -> Policy:
+    def at(self, now: datetime, *, first: bool, overrides: Mapping[str, Override]) -> Policy:
         """The rules at one moment."""
         return replace(
             self.template,
@@ -45,7 +45,7 @@ class Rules:
             window=Window(since=now - self.past, until=now + self.future),
             series_until=now + self.recurring_future,
             first_sync=first,
-            rulings=rulings,
+            overrides=overrides,
         )
 
 
@@ -73,7 +73,7 @@ class Link:
     """Whether the process was asked to stop; asked between writes."""
     lanes: RunLanes = field(default=side_by_side)
     """How the two sides are written at the same time."""
-    settings_print: str = ""
+    settings_fingerprint: str = ""
     """A digest of the link's configuration: what was refused under another is tried anew."""
 
     def side(self, side: Side) -> Provider:

@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from syncd.core.actions import Hold, ids_of
 from syncd.core.model import Side
-from syncd.engine.planned import (
+from syncd.engine.planned_writes import (
     PlannedWrite,
     action_of,
     described,

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from syncd.observability.note import CYCLES, NOTE, STOPPED, CyclePoint, Note, read
+from syncd.observability.heartbeat import CYCLES, HEARTBEAT, STOPPED, CyclePoint, Heartbeat, read
 from syncd.observability.state import State, gravest
 from syncd.observability.traffic import Budget
 from syncd.ports.store import LEFT_OUT, PAUSED, CycleRow, HistoryEntry, Hold, LinkStore
@@ -126,12 +126,12 @@ def examine(
     store: LinkStore,
     now: datetime,
     *,
-    note: Note | None = None,
+    heartbeat: Heartbeat | None = None,
     history: int = 0,
     max_age: timedelta | None = None,
     dead: bool = False,
 ) -> LinkHealth:
-    """Look at a link; `note` is the daemon's own, where the daemon asks itself.
+    """Look at a link; `heartbeat` is the daemon's own, where the daemon asks itself.
 
     `dead` says that no daemon holds the link, however fresh its last word is.
 
@@ -141,7 +141,7 @@ def examine(
     Raises:
         StoreError: our own store failed.
     """
-    said = note or read(store.cursor(NOTE))
+    said = heartbeat or read(store.cursor(HEARTBEAT))
     rows = store.cycles(CYCLES)
     daemon = said is not None and not said.stopped and now - said.at <= FRESH
     paused_at = store.cursor(PAUSED)
@@ -149,7 +149,7 @@ def examine(
     if said is not None and said.good_at is not None:
         good.append(said.good_at)
     said_by = said if daemon else None
-    seen = _Seen(said=said_by, last=said, rows=rows, now=now, own=note is not None)
+    seen = _Seen(said=said_by, last=said, rows=rows, now=now, own=heartbeat is not None)
     condition = _condition(seen) if not paused_at else _paused(paused_at)
     if not paused_at:
         condition = _stale(condition, seen, max(good, default=None), max_age) or condition
@@ -190,7 +190,7 @@ def by_trouble(links: Iterable[LinkHealth]) -> list[LinkHealth]:
     return sorted(links, key=lambda link: (link.state.gravity, -len(link.held), link.name))
 
 
-def _timeline(rows: list[CycleRow], said: Note | None) -> tuple[CyclePoint, ...]:
+def _timeline(rows: list[CycleRow], said: Heartbeat | None) -> tuple[CyclePoint, ...]:
     """The last cycles, oldest first: those that were kept, and idle ones by the daemon's word."""
     points = {point.at: point for point in (said.recent if said else ())}
     points |= {point.at: point for point in map(point_of, rows)}
@@ -214,9 +214,9 @@ def point_of(row: CycleRow) -> CyclePoint:
 class _Seen:
     """What the store and the daemon say of a link."""
 
-    said: Note | None
+    said: Heartbeat | None
     """The word of a daemon that lives."""
-    last: Note | None
+    last: Heartbeat | None
     """The last word of any daemon."""
     rows: list[CycleRow]
     now: datetime
@@ -318,7 +318,7 @@ def _goes_on(state: State, seen: _Seen, limit: timedelta) -> bool:
     return state is State.FAILED_WRITES and lately is not None and seen.now - lately <= limit
 
 
-def _guards(said: Note | None, rows: list[CycleRow]) -> tuple[str, ...]:
+def _guards(said: Heartbeat | None, rows: list[CycleRow]) -> tuple[str, ...]:
     """The guards that kept something back in the last cycle."""
     if said is not None and said.guards and not (rows and rows[0].finished_at > said.at):
         return said.guards

@@ -63,7 +63,7 @@ class Panel(Protocol):
         """The version that runs."""
         ...
 
-    def ailment(self) -> str:
+    def unhealthy_reason(self) -> str:
         """Why the process should be started again; "" while it is sound."""
         ...
 
@@ -197,7 +197,7 @@ class _Handler(BaseHTTPRequestHandler):
         parts = urlsplit(self.path)
         match parts.path:
             case "/livez":
-                self._probe(self._panel.ailment())
+                self._probe(self._panel.unhealthy_reason())
             case "/readyz":
                 self._probe(self._panel.not_ready())
             case "/" | "/healthz" | "/metrics" if not self._admitted():
@@ -328,13 +328,13 @@ def _names_this_machine(host: str) -> bool:
 
 def health(look: Look) -> dict[str, object]:
     """The JSON of `/healthz`: 200 with `ok`, else 503 with `trouble`."""
-    code = 1 if look.ailment else worst(look.links)
+    code = 1 if look.unhealthy_reason else worst(look.links)
     return {
         "version": 1,
         "status": "trouble" if code else "ok",
         "exit_code": code,
         "at": look.at.isoformat(timespec="seconds"),
-        "daemon": {"version": look.version, "ailment": look.ailment or None},
+        "daemon": {"version": look.version, "ailment": look.unhealthy_reason or None},
         "links": {
             link.name: _redacted(link.as_json())
             for link in sorted(look.links, key=lambda link: link.name)

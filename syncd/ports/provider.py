@@ -45,7 +45,7 @@ class ScanRequest:
     back behind the cursor further than clocks may differ: the next cycle's does."""
 
 
-class OrderKind(StrEnum):
+class CommandKind(StrEnum):
     """What a write does."""
 
     CREATE = "create"
@@ -63,7 +63,7 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class WriteCommand:
     """One write, complete in itself, in the words of the side that it is for.
 
     Only `groups` of `wanted` are written (all that are not empty, for a
@@ -77,7 +77,7 @@ class Order:
 
     key: str
     """Unique within the store's life; HubSpot's `objectWriteTraceId`."""
-    kind: OrderKind
+    kind: CommandKind
     id: str = ""
     wanted: Appointment = field(default_factory=Appointment)
     groups: frozenset[GroupKey] = frozenset()
@@ -131,7 +131,7 @@ class Done:
     before: Snapshot | None = None
     """Of an UPDATE: the record as it was read just before it was written."""
     refused: tuple[Refusal, ...] = ()
-    unmarked: bool = False
+    external_id_refused: bool = False
     """HubSpot: an archived record holds the unique value, so the mark was left out."""
     unlinked: bool = False
     """HubSpot CREATE: its own address is wanted in a property, which a mark writes."""
@@ -160,27 +160,27 @@ class Edit:
 class Look:
     """What a look at the ground of some orders came to."""
 
-    standing: Sequence[Order] = ()
+    standing: Sequence[WriteCommand] = ()
     """May be sent now."""
     fallen: Sequence[Failed] = ()
     """May not: what they rest on has changed, or could not be read."""
 
 
-class Ground:
+class Preconditions:
     """What orders rest on beside the record that they write; this one always stands.
 
-    The engine's own is `engine.ground.Ground`. An adapter asks it right before
+    The engine's own is `engine.ground.Preconditions`. An adapter asks it right before
     it sends, from any thread.
     """
 
-    def look(self, orders: Sequence[Order]) -> Iterator[Look]:
+    def look(self, commands: Sequence[WriteCommand]) -> Iterator[Look]:
         """Read again what these orders rest on; every order is in one of the answers.
 
         They come in parts, each to be sent at once, because reading may take a while.
         """
-        yield Look(standing=orders)
+        yield Look(standing=commands)
 
-    def assure(self, orders: Sequence[Order], read_at: float | None = None) -> None:
+    def verify(self, commands: Sequence[WriteCommand], read_at: float | None = None) -> None:
         """Asked with the place in the rate budget in hand, before each request that writes.
 
         `read_at` is when the adapter itself read the records (monotonic seconds).
@@ -191,7 +191,7 @@ class Ground:
         """
 
 
-FIRM = Ground()
+FIRM = Preconditions()
 
 
 class Provider(Protocol):
@@ -207,7 +207,7 @@ class Provider(Protocol):
         """Every attempt sent since this object was made, retries included."""
         ...
 
-    def free(self, within: float = 0.0) -> int:
+    def available(self, within: float = 0.0) -> int:
         """How many requests could be sent within so many seconds, as far as this process knows."""
         ...
 
@@ -234,7 +234,7 @@ class Provider(Protocol):
         """Ask for records by id; answers for every id, removed ones included (`gone`)."""
         ...
 
-    def carriers(self, ghl_ids: Collection[str]) -> Mapping[str, Snapshot | Missing]:
+    def find_by_external_id(self, ghl_ids: Collection[str]) -> Mapping[str, Snapshot | Missing]:
         """HubSpot: the records that carry these HighLevel ids, by id asked for.
 
         A `Missing` says why there is no answer for an id; one that nothing carries is left out.
@@ -273,10 +273,10 @@ class Provider(Protocol):
 
     def write(
         self,
-        orders: Iterable[Order],
+        commands: Iterable[WriteCommand],
         goes_on: Callable[[], bool] = lambda: True,
         spare: Callable[[], int] = lambda: 0,
-        ground: Ground = FIRM,
+        ground: Preconditions = FIRM,
     ) -> Iterator[Receipt]:
         """Carry out writes; one receipt each, in any order, as they come.
 
@@ -305,7 +305,7 @@ class Provider(Protocol):
     def bookings_of(self, contact: str) -> tuple[Snapshot, ...]:
         """The appointments of a contact, to find again what we made, or what somebody made.
 
-        HubSpot finds its own by `carriers`, but for a record that had to do
+        HubSpot finds its own by `find_by_external_id`, but for a record that had to do
         without its id because an archived one keeps it.
 
         Raises:

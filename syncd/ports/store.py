@@ -169,7 +169,7 @@ class Transaction(Protocol):
         """Append to the history."""
         ...
 
-    def set_cursor(self, name: str, value: str) -> None:
+    def set_state(self, name: str, value: str) -> None:
         """Move a cursor, or remember any other short fact of the link by name."""
         ...
 
@@ -201,7 +201,7 @@ class LinkStore(Protocol):
         ...
 
     def prints(self, side: Side, ids: Collection[str]) -> Mapping[str, str]:
-        """The agreed print (`essence.agreed_print`) by id; unknown ids are left out."""
+        """The agreed print (`essence.agreed_fingerprint`) by id; unknown ids are left out."""
         ...
 
     def pairs_by_id(self, side: Side, ids: Collection[str]) -> list[Pair]:
@@ -212,7 +212,7 @@ class LinkStore(Protocol):
         """Pairs by their key."""
         ...
 
-    def unshown(self, side: Side, window: Window, shown: Collection[str]) -> list[int]:
+    def missing_from_scan(self, side: Side, window: Window, shown: Collection[str]) -> list[int]:
         """Keys of pairs that a complete scan of the window must show, and did not.
 
         Pairs whose agreed start on that side lies in the window and whose

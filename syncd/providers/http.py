@@ -28,8 +28,7 @@ from syncd.core.model import Side
 from syncd.errors import Outdated, ProviderError, Rejected, TimedOut, Unavailable
 from syncd.ports.clock import Clock
 from syncd.providers import proxies
-from syncd.providers.allowance import Allowance, watch
-from syncd.providers.limits import RateBudget
+from syncd.providers.deadlines import Deadline, watch
 from syncd.providers.message import (
     LONGEST_WORDS,
     Answered,
@@ -39,8 +38,9 @@ from syncd.providers.message import (
     Request,
     Response,
 )
+from syncd.providers.rate_budget import RateBudget
+from syncd.providers.rate_window import pause
 from syncd.providers.retry import ATTEMPTS, PATIENCE, Accept, GiveUp, Retry, decide
-from syncd.providers.window import pause
 
 log = structlog.get_logger(__name__)
 
@@ -113,7 +113,7 @@ class Client:
         self._attempts = attempts
         self._chance = chance
         self._timeout = timeout
-        self._allowance = Allowance(clock, stopping)
+        self._allowance = Deadline(clock, stopping)
         self._lock = Lock()
         self.guard: Callable[[], None] = _nobody
         """Asked before each attempt that writes: raises once the link is another's."""
@@ -161,9 +161,9 @@ class Client:
 
     def await_room(self, requests: int) -> None:
         """Wait, for a while, until so many requests could be sent at once."""
-        needs = min(requests, self.budget.free(PATIENCE))
+        needs = min(requests, self.budget.available(PATIENCE))
         until = self._clock.monotonic() + PATIENCE
-        while self.budget.free() < needs and self._clock.monotonic() < until:
+        while self.budget.available() < needs and self._clock.monotonic() < until:
             if self._allowance.refuses:
                 return
             self._clock.sleep(NAP)

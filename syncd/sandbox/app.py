@@ -24,7 +24,7 @@ from syncd.sandbox.http import (
     Response,
 )
 from syncd.sandbox.hubspot.api import HubspotApi
-from syncd.sandbox.moments import to_milliseconds
+from syncd.sandbox.timestamps import to_milliseconds
 from syncd.sandbox.world import LoggedRequest
 
 if TYPE_CHECKING:

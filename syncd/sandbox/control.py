@@ -37,7 +37,7 @@ from typing import TYPE_CHECKING, Any
 
 from syncd.sandbox.clock import SandboxClock
 from syncd.sandbox.http import JsonObject, Request, Response, Route, Router
-from syncd.sandbox.moments import iso_ms
+from syncd.sandbox.timestamps import iso_ms
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from threading import Event, RLock
 from typing import TYPE_CHECKING, Any
 
+from syncd.sandbox.context import SandboxContext
 from syncd.sandbox.faults import FaultScript
 from syncd.sandbox.ghl.location import GhlLocation
 from syncd.sandbox.hubspot.portal import HubspotPortal
 from syncd.sandbox.ids import Ids
 from syncd.sandbox.limits import Meters
 from syncd.sandbox.settings import SandboxSettings
-from syncd.sandbox.surroundings import Surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -80,7 +80,7 @@ class SandboxWorld:
             country=self.settings.location_country,
             token=self.settings.ghl_token,
         )
-        self.portal = HubspotPortal(self._around("hubspot"))
+        self.portal = HubspotPortal(self._context("hubspot"))
 
     def add_location(
         self,
@@ -95,7 +95,7 @@ class SandboxWorld:
         number = len(self.locations) + 1
         key = id or f"SandboxClinicLoc{number:04}"
         location = GhlLocation(
-            self._around("ghl"),
+            self._context("ghl"),
             id=key,
             name=name or f"Clinic {number}",
             timezone=timezone,
@@ -110,8 +110,8 @@ class SandboxWorld:
         skew = self.settings.ghl_skew if side == "ghl" else self.settings.hubspot_skew
         return self.now() + skew
 
-    def _around(self, side: str) -> Surroundings:
-        return Surroundings(
+    def _context(self, side: str) -> SandboxContext:
+        return SandboxContext(
             now=lambda: self.time_at(side),
             ids=self.ids,
             settings=lambda: self.settings,

@@ -1,11 +1,11 @@
 """Which link is due, and who works on it: the claim loop and the turns it gives out.
 
-`daemon` uses `Scheduler`, `Shift` and the ports; `pace` and `quota` hold the
+`daemon` uses `Scheduler`, `Runner` and the ports; `pace` and `quota` hold the
 arithmetic.
 """
 
 from syncd.scheduler.ports import Lease, Links, OpenLink
+from syncd.scheduler.runner import Runner
 from syncd.scheduler.scheduler import Scheduler
-from syncd.scheduler.shift import Shift
 
-__all__ = ["Lease", "Links", "OpenLink", "Scheduler", "Shift"]
+__all__ = ["Lease", "Links", "OpenLink", "Runner", "Scheduler"]

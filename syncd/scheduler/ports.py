@@ -78,7 +78,7 @@ class Links(Protocol):
         """The store as one link sees it."""
         ...
 
-    def glance(self, name: str) -> LinkStore:
+    def quick_view(self, name: str) -> LinkStore:
         """The same for who does not wait for a database that is away."""
         ...
 

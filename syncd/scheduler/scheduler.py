@@ -1,7 +1,7 @@
 """The claim loop: APScheduler ticks it, it gives due links to worker threads.
 
 The daemon starts it, kicks it, has it adopt a new configuration, asks whether
-it is alive and drains it. Three jobs tick: `claim` (what is due?), `tend`
+it is alive and drains it. Three jobs tick: `claim` (what is due?), `renew_leases`
 (renew leases, refresh notes) and `keep_house` (hourly). Never two turns of one
 link at once: a watch that is running is not given out again. Leaves out what a
 turn does (`shift`).
@@ -17,15 +17,15 @@ import structlog
 
 from syncd.engine.housekeeping import keep_house
 from syncd.errors import LinkLocked, StoreError
+from syncd.observability.heartbeat import Heartbeat
 from syncd.observability.metrics import Metrics
-from syncd.observability.note import Note
 from syncd.observability.state import State
-from syncd.scheduler import pace
-from syncd.scheduler.orders import APPROVE, KICK
+from syncd.scheduler import backoff
+from syncd.scheduler.jobs import Jobs
+from syncd.scheduler.link_state import NOTED_EVERY, LinkState
 from syncd.scheduler.ports import Links
-from syncd.scheduler.shift import Shift
-from syncd.scheduler.tick import Ticks
-from syncd.scheduler.watch import NOTED_EVERY, Watch
+from syncd.scheduler.requests import APPROVE, KICK
+from syncd.scheduler.runner import Runner
 
 log = structlog.get_logger(__name__)
 
@@ -58,23 +58,23 @@ class Scheduler:
     def __init__(
         self,
         links: Links,
-        shift: Shift,
+        shift: Runner,
         metrics: Metrics,
         *,
         workers: Executor | None = None,
-        ticks: Ticks | None = None,
+        ticks: Jobs | None = None,
     ) -> None:
         self._links = links
         self._shift = shift
         self._metrics = metrics
         self._clock = links.clock
         self._lock = threading.Lock()
-        self._watches: dict[str, Watch] = {}
+        self._watches: dict[str, LinkState] = {}
         self._workers = workers or ThreadPoolExecutor(
             max_workers=min(MOST_WORKERS, max(2, len(links.settings.links))),
             thread_name_prefix="cycle",
         )
-        self._ticks = ticks or Ticks(metrics.tick_stumbled)
+        self._ticks = ticks or Jobs(metrics.tick_stumbled)
         self._turned = self._clock.monotonic()
         self._looked = float("-inf")
         self._closing = False
@@ -84,14 +84,14 @@ class Scheduler:
 
     def check_links(self) -> None:
         """Hold and open every link; one that cannot be is out of service and says so."""
-        for watch in self.watches():
-            self._shift.check(watch)
+        for state in self.watches():
+            self._shift.check(state)
 
     def start(self) -> None:
         """Begin to tick."""
         self._turned = self._clock.monotonic()
         self._ticks.add("claim", self.claim, self._tick())
-        self._ticks.add("tend", self.tend, RENEWED_EVERY)
+        self._ticks.add("tend", self.renew_leases, RENEWED_EVERY)
         self._ticks.add("keep_house", self.keep_house, HOUSE_KEPT_EVERY)
         self._ticks.start()
 
@@ -103,17 +103,17 @@ class Scheduler:
 
     def busy(self) -> list[str]:
         """The links that a worker is at."""
-        return [watch.name for watch in self.watches() if watch.running]
+        return [state.name for state in self.watches() if state.running]
 
     def close(self) -> None:
         """Say goodbye in every note, and let go of every link that no worker is at."""
         self._workers.shutdown(wait=False, cancel_futures=True)
-        for watch in self.watches():
-            if watch.running:
+        for state in self.watches():
+            if state.running:
                 continue  # Its thread hangs: the lease ends with the process.
-            if watch.lease is not None:
-                self._shift.write_note(watch, force=True, stopped=True)
-            self._shift.let_go(watch)
+            if state.lease is not None:
+                self._shift.write_note(state, force=True, stopped=True)
+            self._shift.let_go(state)
 
     # --- the ticks
 
@@ -123,29 +123,29 @@ class Scheduler:
             return
         now = self._clock.monotonic()
         self._look_for_decisions(now)
-        for watch in self.watches():
-            self._shift.tell_of_work(watch)
-        for watch in self._take_due(now):
-            self._workers.submit(self._work, watch)
+        for state in self.watches():
+            self._shift.tell_of_work(state)
+        for state in self._take_due(now):
+            self._workers.submit(self._work, state)
         self._turned = self._clock.monotonic()
 
-    def tend(self) -> None:
+    def renew_leases(self) -> None:
         """Renew every lease, and refresh the notes that grow old."""
-        for watch in self.watches():
-            self._renew(watch)
-            if watch.running:
-                self._shift.listen(watch)
-            if watch.lease is not None and self._clock.monotonic() - watch.noted_at >= NOTED_EVERY:
-                self._shift.write_note(watch, force=True)
+        for state in self.watches():
+            self._renew(state)
+            if state.running:
+                self._shift.listen(state)
+            if state.lease is not None and self._clock.monotonic() - state.noted_at >= NOTED_EVERY:
+                self._shift.write_note(state, force=True)
 
     def keep_house(self) -> None:
         """Delete what is older than the configuration keeps."""
-        for watch in self.watches():
-            if watch.lease is None:
+        for state in self.watches():
+            if state.lease is None:
                 continue  # Its holder keeps house.
-            before = self._clock.now() - watch.settings.sync.history_keep
-            if not keep_house(self._links.prune, watch.name, before):
-                self._metrics.store_failed(watch.name)
+            before = self._clock.now() - state.settings.sync.history_keep
+            if not keep_house(self._links.prune, state.name, before):
+                self._metrics.store_failed(state.name)
                 return
 
     # --- what others ask
@@ -153,8 +153,8 @@ class Scheduler:
     def kick(self) -> None:
         """Have every link run a full cycle at once."""
         with self._lock:
-            for watch in self._watches.values():
-                watch.kicked, watch.due = True, self._clock.monotonic()
+            for state in self._watches.values():
+                state.kicked, state.due = True, self._clock.monotonic()
         self._tick_now()
 
     def adopt(self) -> list[str]:
@@ -162,25 +162,25 @@ class Scheduler:
         settings = self._links.settings
         fresh = [name for name in settings.links if name not in self._watches]
         with self._lock:
-            for name, watch in list(self._watches.items()):
-                watch.leaving = name not in settings.links
-                watch.settings = settings.links.get(name, watch.settings)
+            for name, state in list(self._watches.items()):
+                state.leaving = name not in settings.links
+                state.settings = settings.links.get(name, state.settings)
                 # Tokens are read anew as well: a reload is how a rotated one is taken up.
-                watch.reopen = True
-                if watch.state not in {State.OK, State.PAUSED}:
-                    watch.due = self._clock.monotonic()
+                state.reopen = True
+                if state.state not in {State.OK, State.PAUSED}:
+                    state.due = self._clock.monotonic()
         self._enroll(fresh, running=True)
-        for watch in self.watches():
-            if watch.name in fresh:
-                self._shift.check(watch)
-                watch.running = False
+        for state in self.watches():
+            if state.name in fresh:
+                self._shift.check(state)
+                state.running = False
         self._part()
         self._shift.quota.keep_only(set(settings.links))
         if self._ticks.running:
             self._ticks.pace("claim", self._tick())
         return fresh
 
-    def nudge(self) -> None:
+    def wake(self) -> None:
         """Tick now if the ticks stand still: after the clock was set back they would wait for it.
 
         The daemon's loop calls it, which goes by monotonic time.
@@ -188,94 +188,94 @@ class Scheduler:
         if self._clock.monotonic() - self._turned > STANDS_STILL:
             self._tick_now()
 
-    def watches(self) -> list[Watch]:
+    def watches(self) -> list[LinkState]:
         """Every link, in the order of the configuration."""
         with self._lock:
             return list(self._watches.values())
 
-    def notes(self) -> dict[str, Note]:
+    def notes(self) -> dict[str, Heartbeat]:
         """What there is to say of every link now."""
         now, monotonic = self._clock.now(), self._clock.monotonic()
-        return {watch.name: watch.note(now, monotonic) for watch in self.watches()}
+        return {state.name: state.heartbeat(now, monotonic) for state in self.watches()}
 
-    def ailment(self) -> str:
+    def unhealthy_reason(self) -> str:
         """Why the process should be started again; "" while it is sound."""
         now = self._clock.monotonic()
         if not self._ticks.running:
             return "the scheduler does not run"
         if now - self._turned > TURN_LIMIT:
             return f"the claim loop has not turned for {now - self._turned:.0f} s"
-        for watch in self.watches():
-            if watch.running and watch.look(now) > STUCK_AFTER:
-                return f"the cycle of link {watch.name} has given no sign of life for too long"
+        for state in self.watches():
+            if state.running and state.look(now) > STUCK_AFTER:
+                return f"the cycle of link {state.name} has given no sign of life for too long"
         return ""
 
     # --- inside
 
-    def _work(self, watch: Watch) -> None:
+    def _work(self, state: LinkState) -> None:
         try:
-            self._shift.work(watch)
+            self._shift.work(state)
         finally:
             with self._lock:
-                watch.running = False
+                state.running = False
             self._part()
 
-    def _take_due(self, now: float) -> list[Watch]:
+    def _take_due(self, now: float) -> list[LinkState]:
         with self._lock:
             due = [
-                watch
-                for watch in self._watches.values()
-                if not watch.running and not watch.leaving and watch.due <= now
+                state
+                for state in self._watches.values()
+                if not state.running and not state.leaving and state.due <= now
             ]
-            for watch in due:
-                watch.running, watch.began, watch.sign = True, now, now
-        return sorted(due, key=lambda watch: watch.due)
+            for state in due:
+                state.running, state.began, state.sign = True, now, now
+        return sorted(due, key=lambda state: state.due)
 
     def _look_for_decisions(self, now: float) -> None:
         if now - self._looked < min(DECISIONS_EVERY, self._tick()):
             return
         self._looked = now
-        for watch in self.watches():
-            if watch.running:
+        for state in self.watches():
+            if state.running:
                 continue
             try:
-                decided = self._links.link_store(watch.name).decisions()
+                decided = self._links.link_store(state.name).decisions()
             except StoreError as error:
-                self._metrics.store_failed(watch.name)
-                log.warning("decisions.not_read", link=watch.name, detail=str(error))
+                self._metrics.store_failed(state.name)
+                log.warning("decisions.not_read", link=state.name, detail=str(error))
                 return  # One store serves all links.
-            fresh = [each for each in decided if each.id not in watch.seen]
+            fresh = [each for each in decided if each.id not in state.seen]
             if not fresh:
                 continue
             with self._lock:
-                watch.seen = {each.id for each in decided}
-                watch.kicked |= any(each.kind in {KICK, APPROVE} for each in fresh)
-                watch.due = now
+                state.seen = {each.id for each in decided}
+                state.kicked |= any(each.kind in {KICK, APPROVE} for each in fresh)
+                state.due = now
 
-    def _renew(self, watch: Watch) -> None:
-        lease = watch.lease
-        if lease is None or watch.lost:
+    def _renew(self, state: LinkState) -> None:
+        lease = state.lease
+        if lease is None or state.lost:
             return
         try:
             lease.renew()
         except LinkLocked as error:
-            watch.lost = True
-            self._metrics.lease_lost(watch.name)
-            log.warning("lease.lost", link=watch.name, detail=str(error))
-            self._drop_lost(watch)
+            state.lost = True
+            self._metrics.lease_lost(state.name)
+            log.warning("lease.lost", link=state.name, detail=str(error))
+            self._drop_lost(state)
         except StoreError as error:
-            self._metrics.store_failed(watch.name)
-            log.warning("lease.not_renewed", link=watch.name, detail=str(error))
+            self._metrics.store_failed(state.name)
+            log.warning("lease.not_renewed", link=state.name, detail=str(error))
 
-    def _drop_lost(self, watch: Watch) -> None:
+    def _drop_lost(self, state: LinkState) -> None:
         """Be ready to take the link again, unless a cycle is at it, which does so at its end."""
         with self._lock:
-            if watch.running:
+            if state.running:
                 return
-            watch.running = True
-        self._shift.let_go(watch)
+            state.running = True
+        self._shift.let_go(state)
         with self._lock:
-            watch.running, watch.due = False, self._clock.monotonic()
+            state.running, state.due = False, self._clock.monotonic()
 
     def _enroll(self, names: Iterable[str], *, running: bool = False) -> None:
         now = self._clock.monotonic()
@@ -284,11 +284,11 @@ class Scheduler:
         poll = schedule.poll_interval.total_seconds()
         with self._lock:
             for position, name in enumerate(names):
-                self._watches[name] = Watch(
+                self._watches[name] = LinkState(
                     name=name,
                     settings=self._links.settings.links[name],
                     known_at=now,
-                    due=now + pace.spread(position, len(names), poll),
+                    due=now + backoff.spread(position, len(names), poll),
                     poll=poll,
                     asked=poll,
                     running=running,
@@ -305,11 +305,11 @@ class Scheduler:
         """Let go of links that the configuration no longer has, once nobody is at them."""
         with self._lock:
             leaving = [w for w in self._watches.values() if w.leaving and not w.running]
-            for watch in leaving:
-                del self._watches[watch.name]
-        for watch in leaving:
-            self._shift.write_note(watch, force=True, stopped=True)
-            self._shift.let_go(watch)
+            for state in leaving:
+                del self._watches[state.name]
+        for state in leaving:
+            self._shift.write_note(state, force=True, stopped=True)
+            self._shift.let_go(state)
 
     def _tick(self) -> float:
         poll = self._links.settings.schedule.poll_interval.total_seconds()

@@ -32,7 +32,7 @@ from sqlalchemy import any_ as any_of
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 
-from syncd.store.columns import storable
+from syncd.store.types import storable
 
 Row = Mapping[str, Any]
 

@@ -25,8 +25,8 @@ def write_appointment(appointment: Appointment) -> dict[str, Any]:
         stored["start"] = _write_instant(appointment.start)
     if appointment.end is not None:
         stored["end"] = _write_instant(appointment.end)
-    if appointment.extras:
-        stored["extras"] = [list(extra) for extra in appointment.extras]
+    if appointment.mapped_fields:
+        stored["extras"] = [list(extra) for extra in appointment.mapped_fields]
     return stored
 
 
@@ -42,7 +42,7 @@ def read_appointment(stored: Stored) -> Appointment:
         address=get("address", ""),
         owner=get("owner", ""),
         contact=get("contact", ""),
-        extras=tuple((name, held) for name, held in get("extras", ())),
+        mapped_fields=tuple((name, held) for name, held in get("extras", ())),
     )
 
 

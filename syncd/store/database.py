@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine
 from syncd.errors import StoreInterrupted, StoreUncertain
 from syncd.ports.clock import Clock
 from syncd.store.engine import reading
-from syncd.store.failures import explained
+from syncd.store.errors import explained
 
 log = structlog.get_logger(__name__)
 

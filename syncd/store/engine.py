@@ -23,7 +23,7 @@ from sqlalchemy.exc import ArgumentError, DisconnectionError, NoSuchModuleError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from syncd.errors import StoreError
-from syncd.store.failures import place
+from syncd.store.errors import place
 
 BUSY_SECONDS = 15
 """How long a statement waits for another process's transaction: longer than any of ours takes, and

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from syncd.core.model import Pair, Side, Window
 from syncd.ports.store import CycleRow, Decision, HistoryEntry, Hold, Intent
-from syncd.store import facts, journal, pairs, waiting
+from syncd.store import history, pairs, pending, state
 from syncd.store.database import Database
 from syncd.store.transaction import SqlTransaction, ensure_link, find_link
 
@@ -45,7 +45,7 @@ class SqlLinkStore:
             raise
 
     def prints(self, side: Side, ids: Collection[str]) -> Mapping[str, str]:
-        """The agreed print (`essence.agreed_print`) by id; unknown ids are left out."""
+        """The agreed print (`essence.agreed_fingerprint`) by id; unknown ids are left out."""
         return self._ask(lambda at, link: pairs.prints(at, link, side, ids)) if ids else {}
 
     def pairs_by_id(self, side: Side, ids: Collection[str]) -> list[Pair]:
@@ -56,9 +56,9 @@ class SqlLinkStore:
         """Pairs by their key."""
         return self._ask(lambda at, link: pairs.by_key(at, link, keys)) if keys else []
 
-    def unshown(self, side: Side, window: Window, shown: Collection[str]) -> list[int]:
+    def missing_from_scan(self, side: Side, window: Window, shown: Collection[str]) -> list[int]:
         """Keys of pairs that a complete scan of the window must show, and did not."""
-        return self._ask(lambda at, link: pairs.unshown(at, link, side, window, shown))
+        return self._ask(lambda at, link: pairs.missing_from_scan(at, link, side, window, shown))
 
     def pairs_at(self, side: Side, spots: Collection[tuple[str, datetime]]) -> list[Pair]:
         """Pairs whose record there is for one of these (contact, start); gone ones left out."""
@@ -74,56 +74,56 @@ class SqlLinkStore:
 
     def intents(self) -> list[Intent]:
         """Every intent whose outcome is not known, oldest first."""
-        return self._ask(waiting.intents)
+        return self._ask(pending.intents)
 
     def contact_pairs(self, side: Side, ids: Collection[str]) -> Mapping[str, str]:
         """Known contacts: id on that side → id across."""
-        return self._ask(lambda at, link: facts.contact_pairs(at, link, side, ids)) if ids else {}
+        return self._ask(lambda at, link: state.contact_pairs(at, link, side, ids)) if ids else {}
 
     def holds(self) -> list[Hold]:
         """What waits, oldest first."""
-        return self._ask(waiting.holds)
+        return self._ask(pending.holds)
 
     def cursor(self, name: str) -> str:
         """A cursor's value, "" where it was never set."""
-        return self._ask(lambda at, link: facts.read_cursor(at, link, name))
+        return self._ask(lambda at, link: state.read_cursor(at, link, name))
 
     def removals_since(self, at: datetime) -> int:
         """Records that we removed since then (history entries with action `remove`)."""
-        return self._ask(lambda connection, link: journal.removals_since(connection, link, at))
+        return self._ask(lambda connection, link: history.removals_since(connection, link, at))
 
     def written_since(self, at: datetime) -> Mapping[Side, int]:
         """How many records were written since then, by side; those of each cycle count."""
-        return self._ask(lambda connection, link: journal.written_since(connection, link, at))
+        return self._ask(lambda connection, link: history.written_since(connection, link, at))
 
     def writes_since(self, at: datetime, pair_keys: Collection[int]) -> list[HistoryEntry]:
         """The field writes to these pairs since then, oldest first."""
         if not pair_keys:
             return []
         return self._ask(
-            lambda connection, link: journal.writes_since(connection, link, at, pair_keys)
+            lambda connection, link: history.writes_since(connection, link, at, pair_keys)
         )
 
     def history(
         self, record_id: str = "", *, cycle: str = "", limit: int = 0
     ) -> list[HistoryEntry]:
         """History, newest first; of one record (id of either side), one cycle, or all."""
-        return self._ask(lambda at, link: journal.history(at, link, record_id, cycle, limit))
+        return self._ask(lambda at, link: history.history(at, link, record_id, cycle, limit))
 
     def cycles(self, limit: int = 20) -> list[CycleRow]:
         """The last cycles, newest first."""
-        return self._ask(lambda at, link: journal.cycles(at, link, limit))
+        return self._ask(lambda at, link: history.cycles(at, link, limit))
 
     def decisions(self) -> list[Decision]:
         """What people decided and no cycle has carried out yet, oldest first."""
-        return self._ask(waiting.decisions)
+        return self._ask(pending.decisions)
 
     def decide(self, kind: str, payload: Mapping[str, object], at: datetime) -> int:
         """Queue a decision for the next cycle; gives its id."""
 
         def act(connection: Connection) -> int:
             link = ensure_link(connection, self._database, self._name)
-            return waiting.decide(connection, link, kind, payload, at)
+            return pending.decide(connection, link, kind, payload, at)
 
         return self._database.write(act, repeatable=False)
 

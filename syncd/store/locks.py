@@ -15,7 +15,7 @@ from typing import Protocol
 from sqlalchemy import Connection, Engine, text
 
 from syncd.errors import StoreError, StoreInterrupted
-from syncd.store.failures import explained
+from syncd.store.errors import explained
 
 _SPACE = 0x73796E63
 """The first half of our advisory locks' keys; the second is the link's key."""

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Engine, inspect
 import syncd
 from syncd.errors import StoreError, StoreMissing, StoreTooNew
 from syncd.store import engine as engines
-from syncd.store.failures import corrupt, explained, place
+from syncd.store.errors import corrupt, explained, place
 
 HEAD = "0003"
 """The newest migration; a test holds it against `migrations/versions`."""

@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 
 from sqlalchemy import Connection, delete, select, update
 
-from syncd.ports.notices import Letter
+from syncd.ports.notifications import Notification
 from syncd.store.bulk import among, upsert
 from syncd.store.database import Database
 from syncd.store.tables import letter as table
@@ -33,7 +33,12 @@ class SqlOutbox:
         return self._database.read(ask)
 
     def write(
-        self, link: str, letters: Sequence[Letter], *, told: Collection[str], over: Collection[str]
+        self,
+        link: str,
+        notifications: Sequence[Notification],
+        *,
+        told: Collection[str],
+        over: Collection[str],
     ) -> None:
         """Queue letters, and remember what they tell and what is over, all at once."""
         now = self._database.clock.now()
@@ -54,21 +59,21 @@ class SqlOutbox:
                     "attempts": letter.attempts,
                     "due_at": letter.due_at,
                 }
-                for letter in letters
+                for letter in notifications
             ]
             if rows:
                 connection.execute(table.insert(), rows)
 
         self._database.write(act)
 
-    def letters(self, link: str) -> list[Letter]:
+    def notifications(self, link: str) -> list[Notification]:
         """What waits to be sent, in the order in which it was queued."""
 
-        def ask(connection: Connection) -> list[Letter]:
+        def ask(connection: Connection) -> list[Notification]:
             of_link = table.c.link_id == (find_link(connection, link) or 0)
             found = connection.execute(select(table).where(of_link).order_by(table.c.id))
             return [
-                Letter(
+                Notification(
                     id=row.id,
                     channel=row.channel,
                     body=row.body,
@@ -81,7 +86,7 @@ class SqlOutbox:
 
         return self._database.read(ask)
 
-    def put_off(self, letter: Letter) -> None:
+    def put_off(self, letter: Notification) -> None:
         """Keep how often it was tried, and when it is due again."""
         again = {"attempts": letter.attempts, "due_at": letter.due_at}
 
@@ -90,7 +95,7 @@ class SqlOutbox:
 
         self._database.write(act)
 
-    def drop(self, letter: Letter) -> None:
+    def drop(self, letter: Notification) -> None:
         """It was sent, or never will be."""
 
         def act(connection: Connection) -> None:

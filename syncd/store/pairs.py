@@ -25,14 +25,14 @@ from sqlalchemy import (
 )
 from sqlalchemy import Row as Result
 
-from syncd.core.essence import agreed_print
+from syncd.core.essence import agreed_fingerprint
 from syncd.core.model import Appointment, Pair, Side, Window
 from syncd.errors import StoreError
 from syncd.store import codec
 from syncd.store.bulk import VALUES, Row, among, bare, many, new_keys, one_of, packed
-from syncd.store.columns import MARK, readable
 from syncd.store.tables import link
 from syncd.store.tables import pair as table
+from syncd.store.types import MARK, readable
 
 _SCAN_FROM = 1000
 """From so many ids on it is worth counting whether reading all of a link is cheaper."""
@@ -135,7 +135,7 @@ def at(
     ]
 
 
-def unshown(
+def missing_from_scan(
     connection: Connection, link_id: int, side: Side, window: Window, shown: Collection[str]
 ) -> list[int]:
     """Keys of the pairs that start in the window and are not gone, but are not among the shown."""
@@ -324,8 +324,8 @@ def _row(pair: Pair, now: datetime) -> Row:
         "series": codec.write_series(pair.series),
         "removal": codec.write_removal(pair.removal),
         "open_groups": sorted(pair.open) or None,
-        "marked": pair.marked,
-        "unmarkable": pair.unmarkable,
+        "marked": pair.has_external_id,
+        "unmarkable": pair.external_id_taken,
         "owner_by_us": pair.owner_by_us.value if pair.owner_by_us else None,
         "saved_at": now,
     }
@@ -334,7 +334,7 @@ def _row(pair: Pair, now: datetime) -> Row:
 def _drawn(pair: Pair, side: Side, shown: Appointment) -> Row:
     """What is searched by on one side."""
     return {
-        f"{side}_print": agreed_print(pair, side),
+        f"{side}_print": agreed_fingerprint(pair, side),
         f"{side}_start": shown.start,
         f"{side}_contact": shown.contact,
         f"{side}_gone": pair.gone_on(side),
@@ -373,7 +373,7 @@ def _pair(row: Result[Any]) -> Pair:
     # In one go, in the order of `_WHOLE`: each column by its name costs as much as all of them.
     columns: Sequence[Any] = row
     key, ghl_id, hubspot_id, ghl, hubspot, version, calendar, *rest = columns
-    series, removal, open_groups, marked, unmarkable, owner_by_us = rest
+    series, removal, open_groups, has_external_id, external_id_taken, owner_by_us = rest
     return Pair(
         key=key,
         ghl_id=ghl_id or "",
@@ -385,8 +385,8 @@ def _pair(row: Result[Any]) -> Pair:
         series=codec.read_series(series),
         removal=codec.read_removal(removal),
         open=frozenset(open_groups or ()),
-        marked=marked,
-        unmarkable=unmarkable,
+        has_external_id=has_external_id,
+        external_id_taken=external_id_taken,
         owner_by_us=Side(owner_by_us) if owner_by_us else None,
         wrote_ghl=codec.read_wrote(ghl),
         wrote_hubspot=codec.read_wrote(hubspot),

@@ -11,17 +11,17 @@ from typing import Self
 from sqlalchemy import Engine
 
 from syncd.ports.clock import Clock
-from syncd.store import keeping
+from syncd.store import retention
 from syncd.store.accounts import SqlAccounts
 from syncd.store.database import GLANCE, Database
 from syncd.store.holder import Holder
-from syncd.store.inspection import Inspection
-from syncd.store.keeping import Forgotten
+from syncd.store.integrity import Inspection
 from syncd.store.leases import Lease, Leases
-from syncd.store.ledger import SqlLedger
 from syncd.store.link_store import SqlLinkStore
 from syncd.store.locks import FileLocks, LinkLock, SessionLocks
 from syncd.store.outbox import SqlOutbox
+from syncd.store.rate_ledger import SqlLedger
+from syncd.store.retention import Forgotten
 
 
 class Store:
@@ -44,7 +44,7 @@ class Store:
         """One link's share; with its lease, what is written is fenced by it."""
         return SqlLinkStore(self._database, name, fence=lease.fence if lease else None)
 
-    def glance(self, name: str) -> SqlLinkStore:
+    def quick_view(self, name: str) -> SqlLinkStore:
         """One link's share for a look at it: that the database is away is said almost at once."""
         return SqlLinkStore(self._glanced_at, name)
 
@@ -76,7 +76,7 @@ class Store:
         Raises:
             StoreError: the store cannot be used.
         """
-        return keeping.prune(self._database, name, before)
+        return retention.prune(self._database, name, before)
 
     def forget(self, name: str, contact_id: str) -> Forgotten:
         """Take everything of a contact, an id of either side, out of a link's store.
@@ -84,21 +84,21 @@ class Store:
         Raises:
             StoreError: the store cannot be used.
         """
-        return keeping.forget(self._database, name, contact_id)
+        return retention.forget(self._database, name, contact_id)
 
     def inspect(self) -> None:
         """Begin to look at the whole of a SQLite file, beside the work; see `inspection`."""
         self._inspection = Inspection(self._database.engine)
         self._inspection.begin()
 
-    def assure(self) -> None:
+    def ensure_intact(self) -> None:
         """Wait until the file was looked at, if it is being; asked before a vendor is written to.
 
         Raises:
             StoreError: it is corrupt.
         """
         if self._inspection is not None:
-            self._inspection.assure()
+            self._inspection.ensure_intact()
 
     def close(self) -> None:
         """Give up every lock and connection."""

@@ -18,7 +18,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.elements import TextClause
 
-from syncd.store.columns import Instant, Json, Words
+from syncd.store.types import Instant, Json, Words
 
 metadata = MetaData(
     naming_convention={
@@ -104,7 +104,7 @@ pair = Table(
     # `prints`: the whole answer stands in the index.
     Index("ix_pair_ghl_print", "link_id", "ghl_id", "ghl_print"),
     Index("ix_pair_hubspot_print", "link_id", "hubspot_id", "hubspot_print"),
-    # `unshown`
+    # `missing_from_scan`
     Index("ix_pair_ghl_start", "link_id", "ghl_gone", "ghl_start", "ghl_id", "id"),
     Index("ix_pair_hubspot_start", "link_id", "hubspot_gone", "hubspot_start", "hubspot_id", "id"),
     # `pairs_at`

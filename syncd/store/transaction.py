@@ -18,10 +18,10 @@ from sqlalchemy import Connection, Integer, bindparam, func, select, update
 from syncd.core.model import ContactPair, Pair
 from syncd.errors import LinkLocked, StoreInterrupted
 from syncd.ports.store import CycleRow, HistoryEntry, Hold, Intent
-from syncd.store import facts, journal, pairs, waiting
+from syncd.store import history, pairs, pending, state
 from syncd.store.bulk import upsert
 from syncd.store.database import Database
-from syncd.store.failures import explained
+from syncd.store.errors import explained
 from syncd.store.holder import read_holder
 from syncd.store.tables import link as table
 
@@ -83,18 +83,18 @@ class SqlTransaction:
         """Write intents down before their requests are sent."""
         opened = list(intents)
         if opened:
-            self._do(lambda connection, link: waiting.open_intents(connection, link, opened))
+            self._do(lambda connection, link: pending.open_intents(connection, link, opened))
 
     def close_intents(self, keys: Collection[str]) -> None:
         """The outcome of these is known."""
         if keys:
-            self._do(lambda connection, link: waiting.close_intents(connection, link, keys))
+            self._do(lambda connection, link: pending.close_intents(connection, link, keys))
 
     def save_contacts(self, found: Iterable[ContactPair]) -> None:
         """Remember contacts that are one person; replaces what was known of either id."""
         known = list(found)
         if known:
-            self._do(lambda connection, link: facts.save_contacts(connection, link, known))
+            self._do(lambda connection, link: state.save_contacts(connection, link, known))
 
     def replace_holds(self, holds: Iterable[Hold], *, judged: Collection[tuple[str, str]]) -> None:
         """Write the holds of the judged records; those of theirs that are not given are let go."""
@@ -102,42 +102,42 @@ class SqlTransaction:
         now = self._database.clock.now()
         if given or judged:
             self._do(
-                lambda connection, link: waiting.replace_holds(connection, link, given, judged, now)
+                lambda connection, link: pending.replace_holds(connection, link, given, judged, now)
             )
 
     def add_history(self, entries: Iterable[HistoryEntry]) -> None:
         """Append to the history."""
         added = list(entries)
         if added:
-            self._do(lambda connection, link: journal.add(connection, link, added))
+            self._do(lambda connection, link: history.add(connection, link, added))
 
-    def set_cursor(self, name: str, value: str) -> None:
+    def set_state(self, name: str, value: str) -> None:
         """Move a cursor, or remember any other short fact of the link by name."""
-        self._do(lambda connection, link: facts.set_cursor(connection, link, name, value))
+        self._do(lambda connection, link: state.set_state(connection, link, name, value))
 
     def save_cycle(self, row: CycleRow) -> None:
         """Write down a finished cycle."""
-        self._do(lambda connection, link: journal.save_cycle(connection, link, row))
+        self._do(lambda connection, link: history.save_cycle(connection, link, row))
 
     def close_decisions(self, ids: Collection[int]) -> None:
         """These decisions were carried out."""
         now = self._database.clock.now()
         if ids:
-            self._do(lambda connection, link: waiting.close_decisions(connection, link, ids, now))
+            self._do(lambda connection, link: pending.close_decisions(connection, link, ids, now))
 
     def settle_decisions(self, done: Collection[tuple[int, str]]) -> None:
         """These parts of decisions were carried out: (id, part), "" for a whole one."""
         now, parts = self._database.clock.now(), frozenset(done)
         if parts:
             self._do(
-                lambda connection, link: waiting.settle_decisions(connection, link, parts, now)
+                lambda connection, link: pending.settle_decisions(connection, link, parts, now)
             )
 
     def amend_decision(self, decision_id: int, payload: Mapping[str, object]) -> None:
         """Say more exactly what was decided."""
         said = dict(payload)
         self._do(
-            lambda connection, link: waiting.amend_decision(connection, link, decision_id, said)
+            lambda connection, link: pending.amend_decision(connection, link, decision_id, said)
         )
 
     # --- what LinkStore calls

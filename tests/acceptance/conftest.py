@@ -8,11 +8,11 @@ from pathlib import Path
 
 import program
 import pytest
-from clinics import Clinic
-from nursery import Nursery
-from running import Running, free_port
-from stages import OpenStage, Stage
+from forkserver import ForkServer
+from process_harness import OpenStage, ProcessHarness
+from running_program import RunningProgram, free_port
 from stores import BACKENDS
+from vendor_accounts import VendorAccounts
 
 from syncd.bootstrap import SystemClock
 from syncd.sandbox import FaultScript, SandboxSettings, empty, serve
@@ -21,33 +21,33 @@ GO = '\n[defaults.sync]\nfirst_sync = "go"\n'
 
 
 @pytest.fixture(scope="session")
-def nursery() -> Iterator[Nursery]:
+def nursery() -> Iterator[ForkServer]:
     """Where the programs come from."""
-    made = Nursery()
+    made = ForkServer()
     yield made
     made.close()
 
 
 @pytest.fixture(params=BACKENDS)
 def open_stage(
-    request: pytest.FixtureRequest, tmp_path: Path, nursery: Nursery
+    request: pytest.FixtureRequest, tmp_path: Path, nursery: ForkServer
 ) -> Iterator[OpenStage]:
     """`open_stage()`: a clinic and a store of its own; `like=` another as it is now."""
     with ExitStack() as stack:
-        stages: list[Stage] = []
+        stages: list[ProcessHarness] = []
 
         def make(
             more: str = GO,
             *,
-            like: Stage | None = None,
+            like: ProcessHarness | None = None,
             settings: SandboxSettings = SandboxSettings(),  # noqa: B008 - frozen
-        ) -> Stage:
+        ) -> ProcessHarness:
             folder = tmp_path / f"clinic-{len(stages)}"
             folder.mkdir()
-            world = like.clinic.world.copied() if like else empty(SystemClock().now, settings)
+            world = like.accounts.world.copied() if like else empty(SystemClock().now, settings)
             world.faults = FaultScript(world)  # a copy has none
-            clinic = Clinic(stack.enter_context(serve(world)), folder)
-            clinic.configure(more)
+            accounts = VendorAccounts(stack.enter_context(serve(world)), folder)
+            accounts.configure(more)
             env = program.environment(
                 GHL_TOKEN=settings.ghl_token, HUBSPOT_TOKEN=settings.hubspot_token
             )
@@ -59,25 +59,29 @@ def open_stage(
                 stack.callback(postgres.drop, database)
                 env["SYNCD_STORE__URL"] = postgres.url(database)
             elif like:
-                shutil.copy(like.clinic.folder / "syncd.db", folder)
-            stages.append(Stage(clinic=clinic, env=env, database=database, nursery=nursery))
+                shutil.copy(like.accounts.folder / "syncd.db", folder)
+            stages.append(
+                ProcessHarness(accounts=accounts, env=env, database=database, nursery=nursery)
+            )
             return stages[-1]
 
         yield make
 
 
 @pytest.fixture
-def start_daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Running]]:
+def start_daemon(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Callable[..., RunningProgram]]:
     """`start_daemon(stage)`: a daemon that polls every 0.3 s, once it says that it is ready."""
-    started: list[Running] = []
+    started: list[RunningProgram] = []
 
-    def start(stage: Stage, **more: str) -> Running:
-        env = stage.env | {
+    def start(processes: ProcessHarness, **more: str) -> RunningProgram:
+        env = processes.env | {
             "SYNCD_HTTP__LISTEN": f"127.0.0.1:{free_port()}",
             "SYNCD_SCHEDULE__POLL_INTERVAL": "0.3s",
         }
         folder = tmp_path_factory.mktemp("notify")
-        started.append(Running(stage.clinic, env | more, folder))
+        started.append(RunningProgram(processes.accounts, env | more, folder))
         started[-1].told("READY=1")
         return started[-1]
 

@@ -9,8 +9,8 @@ from contextlib import closing
 from typing import Any
 
 import pytest
-from running import Running
-from stages import OpenStage, Stage, be_quiet
+from process_harness import OpenStage, ProcessHarness, be_quiet
+from running_program import RunningProgram
 
 from syncd.sandbox import LoggedRequest
 
@@ -22,8 +22,8 @@ CALLS = 12
 class BackedUp:
     """Makes a backup within one of the bookings that the daemon makes, after it was booked."""
 
-    def __init__(self, stage: Stage, at: int) -> None:
-        self.stage, self._left = stage, at
+    def __init__(self, processes: ProcessHarness, at: int) -> None:
+        self.processes, self._left = processes, at
         self.done: Any = None
 
     def __call__(self, request: LoggedRequest, _: Any) -> None:
@@ -31,25 +31,25 @@ class BackedUp:
             return
         self._left -= 1
         if not self._left:
-            self.done = self.stage.run("db", "backup", "copy.db")
+            self.done = self.processes.run("db", "backup", "copy.db")
 
 
 def test_a_backup_beside_a_daemon_that_writes_is_whole_and_loses_nothing(
-    open_stage: OpenStage, start_daemon: Callable[..., Running]
+    open_stage: OpenStage, start_daemon: Callable[..., RunningProgram]
 ) -> None:
-    stage = open_stage()
-    assert stage.run("setup").returncode == 0
+    processes = open_stage()
+    assert processes.run("setup").returncode == 0
     for number in range(CALLS):
-        stage.clinic.make(f"Call {number}", hours=2 * number)
-    stage.clinic.world.after_request = taken = BackedUp(stage, CALLS // 2)
-    daemon = start_daemon(stage)
+        processes.accounts.make(f"Call {number}", hours=2 * number)
+    processes.accounts.world.after_request = taken = BackedUp(processes, CALLS // 2)
+    daemon = start_daemon(processes)
     daemon.until("cycle.finished", lambda line: line["ghl"]["created"] == CALLS)
-    stage.clinic.world.after_request = None
+    processes.accounts.world.after_request = None
     daemon.process.send_signal(signal.SIGTERM)
     assert daemon.process.wait(10) == 0
     assert taken.done.returncode == 0, taken.done.stderr
 
-    with closing(sqlite3.connect(stage.clinic.folder / "copy.db")) as copy:
+    with closing(sqlite3.connect(processes.accounts.folder / "copy.db")) as copy:
         assert copy.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert copy.execute("PRAGMA foreign_key_check").fetchall() == []
         pairs, intents = (
@@ -58,8 +58,10 @@ def test_a_backup_beside_a_daemon_that_writes_is_whole_and_loses_nothing(
         )
         assert pairs < CALLS
         assert intents > 0
-    stage.env["SYNCD_STORE__URL"] = "sqlite:///copy.db"
-    again = stage.run("--sync-now")
+    processes.env["SYNCD_STORE__URL"] = "sqlite:///copy.db"
+    again = processes.run("--sync-now")
     assert again.returncode == 0, again.stdout
-    assert len(stage.clinic.ghl.events()) == len(stage.clinic.hubspot.records()) == CALLS
-    be_quiet(stage)
+    assert (
+        len(processes.accounts.ghl.events()) == len(processes.accounts.hubspot.records()) == CALLS
+    )
+    be_quiet(processes)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import program
 import pytest
+from process_harness import OpenStage, ProcessHarness, be_quiet
 from sqlalchemy import text
-from stages import OpenStage, Stage, be_quiet
 from stores import POSTGRES, opened
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(300)]
@@ -21,16 +21,16 @@ on_postgres = pytest.mark.parametrize("open_stage", [POSTGRES], indirect=True)
 
 
 @pytest.fixture
-def used(open_stage: OpenStage) -> Stage:
+def used(open_stage: OpenStage) -> ProcessHarness:
     """A clinic whose store has been worked with; something waits to be mirrored."""
-    stage = open_stage()
-    assert stage.run("setup").returncode == 0
+    processes = open_stage()
+    assert processes.run("setup").returncode == 0
     for number in range(40):
-        stage.clinic.book(f"Visit {number}", hours=2 * number)
-    assert stage.run("--sync-now").returncode == 0
-    stage.clinic.book("Waiting", hours=200)
-    stage.clinic.world.reset_requests()
-    return stage
+        processes.accounts.book(f"Visit {number}", hours=2 * number)
+    assert processes.run("--sync-now").returncode == 0
+    processes.accounts.book("Waiting", hours=200)
+    processes.accounts.world.reset_requests()
+    return processes
 
 
 def garbage(file: Path) -> None:
@@ -84,26 +84,26 @@ SPOILS: Sequence[tuple[str, Callable[[Path], None], int, str]] = (
 
 @on_sqlite
 @pytest.mark.parametrize("verb", ["--sync-now", "run"])
-def test_a_spoilt_file_is_told_and_no_vendor_is_asked(used: Stage, verb: str) -> None:
-    file = used.clinic.folder / "syncd.db"
+def test_a_spoilt_file_is_told_and_no_vendor_is_asked(used: ProcessHarness, verb: str) -> None:
+    file = used.accounts.folder / "syncd.db"
     good = file.read_bytes()
     for name, spoil, code, words in SPOILS:
         file.write_bytes(good)
         spoil(file)
         done = used.run(verb)
-        assert (done.returncode, used.clinic.world.requests) == (code, []), name
+        assert (done.returncode, used.accounts.world.requests) == (code, []), name
         said = done.stdout + done.stderr
         assert words in said, name
         assert "Traceback" not in said, name
 
 
 @on_sqlite
-def test_a_disk_that_is_full_is_told_and_nothing_is_sent_twice(used: Stage) -> None:
+def test_a_disk_that_is_full_is_told_and_nothing_is_sent_twice(used: ProcessHarness) -> None:
     """The file may not grow: what SQLite meets is what a full disk would be."""
-    largest = (used.clinic.folder / "syncd.db").stat().st_size
+    largest = (used.accounts.folder / "syncd.db").stat().st_size
     done = subprocess.run(
         [*program.COMMAND, "--sync-now"],
-        cwd=used.clinic.folder,
+        cwd=used.accounts.folder,
         env=used.env,
         capture_output=True,
         text=True,
@@ -113,16 +113,16 @@ def test_a_disk_that_is_full_is_told_and_nothing_is_sent_twice(used: Stage) -> N
     )
     assert done.returncode == 2
     assert "free some space" in done.stdout or "check the disk" in done.stdout
-    assert used.clinic.writes() == 0
+    assert used.accounts.writes() == 0
     assert used.run("--sync-now").returncode == 0
-    assert len(used.clinic.hubspot.records()) == 41
+    assert len(used.accounts.hubspot.records()) == 41
     be_quiet(used)
 
 
 @on_postgres
-def test_a_newer_database_is_told_and_no_vendor_is_asked(used: Stage) -> None:
+def test_a_newer_database_is_told_and_no_vendor_is_asked(used: ProcessHarness) -> None:
     with opened(used.env["SYNCD_STORE__URL"]) as engine, engine.begin() as connection:
         connection.execute(text("UPDATE syncd_version SET version_num = '9999'"))
     done = used.run("--sync-now")
-    assert (done.returncode, used.clinic.world.requests) == (2, [])
+    assert (done.returncode, used.accounts.world.requests) == (2, [])
     assert "was written by a newer syncd" in done.stdout

@@ -17,19 +17,19 @@ from typing import Any
 
 import pytest
 from postgres_server import PostgresServer
-from running import Running
-from sqlalchemy import create_engine, text
-from stages import (
+from process_harness import (
     Disturbance,
     Moment,
     OpenStage,
-    Stage,
+    ProcessHarness,
     be_quiet,
     disturbed,
     populate,
     same,
     shape,
 )
+from running_program import RunningProgram
+from sqlalchemy import create_engine, text
 from stores import POSTGRES
 
 pytestmark = [
@@ -70,81 +70,83 @@ def server(postgres: PostgresServer) -> Iterator[PostgresServer]:
 
 
 @pytest.fixture
-def start(open_stage: OpenStage) -> Stage:
+def start(open_stage: OpenStage) -> ProcessHarness:
     """A clinic that was synced once, and edited since."""
-    stage = open_stage()
-    populate(stage)
-    return stage
+    processes = open_stage()
+    populate(processes)
+    return processes
 
 
 @pytest.fixture
-def untouched(open_stage: OpenStage, start: Stage) -> Stage:
+def untouched(open_stage: OpenStage, start: ProcessHarness) -> ProcessHarness:
     """The same, synced by a program that nobody disturbed."""
-    stage = open_stage(like=start)
-    assert stage.run("--sync-now").returncode == 0
-    return stage
+    processes = open_stage(like=start)
+    assert processes.run("--sync-now").returncode == 0
+    return processes
 
 
-def restart(server: PostgresServer, _: Stage) -> None:
+def restart(server: PostgresServer, _: ProcessHarness) -> None:
     """As a power failure would."""
     server.stop()
     server.start()
 
 
-def cut(server: PostgresServer, stage: Stage) -> None:
+def cut(server: PostgresServer, processes: ProcessHarness) -> None:
     """As a firewall would."""
-    server.cut_connections(stage.database)
+    server.cut_connections(processes.database)
 
 
 @pytest.mark.parametrize("happens", [restart, cut])
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_a_sync_that_meets_it_ends_where_an_untouched_one_does(
     open_stage: OpenStage,
-    start: Stage,
-    untouched: Stage,
+    start: ProcessHarness,
+    untouched: ProcessHarness,
     server: PostgresServer,
-    happens: Callable[[PostgresServer, Stage], None],
+    happens: Callable[[PostgresServer, ProcessHarness], None],
     moment: Moment,
     *,
     every_point: bool,
 ) -> None:
     wanted = shape(untouched)
-    requests = len(untouched.clinic.world.requests)
+    requests = len(untouched.accounts.world.requests)
     step = 1 if every_point else requests // SAMPLE
     for at in range(1 + step // 2, requests + 1, step):
-        stage = open_stage(like=start)
-        with disturbed(stage, Disturbance(at, moment, partial(happens, server, stage))) as met:
-            done = stage.run("--sync-now")
+        processes = open_stage(like=start)
+        with disturbed(
+            processes, Disturbance(at, moment, partial(happens, server, processes))
+        ) as met:
+            done = processes.run("--sync-now")
         assert met.done
         assert done.returncode == 0, done.stderr
-        same(stage, wanted, f"{happens.__name__} {moment} request {at}")
-        be_quiet(stage)
+        same(processes, wanted, f"{happens.__name__} {moment} request {at}")
+        be_quiet(processes)
 
 
 @pytest.mark.parametrize("when", ["", "DEFERRABLE INITIALLY DEFERRED"], ids=["at once", "late"])
 @pytest.mark.parametrize("state", ["40001", "40P01"], ids=["serialisation", "deadlock"])
 def test_transactions_that_are_refused_now_and_then_are_done_again(
     open_stage: OpenStage,
-    start: Stage,
-    untouched: Stage,
+    start: ProcessHarness,
+    untouched: ProcessHarness,
     postgres: PostgresServer,
     state: str,
     when: str,
 ) -> None:
-    stage = open_stage(like=start)
-    engine = create_engine(postgres.url(stage.database))
+    processes = open_stage(like=start)
+    engine = create_engine(postgres.url(processes.database))
     with engine.begin() as connection:
         connection.execute(text(COUNT.format(state=state)))
         for table in ("link", "pair", "intent", "history"):
             connection.execute(text(REFUSE.format(table=table, when=when)))
-    done = stage.run("--sync-now")
+    done = processes.run("--sync-now")
     with engine.begin() as connection:
         refused = connection.execute(text("SELECT last_value FROM refused")).scalar_one()
     engine.dispose()
     assert done.returncode == 0, done.stderr
     assert refused >= 3
-    same(stage, shape(untouched), f"{refused} transactions refused")
-    be_quiet(stage)
+    same(processes, shape(untouched), f"{refused} transactions refused")
+    be_quiet(processes)
 
 
 def wrote(side: str, kind: str) -> Callable[[Any], bool]:
@@ -152,12 +154,14 @@ def wrote(side: str, kind: str) -> Callable[[Any], bool]:
 
 
 def test_a_daemon_outlives_a_database_that_is_away_for_long_and_says_so(
-    start: Stage, server: PostgresServer, start_daemon: Callable[[Stage], Running]
+    start: ProcessHarness,
+    server: PostgresServer,
+    start_daemon: Callable[[ProcessHarness], RunningProgram],
 ) -> None:
     daemon = start_daemon(start)
     daemon.until("cycle.finished", wrote("hubspot", "created"))
     server.stop()
-    start.clinic.book("Meanwhile", hours=200)
+    start.accounts.book("Meanwhile", hours=200)
     told = daemon.until("store.interrupted")
     assert "check that the server runs" in told["detail"]
     troubled = daemon.until("link.troubled")
@@ -169,7 +173,7 @@ def test_a_daemon_outlives_a_database_that_is_away_for_long_and_says_so(
     assert (status, json.loads(said)["status"]) == (503, "store")
     server.start()
     daemon.until("link.recovered")
-    titles = [r.properties["hs_appointment_name"] for r in start.clinic.hubspot.records()]
+    titles = [r.properties["hs_appointment_name"] for r in start.accounts.hubspot.records()]
     assert titles.count("Meanwhile") == 1
     daemon.process.send_signal(signal.SIGTERM)
     assert daemon.process.wait(10) == 0
@@ -177,10 +181,10 @@ def test_a_daemon_outlives_a_database_that_is_away_for_long_and_says_so(
 
 
 def test_a_daemon_whose_database_restarts_now_and_then_loses_nothing(
-    start: Stage,
-    untouched: Stage,
+    start: ProcessHarness,
+    untouched: ProcessHarness,
     server: PostgresServer,
-    start_daemon: Callable[[Stage], Running],
+    start_daemon: Callable[[ProcessHarness], RunningProgram],
 ) -> None:
     """The server restarts in the middle of the first cycle, and again between two."""
     met = Disturbance(9, "after", partial(restart, server, start))

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 import pytest
 from postgres_server import PostgresServer
-from running import Running
-from stages import OpenStage, Stage, be_quiet, held_up
+from process_harness import OpenStage, ProcessHarness, be_quiet, held_up
+from running_program import RunningProgram
 
 from syncd.sandbox import LoggedRequest
 
@@ -23,13 +23,13 @@ RACERS = 4
 
 
 @pytest.fixture
-def ready(open_stage: OpenStage) -> Stage:
+def ready(open_stage: OpenStage) -> ProcessHarness:
     """A prepared account, and bookings that wait to be mirrored."""
-    stage = open_stage()
-    assert stage.run("setup").returncode == 0
+    processes = open_stage()
+    assert processes.run("setup").returncode == 0
     for number in range(3):
-        stage.clinic.book(f"Visit {number}", hours=2 * number)
-    return stage
+        processes.accounts.book(f"Visit {number}", hours=2 * number)
+    return processes
 
 
 @dataclass(slots=True)
@@ -49,12 +49,12 @@ class Bookings:
                 self.done.set()
 
 
-def titles(stage: Stage) -> list[str]:
-    return sorted(r.properties["hs_appointment_name"] for r in stage.clinic.hubspot.records())
+def titles(processes: ProcessHarness) -> list[str]:
+    return sorted(r.properties["hs_appointment_name"] for r in processes.accounts.hubspot.records())
 
 
-def test_of_programs_that_start_at_the_same_instant_one_writes(ready: Stage) -> None:
-    with held_up(ready.clinic) as gate, ThreadPoolExecutor(RACERS) as pool:
+def test_of_programs_that_start_at_the_same_instant_one_writes(ready: ProcessHarness) -> None:
+    with held_up(ready.accounts) as gate, ThreadPoolExecutor(RACERS) as pool:
         racers = [ready.start("--sync-now", "--json") for _ in range(RACERS)]
         ends = [pool.submit(racer.communicate, timeout=120) for racer in racers]
         codes = []
@@ -68,8 +68,8 @@ def test_of_programs_that_start_at_the_same_instant_one_writes(ready: Stage) -> 
     be_quiet(ready)
 
 
-def test_a_killed_sync_is_replaced_at_once(ready: Stage) -> None:
-    with held_up(ready.clinic) as gate, ready.start("--sync-now") as holder:
+def test_a_killed_sync_is_replaced_at_once(ready: ProcessHarness) -> None:
+    with held_up(ready.accounts) as gate, ready.start("--sync-now") as holder:
         assert gate.reached.wait(60)
         holder.kill()
         holder.communicate(timeout=60)
@@ -81,7 +81,7 @@ def test_a_killed_sync_is_replaced_at_once(ready: Stage) -> None:
 
 
 def test_a_killed_daemon_is_replaced_at_once(
-    ready: Stage, start_daemon: Callable[[Stage], Running]
+    ready: ProcessHarness, start_daemon: Callable[[ProcessHarness], RunningProgram]
 ) -> None:
     daemon = start_daemon(ready)
     daemon.until("cycle.finished", lambda line: line["hubspot"]["created"] == 3)
@@ -95,7 +95,7 @@ def test_a_killed_daemon_is_replaced_at_once(
 
 @pytest.mark.parametrize("open_stage", ["sqlite"], indirect=True)
 def test_beside_the_daemon_of_a_file_a_second_one_ends_at_once_and_names_the_first(
-    ready: Stage, start_daemon: Callable[[Stage], Running]
+    ready: ProcessHarness, start_daemon: Callable[[ProcessHarness], RunningProgram]
 ) -> None:
     first = start_daemon(ready)
     for verb in (["run"], []):  # with the address of the first as well, as in one configuration
@@ -107,11 +107,11 @@ def test_beside_the_daemon_of_a_file_a_second_one_ends_at_once_and_names_the_fir
 
 @pytest.mark.parametrize("open_stage", ["postgres"], indirect=True)
 def test_a_holder_that_slept_beyond_its_lease_writes_nothing_more(
-    ready: Stage, postgres: PostgresServer
+    ready: ProcessHarness, postgres: PostgresServer
 ) -> None:
     """It is stopped in the middle of its bookings; another does the rest, and then it wakes."""
     for number in range(30):
-        ready.clinic.make(f"Call {number}", hours=24 + 2 * number)
+        ready.accounts.make(f"Call {number}", hours=24 + 2 * number)
     sleeper = ready.start("--sync-now", "--json")
 
     def fall_asleep() -> None:
@@ -119,33 +119,33 @@ def test_a_holder_that_slept_beyond_its_lease_writes_nothing_more(
         postgres.cut_connections(ready.database)
 
     bookings = Bookings(at=5, act=fall_asleep)
-    ready.clinic.world.before_request = bookings
+    ready.accounts.world.before_request = bookings
     assert bookings.done.wait(60)
-    ready.clinic.world.before_request = None
+    ready.accounts.world.before_request = None
     successor = ready.run("--sync-now", "--json")
     assert successor.returncode == 0, successor.stdout
-    before = ready.clinic.writes()
+    before = ready.accounts.writes()
     os.kill(sleeper.pid, signal.SIGCONT)
     told, _ = sleeper.communicate(timeout=60)
     report = json.loads(told)
     assert (report["exit_code"], report["links"]["clinic"]["outcome"]) == (5, "locked"), told
     # A thread that had passed its check before it slept may send the one request.
-    assert ready.clinic.writes() - before <= 8
-    assert {event.title for event in ready.clinic.ghl.appointments} >= {
+    assert ready.accounts.writes() - before <= 8
+    assert {event.title for event in ready.accounts.ghl.appointments} >= {
         f"Call {number}" for number in range(30)
     }
 
 
 @pytest.mark.parametrize("open_stage", ["postgres"], indirect=True)
 def test_of_two_daemons_one_works_and_the_other_takes_over(
-    ready: Stage, start_daemon: Callable[[Stage], Running]
+    ready: ProcessHarness, start_daemon: Callable[[ProcessHarness], RunningProgram]
 ) -> None:
     first = start_daemon(ready)
     first.until("cycle.finished", lambda line: line["hubspot"]["created"] == 3)
     second = start_daemon(ready)
     troubled = second.until("link.troubled")
     assert (troubled["state"], str(first.process.pid) in troubled["detail"]) == ("locked", True)
-    ready.clinic.book("Later", hours=50)
+    ready.accounts.book("Later", hours=50)
     first.process.send_signal(signal.SIGKILL)
     second.until("cycle.finished", lambda line: line["outcome"] == "ok")
     second.process.send_signal(signal.SIGTERM)

@@ -15,11 +15,11 @@ import os
 import signal
 
 import pytest
-from stages import (
+from process_harness import (
     Disturbance,
     Moment,
     OpenStage,
-    Stage,
+    ProcessHarness,
     be_quiet,
     disturbed,
     finish,
@@ -34,11 +34,11 @@ SAMPLE = 2
 """A plain run kills at so many requests, spread over the sync."""
 
 
-def killed(stage: Stage, at: int, moment: Moment) -> bool:
+def killed(processes: ProcessHarness, at: int, moment: Moment) -> bool:
     """Run a sync that is killed at its k-th request; whether it lived to see it."""
     pid: list[int] = []
     murder = Disturbance(at, moment, lambda: os.kill(pid[0], signal.SIGKILL), drop=True)
-    with disturbed(stage, murder), stage.start("--sync-now") as process:
+    with disturbed(processes, murder), processes.start("--sync-now") as process:
         pid.append(process.pid)
         process.communicate(timeout=60)
     return murder.done
@@ -52,14 +52,14 @@ def test_a_killed_sync_ends_where_an_untouched_one_does(
     populate(start)
     untouched = open_stage(like=start)
     assert untouched.run("--sync-now").returncode == 0
-    requests = len(untouched.clinic.world.requests)
+    requests = len(untouched.accounts.world.requests)
     be_quiet(untouched)
     wanted = shape(untouched)
     step = 1 if every_point else requests // SAMPLE
     kills = 0
     for at in range(1 + step // 2, requests + 1, step):
-        stage = open_stage(like=start)
-        kills += killed(stage, at, moment)
-        finish(stage)
-        same(stage, wanted, f"killed {moment} request {at}")
+        processes = open_stage(like=start)
+        kills += killed(processes, at, moment)
+        finish(processes)
+        same(processes, wanted, f"killed {moment} request {at}")
     assert kills >= SAMPLE

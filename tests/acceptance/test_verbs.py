@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 import program
 import pytest
-from clinics import Clinic
-from stages import OpenStage, Stage, held_up
+from process_harness import OpenStage, ProcessHarness, held_up
+from vendor_accounts import VendorAccounts
 
 pytestmark = pytest.mark.acceptance
 
@@ -31,39 +31,39 @@ class Seen:
 
 
 @pytest.fixture
-def stage(open_stage: OpenStage) -> Stage:
+def processes(open_stage: OpenStage) -> ProcessHarness:
     """Two vendors on loopback, config.toml in the folder, a store of each kind."""
     return open_stage("")
 
 
 @pytest.fixture
-def clinic(stage: Stage) -> Clinic:
+def accounts(processes: ProcessHarness) -> VendorAccounts:
     """What people do at the two vendors."""
-    return stage.clinic
+    return processes.accounts
 
 
 @pytest.fixture
-def env(stage: Stage) -> dict[str, str]:
+def env(processes: ProcessHarness) -> dict[str, str]:
     """The environment of the program: it finds the tokens and the store there."""
-    return stage.env | {"TERM": "xterm-256color"}
+    return processes.env | {"TERM": "xterm-256color"}
 
 
 @pytest.fixture
-def ready(stage: Stage) -> Clinic:
+def ready(processes: ProcessHarness) -> VendorAccounts:
     """The clinic, its HubSpot account set up."""
-    done = stage.run("setup")
+    done = processes.run("setup")
     assert done.returncode == 0, done.stderr
-    return stage.clinic
+    return processes.accounts
 
 
 @pytest.fixture
-def at_a_terminal(clinic: Clinic, env: dict[str, str]) -> Callable[..., Seen]:
+def at_a_terminal(accounts: VendorAccounts, env: dict[str, str]) -> Callable[..., Seen]:
     """`at_a_terminal("plan", NO_COLOR="1")` runs the program under a pseudo-terminal."""
 
     def act(*args: str, width: int = 80, **more: str) -> Seen:
         child, screen = pty.fork()
         if child == 0:
-            os.chdir(clinic.folder)
+            os.chdir(accounts.folder)
             line = [*program.COMMAND, *args]
             os.execvpe(line[0], line, env | more)  # noqa: S606 - a terminal takes no shell
         fcntl.ioctl(screen, termios.TIOCSWINSZ, struct.pack("HHHH", 40, width, 0, 0))
@@ -87,7 +87,7 @@ def _read(screen: int) -> Iterator[bytes]:
 
 
 def test_a_person_at_a_terminal_sees_colour_a_bar_and_lines_that_fit(
-    ready: Clinic, at_a_terminal: Callable[..., Seen]
+    ready: VendorAccounts, at_a_terminal: Callable[..., Seen]
 ) -> None:
     ready.book("A check-up with a long title that does not fit in a narrow column")
     seen = at_a_terminal("--sync-now", width=70)
@@ -102,7 +102,7 @@ def test_a_person_at_a_terminal_sees_colour_a_bar_and_lines_that_fit(
 
 
 def test_no_color_is_obeyed_at_a_terminal(
-    ready: Clinic, at_a_terminal: Callable[..., Seen]
+    ready: VendorAccounts, at_a_terminal: Callable[..., Seen]
 ) -> None:
     ready.book()
     seen = at_a_terminal("plan", NO_COLOR="1")
@@ -112,7 +112,7 @@ def test_no_color_is_obeyed_at_a_terminal(
 
 
 def test_in_a_pipe_the_report_is_on_stdout_and_the_log_on_stderr(
-    ready: Clinic, env: dict[str, str]
+    ready: VendorAccounts, env: dict[str, str]
 ) -> None:
     ready.book()
     done = program.run("--sync-now", cwd=ready.folder, env=env)
@@ -124,10 +124,10 @@ def test_in_a_pipe_the_report_is_on_stdout_and_the_log_on_stderr(
 
 
 def test_a_reader_that_goes_away_early_is_no_fault(
-    clinic: Clinic, stage: Stage, env: dict[str, str]
+    accounts: VendorAccounts, processes: ProcessHarness, env: dict[str, str]
 ) -> None:
-    stage.run("db", "upgrade")
-    with program.start("config", "show", cwd=clinic.folder, env=env) as process:
+    processes.run("db", "upgrade")
+    with program.start("config", "show", cwd=accounts.folder, env=env) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.close()
@@ -136,7 +136,7 @@ def test_a_reader_that_goes_away_early_is_no_fault(
 
 
 def test_an_output_without_unicode_still_gets_everything(
-    ready: Clinic, env: dict[str, str]
+    ready: VendorAccounts, env: dict[str, str]
 ) -> None:
     ready.book("Prüfung ✓")
     done = program.run("plan", cwd=ready.folder, env=env | {"PYTHONIOENCODING": "ascii"})
@@ -144,21 +144,25 @@ def test_an_output_without_unicode_still_gets_everything(
     assert "Pr\\xfcfung \\u2713" in done.stdout
 
 
-def test_nobody_at_the_other_end_ends_with_7(clinic: Clinic, stage: Stage) -> None:
-    file = clinic.folder / "config.toml"
-    file.write_text(file.read_text().replace(clinic.server.url, "http://127.0.0.1:9"))
-    done = stage.run("--sync-now", "--json")
+def test_nobody_at_the_other_end_ends_with_7(
+    accounts: VendorAccounts, processes: ProcessHarness
+) -> None:
+    file = accounts.folder / "config.toml"
+    file.write_text(file.read_text().replace(accounts.server.url, "http://127.0.0.1:9"))
+    done = processes.run("--sync-now", "--json")
     assert done.returncode == 7
     report = json.loads(done.stdout)
     assert (report["exit_code"], report["links"]["clinic"]["outcome"]) == (7, "unreachable")
 
 
-def test_a_second_syncd_ends_with_5_and_names_the_first(ready: Clinic, stage: Stage) -> None:
+def test_a_second_syncd_ends_with_5_and_names_the_first(
+    ready: VendorAccounts, processes: ProcessHarness
+) -> None:
     ready.book()
-    with held_up(ready) as gate, stage.start("--sync-now") as first:
+    with held_up(ready) as gate, processes.start("--sync-now") as first:
         assert gate.reached.wait(60)
-        second = stage.run("--sync-now", "--json")
-        plan = stage.run("plan", "--json")
+        second = processes.run("--sync-now", "--json")
+        plan = processes.run("plan", "--json")
         gate.open.set()
         out, err = first.communicate(timeout=60)
     assert first.returncode == 0, err
@@ -171,10 +175,10 @@ def test_a_second_syncd_ends_with_5_and_names_the_first(ready: Clinic, stage: St
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_lets_the_write_in_hand_finish_and_nothing_is_lost(
-    number: signal.Signals, ready: Clinic, stage: Stage
+    number: signal.Signals, ready: VendorAccounts, processes: ProcessHarness
 ) -> None:
     ready.book()
-    with held_up(ready) as gate, stage.start("--sync-now", "--json") as process:
+    with held_up(ready) as gate, processes.start("--sync-now", "--json") as process:
         assert gate.reached.wait(60)
         process.send_signal(number)
         for line in process.stderr:
@@ -183,7 +187,7 @@ def test_a_signal_lets_the_write_in_hand_finish_and_nothing_is_lost(
         gate.open.set()
         out, _ = process.communicate(timeout=60)
     assert json.loads(out)["exit_code"] == process.returncode
-    again = stage.run("--sync-now", "--json")
+    again = processes.run("--sync-now", "--json")
     assert again.returncode == 0
     assert json.loads(again.stdout)["links"]["clinic"]["pairs"] == 1
     assert len(ready.hubspot.records()) == 1

@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from clinics import Clinic
+from vendor_accounts import VendorAccounts
 
 from syncd.bootstrap import App, SystemClock, open_app
 from syncd.config import load
@@ -18,14 +18,14 @@ TOKENS = {
 
 
 @pytest.fixture
-def clinic(tmp_path: Path) -> Iterator[Clinic]:
+def clinic(tmp_path: Path) -> Iterator[VendorAccounts]:
     """Two vendors on loopback."""
     with serve(empty(SystemClock().now, SandboxSettings())) as server:
-        yield Clinic(server, tmp_path)
+        yield VendorAccounts(server, tmp_path)
 
 
 @pytest.fixture
-def opened(clinic: Clinic, tmp_path: Path) -> Iterator[Callable[..., App]]:
+def opened(clinic: VendorAccounts, tmp_path: Path) -> Iterator[Callable[..., App]]:
     """`opened(more)` opens the program that config.toml, with these lines added, describes."""
     with ExitStack() as stack:
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from clinics import Clinic
+from vendor_accounts import VendorAccounts
 
 from syncd.bootstrap import open_app
 from syncd.config import load
@@ -22,7 +22,7 @@ TOKENS = {
 
 
 @pytest.fixture
-def used(clinic: Clinic, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def used(clinic: VendorAccounts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The store of a clinic with one booking that is mirrored and one that waits; it is large."""
     settings = load(clinic.configure(), TOKENS, tmp_path)
     clinic.book("Mirrored")
@@ -35,7 +35,7 @@ def used(clinic: Clinic, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
 
 
 @pytest.fixture
-def cycle(clinic: Clinic, tmp_path: Path) -> Callable[[], Outcome]:
+def cycle(clinic: VendorAccounts, tmp_path: Path) -> Callable[[], Outcome]:
     """A cycle as the daemon runs one: the outcome."""
 
     def run() -> Outcome:
@@ -63,7 +63,7 @@ def spoil(file: Path, table: str) -> None:
 
 
 def test_a_large_store_that_holds_together_is_worked_with(
-    clinic: Clinic, used: Path, cycle: Callable[[], Outcome]
+    clinic: VendorAccounts, used: Path, cycle: Callable[[], Outcome]
 ) -> None:
     assert used.exists()
     assert cycle() is Outcome.OK
@@ -71,7 +71,7 @@ def test_a_large_store_that_holds_together_is_worked_with(
 
 
 def test_nothing_is_written_to_a_vendor_from_a_large_store_that_is_corrupt(
-    clinic: Clinic, used: Path, cycle: Callable[[], Outcome]
+    clinic: VendorAccounts, used: Path, cycle: Callable[[], Outcome]
 ) -> None:
     spoil(used, "letter")  # no cycle reads it
     with pytest.raises(StoreError, match="is corrupt: put a backup in its place"):
@@ -79,16 +79,16 @@ def test_nothing_is_written_to_a_vendor_from_a_large_store_that_is_corrupt(
     assert len(clinic.hubspot.records()) == 1
 
 
-def test_a_program_that_ends_does_not_wait_for_the_look(clinic: Clinic, used: Path) -> None:
+def test_a_program_that_ends_does_not_wait_for_the_look(clinic: VendorAccounts, used: Path) -> None:
     settings = load(clinic.configure(), TOKENS, used.parent)
     with open_app(settings, make_store=True, at_once=True, env=TOKENS) as app:
         store = app.store
     with pytest.raises(StoreError, match="nothing is written any more"):
-        store.assure()
+        store.ensure_intact()
 
 
 def test_a_verb_looks_at_all_of_a_large_store_before_anything_else(
-    clinic: Clinic, used: Path
+    clinic: VendorAccounts, used: Path
 ) -> None:
     spoil(used, "letter")
     settings = load(clinic.configure(), TOKENS, used.parent)

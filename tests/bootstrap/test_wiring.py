@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from clinics import Clinic
+from vendor_accounts import VendorAccounts
 
 from syncd.bootstrap import App
-from syncd.bootstrap.accounts import CONCURRENCY
+from syncd.bootstrap.providers import CONCURRENCY
 from syncd.config import load
 from syncd.core.model import Side
 from syncd.engine.cycle import CycleRequest
@@ -27,7 +27,7 @@ def synced(app: App) -> CycleReport:
     return report
 
 
-def test_owners_are_matched(clinic: Clinic, opened: Callable[..., App]) -> None:
+def test_owners_are_matched(clinic: VendorAccounts, opened: Callable[..., App]) -> None:
     clinic.book()
     synced(opened())
     (record,) = clinic.hubspot.records()
@@ -37,14 +37,14 @@ def test_owners_are_matched(clinic: Clinic, opened: Callable[..., App]) -> None:
 
 
 def test_an_account_without_the_owners_scope_is_asked_for_none_where_the_field_is_off(
-    clinic: Clinic, opened: Callable[..., App]
+    clinic: VendorAccounts, opened: Callable[..., App]
 ) -> None:
     clinic.book()
     synced(opened('[links.clinic.fields]\nowner = "off"\n'))
     assert not [row for row in clinic.world.requests_of("hubspot") if "/owners" in row.path]
 
 
-def test_further_fields_arrive(clinic: Clinic, opened: Callable[..., App]) -> None:
+def test_further_fields_arrive(clinic: VendorAccounts, opened: Callable[..., App]) -> None:
     for name in ("desk", "page", "word"):
         clinic.hubspot.add_property(name)
     app = opened(
@@ -61,7 +61,7 @@ def test_further_fields_arrive(clinic: Clinic, opened: Callable[..., App]) -> No
 
 
 def test_a_property_that_is_not_there_is_said_before_anything_is_written(
-    clinic: Clinic, opened: Callable[..., App]
+    clinic: VendorAccounts, opened: Callable[..., App]
 ) -> None:
     app = opened('[links.clinic.map.calendar]\nghl = "calendarName"\nhubspot = "desk"\n')
     clinic.book()
@@ -73,7 +73,7 @@ def test_a_property_that_is_not_there_is_said_before_anything_is_written(
 
 
 def test_a_changed_rate_limit_holds_from_the_next_opening_on_and_an_equal_one_stays(
-    opened: Callable[..., App], clinic: Clinic, tmp_path: Path
+    opened: Callable[..., App], clinic: VendorAccounts, tmp_path: Path
 ) -> None:
     app = opened()
 
@@ -97,7 +97,7 @@ def test_a_changed_rate_limit_holds_from_the_next_opening_on_and_an_equal_one_st
 
 
 def test_a_link_that_is_lost_while_it_is_written_sends_nothing_more(
-    opened: Callable[..., App], clinic: Clinic, tmp_path: Path
+    opened: Callable[..., App], clinic: VendorAccounts, tmp_path: Path
 ) -> None:
     """Each request that writes asks for the lease, those in the middle of a chunk as well."""
     for number in range(12):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from clinics import Clinic
+from vendor_accounts import VendorAccounts
 
 from syncd.bootstrap import SystemClock
 from syncd.cli import execute
@@ -39,12 +39,12 @@ def syncd(
 
 
 @pytest.fixture
-def clinic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clinic]:
+def clinic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[VendorAccounts]:
     """Two vendors on loopback, config.toml in the folder, the tokens in the environment."""
     settings = SandboxSettings()
     monkeypatch.setenv("GHL_TOKEN", settings.ghl_token)
     monkeypatch.setenv("HUBSPOT_TOKEN", settings.hubspot_token)
     with serve(empty(SystemClock().now, settings)) as server:
-        ready = Clinic(server, tmp_path)
+        ready = VendorAccounts(server, tmp_path)
         ready.configure()
         yield ready

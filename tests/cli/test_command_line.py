@@ -105,7 +105,7 @@ def test_a_verb_that_only_reads_the_store_knows_no_vendor(tmp_path: Path, verb: 
         "execute(['db', 'upgrade'])\n"
         f"execute({words!r})\n"
         "heavy = {'httpx', 'phonenumbers', 'apscheduler', 'syncd.providers', "
-        "'syncd.engine.cycle', 'syncd.notices'}\n"
+        "'syncd.engine.cycle', 'syncd.notifications'}\n"
         "print(sorted(heavy & set(sys.modules)))\n"
     )
     done = subprocess.run(

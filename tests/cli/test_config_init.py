@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from clinics import Clinic
+from vendor_accounts import VendorAccounts
 
 from syncd.bootstrap import SystemClock
 from syncd.cli import config_init, syncd
@@ -18,10 +18,10 @@ Syncd = Callable[..., Any]
 
 
 @pytest.fixture
-def bare(tmp_path: Path) -> Iterator[Clinic]:
+def bare(tmp_path: Path) -> Iterator[VendorAccounts]:
     """Two vendors on loopback, an empty folder, and no token in the environment."""
     with serve(empty(SystemClock().now, SandboxSettings())) as server:
-        yield Clinic(server, tmp_path)
+        yield VendorAccounts(server, tmp_path)
 
 
 @pytest.fixture
@@ -31,20 +31,20 @@ def at_terminal(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(config_init, "at_terminal", lambda: True)
 
 
-def addresses(clinic: Clinic) -> list[str]:
+def addresses(clinic: VendorAccounts) -> list[str]:
     """The options that lead to the sandbox."""
     server = clinic.server
     return ["--ghl-url", server.ghl_url, "--hubspot-url", server.hubspot_url]
 
 
-def answered(clinic: Clinic, *lines: str) -> Any:
+def answered(clinic: VendorAccounts, *lines: str) -> Any:
     """The command with these lines typed."""
     args = ["config", "init", *addresses(clinic)]
     return CliRunner().invoke(syncd, args, input="\n".join(lines) + "\n", standalone_mode=False)
 
 
 def test_a_file_is_written_from_options_alone(
-    bare: Clinic, syncd: Syncd, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    bare: VendorAccounts, syncd: Syncd, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("GHL_TOKEN", bare.world.settings.ghl_token)
     monkeypatch.setenv("HUBSPOT_TOKEN", bare.world.settings.hubspot_token)
@@ -102,7 +102,7 @@ def test_an_answer_that_is_no_value_writes_nothing(syncd: Syncd, tmp_path: Path)
 
 
 def test_refused_credentials_are_the_exit_code(
-    bare: Clinic, syncd: Syncd, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    bare: VendorAccounts, syncd: Syncd, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("GHL_TOKEN", "pit-wrong")
     monkeypatch.setenv("HUBSPOT_TOKEN", bare.world.settings.hubspot_token)
@@ -113,7 +113,7 @@ def test_refused_credentials_are_the_exit_code(
 
 
 @pytest.mark.usefixtures("at_terminal")
-def test_a_person_is_asked_and_pastes_both_tokens(bare: Clinic, tmp_path: Path) -> None:
+def test_a_person_is_asked_and_pastes_both_tokens(bare: VendorAccounts, tmp_path: Path) -> None:
     ghl, hubspot = bare.world.settings.ghl_token, bare.world.settings.hubspot_token
     result = answered(bare, "", bare.ghl.id, ghl, "1", "2", hubspot)
     assert result.return_value == 0, result.output
@@ -128,7 +128,7 @@ def test_a_person_is_asked_and_pastes_both_tokens(bare: Clinic, tmp_path: Path) 
 
 
 @pytest.mark.usefixtures("at_terminal")
-def test_a_wrong_answer_can_be_given_again(bare: Clinic, tmp_path: Path) -> None:
+def test_a_wrong_answer_can_be_given_again(bare: VendorAccounts, tmp_path: Path) -> None:
     ghl, hubspot = bare.world.settings.ghl_token, bare.world.settings.hubspot_token
     lines = ["", bare.ghl.id, "pit-wrong", "y", "", ghl, "9", "", "", hubspot]
     result = answered(bare, *lines)

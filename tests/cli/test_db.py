@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clinics import Clinic
 from stores import StandingClock
+from vendor_accounts import VendorAccounts
 
 from syncd.store import Store, open_engine
 
@@ -15,7 +15,7 @@ Syncd = Callable[..., Any]
 
 
 @pytest.fixture
-def synced(syncd: Syncd, clinic: Clinic) -> Clinic:
+def synced(syncd: Syncd, clinic: VendorAccounts) -> VendorAccounts:
     """A clinic with one pair in its store."""
     assert syncd("setup").code == 0
     clinic.book("Check-up")
@@ -24,7 +24,7 @@ def synced(syncd: Syncd, clinic: Clinic) -> Clinic:
 
 
 def test_a_backup_can_be_worked_with_like_the_store(
-    syncd: Syncd, synced: Clinic, tmp_path: Path
+    syncd: Syncd, synced: VendorAccounts, tmp_path: Path
 ) -> None:
     made = syncd("db", "backup", "copy.db")
     assert made.code == 0, made.err
@@ -45,7 +45,9 @@ def test_a_backup_never_replaces_a_file(syncd: Syncd, tmp_path: Path) -> None:
     assert (tmp_path / "copy.db").read_text() == "mine"
 
 
-def test_a_copy_holds_the_pairs_and_says_what_to_change(syncd: Syncd, synced: Clinic) -> None:
+def test_a_copy_holds_the_pairs_and_says_what_to_change(
+    syncd: Syncd, synced: VendorAccounts
+) -> None:
     made = syncd("db", "copy", "sqlite:///other.db")
     assert made.code == 0, made.err
     assert "1 pair copied to" in made.out
@@ -62,7 +64,9 @@ def test_a_copy_into_a_store_that_holds_links_is_refused(syncd: Syncd) -> None:
     assert "copy into an empty database" in again.err
 
 
-def test_a_copy_is_refused_while_somebody_works_on_a_link(syncd: Syncd, synced: Clinic) -> None:
+def test_a_copy_is_refused_while_somebody_works_on_a_link(
+    syncd: Syncd, synced: VendorAccounts
+) -> None:
     url = f"sqlite:///{synced.folder / 'syncd.db'}"
     with Store(open_engine(url), StandingClock()) as store, store.acquire("clinic", "run"):
         result = syncd("db", "copy", "sqlite:///other.db")
@@ -72,7 +76,7 @@ def test_a_copy_is_refused_while_somebody_works_on_a_link(syncd: Syncd, synced: 
 
 
 def test_nobody_works_on_a_link_while_it_is_copied(
-    syncd: Syncd, synced: Clinic, monkeypatch: pytest.MonkeyPatch
+    syncd: Syncd, synced: VendorAccounts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = f"sqlite:///{synced.folder / 'syncd.db'}"
     during: list[str] = []
@@ -82,7 +86,7 @@ def test_nobody_works_on_a_link_while_it_is_copied(
             during.append(str(store.holder("clinic")))
         return 0
 
-    monkeypatch.setattr("syncd.store.copying.copy", copy)
+    monkeypatch.setattr("syncd.store.backup.copy", copy)
     assert syncd("db", "copy", "sqlite:///other.db").code == 0
     assert during[0].startswith("syncd db copy, process")
     with Store(open_engine(url), StandingClock()) as store:

@@ -16,13 +16,13 @@ from syncd.bootstrap import SystemClock
 from syncd.sandbox import SandboxSettings
 
 if TYPE_CHECKING:
-    from clinics import Clinic
+    from vendor_accounts import VendorAccounts
 
 Syncd = Callable[..., Any]
 
 
 @pytest.fixture
-def ready(clinic: Clinic, syncd: Syncd) -> Clinic:
+def ready(clinic: VendorAccounts, syncd: Syncd) -> VendorAccounts:
     """A clinic that is set up, with a configuration that only its owner reads."""
     (clinic.folder / "config.toml").chmod(0o600)
     assert syncd("setup").code == 0
@@ -42,7 +42,7 @@ def test_all_that_is_well_is_told_in_one_line_each(syncd: Syncd) -> None:
 
 
 def test_a_fault_is_told_with_its_remedy_and_is_the_exit_code(
-    ready: Clinic, syncd: Syncd, monkeypatch: pytest.MonkeyPatch
+    ready: VendorAccounts, syncd: Syncd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HUBSPOT_TOKEN", "wrong")
     told = syncd("doctor")
@@ -55,21 +55,21 @@ def test_a_fault_is_told_with_its_remedy_and_is_the_exit_code(
     assert ready.world.requests
 
 
-def test_accounts_that_nobody_prepared_end_with_2(clinic: Clinic, syncd: Syncd) -> None:
+def test_accounts_that_nobody_prepared_end_with_2(clinic: VendorAccounts, syncd: Syncd) -> None:
     told = syncd("doctor")
     assert told.code == 2
     assert "ghl_appointment_id is missing → run `syncd setup`" in told.out
     assert not (clinic.folder / "syncd.db").exists()
 
 
-def test_warnings_alone_end_with_0(ready: Clinic, syncd: Syncd) -> None:
+def test_warnings_alone_end_with_0(ready: VendorAccounts, syncd: Syncd) -> None:
     (ready.folder / "config.toml").chmod(0o664)
     told = syncd("doctor")
     assert told.code == 0
     assert f"chmod go-w {ready.folder}/config.toml" in told.out
 
 
-def test_a_wrong_configuration_is_a_finding(clinic: Clinic, syncd: Syncd) -> None:
+def test_a_wrong_configuration_is_a_finding(clinic: VendorAccounts, syncd: Syncd) -> None:
     clinic.configure("[links.clinic.sync]\npsat = 1\n")
     told = syncd("doctor")
     assert told.code == 2
@@ -78,7 +78,7 @@ def test_a_wrong_configuration_is_a_finding(clinic: Clinic, syncd: Syncd) -> Non
     assert (told.code, json.loads(told.out)["exit_code"]) == (2, 2)
 
 
-def test_a_report_for_a_script(ready: Clinic, syncd: Syncd) -> None:
+def test_a_report_for_a_script(ready: VendorAccounts, syncd: Syncd) -> None:
     (ready.folder / "config.toml").chmod(0o664)
     told = syncd("doctor", "--json")
     report = json.loads(told.out)
@@ -89,7 +89,7 @@ def test_a_report_for_a_script(ready: Clinic, syncd: Syncd) -> None:
     assert {each["link"] for each in report["findings"][3:]} == {"clinic"}
 
 
-def test_a_link_that_is_not_there_is_wrong_usage(ready: Clinic, syncd: Syncd) -> None:
+def test_a_link_that_is_not_there_is_wrong_usage(ready: VendorAccounts, syncd: Syncd) -> None:
     told = syncd("doctor", "--link", "clinci")
     assert told.code == 2
     assert "did you mean 'clinic'?" in told.err
@@ -99,7 +99,9 @@ def test_a_link_that_is_not_there_is_wrong_usage(ready: Clinic, syncd: Syncd) ->
 # --- --probe
 
 
-def test_a_person_may_say_no(ready: Clinic, syncd: Syncd, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_person_may_say_no(
+    ready: VendorAccounts, syncd: Syncd, monkeypatch: pytest.MonkeyPatch
+) -> None:
     reader, writer = os.openpty()
     with os.fdopen(writer, "w") as keys, os.fdopen(reader) as terminal:
         keys.write("n\n")
@@ -127,7 +129,7 @@ class HastyClock(SystemClock):
 
 
 def test_probing_tells_what_it_learnt_and_leaves_nothing(
-    ready: Clinic, syncd: Syncd, monkeypatch: pytest.MonkeyPatch
+    ready: VendorAccounts, syncd: Syncd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("syncd.bootstrap.SystemClock", HastyClock)
     told = syncd("doctor", "--probe", "--yes")
@@ -142,7 +144,7 @@ def test_probing_tells_what_it_learnt_and_leaves_nothing(
 
 
 def test_probing_only_warns_where_nobody_can_be_asked(
-    ready: Clinic, syncd: Syncd, monkeypatch: pytest.MonkeyPatch
+    ready: VendorAccounts, syncd: Syncd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("syncd.bootstrap.SystemClock", HastyClock)
     told = syncd("doctor", "--probe")
@@ -152,20 +154,22 @@ def test_probing_only_warns_where_nobody_can_be_asked(
     assert (ready.ghl.events(), ready.hubspot.records()) == ([], [])
 
 
-def test_accounts_with_errors_are_not_probed(clinic: Clinic, syncd: Syncd) -> None:
+def test_accounts_with_errors_are_not_probed(clinic: VendorAccounts, syncd: Syncd) -> None:
     told = syncd("doctor", "--probe", "--yes")
     assert told.code == 2
     assert "mend the errors first" in told.err
     assert len(clinic.world.writes("ghl")) == 2  # the harmless trials of two scopes
 
 
-def test_yes_belongs_to_probe(ready: Clinic, syncd: Syncd) -> None:
+def test_yes_belongs_to_probe(ready: VendorAccounts, syncd: Syncd) -> None:
     assert syncd("doctor", "--yes").code == 2
     assert ready.world.requests == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_a_probe_that_is_stopped_leaves_nothing(ready: Clinic, number: signal.Signals) -> None:
+def test_a_probe_that_is_stopped_leaves_nothing(
+    ready: VendorAccounts, number: signal.Signals
+) -> None:
     tokens = SandboxSettings()
     env = program.environment(GHL_TOKEN=tokens.ghl_token, HUBSPOT_TOKEN=tokens.hubspot_token)
     before = len(ready.world.requests)

@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from clinics import Clinic
+from vendor_accounts import VendorAccounts
 
 Syncd = Callable[..., Any]
 
@@ -31,7 +31,7 @@ NEVER = ("Traceback", "unexpected fault", SECRET)
 class Place:
     """Where a situation is made."""
 
-    clinic: Clinic
+    clinic: VendorAccounts
     patch: pytest.MonkeyPatch
 
     @property
@@ -257,7 +257,7 @@ ROWS: dict[str, Row] = {
 
 
 @pytest.fixture
-def place(syncd: Syncd, clinic: Clinic, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+def place(syncd: Syncd, clinic: VendorAccounts, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     assert syncd("db", "upgrade").code == 0
     yield Place(clinic, monkeypatch)
     held = getattr(clinic, "held_open", None)

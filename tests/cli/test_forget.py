@@ -4,13 +4,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from clinics import Clinic
+from vendor_accounts import VendorAccounts
 
 Syncd = Callable[..., Any]
 
 
 @pytest.fixture
-def synced(syncd: Syncd, clinic: Clinic) -> Clinic:
+def synced(syncd: Syncd, clinic: VendorAccounts) -> VendorAccounts:
     """A clinic with one pair in its store."""
     assert syncd("setup").code == 0
     clinic.book("Hush-hush")
@@ -18,7 +18,7 @@ def synced(syncd: Syncd, clinic: Clinic) -> Clinic:
     return clinic
 
 
-def test_everything_of_a_contact_leaves_the_store(syncd: Syncd, synced: Clinic) -> None:
+def test_everything_of_a_contact_leaves_the_store(syncd: Syncd, synced: VendorAccounts) -> None:
     contact = next(iter(synced.ghl.contacts)).id
     assert "Hush-hush" in syncd("history").out
     synced.world.reset_requests()

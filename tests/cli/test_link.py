@@ -6,25 +6,25 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clinics import Clinic
+from vendor_accounts import VendorAccounts
 
 from syncd.bootstrap import open_app
 from syncd.config import load
-from syncd.engine import pausing
+from syncd.engine.decisions import halt
 from syncd.ports.store import PAUSED
 
 Syncd = Callable[..., Any]
 
 
 @pytest.fixture
-def ready(syncd: Syncd, clinic: Clinic) -> Clinic:
+def ready(syncd: Syncd, clinic: VendorAccounts) -> VendorAccounts:
     """A clinic whose HubSpot account is set up, after its first cycle."""
     assert syncd("setup").code == 0
     assert syncd("--sync-now").code == 0
     return clinic
 
 
-def two_links(clinic: Clinic) -> None:
+def two_links(clinic: VendorAccounts) -> None:
     """A second link, which can never run: it has no token."""
     clinic.configure(
         """
@@ -38,7 +38,7 @@ token = { env = "NO_SUCH_TOKEN" }
     )
 
 
-def test_a_paused_link_is_left_out_and_comes_back(syncd: Syncd, ready: Clinic) -> None:
+def test_a_paused_link_is_left_out_and_comes_back(syncd: Syncd, ready: VendorAccounts) -> None:
     ready.book("Check-up")
     assert (
         "clinic is paused; `syncd link resume clinic` takes it back"
@@ -53,7 +53,7 @@ def test_a_paused_link_is_left_out_and_comes_back(syncd: Syncd, ready: Clinic) -
     assert "HubSpot 1 created" in syncd("--sync-now").out
 
 
-def test_a_paused_link_that_is_named_runs_once(syncd: Syncd, ready: Clinic) -> None:
+def test_a_paused_link_that_is_named_runs_once(syncd: Syncd, ready: VendorAccounts) -> None:
     ready.book("Check-up")
     syncd("link", "pause", "clinic")
     assert "HubSpot 1 created" in syncd("--sync-now", "--link", "clinic").out
@@ -62,9 +62,9 @@ def test_a_paused_link_that_is_named_runs_once(syncd: Syncd, ready: Clinic) -> N
 
 @pytest.mark.parametrize("named", [(), ("--link", "clinic")])
 def test_a_pause_ends_a_cycle_of_a_command(
-    syncd: Syncd, ready: Clinic, monkeypatch: pytest.MonkeyPatch, named: tuple[str, ...]
+    syncd: Syncd, ready: VendorAccounts, monkeypatch: pytest.MonkeyPatch, named: tuple[str, ...]
 ) -> None:
-    monkeypatch.setattr(pausing, "PAUSE_HEARD", 0.0)
+    monkeypatch.setattr(halt, "PAUSE_HEARD", 0.0)
     for hours in range(40):
         ready.make("Call", hours=hours)
     taken: list[str] = []
@@ -75,7 +75,7 @@ def test_a_pause_ends_a_cycle_of_a_command(
             with open_app(load(ready.folder / "config.toml")) as app:
                 cursor = (PAUSED, app.clock.now().isoformat())
                 with app.link_store("clinic").begin() as transaction:
-                    transaction.set_cursor(*cursor)
+                    transaction.set_state(*cursor)
 
     ready.world.before_request = pause
     result = syncd("--sync-now", "--json", *named)
@@ -99,7 +99,7 @@ def test_pausing_twice_changes_nothing(syncd: Syncd) -> None:
     assert syncd("link", "pause", "clinic").out == "clinic is paused already\n"
 
 
-def test_the_link_in_most_trouble_is_listed_first(syncd: Syncd, ready: Clinic) -> None:
+def test_the_link_in_most_trouble_is_listed_first(syncd: Syncd, ready: VendorAccounts) -> None:
     two_links(ready)
     syncd("link", "pause", "clinic")
     lines = syncd("link", "list").out.splitlines()
@@ -143,7 +143,7 @@ def test_no_store_is_made(syncd: Syncd, tmp_path: Path) -> None:
     assert not (tmp_path / "syncd.db").exists()
 
 
-def test_every_link_is_paused_and_resumed_at_once(syncd: Syncd, ready: Clinic) -> None:
+def test_every_link_is_paused_and_resumed_at_once(syncd: Syncd, ready: VendorAccounts) -> None:
     two_links(ready)
     lines = syncd("link", "pause", "--all").out.splitlines()
     assert [line.split()[:3] for line in lines] == [

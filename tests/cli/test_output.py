@@ -9,8 +9,8 @@ import pytest
 from rich.console import Console
 
 from syncd.cli.history import Wanted, entries_of, print_history
-from syncd.cli.output import cycles, plans, words
-from syncd.cli.output.paper import Paper
+from syncd.cli.output import cycle_report, formatting, plan_report
+from syncd.cli.output.printer import Printer
 from syncd.core.actions import Hold
 from syncd.core.model import REASONS, Side
 from syncd.engine.report import CycleReport, FailedWrite, Outcome, PlannedWrite
@@ -46,7 +46,7 @@ def report(**more: object) -> CycleReport:
 def piped(found: CycleReport, *, plan: bool = False) -> str:
     """What a pipe gets."""
     stream = io.StringIO()
-    (plans.print_plan if plan else cycles.print_cycle)(Paper(stream), found)
+    (plan_report.print_plan if plan else cycle_report.print_cycle)(Printer(stream), found)
     return stream.getvalue()
 
 
@@ -54,7 +54,9 @@ def on_screen(found: CycleReport, *, width: int = 80, plan: bool = False) -> str
     """What a terminal of that width gets, colours included."""
     stream = io.StringIO()
     console = Console(file=stream, force_terminal=True, width=width, color_system="standard")
-    (plans.print_plan if plan else cycles.print_cycle)(Paper(stream, console=console), found)
+    (plan_report.print_plan if plan else cycle_report.print_cycle)(
+        Printer(stream, console=console), found
+    )
     return stream.getvalue()
 
 
@@ -167,10 +169,10 @@ def test_every_reason_to_wait_says_what_lets_it_go(reason: str) -> None:
 
 def test_only_commands_that_this_syncd_has_are_offered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("syncd.cli.PLACES", {"retry": "somewhere"})
-    told = words.lets_go("rejected", "g1", "501")
+    told = formatting.lets_go("rejected", "g1", "501")
     assert told == "change what the refusal names, or `syncd retry 501`"
     monkeypatch.setattr("syncd.cli.PLACES", {})
-    assert words.lets_go("rejected", "g1", "501") == "change what the refusal names"
+    assert formatting.lets_go("rejected", "g1", "501") == "change what the refusal names"
 
 
 def test_failures_warnings_and_what_was_not_read_are_told() -> None:
@@ -218,28 +220,28 @@ def test_no_colour_is_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     stream = io.StringIO()
     console = Console(file=stream, force_terminal=True, width=80, color_system="standard")
-    cycles.print_cycle(Paper(stream, console=console), report(written=[write()]))
+    cycle_report.print_cycle(Printer(stream, console=console), report(written=[write()]))
     assert not any(f"\x1b[{code}m" in stream.getvalue() for code in range(30, 38))
 
 
 def test_a_terminal_is_spared_thousands_of_rows_and_a_pipe_is_not() -> None:
-    found = report(written=[write()] * (cycles.ON_SCREEN + 20))
+    found = report(written=[write()] * (cycle_report.ON_SCREEN + 20))
     assert "and 20 more writes: `syncd history` lists them all" in on_screen(found)
-    assert piped(found).count("Control") == cycles.ON_SCREEN + 20
+    assert piped(found).count("Control") == cycle_report.ON_SCREEN + 20
 
 
 def test_a_plan_is_never_cut() -> None:
     text = "word " * 100
-    planned = [write(fields={"description": ("", text)})] * (cycles.ON_SCREEN + 1)
+    planned = [write(fields={"description": ("", text)})] * (cycle_report.ON_SCREEN + 1)
     told = on_screen(report(planned=planned), plan=True)
-    assert told.count("word") == 100 * (cycles.ON_SCREEN + 1)
+    assert told.count("word") == 100 * (cycle_report.ON_SCREEN + 1)
 
 
 @pytest.mark.parametrize(
     ("length", "told"), [(0.84, "0.8 s"), (59.9, "59.9 s"), (200.4, "3 min 20 s")]
 )
 def test_lengths_are_told_as_people_say_them(length: float, told: str) -> None:
-    assert words.seconds(length) == told
+    assert formatting.seconds(length) == told
 
 
 def entry(**more: object) -> HistoryEntry:
@@ -263,7 +265,7 @@ def test_the_values_of_one_write_are_told_together_newest_write_first() -> None:
     stream = io.StringIO()
     made = {"action": "create", "before": None, "at": NINE.replace(hour=7), "why": "new"}
     print_history(
-        Paper(stream),
+        Printer(stream),
         "clinic",
         [
             entry(field="address", before=None, after="12 Quay Street"),
@@ -290,7 +292,7 @@ def test_a_removal_in_the_history_names_its_appointment_and_a_contact_nobody() -
     stream = io.StringIO()
     bare = {"field": "", "before": None, "after": None, "why": ""}
     print_history(
-        Paper(stream),
+        Printer(stream),
         "clinic",
         [
             entry(**bare, action="remove", title="Check-up", starts_at=NINE),
@@ -306,7 +308,7 @@ def test_a_removal_in_the_history_names_its_appointment_and_a_contact_nobody() -
     ]
 
 
-class Past:
+class RecentWrites:
     """A store that has this history, newest first."""
 
     def __init__(self, *entries: HistoryEntry) -> None:
@@ -324,7 +326,7 @@ def test_the_limit_of_the_history_counts_records_however_many_fields_they_have()
         for n, action in enumerate(["create", "remove", "create", "update"])
         for field in fields
     ]
-    past = cast("LinkStore", Past(*entries))
+    past = cast("LinkStore", RecentWrites(*entries))
 
     def told(**wanted: Any) -> list[str]:
         found = entries_of(past, Wanted(**wanted))
@@ -341,7 +343,7 @@ def test_the_limit_of_the_history_counts_records_however_many_fields_they_have()
 
 def test_a_narrow_screen_breaks_no_word_and_cuts_nothing() -> None:
     stream = io.StringIO()
-    paper = Paper(stream, console=Console(file=stream, width=60, color_system=None))
+    paper = Printer(stream, console=Console(file=stream, width=60, color_system=None))
     rows = [("Tue 2026-12-01 08:30", "Check-up (HighLevel xX0rm8yguqv4KlTnakqC)", "x" * 70)]
     paper.table(("When", "Record", "What lets it go"), rows)
     paper.line(f"  see https://example.com/{'a' * 70} for more of it, as ever and as always")

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from clinics import Clinic
+from vendor_accounts import VendorAccounts
 
 Syncd = Callable[..., Any]
 
 
 @pytest.fixture
-def lost(syncd: Syncd, clinic: Clinic) -> Clinic:
+def lost(syncd: Syncd, clinic: VendorAccounts) -> VendorAccounts:
     """Six pairs of both births; people worked on while the store was away."""
     assert syncd("setup").code == 0
     for number in range(3):
@@ -24,7 +24,7 @@ def lost(syncd: Syncd, clinic: Clinic) -> Clinic:
     return clinic
 
 
-def records(clinic: Clinic) -> dict[str, str]:
+def records(clinic: VendorAccounts) -> dict[str, str]:
     return {r.properties["hs_appointment_name"]: r.id for r in clinic.hubspot.records()}
 
 
@@ -38,7 +38,7 @@ def made_or_removed(told: Any) -> list[int]:
 
 @pytest.mark.parametrize("how", ["rebuild", "--sync-now"])
 def test_everything_finds_its_pair_again_and_nothing_is_made(
-    syncd: Syncd, lost: Clinic, how: str
+    syncd: Syncd, lost: VendorAccounts, how: str
 ) -> None:
     """What one side lacks is filled in, as where two records meet for the first time."""
     lost.world.reset_requests()
@@ -57,7 +57,9 @@ def test_everything_finds_its_pair_again_and_nothing_is_made(
 
 
 @pytest.mark.parametrize("how", ["rebuild", "--sync-now"])
-def test_what_was_removed_meanwhile_is_not_made_again(syncd: Syncd, lost: Clinic, how: str) -> None:
+def test_what_was_removed_meanwhile_is_not_made_again(
+    syncd: Syncd, lost: VendorAccounts, how: str
+) -> None:
     """Nobody remembers that they were a pair but the records themselves."""
     ids = records(lost)
     event = next(e.id for e in lost.ghl.appointments if e.title == "Visit 0")
@@ -75,7 +77,7 @@ def test_what_was_removed_meanwhile_is_not_made_again(syncd: Syncd, lost: Clinic
     assert (here, there + len(lost.hubspot.archived())) == before
 
 
-def test_what_is_new_is_left_for_the_next_cycle(syncd: Syncd, lost: Clinic) -> None:
+def test_what_is_new_is_left_for_the_next_cycle(syncd: Syncd, lost: VendorAccounts) -> None:
     lost.book("New", hours=100)
     lost.world.reset_requests()
     assert syncd("rebuild").code == 0

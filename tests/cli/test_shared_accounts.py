@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clinics import Clinic
+from vendor_accounts import VendorAccounts
 
 from syncd.bootstrap import SystemClock
 from syncd.sandbox import SandboxSettings, empty, serve
@@ -22,10 +22,10 @@ SECOND = "pat-eu1-00000000-0000-4000-8000-00000000000f"
 DETAILS = "account-info"
 
 
-class Town:
+class SyncHarness:
     """Two locations, and one account that both links may lead to."""
 
-    def __init__(self, one: Clinic, two: Clinic) -> None:
+    def __init__(self, one: VendorAccounts, two: VendorAccounts) -> None:
         self.one, self.two = one, two
 
     def configure(self, *, one: str = "", two: str = "", object_type: str = "0-421") -> None:
@@ -62,7 +62,7 @@ hubspot.object_type = "{kind}"
 
 
 @pytest.fixture
-def town(syncd: Syncd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Town]:
+def harness(syncd: Syncd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SyncHarness]:
     del syncd  # it moves into the folder
     settings = replace(SandboxSettings(), further_hubspot_tokens=frozenset({SECOND}))
     monkeypatch.setenv("GHL_TOKEN", settings.ghl_token)
@@ -70,10 +70,10 @@ def town(syncd: Syncd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
     monkeypatch.setenv("SECOND_TOKEN", SECOND)
     with ExitStack() as stack:
         clinics = [
-            Clinic(stack.enter_context(serve(empty(SystemClock().now, settings))), tmp_path)
+            VendorAccounts(stack.enter_context(serve(empty(SystemClock().now, settings))), tmp_path)
             for _ in range(2)
         ]
-        yield Town(*clinics)
+        yield SyncHarness(*clinics)
 
 
 ONE_WAY = 'sync.direction = "ghl_to_hubspot"'
@@ -87,85 +87,90 @@ def outcomes(said: Any) -> dict[str, str]:
 @pytest.mark.parametrize("kind", ["0-421", "appointments", "appointment"])
 @pytest.mark.parametrize("same_token", [True, False])
 def test_two_links_of_one_account_are_refused_before_the_first_write(
-    syncd: Syncd, town: Town, monkeypatch: pytest.MonkeyPatch, kind: str, *, same_token: bool
+    syncd: Syncd,
+    harness: SyncHarness,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+    *,
+    same_token: bool,
 ) -> None:
     if same_token:
         monkeypatch.setenv("SECOND_TOKEN", SandboxSettings().hubspot_token)
-    town.configure(object_type=kind)
-    town.one.book("One")
-    town.two.book("Two")
+    harness.configure(object_type=kind)
+    harness.one.book("One")
+    harness.two.book("Two")
     for verb in ("--sync-now", "plan"):
         done = syncd(verb, "--json")
         assert done.code == 2
         assert outcomes(done) == {"one": "not_prepared", "two": "not_prepared"}
         assert "links.one and links.two: one HubSpot account" in done.out
     assert syncd("--sync-now", "--link", "two").code == 2
-    assert town.writes() == 0
+    assert harness.writes() == 0
 
 
 @pytest.mark.parametrize("ways", [(ONE_WAY, ONE_WAY), (WEST, EAST)])
 def test_links_that_keep_apart_share_an_account_and_its_budget(
-    syncd: Syncd, town: Town, ways: tuple[str, str]
+    syncd: Syncd, harness: SyncHarness, ways: tuple[str, str]
 ) -> None:
-    town.configure(one=ways[0], two=ways[1])
-    for each in (town.one.hubspot, town.two.hubspot):
+    harness.configure(one=ways[0], two=ways[1])
+    for each in (harness.one.hubspot, harness.two.hubspot):
         each.add_property("team") if ways[0] == WEST else None
     assert syncd("setup").code == 0
-    town.one.book("One")
+    harness.one.book("One")
     done = syncd("--sync-now", "--json")
     assert outcomes(done) == {"one": "ok", "two": "ok"}
-    asked = town.asked()
-    town.silence()
+    asked = harness.asked()
+    harness.silence()
     assert syncd("--sync-now").code == 0
-    with sqlite3.connect(town.one.folder / "syncd.db") as store:
+    with sqlite3.connect(harness.one.folder / "syncd.db") as store:
         (known,) = store.execute("SELECT count(*) FROM account").fetchone()
         text = "\n".join(store.iterdump())
     assert (known, asked > 0) == (2, True)
     assert SECOND not in text
 
 
-def test_where_it_cannot_be_asked_what_was_kept_counts(syncd: Syncd, town: Town) -> None:
-    town.configure()
+def test_where_it_cannot_be_asked_what_was_kept_counts(syncd: Syncd, harness: SyncHarness) -> None:
+    harness.configure()
     assert syncd("plan").code == 2
-    town.silence()
+    harness.silence()
     assert syncd("--sync-now").code == 2
-    assert town.writes() == 0
+    assert harness.writes() == 0
 
 
 def test_where_it_is_not_known_a_link_that_may_share_its_account_waits(
-    syncd: Syncd, town: Town
+    syncd: Syncd, harness: SyncHarness
 ) -> None:
-    town.configure(one=ONE_WAY, two=ONE_WAY)
+    harness.configure(one=ONE_WAY, two=ONE_WAY)
     assert syncd("setup").code == 0
-    town.configure()
-    town.one.book("One")
-    before = town.writes()
-    (town.one.folder / "syncd.db").unlink()
-    town.silence(503)
+    harness.configure()
+    harness.one.book("One")
+    before = harness.writes()
+    (harness.one.folder / "syncd.db").unlink()
+    harness.silence(503)
     done = syncd("--sync-now", "--json")
     assert (done.code, outcomes(done)) == (3, {"one": "failed_writes", "two": "failed_writes"})
     assert "which HubSpot account" in done.out
-    assert town.writes() == before
+    assert harness.writes() == before
 
 
 def test_a_lone_link_goes_on_although_nobody_says_whose_account_it_is(
-    syncd: Syncd, town: Town
+    syncd: Syncd, harness: SyncHarness
 ) -> None:
-    town.one.configure()
+    harness.one.configure()
     assert syncd("setup").code == 0
-    town.silence()
-    town.one.book("One")
+    harness.silence()
+    harness.one.book("One")
     assert syncd("--sync-now").code == 0
-    assert len(town.one.hubspot.records()) == 1
+    assert len(harness.one.hubspot.records()) == 1
 
 
-def test_accounts_on_two_ports_of_this_machine_are_two(syncd: Syncd, town: Town) -> None:
-    town.configure()
-    file = town.one.folder / "config.toml"
-    head, _, tail = file.read_text().rpartition(town.one.server.hubspot_url)
-    file.write_text(head + town.two.server.hubspot_url + tail)
+def test_accounts_on_two_ports_of_this_machine_are_two(syncd: Syncd, harness: SyncHarness) -> None:
+    harness.configure()
+    file = harness.one.folder / "config.toml"
+    head, _, tail = file.read_text().rpartition(harness.one.server.hubspot_url)
+    file.write_text(head + harness.two.server.hubspot_url + tail)
     assert syncd("setup").code == 0
-    town.one.book("One")
-    town.two.book("Two")
+    harness.one.book("One")
+    harness.two.book("Two")
     assert syncd("--sync-now").code == 0
-    assert [len(each.hubspot.records()) for each in (town.one, town.two)] == [1, 1]
+    assert [len(each.hubspot.records()) for each in (harness.one, harness.two)] == [1, 1]

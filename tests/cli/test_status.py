@@ -4,15 +4,15 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from clinics import Clinic
+from vendor_accounts import VendorAccounts
 
-from syncd.observability.note import NOTE, Note
+from syncd.observability.heartbeat import HEARTBEAT, Heartbeat
 from syncd.observability.state import State
 
 Syncd = Callable[..., Any]
 
 
-def note(clinic: Clinic, said: Note) -> None:
+def heartbeat(clinic: VendorAccounts, said: Heartbeat) -> None:
     """What a daemon would have left in the store."""
     from syncd.bootstrap import open_app
     from syncd.config import load
@@ -21,15 +21,15 @@ def note(clinic: Clinic, said: Note) -> None:
         open_app(load(clinic.folder / "config.toml")) as app,
         app.link_store("clinic").begin() as transaction,
     ):
-        transaction.set_cursor(NOTE, said.as_text())
+        transaction.set_state(HEARTBEAT, said.as_text())
 
 
-def test_a_store_that_is_not_there_is_not_made(syncd: Syncd, clinic: Clinic) -> None:
+def test_a_store_that_is_not_there_is_not_made(syncd: Syncd, clinic: VendorAccounts) -> None:
     assert syncd("status").code == 2
     assert not (clinic.folder / "syncd.db").exists()
 
 
-def test_it_needs_no_credentials(syncd: Syncd, clinic: Clinic, monkeypatch: Any) -> None:
+def test_it_needs_no_credentials(syncd: Syncd, clinic: VendorAccounts, monkeypatch: Any) -> None:
     del clinic
     syncd("db", "upgrade")
     monkeypatch.delenv("GHL_TOKEN")
@@ -37,7 +37,7 @@ def test_it_needs_no_credentials(syncd: Syncd, clinic: Clinic, monkeypatch: Any)
     assert syncd("status").code == 0
 
 
-def test_after_a_good_cycle_it_says_so(syncd: Syncd, clinic: Clinic) -> None:
+def test_after_a_good_cycle_it_says_so(syncd: Syncd, clinic: VendorAccounts) -> None:
     clinic.book()
     syncd("setup")
     syncd("--sync-now")
@@ -49,7 +49,7 @@ def test_after_a_good_cycle_it_says_so(syncd: Syncd, clinic: Clinic) -> None:
     assert "no daemon runs" in told.out
 
 
-def test_the_json_is_the_contract(syncd: Syncd, clinic: Clinic) -> None:
+def test_the_json_is_the_contract(syncd: Syncd, clinic: VendorAccounts) -> None:
     clinic.book()
     syncd("setup")
     syncd("--sync-now")
@@ -60,26 +60,26 @@ def test_the_json_is_the_contract(syncd: Syncd, clinic: Clinic) -> None:
     assert told["links"]["clinic"]["daemon"] is False
 
 
-def test_a_daemon_that_vanished_is_the_gravest_of_all(syncd: Syncd, clinic: Clinic) -> None:
+def test_a_daemon_that_vanished_is_the_gravest_of_all(syncd: Syncd, clinic: VendorAccounts) -> None:
     from datetime import UTC, datetime
 
     syncd("db", "upgrade")
-    note(clinic, Note(state=State.OK, at=datetime(2026, 1, 1, tzinfo=UTC)))
+    heartbeat(clinic, Heartbeat(state=State.OK, at=datetime(2026, 1, 1, tzinfo=UTC)))
     checked = syncd("status", "--check")
     assert checked.code == 1
     assert "syncd run" in checked.out
 
 
 def test_check_says_the_code_of_the_worst_link_and_plain_status_does_not(
-    syncd: Syncd, clinic: Clinic
+    syncd: Syncd, clinic: VendorAccounts
 ) -> None:
     from syncd.bootstrap import SystemClock
 
     syncd("db", "upgrade")
-    note(clinic, Note(state=State.REFUSED, at=SystemClock().now(), detail="401"))
+    heartbeat(clinic, Heartbeat(state=State.REFUSED, at=SystemClock().now(), detail="401"))
     assert (syncd("status").code, syncd("status", "--check").code) == (0, 6)
 
 
-def test_watch_and_json_exclude_each_other(syncd: Syncd, clinic: Clinic) -> None:
+def test_watch_and_json_exclude_each_other(syncd: Syncd, clinic: VendorAccounts) -> None:
     del clinic
     assert syncd("status", "--watch", "--json").code == 2

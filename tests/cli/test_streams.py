@@ -9,7 +9,7 @@ from pathlib import Path
 
 import program
 import pytest
-from clinics import Clinic
+from vendor_accounts import VendorAccounts
 
 from syncd.sandbox import SandboxSettings
 
@@ -18,14 +18,16 @@ FULL = Path("/dev/full")
 
 
 @pytest.fixture
-def env(clinic: Clinic) -> dict[str, str]:
+def env(clinic: VendorAccounts) -> dict[str, str]:
     tokens = SandboxSettings()
     env = program.environment(GHL_TOKEN=tokens.ghl_token, HUBSPOT_TOKEN=tokens.hubspot_token)
     assert program.run("setup", cwd=clinic.folder, env=env).returncode == 0
     return env
 
 
-def shell(line: str, clinic: Clinic, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+def shell(
+    line: str, clinic: VendorAccounts, env: dict[str, str]
+) -> subprocess.CompletedProcess[str]:
     """Run a line of the shell; `syncd` in it is ours, and $? of a pipe's first part the code."""
     command = " ".join(program.COMMAND)
     return subprocess.run(
@@ -44,7 +46,7 @@ def shell(line: str, clinic: Clinic, env: dict[str, str]) -> subprocess.Complete
 @pytest.mark.skipif(not FULL.exists(), reason="there is no /dev/full here")
 @pytest.mark.parametrize("where", [">&-", ">/dev/full"])
 def test_a_sync_whose_report_is_lost_has_synced_and_says_so(
-    where: str, clinic: Clinic, env: dict[str, str]
+    where: str, clinic: VendorAccounts, env: dict[str, str]
 ) -> None:
     clinic.book("Check-up")
     done = shell(f"syncd --sync-now --json {where}", clinic, env)
@@ -57,7 +59,7 @@ def test_a_sync_whose_report_is_lost_has_synced_and_says_so(
 @pytest.mark.skipif(not FULL.exists(), reason="there is no /dev/full here")
 @pytest.mark.parametrize("where", ["2>&-", "2>/dev/full", "<&-", "| head -0", "| head -1"])
 def test_what_else_may_happen_to_a_stream_changes_nothing(
-    where: str, clinic: Clinic, env: dict[str, str]
+    where: str, clinic: VendorAccounts, env: dict[str, str]
 ) -> None:
     clinic.book("Check-up")
     done = shell(f"syncd --sync-now {where}", clinic, env)
@@ -67,7 +69,7 @@ def test_what_else_may_happen_to_a_stream_changes_nothing(
 
 
 def test_with_no_stream_at_all_the_store_is_not_written_to_by_the_log(
-    clinic: Clinic, env: dict[str, str]
+    clinic: VendorAccounts, env: dict[str, str]
 ) -> None:
     clinic.book("Check-up")
     shell("syncd --sync-now <&- >&- 2>&-", clinic, env)
@@ -77,7 +79,7 @@ def test_with_no_stream_at_all_the_store_is_not_written_to_by_the_log(
 
 
 def test_a_working_directory_that_was_deleted_needs_the_whole_path(
-    clinic: Clinic, env: dict[str, str], tmp_path: Path
+    clinic: VendorAccounts, env: dict[str, str], tmp_path: Path
 ) -> None:
     gone = tmp_path / "gone"
     gone.mkdir()

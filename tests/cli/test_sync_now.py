@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clinics import Clinic
+from vendor_accounts import VendorAccounts
 
 Syncd = Callable[..., Any]
 
 
 @pytest.fixture
-def ready(syncd: Syncd, clinic: Clinic) -> Clinic:
+def ready(syncd: Syncd, clinic: VendorAccounts) -> VendorAccounts:
     """A clinic whose HubSpot account is set up."""
     assert syncd("setup").code == 0
     clinic.world.reset_requests()
@@ -29,7 +29,7 @@ def report_of(result: Any) -> dict[str, Any]:
     return report
 
 
-def test_the_json_report_is_alone_on_stdout_and_counts(syncd: Syncd, ready: Clinic) -> None:
+def test_the_json_report_is_alone_on_stdout_and_counts(syncd: Syncd, ready: VendorAccounts) -> None:
     ready.book("Check-up")
     ready.make("Review", hours=3)
     link = report_of(syncd("--sync-now", "--json"))["links"]["clinic"]
@@ -41,7 +41,7 @@ def test_the_json_report_is_alone_on_stdout_and_counts(syncd: Syncd, ready: Clin
     assert "planned" not in link
 
 
-def test_a_second_cycle_writes_nothing_and_says_so(syncd: Syncd, ready: Clinic) -> None:
+def test_a_second_cycle_writes_nothing_and_says_so(syncd: Syncd, ready: VendorAccounts) -> None:
     ready.book()
     assert syncd("--sync-now").code == 0
     ready.world.reset_requests()
@@ -51,7 +51,9 @@ def test_a_second_cycle_writes_nothing_and_says_so(syncd: Syncd, ready: Clinic) 
     assert ready.writes() == 0
 
 
-def test_people_read_which_appointment_changed_how_and_why(syncd: Syncd, ready: Clinic) -> None:
+def test_people_read_which_appointment_changed_how_and_why(
+    syncd: Syncd, ready: VendorAccounts
+) -> None:
     booked = ready.book("Check-up")
     syncd("--sync-now")
     ready.ghl.edit(booked, title="Control", status="cancelled")
@@ -64,7 +66,9 @@ def test_people_read_which_appointment_changed_how_and_why(syncd: Syncd, ready: 
     assert "HubSpot 1 updated" in lines[-2]
 
 
-def test_in_a_pipe_nothing_is_cut_or_wrapped_or_coloured(syncd: Syncd, ready: Clinic) -> None:
+def test_in_a_pipe_nothing_is_cut_or_wrapped_or_coloured(
+    syncd: Syncd, ready: VendorAccounts
+) -> None:
     long = "Check-up " + "with many particulars " * 20
     ready.book(long.strip())
     out = syncd("--sync-now").out
@@ -73,14 +77,14 @@ def test_in_a_pipe_nothing_is_cut_or_wrapped_or_coloured(syncd: Syncd, ready: Cl
     assert long.strip() in row
 
 
-def test_a_title_cannot_steer_the_terminal(syncd: Syncd, ready: Clinic) -> None:
+def test_a_title_cannot_steer_the_terminal(syncd: Syncd, ready: VendorAccounts) -> None:
     ready.book("Check\x1b[2Jup\nnext")
     out = syncd("--sync-now").out
     assert "Check\\x1b[2Jup / next" in out
 
 
 def test_plan_shows_every_field_with_the_reason_and_writes_nothing(
-    syncd: Syncd, ready: Clinic
+    syncd: Syncd, ready: VendorAccounts
 ) -> None:
     booked = ready.book("Check-up")
     result = syncd("plan")
@@ -94,7 +98,7 @@ def test_plan_shows_every_field_with_the_reason_and_writes_nothing(
     assert ready.writes() == 0
 
 
-def test_plan_is_sync_now_with_dry_run(syncd: Syncd, ready: Clinic) -> None:
+def test_plan_is_sync_now_with_dry_run(syncd: Syncd, ready: VendorAccounts) -> None:
     ready.book("Check-up")
     for args in (("plan", "--json"), ("--sync-now", "--dry-run", "--json")):
         link = report_of(syncd(*args))["links"]["clinic"]
@@ -107,7 +111,7 @@ def test_plan_is_sync_now_with_dry_run(syncd: Syncd, ready: Clinic) -> None:
     assert ready.writes() == 0
 
 
-def test_a_plan_before_the_first_sync_makes_no_store(syncd: Syncd, clinic: Clinic) -> None:
+def test_a_plan_before_the_first_sync_makes_no_store(syncd: Syncd, clinic: VendorAccounts) -> None:
     clinic.book()
     result = syncd("plan")
     assert "HubSpot" in result.out
@@ -115,7 +119,9 @@ def test_a_plan_before_the_first_sync_makes_no_store(syncd: Syncd, clinic: Clini
 
 
 @pytest.mark.parametrize("verb", ["held", "history"])
-def test_a_verb_that_only_reads_makes_no_store(verb: str, syncd: Syncd, clinic: Clinic) -> None:
+def test_a_verb_that_only_reads_makes_no_store(
+    verb: str, syncd: Syncd, clinic: VendorAccounts
+) -> None:
     result = syncd(verb)
     assert (result.code, result.out) == (2, "")
     assert "syncd --sync-now" in result.err
@@ -123,7 +129,7 @@ def test_a_verb_that_only_reads_makes_no_store(verb: str, syncd: Syncd, clinic: 
 
 
 def test_a_verb_that_only_reads_needs_no_credentials(
-    syncd: Syncd, ready: Clinic, monkeypatch: pytest.MonkeyPatch
+    syncd: Syncd, ready: VendorAccounts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     record = ready.make("Call back", contact=False)
     syncd("--sync-now")
@@ -138,7 +144,9 @@ def test_a_verb_that_only_reads_needs_no_credentials(
     assert "give it a contact" in told
 
 
-def test_what_is_held_is_no_failure_unless_it_is_asked_for(syncd: Syncd, ready: Clinic) -> None:
+def test_what_is_held_is_no_failure_unless_it_is_asked_for(
+    syncd: Syncd, ready: VendorAccounts
+) -> None:
     record = ready.make("Call back", contact=False)
     result = syncd("--sync-now")
     assert result.code == 0
@@ -149,7 +157,7 @@ def test_what_is_held_is_no_failure_unless_it_is_asked_for(syncd: Syncd, ready: 
 
 
 def test_history_tells_what_was_written_and_finds_an_id_of_either_side(
-    syncd: Syncd, ready: Clinic
+    syncd: Syncd, ready: VendorAccounts
 ) -> None:
     booked, other = ready.book("Check-up"), ready.book("Other", hours=4)
     syncd("--sync-now")
@@ -167,7 +175,9 @@ def test_history_tells_what_was_written_and_finds_an_id_of_either_side(
     assert syncd("history", "--limit", "1").out.count("record: ") == 1
 
 
-def test_the_value_that_lost_a_conflict_is_in_the_history(syncd: Syncd, ready: Clinic) -> None:
+def test_the_value_that_lost_a_conflict_is_in_the_history(
+    syncd: Syncd, ready: VendorAccounts
+) -> None:
     ready.configure('[links.clinic.sync]\nconflict = "ghl"\n')
     booked = ready.book("Check-up")
     syncd("--sync-now")
@@ -196,7 +206,7 @@ def test_a_missing_token_ends_with_2_and_names_the_variable(
     assert "HUBSPOT_TOKEN" in told.err
 
 
-def test_one_links_missing_token_stops_no_other(syncd: Syncd, ready: Clinic) -> None:
+def test_one_links_missing_token_stops_no_other(syncd: Syncd, ready: VendorAccounts) -> None:
     ready.book()
     ready.configure(
         '[links.other.ghl]\nlocation_id = "elsewhere"\ntoken = { env = "NOT_THERE" }\n'
@@ -219,14 +229,16 @@ def test_refused_credentials_end_with_6(syncd: Syncd, monkeypatch: pytest.Monkey
     assert (report["exit_code"], report["links"]["clinic"]["outcome"]) == (6, "refused")
 
 
-def test_an_account_without_appointments_ends_with_2(syncd: Syncd, clinic: Clinic) -> None:
+def test_an_account_without_appointments_ends_with_2(syncd: Syncd, clinic: VendorAccounts) -> None:
     clinic.hubspot.activated = False
     assert syncd("setup").code == 2
     report = report_of(syncd("--sync-now", "--json"))
     assert (report["exit_code"], report["links"]["clinic"]["outcome"]) == (2, "not_prepared")
 
 
-def test_a_store_of_a_newer_syncd_ends_with_2_and_is_reported(syncd: Syncd, ready: Clinic) -> None:
+def test_a_store_of_a_newer_syncd_ends_with_2_and_is_reported(
+    syncd: Syncd, ready: VendorAccounts
+) -> None:
     import sqlite3
 
     with sqlite3.connect(ready.folder / "syncd.db") as store:
@@ -240,7 +252,7 @@ def test_a_store_of_a_newer_syncd_ends_with_2_and_is_reported(syncd: Syncd, read
 
 
 def test_a_file_that_is_no_store_ends_with_2_and_touches_neither_side(
-    syncd: Syncd, clinic: Clinic
+    syncd: Syncd, clinic: VendorAccounts
 ) -> None:
     (clinic.folder / "syncd.db").write_text("this is a letter, not a database" * 200)
     report = report_of(syncd("--sync-now", "--json"))
@@ -249,7 +261,9 @@ def test_a_file_that_is_no_store_ends_with_2_and_touches_neither_side(
     assert clinic.writes() == 0
 
 
-def test_the_removal_guard_ends_with_4_and_lets_pass_once(syncd: Syncd, ready: Clinic) -> None:
+def test_the_removal_guard_ends_with_4_and_lets_pass_once(
+    syncd: Syncd, ready: VendorAccounts
+) -> None:
     booked = [ready.book(f"Visit {hour}", hours=hour) for hour in range(7)]
     syncd("--sync-now")
     for each in booked[:6]:
@@ -289,7 +303,9 @@ def test_setup_can_be_repeated(syncd: Syncd) -> None:
     assert second.out == "clinic: HubSpot has everything that is needed\n"
 
 
-def test_db_upgrade_makes_a_store_and_says_where_it_stands(syncd: Syncd, clinic: Clinic) -> None:
+def test_db_upgrade_makes_a_store_and_says_where_it_stands(
+    syncd: Syncd, clinic: VendorAccounts
+) -> None:
     made, again = syncd("db", "upgrade"), syncd("db", "upgrade")
     assert (made.code, again.code) == (0, 0)
     assert "was made" in made.out
@@ -300,7 +316,7 @@ def test_db_upgrade_makes_a_store_and_says_where_it_stands(syncd: Syncd, clinic:
 
 
 def test_the_configuration_is_read_where_the_option_says(
-    syncd: Syncd, ready: Clinic, tmp_path: Path
+    syncd: Syncd, ready: VendorAccounts, tmp_path: Path
 ) -> None:
     (tmp_path / "config.toml").rename(tmp_path / "moved.toml")
     ready.book()
@@ -310,33 +326,33 @@ def test_the_configuration_is_read_where_the_option_says(
 
 
 def test_a_one_shot_tells_people_once_of_a_break_and_of_its_end(
-    syncd: Syncd, ready: Clinic, hook: Any
+    syncd: Syncd, ready: VendorAccounts, webhook: Any
 ) -> None:
-    ready.configure(f'\n[notify]\nwebhook = "{hook.url}"\n')
+    ready.configure(f'\n[notify]\nwebhook = "{webhook.url}"\n')
     ready.world.faults.add(side="hubspot", status=401, times=1000)
     assert syncd("--sync-now", "--dry-run").code == 6
-    assert hook.events == []
+    assert webhook.events == []
     assert syncd("--sync-now").code == 6
     assert syncd("--sync-now").code == 6
     ready.world.faults.clear()
     assert syncd("--sync-now").code == 0
-    assert hook.events == ["link_broken", "link_recovered"]
+    assert webhook.events == ["link_broken", "link_recovered"]
 
 
 def test_a_webhook_that_is_down_changes_neither_report_nor_code(
-    syncd: Syncd, ready: Clinic, hook: Any
+    syncd: Syncd, ready: VendorAccounts, webhook: Any
 ) -> None:
-    ready.configure(f'\n[notify]\nwebhook = "{hook.url}"\nheld_longer_than = 0\n')
-    hook.status = 503
+    ready.configure(f'\n[notify]\nwebhook = "{webhook.url}"\nheld_longer_than = 0\n')
+    webhook.status = 503
     held = ready.make("Nobody's", contact=False)
     result = syncd("--sync-now", "--json")
     assert (result.code, report_of(result)["links"]["clinic"]["outcome"]) == (0, "ok")
-    assert hook.events == ["record_held"]
-    assert hook.got[0]["records"][0]["hubspot_id"] == held
-    assert hook.url not in result.err
+    assert webhook.events == ["record_held"]
+    assert webhook.got[0]["records"][0]["hubspot_id"] == held
+    assert webhook.url not in result.err
 
 
-def test_a_held_field_is_shown_with_what_each_side_has(syncd: Syncd, ready: Clinic) -> None:
+def test_a_held_field_is_shown_with_what_each_side_has(syncd: Syncd, ready: VendorAccounts) -> None:
     ready.configure('\n[defaults.sync]\nconflict = "hold"\n')
     booked = ready.book("Check-up")
     assert syncd("--sync-now").code == 0
@@ -351,21 +367,21 @@ def test_a_held_field_is_shown_with_what_each_side_has(syncd: Syncd, ready: Clin
 
 
 def test_a_one_shot_whose_store_cannot_be_opened_tells_people(
-    syncd: Syncd, ready: Clinic, hook: Any
+    syncd: Syncd, ready: VendorAccounts, webhook: Any
 ) -> None:
-    ready.configure(f'\n[notify]\nwebhook = "{hook.url}"\n')
+    ready.configure(f'\n[notify]\nwebhook = "{webhook.url}"\n')
     (ready.folder / "syncd.db").write_bytes(b"no database " * 400)
     assert syncd("plan").code == 2
-    assert hook.events == []
+    assert webhook.events == []
     assert syncd("--sync-now").code == 2
-    (told,) = hook.got
+    (told,) = webhook.got
     assert (told["event"], told["state"]) == ("link_broken", "not_prepared")
     assert "is not an SQLite file" in told["reason"]
 
 
 @pytest.mark.parametrize(("kept", "left"), [("30d", 0), ("400d", 1)])
 def test_a_one_shot_keeps_before_and_after_values_as_long_as_it_is_told(
-    syncd: Syncd, ready: Clinic, kept: str, left: int
+    syncd: Syncd, ready: VendorAccounts, kept: str, left: int
 ) -> None:
     ready.configure(f'\n[defaults.sync]\nhistory_keep = "{kept}"\n')
     booked = ready.book("Check-up")
@@ -384,7 +400,7 @@ def test_a_one_shot_keeps_before_and_after_values_as_long_as_it_is_told(
 
 
 def test_what_a_guard_keeps_back_is_shown_in_one_block_with_its_own_option(
-    syncd: Syncd, ready: Clinic
+    syncd: Syncd, ready: VendorAccounts
 ) -> None:
     booked = [ready.book(f"Visit {hour}", hours=hour) for hour in range(7)]
     syncd("--sync-now")

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clinics import Clinic
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from vendor_accounts import VendorAccounts
 
 from syncd.bootstrap import SystemClock
 
@@ -100,7 +100,7 @@ def nobodys(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-def move(clinic: Clinic, url: str) -> None:
+def move(clinic: VendorAccounts, url: str) -> None:
     """Both vendors are said to be at another address."""
     file = clinic.folder / "config.toml"
     file.write_text(file.read_text().replace(clinic.server.url, url))
@@ -110,7 +110,11 @@ def move(clinic: Clinic, url: str) -> None:
     "variable", ["", "PYTHONHTTPSVERIFY", "SSL_NO_VERIFY", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE"]
 )
 def test_no_token_goes_to_whom_no_authority_vouches_for(
-    syncd: Syncd, clinic: Clinic, nobodys: Path, variable: str, monkeypatch: pytest.MonkeyPatch
+    syncd: Syncd,
+    clinic: VendorAccounts,
+    nobodys: Path,
+    variable: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if variable:
         monkeypatch.setenv(
@@ -138,7 +142,7 @@ def test_there_is_no_key_that_switches_it_off(
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_no_token_follows_a_redirect(syncd: Syncd, clinic: Clinic, status: int) -> None:
+def test_no_token_follows_a_redirect(syncd: Syncd, clinic: VendorAccounts, status: int) -> None:
     with listening() as other, listening(status, other.url) as first:
         move(clinic, first.url)
         told = syncd("doctor")
@@ -149,7 +153,7 @@ def test_no_token_follows_a_redirect(syncd: Syncd, clinic: Clinic, status: int) 
 
 @pytest.mark.parametrize("mode", [0o600, 0o640, 0o604, 0o644])
 def test_a_token_that_others_can_read_is_not_used(
-    syncd: Syncd, clinic: Clinic, monkeypatch: pytest.MonkeyPatch, mode: int
+    syncd: Syncd, clinic: VendorAccounts, monkeypatch: pytest.MonkeyPatch, mode: int
 ) -> None:
     assert syncd("setup").code == 0
     monkeypatch.delenv("GHL_TOKEN")

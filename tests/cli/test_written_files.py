@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clinics import Clinic
+from vendor_accounts import VendorAccounts
 
 Syncd = Callable[..., Any]
 
@@ -40,7 +40,7 @@ TAKEN: dict[str, Callable[[Path], Any]] = {
 
 
 @pytest.fixture
-def ready(syncd: Syncd, clinic: Clinic) -> Clinic:
+def ready(syncd: Syncd, clinic: VendorAccounts) -> VendorAccounts:
     assert syncd("setup").code == 0
     clinic.book("Check-up")
     a_plan(clinic.folder / "good.json")
@@ -48,7 +48,7 @@ def ready(syncd: Syncd, clinic: Clinic) -> Clinic:
 
 
 @pytest.mark.parametrize("what", TAKEN)
-def test_a_plan_replaces_nothing_but_a_plan(syncd: Syncd, ready: Clinic, what: str) -> None:
+def test_a_plan_replaces_nothing_but_a_plan(syncd: Syncd, ready: VendorAccounts, what: str) -> None:
     out = ready.folder / "out.json"
     TAKEN[what](out)
     before = {path.name: path.lstat() for path in ready.folder.iterdir()}
@@ -68,7 +68,7 @@ def test_a_plan_replaces_nothing_but_a_plan(syncd: Syncd, ready: Clinic, what: s
     "name", ["new.db", "new.db-wal", "new.db-shm", "new.db-journal", "new.db.clinic.lock"]
 )
 def test_a_plan_takes_no_name_of_a_store_that_is_yet_to_be_made(
-    syncd: Syncd, ready: Clinic, monkeypatch: pytest.MonkeyPatch, name: str
+    syncd: Syncd, ready: VendorAccounts, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setenv("SYNCD_STORE__URL", f"sqlite:///{ready.folder}/new.db")
     done = syncd("plan", "--out", name)
@@ -79,7 +79,7 @@ def test_a_plan_takes_no_name_of_a_store_that_is_yet_to_be_made(
 
 @pytest.mark.parametrize("name", ["new.json", "good.json"])
 def test_a_plan_is_kept_in_a_new_file_or_over_an_old_plan(
-    syncd: Syncd, ready: Clinic, name: str
+    syncd: Syncd, ready: VendorAccounts, name: str
 ) -> None:
     done = syncd("plan", "--out", name)
     assert done.code == 0
@@ -91,7 +91,7 @@ def test_a_plan_is_kept_in_a_new_file_or_over_an_old_plan(
 
 @pytest.mark.parametrize("where", ["/dev/stdout", "/dev/null", "nowhere/out.json"])
 def test_a_plan_is_kept_in_no_device_and_no_folder_that_is_not_there(
-    syncd: Syncd, ready: Clinic, where: str
+    syncd: Syncd, ready: VendorAccounts, where: str
 ) -> None:
     asked = len(ready.world.requests)
     assert syncd("plan", "--out", where).code == 2
@@ -99,7 +99,7 @@ def test_a_plan_is_kept_in_no_device_and_no_folder_that_is_not_there(
 
 
 @pytest.mark.parametrize("what", ["a link to the store", "a link to nothing", "a letter", "a pipe"])
-def test_a_backup_replaces_nothing(syncd: Syncd, ready: Clinic, what: str) -> None:
+def test_a_backup_replaces_nothing(syncd: Syncd, ready: VendorAccounts, what: str) -> None:
     out = ready.folder / "copy.db"
     TAKEN[what](out)
     before = out.lstat()

@@ -5,8 +5,8 @@ from pathlib import Path
 from syncd.config import load
 from syncd.config.describe import meanings
 from syncd.config.example import example
+from syncd.config.key_tree import known_keys
 from syncd.config.settings import Section
-from syncd.config.shape import known_keys
 
 FILE = Path(__file__).parents[2] / "config.example.toml"
 

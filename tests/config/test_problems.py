@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syncd.config import load, toml
-from syncd.config.shape import known_keys
+from syncd.config.key_tree import known_keys
 from syncd.errors import ConfigError
 
 Refused = Callable[..., tuple[str, ...]]
@@ -50,7 +50,7 @@ def test_a_missing_key_says_what_is_expected(refused: Refused) -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["Clinic", "my-clinic", '"a b"', '""'])
+@pytest.mark.parametrize("name", ["VendorAccounts", "my-clinic", '"a b"', '""'])
 def test_a_link_with_a_wrong_name_is_refused(refused: Refused, name: str) -> None:
     (line,) = refused(f'[links.{name}.ghl]\nlocation_id = "x"\n')
     assert line.endswith(": wrong key; accepted: a name made of a-z, 0-9 and _")

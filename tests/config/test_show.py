@@ -3,7 +3,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from syncd.config import Settings, load, show
-from syncd.config.shape import known_keys
+from syncd.config.key_tree import known_keys
 
 Loaded = Callable[..., Settings]
 

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 from descriptions import Descriptions, Exchange
-from towns import TO_HUBSPOT, InProcess, NoBudget, Shelf, Town, TownClock, build
+from harness import TO_HUBSPOT, HarnessClock, InProcess, NoBudget, Shelf, SyncHarness, build
 
 from syncd.core.model import Side, Window
 from syncd.providers.ghl.auth import PrivateToken
@@ -74,7 +74,7 @@ class Bench:
     """One world, the two providers on it, and what they said to each other."""
 
     world: SandboxWorld
-    clock: TownClock
+    clock: HarnessClock
     ghl: GhlProvider
     hubspot: HubSpotProvider
     ghl_witness: Witness
@@ -104,7 +104,7 @@ def open_bench() -> Iterator[Open]:
         def make(
             *, version: str = "", options: Mapping[str, Any] | None = None, **settings: Any
         ) -> Bench:
-            clock = TownClock()
+            clock = HarnessClock()
             world = empty(clock.now, SandboxSettings(**settings))
             witness = Witness(InProcess(ghl_application(world)), version)
             ghl = GhlProvider(
@@ -194,26 +194,28 @@ class Person:
     hubspot: str
 
 
-def meet(town: Town, name: str = "Ann Lee", number: int = 1) -> Person:
+def meet(harness: SyncHarness, name: str = "Ann Lee", number: int = 1) -> Person:
     """Adds a person to both sides."""
     email = f"{name.split(maxsplit=1)[0].lower()}@example.com"
     phone = f"+1555010{number:04}"
     return Person(
-        ghl=town.ghl.add_contact(name, email, phone),
-        hubspot=town.hubspot.add_contact(name, email, phone),
+        ghl=harness.ghl.add_contact(name, email, phone),
+        hubspot=harness.hubspot.add_contact(name, email, phone),
     )
 
 
 @pytest.fixture
-def make_town(sqlite_store_url: str, town_clock: TownClock) -> Iterator[Callable[..., Town]]:
+def make_town(
+    sqlite_store_url: str, harness_clock: HarnessClock
+) -> Iterator[Callable[..., SyncHarness]]:
     """Builds a town whose sandbox has other settings."""
-    with closing(Shelf(sqlite_store_url, town_clock)) as shelf:
-        yield lambda **settings: build(shelf, town_clock, SandboxSettings(**settings))
+    with closing(Shelf(sqlite_store_url, harness_clock)) as shelf:
+        yield lambda **settings: build(shelf, harness_clock, SandboxSettings(**settings))
 
 
 @pytest.fixture
-def ann(town: Town) -> Person:
-    return meet(town)
+def ann(harness: SyncHarness) -> Person:
+    return meet(harness)
 
 
 @pytest.fixture(scope="session")

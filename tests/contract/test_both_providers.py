@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from answers import sure
-from making import make_contact
+from contact_helper import make_contact
 
 from syncd.core.essence import value
 from syncd.core.model import Appointment, Contact, Group, Missing, Side, Snapshot, Window
@@ -28,14 +28,14 @@ from syncd.errors import (
     Unreadable,
 )
 from syncd.ports.provider import (
+    CommandKind,
     Done,
     Failed,
     Mark,
-    Order,
-    OrderKind,
     Provider,
     Receipt,
     ScanRequest,
+    WriteCommand,
 )
 
 if TYPE_CHECKING:
@@ -122,13 +122,13 @@ class Half:
         }
         return Appointment(**given | more)
 
-    def order(self, wanted: Appointment) -> Order:
+    def command(self, wanted: Appointment) -> WriteCommand:
         """A creation."""
         number = next(self._numbers)
         mark = Mark(ghl_id=f"GhlEvent{number:04}", location_id=self.bench.world.location.id)
-        return Order(
+        return WriteCommand(
             key=f"create-{number}",
-            kind=OrderKind.CREATE,
+            kind=CommandKind.CREATE,
             wanted=wanted,
             calendar=self.bench.calendars["Team"] if self.side is Side.GHL else "",
             mark=mark if self.side is Side.HUBSPOT else None,
@@ -136,27 +136,29 @@ class Half:
 
     def change(
         self, key: str, wanted: Appointment, *groups: str, seen: Snapshot | None = None
-    ) -> Order:
-        return Order(
+    ) -> WriteCommand:
+        return WriteCommand(
             key=f"update-{next(self._numbers)}",
-            kind=OrderKind.UPDATE,
+            kind=CommandKind.UPDATE,
             id=key,
             wanted=wanted,
             groups=frozenset(groups),
             seen=seen,
         )
 
-    def removal(self, key: str, seen: Snapshot | None = None) -> Order:
-        return Order(key=f"remove-{next(self._numbers)}", kind=OrderKind.REMOVE, id=key, seen=seen)
+    def removal(self, key: str, seen: Snapshot | None = None) -> WriteCommand:
+        return WriteCommand(
+            key=f"remove-{next(self._numbers)}", kind=CommandKind.REMOVE, id=key, seen=seen
+        )
 
-    def write(self, order: Order) -> Receipt:
-        (receipt,) = self.provider.write([order])
+    def write(self, command: WriteCommand) -> Receipt:
+        (receipt,) = self.provider.write([command])
         return receipt
 
     def made(self, **more: Any) -> str:
         """An appointment that the provider makes; returns its id."""
         more.setdefault("contact", self.meet(f"Guest {next(self._numbers)}"))
-        return done(self.write(self.order(self.wanted(**more)))).id
+        return done(self.write(self.command(self.wanted(**more)))).id
 
     def see(self, key: str) -> Snapshot:
         found = self.provider.fetch([key])[key]
@@ -224,7 +226,7 @@ def test_asking_for_nothing_asks_nothing(half: Half) -> None:
     assert half.provider.contacts([]) == {}
     assert half.provider.find_contacts([], []) == {}
     assert half.provider.edits([]) == {}
-    assert half.provider.carriers([]) == {}
+    assert half.provider.find_by_external_id([]) == {}
     assert list(half.provider.write([])) == []
     assert half.arrived == arrived
 
@@ -297,23 +299,23 @@ def test_requests_counts_every_attempt_that_arrived(half: Half) -> None:
 
 def test_each_order_has_one_receipt_and_a_bad_one_stops_no_other(half: Half) -> None:
     changed, removed = half.made(), half.made()
-    orders = [
-        half.order(half.wanted(contact=half.meet("Guest"))),
+    commands = [
+        half.command(half.wanted(contact=half.meet("Guest"))),
         half.change(NOWHERE, half.wanted(title="Nobody"), Group.TITLE),
         half.change(changed, half.wanted(title="Changed"), Group.TITLE),
-        half.order(half.wanted(contact=half.meet("Guest"), status="no such status")),
+        half.command(half.wanted(contact=half.meet("Guest"), status="no such status")),
         half.removal(removed),
     ]
-    receipts = {each.key: each for each in half.provider.write(orders)}
-    assert set(receipts) == {each.key for each in orders}
-    outcomes = [isinstance(receipts[each.key], Done) for each in orders]
+    receipts = {each.key: each for each in half.provider.write(commands)}
+    assert set(receipts) == {each.key for each in commands}
+    outcomes = [isinstance(receipts[each.key], Done) for each in commands]
     assert outcomes == [True, False, True, False, True]
 
 
 def test_a_creation_returns_what_the_side_then_shows(half: Half) -> None:
     contact = half.meet("Ann Example", "ann@example.com")
     wanted = half.wanted(contact=contact, description="Zürich, 9 h ☂", address="12 Quay Street")
-    receipt = done(half.write(half.order(wanted)))
+    receipt = done(half.write(half.command(wanted)))
     shown = half.see(receipt.id)
     assert receipt.returned == shown.appointment == wanted
     assert shown.contacts == (contact,)
@@ -406,8 +408,8 @@ def test_a_record_that_was_removed_is_not_written_to(half: Half) -> None:
 
 def test_the_same_update_twice_ends_as_once(half: Half) -> None:
     key = half.made()
-    order = half.change(key, half.wanted(title="Same"), Group.TITLE)
-    first, second = done(half.write(order)), done(half.write(order))
+    command = half.change(key, half.wanted(title="Same"), Group.TITLE)
+    first, second = done(half.write(command)), done(half.write(command))
     assert first.returned == second.returned
     assert half.see(key).appointment.title == first.returned.title == "Same"
 
@@ -429,9 +431,9 @@ def test_an_edit_beats_a_removal(half: Half) -> None:
 
 
 def test_a_creation_without_an_answer_is_never_made_twice(half: Half) -> None:
-    order = half.order(half.wanted(contact=half.meet("Guest")))
+    command = half.command(half.wanted(contact=half.meet("Guest")))
     half.faulty(kind="timeout_after", method="POST", path="appointments$|batch/create")
-    receipt = half.write(order)
+    receipt = half.write(command)
     assert not half.bench.world.faults.pending
     assert half.living == 1
     if isinstance(receipt, Failed):
@@ -440,9 +442,9 @@ def test_a_creation_without_an_answer_is_never_made_twice(half: Half) -> None:
 
 
 def test_a_creation_that_never_arrived_is_made_once_or_left_in_doubt(half: Half) -> None:
-    order = half.order(half.wanted(contact=half.meet("Guest")))
+    command = half.command(half.wanted(contact=half.meet("Guest")))
     half.faulty(kind="timeout_before", method="POST", path="appointments$|batch/create")
-    receipt = half.write(order)
+    receipt = half.write(command)
     assert not half.bench.world.faults.pending
     assert half.living == isinstance(receipt, Done)
     if isinstance(receipt, Failed):

@@ -7,15 +7,15 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
-from towns import Shelf, TownClock
+from harness import HarnessClock, Shelf
 
 from syncd.core.model import Side
 from syncd.errors import DailyBudgetSpent
-from syncd.providers.limits import Budget
 from syncd.providers.message import Response
-from syncd.providers.window import Limit
+from syncd.providers.rate_budget import Budget
+from syncd.providers.rate_window import Limit
 from syncd.store.database import Database
-from syncd.store.ledger import SqlLedger
+from syncd.store.rate_ledger import SqlLedger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,7 +24,7 @@ WINDOW = 10.0
 HOUR = timedelta(hours=1)
 
 
-class Watch(TownClock):
+class Watch(HarnessClock):
     """A clock whose hands can be set; its count of seconds goes on."""
 
     def __init__(self) -> None:

@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 from answers import sure
+from contact_helper import make_contact
 from descriptions import Descriptions, Exchange, Fault
-from making import make_contact
 
 from syncd.core.model import Appointment, Contact, Group, Snapshot
 from syncd.errors import AuthFailed, NotFound
-from syncd.ports.provider import Done, Failed, Order, OrderKind, Receipt, ScanRequest
+from syncd.ports.provider import CommandKind, Done, Failed, Receipt, ScanRequest, WriteCommand
 from syncd.providers.ghl import protocol
-from syncd.providers.trial import Access
+from syncd.providers.scope_check import Access
 from syncd.sandbox import GHL_SCOPES
 
 if TYPE_CHECKING:
@@ -255,7 +255,7 @@ def _meet_people(bench: Bench) -> None:
     assert again.id == made.id
     # What the doctor asks: whether the token may, and that its scratch contact goes.
     assert {each.access for each in ghl.trials(GHL_SCOPES)} == {Access.GRANTED}
-    ghl._line.ask(protocol.delete_contact(made.id))
+    ghl._session.ask(protocol.delete_contact(made.id))
 
 
 def _be_refused(bench: Bench) -> None:
@@ -283,14 +283,14 @@ def _be_refused(bench: Bench) -> None:
 def _create(
     bench: Bench, wanted: Appointment, *, calendar: str = "Team", validate: bool = False
 ) -> Receipt:
-    order = Order(
+    command = WriteCommand(
         key=f"create-{len(bench.ghl_witness.exchanges)}",
-        kind=OrderKind.CREATE,
+        kind=CommandKind.CREATE,
         wanted=wanted,
         calendar=bench.calendars[calendar],
         validate_slot=validate,
     )
-    return _only(bench.ghl.write([order]))
+    return _only(bench.ghl.write([command]))
 
 
 def _update(
@@ -301,20 +301,22 @@ def _update(
     check: bool = False,
     reopens: bool = False,
 ) -> Receipt:
-    order = Order(
+    command = WriteCommand(
         key=f"update-{len(bench.ghl_witness.exchanges)}",
-        kind=OrderKind.UPDATE,
+        kind=CommandKind.UPDATE,
         id=key,
         wanted=wanted,
         groups=frozenset(groups),
         validate_slot=check,
         reopens=reopens,
     )
-    return _only(bench.ghl.write([order]))
+    return _only(bench.ghl.write([command]))
 
 
 def _remove(bench: Bench, key: str) -> Receipt:
-    return _only(bench.ghl.write([Order(key=f"remove-{key}", kind=OrderKind.REMOVE, id=key)]))
+    return _only(
+        bench.ghl.write([WriteCommand(key=f"remove-{key}", kind=CommandKind.REMOVE, id=key)])
+    )
 
 
 def _only(receipts: Iterator[Receipt]) -> Receipt:
@@ -336,15 +338,15 @@ def _stranger(bench: Bench) -> str:
     return bench.world.location.add_contact("Cleo Marsh", "cleo@example.com")
 
 
-Told = tuple[Descriptions, list[Exchange]]
+RateHeaders = tuple[Descriptions, list[Exchange]]
 
 
 @pytest.fixture(scope="module")
-def told_in(open_bench: Open, descriptions_of: DescriptionsOf) -> Callable[[int], Told]:
+def told_in(open_bench: Open, descriptions_of: DescriptionsOf) -> Callable[[int], RateHeaders]:
     """The descriptions of a version, and the whole story as it goes under that version."""
 
     @cache
-    def told(version: int) -> Told:
+    def told(version: int) -> RateHeaders:
         descriptions = descriptions_of(version)
         bench = open_bench(version="v3" if version == 3 else "")
         _story(bench)
@@ -362,14 +364,14 @@ def _enveloped(exchange: Exchange) -> Exchange:
     return exchange
 
 
-def _faults(told: Told) -> list[Fault]:
+def _faults(told: RateHeaders) -> list[Fault]:
     descriptions, exchanges = told
     return sorted({fault for exchange in exchanges for fault in descriptions.faults(exchange)})
 
 
 @pytest.mark.parametrize("version", [2, 3])
 def test_every_request_is_one_that_the_vendor_describes(
-    told_in: Callable[[int], Told], version: int
+    told_in: Callable[[int], RateHeaders], version: int
 ) -> None:
     faults = [each for each in _faults(told_in(version)) if each.part == "request"]
     unknown = [each for each in faults if not any(_is_known(each, known) for known in KNOWN)]
@@ -378,7 +380,7 @@ def test_every_request_is_one_that_the_vendor_describes(
 
 @pytest.mark.parametrize("version", [2, 3])
 def test_every_answer_is_as_described_or_a_known_difference(
-    told_in: Callable[[int], Told], version: int
+    told_in: Callable[[int], RateHeaders], version: int
 ) -> None:
     faults = [each for each in _faults(told_in(version)) if each.part != "request"]
     unknown = [each for each in faults if not any(_is_known(each, known) for known in KNOWN)]
@@ -386,7 +388,9 @@ def test_every_answer_is_as_described_or_a_known_difference(
 
 
 @pytest.mark.parametrize("known", KNOWN, ids=lambda known: known.why)
-def test_a_known_difference_still_occurs(told_in: Callable[[int], Told], known: Known) -> None:
+def test_a_known_difference_still_occurs(
+    told_in: Callable[[int], RateHeaders], known: Known
+) -> None:
     """One that does not would hide a fault of ours some day."""
     faults = [*_faults(told_in(2)), *_faults(told_in(3))]
     idle = [
@@ -398,7 +402,7 @@ def test_a_known_difference_still_occurs(told_in: Callable[[int], Told], known: 
 
 
 def test_the_story_sends_every_request_that_the_provider_can_build(
-    told_in: Callable[[int], Told],
+    told_in: Callable[[int], RateHeaders],
 ) -> None:
     """A request that is never sent here would never have been held against anything."""
     builders = {

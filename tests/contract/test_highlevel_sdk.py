@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from answers import sure
+from contact_helper import make_contact
 from highlevel import HighLevel
 from highlevel.error import GHLError
-from making import make_contact
 
 from syncd.core.model import Appointment, Contact, Group, Snapshot
-from syncd.ports.provider import Done, Order, OrderKind, ScanRequest
+from syncd.ports.provider import CommandKind, Done, ScanRequest, WriteCommand
 
 if TYPE_CHECKING:
     from syncd.sandbox import SandboxServer
@@ -70,9 +70,9 @@ def _change_status(ask: Ask, key: str, status: str) -> None:
 
 
 def _book(bench: Bench, contact: str, title: str = "By us") -> str:
-    order = Order(
+    command = WriteCommand(
         key=f"book-{title}",
-        kind=OrderKind.CREATE,
+        kind=CommandKind.CREATE,
         calendar=bench.calendars["Team"],
         wanted=Appointment(
             title=title,
@@ -84,7 +84,7 @@ def _book(bench: Bench, contact: str, title: str = "By us") -> str:
             contact=contact,
         ),
     )
-    (receipt,) = bench.ghl.write([order])
+    (receipt,) = bench.ghl.write([command])
     assert isinstance(receipt, Done), receipt
     return receipt.id
 
@@ -174,7 +174,7 @@ def test_its_blocked_time_is_no_appointment_and_is_not_deleted_by_us(
         )
     )["id"]
     assert not bench.ghl.scan(ScanRequest(window=bench.window)).snapshots
-    (receipt,) = bench.ghl.write([Order(key="remove", kind=OrderKind.REMOVE, id=block)])
+    (receipt,) = bench.ghl.write([WriteCommand(key="remove", kind=CommandKind.REMOVE, id=block)])
     assert isinstance(receipt, Done)
     assert not place.blocks[block].deleted
 
@@ -198,14 +198,14 @@ def test_it_reads_what_we_change_and_misses_what_we_delete(
     ask: Ask, bench: Bench, ann: str
 ) -> None:
     kept, dropped = _book(bench, ann, "Kept"), _book(bench, ann, "Dropped")
-    change = Order(
+    change = WriteCommand(
         key="update",
-        kind=OrderKind.UPDATE,
+        kind=CommandKind.UPDATE,
         id=kept,
         wanted=Appointment(title="Renamed", start=bench.at(50), end=bench.at(51)),
         groups=frozenset({Group.TITLE, Group.TIME}),
     )
-    remove = Order(key="remove", kind=OrderKind.REMOVE, id=dropped)
+    remove = WriteCommand(key="remove", kind=CommandKind.REMOVE, id=dropped)
     assert all(isinstance(each, Done) for each in bench.ghl.write([change, remove]))
     listed = _listed(ask, bench)
     assert [row["title"] for row in listed.values()] == ["Renamed"]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import hubspot
 import pytest
 from answers import sure
+from contact_helper import make_contact
 from hubspot.crm.associations.v4 import (
     AssociationSpec,
     BatchInputPublicFetchAssociationsBatchRequest,
@@ -42,10 +43,9 @@ from hubspot.crm.objects import (
     SimplePublicObjectInputForCreate,
 )
 from hubspot.crm.objects import AssociationSpec as InlineSpec
-from making import make_contact
 
 from syncd.core.model import Appointment, Contact, Group, Missing, Snapshot
-from syncd.ports.provider import Done, Mark, Order, OrderKind, ScanRequest
+from syncd.ports.provider import CommandKind, Done, Mark, ScanRequest, WriteCommand
 from syncd.providers.hubspot.mapping import GHL_ID
 
 if TYPE_CHECKING:
@@ -92,9 +92,9 @@ def _made_by_sdk(sdk: Any, bench: Bench, contact: str = "", **more: str) -> str:
 
 
 def _made_by_us(bench: Bench, ghl_id: str, contact: str = "", title: str = "By us") -> str:
-    order = Order(
+    command = WriteCommand(
         key=f"create-{ghl_id}",
-        kind=OrderKind.CREATE,
+        kind=CommandKind.CREATE,
         wanted=Appointment(
             title=title,
             start=bench.at(48),
@@ -104,7 +104,7 @@ def _made_by_us(bench: Bench, ghl_id: str, contact: str = "", title: str = "By u
         ),
         mark=Mark(ghl_id=ghl_id, location_id=bench.world.location.id),
     )
-    (receipt,) = bench.hubspot.write([order])
+    (receipt,) = bench.hubspot.write([command])
     assert isinstance(receipt, Done), receipt
     return receipt.id
 
@@ -128,7 +128,7 @@ def test_we_read_what_it_creates_with_its_contact(sdk: Any, bench: Bench, ada: s
         status="SCHEDULED",
         contact=ada,
     )
-    assert not shown.flaws
+    assert not shown.field_errors
     swept = bench.hubspot.scan(ScanRequest(window=bench.window))
     assert [each.id for each in swept.snapshots] == [made]
 
@@ -159,7 +159,7 @@ def test_what_it_upserts_by_the_unique_property_carries_our_identity(
         KIND, BatchInputSimplePublicObjectBatchInputUpsert(inputs=inputs)
     )
     assert {each.new for each in answer.results} == {True, False}
-    found = bench.hubspot.carriers(["GhlEvent0001", "GhlEvent0002"])
+    found = bench.hubspot.find_by_external_id(["GhlEvent0001", "GhlEvent0002"])
     shown = {key: each for key, each in found.items() if isinstance(each, Snapshot)}
     assert shown["GhlEvent0001"].id == ours
     titles = {key: each.appointment.title for key, each in shown.items()}
@@ -176,7 +176,7 @@ def test_we_read_its_batches(sdk: Any, bench: Bench) -> None:
         for n in range(3)
     ]
     made = api.create(KIND, BatchInputSimplePublicObjectBatchInputForCreate(inputs=rows)).results
-    assert sorted(bench.hubspot.carriers(["GhlBatch0000", "GhlBatch0002"])) == [
+    assert sorted(bench.hubspot.find_by_external_id(["GhlBatch0000", "GhlBatch0002"])) == [
         "GhlBatch0000",
         "GhlBatch0002",
     ]
@@ -251,14 +251,14 @@ def test_it_finds_what_we_create_by_search_and_list(sdk: Any, bench: Bench) -> N
 def test_it_sees_our_updates_in_the_history(sdk: Any, bench: Bench) -> None:
     ours = _made_by_us(bench, "GhlEvent0001")
     bench.clock.advance(timedelta(minutes=5))
-    order = Order(
+    command = WriteCommand(
         key="update-1",
-        kind=OrderKind.UPDATE,
+        kind=CommandKind.UPDATE,
         id=ours,
         wanted=Appointment(title="Moved"),
         groups=frozenset({Group.TITLE}),
     )
-    list(bench.hubspot.write([order]))
+    list(bench.hubspot.write([command]))
     body = BatchReadInputSimplePublicObjectId(
         inputs=[SimplePublicObjectId(id=ours)],
         properties=[],
@@ -274,9 +274,9 @@ def test_it_sees_our_updates_in_the_history(sdk: Any, bench: Bench) -> None:
 def test_it_sees_our_archives_and_our_contact_changes(sdk: Any, bench: Bench, ada: str) -> None:
     ours = _made_by_us(bench, "GhlEvent0001", ada)
     ben = bench.world.portal.add_contact("Ben Torres", "ben@example.com")
-    change = Order(
+    change = WriteCommand(
         key="contact",
-        kind=OrderKind.UPDATE,
+        kind=CommandKind.UPDATE,
         id=ours,
         wanted=Appointment(contact=ben),
         groups=frozenset({Group.CONTACT}),
@@ -287,7 +287,7 @@ def test_it_sees_our_archives_and_our_contact_changes(sdk: Any, bench: Bench, ad
         KIND, "0-1", BatchInputPublicFetchAssociationsBatchRequest(inputs=[Fetch(id=ours)])
     )
     assert [str(to.to_object_id) for row in rows.results for to in row.to] == [ben]
-    list(bench.hubspot.write([Order(key="remove", kind=OrderKind.REMOVE, id=ours)]))
+    list(bench.hubspot.write([WriteCommand(key="remove", kind=CommandKind.REMOVE, id=ours)]))
     binned = sdk.crm.objects.basic_api.get_page(KIND, archived=True)
     assert [(each.id, each.archived) for each in binned.results] == [(ours, True)]
     with pytest.raises(ApiException) as refused:

@@ -22,44 +22,44 @@ from syncd.engine.cycle import CycleRequest
 from syncd.engine.report import CycleReport, Outcome
 
 if TYPE_CHECKING:
-    from towns import Town
+    from harness import SyncHarness
 
     from syncd.sandbox import LoggedRequest
     from tests.contract.conftest import Person
 
-MakeTown = Callable[..., "Town"]
+MakeTown = Callable[..., "SyncHarness"]
 Met = Callable[..., "Person"]
 
 
-def book(town: Town, contact: str, hours: float = 48, **more: Any) -> str:
+def book(harness: SyncHarness, contact: str, hours: float = 48, **more: Any) -> str:
     more.setdefault("title", "Check-up")
-    return str(town.ghl.book(town.calendars["Team"], contact, town.at(hours), **more))
+    return str(harness.ghl.book(harness.calendars["Team"], contact, harness.at(hours), **more))
 
 
-def make(town: Town, *contacts: str, hours: float = 72, **more: str) -> str:
+def make(harness: SyncHarness, *contacts: str, hours: float = 72, **more: str) -> str:
     """An appointment that a person makes in HubSpot."""
-    start = town.at(hours).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return str(town.hubspot.create({"hs_appointment_start": start, **more}, contacts))
+    start = harness.at(hours).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return str(harness.hubspot.create({"hs_appointment_start": start, **more}, contacts))
 
 
-def held(town: Town) -> Mapping[str, str]:
+def held(harness: SyncHarness) -> Mapping[str, str]:
     """The properties of the only living HubSpot record."""
-    (record,) = town.hubspot.records()
+    (record,) = harness.hubspot.records()
     return dict(record.properties)
 
 
-def only(town: Town) -> str:
-    (record,) = town.hubspot.records()
+def only(harness: SyncHarness) -> str:
+    (record,) = harness.hubspot.records()
     return str(record.id)
 
 
-def settled(town: Town) -> CycleReport:
+def settled(harness: SyncHarness) -> CycleReport:
     """A cycle that writes nothing."""
-    town.world.reset_requests()
-    report = town.sync()
+    harness.world.reset_requests()
+    report = harness.sync()
     assert report.outcome is Outcome.OK, report
-    assert town.world.writes("ghl") == []
-    assert town.world.writes("hubspot") == []
+    assert harness.world.writes("ghl") == []
+    assert harness.world.writes("hubspot") == []
     return report
 
 
@@ -67,13 +67,13 @@ def reasons(report: CycleReport) -> list[str]:
     return [hold.reason for hold in report.held]
 
 
-def sent(town: Town, part: str = "") -> list[LoggedRequest]:
-    return [row for row in town.world.requests_of("hubspot") if part in row.path]
+def sent(harness: SyncHarness, part: str = "") -> list[LoggedRequest]:
+    return [row for row in harness.world.requests_of("hubspot") if part in row.path]
 
 
-def untouched(town: Town, event: str) -> bool:
+def untouched(harness: SyncHarness, event: str) -> bool:
     """Whether an appointment stands in HighLevel as it was booked."""
-    row = town.ghl.get(event)
+    row = harness.ghl.get(event)
     return not row.deleted and row.status == "confirmed"
 
 
@@ -92,139 +92,141 @@ def untouched(town: Town, event: str) -> bool:
 def test_trap_1_the_status_is_kept_where_the_account_has_a_place_for_it(
     make_town: MakeTown, met: Met, settings: dict[str, str]
 ) -> None:
-    town = make_town(**settings)
-    ann = met(town)
-    event = book(town, ann.ghl, status="noshow")
-    report = town.sync()
+    harness = make_town(**settings)
+    ann = met(harness)
+    event = book(harness, ann.ghl, status="noshow")
+    report = harness.sync()
     assert (report.outcome, report.hubspot.created, report.held) == (Outcome.OK, 1, [])
     column = (
         "hs_appointment_status"
         if settings["hubspot_status"] == "native"
         else "ghl_appointment_status"
     )
-    assert held(town)[column] == "NO_SHOW"
-    town.ghl.edit(event, status="cancelled")
-    town.sync()
-    assert held(town)[column] == settings.get("cancelled_spelling", "CANCELLED")
-    settled(town)
-    town.hubspot.edit(only(town), **{column: "COMPLETED"})
-    town.sync()
-    assert town.ghl.get(event).status == "showed"
-    settled(town)
+    assert held(harness)[column] == "NO_SHOW"
+    harness.ghl.edit(event, status="cancelled")
+    harness.sync()
+    assert held(harness)[column] == settings.get("cancelled_spelling", "CANCELLED")
+    settled(harness)
+    harness.hubspot.edit(only(harness), **{column: "COMPLETED"})
+    harness.sync()
+    assert harness.ghl.get(event).status == "showed"
+    settled(harness)
 
 
 def test_trap_4_an_account_without_the_object_is_said_so_and_nothing_is_removed(
-    town: Town, ann: Person
+    harness: SyncHarness, ann: Person
 ) -> None:
-    event = book(town, ann.ghl)
-    town.sync()
-    town.hubspot.activated = False
+    event = book(harness, ann.ghl)
+    harness.sync()
+    harness.hubspot.activated = False
     for status in (404, 403):
-        town.world.settings = replace(town.world.settings, not_activated_status=status)
-        report = town.sync()
+        harness.world.settings = replace(harness.world.settings, not_activated_status=status)
+        report = harness.sync()
         assert report.outcome is Outcome.NOT_PREPARED
         assert "activate" in report.detail
-        assert untouched(town, event)
+        assert untouched(harness, event)
 
 
 def test_trap_31_stages_are_found_by_the_ids_of_this_account(make_town: MakeTown, met: Met) -> None:
-    town = make_town(hubspot_status="pipeline")
-    (pipeline,) = town.hubspot.pipelines["0-421"]
+    harness = make_town(hubspot_status="pipeline")
+    (pipeline,) = harness.hubspot.pipelines["0-421"]
     first, second, third = (stage.id for stage in pipeline.stages[:3])
-    town.provider_options = {"status_property": "hs_pipeline_stage"}
+    harness.provider_options = {"status_property": "hs_pipeline_stage"}
     names = ("new", "confirmed", "showed", "noshow", "cancelled", "invalid")
     stages = dict(zip(names, (first, first, second, second, third, third), strict=True))
-    town.rules = replace(
-        town.rules,
+    harness.rules = replace(
+        harness.rules,
         statuses=StatusTable(
             to_hubspot=stages, to_ghl={first: "confirmed", second: "showed", third: "cancelled"}
         ),
     )
-    ann = met(town)
-    event = book(town, ann.ghl)
-    assert town.sync().outcome is Outcome.OK
-    assert held(town)["hs_pipeline_stage"] == first
+    ann = met(harness)
+    event = book(harness, ann.ghl)
+    assert harness.sync().outcome is Outcome.OK
+    assert held(harness)["hs_pipeline_stage"] == first
     for stage in pipeline.stages:
         stage.label = f"Renamed {stage.label}"
-    town.hubspot.edit(only(town), hs_pipeline_stage=second)
-    town.sync()
-    assert town.ghl.get(event).status == "showed"
-    settled(town)
+    harness.hubspot.edit(only(harness), hs_pipeline_stage=second)
+    harness.sync()
+    assert harness.ghl.get(event).status == "showed"
+    settled(harness)
 
 
 # --- associations: 2, 3, 11, 17
 
 
 def test_trap_2_no_association_number_out_of_a_guide_is_ever_sent(
-    town: Town, ann: Person, met: Met
+    harness: SyncHarness, ann: Person, met: Met
 ) -> None:
-    ben = met(town, "Ben Torres", 2)
-    event = book(town, ann.ghl)
-    town.sync()
-    town.ghl.edit(event, contact=ben.ghl)
-    town.sync()
+    ben = met(harness, "Ben Torres", 2)
+    event = book(harness, ann.ghl)
+    harness.sync()
+    harness.ghl.edit(event, contact=ben.ghl)
+    harness.sync()
     numbers = {
         kind["associationTypeId"]
-        for row in sent(town, "/batch/create")
+        for row in sent(harness, "/batch/create")
         for each in row.body["inputs"]
         for link in each["associations"]
         for kind in link["types"]
     }
     assert numbers == {906}
-    (record,) = town.hubspot.records()
+    (record,) = harness.hubspot.records()
     assert list(record.links["0-1"]) == [ben.hubspot]
 
 
 def test_trap_3_associations_go_by_the_default_route_that_dated_paths_have(
-    town: Town, ann: Person, met: Met
+    harness: SyncHarness, ann: Person, met: Met
 ) -> None:
-    ben = met(town, "Ben Torres", 2)
-    event = book(town, ann.ghl)
-    town.sync()
-    town.ghl.edit(event, contact=ben.ghl)
-    town.sync()
+    ben = met(harness, "Ben Torres", 2)
+    event = book(harness, ann.ghl)
+    harness.sync()
+    harness.ghl.edit(event, contact=ben.ghl)
+    harness.sync()
     paths = [
-        f"{row.method} {row.path}" for row in sent(town, "/associations/") if row.method != "POST"
+        f"{row.method} {row.path}"
+        for row in sent(harness, "/associations/")
+        if row.method != "POST"
     ]
     assert any("/associations/default/" in path for path in paths)
     assert not [path for path in paths if re.search(r"/associations/0-1/\d+/\d+$", path)]
-    assert {*re.findall(r"/(v\d|\d{4}-\d\d)(?:/|$)", " ".join(row.path for row in sent(town)))} == {
-        "2026-03"
-    }
+    assert {
+        *re.findall(r"/(v\d|\d{4}-\d\d)(?:/|$)", " ".join(row.path for row in sent(harness)))
+    } == {"2026-03"}
 
 
 def test_trap_11_a_contact_that_changed_moves_no_stamp_and_is_found_all_the_same(
-    town: Town, ann: Person, met: Met
+    harness: SyncHarness, ann: Person, met: Met
 ) -> None:
-    ben = met(town, "Ben Torres", 2)
-    event = book(town, ann.ghl)
-    town.sync()
-    town.later(hours=1)
-    town.hubspot.associate(only(town), ben.hubspot)
-    town.hubspot.dissociate(only(town), ann.hubspot)
-    report = town.sync(full=False)
+    ben = met(harness, "Ben Torres", 2)
+    event = book(harness, ann.ghl)
+    harness.sync()
+    harness.later(hours=1)
+    harness.hubspot.associate(only(harness), ben.hubspot)
+    harness.hubspot.dissociate(only(harness), ann.hubspot)
+    report = harness.sync(full=False)
     assert reasons(report) == ["contact_changed"]
-    assert untouched(town, event)
+    assert untouched(harness, event)
 
 
 @pytest.mark.parametrize("full", [True, False])
 def test_trap_17_a_record_whose_contact_is_not_attached_yet_gets_it(
-    town: Town, ann: Person, full: bool
+    harness: SyncHarness, ann: Person, full: bool
 ) -> None:
-    book(town, ann.ghl)
+    book(harness, ann.ghl)
     # The contact goes along with the record; where that is refused, it follows on its own.
     refusal = {"status": "error", "category": "INVALID_ASSOCIATION", "message": "association"}
-    town.world.faults.add(side="hubspot", path="batch/create$", status=400, body=refusal)
-    town.world.faults.add(side="hubspot", path="associations/default/", status=500, times=5)
-    report = town.sync()
-    assert not town.world.faults.pending
+    harness.world.faults.add(side="hubspot", path="batch/create$", status=400, body=refusal)
+    harness.world.faults.add(side="hubspot", path="associations/default/", status=500, times=5)
+    report = harness.sync()
+    assert not harness.world.faults.pending
     assert (report.hubspot.created, report.held) == (1, [])
-    assert not town.hubspot.records()[0].links
-    town.later(hours=1)
-    assert town.sync(full=full).hubspot.updated == 1
-    (record,) = town.hubspot.records()
+    assert not harness.hubspot.records()[0].links
+    harness.later(hours=1)
+    assert harness.sync(full=full).hubspot.updated == 1
+    (record,) = harness.hubspot.records()
     assert list(record.links["0-1"]) == [ann.hubspot]
-    settled(town)
+    settled(harness)
 
 
 # --- search and change: 6 to 9, 12, 19, 21
@@ -234,125 +236,127 @@ def test_trap_17_a_record_whose_contact_is_not_attached_yet_gets_it(
 def test_trap_6_changes_that_the_index_shows_late_are_not_lost(
     make_town: MakeTown, met: Met, lag: int
 ) -> None:
-    town = make_town(search_lag=timedelta(seconds=lag))
-    ann = met(town)
-    events = [book(town, ann.ghl, hours) for hours in (48, 50, 52, 54, 56)]
-    town.sync()
-    ids = {each.properties["ghl_appointment_id"]: each.id for each in town.hubspot.records()}
-    town.rules = replace(town.rules, rotation=0)
-    town.later(minutes=30)
+    harness = make_town(search_lag=timedelta(seconds=lag))
+    ann = met(harness)
+    events = [book(harness, ann.ghl, hours) for hours in (48, 50, 52, 54, 56)]
+    harness.sync()
+    ids = {each.properties["ghl_appointment_id"]: each.id for each in harness.hubspot.records()}
+    harness.rules = replace(harness.rules, rotation=0)
+    harness.later(minutes=30)
     for number, event in enumerate(events):
-        town.hubspot.edit(ids[event], hs_appointment_name=f"Edit {number}")
-        town.later(seconds=lag / 3)
-        town.sync(full=False)
+        harness.hubspot.edit(ids[event], hs_appointment_name=f"Edit {number}")
+        harness.later(seconds=lag / 3)
+        harness.sync(full=False)
     for _ in range(3):
-        town.later(seconds=lag)
-        town.sync(full=False)
-    titles = [town.ghl.get(event).title for event in events]
+        harness.later(seconds=lag)
+        harness.sync(full=False)
+    titles = [harness.ghl.get(event).title for event in events]
     assert titles == [f"Edit {number}" for number in range(5)]
 
 
 def test_trap_6_many_changes_of_one_and_the_same_millisecond_are_all_found(
-    town: Town, ann: Person
+    harness: SyncHarness, ann: Person
 ) -> None:
     for hours in range(48, 48 + 230):
-        book(town, ann.ghl, hours)
-    town.sync()
-    town.later(minutes=30)
-    for record in town.hubspot.records():
-        town.hubspot.edit(record.id, hs_appointment_name="In bulk")
-    assert len({each.updated for each in town.hubspot.records()}) == 1
-    town.later(minutes=1)
-    report = town.sync(full=False, changes=True)
+        book(harness, ann.ghl, hours)
+    harness.sync()
+    harness.later(minutes=30)
+    for record in harness.hubspot.records():
+        harness.hubspot.edit(record.id, hs_appointment_name="In bulk")
+    assert len({each.updated for each in harness.hubspot.records()}) == 1
+    harness.later(minutes=1)
+    report = harness.sync(full=False, changes=True)
     assert report.ghl.updated == 230
-    assert {each.title for each in town.ghl.events()} == {"In bulk"}
+    assert {each.title for each in harness.ghl.events()} == {"In bulk"}
 
 
 def test_trap_8_what_the_index_does_not_show_yet_is_not_made_twice(
     make_town: MakeTown,
 ) -> None:
-    town = make_town(search_lag=timedelta(hours=2))
-    stranger = town.ghl.add_contact("Cy Roe", "cy@example.com", "+15550100003")
-    book(town, stranger)
-    town.sync()
-    town.later(minutes=5)
-    book(town, stranger, 60)
-    town.sync(full=False)
-    town.sync(full=False)
-    assert len(town.hubspot.records()) == 2
-    assert len(town.hubspot.contact_records()) == 1
+    harness = make_town(search_lag=timedelta(hours=2))
+    stranger = harness.ghl.add_contact("Cy Roe", "cy@example.com", "+15550100003")
+    book(harness, stranger)
+    harness.sync()
+    harness.later(minutes=5)
+    book(harness, stranger, 60)
+    harness.sync(full=False)
+    harness.sync(full=False)
+    assert len(harness.hubspot.records()) == 2
+    assert len(harness.hubspot.contact_records()) == 1
     # Not even with a store that knows nothing.
-    town.name = "afresh"
-    town.sync()
-    assert len(town.hubspot.records()) == 2
+    harness.name = "afresh"
+    harness.sync()
+    assert len(harness.hubspot.records()) == 2
 
 
 @pytest.mark.parametrize("full", [True, False])
 def test_trap_9_an_archived_record_is_noticed_although_lists_leave_it_out(
-    town: Town, ann: Person, full: bool
+    harness: SyncHarness, ann: Person, full: bool
 ) -> None:
-    event = book(town, ann.ghl)
-    town.sync()
-    town.later(hours=1)
-    town.hubspot.archive(only(town))
-    report = town.sync(full=full)
+    event = book(harness, ann.ghl)
+    harness.sync()
+    harness.later(hours=1)
+    harness.hubspot.archive(only(harness))
+    report = harness.sync(full=full)
     assert report.ghl.removed == 1
-    assert town.ghl.get(event).status == "cancelled"
-    settled(town)
+    assert harness.ghl.get(event).status == "cancelled"
+    settled(harness)
 
 
-def test_trap_12_our_own_stamps_are_no_news(town: Town, ann: Person) -> None:
-    event = book(town, ann.ghl)
-    town.sync()
+def test_trap_12_our_own_stamps_are_no_news(harness: SyncHarness, ann: Person) -> None:
+    event = book(harness, ann.ghl)
+    harness.sync()
     for number in range(3):
-        town.later(minutes=20)
-        town.ghl.edit(event, title=f"Left {number}")
-        assert town.sync(full=False).hubspot.updated == 1
-        town.later(minutes=1)
-        town.world.reset_requests()
-        assert town.sync(full=False).written == []
-        assert town.world.writes("ghl") == []
+        harness.later(minutes=20)
+        harness.ghl.edit(event, title=f"Left {number}")
+        assert harness.sync(full=False).hubspot.updated == 1
+        harness.later(minutes=1)
+        harness.world.reset_requests()
+        assert harness.sync(full=False).written == []
+        assert harness.world.writes("ghl") == []
 
 
 def test_trap_19_an_edit_between_reading_and_writing_is_not_overwritten(
-    town: Town, ann: Person
+    harness: SyncHarness, ann: Person
 ) -> None:
-    event = book(town, ann.ghl)
-    town.sync()
-    record = only(town)
-    town.ghl.edit(event, title="Left", address="Room 9")
+    event = book(harness, ann.ghl)
+    harness.sync()
+    record = only(harness)
+    harness.ghl.edit(event, title="Left", address="Room 9")
     acted: list[str] = []
 
     def person(request: LoggedRequest) -> None:
         """Edits the record after it was listed, and before it is read again to be written."""
         if request.path.endswith("/0-421/batch/read") and not acted:
             acted.append("edit")
-            town.hubspot.edit(record, hs_appointment_name="Right, and later")
+            harness.hubspot.edit(record, hs_appointment_name="Right, and later")
 
-    town.world.before_request = person
-    town.sync()
-    town.world.before_request = None
-    town.sync()
-    town.sync()
+    harness.world.before_request = person
+    harness.sync()
+    harness.world.before_request = None
+    harness.sync()
+    harness.sync()
     assert acted
-    assert held(town)["hs_appointment_name"] == "Right, and later"
-    assert held(town)["ghl_address"] == "Room 9"
-    assert town.ghl.get(event).title == "Right, and later"
-    settled(town)
+    assert held(harness)["hs_appointment_name"] == "Right, and later"
+    assert held(harness)["ghl_address"] == "Room 9"
+    assert harness.ghl.get(event).title == "Right, and later"
+    settled(harness)
 
 
-def test_trap_21_the_two_ways_to_write_an_instant_are_one(town: Town, ann: Person) -> None:
-    book(town, ann.ghl)
-    town.sync()
-    start = town.at(48)
+def test_trap_21_the_two_ways_to_write_an_instant_are_one(
+    harness: SyncHarness, ann: Person
+) -> None:
+    book(harness, ann.ghl)
+    harness.sync()
+    start = harness.at(48)
     for text in (
         start.strftime("%Y-%m-%dT%H:%M:%SZ"),
         start.strftime("%Y-%m-%dT%H:%M:%S.000Z"),
         str(int(start.timestamp() * 1000)),
         start.strftime("%Y-%m-%dT%H:%M:%S.499Z"),
     ):
-        town.hubspot.edit(only(town), hs_appointment_start=text)
-        settled(town)
+        harness.hubspot.edit(only(harness), hs_appointment_start=text)
+        settled(harness)
 
 
 # --- removals that are none: 10, 18
@@ -361,60 +365,60 @@ def test_trap_21_the_two_ways_to_write_an_instant_are_one(town: Town, ann: Perso
 @pytest.mark.parametrize("how", ["merged", "erased", "scope", "not_found", "empty"])
 @pytest.mark.parametrize("full", [True, False])
 def test_trap_10_a_record_that_is_not_found_was_not_removed_by_a_person(
-    town: Town, ann: Person, how: str, full: bool
+    harness: SyncHarness, ann: Person, how: str, full: bool
 ) -> None:
-    event, other = book(town, ann.ghl), book(town, ann.ghl, 60)
-    town.obey(hubspot_archived=OnRemoval.DELETE)
-    town.sync()
-    ids = {each.properties["ghl_appointment_id"]: each.id for each in town.hubspot.records()}
-    town.later(hours=1)
+    event, other = book(harness, ann.ghl), book(harness, ann.ghl, 60)
+    harness.obey(hubspot_archived=OnRemoval.DELETE)
+    harness.sync()
+    ids = {each.properties["ghl_appointment_id"]: each.id for each in harness.hubspot.records()}
+    harness.later(hours=1)
     match how:
         case "merged":
-            town.hubspot.merge(ids[other], ids[event])
+            harness.hubspot.merge(ids[other], ids[event])
         case "erased":
-            town.hubspot.gdpr_delete(ids[event])
+            harness.hubspot.gdpr_delete(ids[event])
         case "scope":
-            scopes = town.world.settings.hubspot_scopes - {"crm.objects.appointments.read"}
-            town.world.settings = replace(town.world.settings, hubspot_scopes=scopes)
+            scopes = harness.world.settings.hubspot_scopes - {"crm.objects.appointments.read"}
+            harness.world.settings = replace(harness.world.settings, hubspot_scopes=scopes)
         case "not_found":
             body = {"status": "error", "category": "OBJECT_NOT_FOUND", "message": "gone?"}
-            town.world.faults.add(
+            harness.world.faults.add(
                 side="hubspot", path="batch/read$", status=404, body=body, times=None
             )
         case _:
-            town.world.faults.add(side="hubspot", kind="empty_list", times=None)
+            harness.world.faults.add(side="hubspot", kind="empty_list", times=None)
     for _ in range(2):
-        report = town.sync(full=full)
+        report = harness.sync(full=full)
         assert report.ghl.removed == 0
-    assert untouched(town, event)
-    assert untouched(town, other)
+    assert untouched(harness, event)
+    assert untouched(harness, other)
 
 
 @pytest.mark.parametrize("unique", ["freed", "conflict"])
 def test_trap_18_an_archived_record_that_holds_the_id_neither_blocks_nor_doubles(
     make_town: MakeTown, met: Met, unique: Literal["freed", "conflict"]
 ) -> None:
-    town = make_town(unique_of_archived=unique)
-    ann = met(town)
-    event = book(town, ann.ghl)
-    town.sync()
-    first = only(town)
-    town.hubspot.archive(first)
+    harness = make_town(unique_of_archived=unique)
+    ann = met(harness)
+    event = book(harness, ann.ghl)
+    harness.sync()
+    first = only(harness)
+    harness.hubspot.archive(first)
     # The edit beats the archive: it is made again while the old one lies in the bin.
-    town.ghl.edit(event, title="Still on")
-    assert town.sync().hubspot.created == 1
-    settled(town)
-    second = only(town)
+    harness.ghl.edit(event, title="Still on")
+    assert harness.sync().hubspot.created == 1
+    settled(harness)
+    second = only(harness)
     assert second != first
     # Somebody restores the old one: two records now mean one appointment, and neither is booked.
     try:
-        town.hubspot.restore(first)
+        harness.hubspot.restore(first)
     except ValueError:
         return
     for _ in range(2):
-        town.sync()
-    assert len(town.ghl.events()) == 1
-    assert not town.ghl.get(event).deleted
+        harness.sync()
+    assert len(harness.ghl.events()) == 1
+    assert not harness.ghl.get(event).deleted
 
 
 # --- batches: 13 to 16, 20, 22
@@ -424,12 +428,12 @@ def test_trap_18_an_archived_record_that_holds_the_id_neither_blocks_nor_doubles
 def test_trap_13_one_bad_row_neither_sinks_the_batch_nor_goes_unnoticed(
     make_town: MakeTown, met: Met, inside: bool
 ) -> None:
-    town = make_town(errors_inside_200=inside)
-    ann = met(town)
+    harness = make_town(errors_inside_200=inside)
+    ann = met(harness)
     for hours in range(48, 52):
-        book(town, ann.ghl, hours)
-    missed = book(town, ann.ghl, 60, status="noshow")
-    status = town.hubspot.appointments.definitions["hs_appointment_status"]
+        book(harness, ann.ghl, hours)
+    missed = book(harness, ann.ghl, 60, status="noshow")
+    status = harness.hubspot.appointments.definitions["hs_appointment_status"]
     options = list(status.options)
 
     def person(request: LoggedRequest) -> None:
@@ -437,44 +441,48 @@ def test_trap_13_one_bad_row_neither_sinks_the_batch_nor_goes_unnoticed(
         if request.path.endswith("/batch/create"):
             status.options = [each for each in options if each["value"] != "NO_SHOW"]
 
-    town.world.before_request = person
-    report = town.sync()
-    town.world.before_request = None
+    harness.world.before_request = person
+    report = harness.sync()
+    harness.world.before_request = None
     assert report.hubspot.created == 4
     assert [(hold.reason, hold.ghl_id) for hold in report.held] == [("rejected", missed)]
     status.options = options
-    town.later(days=2)
-    assert town.sync().hubspot.created == 1
-    settled(town)
+    harness.later(days=2)
+    assert harness.sync().hubspot.created == 1
+    settled(harness)
 
 
-def test_trap_14_answers_in_another_order_are_matched_by_identity(town: Town, ann: Person) -> None:
-    assert town.world.settings.reverse_batch_results
-    events = {book(town, ann.ghl, hours, title=f"Visit {hours}"): hours for hours in range(48, 60)}
-    town.sync()
+def test_trap_14_answers_in_another_order_are_matched_by_identity(
+    harness: SyncHarness, ann: Person
+) -> None:
+    assert harness.world.settings.reverse_batch_results
+    events = {
+        book(harness, ann.ghl, hours, title=f"Visit {hours}"): hours for hours in range(48, 60)
+    }
+    harness.sync()
     titles = {
         each.properties["ghl_appointment_id"]: each.properties["hs_appointment_name"]
-        for each in town.hubspot.records()
+        for each in harness.hubspot.records()
     }
     assert titles == {event: f"Visit {hours}" for event, hours in events.items()}
-    carried = {each.id: each.properties["ghl_appointment_id"] for each in town.hubspot.records()}
-    assert {each.hubspot_id: each.ghl_id for each in town.pairs()} == carried
+    carried = {each.id: each.properties["ghl_appointment_id"] for each in harness.hubspot.records()}
+    assert {each.hubspot_id: each.ghl_id for each in harness.pairs()} == carried
     for event, hours in events.items():
-        town.ghl.edit(event, title=f"Again {hours}")
-    town.sync()
-    settled(town)
+        harness.ghl.edit(event, title=f"Again {hours}")
+    harness.sync()
+    settled(harness)
 
 
-def test_trap_15_no_batch_names_a_record_twice(town: Town, ann: Person) -> None:
+def test_trap_15_no_batch_names_a_record_twice(harness: SyncHarness, ann: Person) -> None:
     for hours in range(48, 60):
-        book(town, ann.ghl, hours)
-    town.sync()
-    for event in town.ghl.events():
-        town.ghl.edit(event.id, title="Again", address="Room 9")
-    for record in town.hubspot.records()[:3]:
-        town.hubspot.archive(record.id)
-    town.sync()
-    batches = [row for row in sent(town, "/batch/") if isinstance(row.body, dict)]
+        book(harness, ann.ghl, hours)
+    harness.sync()
+    for event in harness.ghl.events():
+        harness.ghl.edit(event.id, title="Again", address="Room 9")
+    for record in harness.hubspot.records()[:3]:
+        harness.hubspot.archive(record.id)
+    harness.sync()
+    batches = [row for row in sent(harness, "/batch/") if isinstance(row.body, dict)]
     assert batches
     for row in batches:
         ids = [each["id"] for each in row.body["inputs"] if "id" in each]
@@ -483,16 +491,16 @@ def test_trap_15_no_batch_names_a_record_twice(town: Town, ann: Person) -> None:
 
 @pytest.mark.parametrize("kind", ["timeout_after", "drop_after", "half_batch", "timeout_before"])
 def test_trap_16_a_creation_without_an_answer_leaves_one_record_each(
-    town: Town, ann: Person, kind: str
+    harness: SyncHarness, ann: Person, kind: str
 ) -> None:
-    events = {book(town, ann.ghl, hours) for hours in range(48, 54)}
-    town.world.faults.add(side="hubspot", kind=kind, path="batch/create$", status=504)
+    events = {book(harness, ann.ghl, hours) for hours in range(48, 54)}
+    harness.world.faults.add(side="hubspot", kind=kind, path="batch/create$", status=504)
     for _ in range(2):
-        town.sync()
-    assert not town.world.faults.pending
-    carried = [each.properties["ghl_appointment_id"] for each in town.hubspot.records()]
+        harness.sync()
+    assert not harness.world.faults.pending
+    carried = [each.properties["ghl_appointment_id"] for each in harness.hubspot.records()]
     assert sorted(carried) == sorted(events)
-    settled(town)
+    settled(harness)
 
 
 def _values(body: Any) -> Iterator[Any]:
@@ -505,113 +513,117 @@ def _values(body: Any) -> Iterator[Any]:
 
 
 def test_trap_20_every_value_is_a_text_and_only_an_empty_one_clears(
-    town: Town, ann: Person
+    harness: SyncHarness, ann: Person
 ) -> None:
-    event = book(town, ann.ghl, description="Knee", address="Room 2")
-    town.sync()
-    town.ghl.edit(event, description="", address="")
-    town.sync()
-    assert not held(town).get("ghl_description")
-    assert not held(town).get("ghl_address")
-    values = [each for row in town.world.writes("hubspot") for each in _values(row.body)]
+    event = book(harness, ann.ghl, description="Knee", address="Room 2")
+    harness.sync()
+    harness.ghl.edit(event, description="", address="")
+    harness.sync()
+    assert not held(harness).get("ghl_description")
+    assert not held(harness).get("ghl_address")
+    values = [each for row in harness.world.writes("hubspot") for each in _values(row.body)]
     assert values
     assert all(isinstance(each, str) for each in values)
-    settled(town)
+    settled(harness)
 
 
-def test_trap_20_a_property_that_vanished_is_no_empty_one(town: Town, ann: Person) -> None:
-    event = book(town, ann.ghl, description="Knee")
-    town.sync()
-    town.later(hours=1)
-    del town.hubspot.appointments.definitions["ghl_description"]
-    report = town.sync()
+def test_trap_20_a_property_that_vanished_is_no_empty_one(
+    harness: SyncHarness, ann: Person
+) -> None:
+    event = book(harness, ann.ghl, description="Knee")
+    harness.sync()
+    harness.later(hours=1)
+    del harness.hubspot.appointments.definitions["ghl_description"]
+    report = harness.sync()
     assert report.outcome is Outcome.NOT_PREPARED
     assert "ghl_description" in report.detail
-    assert town.ghl.get(event).description == "Knee"
+    assert harness.ghl.get(event).description == "Knee"
 
 
-def test_trap_22_a_records_own_id_is_never_named_as_a_property(town: Town, ann: Person) -> None:
-    book(town, ann.ghl)
-    make(town, ann.hubspot)
-    town.sync()
-    town.sync(full=False)
+def test_trap_22_a_records_own_id_is_never_named_as_a_property(
+    harness: SyncHarness, ann: Person
+) -> None:
+    book(harness, ann.ghl)
+    make(harness, ann.hubspot)
+    harness.sync()
+    harness.sync(full=False)
     named = [
         row.body["idProperty"]
-        for row in sent(town)
+        for row in sent(harness)
         if isinstance(row.body, dict) and "idProperty" in row.body
     ]
     assert "hs_object_id" not in named
-    assert "idProperty=hs_object_id" not in str([row.query for row in sent(town)])
+    assert "idProperty=hs_object_id" not in str([row.query for row in sent(harness)])
 
 
 # --- refusals: 23, 25, 26, 28, 29
 
 
 def test_trap_25_a_refused_token_ends_the_cycle_and_nothing_is_repeated(
-    town: Town, ann: Person
+    harness: SyncHarness, ann: Person
 ) -> None:
-    event = book(town, ann.ghl)
-    town.sync()
-    town.world.settings = replace(town.world.settings, hubspot_token="rotated")
-    link = town.link()
-    town.world.settings = replace(town.world.settings, hubspot_token="another")
-    town.world.reset_requests()
+    event = book(harness, ann.ghl)
+    harness.sync()
+    harness.world.settings = replace(harness.world.settings, hubspot_token="rotated")
+    link = harness.link()
+    harness.world.settings = replace(harness.world.settings, hubspot_token="another")
+    harness.world.reset_requests()
     report = cycle.run(link, CycleRequest())
     assert report.outcome is Outcome.REFUSED
     # Activation and details are what a sync can do without: only the properties end the cycle.
-    asked = [row.path.partition("2026-03/")[2] for row in sent(town) if row.status == 401]
+    asked = [row.path.partition("2026-03/")[2] for row in sent(harness) if row.status == 401]
     assert asked == ["enablement/0-421", "details", "0-421"]
-    assert untouched(town, event)
+    assert untouched(harness, event)
 
 
 def test_trap_26_what_an_accounts_own_rules_refuse_is_held_in_its_words(
     make_town: MakeTown, met: Met
 ) -> None:
-    town = make_town()
-    town.provider_options = {"api_version": "2026-09"}
-    town.hubspot.add_property("reason")
-    ann = met(town)
-    book(town, ann.ghl)
-    assert town.sync().hubspot.created == 1
-    town.hubspot.required.add("reason")
-    book(town, ann.ghl, 60)
-    report = town.sync()
+    harness = make_town()
+    harness.provider_options = {"api_version": "2026-09"}
+    harness.hubspot.add_property("reason")
+    ann = met(harness)
+    book(harness, ann.ghl)
+    assert harness.sync().hubspot.created == 1
+    harness.hubspot.required.add("reason")
+    book(harness, ann.ghl, 60)
+    report = harness.sync()
     assert reasons(report) == ["rejected"]
     assert "reason" in report.held[0].detail
-    town.hubspot.required.clear()
-    town.later(days=2)
-    assert town.sync().hubspot.created == 1
-    settled(town)
+    harness.hubspot.required.clear()
+    harness.later(days=2)
+    assert harness.sync().hubspot.created == 1
+    settled(harness)
 
 
 @pytest.mark.parametrize("lookup", [True, False])
 def test_trap_28_a_further_address_finds_its_contact_and_makes_no_second(
     make_town: MakeTown, lookup: bool
 ) -> None:
-    town = make_town(secondary_email_lookup=lookup)
-    person = town.hubspot.add_contact(
+    harness = make_town(secondary_email_lookup=lookup)
+    person = harness.hubspot.add_contact(
         "Ann Lee", "ann@example.com", hs_additional_emails="ann.lee@example.com;a.lee@example.com"
     )
-    contact = town.ghl.add_contact("Ann Lee", "A.Lee@example.com")
-    book(town, contact)
-    assert town.sync().hubspot.created == 1
-    (record,) = town.hubspot.records()
+    contact = harness.ghl.add_contact("Ann Lee", "A.Lee@example.com")
+    book(harness, contact)
+    assert harness.sync().hubspot.created == 1
+    (record,) = harness.hubspot.records()
     assert list(record.links["0-1"]) == [person]
-    assert len(town.hubspot.contact_records()) == 1
+    assert len(harness.hubspot.contact_records()) == 1
 
 
 def test_trap_29_owners_are_named_by_their_own_id_and_a_deactivated_one_stops_nothing(
-    town: Town, ann: Person
+    harness: SyncHarness, ann: Person
 ) -> None:
-    dana, milo, _ = town.ghl.users
-    owners = {each.email: each for each in town.hubspot.owners.values()}
-    book(town, ann.ghl, assignee=dana)
-    town.sync()
-    owner = owners[town.ghl.users[dana].email]
-    assert held(town)["hubspot_owner_id"] == owner.id != str(owner.user_id)
-    gone = owners[town.ghl.users[milo].email]
-    town.hubspot.archive_owner(gone.id)
-    book(town, ann.ghl, 60, assignee=milo)
-    report = town.sync()
+    dana, milo, _ = harness.ghl.users
+    owners = {each.email: each for each in harness.hubspot.owners.values()}
+    book(harness, ann.ghl, assignee=dana)
+    harness.sync()
+    owner = owners[harness.ghl.users[dana].email]
+    assert held(harness)["hubspot_owner_id"] == owner.id != str(owner.user_id)
+    gone = owners[harness.ghl.users[milo].email]
+    harness.hubspot.archive_owner(gone.id)
+    book(harness, ann.ghl, 60, assignee=milo)
+    report = harness.sync()
     assert (report.hubspot.created, report.held) == (1, []), report
-    settled(town)
+    settled(harness)

@@ -6,28 +6,28 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
-from towns import Shelf, TownClock
+from harness import HarnessClock, Shelf
 
 from syncd.core.model import Side
 from syncd.errors import DailyBudgetSpent, RateLimited
-from syncd.providers.limits import Budget
 from syncd.providers.message import Response
-from syncd.providers.window import Limit
+from syncd.providers.rate_budget import Budget
+from syncd.providers.rate_window import Limit
 from syncd.store.database import Database
-from syncd.store.ledger import SqlLedger
+from syncd.store.rate_ledger import SqlLedger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
 @pytest.fixture
-def command(sqlite_store_url: str, town_clock: TownClock) -> Iterator[Callable[..., Budget]]:
+def command(sqlite_store_url: str, harness_clock: HarnessClock) -> Iterator[Callable[..., Budget]]:
     """Begins a process of an account: `command()`, or of another with its name."""
-    with closing(Shelf(sqlite_store_url, town_clock)) as shelf:
-        ledger = SqlLedger(Database(shelf.engine, town_clock))
+    with closing(Shelf(sqlite_store_url, harness_clock)) as shelf:
+        ledger = SqlLedger(Database(shelf.engine, harness_clock))
         yield lambda account="pat-one": Budget(
             side=Side.HUBSPOT,
-            clock=town_clock,
+            clock=harness_clock,
             limit=Limit(requests=100, seconds=10.0),
             ledger=ledger,
             account=account,
@@ -35,7 +35,7 @@ def command(sqlite_store_url: str, town_clock: TownClock) -> Iterator[Callable[.
 
 
 def test_a_silence_outlives_the_command_that_was_asked_for_it(
-    command: Callable[..., Budget], town_clock: TownClock
+    command: Callable[..., Budget], harness_clock: HarnessClock
 ) -> None:
     first = command()
     first.observe(Response(status=477, headers={"retry-after": "3600"}))
@@ -43,7 +43,7 @@ def test_a_silence_outlives_the_command_that_was_asked_for_it(
     with pytest.raises(RateLimited):
         command().acquire()
     command("pat-two").acquire()
-    town_clock.sleep(3600)
+    harness_clock.sleep(3600)
     command().acquire()
 
 

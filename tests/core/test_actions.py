@@ -3,11 +3,23 @@
 from dataclasses import replace
 from typing import Any
 
-from stories import DICTIONARY, GHL, GONE, HUBSPOT, NOW, Shows, ghl, hubspot, pair, removed, rules
+from plan_cases import (
+    DICTIONARY,
+    GHL,
+    GONE,
+    HUBSPOT,
+    NOW,
+    Shows,
+    ghl,
+    hubspot,
+    pair,
+    removed,
+    rules,
+)
 
 from syncd.core import actions
 from syncd.core.actions import Create, Remove, Update
-from syncd.core.bench import Bench
+from syncd.core.context import PlanContext
 from syncd.core.model import Appointment, Pair, Removal, Response
 from syncd.core.observe import Sighting
 from syncd.core.plan import judge
@@ -22,7 +34,7 @@ def follows(
 ) -> Any:
     """The one write that follows."""
     sighting = Sighting(pair=agreed, ghl=left(agreed), hubspot=right(agreed))
-    decided = judge(sighting, Bench(policy=policy or rules(), words=DICTIONARY))
+    decided = judge(sighting, PlanContext(policy=policy or rules(), words=DICTIONARY))
     [write] = [each for each in decided if isinstance(each, Create | Update | Remove)]
     return write
 
@@ -114,7 +126,7 @@ def test_a_record_made_again_keeps_its_pair_under_new_ids() -> None:
     assert (after.key, after.version, after.ghl_id, after.hubspot_id) == (1, 8, "g1", "777")
     assert after.removal is None
     assert not after.open
-    assert not after.marked
+    assert not after.has_external_id
     assert after.owner_by_us is HUBSPOT
     assert (after.ghl.owner, after.hubspot) == ("u1", returned)
 

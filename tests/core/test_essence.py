@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from stories import GHL, GONE, HUBSPOT, YESTERDAY, ghl, hubspot, pair, removed
+from plan_cases import GHL, GONE, HUBSPOT, YESTERDAY, ghl, hubspot, pair, removed
 
 from syncd.core import essence
 from syncd.core.model import Appointment, Group, Response, Snapshot
@@ -18,7 +18,7 @@ FULL = Appointment(
     address="1 Main St",
     owner="u1",
     contact="ann",
-    extras=(("room", "3"),),
+    mapped_fields=(("room", "3"),),
 )
 OTHER = {
     "title": "Visit",
@@ -29,7 +29,7 @@ OTHER = {
     "address": "2 Main St",
     "owner": "u2",
     "contact": "bob",
-    "extras": (("room", "4"),),
+    "mapped_fields": (("room", "4"),),
 }
 
 
@@ -69,7 +69,7 @@ def test_a_group_is_taken_alone(group: str) -> None:
 
 
 def test_an_emptied_extra_is_as_if_it_had_never_been() -> None:
-    assert essence.with_value(FULL, "x:room", "").extras == ()
+    assert essence.with_value(FULL, "x:room", "").mapped_fields == ()
     assert essence.with_value(Appointment(), "x:room", "") == Appointment()
 
 
@@ -85,7 +85,7 @@ def test_every_field_counts_in_the_print(name: str) -> None:
 
 
 def test_an_empty_extra_leaves_no_print() -> None:
-    empty = replace(FULL, extras=(("floor", ""), ("room", "3")))
+    empty = replace(FULL, mapped_fields=(("floor", ""), ("room", "3")))
     assert essence.fingerprint(empty) == essence.fingerprint(FULL)
 
 
@@ -95,7 +95,10 @@ def test_an_empty_extra_leaves_no_print() -> None:
         (Appointment(title="a", status="b"), Appointment(title="ab")),
         (Appointment(title="a\x1f\x1f\x1f", status=""), Appointment(title="a")),
         (Appointment(description="a\x1f", address="b"), Appointment(description="a", address="b")),
-        (Appointment(extras=(("a", "b\x1ec"),)), Appointment(extras=(("a\x1eb", "c"),))),
+        (
+            Appointment(mapped_fields=(("a", "b\x1ec"),)),
+            Appointment(mapped_fields=(("a\x1eb", "c"),)),
+        ),
         (Appointment(title="1:a"), Appointment(title="a")),
     ],
 )
@@ -117,38 +120,48 @@ def shown(side: str, **edits: object) -> Snapshot:
 def test_an_untouched_record_shows_the_agreed_print(side: str) -> None:
     agreed = pair()
     here = GHL if side == GHL else HUBSPOT
-    assert essence.snapshot_print(shown(side)) == essence.agreed_print(agreed, here)
-    assert essence.snapshot_print(shown(side, title="B")) != essence.agreed_print(agreed, here)
+    assert essence.snapshot_fingerprint(shown(side)) == essence.agreed_fingerprint(agreed, here)
+    assert essence.snapshot_fingerprint(shown(side, title="B")) != essence.agreed_fingerprint(
+        agreed, here
+    )
 
 
 def test_a_record_that_lost_its_mark_does_not_show_the_agreed_print() -> None:
-    seen = shown(HUBSPOT, carried_id="")
-    assert essence.snapshot_print(seen) != essence.agreed_print(pair(), HUBSPOT)
-    unmarkable = pair(marked=False, unmarkable=True)
-    assert essence.snapshot_print(seen) == essence.agreed_print(unmarkable, HUBSPOT)
+    seen = shown(HUBSPOT, external_id="")
+    assert essence.snapshot_fingerprint(seen) != essence.agreed_fingerprint(pair(), HUBSPOT)
+    external_id_taken = pair(has_external_id=False, external_id_taken=True)
+    assert essence.snapshot_fingerprint(seen) == essence.agreed_fingerprint(
+        external_id_taken, HUBSPOT
+    )
 
 
 def test_a_pair_that_is_not_marked_yet_is_looked_at_each_time() -> None:
-    unmarked = pair(marked=False)
-    seen = shown(HUBSPOT, carried_id="")
-    assert essence.snapshot_print(seen) != essence.agreed_print(unmarked, HUBSPOT)
-    assert essence.snapshot_print(shown(GHL)) == essence.agreed_print(unmarked, GHL)
+    external_id_refused = pair(has_external_id=False)
+    seen = shown(HUBSPOT, external_id="")
+    assert essence.snapshot_fingerprint(seen) != essence.agreed_fingerprint(
+        external_id_refused, HUBSPOT
+    )
+    assert essence.snapshot_fingerprint(shown(GHL)) == essence.agreed_fingerprint(
+        external_id_refused, GHL
+    )
 
 
 def test_what_is_settled_as_gone_shows_as_gone() -> None:
     agreed = pair(**removed(HUBSPOT, did=Response.CANCELLED))
-    assert essence.snapshot_print(shown(HUBSPOT, **GONE)) == essence.agreed_print(agreed, HUBSPOT)
-    assert essence.snapshot_print(shown(GHL)) == essence.agreed_print(agreed, GHL)
+    assert essence.snapshot_fingerprint(shown(HUBSPOT, **GONE)) == essence.agreed_fingerprint(
+        agreed, HUBSPOT
+    )
+    assert essence.snapshot_fingerprint(shown(GHL)) == essence.agreed_fingerprint(agreed, GHL)
 
 
 def test_an_open_pair_is_looked_at_each_time() -> None:
     agreed = pair(open=frozenset({"title"}))
-    assert essence.agreed_print(agreed, GHL) == essence.agreed_print(agreed, HUBSPOT)
-    assert essence.agreed_print(agreed, GHL) != essence.snapshot_print(shown(GHL))
+    assert essence.agreed_fingerprint(agreed, GHL) == essence.agreed_fingerprint(agreed, HUBSPOT)
+    assert essence.agreed_fingerprint(agreed, GHL) != essence.snapshot_fingerprint(shown(GHL))
 
 
 def test_an_open_pair_that_was_removed_rests() -> None:
     agreed = pair(open=frozenset({"title"}), **YESTERDAY, **removed(HUBSPOT))
     seen = ghl()(agreed)
     assert isinstance(seen, Snapshot)
-    assert essence.snapshot_print(seen) == essence.agreed_print(agreed, GHL)
+    assert essence.snapshot_fingerprint(seen) == essence.agreed_fingerprint(agreed, GHL)

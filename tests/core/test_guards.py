@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from stories import (
+from plan_cases import (
     ASK,
     DICTIONARY,
     ELSEWHERE,
@@ -25,11 +25,11 @@ from stories import (
 
 from syncd.core import actions
 from syncd.core.actions import Create, Remove, Update
-from syncd.core.bench import Bench
 from syncd.core.contacts import Known
-from syncd.core.guards import Allowed, Past, Plan
+from syncd.core.context import PlanContext
+from syncd.core.guards import GuardOverrides, Plan, RecentWrites
 from syncd.core.model import Snapshot
-from syncd.core.observe import Newcomer, Observed, Sighting
+from syncd.core.observe import NewRecord, Observed, Sighting
 from syncd.core.plan import plan
 from syncd.core.policy import Limit, OnRemoval, Policy
 
@@ -45,7 +45,7 @@ def sighted(
     named = replace(agreed, ghl_id=f"g{number}", hubspot_id=f"{number}")
     ours, theirs = left(named), right(named)
     assert isinstance(theirs, Snapshot)
-    return Sighting(pair=named, ghl=ours, hubspot=replace(theirs, carried_id=f"g{number}"))
+    return Sighting(pair=named, ghl=ours, hubspot=replace(theirs, external_id=f"g{number}"))
 
 
 def many(count: int, *, first: int = 1, **edits: Any) -> list[Sighting]:
@@ -56,13 +56,13 @@ def many(count: int, *, first: int = 1, **edits: Any) -> list[Sighting]:
 def planned(
     sightings: Iterable[Sighting] = (),
     policy: Policy | None = None,
-    newcomers: Iterable[Newcomer] = (),
-    allowed: Allowed | None = None,
+    new_records: Iterable[NewRecord] = (),
+    allowed: GuardOverrides | None = None,
     **past: Any,
 ) -> Plan:
-    observed = Observed(sightings=tuple(sightings), newcomers=tuple(newcomers))
-    bench = Bench(policy=policy or rules(), words=DICTIONARY)
-    return plan(observed, bench, Past(**past), allowed)
+    observed = Observed(sightings=tuple(sightings), new_records=tuple(new_records))
+    context = PlanContext(policy=policy or rules(), words=DICTIONARY)
+    return plan(observed, context, RecentWrites(**past), allowed)
 
 
 # --- limits
@@ -137,13 +137,13 @@ def test_a_cancellation_by_a_person_does_not_count() -> None:
 
 
 def test_removals_that_are_let_pass_are_done() -> None:
-    made = planned(many(6, **GONE), allowed=Allowed(removals=True), pairs=6)
+    made = planned(many(6, **GONE), allowed=GuardOverrides(removals=True), pairs=6)
     assert len(made.writes) == 6
     assert not made.guarded
 
 
 def test_letting_changes_pass_lets_no_removal_pass() -> None:
-    assert planned(many(6, **GONE), allowed=Allowed(changes=True), pairs=6).guarded
+    assert planned(many(6, **GONE), allowed=GuardOverrides(changes=True), pairs=6).guarded
 
 
 def test_a_removal_that_is_only_settled_is_none() -> None:
@@ -177,7 +177,7 @@ def test_too_many_changes_of_a_side_are_kept_back_on_that_side_only() -> None:
 def test_creations_and_changes_count_together() -> None:
     record = ghl()(pair())
     assert isinstance(record, Snapshot)
-    newcomer = Newcomer(record=replace(record, id="new"), contact=Known(id="51"))
+    newcomer = NewRecord(record=replace(record, id="new"), contact=Known(id="51"))
     made = planned(many(2, title="Follow-up"), TIGHT, [newcomer], pairs=4)
     assert made.stopped_changes == 3
     assert not made.writes
@@ -200,7 +200,7 @@ def test_a_first_sync_is_not_stopped_by_its_changes() -> None:
 
 
 def test_changes_that_are_let_pass_are_done() -> None:
-    made = planned(many(3, title="B"), TIGHT, allowed=Allowed(changes=True), pairs=3)
+    made = planned(many(3, title="B"), TIGHT, allowed=GuardOverrides(changes=True), pairs=3)
     assert len(made.writes) == 3
 
 
@@ -228,7 +228,7 @@ def test_what_is_no_conflict_is_not_counted() -> None:
 # --- urgency
 
 
-def order(made: Plan) -> list[int]:
+def command(made: Plan) -> list[int]:
     return [write.pair.key for write in made.writes if write.pair]
 
 
@@ -241,7 +241,7 @@ def at(number: int, hours: float, **edits: Any) -> Sighting:
 
 def test_what_starts_soonest_goes_first_and_what_is_past_goes_last() -> None:
     made = planned([at(1, 500), at(2, -1), at(3, 2), at(4, 0), at(5, -300), at(6, 30)], pairs=6)
-    assert order(made) == [4, 3, 6, 1, 2, 5]
+    assert command(made) == [4, 3, 6, 1, 2, 5]
 
 
 def test_a_move_is_as_urgent_as_the_nearer_of_its_two_starts() -> None:
@@ -250,20 +250,20 @@ def test_a_move_is_as_urgent_as_the_nearer_of_its_two_starts() -> None:
     far = NOW + timedelta(hours=700)
     to_far = {"start": far, "end": far + timedelta(minutes=30)}
     sightings = [at(1, 2), at(2, 600, **to_soon), at(3, -1, **to_soon), at(4, 1.5, **to_far)]
-    assert order(planned(sightings, pairs=4)) == [2, 3, 4, 1]
+    assert command(planned(sightings, pairs=4)) == [2, 3, 4, 1]
 
 
 def test_equally_urgent_writes_keep_their_order() -> None:
     sightings = [at(3, 5), at(1, 5), at(2, 5)]
-    assert order(planned(sightings, pairs=3)) == [3, 1, 2]
+    assert command(planned(sightings, pairs=3)) == [3, 1, 2]
 
 
 def test_removals_and_creations_have_their_urgency_too() -> None:
     gone = sighted(1, ghl(**GONE), **YESTERDAY)
     record = ghl(start=NOW + timedelta(hours=1))(pair())
     assert isinstance(record, Snapshot)
-    newcomer = Newcomer(record=replace(record, id="new"), contact=Known(id="51"))
-    made = planned([gone, at(2, 2)], newcomers=[newcomer], pairs=2)
+    newcomer = NewRecord(record=replace(record, id="new"), contact=Known(id="51"))
+    made = planned([gone, at(2, 2)], new_records=[newcomer], pairs=2)
     assert [type(write) for write in made.writes] == [Create, Update, Remove]
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from stories import GHL, TOMORROW, pair
+from plan_cases import GHL, TOMORROW, pair
 
 from syncd.core.model import Appointment, Pair, Series, Snapshot
 from syncd.core.series import rejoin_series

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from stories import GHL, HUBSPOT, STATUSES
+from plan_cases import GHL, HUBSPOT, STATUSES
 
 from syncd.core.status import GHL_STATUSES, StatusTable, resolve, spelled
 

@@ -17,41 +17,41 @@ import structlog
 
 from syncd.config import Settings
 from syncd.core.model import Side
-from syncd.daemon.daemon import Daemon, Surroundings, summary
-from syncd.daemon.mailbox import Letter, Mailbox
+from syncd.daemon.daemon import Daemon, DaemonDeps, summary
+from syncd.daemon.signals import Command, SignalQueue
 from syncd.engine.report import Outcome
 from syncd.errors import ConfigError, LinkLocked, StoreError
 from syncd.observability.notify_systemd import ServiceManager
 from syncd.scheduler import scheduler as limits
-from syncd.scheduler.tick import Ticks
+from syncd.scheduler.jobs import Jobs
 
 Act = Callable[[], object]
 
 
-class Script(Mailbox):
+class Script(SignalQueue):
     """Hands out letters, or does something, turn by turn; at its end it says STOP."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.lines: list[Letter | Act] = []
+        self.lines: list[Command | Act] = []
         self.each_turn: Act = lambda: None
 
     @contextmanager
     def open(self) -> Iterator[None]:
         yield
 
-    def take(self, seconds: float) -> Letter | None:
+    def take(self, seconds: float) -> Command | None:
         del seconds
         self.each_turn()
-        line = self.lines.pop(0) if self.lines else Letter.STOP
-        if isinstance(line, Letter):
+        line = self.lines.pop(0) if self.lines else Command.STOP
+        if isinstance(line, Command):
             self.last_signal = 15
             return line
         line()
         return None
 
 
-class StillTicks(Ticks):
+class StillTicks(Jobs):
     """Ticks that come only from the script."""
 
     def __init__(self) -> None:
@@ -91,7 +91,7 @@ class Stage:
         self.new: Settings | Exception | None = None
         self.left: list[int] = []
         self.logs_set_up = 0
-        around = Surroundings(
+        around = DaemonDeps(
             mailbox=self.script,
             manager=ServiceManager(name, watchdog=watchdog),
             env={"STATUS_TOKEN": "let-me-in"},
@@ -103,7 +103,7 @@ class Stage:
         )
         self.daemon = Daemon(links, self.stop, around)
 
-    def play(self, *lines: Letter | Act) -> int:
+    def play(self, *lines: Command | Act) -> int:
         self.script.lines = list(lines)
         return self.daemon.run()
 
@@ -256,7 +256,7 @@ def test_a_kick_runs_a_full_cycle_of_every_link(stage: Build) -> None:
     def claim() -> None:
         play.daemon.scheduler.claim()
 
-    play.play(claim, Letter.KICK, claim)
+    play.play(claim, Command.KICK, claim)
     assert play.links["clinic"].kinds == ["full", "full"]
 
 
@@ -269,7 +269,7 @@ def test_a_drain_waits_for_the_record_in_hand(stage: Build, later: Any) -> None:
         play.links["clinic"].during = lambda: finished.append(play.stop.is_set())
 
     # The worker comes to its end only while the daemon drains.
-    assert play.play(begin, Letter.STOP, lambda: None, later.run) == 0
+    assert play.play(begin, Command.STOP, lambda: None, later.run) == 0
     assert finished == [True]
     assert play.links["clinic"].is_held is False
     assert play.left == []
@@ -283,14 +283,14 @@ def test_a_worker_that_hangs_is_left_behind_in_time_and_the_code_is_still_0(
     def wait() -> None:
         play.links.clock.seconds += 1
 
-    assert play.play(play.daemon.scheduler.claim, Letter.STOP, *[wait] * 10) == 0
+    assert play.play(play.daemon.scheduler.claim, Command.STOP, *[wait] * 10) == 0
     assert play.left == [0]
     assert play.links.clock.seconds < 10
 
 
 def test_a_second_signal_ends_the_process_at_once(stage: Build, later: Any) -> None:
     play = stage("clinic", workers=later)
-    play.play(play.daemon.scheduler.claim, Letter.STOP, Letter.STOP)
+    play.play(play.daemon.scheduler.claim, Command.STOP, Command.STOP)
     assert play.left[0] == 128 + 15
 
 
@@ -323,7 +323,7 @@ def test_a_blocked_worker_silences_the_watchdog(stage: Build) -> None:
         play.links.clock.seconds += limits.STUCK_AFTER + 1
         play.daemon.scheduler.claim()
         assert play.heard().count("WATCHDOG=1") == 1
-        assert "no sign of life" in play.daemon.panel.ailment()
+        assert "no sign of life" in play.daemon.panel.unhealthy_reason()
 
     def silent() -> None:
         assert not [line for line in play.heard() if line == "WATCHDOG=1"]
@@ -362,7 +362,7 @@ def test_a_reload_takes_up_what_is_new_and_says_what_changed(
         settings_of("clinic", "harbour", schedule={"poll_interval": "5s"}), listen=""
     )
     with structlog.testing.capture_logs() as logs:
-        play.play(Letter.RELOAD, lambda: None)
+        play.play(Command.RELOAD, lambda: None)
     (line,) = [line for line in logs if line["event"] == "config.reloaded"]
     assert line["changes"] == ['schedule.poll_interval: "60s" → "5s"', "links.harbour: new"]
     assert play.links["harbour"].leases
@@ -389,7 +389,7 @@ def test_a_wrong_new_configuration_keeps_the_old_one_and_says_why(stage: Build) 
         assert "schedule.poll_interval" not in play.ask("/")[1]
 
     with structlog.testing.capture_logs() as logs:
-        play.play(Letter.RELOAD, look, mended, Letter.RELOAD, gone)
+        play.play(Command.RELOAD, look, mended, Command.RELOAD, gone)
     refused = [line for line in logs if line["event"] == "config.refused"]
     assert refused[0]["problems"] == ["schedule.poll_interval: accepted: a number of seconds"]
     assert any("a new configuration was refused" in said for said in play.heard())
@@ -415,7 +415,7 @@ def test_whatever_a_reload_meets_the_daemon_goes_on(stage: Build, raised: Except
         assert play.ask("/readyz")[0] == 200
 
     with structlog.testing.capture_logs() as logs:
-        play.play(Letter.RELOAD, look)
+        play.play(Command.RELOAD, look)
     assert [line["kept"] for line in logs if line["event"] == "config.refused"] == ["the old one"]
 
 
@@ -424,7 +424,7 @@ def test_another_store_needs_a_restart(stage: Build) -> None:
     plain = play.links.settings.model_dump(exclude_unset=True)
     play.new = Settings.model_validate(plain | {"store": {"url": "sqlite:///other.db"}})
     before = play.links.settings
-    play.play(Letter.RELOAD, lambda: None)
+    play.play(Command.RELOAD, lambda: None)
     assert play.links.settings is before
 
 
@@ -452,7 +452,7 @@ def test_a_new_listener_is_taken_up_and_one_that_is_taken_keeps_the_old(stage: B
             assert play.ask("/livez")[0] == 200
             assert play.links.settings.http.listen == "localhost:0"
 
-        play.play(remember, Letter.RELOAD, moved, aim_at_taken, Letter.RELOAD, kept)
+        play.play(remember, Command.RELOAD, moved, aim_at_taken, Command.RELOAD, kept)
 
 
 def test_a_token_given_later_is_asked_for_from_then_on(stage: Build) -> None:
@@ -468,7 +468,7 @@ def test_a_token_given_later_is_asked_for_from_then_on(stage: Build) -> None:
         assert play.ask("/healthz")[0] == 401
         assert play.ask("/healthz", Authorization="Bearer let-me-in")[0] == 200
 
-    play.play(give, Letter.RELOAD, asked)
+    play.play(give, Command.RELOAD, asked)
 
 
 # --- what is shown
@@ -504,7 +504,7 @@ def test_it_is_not_ready_before_the_start_and_while_it_drains(stage: Build, late
     seen: list[Any] = []
     play.play(
         play.daemon.scheduler.claim,
-        Letter.STOP,
+        Command.STOP,
         lambda: seen.append((play.ask("/readyz"), play.ask("/livez")[0])),
         later.run,
     )

@@ -15,18 +15,18 @@ import pytest
 
 from syncd.config import Settings
 from syncd.core.model import Side
-from syncd.daemon.panel import DaemonPanel
+from syncd.daemon.status import DaemonStatus
 from syncd.engine import cycle
-from syncd.engine.closing import FIRST
 from syncd.engine.cycle import CycleRequest
+from syncd.engine.finish import FIRST
 from syncd.engine.report import CycleReport
 from syncd.observability import page
 from syncd.observability.metrics import Metrics
 from syncd.observability.traffic import Traffic
-from syncd.scheduler import Links, Scheduler, Shift
+from syncd.scheduler import Links, Runner, Scheduler
 
 if TYPE_CHECKING:
-    from towns import Town
+    from harness import SyncHarness
 
     from syncd.ports.store import LinkStore
 
@@ -48,8 +48,8 @@ class Held:
 class Kept:
     """The town's link, open from the first cycle to the last."""
 
-    def __init__(self, town: Town) -> None:
-        self._link = town.link()
+    def __init__(self, harness: SyncHarness) -> None:
+        self._link = harness.link()
 
     def cycle(self, request: CycleRequest) -> CycleReport:
         return cycle.run(self._link, request)
@@ -60,16 +60,16 @@ class Kept:
     def close(self) -> None: ...
 
 
-class TownLinks:
+class HarnessLinks:
     """The wired program, around a town."""
 
-    def __init__(self, town: Town, settings: Settings) -> None:
-        self.town, self.settings, self.clock = town, settings, town.clock
+    def __init__(self, harness: SyncHarness, settings: Settings) -> None:
+        self.harness, self.settings, self.clock = harness, settings, harness.clock
 
     def link_store(self, name: str) -> LinkStore:
-        return self.town.store.link(name)
+        return self.harness.store.link(name)
 
-    glance = link_store
+    quick_view = link_store
 
     def lock(self, name: str) -> Held:
         del name
@@ -77,7 +77,7 @@ class TownLinks:
 
     def open_link(self, name: str, lease: object) -> Kept:
         del name, lease
-        return Kept(self.town)
+        return Kept(self.harness)
 
     def paused(self, name: str) -> bool:
         del name
@@ -99,44 +99,44 @@ def objects() -> Counter[str]:
 
 @pytest.mark.timeout(900)
 def test_memory_stays_flat_over_a_thousand_cycles(
-    town: Town, settings_of: Callable[..., Settings], inline: Executor, quiet: list[Any]
+    harness: SyncHarness, settings_of: Callable[..., Settings], inline: Executor, quiet: list[Any]
 ) -> None:
     """Polls, sweeps, outages, the page and the metrics: as a daemon meets them for months."""
-    event = town.calendars["Event"]
-    town.rules = replace(town.rules, calendars=frozenset({event}))
-    town.obey(default_calendar=event)
-    contact = town.ghl.add_contact("Pat", "pat@example.com", "+15550100")
+    event = harness.calendars["Event"]
+    harness.rules = replace(harness.rules, calendars=frozenset({event}))
+    harness.obey(default_calendar=event)
+    contact = harness.ghl.add_contact("Pat", "pat@example.com", "+15550100")
     for day in range(5):
-        town.ghl.book(event, contact, town.at(24 * day + 24))
-    town.sync(changes=True)
+        harness.ghl.book(event, contact, harness.at(24 * day + 24))
+    harness.sync(changes=True)
     settings = settings_of("clinic", schedule={"poll_interval": "60s", "sweep_interval": "40m"})
-    links, stop, metrics = TownLinks(town, settings), threading.Event(), Metrics("0.0.0")
-    shift = Shift(cast("Links", links), metrics, stop, chance=lambda: 0.0)
+    links, stop, metrics = HarnessLinks(harness, settings), threading.Event(), Metrics("0.0.0")
+    shift = Runner(cast("Links", links), metrics, stop, chance=lambda: 0.0)
     scheduler = Scheduler(cast("Links", links), shift, metrics, workers=inline)
-    panel = DaemonPanel(cast("Links", links), scheduler, metrics)
-    assert town.store.link("clinic").cursor(FIRST)
+    panel = DaemonStatus(cast("Links", links), scheduler, metrics)
+    assert harness.store.link("clinic").cursor(FIRST)
 
     def live(cycles: int) -> None:
         for number in range(cycles):
             if number % 50 == 17:
-                town.world.faults.add(side="hubspot", status=401, times=1)
-            town.later(seconds=61 if number % 50 != 18 else 700)
+                harness.world.faults.add(side="hubspot", status=401, times=1)
+            harness.later(seconds=61 if number % 50 != 18 else 700)
             scheduler.claim()
-            scheduler.tend()
+            scheduler.renew_leases()
             if number % 10 == 0:
                 page.render(panel.look(personal=True))
                 panel.metrics()
             # What the sandbox and the test itself keep of it is none of ours.
-            town.world.reset_requests()
-            town.world.faults.clear()
+            harness.world.reset_requests()
+            harness.world.faults.clear()
             quiet.clear()
 
     live(SETTLED)
     before = objects()
     live(CYCLES - SETTLED)
     after = objects()
-    (watch,) = scheduler.watches()
-    assert watch.turns >= CYCLES * 0.9, "so many cycles really ran"
+    (state,) = scheduler.watches()
+    assert state.turns >= CYCLES * 0.9, "so many cycles really ran"
     grown = {kind: more for kind, more in (after - before).items() if more > 20}
     # One object left behind by each cycle would be eight hundred and fifty.
     assert sum((after - before).values()) < 400, grown

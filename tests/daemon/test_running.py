@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clinics import Clinic
 from program import environment, run
-from running import PATIENCE, Running, free_port
+from running_program import PATIENCE, RunningProgram, free_port
+from vendor_accounts import VendorAccounts
 
 from syncd.bootstrap import SystemClock
 from syncd.sandbox import Fault, SandboxSettings, empty, serve
@@ -22,15 +22,15 @@ pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(180)]
 
 
 @pytest.fixture
-def clinic(tmp_path: Path) -> Iterator[Clinic]:
+def clinic(tmp_path: Path) -> Iterator[VendorAccounts]:
     with serve(empty(SystemClock().now, SandboxSettings())) as server:
-        ready = Clinic(server, tmp_path)
+        ready = VendorAccounts(server, tmp_path)
         ready.configure('\n[schedule]\npoll_interval = "0.3s"\n')
         yield ready
 
 
 @pytest.fixture
-def daemon(clinic: Clinic, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def daemon(clinic: VendorAccounts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """`daemon()` starts one on a prepared account and waits until it is ready."""
     settings, started = SandboxSettings(), []
     env = environment(
@@ -40,8 +40,8 @@ def daemon(clinic: Clinic, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     )
     assert run("setup", cwd=clinic.folder, env=env).returncode == 0
 
-    def make() -> Running:
-        started.append(Running(clinic, env, tmp_path_factory.mktemp("notify")))
+    def make() -> RunningProgram:
+        started.append(RunningProgram(clinic, env, tmp_path_factory.mktemp("notify")))
         started[-1].told("READY=1")
         return started[-1]
 
@@ -55,7 +55,7 @@ def wrote(side: str, kind: str) -> Callable[[Any], bool]:
 
 
 def test_edits_of_people_cross_by_themselves_and_a_stop_is_clean(
-    clinic: Clinic, daemon: Callable[[], Running]
+    clinic: VendorAccounts, daemon: Callable[[], RunningProgram]
 ) -> None:
     running = daemon()
     clinic.book("Check-up")
@@ -75,7 +75,7 @@ def test_edits_of_people_cross_by_themselves_and_a_stop_is_clean(
 
 
 def test_a_sync_beside_it_is_told_who_holds_the_link_and_a_kick_is_obeyed(
-    daemon: Callable[[], Running],
+    daemon: Callable[[], RunningProgram],
 ) -> None:
     running = daemon()
     running.until("cycle.finished")
@@ -90,7 +90,7 @@ def test_a_sync_beside_it_is_told_who_holds_the_link_and_a_kick_is_obeyed(
 
 
 def test_a_reload_is_told_and_a_wrong_one_is_refused(
-    clinic: Clinic, daemon: Callable[[], Running]
+    clinic: VendorAccounts, daemon: Callable[[], RunningProgram]
 ) -> None:
     running = daemon()
     file = clinic.folder / "config.toml"
@@ -107,7 +107,7 @@ def test_a_reload_is_told_and_a_wrong_one_is_refused(
 
 
 def test_a_reload_in_a_folder_that_is_gone_keeps_the_daemon(
-    clinic: Clinic, daemon: Callable[[], Running]
+    clinic: VendorAccounts, daemon: Callable[[], RunningProgram]
 ) -> None:
     running = daemon()
     folder, gone = clinic.folder, clinic.folder.with_name("gone")
@@ -131,7 +131,7 @@ def test_a_reload_in_a_folder_that_is_gone_keeps_the_daemon(
 
 
 def test_an_outage_is_told_once_and_so_is_its_end(
-    clinic: Clinic, daemon: Callable[[], Running]
+    clinic: VendorAccounts, daemon: Callable[[], RunningProgram]
 ) -> None:
     running = daemon()
     running.until("cycle.finished")
@@ -142,20 +142,20 @@ def test_an_outage_is_told_once_and_so_is_its_end(
 
 
 def test_an_outage_and_its_end_are_posted_once_each(
-    clinic: Clinic, daemon: Callable[[], Running], hook: Any
+    clinic: VendorAccounts, daemon: Callable[[], RunningProgram], webhook: Any
 ) -> None:
-    clinic.configure(f'\n[schedule]\npoll_interval = "0.3s"\n[notify]\nwebhook = "{hook.url}"\n')
+    clinic.configure(f'\n[schedule]\npoll_interval = "0.3s"\n[notify]\nwebhook = "{webhook.url}"\n')
     running = daemon()
     running.until("cycle.finished")
     clinic.world.faults.add(side="hubspot", status=401, times=2)
     running.until("link.troubled")
     told = [running.until("notice.sent")["event_told"] for _ in range(2)]
-    assert told == hook.events == ["link_broken", "link_recovered"]
-    assert "401" in hook.got[0]["reason"] or "HubSpot" in hook.got[0]["reason"]
+    assert told == webhook.events == ["link_broken", "link_recovered"]
+    assert "401" in webhook.got[0]["reason"] or "HubSpot" in webhook.got[0]["reason"]
 
 
 def test_after_kill_9_the_next_daemon_takes_over_at_once(
-    clinic: Clinic, daemon: Callable[[], Running]
+    clinic: VendorAccounts, daemon: Callable[[], RunningProgram]
 ) -> None:
     first = daemon()
     first.until("cycle.finished")
@@ -172,7 +172,7 @@ def waits(line: Any) -> bool:
 
 
 def test_a_first_sync_is_approved_once_over_an_outage_and_a_restart(
-    clinic: Clinic, daemon: Callable[[], Running]
+    clinic: VendorAccounts, daemon: Callable[[], RunningProgram]
 ) -> None:
     """And a plan that a person read goes out while the rest waits."""
     for number in range(30):
@@ -207,7 +207,7 @@ def test_a_first_sync_is_approved_once_over_an_outage_and_a_restart(
 
 
 def test_an_undo_waits_for_the_end_of_an_outage_and_is_told_where_it_came_too_late(
-    clinic: Clinic, daemon: Callable[[], Running]
+    clinic: VendorAccounts, daemon: Callable[[], RunningProgram]
 ) -> None:
     running = daemon()
     kept, edited = clinic.book("Kept"), clinic.book("Edited", hours=3)

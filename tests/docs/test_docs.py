@@ -8,14 +8,14 @@ from pathlib import Path
 import click
 import pytest
 
-from syncd.cli import reference
-from syncd.config.shape import known_keys
+from syncd.config.key_tree import known_keys
 from syncd.core.model import REASONS
 from syncd.engine.report import Outcome
 from syncd.observability.health import LinkHealth
 from syncd.observability.metrics import LinkNow, Metrics
 from syncd.observability.state import GRAVITY, State
 from syncd.observability.traffic import Budget, Traffic
+from tools import docs_reference
 
 ROOT = Path(__file__).parents[2]
 GENERATED = {
@@ -46,19 +46,19 @@ def anchors(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("path", GENERATED, ids=lambda path: path.name)
 def test_generated_pages_are_up_to_date(path: Path) -> None:
-    assert GENERATED[path] == reference.refreshed(GENERATED[path]), (
-        "run: python -m syncd.cli.reference docs"
+    assert GENERATED[path] == docs_reference.refreshed(GENERATED[path]), (
+        "run: python -m tools.docs_reference docs"
     )
 
 
 def test_every_part_that_can_be_written_stands_somewhere() -> None:
     marks = re.findall(r"<!-- generated: (\w+) -->", "".join(GENERATED.values()))
-    assert sorted(marks) == sorted(reference.BLOCKS)
+    assert sorted(marks) == sorted(docs_reference.BLOCKS)
 
 
 def test_every_command_and_option_is_told() -> None:
     told = page("commands.md")
-    for name, command in reference.tree():
+    for name, command in docs_reference.tree():
         section = told.partition(f"\n## `{name}`\n")[2].partition("\n## ")[0]
         assert section, name
         for option in command.params:
@@ -69,7 +69,7 @@ def test_every_command_and_option_is_told() -> None:
 def test_every_key_is_told() -> None:
     told = page("configuration.md")
     for path in known_keys(["NAME"]):
-        if path[0] in reference.FILE_ONLY:
+        if path[0] in docs_reference.FILE_ONLY:
             assert path[0] in told
             continue
         table = path[2] if path[0] == "links" else path[0]
@@ -125,7 +125,7 @@ def test_every_page_can_be_reached_from_the_readme() -> None:
 
 
 def test_commands_in_the_pages_are_commands_that_exist() -> None:
-    verbs = {name for name, _ in reference.tree()}
+    verbs = {name for name, _ in docs_reference.tree()}
     for path in PAGES:
         for typed in re.findall(r"`syncd ([a-z][^`]*)`", path.read_text(encoding="utf-8")):
             assert f"syncd {typed.split()[0]}" in verbs, f"{path.name}: syncd {typed}"

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clinics import Clinic
-from towns import TownClock
+from harness import HarnessClock
+from vendor_accounts import VendorAccounts
 
 from syncd.bootstrap import open_app
 from syncd.config import LinkSettings, load
@@ -25,7 +25,7 @@ TOKENS = {
 class Practice:
     """A clinic whose doctor can be asked."""
 
-    def __init__(self, clinic: Clinic, folder: Path, clock: TownClock) -> None:
+    def __init__(self, clinic: VendorAccounts, folder: Path, clock: HarnessClock) -> None:
         self.clinic, self.folder, self.clock = clinic, folder, clock
         self.world, self.ghl, self.hubspot = clinic.world, clinic.ghl, clinic.hubspot
 
@@ -59,9 +59,9 @@ class Practice:
 @pytest.fixture
 def raw(tmp_path: Path) -> Iterator[Practice]:
     """Accounts that nobody has prepared."""
-    clock = TownClock()
+    clock = HarnessClock()
     with serve(empty(clock.now, SandboxSettings())) as server:
-        yield Practice(Clinic(server, tmp_path), tmp_path, clock)
+        yield Practice(VendorAccounts(server, tmp_path), tmp_path, clock)
 
 
 @pytest.fixture

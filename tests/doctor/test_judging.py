@@ -9,7 +9,17 @@ import pytest
 
 from syncd.config import LinkSettings
 from syncd.core.model import Calendar, Person, Side
-from syncd.doctor import Finding, calendars, clocks, code_of, files, people, sharing, statuses
+from syncd.doctor import (
+    Finding,
+    calendars,
+    clocks,
+    code_of,
+    files,
+    owners,
+    shared_accounts,
+    statuses,
+)
+from syncd.doctor import owners as owner_check
 from syncd.doctor.finding import error, ok, raised, warning
 from syncd.errors import (
     AuthFailed,
@@ -170,24 +180,24 @@ def test_stages_are_shown_with_what_people_call_them(a_link: Link) -> None:
 
 def test_everybody_who_has_an_owner_is_well() -> None:
     owners = (Person(id="1", email="d@example.com"), Person(id="2", email="M@example.com"))
-    assert marks(people.judge(USERS, owners)) == ["ok"]
+    assert marks(owner_check.judge(USERS, owners)) == ["ok"]
 
 
 def test_who_has_nobody_across_is_named() -> None:
-    (found,) = people.judge(USERS, (Person(id="2", email="m@example.com"),))
+    (found,) = owner_check.judge(USERS, (Person(id="2", email="m@example.com"),))
     assert found.what.startswith("1 of 2")
     assert "without one: Dana" in found.remedy
 
 
 def test_who_was_deactivated_in_hubspot_is_named() -> None:
     parted = Person(id="1", email="d@example.com", active=False)
-    found = [*people.judge(USERS, (parted, Person(id="2", email="m@example.com")))]
+    found = [*owners.judge(USERS, (parted, Person(id="2", email="m@example.com")))]
     assert "deactivated in HubSpot, and so matched to nobody: Dana" in found[1].what
 
 
 def test_without_anybody_nothing_is_matched() -> None:
-    assert marks(people.judge((), USERS)) == ["warning"]
-    assert marks(people.judge(USERS, ())) == ["warning"]
+    assert marks(owners.judge((), USERS)) == ["warning"]
+    assert marks(owners.judge(USERS, ())) == ["warning"]
 
 
 # --- clocks
@@ -228,16 +238,16 @@ def shared(a_link: Link, **more: object) -> dict[str, LinkSettings]:
 
 def test_two_tokens_of_one_account_are_found_out_by_its_number(a_link: Link) -> None:
     links = shared(a_link)
-    (found,) = sharing.judge(links, {"north": "1", "south": "1"})
+    (found,) = shared_accounts.judge(links, {"north": "1", "south": "1"})
     assert (found.mark, found.code) == ("error", 2)
     assert "links.north and links.south: one HubSpot account" in found.what
     assert found.remedy.startswith("give both a filter")
-    assert [*sharing.judge(links, {"north": "1", "south": "2"})] == []
-    assert [*sharing.judge(links, {"north": "1", "south": ""})] == []
+    assert [*shared_accounts.judge(links, {"north": "1", "south": "2"})] == []
+    assert [*shared_accounts.judge(links, {"north": "1", "south": ""})] == []
 
 
 def test_links_that_keep_apart_are_well(a_link: Link) -> None:
-    (found,) = sharing.judge(shared(a_link, split=True), {"north": "1", "south": "1"})
+    (found,) = shared_accounts.judge(shared(a_link, split=True), {"north": "1", "south": "1"})
     assert (found.mark, found.what) == (
         "ok",
         "north, south share HubSpot account 1 and keep apart there",

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from harness import HarnessClock, Shelf, SyncHarness, build
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from meddling import Meddling, rows_of
-from towns import Shelf, Town, TownClock, build
+from tampering import Tampering, rows_of
 
 from syncd.core.model import Side
 from syncd.engine.report import CycleReport, Outcome
@@ -81,54 +81,58 @@ JUNK: tuple[Any, ...] = (
 
 
 @contextmanager
-def fresh(template: Path, folder: Path) -> Iterator[Town]:
+def fresh(template: Path, folder: Path) -> Iterator[SyncHarness]:
     """A town over a store of its own, for each example."""
     path = folder / "example.db"
     shutil.copy(template, path)
-    clock = TownClock()
+    clock = HarnessClock()
     with closing(Shelf(f"sqlite:///{path}", clock)) as shelf:
         yield build(shelf, clock)
     for suffix in ("", "-wal", "-shm"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
-def person(town: Town) -> tuple[str, str]:
+def person(harness: SyncHarness) -> tuple[str, str]:
     return (
-        town.ghl.add_contact("Ann Lee", "ann@example.com", "+15550101"),
-        town.hubspot.add_contact("Ann Lee", "ann@example.com", "+15550101"),
+        harness.ghl.add_contact("Ann Lee", "ann@example.com", "+15550101"),
+        harness.hubspot.add_contact("Ann Lee", "ann@example.com", "+15550101"),
     )
 
 
-def agreed(town: Town) -> tuple[list[str], list[str]]:
+def agreed(harness: SyncHarness) -> tuple[list[str], list[str]]:
     """Two appointments that are in step; the first one will turn bad."""
-    ann = person(town)
+    ann = person(harness)
     events = [
-        str(town.ghl.book(town.calendars["Team"], ann[0], town.at(hours), title=f"Visit {hours}"))
+        str(
+            harness.ghl.book(
+                harness.calendars["Team"], ann[0], harness.at(hours), title=f"Visit {hours}"
+            )
+        )
         for hours in (48, 72)
     ]
-    town.sync()
+    harness.sync()
     by_id = {
-        record.properties["ghl_appointment_id"]: record.id for record in town.hubspot.records()
+        record.properties["ghl_appointment_id"]: record.id for record in harness.hubspot.records()
     }
     return events, [by_id[event] for event in events]
 
 
-def settled(town: Town, most: int) -> CycleReport:
+def settled(harness: SyncHarness, most: int) -> CycleReport:
     """The last of at most so many cycles, seven hours apart: nothing is left to do or waits."""
     for _ in range(most):
-        town.later(hours=7)
-        report = town.sync()
+        harness.later(hours=7)
+        report = harness.sync()
         if report.outcome is Outcome.OK and not (report.written or report.held or report.failed):
             break
     return report
 
 
-def fate(town: Town) -> tuple[list[tuple[str, bool, str]], list[tuple[str, bool, str]]]:
+def fate(harness: SyncHarness) -> tuple[list[tuple[str, bool, str]], list[tuple[str, bool, str]]]:
     """What became of each record."""
-    events = [(row.id, row.deleted, row.status) for row in town.ghl.appointments]
+    events = [(row.id, row.deleted, row.status) for row in harness.ghl.appointments]
     records = [
         (row.id, row.archived, row.properties.get("hs_appointment_status", ""))
-        for row in (*town.hubspot.records(), *town.hubspot.archived())
+        for row in (*harness.hubspot.records(), *harness.hubspot.archived())
     ]
     return sorted(events), sorted(records)
 
@@ -138,26 +142,28 @@ def fate(town: Town) -> tuple[list[tuple[str, bool, str]], list[tuple[str, bool,
 
 @pytest.mark.parametrize("side", list(Side))
 @pytest.mark.parametrize("what", TEXTS)
-def test_any_text_that_a_person_types_arrives_or_is_held(town: Town, side: Side, what: str) -> None:
-    events, records = agreed(town)
+def test_any_text_that_a_person_types_arrives_or_is_held(
+    harness: SyncHarness, side: Side, what: str
+) -> None:
+    events, records = agreed(harness)
     text = TEXTS[what]
     if side is Side.GHL:
-        town.ghl.edit(events[0], description=text, address=text[:500])
+        harness.ghl.edit(events[0], description=text, address=text[:500])
     else:
-        town.hubspot.edit(records[0], ghl_description=text, ghl_address=text[:500])
-    town.ghl.edit(events[1], title="Still fine")
-    report = town.sync()
+        harness.hubspot.edit(records[0], ghl_description=text, ghl_address=text[:500])
+    harness.ghl.edit(events[1], title="Still fine")
+    report = harness.sync()
     assert report.outcome in FINE, report
-    assert town.hubspot.get(records[1]).properties["hs_appointment_name"] == "Still fine"
+    assert harness.hubspot.get(records[1]).properties["hs_appointment_name"] == "Still fine"
     shown = [
-        _plain(town.ghl.get(events[0]).description),
-        _plain(town.hubspot.get(records[0]).properties.get("ghl_description")),
+        _plain(harness.ghl.get(events[0]).description),
+        _plain(harness.hubspot.get(records[0]).properties.get("ghl_description")),
     ]
     if not _named(report, events[0]):
         assert shown[0] == shown[1] == _plain(text)
-    town.world.reset_requests()
-    again = town.sync()
-    assert (again.written, town.world.writes("hubspot")) == ([], [])
+    harness.world.reset_requests()
+    again = harness.sync()
+    assert (again.written, harness.world.writes("hubspot")) == ([], [])
 
 
 def _plain(text: str | None) -> str:
@@ -184,25 +190,25 @@ def _named(report: CycleReport, record: str) -> bool:
     ],
 )
 def test_any_time_that_a_person_picks_arrives_or_is_held(
-    town: Town, side: Side, start: str, end: str
+    harness: SyncHarness, side: Side, start: str, end: str
 ) -> None:
-    events, records = agreed(town)
+    events, records = agreed(harness)
     if side is Side.GHL:
-        town.ghl.move(events[0], start, end)
+        harness.ghl.move(events[0], start, end)
     else:
-        town.hubspot.edit(records[0], hs_appointment_start=start, hs_appointment_end=end)
-    before = fate(town)
+        harness.hubspot.edit(records[0], hs_appointment_start=start, hs_appointment_end=end)
+    before = fate(harness)
     for _ in range(2):
-        report = town.sync()
+        report = harness.sync()
         assert report.outcome in FINE, report
-    assert fate(town) == before
-    event, record = town.ghl.get(events[0]), town.hubspot.get(records[0]).properties
+    assert fate(harness) == before
+    event, record = harness.ghl.get(events[0]), harness.hubspot.get(records[0]).properties
     if not _named(report, events[0]):
         assert record["hs_appointment_start"][:19] == event.start.isoformat()[:19]
         assert record["hs_appointment_end"][:19] == event.end.isoformat()[:19]
-    town.world.reset_requests()
-    assert town.sync().written == []
-    assert town.world.writes("hubspot") == []
+    harness.world.reset_requests()
+    assert harness.sync().written == []
+    assert harness.world.writes("hubspot") == []
 
 
 # --- what no vendor should send
@@ -242,13 +248,13 @@ def test_a_bad_value_leaves_its_record_alone_and_the_others_go_on(
     name = keys[key % len(keys)]
     if name in _TELLTALE and junk not in (None, "", 0, False):
         junk = None
-    with fresh(sqlite_template, tmp_path_factory.mktemp("bad")) as town:
-        events, records = agreed(town)
+    with fresh(sqlite_template, tmp_path_factory.mktemp("bad")) as harness:
+        events, records = agreed(harness)
         bad = events[0] if side is Side.GHL else records[0]
-        town.later(minutes=10)
-        town.ghl.edit(events[1], title="Still fine")
-        town.hubspot.edit(records[1], ghl_address="Room 2")
-        before = fate(town)
+        harness.later(minutes=10)
+        harness.ghl.edit(events[1], title="Still fine")
+        harness.hubspot.edit(records[1], ghl_address="Room 2")
+        before = fate(harness)
 
         def change(_: str, body: Any) -> Any:
             for row in rows_of(body, bad):
@@ -259,19 +265,19 @@ def test_a_bad_value_leaves_its_record_alone_and_the_others_go_on(
                     place[name] = junk
             return body
 
-        town.transport = Meddling(town, change)
+        harness.transport = Tampering(harness, change)
         for full in (True, False):
-            report = town.sync(full=full)
+            report = harness.sync(full=full)
             assert report.outcome in FINE, report
-        assert town.hubspot.get(records[1]).properties["hs_appointment_name"] == "Still fine"
-        assert town.ghl.get(events[1]).address == "Room 2"
-        assert _removed(fate(town)) == _removed(before)
-        assert town.sync(dry_run=True).outcome in FINE
-        town.transport = None
-        report = settled(town, 3)
+        assert harness.hubspot.get(records[1]).properties["hs_appointment_name"] == "Still fine"
+        assert harness.ghl.get(events[1]).address == "Room 2"
+        assert _removed(fate(harness)) == _removed(before)
+        assert harness.sync(dry_run=True).outcome in FINE
+        harness.transport = None
+        report = settled(harness, 3)
         assert report.outcome is Outcome.OK, report
         assert report.written == []
-        assert len(town.ghl.events()) == len(town.hubspot.records()) == 2
+        assert len(harness.ghl.events()) == len(harness.hubspot.records()) == 2
 
 
 def _removed(of: tuple[list[tuple[str, bool, str]], ...]) -> list[list[tuple[str, bool]]]:
@@ -316,13 +322,13 @@ def test_no_answer_ends_a_cycle_with_a_traceback(
     junk: Any,
     full: bool,
 ) -> None:
-    with fresh(sqlite_template, tmp_path_factory.mktemp("fuzz")) as town:
-        events, records = agreed(town)
-        town.later(minutes=10)
-        town.ghl.edit(events[0], title="Renamed")
-        town.hubspot.edit(records[1], ghl_address="Room 2")
-        contact = town.hubspot.add_contact("Bea Moss", "bea@example.com", "+15550102")
-        town.hubspot.create({"hs_appointment_start": town.at(96)}, contacts=[contact])
+    with fresh(sqlite_template, tmp_path_factory.mktemp("fuzz")) as harness:
+        events, records = agreed(harness)
+        harness.later(minutes=10)
+        harness.ghl.edit(events[0], title="Renamed")
+        harness.hubspot.edit(records[1], ghl_address="Room 2")
+        contact = harness.hubspot.add_contact("Bea Moss", "bea@example.com", "+15550102")
+        harness.hubspot.create({"hs_appointment_start": harness.at(96)}, contacts=[contact])
         seen = iter(range(10_000))
 
         def change(_: str, body: Any) -> Any:
@@ -331,35 +337,35 @@ def test_no_answer_ends_a_cycle_with_a_traceback(
             places = list(_places(body))
             return _put(body, places[place % len(places)], junk)
 
-        town.transport = Meddling(town, change)
-        report = town.sync(full=full)
+        harness.transport = Tampering(harness, change)
+        report = harness.sync(full=full)
         assert report.outcome in SETTLED, report
-        town.transport = None
-        report = settled(town, 4)
+        harness.transport = None
+        report = settled(harness, 4)
         assert report.outcome is Outcome.OK, report
         assert report.written == []
-        assert not [row for row in town.ghl.appointments if row.deleted]
-        assert not town.hubspot.archived()
-        assert town.ghl.get(events[0]).title == "Renamed"
-        assert town.ghl.get(events[1]).address == "Room 2"
+        assert not [row for row in harness.ghl.appointments if row.deleted]
+        assert not harness.hubspot.archived()
+        assert harness.ghl.get(events[0]).title == "Renamed"
+        assert harness.ghl.get(events[1]).address == "Room 2"
 
 
-def test_a_series_of_bad_records_is_held_each_for_its_own_reason(town: Town) -> None:
+def test_a_series_of_bad_records_is_held_each_for_its_own_reason(harness: SyncHarness) -> None:
     """End before start, no start, unknown status: three reasons, and the fourth goes on."""
-    ann = person(town)
-    start = town.at(48)
+    ann = person(harness)
+    start = harness.at(48)
     rows: list[dict[str, Any]] = [
         {"hs_appointment_start": start, "hs_appointment_end": start - timedelta(hours=1)},
         {"hs_appointment_name": "No start"},
         {"hs_appointment_start": start, "hs_appointment_status": "RESCHEDULED"},
         {"hs_appointment_start": start + timedelta(hours=3)},
     ]
-    town.hubspot.add_property("kept", type="string")
-    options = town.hubspot.appointments.definitions["hs_appointment_status"].options
+    harness.hubspot.add_property("kept", type="string")
+    options = harness.hubspot.appointments.definitions["hs_appointment_status"].options
     options.append(options[0] | {"label": "Rescheduled", "value": "RESCHEDULED"})
     for row in rows:
-        town.hubspot.create(row, contacts=[ann[1]])
-    report = town.sync()
+        harness.hubspot.create(row, contacts=[ann[1]])
+    report = harness.sync()
     assert report.ghl.created == 1
     reasons = sorted(hold.reason for hold in report.held)
     assert reasons == ["missing_time", "missing_time", "unknown_status"]
@@ -368,20 +374,22 @@ def test_a_series_of_bad_records_is_held_each_for_its_own_reason(town: Town) -> 
 @pytest.mark.parametrize(
     ("start", "reason"), [("the day after", "unreadable"), ("", "missing_time")]
 )
-def test_a_booking_whose_start_cannot_be_read_is_held(town: Town, start: str, reason: str) -> None:
-    ann = person(town)
-    event = str(town.ghl.book(town.calendars["Event"], ann[0], town.at(48)))
+def test_a_booking_whose_start_cannot_be_read_is_held(
+    harness: SyncHarness, start: str, reason: str
+) -> None:
+    ann = person(harness)
+    event = str(harness.ghl.book(harness.calendars["Event"], ann[0], harness.at(48)))
 
     def change(path: str, body: Any) -> Any:  # noqa: ARG001 - the port
         for row in rows_of(body, event):
             row["startTime"] = start
         return body
 
-    town.transport = Meddling(town, change)
+    harness.transport = Tampering(harness, change)
     for _ in range(2):
-        report = town.sync()
+        report = harness.sync()
         assert [(hold.ghl_id, hold.reason) for hold in report.held] == [(event, reason)]
         assert report.written == []
-    town.transport = None
-    report = town.sync()
+    harness.transport = None
+    report = harness.sync()
     assert (report.held, report.hubspot.created) == ([], 1)

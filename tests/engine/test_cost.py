@@ -20,31 +20,31 @@ from syncd.engine.report import Outcome
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from towns import Town
+    from harness import SyncHarness
 
 
 @pytest.fixture
-def busy(town: Town) -> Town:
+def busy(harness: SyncHarness) -> SyncHarness:
     """Twenty people, a hundred and twenty bookings, all of them synced."""
     for number in range(20):
-        town.ghl.add_contact(f"Pat {number}", f"p{number}@example.com", f"+155501{number:02}")
-    contacts = [contact.id for contact in town.ghl.contacts]
+        harness.ghl.add_contact(f"Pat {number}", f"p{number}@example.com", f"+155501{number:02}")
+    contacts = [contact.id for contact in harness.ghl.contacts]
     for number in range(120):
-        town.ghl.book(
-            town.calendars["Event"],
+        harness.ghl.book(
+            harness.calendars["Event"],
             contacts[number % 20],
-            town.at(24 + number),
+            harness.at(24 + number),
             title=f"Visit {number}",
         )
-    return town
+    return harness
 
 
-def shapes(town: Town) -> Counter[str]:
+def shapes(harness: SyncHarness) -> Counter[str]:
     """How often each kind of request was sent."""
-    return Counter(f"{row.side} {row.method} {row.path}" for row in town.world.requests)
+    return Counter(f"{row.side} {row.method} {row.path}" for row in harness.world.requests)
 
 
-def test_a_first_sync_writes_to_hubspot_in_hundreds(busy: Town) -> None:
+def test_a_first_sync_writes_to_hubspot_in_hundreds(busy: SyncHarness) -> None:
     busy.world.reset_requests()
     report = busy.sync()
     assert report.hubspot.created == 120
@@ -52,7 +52,7 @@ def test_a_first_sync_writes_to_hubspot_in_hundreds(busy: Town) -> None:
     assert len(writes) <= 120 / 100 + 5
 
 
-def test_a_first_sync_makes_contacts_in_batches(busy: Town) -> None:
+def test_a_first_sync_makes_contacts_in_batches(busy: SyncHarness) -> None:
     busy.world.reset_requests()
     busy.sync()
     contacts = [row for row in busy.world.requests_of("hubspot") if "contacts" in row.path]
@@ -62,7 +62,9 @@ def test_a_first_sync_makes_contacts_in_batches(busy: Town) -> None:
 
 
 @pytest.mark.parametrize("more", [0, 60])
-def test_an_idle_incremental_cycle_costs_the_same_at_every_size(busy: Town, more: int) -> None:
+def test_an_idle_incremental_cycle_costs_the_same_at_every_size(
+    busy: SyncHarness, more: int
+) -> None:
     contacts = [contact.id for contact in busy.ghl.contacts]
     for number in range(more):
         busy.ghl.book(busy.calendars["Class"], contacts[number % 20], busy.at(200 + number))
@@ -81,7 +83,7 @@ def test_an_idle_incremental_cycle_costs_the_same_at_every_size(busy: Town, more
 
 
 @pytest.fixture
-def statements(busy: Town) -> Iterator[list[str]]:
+def statements(busy: SyncHarness) -> Iterator[list[str]]:
     """Every statement that the store is asked."""
     heard: list[str] = []
 
@@ -94,7 +96,7 @@ def statements(busy: Town) -> Iterator[list[str]]:
 
 
 def test_an_idle_cycle_asks_few_questions_and_writes_no_pair(
-    busy: Town, statements: list[str]
+    busy: SyncHarness, statements: list[str]
 ) -> None:
     busy.sync()
     link = busy.link()
@@ -108,7 +110,7 @@ def test_an_idle_cycle_asks_few_questions_and_writes_no_pair(
     assert not [text for text in touched if " pair " in text], touched
 
 
-def test_no_request_is_sent_twice_in_one_cycle(busy: Town) -> None:
+def test_no_request_is_sent_twice_in_one_cycle(busy: SyncHarness) -> None:
     busy.sync()
     busy.world.reset_requests()
     busy.sync()

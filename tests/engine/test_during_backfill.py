@@ -14,24 +14,24 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import httpx
 import pytest
-from towns import InProcess
+from harness import InProcess
 
-from syncd.core.guards import Allowed
+from syncd.core.guards import GuardOverrides
 from syncd.core.model import Pair, Side
 from syncd.engine import cycle
+from syncd.engine.apply.pacing import LULL
 from syncd.engine.cycle import CycleRequest
-from syncd.engine.lulls import LULL
+from syncd.engine.observe.duplicate_check import SHARE
 from syncd.engine.report import Outcome
 from syncd.engine.rounds import Rounds
-from syncd.engine.twins import SHARE
-from syncd.providers.limits import Budget
-from syncd.providers.window import Limit
+from syncd.providers.rate_budget import Budget
+from syncd.providers.rate_window import Limit
 from syncd.sandbox import application
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from towns import Town
+    from harness import SyncHarness
 
     from syncd.engine.report import CycleReport
 
@@ -70,37 +70,37 @@ class Deed:
 class Edit:
     """A title that somebody changes on one side."""
 
-    town: Town
+    harness: SyncHarness
     pair: Pair
     title: str
     in_ghl: bool
 
     def make(self) -> None:
         if self.in_ghl:
-            self.town.ghl.edit(self.pair.ghl_id, title=self.title)
+            self.harness.ghl.edit(self.pair.ghl_id, title=self.title)
         else:
-            self.town.hubspot.edit(self.pair.hubspot_id, hs_appointment_name=self.title)
+            self.harness.hubspot.edit(self.pair.hubspot_id, hs_appointment_name=self.title)
 
     def has_arrived(self) -> bool:
         if self.in_ghl:
-            shown = self.town.hubspot.get(self.pair.hubspot_id).properties
+            shown = self.harness.hubspot.get(self.pair.hubspot_id).properties
             return bool(shown.get("hs_appointment_name") == self.title)
-        return bool(self.town.ghl.get(self.pair.ghl_id).title == self.title)
+        return bool(self.harness.ghl.get(self.pair.ghl_id).title == self.title)
 
 
 @dataclass
 class Bustle(httpx.BaseTransport):
     """Requests that take time, during which people edit; measures how long edits are on the way."""
 
-    town: Town
+    harness: SyncHarness
     inner: httpx.BaseTransport
     due: list[tuple[datetime, Act]] = field(default_factory=list)
     away: list[tuple[datetime, Act]] = field(default_factory=list)
     delays: list[float] = field(default_factory=list)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        self.town.clock.advance(LATENCY)
-        now = self.town.clock.now()
+        self.harness.clock.advance(LATENCY)
+        now = self.harness.clock.now()
         while self.due and self.due[0][0] <= now:
             self.away.append(self.due.pop(0))
             self.away[-1][1].make()
@@ -113,68 +113,72 @@ class Bustle(httpx.BaseTransport):
 
 
 @pytest.fixture
-def clinic(town: Town) -> Town:
+def clinic(harness: SyncHarness) -> SyncHarness:
     """Ten calendars, some pairs, and the vendors' limits."""
-    for number in range(10 - len(town.calendars)):
-        town.ghl.add_calendar(f"Room {number}", kind="event")
-    contact = town.ghl.add_contact("Ann Lee", "ann@example.com")
-    town.hubspot.add_contact("Ann Lee", "ann@example.com")
+    for number in range(10 - len(harness.calendars)):
+        harness.ghl.add_calendar(f"Room {number}", kind="event")
+    contact = harness.ghl.add_contact("Ann Lee", "ann@example.com")
+    harness.hubspot.add_contact("Ann Lee", "ann@example.com")
     for number in range(PAIRS):
-        town.ghl.book(town.calendars["Event"], contact, town.at(5_000 + number), title="Visit")
-    town.obey(refuse_double_booking=False)
-    assert town.sync().hubspot.created == PAIRS
-    town.later(hours=1)
-    town.budgets = {
-        Side.GHL: Budget(side=Side.GHL, clock=town.clock, limit=LIMIT),
+        harness.ghl.book(
+            harness.calendars["Event"], contact, harness.at(5_000 + number), title="Visit"
+        )
+    harness.obey(refuse_double_booking=False)
+    assert harness.sync().hubspot.created == PAIRS
+    harness.later(hours=1)
+    harness.budgets = {
+        Side.GHL: Budget(side=Side.GHL, clock=harness.clock, limit=LIMIT),
         Side.HUBSPOT: Budget(
-            side=Side.HUBSPOT, clock=town.clock, limit=LIMIT, kinds={"search": SEARCHES}
+            side=Side.HUBSPOT, clock=harness.clock, limit=LIMIT, kinds={"search": SEARCHES}
         ),
     }
-    town.rules = replace(town.rules, look_again=timedelta(seconds=EVERY))
-    return town
+    harness.rules = replace(harness.rules, look_again=timedelta(seconds=EVERY))
+    return harness
 
 
-def bustle(town: Town, moments: range) -> Bustle:
+def bustle(harness: SyncHarness, moments: range) -> Bustle:
     """Edits so many seconds from now, on both sides in turn."""
-    found = Bustle(town, InProcess(application(town.world)))
-    pairs = town.pairs()
+    found = Bustle(harness, InProcess(application(harness.world)))
+    pairs = harness.pairs()
     for number, seconds in enumerate(moments):
-        edit = Edit(town, pairs[number % PAIRS], f"Edited {number}", in_ghl=bool(number % 2))
-        found.due.append((town.clock.now() + timedelta(seconds=seconds), edit))
-    town.transport = found
+        edit = Edit(harness, pairs[number % PAIRS], f"Edited {number}", in_ghl=bool(number % 2))
+        found.due.append((harness.clock.now() + timedelta(seconds=seconds), edit))
+    harness.transport = found
     return found
 
 
-def run(town: Town, seconds: float = 0.0) -> CycleReport:
+def run(harness: SyncHarness, seconds: float = 0.0) -> CycleReport:
     """A full cycle, which may be asked to stop after so long."""
-    link = town.link()
+    link = harness.link()
     if seconds:
-        end = town.clock.now() + timedelta(seconds=seconds)
-        link = replace(link, stopping=lambda: town.clock.now() >= end)
-    return cycle.run(link, CycleRequest(allowed=Allowed(changes=True)))
+        end = harness.clock.now() + timedelta(seconds=seconds)
+        link = replace(link, stopping=lambda: harness.clock.now() >= end)
+    return cycle.run(link, CycleRequest(allowed=GuardOverrides(changes=True)))
 
 
-def records(town: Town, count: int) -> None:
+def records(harness: SyncHarness, count: int) -> None:
     """Appointments that only HubSpot has: HighLevel takes them one by one."""
     people = []
     for number in range(20):
         who = (f"Pat {number}", f"p{number}@example.com")
-        town.ghl.add_contact(*who)
-        people.append(town.hubspot.add_contact(*who))
+        harness.ghl.add_contact(*who)
+        people.append(harness.hubspot.add_contact(*who))
     for number in range(count):
         told = {
             "hs_appointment_name": f"Call {number}",
-            "hs_appointment_start": town.at(48 + number / 2),
+            "hs_appointment_start": harness.at(48 + number / 2),
             "hs_appointment_status": "SCHEDULED",
         }
-        town.hubspot.create(told, [people[number % 20]])
+        harness.hubspot.create(told, [people[number % 20]])
 
 
-def bookings_of_strangers(town: Town, count: int, first: int = 0) -> None:
+def bookings_of_strangers(harness: SyncHarness, count: int, first: int = 0) -> None:
     """Bookings that only HighLevel has, each of a person whom HubSpot does not know."""
     for number in range(first, first + count):
         who = (f"Pat {number}", f"p{number}@example.com", f"+1555{number:07}")
-        town.ghl.book(town.calendars["Class"], town.ghl.add_contact(*who), town.at(48 + number / 2))
+        harness.ghl.book(
+            harness.calendars["Class"], harness.ghl.add_contact(*who), harness.at(48 + number / 2)
+        )
 
 
 @pytest.mark.timeout(600)
@@ -183,7 +187,7 @@ def bookings_of_strangers(town: Town, count: int, first: int = 0) -> None:
     [(records, 5_000, range(3, 40, 4)), (bookings_of_strangers, 1_200, range(2, 11, 2))],
 )
 def test_an_edit_during_a_backfill_of_thousands_arrives_within_twenty_seconds(
-    clinic: Town, backfill: Callable[[Town, int], None], others: int, moments: range
+    clinic: SyncHarness, backfill: Callable[[SyncHarness, int], None], others: int, moments: range
 ) -> None:
     backfill(clinic, others)
     people = bustle(clinic, moments)
@@ -195,12 +199,12 @@ def test_an_edit_during_a_backfill_of_thousands_arrives_within_twenty_seconds(
 
 
 @pytest.fixture
-def busy(clinic: Town) -> Bustle:
+def busy(clinic: SyncHarness) -> Bustle:
     """Half a minute of writing, over transport that takes time; acts are put in by hand."""
     return over_time(clinic, 250)
 
 
-def over_time(clinic: Town, others: int) -> Bustle:
+def over_time(clinic: SyncHarness, others: int) -> Bustle:
     records(clinic, others)
     clinic.later(hours=1)  # What changed a moment ago would be looked at twice.
     found = Bustle(clinic, InProcess(application(clinic.world)))
@@ -210,53 +214,53 @@ def over_time(clinic: Town, others: int) -> Bustle:
 
 def at(people: Bustle, seconds: float, act: Act) -> None:
     """Somebody will do that, so many seconds from now; in order of time."""
-    people.due.append((people.town.clock.now() + timedelta(seconds=seconds), act))
+    people.due.append((people.harness.clock.now() + timedelta(seconds=seconds), act))
 
 
 def test_one_report_tells_of_everything(busy: Bustle) -> None:
     """What was there, what was edited meanwhile, and what was booked meanwhile."""
-    town, (one, other) = busy.town, busy.town.pairs()[:2]
-    at(busy, 3, Edit(town, one, "Later", in_ghl=True))
-    at(busy, 5, Edit(town, other, "Much later", in_ghl=False))
-    person = next(iter(town.ghl.contacts)).id
-    at(busy, 8, Deed(lambda: town.ghl.book(town.calendars["Class"], person, town.at(900))))
-    report = run(town)
+    harness, (one, other) = busy.harness, busy.harness.pairs()[:2]
+    at(busy, 3, Edit(harness, one, "Later", in_ghl=True))
+    at(busy, 5, Edit(harness, other, "Much later", in_ghl=False))
+    person = next(iter(harness.ghl.contacts)).id
+    at(busy, 8, Deed(lambda: harness.ghl.book(harness.calendars["Class"], person, harness.at(900))))
+    report = run(harness)
     assert (report.outcome, report.failed, report.held) == (Outcome.OK, [], [])
     assert (report.ghl.created, report.hubspot.created) == (250, 1)
     assert report.ghl.updated + report.hubspot.updated == 2
     assert busy.away == []
-    assert town.sync().written == []
+    assert harness.sync().written == []
 
 
-def whole_lists(town: Town) -> list[Any]:
+def whole_lists(harness: SyncHarness) -> list[Any]:
     """The lists of a calendar that show the link's whole window."""
     return [
         row
-        for row in town.world.requests_of("ghl")
+        for row in harness.world.requests_of("ghl")
         if row.path.endswith("/calendars/events")
         and int(row.query["endTime"]) - int(row.query["startTime"]) > 200 * 86_400_000
     ]
 
 
 def test_looking_again_costs_a_list_per_calendar_and_little_of_hubspot(busy: Bustle) -> None:
-    town = busy.town
-    town.world.reset_requests()
-    report = run(town)
+    harness = busy.harness
+    harness.world.reset_requests()
+    report = run(harness)
     asked = Counter(
         (row.side, row.method, row.path, str(sorted(row.query.items())), str(row.body))
-        for row in town.world.requests
+        for row in harness.world.requests
     )
-    lists = len(whole_lists(town))
+    lists = len(whole_lists(harness))
     looks = lists // 10 - 1
     assert lists % 10 == 0
     assert 2 <= looks <= report.seconds / EVERY
-    hubspot = [row for row in town.world.requests_of("hubspot") if "/0-421" in row.path]
+    hubspot = [row for row in harness.world.requests_of("hubspot") if "/0-421" in row.path]
     listed = [row for row in hubspot if row.method == "GET" and "properties" in row.query]
     assert len(listed) <= 2 * 3, "the portal was listed once: three living pages, one of archived"
     searches = [row for row in hubspot if row.path.endswith("/search")]
     assert looks <= len(searches) <= 2 * looks
     account, people = 8, 20
-    asked_of_ghl = len(town.world.requests_of("ghl"))
+    asked_of_ghl = len(harness.world.requests_of("ghl"))
     beside = 250 / SHARE + 11  # for what somebody may have booked, around what comes next
     assert asked_of_ghl <= 250 + 11 * (looks + 1) + account + people + beside
     looking = ("/calendars/", "/calendars/events")
@@ -265,11 +269,11 @@ def test_looking_again_costs_a_list_per_calendar_and_little_of_hubspot(busy: Bus
 
 def test_looking_again_waits_for_a_lull_in_the_writing_and_then_for_nothing(busy: Bustle) -> None:
     """A look that had to wait for the rate budget would keep the writing waiting as well."""
-    town = busy.town
-    town.world.reset_requests()
-    run(town)
-    asked = town.world.requests_of("ghl")
-    whole = set(map(id, whole_lists(town)))
+    harness = busy.harness
+    harness.world.reset_requests()
+    run(harness)
+    asked = harness.world.requests_of("ghl")
+    whole = set(map(id, whole_lists(harness)))
     lists = [number for number, row in enumerate(asked) if id(row) in whole]
     looks = [lists[at : at + 10] for at in range(10, len(lists), 10)]
     assert len(looks) >= 2
@@ -281,13 +285,13 @@ def test_looking_again_waits_for_a_lull_in_the_writing_and_then_for_nothing(busy
         assert LIMIT.requests - taken <= 2 * 11, "more could have been written than it asked for"
 
 
-def test_the_permitted_rate_is_used_while_there_is_something_to_write(clinic: Town) -> None:
+def test_the_permitted_rate_is_used_while_there_is_something_to_write(clinic: SyncHarness) -> None:
     """However often it looks again in between."""
-    town = over_time(clinic, 800).town
-    town.world.reset_requests()
-    report = run(town)
+    harness = over_time(clinic, 800).harness
+    harness.world.reset_requests()
+    report = run(harness)
     assert report.ghl.created == 800
-    asked = town.world.requests_of("ghl")
+    asked = harness.world.requests_of("ghl")
     posted = [row.at for row in asked if row.method == "POST"]
     # The first window is a gift: all of its places are there at once.
     first, last = posted[0] + timedelta(seconds=LIMIT.seconds), posted[-1]
@@ -299,14 +303,14 @@ def test_the_permitted_rate_is_used_while_there_is_something_to_write(clinic: To
 
 @pytest.mark.parametrize("requests", [9, 12, 20])
 def test_writing_goes_on_where_a_look_takes_nearly_all_that_is_permitted(
-    clinic: Town, requests: int
+    clinic: SyncHarness, requests: int
 ) -> None:
     """Ten calendars are eleven requests at every look: more than nine, all but one of twelve."""
-    town = over_time(clinic, 60).town
+    harness = over_time(clinic, 60).harness
     tight = Limit(requests=requests, seconds=10)
-    budget = Budget(side=Side.GHL, clock=town.clock, limit=tight)
-    town.budgets = {**town.budgets, Side.GHL: budget}
-    report = run(town, seconds=400)
+    budget = Budget(side=Side.GHL, clock=harness.clock, limit=tight)
+    harness.budgets = {**harness.budgets, Side.GHL: budget}
+    report = run(harness, seconds=400)
     assert (report.outcome, report.ghl.created) == (Outcome.OK, 60)
 
 
@@ -315,52 +319,52 @@ def test_writing_goes_on_where_a_look_takes_nearly_all_that_is_permitted(
 )
 @pytest.mark.parametrize("sides", [(Side.GHL,), (Side.HUBSPOT,), tuple(Side)])
 def test_writing_goes_on_however_little_is_permitted_and_however_often_is_polled(
-    clinic: Town, requests: int, seconds: float, every: float, sides: tuple[Side, ...]
+    clinic: SyncHarness, requests: int, seconds: float, every: float, sides: tuple[Side, ...]
 ) -> None:
     """A look costs several windows here: what it costs is what there is to write next."""
-    town = over_time(clinic, 12).town
-    bookings_of_strangers(town, 12, first=500)
-    town.rules = replace(town.rules, look_again=timedelta(seconds=every))
+    harness = over_time(clinic, 12).harness
+    bookings_of_strangers(harness, 12, first=500)
+    harness.rules = replace(harness.rules, look_again=timedelta(seconds=every))
     tight = Limit(requests=requests, seconds=seconds)
     kinds = {Side.GHL: {}, Side.HUBSPOT: {"search": SEARCHES}}
-    town.budgets = {
-        **town.budgets,
+    harness.budgets = {
+        **harness.budgets,
         **{
-            side: Budget(side=side, clock=town.clock, limit=tight, kinds=kinds[side])
+            side: Budget(side=side, clock=harness.clock, limit=tight, kinds=kinds[side])
             for side in sides
         },
     }
-    began = town.clock.monotonic()
-    report = run(town, seconds=3 * 3600)
-    took = town.clock.monotonic() - began
+    began = harness.clock.monotonic()
+    report = run(harness, seconds=3 * 3600)
+    took = harness.clock.monotonic() - began
     assert (report.outcome, report.ghl.created, report.hubspot.created) == (Outcome.OK, 12, 12)
     assert took < 3 * 3600
 
 
 def test_something_is_written_to_each_side_before_the_next_look_however_late_that_is(
-    clinic: Town, monkeypatch: pytest.MonkeyPatch
+    clinic: SyncHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where reading and planning take longer than the time between two looks, as with a vendor
     whose limit others use as well, it is late before the first write could be sent."""
-    town = over_time(clinic, 12).town
-    bookings_of_strangers(town, 12, first=500)
+    harness = over_time(clinic, 12).harness
+    bookings_of_strangers(harness, 12, first=500)
 
     def late(_: Rounds) -> tuple[float, float]:
-        return 0.0, town.clock.monotonic() - 1
+        return 0.0, harness.clock.monotonic() - 1
 
     monkeypatch.setattr(Rounds, "_next_look", late)
-    report = run(town, seconds=600)
+    report = run(harness, seconds=600)
     assert (report.outcome, report.ghl.created, report.hubspot.created) == (Outcome.OK, 12, 12)
 
 
 def test_what_was_edited_before_its_turn_is_booked_as_it_is_now(busy: Bustle) -> None:
-    town = busy.town
-    last = town.hubspot.records()[-1].id
-    assert town.hubspot.get(last).properties["hs_appointment_name"] == "Call 249"
-    at(busy, 4, Deed(lambda: town.hubspot.edit(last, hs_appointment_name="Another")))
-    report = run(town)
+    harness = busy.harness
+    last = harness.hubspot.records()[-1].id
+    assert harness.hubspot.get(last).properties["hs_appointment_name"] == "Call 249"
+    at(busy, 4, Deed(lambda: harness.hubspot.edit(last, hs_appointment_name="Another")))
+    report = run(harness)
     assert (report.ghl.created, report.ghl.updated) == (250, 0)
-    titles = [each.title for each in town.ghl.appointments]
+    titles = [each.title for each in harness.ghl.appointments]
     assert titles.count("Another") == 1
     assert "Call 249" not in titles
 
@@ -370,37 +374,39 @@ def test_what_somebody_books_while_its_record_waits_in_line_is_met(
     busy: Bustle, looks: bool
 ) -> None:
     """It was planned already; the booking comes up at the next look, or before its own is sent."""
-    town = busy.town
+    harness = busy.harness
     if not looks:
-        town.rules = replace(town.rules, look_again=None)
-    last = town.hubspot.records()[-1]
-    person = next(each.id for each in town.ghl.contacts if each.email == f"p{249 % 20}@example.com")
-    start = town.at(48 + 249 / 2)
+        harness.rules = replace(harness.rules, look_again=None)
+    last = harness.hubspot.records()[-1]
+    person = next(
+        each.id for each in harness.ghl.contacts if each.email == f"p{249 % 20}@example.com"
+    )
+    start = harness.at(48 + 249 / 2)
     booked: list[str] = []
 
     def book() -> None:
-        booked.append(town.ghl.book(town.calendars["Class"], person, start, title="By hand"))
+        booked.append(harness.ghl.book(harness.calendars["Class"], person, start, title="By hand"))
 
     at(busy, 4, Deed(book))
-    report = run(town)
+    report = run(harness)
     assert (report.outcome, report.failed) == (Outcome.OK, [])
     assert (report.ghl.created, report.hubspot.created) == (249, 0)
-    assert (booked[0], last.id) in {(each.ghl_id, each.hubspot_id) for each in town.pairs()}
-    assert town.sync().written == []
+    assert (booked[0], last.id) in {(each.ghl_id, each.hubspot_id) for each in harness.pairs()}
+    assert harness.sync().written == []
 
 
 @pytest.mark.parametrize("looks", [True, False])
 def test_what_somebody_writes_down_while_its_booking_waits_in_line_is_met(
-    clinic: Town, looks: bool
+    clinic: SyncHarness, looks: bool
 ) -> None:
-    town, busy = clinic, over_time(clinic, 0)
+    harness, busy = clinic, over_time(clinic, 0)
     if not looks:
-        town.rules = replace(town.rules, look_again=None)
+        harness.rules = replace(harness.rules, look_again=None)
     who = ("Zoe Last", "zoe@example.com")
-    ghl, hubspot = town.ghl.add_contact(*who), town.hubspot.add_contact(*who)
-    bookings_of_strangers(town, 1_500)
-    start = town.at(2_000)
-    booked = town.ghl.book(town.calendars["Class"], ghl, start)
+    ghl, hubspot = harness.ghl.add_contact(*who), harness.hubspot.add_contact(*who)
+    bookings_of_strangers(harness, 1_500)
+    start = harness.at(2_000)
+    booked = harness.ghl.book(harness.calendars["Class"], ghl, start)
     made: list[str] = []
 
     def write_down() -> None:
@@ -410,20 +416,20 @@ def test_what_somebody_writes_down_while_its_booking_waits_in_line_is_met(
             "hs_appointment_end": start + timedelta(minutes=30),
             "hs_appointment_status": "SCHEDULED",
         }
-        made.append(town.hubspot.create(told, [hubspot]))
+        made.append(harness.hubspot.create(told, [hubspot]))
 
     at(busy, 4, Deed(write_down))
-    report = run(town)
+    report = run(harness)
     assert (report.outcome, report.failed) == (Outcome.OK, [])
     assert (report.ghl.created, report.hubspot.created) == (0, 1_500)
-    assert (booked, made[0]) in {(each.ghl_id, each.hubspot_id) for each in town.pairs()}
+    assert (booked, made[0]) in {(each.ghl_id, each.hubspot_id) for each in harness.pairs()}
 
 
 def test_a_booking_that_is_deleted_during_a_backfill_is_removed_across(busy: Bustle) -> None:
-    town, pair = busy.town, busy.town.pairs()[3]
-    at(busy, 5, Deed(lambda: town.ghl.delete(pair.ghl_id)))
-    town.world.reset_requests()
-    report = run(town)
+    harness, pair = busy.harness, busy.harness.pairs()[3]
+    at(busy, 5, Deed(lambda: harness.ghl.delete(pair.ghl_id)))
+    harness.world.reset_requests()
+    report = run(harness)
     assert report.hubspot.removed == 1
-    asked = [row for row in town.world.requests_of("ghl", "GET") if pair.ghl_id in row.path]
+    asked = [row for row in harness.world.requests_of("ghl", "GET") if pair.ghl_id in row.path]
     assert len(asked) == 2, "once however often the cycle looks, and once before the removal"

@@ -19,15 +19,15 @@ from typing import Any
 
 import httpx
 import pytest
-from meddling import Meddling
-from towns import InProcess, Shelf, Town, TownClock, build
+from harness import HarnessClock, InProcess, Shelf, SyncHarness, build
+from tampering import Tampering
 
 from syncd.core.policy import Direction
 from syncd.sandbox import application
 from syncd.sandbox.settings import RateLimit
 
 Undo = Callable[[], None]
-Trouble = Callable[[Town], Undo]
+Trouble = Callable[[SyncHarness], Undo]
 
 EVENTS = r"^/calendars/events$"
 EVENT = r"^/calendars/events/appointments/"
@@ -42,13 +42,13 @@ SEARCH = r"0-421/search$"
 def faults(*every: dict[str, Any]) -> Trouble:
     """Every request that matches one of these is hit, until it ends."""
 
-    def begin(town: Town) -> Undo:
+    def begin(harness: SyncHarness) -> Undo:
         for told in every:
-            town.world.faults.add(times=None, **told)
+            harness.world.faults.add(times=None, **told)
 
         def end() -> None:
-            assert not town.world.faults.pending, "a trouble never came"
-            town.world.faults.clear()
+            assert not harness.world.faults.pending, "a trouble never came"
+            harness.world.faults.clear()
 
         return end
 
@@ -63,8 +63,8 @@ def fault(**told: Any) -> Trouble:
 def both(one: Trouble, other: Trouble) -> Trouble:
     """Two troubles that come together."""
 
-    def begin(town: Town) -> Undo:
-        first, second = one(town), other(town)
+    def begin(harness: SyncHarness) -> Undo:
+        first, second = one(harness), other(harness)
 
         def end() -> None:
             second()
@@ -78,12 +78,12 @@ def both(one: Trouble, other: Trouble) -> Trouble:
 def settings(**changed: Any) -> Trouble:
     """The accounts change their habits."""
 
-    def begin(town: Town) -> Undo:
-        before = town.world.settings
-        town.world.settings = replace(before, **changed)
+    def begin(harness: SyncHarness) -> Undo:
+        before = harness.world.settings
+        harness.world.settings = replace(before, **changed)
 
         def end() -> None:
-            town.world.settings = before
+            harness.world.settings = before
 
         return end
 
@@ -93,12 +93,12 @@ def settings(**changed: Any) -> Trouble:
 def rules(**changed: Any) -> Trouble:
     """The configuration changes, apart from the policy."""
 
-    def begin(town: Town) -> Undo:
-        before = town.rules
-        town.rules = replace(before, **{k: _told(v, town) for k, v in changed.items()})
+    def begin(harness: SyncHarness) -> Undo:
+        before = harness.rules
+        harness.rules = replace(before, **{k: _told(v, harness) for k, v in changed.items()})
 
         def end() -> None:
-            town.rules = before
+            harness.rules = before
 
         return end
 
@@ -108,34 +108,34 @@ def rules(**changed: Any) -> Trouble:
 def policy(**changed: Any) -> Trouble:
     """The link's policy changes."""
 
-    def begin(town: Town) -> Undo:
-        before = town.rules
-        town.obey(**{k: _told(v, town) for k, v in changed.items()})
+    def begin(harness: SyncHarness) -> Undo:
+        before = harness.rules
+        harness.obey(**{k: _told(v, harness) for k, v in changed.items()})
 
         def end() -> None:
-            town.rules = before
+            harness.rules = before
 
         return end
 
     return begin
 
 
-def _told(value: Any, town: Town) -> Any:
-    return value(town) if callable(value) else value
+def _told(value: Any, harness: SyncHarness) -> Any:
+    return value(harness) if callable(value) else value
 
 
 def answers(path: str, change: Callable[[Any], Any]) -> Trouble:
     """Answers whose path contains this arrive changed."""
 
-    def begin(town: Town) -> Undo:
+    def begin(harness: SyncHarness) -> Undo:
         def meddle(asked: str, body: Any) -> Any:
             return change(body) if path in asked else body
 
-        town.transport = meddling = Meddling(town, meddle)
+        harness.transport = meddling = Tampering(harness, meddle)
 
         def end() -> None:
             assert meddling.changed, "the trouble never came"
-            town.transport = None
+            harness.transport = None
 
         return end
 
@@ -209,12 +209,12 @@ class Repeating(InProcess):
         return super().handle_request(request)
 
 
-def repeated_pages(town: Town) -> Undo:
+def repeated_pages(harness: SyncHarness) -> Undo:
     """The list never ends: each page is the first one again."""
-    town.transport = Repeating(application(town.world))
+    harness.transport = Repeating(application(harness.world))
 
     def end() -> None:
-        town.transport = None
+        harness.transport = None
 
     return end
 
@@ -222,38 +222,38 @@ def repeated_pages(town: Town) -> Undo:
 def clock(**by: float) -> Trouble:
     """The machine's clock goes wrong, and is put right."""
 
-    def begin(town: Town) -> Undo:
-        town.later(**by)
+    def begin(harness: SyncHarness) -> Undo:
+        harness.later(**by)
 
         def end() -> None:
-            town.later(**{unit: -amount for unit, amount in by.items()})
+            harness.later(**{unit: -amount for unit, amount in by.items()})
 
         return end
 
     return begin
 
 
-def another_location(town: Town) -> Undo:
+def another_location(harness: SyncHarness) -> Undo:
     """The configuration names another location, with a token that works there."""
-    before, rules_before = town.world.location, town.rules
-    other = town.world.add_location(token=town.world.settings.ghl_token + "-other")
-    other.tokens.add(town.world.settings.ghl_token)
-    before.tokens.discard(town.world.settings.ghl_token)
+    before, rules_before = harness.world.location, harness.rules
+    other = harness.world.add_location(token=harness.world.settings.ghl_token + "-other")
+    other.tokens.add(harness.world.settings.ghl_token)
+    before.tokens.discard(harness.world.settings.ghl_token)
     other.add_calendar("Team")
-    town.world.location = other
-    town.obey(location_id=other.id)
+    harness.world.location = other
+    harness.obey(location_id=other.id)
 
     def end() -> None:
-        before.tokens.add(town.world.settings.ghl_token)
-        town.world.location, town.rules = before, rules_before
+        before.tokens.add(harness.world.settings.ghl_token)
+        harness.world.location, harness.rules = before, rules_before
 
     return end
 
 
-def location_of_another_agency(town: Town) -> Undo:
+def location_of_another_agency(harness: SyncHarness) -> Undo:
     """The token is taken away from the location, and given to another one."""
-    location, token = town.world.location, town.world.settings.ghl_token
-    other = town.world.add_location(token="pit-other")
+    location, token = harness.world.location, harness.world.settings.ghl_token
+    other = harness.world.add_location(token="pit-other")
     other.tokens.add(token)
     location.tokens.discard(token)
 
@@ -264,87 +264,87 @@ def location_of_another_agency(town: Town) -> Undo:
     return end
 
 
-def another_portal(town: Town) -> Undo:
+def another_portal(harness: SyncHarness) -> Undo:
     """The token belongs to an empty HubSpot account, prepared like ours."""
-    before = town.world.portal
-    clock_ = TownClock(town.clock.now())
-    town.world.portal = build(town.store, clock_).world.portal
+    before = harness.world.portal
+    clock_ = HarnessClock(harness.clock.now())
+    harness.world.portal = build(harness.store, clock_).world.portal
 
     def end() -> None:
-        town.world.portal = before
+        harness.world.portal = before
 
     return end
 
 
-def unprepared_portal(town: Town) -> Undo:
+def unprepared_portal(harness: SyncHarness) -> Undo:
     """The token belongs to a HubSpot account that `setup` never saw."""
-    before, activated = town.world.portal, town.world.portal.activated
-    town.world.portal = type(before)(before._around)
-    town.world.portal.activated = activated
+    before, activated = harness.world.portal, harness.world.portal.activated
+    harness.world.portal = type(before)(before._context)
+    harness.world.portal.activated = activated
 
     def end() -> None:
-        town.world.portal = before
+        harness.world.portal = before
 
     return end
 
 
-def not_activated(town: Town) -> Undo:
+def not_activated(harness: SyncHarness) -> Undo:
     """Appointments are switched off in the portal."""
-    town.world.portal.activated = False
+    harness.world.portal.activated = False
 
     def end() -> None:
-        town.world.portal.activated = True
+        harness.world.portal.activated = True
 
     return end
 
 
-def calendars_deactivated(town: Town) -> Undo:
+def calendars_deactivated(harness: SyncHarness) -> Undo:
     """Every calendar is a draft for a while."""
-    for calendar in town.ghl.calendars:
-        town.ghl.deactivate_calendar(calendar)
+    for calendar in harness.ghl.calendars:
+        harness.ghl.deactivate_calendar(calendar)
 
     def end() -> None:
-        for calendar in town.ghl.calendars:
-            town.ghl.deactivate_calendar(calendar, active=True)
+        for calendar in harness.ghl.calendars:
+            harness.ghl.deactivate_calendar(calendar, active=True)
 
     return end
 
 
-def contacts_lost(town: Town) -> Undo:
+def contacts_lost(harness: SyncHarness) -> Undo:
     """Every HubSpot record loses its contact."""
-    lost = [(record.id, record.contacts) for record in town.hubspot.records()]
+    lost = [(record.id, record.contacts) for record in harness.hubspot.records()]
     for record, contacts in lost:
         for contact in contacts:
-            town.hubspot.dissociate(record, contact)
+            harness.hubspot.dissociate(record, contact)
 
     def end() -> None:
         for record, contacts in lost:
             for contact in contacts:
-                town.hubspot.associate(record, contact)
+                harness.hubspot.associate(record, contact)
 
     return end
 
 
-def marks_wiped(town: Town) -> Undo:
+def marks_wiped(harness: SyncHarness) -> Undo:
     """Somebody clears the property that holds the booking's id."""
-    for record in town.hubspot.records():
-        town.hubspot.edit(record.id, ghl_appointment_id="", ghl_location_id="")
+    for record in harness.hubspot.records():
+        harness.hubspot.edit(record.id, ghl_appointment_id="", ghl_location_id="")
     return lambda: None
 
 
-def marks_swapped(town: Town) -> Undo:
+def marks_swapped(harness: SyncHarness) -> Undo:
     """Somebody exchanges the ids of two records."""
-    one, other = town.hubspot.records()[:2]
+    one, other = harness.hubspot.records()[:2]
     first, second = (each.properties["ghl_appointment_id"] for each in (one, other))
-    town.hubspot.edit(one.id, ghl_appointment_id="")
-    town.hubspot.edit(other.id, ghl_appointment_id=first)
-    town.hubspot.edit(one.id, ghl_appointment_id=second)
+    harness.hubspot.edit(one.id, ghl_appointment_id="")
+    harness.hubspot.edit(other.id, ghl_appointment_id=first)
+    harness.hubspot.edit(one.id, ghl_appointment_id=second)
     return lambda: None
 
 
-def statuses_renamed(town: Town) -> Undo:
+def statuses_renamed(harness: SyncHarness) -> Undo:
     """The account's status values have other names now."""
-    definition = town.hubspot.appointments.definitions["hs_appointment_status"]
+    definition = harness.hubspot.appointments.definitions["hs_appointment_status"]
     before = list(definition.options)
     definition.options = [each | {"value": f"OLD_{each['value']}"} for each in before]
 
@@ -354,46 +354,48 @@ def statuses_renamed(town: Town) -> Undo:
     return end
 
 
-def old_store(town: Town) -> Undo:
+def old_store(harness: SyncHarness) -> Undo:
     """A copy of the store from before the last records and edits is put back."""
-    path = Path(str(town.store.engine.url.database))
+    path = Path(str(harness.store.engine.url.database))
     shutil.copy(path, path.with_suffix(".old"))
     for suffix in ("-wal", "-shm"):
         beside = path.with_name(path.name + suffix)
         if beside.exists():
             shutil.copy(beside, path.with_suffix(f".old{suffix}"))
-    _some_work(town)
-    town.store.close()
+    _some_work(harness)
+    harness.store.close()
     for suffix in ("", "-wal", "-shm"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
         kept = path.with_suffix(f".old{suffix}")
         if kept.exists():
             shutil.copy(kept, path.with_name(path.name + suffix))
-    town.store = Shelf(f"sqlite:///{path}", town.clock)
+    harness.store = Shelf(f"sqlite:///{path}", harness.clock)
     return lambda: None
 
 
-def _some_work(town: Town) -> None:
+def _some_work(harness: SyncHarness) -> None:
     """What people and syncd did since the copy was made; nothing is removed."""
-    event, record = town.ghl.events()[0], town.hubspot.records()[-1]
-    town.ghl.edit(event.id, title="Later", description="Since the copy")
-    town.hubspot.edit(record.id, ghl_address="Since the copy")
-    contact = next(iter(town.ghl.contacts)).id
-    town.ghl.book(town.calendars["Team"], contact, town.at(24 * 20), title="New since the copy")
-    town.sync()
+    event, record = harness.ghl.events()[0], harness.hubspot.records()[-1]
+    harness.ghl.edit(event.id, title="Later", description="Since the copy")
+    harness.hubspot.edit(record.id, ghl_address="Since the copy")
+    contact = next(iter(harness.ghl.contacts)).id
+    harness.ghl.book(
+        harness.calendars["Team"], contact, harness.at(24 * 20), title="New since the copy"
+    )
+    harness.sync()
 
 
-def two_processes(town: Town) -> Undo:
+def two_processes(harness: SyncHarness) -> Undo:
     """Another process with a store of its own works on the same two accounts."""
-    other = replace(town, name="twin")
+    other = replace(harness, name="twin")
     nested: list[bool] = []
 
     def meanwhile(_: object) -> None:
         if not nested:
             nested.append(True)
-            town.world.before_request = None
+            harness.world.before_request = None
             other.sync()
-            town.world.before_request = meanwhile
+            harness.world.before_request = meanwhile
             nested.clear()
 
     count = iter(range(10_000))
@@ -402,17 +404,17 @@ def two_processes(town: Town) -> Undo:
         if next(count) % 7 == 3:
             meanwhile(entry)
 
-    town.world.before_request = sometimes
+    harness.world.before_request = sometimes
 
     def end() -> None:
-        town.world.before_request = None
+        harness.world.before_request = None
 
     return end
 
 
-def store_lost(town: Town) -> Undo:
+def store_lost(harness: SyncHarness) -> Undo:
     """The store is gone for good."""
-    town.name = "afresh"
+    harness.name = "afresh"
     return lambda: None
 
 
@@ -497,13 +499,13 @@ TROUBLES: dict[str, Trouble] = {
     "HighLevel's clock is a year ahead": settings(ghl_skew=timedelta(days=365)),
     "HubSpot's clock is a year behind": settings(hubspot_skew=timedelta(days=-365)),
     "a calendar is removed from the configuration": rules(
-        calendars=lambda town: frozenset({town.calendars["Personal"]})
+        calendars=lambda harness: frozenset({harness.calendars["Personal"]})
     ),
     "the configuration names a calendar that is not there": rules(
         calendars=frozenset({"NoSuchCalendar000001"})
     ),
     "the default calendar is another one": policy(
-        default_calendar=lambda town: town.calendars["Class"]
+        default_calendar=lambda harness: harness.calendars["Class"]
     ),
     "the window is made smaller": rules(past=timedelta(hours=1), future=timedelta(days=3)),
     "the window shuts": rules(past=timedelta(0), future=timedelta(0)),
@@ -531,18 +533,18 @@ def test_there_are_more_than_forty_ways_to_be_misled() -> None:
 
 
 @pytest.fixture
-def busy(town: Town) -> Town:
+def busy(harness: SyncHarness) -> SyncHarness:
     """Eight appointments, half of them born on each side, all agreed."""
     who = [
         (f"Pat {letter}", f"{letter.lower()}@example.com", f"+1555010{number}")
         for number, letter in enumerate("ABCD")
     ]
-    here = [town.ghl.add_contact(*each) for each in who]
-    there = [town.hubspot.add_contact(*each) for each in who]
+    here = [harness.ghl.add_contact(*each) for each in who]
+    there = [harness.hubspot.add_contact(*each) for each in who]
     for number in range(4):
-        start = town.at(24 * (2 + number))
-        town.ghl.book(town.calendars["Team"], here[number], start, title=f"Visit {number}")
-        town.hubspot.create(
+        start = harness.at(24 * (2 + number))
+        harness.ghl.book(harness.calendars["Team"], here[number], start, title=f"Visit {number}")
+        harness.hubspot.create(
             {
                 "hs_appointment_name": f"Call {number}",
                 "hs_appointment_start": start + timedelta(hours=2),
@@ -550,22 +552,22 @@ def busy(town: Town) -> Town:
             },
             contacts=[there[number]],
         )
-    town.sync()
-    assert town.sync().written == []
-    return town
+    harness.sync()
+    assert harness.sync().written == []
+    return harness
 
 
-def living(town: Town) -> tuple[dict[str, str], dict[str, str]]:
+def living(harness: SyncHarness) -> tuple[dict[str, str], dict[str, str]]:
     """Every record that was ever there: what becomes of it."""
-    events = {row.id: "deleted" if row.deleted else row.status for row in town.ghl.appointments}
+    events = {row.id: "deleted" if row.deleted else row.status for row in harness.ghl.appointments}
     records = {
-        row.id: row.properties.get("hs_appointment_status", "") for row in town.hubspot.records()
+        row.id: row.properties.get("hs_appointment_status", "") for row in harness.hubspot.records()
     }
-    return events, records | {row.id: "archived" for row in town.hubspot.archived()}
+    return events, records | {row.id: "archived" for row in harness.hubspot.archived()}
 
 
 @pytest.mark.parametrize("name", TROUBLES)
-def test_nothing_is_removed_that_no_person_removed(busy: Town, name: str) -> None:
+def test_nothing_is_removed_that_no_person_removed(busy: SyncHarness, name: str) -> None:
     ghl, portal = busy.world.location, busy.world.portal
     end = TROUBLES[name](busy)
     before = _of(busy, ghl, portal)
@@ -583,19 +585,19 @@ def test_nothing_is_removed_that_no_person_removed(busy: Town, name: str) -> Non
     assert (report.written, busy.world.notifications) == ([], []), report
 
 
-def _of(town: Town, location: Any, portal: Any) -> tuple[dict[str, str], dict[str, str]]:
-    here = replace(town, world=town.world)
-    before = town.world.location, town.world.portal
-    town.world.location, town.world.portal = location, portal
+def _of(harness: SyncHarness, location: Any, portal: Any) -> tuple[dict[str, str], dict[str, str]]:
+    here = replace(harness, world=harness.world)
+    before = harness.world.location, harness.world.portal
+    harness.world.location, harness.world.portal = location, portal
     try:
         return living(here)
     finally:
-        town.world.location, town.world.portal = before
+        harness.world.location, harness.world.portal = before
 
 
 @pytest.mark.parametrize("side", ["ghl", "hubspot"])
 def test_when_everything_is_said_to_be_removed_the_guard_asks_a_person(
-    busy: Town, side: str
+    busy: SyncHarness, side: str
 ) -> None:
     if side == "ghl":
         for event in busy.ghl.events():
@@ -610,7 +612,9 @@ def test_when_everything_is_said_to_be_removed_the_guard_asks_a_person(
     assert set((records if side == "ghl" else events).values()) <= {"SCHEDULED", "confirmed"}
 
 
-def test_an_old_store_beside_a_new_one_makes_nothing_twice(busy: Town, tmp_path: Path) -> None:
+def test_an_old_store_beside_a_new_one_makes_nothing_twice(
+    busy: SyncHarness, tmp_path: Path
+) -> None:
     path = Path(str(busy.store.engine.url.database))
     copy = tmp_path / "clone.db"
     shutil.copy(path, copy)

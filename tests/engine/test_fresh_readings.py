@@ -14,21 +14,21 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from towns import InProcess
+from harness import InProcess
 
-from syncd.core.guards import Allowed
+from syncd.core.guards import GuardOverrides
 from syncd.core.model import Side
 from syncd.engine import cycle
+from syncd.engine.apply.preconditions import FRESH
 from syncd.engine.cycle import CycleRequest
-from syncd.engine.ground import FRESH
-from syncd.engine.lanes import side_by_side
 from syncd.engine.report import Outcome
-from syncd.providers.limits import Budget
-from syncd.providers.window import Limit
+from syncd.engine.workers import side_by_side
+from syncd.providers.rate_budget import Budget
+from syncd.providers.rate_window import Limit
 from syncd.sandbox import application
 
 if TYPE_CHECKING:
-    from towns import Town
+    from harness import SyncHarness
 
 LATENCY = timedelta(seconds=0.05)
 COUNT = 60
@@ -40,7 +40,7 @@ Key = tuple[Side, str]
 class Wire(httpx.BaseTransport):
     """What goes over the wire, and how old the readings are when something is written."""
 
-    town: Town
+    harness: SyncHarness
     partner: dict[Key, Key] = field(default_factory=dict)
     """The record across of each that is paired."""
     source: dict[str, str] = field(default_factory=dict)
@@ -49,11 +49,11 @@ class Wire(httpx.BaseTransport):
     ages: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._inner = InProcess(application(self.town.world))
+        self._inner = InProcess(application(self.harness.world))
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        self.town.clock.advance(LATENCY)
-        now = self.town.clock.now()
+        self.harness.clock.advance(LATENCY)
+        now = self.harness.clock.now()
         body = json.loads(request.content) if request.content else {}
         path, method = request.url.path, request.method
         for key in self._written(method, path, body):
@@ -88,38 +88,40 @@ class Wire(httpx.BaseTransport):
 
 
 @pytest.fixture
-def busy(town: Town) -> Town:
+def busy(harness: SyncHarness) -> SyncHarness:
     """Pairs that were edited and removed on both sides, and records that are to be booked."""
-    ann = town.ghl.add_contact("Ann Lee", "ann@example.com")
-    across = town.hubspot.add_contact("Ann Lee", "ann@example.com")
+    ann = harness.ghl.add_contact("Ann Lee", "ann@example.com")
+    across = harness.hubspot.add_contact("Ann Lee", "ann@example.com")
     for number in range(4 * COUNT):
-        town.ghl.book(town.calendars["Event"], ann, town.at(24 + number), title=f"Visit {number}")
-    town.obey(refuse_double_booking=False)
-    assert town.sync().hubspot.created == 4 * COUNT
-    pairs = sorted(town.pairs(), key=lambda pair: pair.key)
+        harness.ghl.book(
+            harness.calendars["Event"], ann, harness.at(24 + number), title=f"Visit {number}"
+        )
+    harness.obey(refuse_double_booking=False)
+    assert harness.sync().hubspot.created == 4 * COUNT
+    pairs = sorted(harness.pairs(), key=lambda pair: pair.key)
     for pair in pairs[:COUNT]:
-        town.ghl.edit(pair.ghl_id, title="Edited in HighLevel")
+        harness.ghl.edit(pair.ghl_id, title="Edited in HighLevel")
     for pair in pairs[COUNT : 2 * COUNT]:
-        town.hubspot.edit(pair.hubspot_id, hs_appointment_name="Edited in HubSpot")
+        harness.hubspot.edit(pair.hubspot_id, hs_appointment_name="Edited in HubSpot")
     for pair in pairs[2 * COUNT : 3 * COUNT]:
-        town.ghl.delete(pair.ghl_id)
+        harness.ghl.delete(pair.ghl_id)
     for pair in pairs[3 * COUNT :]:
-        town.hubspot.archive(pair.hubspot_id)
-    wire = Wire(town)
+        harness.hubspot.archive(pair.hubspot_id)
+    wire = Wire(harness)
     for pair in pairs:
         wire.partner[Side.GHL, pair.ghl_id] = (Side.HUBSPOT, pair.hubspot_id)
         wire.partner[Side.HUBSPOT, pair.hubspot_id] = (Side.GHL, pair.ghl_id)
     for number in range(COUNT):
         told = {
             "hs_appointment_name": f"Call {number}",
-            "hs_appointment_start": town.at(500 + number),
-            "hs_appointment_end": town.at(500.5 + number),
+            "hs_appointment_start": harness.at(500 + number),
+            "hs_appointment_end": harness.at(500.5 + number),
             "hs_appointment_status": "SCHEDULED",
         }
-        wire.source[f"Call {number}"] = str(town.hubspot.create(told, [across]))
-    town.later(hours=1)
-    town.transport = wire
-    return town
+        wire.source[f"Call {number}"] = str(harness.hubspot.create(told, [across]))
+    harness.later(hours=1)
+    harness.transport = wire
+    return harness
 
 
 @pytest.mark.parametrize("side_lanes", [False, True], ids=["in turn", "side by side"])
@@ -128,7 +130,9 @@ def busy(town: Town) -> Town:
     [Limit(requests=100, seconds=10), Limit(requests=4, seconds=2)],
     ids=["the usual limit", "a small one"],
 )
-def test_no_write_rests_on_an_old_reading(busy: Town, limit: Limit, side_lanes: bool) -> None:
+def test_no_write_rests_on_an_old_reading(
+    busy: SyncHarness, limit: Limit, side_lanes: bool
+) -> None:
     busy.budgets = {
         Side.GHL: Budget(side=Side.GHL, clock=busy.clock, limit=limit),
         Side.HUBSPOT: Budget(
@@ -141,7 +145,7 @@ def test_no_write_rests_on_an_old_reading(busy: Town, limit: Limit, side_lanes: 
     if side_lanes:
         busy.lanes = side_by_side
     link = replace(busy.link())
-    report = cycle.run(link, CycleRequest(allowed=Allowed(changes=True, removals=True)))
+    report = cycle.run(link, CycleRequest(allowed=GuardOverrides(changes=True, removals=True)))
     assert report.outcome is Outcome.OK, (report.detail, report.failed[:3])
     assert (report.ghl.created, report.ghl.updated, report.ghl.removed) == (COUNT,) * 3
     assert (report.hubspot.updated, report.hubspot.removed) == (COUNT,) * 2

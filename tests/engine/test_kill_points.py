@@ -23,11 +23,11 @@ from typing import Any, Literal
 
 import httpx
 import pytest
-from towns import InProcess, Shelf, Town, TownClock, build, in_turn
+from harness import HarnessClock, InProcess, Shelf, SyncHarness, build, in_turn
 
 from syncd.core.policy import Winner
-from syncd.engine.lanes import RunLanes, side_by_side
 from syncd.engine.report import Outcome
+from syncd.engine.workers import RunLanes, side_by_side
 from syncd.sandbox import FaultScript, SandboxWorld, application
 
 Moment = Literal["before", "lost", "after"]
@@ -41,7 +41,7 @@ class Killed(BaseException):
 
 
 @dataclass(slots=True)
-class Executioner:
+class CrashInjector:
     """Counts the points that a run passes, and ends it at one of them."""
 
     at: int = 0
@@ -61,9 +61,9 @@ class Executioner:
 class Watched(httpx.BaseTransport):
     """Requests on the way to the sandbox, as points."""
 
-    def __init__(self, world: SandboxWorld, executioner: Executioner) -> None:
+    def __init__(self, world: SandboxWorld, crashes: CrashInjector) -> None:
         self._inner = InProcess(application(world))
-        self._executioner = executioner
+        self._executioner = crashes
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         if self._executioner.point():
@@ -90,18 +90,18 @@ class WatchedLink:
 class WatchedShelf(Shelf):
     """The store, its commits as points."""
 
-    executioner: Executioner
+    crashes: CrashInjector
 
     def link(self, name: str) -> Any:
         link = super().link(name)
-        begin, executioner = link.begin, self.executioner
+        begin, crashes = link.begin, self.crashes
 
         @contextmanager
         def watched() -> Iterator[Any]:
-            mine = executioner.point()
+            mine = crashes.point()
             with begin() as transaction:
                 yield transaction
-                if mine and executioner.moment == "before":
+                if mine and crashes.moment == "before":
                     raise Killed
             if mine:
                 raise Killed
@@ -112,35 +112,35 @@ class WatchedShelf(Shelf):
 class Script:
     """What people do, phase by phase; ten operations each, on both sides."""
 
-    def __init__(self, town: Town) -> None:
-        self.town = town
+    def __init__(self, harness: SyncHarness) -> None:
+        self.harness = harness
 
     def run(self, phase: int) -> None:
         getattr(self, f"phase_{phase}")()
 
     def events(self) -> list[Any]:
         return sorted(
-            self.town.ghl.appointments,
+            self.harness.ghl.appointments,
             key=lambda event: (event.start, event.contact, event.id),
         )
 
     def book(self, number: int, **more: Any) -> None:
-        town = self.town
-        contacts = sorted(contact.id for contact in town.ghl.contacts)
-        town.ghl.book(
-            town.calendars["Team"],
+        harness = self.harness
+        contacts = sorted(contact.id for contact in harness.ghl.contacts)
+        harness.ghl.book(
+            harness.calendars["Team"],
             contacts[number % len(contacts)],
-            town.at(30 + 7 * number),
+            harness.at(30 + 7 * number),
             title=f"Visit {number}",
             **more,
         )
 
     def record(self, number: int, **more: Any) -> None:
-        town = self.town
-        contacts = [c.id for c in town.hubspot.contact_records()]
-        start = town.at(400 + 5 * number)
+        harness = self.harness
+        contacts = [c.id for c in harness.hubspot.contact_records()]
+        start = harness.at(400 + 5 * number)
         stamp = start.strftime("%Y-%m-%dT%H:%M:%SZ")
-        town.hubspot.create(
+        harness.hubspot.create(
             {"hs_appointment_name": f"Call {number}", "hs_appointment_start": stamp} | more,
             contacts=[contacts[number % len(contacts)]],
         )
@@ -148,7 +148,7 @@ class Script:
     def titled(self, title: str) -> Any:
         (record,) = [
             each
-            for each in self.town.hubspot.records()
+            for each in self.harness.hubspot.records()
             if each.properties.get("hs_appointment_name") == title
         ]
         return record
@@ -160,10 +160,10 @@ class Script:
     def phase_0(self) -> None:
         for number in range(4):
             who = (f"Pat {'ABCD'[number]}", f"p{number}@example.com", f"+1555010{number}")
-            self.town.ghl.add_contact(*who)
+            self.harness.ghl.add_contact(*who)
             if number < 2:
-                self.town.hubspot.add_contact(*who)
-        self.town.hubspot.add_contact("Quin Ode", "quin@example.com", "+15550109")
+                self.harness.hubspot.add_contact(*who)
+        self.harness.hubspot.add_contact("Quin Ode", "quin@example.com", "+15550109")
         for number in range(6):
             self.book(number, status=("new", "confirmed", "showed")[number % 3])
         for number in range(4):
@@ -172,61 +172,61 @@ class Script:
     def phase_1(self) -> None:
         for number in range(3):
             event = self.event(f"Visit {number}")
-            start = self.town.at(31 + 7 * number)
-            self.town.ghl.move(event.id, start, start + (event.end - event.start))
+            start = self.harness.at(31 + 7 * number)
+            self.harness.ghl.move(event.id, start, start + (event.end - event.start))
         for number in range(3):
-            self.town.hubspot.edit(self.titled(f"Call {number}").id, ghl_description="Bring it")
+            self.harness.hubspot.edit(self.titled(f"Call {number}").id, ghl_description="Bring it")
         self.book(6)
         self.record(6)
-        self.town.ghl.edit(self.event("Visit 5").id, address="Room 5")
-        self.town.hubspot.edit(self.titled("Visit 4").id, hs_appointment_status="COMPLETED")
+        self.harness.ghl.edit(self.event("Visit 5").id, address="Room 5")
+        self.harness.hubspot.edit(self.titled("Visit 4").id, hs_appointment_status="COMPLETED")
 
     def phase_2(self) -> None:
-        self.town.ghl.edit(self.event("Visit 3").id, title="Left", address="Here")
-        self.town.later(seconds=3)
-        self.town.hubspot.edit(self.titled("Visit 3").id, hs_appointment_name="Right")
-        self.town.ghl.delete(self.event("Visit 0").id)
-        self.town.hubspot.archive(self.titled("Call 0").id)
+        self.harness.ghl.edit(self.event("Visit 3").id, title="Left", address="Here")
+        self.harness.later(seconds=3)
+        self.harness.hubspot.edit(self.titled("Visit 3").id, hs_appointment_name="Right")
+        self.harness.ghl.delete(self.event("Visit 0").id)
+        self.harness.hubspot.archive(self.titled("Call 0").id)
         for number in range(1, 3):
-            start = self.town.at(30 + 7 * number)  # back to where it was at first
+            start = self.harness.at(30 + 7 * number)  # back to where it was at first
             event = self.event(f"Visit {number}")
-            self.town.ghl.move(event.id, start, start + (event.end - event.start))
+            self.harness.ghl.move(event.id, start, start + (event.end - event.start))
         for number in range(1, 4):
-            self.town.hubspot.edit(self.titled(f"Call {number}").id, hubspot_owner_id="")
+            self.harness.hubspot.edit(self.titled(f"Call {number}").id, hubspot_owner_id="")
 
     def phase_3(self) -> None:
         deleted = next(e for e in self.events() if e.title == "Visit 0")
-        self.town.ghl.undelete(deleted.id)
-        for record in self.town.hubspot.archived():
+        self.harness.ghl.undelete(deleted.id)
+        for record in self.harness.hubspot.archived():
             if record.properties["hs_appointment_name"] == "Call 0":
-                self.town.hubspot.restore(record.id)
-        self.town.ghl.delete(self.event("Visit 1").id)
-        self.town.hubspot.edit(self.titled("Visit 1").id, hs_appointment_name="Visit 1, please")
+                self.harness.hubspot.restore(record.id)
+        self.harness.ghl.delete(self.event("Visit 1").id)
+        self.harness.hubspot.edit(self.titled("Visit 1").id, hs_appointment_name="Visit 1, please")
         for number in range(7, 10):
             self.book(number)
             self.record(number)
 
     def phase_4(self) -> None:
         for number in range(7, 10):
-            self.town.hubspot.edit(self.titled(f"Visit {number}").id, ghl_address="Annexe")
-            self.town.ghl.edit(self.event(f"Call {number}").id, status="noshow")
+            self.harness.hubspot.edit(self.titled(f"Visit {number}").id, ghl_address="Annexe")
+            self.harness.ghl.edit(self.event(f"Call {number}").id, status="noshow")
         for number in range(2, 4):
-            self.town.ghl.edit(self.event(f"Call {number}").id, description="Moved")
-            self.town.hubspot.archive(self.titled(f"Call {number}").id)
+            self.harness.ghl.edit(self.event(f"Call {number}").id, description="Moved")
+            self.harness.hubspot.archive(self.titled(f"Call {number}").id)
 
     def phase_5(self) -> None:
         for number in range(10, 14):
             self.book(number, status="new")
             self.record(number)
-        self.town.ghl.add_contact("Rae Sun", "rae@example.com", "+15550110")
-        self.town.hubspot.add_contact("Sol Tan", "sol@example.com", "+15550111")
+        self.harness.ghl.add_contact("Rae Sun", "rae@example.com", "+15550110")
+        self.harness.hubspot.add_contact("Sol Tan", "sol@example.com", "+15550111")
 
 
-def shape(town: Town) -> dict[str, Any]:
+def shape(harness: SyncHarness) -> dict[str, Any]:
     """Both worlds and the store, without what may differ: ids, stamps, the order of creation."""
-    events = {e.id: e for e in town.ghl.appointments}
-    records = {r.id: r for r in town.hubspot.records()}
-    names = {row.id: row.email for row in town.ghl.contacts}
+    events = {e.id: e for e in harness.ghl.appointments}
+    records = {r.id: r for r in harness.hubspot.records()}
+    names = {row.id: row.email for row in harness.ghl.contacts}
     return {
         "events": sorted(
             (
@@ -252,8 +252,10 @@ def shape(town: Town) -> dict[str, Any]:
             )
             for r in records.values()
         ),
-        "archived": len(town.hubspot.archived()),
-        "contacts": sorted(c.properties.get("email", "") for c in town.hubspot.contact_records()),
+        "archived": len(harness.hubspot.archived()),
+        "contacts": sorted(
+            c.properties.get("email", "") for c in harness.hubspot.contact_records()
+        ),
         "ghl contacts": sorted(names.values()),
         "carried": sorted(
             events[r.properties["ghl_appointment_id"]].title
@@ -268,12 +270,12 @@ def shape(town: Town) -> dict[str, Any]:
                 p.hubspot.status,
                 p.removal is not None,
                 bool(p.open),
-                p.marked,
+                p.has_external_id,
                 events[p.ghl_id].title,
             )
-            for p in town.pairs()
+            for p in harness.pairs()
         ),
-        "open intents": town.store.link(town.name).intents(),
+        "open intents": harness.store.link(harness.name).intents(),
     }
 
 
@@ -295,30 +297,30 @@ class Rehearsal:
         self,
         store_url: str,
         folder: Path,
-        script: Callable[[Town], Script] = Script,
+        script: Callable[[SyncHarness], Script] = Script,
         phases: int = PHASES,
     ) -> None:
         self.folder, self.script = folder, script
         self.path = Path(store_url.removeprefix("sqlite:///"))
-        self.clock = TownClock()
+        self.clock = HarnessClock()
         self.checkpoints: list[Checkpoint] = []
         with closing(WatchedShelf(store_url, self.clock)) as shelf:
-            shelf.executioner = Executioner()
+            shelf.crashes = CrashInjector()
             self.first = build(shelf, self.clock)
             for phase in range(phases):
                 self._phase(self.first, shelf, phase)
 
-    def _phase(self, town: Town, shelf: WatchedShelf, phase: int) -> None:
-        self.script(town).run(phase)
-        world, now = town.world.copied(), self.clock.now()
+    def _phase(self, harness: SyncHarness, shelf: WatchedShelf, phase: int) -> None:
+        self.script(harness).run(phase)
+        world, now = harness.world.copied(), self.clock.now()
         store = self.folder / f"phase-{phase}.db"
         shutil.copy(self.path, store)
         for suffix in ("-wal", "-shm"):
             if (beside := self.path.with_name(self.path.name + suffix)).exists():
                 shutil.copy(beside, store.with_name(store.name + suffix))
-        shelf.executioner = Executioner()
-        town.transport = Watched(town.world, shelf.executioner)
-        report = town.sync()
+        shelf.crashes = CrashInjector()
+        harness.transport = Watched(harness.world, shelf.crashes)
+        report = harness.sync()
         assert report.outcome is Outcome.OK, report
         assert report.written
         self.checkpoints.append(
@@ -326,14 +328,14 @@ class Rehearsal:
                 world=world,
                 store=store,
                 clock=now,
-                after=shape(town),
-                points=shelf.executioner.passed,
+                after=shape(harness),
+                points=shelf.crashes.passed,
             )
         )
 
     def killed_at(
         self, phase: int, at: int, moment: Moment, lanes: RunLanes = in_turn
-    ) -> tuple[dict[str, Any], Town]:
+    ) -> tuple[dict[str, Any], SyncHarness]:
         """The phase's cycle, killed at a point, then a fresh start until it is quiet."""
         checkpoint = self.checkpoints[phase]
         self.clock._now = checkpoint.clock
@@ -347,18 +349,18 @@ class Rehearsal:
             if source.exists():
                 shutil.copy(source, target)
         with closing(WatchedShelf(f"sqlite:///{run}", self.clock)) as shelf:
-            town = replace(self.first, world=world, store=shelf, lanes=lanes)
-            shelf.executioner = Executioner(at=at, moment=moment)
-            town.transport = Watched(world, shelf.executioner)
+            harness = replace(self.first, world=world, store=shelf, lanes=lanes)
+            shelf.crashes = CrashInjector(at=at, moment=moment)
+            harness.transport = Watched(world, shelf.crashes)
             with pytest.raises(Killed):
-                town.sync()
-            shelf.executioner = Executioner()
-            town.transport = None
-            report = town.sync()
+                harness.sync()
+            shelf.crashes = CrashInjector()
+            harness.transport = None
+            report = harness.sync()
             assert report.outcome is Outcome.OK, report
-            again = town.sync()
+            again = harness.sync()
             assert again.written == [], again.written
-            return shape(town), town
+            return shape(harness), harness
 
 
 @pytest.fixture(scope="module")
@@ -406,32 +408,32 @@ class Decisions(Script):
 
     def phase_0(self) -> None:
         """A mistake that was carried across, and three records that wait."""
-        town = self.town
-        town.obey(conflict={"title": Winner.HOLD})
+        harness = self.harness
+        harness.obey(conflict={"title": Winner.HOLD})
         people = [("Ann Lee", "ann@example.com"), ("Bo Day", "bo@example.com")]
         across = [
-            (str(town.ghl.add_contact(*each)), str(town.hubspot.add_contact(*each)))
+            (str(harness.ghl.add_contact(*each)), str(harness.hubspot.add_contact(*each)))
             for each in people
         ]
         events = [
-            str(town.ghl.book(town.calendars["Class"], across[0][0], town.at(40 + 9 * n)))
+            str(harness.ghl.book(harness.calendars["Class"], across[0][0], harness.at(40 + 9 * n)))
             for n in range(3)
         ]
-        town.sync()
-        records = {r.properties["ghl_appointment_id"]: str(r.id) for r in town.hubspot.records()}
+        harness.sync()
+        records = {r.properties["ghl_appointment_id"]: str(r.id) for r in harness.hubspot.records()}
         for event in events:
-            town.ghl.edit(event, title=f"Visit {event[:4]}")
-        town.sync()
-        town.ghl.edit(events[0], title="Wrong")
-        town.sync()
-        town.ghl.edit(events[1], title="Left")
-        town.hubspot.edit(records[events[1]], hs_appointment_name="Right")
-        alone = str(town.hubspot.create({"hs_appointment_start": town.at(300)}, contacts=[]))
-        assert len(town.sync().held) == 2
-        decide = town.store.link(town.name).decide
-        decide("undo", {"id": events[0]}, town.clock.now())
-        decide("resolve", {"id": events[1], "keep": "hubspot"}, town.clock.now())
-        decide("resolve", {"id": alone, "contact": across[1][1]}, town.clock.now())
+            harness.ghl.edit(event, title=f"Visit {event[:4]}")
+        harness.sync()
+        harness.ghl.edit(events[0], title="Wrong")
+        harness.sync()
+        harness.ghl.edit(events[1], title="Left")
+        harness.hubspot.edit(records[events[1]], hs_appointment_name="Right")
+        alone = str(harness.hubspot.create({"hs_appointment_start": harness.at(300)}, contacts=[]))
+        assert len(harness.sync().held) == 2
+        decide = harness.store.link(harness.name).decide
+        decide("undo", {"id": events[0]}, harness.clock.now())
+        decide("resolve", {"id": events[1], "keep": "hubspot"}, harness.clock.now())
+        decide("resolve", {"id": alone, "contact": across[1][1]}, harness.clock.now())
 
 
 @pytest.fixture(scope="module")
@@ -448,8 +450,8 @@ def test_a_kill_at_any_point_loses_no_decision_and_repeats_none(
 ) -> None:
     (checkpoint,) = decided.checkpoints
     for at in range(1, checkpoint.points + 1, 3):
-        after, town = decided.killed_at(0, at, moment)
+        after, harness = decided.killed_at(0, at, moment)
         for name, wanted in checkpoint.after.items():
             assert after[name] == wanted, f"{name}: killed {moment} point {at}"
         with closing(Shelf(f"sqlite:///{decided.folder / 'run.db'}", decided.clock)) as shelf:
-            assert shelf.link(town.name).decisions() == [], f"killed {moment} point {at}"
+            assert shelf.link(harness.name).decisions() == [], f"killed {moment} point {at}"

@@ -13,51 +13,51 @@ from syncd.engine.report import Outcome
 from syncd.ports.store import LEFT_OUT, LEFT_OUT_IDS
 
 if TYPE_CHECKING:
-    from towns import Town
+    from harness import SyncHarness
 
 
-def record(town: Town, hours: float = 96, **more: Any) -> str:
-    start = town.at(hours).strftime("%Y-%m-%dT%H:%M:%SZ")
-    number = len(town.hubspot.contact_records())
-    contact = town.hubspot.add_contact("Ann Lee", f"ann{number}@example.org")
-    return str(town.hubspot.create({"hs_appointment_start": start, **more}, contacts=[contact]))
+def record(harness: SyncHarness, hours: float = 96, **more: Any) -> str:
+    start = harness.at(hours).strftime("%Y-%m-%dT%H:%M:%SZ")
+    number = len(harness.hubspot.contact_records())
+    contact = harness.hubspot.add_contact("Ann Lee", f"ann{number}@example.org")
+    return str(harness.hubspot.create({"hs_appointment_start": start, **more}, contacts=[contact]))
 
 
-def test_what_is_left_out_is_counted_by_reason(town: Town) -> None:
-    town.obey(filter={"hs_appointment_name": frozenset({"", "Ours"})})
+def test_what_is_left_out_is_counted_by_reason(harness: SyncHarness) -> None:
+    harness.obey(filter={"hs_appointment_name": frozenset({"", "Ours"})})
     year = 24 * 500.0
-    far, past = record(town, year), record(town, -24 * 31.0)
-    theirs = record(town, hs_appointment_name="Theirs")
-    elsewhere = record(town, ghl_location_id="elsewhere")
-    ours = record(town, hs_appointment_name="Ours")
-    report = town.sync()
+    far, past = record(harness, year), record(harness, -24 * 31.0)
+    theirs = record(harness, hs_appointment_name="Theirs")
+    elsewhere = record(harness, ghl_location_id="elsewhere")
+    ours = record(harness, hs_appointment_name="Ours")
+    report = harness.sync()
     assert report.left_out == {"window": 2, "filter": 1, "location": 1}
     assert report.as_json()["left_out"] == report.left_out
-    assert json.loads(town.link().store.cursor(LEFT_OUT)) == report.left_out
-    named = json.loads(town.link().store.cursor(LEFT_OUT_IDS))
+    assert json.loads(harness.link().store.cursor(LEFT_OUT)) == report.left_out
+    named = json.loads(harness.link().store.cursor(LEFT_OUT_IDS))
     assert named == {"window": [far, past], "filter": [theirs], "location": [elsewhere]}
-    town.later(days=60)
-    assert town.sync().left_out == {"window": 3, "filter": 1, "location": 1}
-    assert "left_out" not in town.sync(full=False).as_json()
-    assert town.plan().left_out == {"window": 3, "filter": 1, "location": 1}
+    harness.later(days=60)
+    assert harness.sync().left_out == {"window": 3, "filter": 1, "location": 1}
+    assert "left_out" not in harness.sync(full=False).as_json()
+    assert harness.plan().left_out == {"window": 3, "filter": 1, "location": 1}
     assert ours
 
 
-def test_what_a_person_ignores_is_left_out_once(town: Town) -> None:
-    contact = town.ghl.add_contact("Ann Lee", "ann@example.com")
-    event = town.ghl.book(town.calendars["Event"], contact, town.at(48))
-    town.sync()
-    for ruled in (event, record(town)):
-        town.link().store.decide("resolve", {"id": ruled, "ignore": True}, town.clock.now())
-    town.sync()
-    assert town.sync().left_out == {"ignored": 2}
+def test_what_a_person_ignores_is_left_out_once(harness: SyncHarness) -> None:
+    contact = harness.ghl.add_contact("Ann Lee", "ann@example.com")
+    event = harness.ghl.book(harness.calendars["Event"], contact, harness.at(48))
+    harness.sync()
+    for ruled in (event, record(harness)):
+        harness.link().store.decide("resolve", {"id": ruled, "ignore": True}, harness.clock.now())
+    harness.sync()
+    assert harness.sync().left_out == {"ignored": 2}
 
 
-def test_instances_too_far_ahead_are_left_out_as_series(town: Town) -> None:
-    contact = town.ghl.add_contact("Ann Lee", "ann@example.com")
-    town.ghl.add_series(town.calendars["Event"], contact, town.at(48))
-    town.obey(sync_series=False)
-    assert town.sync().left_out == {"series": 4}
+def test_instances_too_far_ahead_are_left_out_as_series(harness: SyncHarness) -> None:
+    contact = harness.ghl.add_contact("Ann Lee", "ann@example.com")
+    harness.ghl.add_series(harness.calendars["Event"], contact, harness.at(48))
+    harness.obey(sync_series=False)
+    assert harness.sync().left_out == {"series": 4}
 
 
 def test_only_the_reasons_of_the_contract_are_given() -> None:
@@ -67,14 +67,14 @@ def test_only_the_reasons_of_the_contract_are_given() -> None:
 
 @pytest.mark.parametrize("dry_run", [True, False])
 def test_what_a_cycle_that_could_not_look_would_count_is_unknown(
-    town: Town, *, dry_run: bool
+    harness: SyncHarness, *, dry_run: bool
 ) -> None:
-    contact = town.ghl.add_contact("Ann Lee", "ann@example.com")
-    town.ghl.book(town.calendars["Event"], contact, town.at(48))
-    town.sync()
-    town.world.faults.add(side="hubspot", path=".", status=503, times=None)
+    contact = harness.ghl.add_contact("Ann Lee", "ann@example.com")
+    harness.ghl.book(harness.calendars["Event"], contact, harness.at(48))
+    harness.sync()
+    harness.world.faults.add(side="hubspot", path=".", status=503, times=None)
     with structlog.testing.capture_logs() as logs:
-        report = town.sync(dry_run=dry_run)
+        report = harness.sync(dry_run=dry_run)
     said: Any = report.as_json()
     assert report.outcome is Outcome.UNREACHABLE
     assert (said["pairs"], said["looked"]) == (1, False)
@@ -85,9 +85,9 @@ def test_what_a_cycle_that_could_not_look_would_count_is_unknown(
     assert (line["pairs"], line["held"], line["conflicts"]) == (1, None, None)
 
 
-def test_a_dry_run_is_marked_in_the_log(town: Town) -> None:
-    marked = structlog.contextvars.merge_contextvars
+def test_a_dry_run_is_marked_in_the_log(harness: SyncHarness) -> None:
+    has_external_id = structlog.contextvars.merge_contextvars
     for dry_run in (True, False):
-        with structlog.testing.capture_logs(processors=[marked]) as logs:
-            town.sync(dry_run=dry_run)
+        with structlog.testing.capture_logs(processors=[has_external_id]) as logs:
+            harness.sync(dry_run=dry_run)
         assert {each["dry_run"] for each in logs} == {dry_run}

@@ -10,40 +10,40 @@ import pytest
 from syncd.core.policy import Notify, OnRemoval
 
 if TYPE_CHECKING:
-    from towns import Town
+    from harness import SyncHarness
 
 
 @pytest.fixture
-def live(town: Town) -> Town:
+def live(harness: SyncHarness) -> SyncHarness:
     """A town that notifies of fresh changes, and Ann on both sides."""
-    town.obey(notify=Notify.LIVE)
-    town.ghl.add_contact("Ann Lee", "ann@example.com")
-    town.hubspot.add_contact("Ann Lee", "ann@example.com")
-    return town
+    harness.obey(notify=Notify.LIVE)
+    harness.ghl.add_contact("Ann Lee", "ann@example.com")
+    harness.hubspot.add_contact("Ann Lee", "ann@example.com")
+    return harness
 
 
-def born(town: Town, hours: float = 48, *, contact: bool = True) -> str:
+def born(harness: SyncHarness, hours: float = 48, *, contact: bool = True) -> str:
     """A record that somebody makes in HubSpot."""
-    (ann,) = town.hubspot.contact_records()
+    (ann,) = harness.hubspot.contact_records()
     said = {
         "hs_appointment_name": "Intro",
-        "hs_appointment_start": town.at(hours),
-        "hs_appointment_end": town.at(hours + 0.5),
+        "hs_appointment_start": harness.at(hours),
+        "hs_appointment_end": harness.at(hours + 0.5),
     }
-    return str(town.hubspot.create(said, contacts=[ann.id] if contact else []))
+    return str(harness.hubspot.create(said, contacts=[ann.id] if contact else []))
 
 
-def told(town: Town) -> list[str]:
+def told(harness: SyncHarness) -> list[str]:
     """What customers were notified of so far."""
-    return [row["event"] for row in town.world.notifications]
+    return [row["event"] for row in harness.world.notifications]
 
 
-def settled(town: Town) -> None:
+def settled(harness: SyncHarness) -> None:
     """The first sync is long past."""
-    town.sync()
-    town.later(hours=30)
-    town.sync()
-    assert told(town) == []
+    harness.sync()
+    harness.later(hours=30)
+    harness.sync()
+    assert told(harness) == []
 
 
 LOST: list[dict[str, Any]] = [
@@ -56,7 +56,7 @@ LOST: list[dict[str, Any]] = [
 @pytest.mark.parametrize("times", [1, None])
 @pytest.mark.parametrize("lost", LOST)
 def test_nobody_hears_of_a_first_syncs_booking_that_is_repeated_later(
-    live: Town, lost: dict[str, Any], times: int | None
+    live: SyncHarness, lost: dict[str, Any], times: int | None
 ) -> None:
     born(live)
     live.world.faults.add(side="ghl", method="POST", path="/appointments", times=times, **lost)
@@ -69,7 +69,7 @@ def test_nobody_hears_of_a_first_syncs_booking_that_is_repeated_later(
     assert told(live) == []
 
 
-def test_nobody_hears_of_a_first_syncs_booking_that_is_found_later(live: Town) -> None:
+def test_nobody_hears_of_a_first_syncs_booking_that_is_found_later(live: SyncHarness) -> None:
     born(live)
     live.world.faults.add(
         side="ghl", method="POST", path="/appointments", kind="timeout_after", times=None
@@ -80,7 +80,7 @@ def test_nobody_hears_of_a_first_syncs_booking_that_is_found_later(live: Town) -
     assert (len(live.ghl.events()), told(live)) == (1, [])
 
 
-def test_nobody_hears_of_what_was_held_in_a_first_sync_and_let_go_later(live: Town) -> None:
+def test_nobody_hears_of_what_was_held_in_a_first_sync_and_let_go_later(live: SyncHarness) -> None:
     busy = live.ghl.add_contact("Bob Moe", "bob@example.com")
     taken = live.ghl.book(live.calendars["Team"], busy, live.at(48))
     live.obey(default_calendar=live.calendars["Team"])
@@ -92,7 +92,7 @@ def test_nobody_hears_of_what_was_held_in_a_first_sync_and_let_go_later(live: To
     assert told(live) == []
 
 
-def test_what_a_person_completes_after_the_first_sync_is_fresh(live: Town) -> None:
+def test_what_a_person_completes_after_the_first_sync_is_fresh(live: SyncHarness) -> None:
     record = born(live, contact=False)
     assert [hold.reason for hold in live.sync().held] == ["no_contact"]
     live.later(hours=2)
@@ -101,7 +101,7 @@ def test_what_a_person_completes_after_the_first_sync_is_fresh(live: Town) -> No
     assert told(live) == ["created"]
 
 
-def test_a_record_that_was_there_before_the_first_sync_is_never_fresh(live: Town) -> None:
+def test_a_record_that_was_there_before_the_first_sync_is_never_fresh(live: SyncHarness) -> None:
     """It came into the window with time: nobody did anything."""
     born(live, hours=24 * 365 + 3)
     live.later(minutes=1)
@@ -112,7 +112,7 @@ def test_a_record_that_was_there_before_the_first_sync_is_never_fresh(live: Town
     assert told(live) == []
 
 
-def test_a_fresh_booking_and_a_fresh_edit_are_told(live: Town) -> None:
+def test_a_fresh_booking_and_a_fresh_edit_are_told(live: SyncHarness) -> None:
     settled(live)
     record = born(live)
     live.sync()
@@ -121,14 +121,14 @@ def test_a_fresh_booking_and_a_fresh_edit_are_told(live: Town) -> None:
     assert told(live) == ["created", "updated"]
 
 
-def test_a_change_right_after_the_first_sync_is_fresh(live: Town) -> None:
+def test_a_change_right_after_the_first_sync_is_fresh(live: SyncHarness) -> None:
     live.sync()
     born(live)
     live.sync()
     assert told(live) == ["created"]
 
 
-def test_a_change_that_waited_for_days_is_told_to_nobody(live: Town) -> None:
+def test_a_change_that_waited_for_days_is_told_to_nobody(live: SyncHarness) -> None:
     settled(live)
     record = born(live)
     live.sync()
@@ -139,7 +139,7 @@ def test_a_change_that_waited_for_days_is_told_to_nobody(live: Town) -> None:
 
 
 def test_what_two_records_take_from_each_other_when_they_meet_is_told_to_nobody(
-    live: Town,
+    live: SyncHarness,
 ) -> None:
     """Not even when it has to be tried again."""
     settled(live)
@@ -157,7 +157,7 @@ def test_what_two_records_take_from_each_other_when_they_meet_is_told_to_nobody(
 
 @pytest.mark.parametrize(("wait", "expected"), [(0, ["updated"]), (40, [])])
 def test_a_cancellation_for_an_archive_is_told_while_it_is_fresh(
-    live: Town, wait: int, expected: list[str]
+    live: SyncHarness, wait: int, expected: list[str]
 ) -> None:
     (ann,) = live.ghl.contacts
     live.ghl.book(live.calendars["Event"], ann.id, live.at(100), title="Check-up")
@@ -169,7 +169,7 @@ def test_a_cancellation_for_an_archive_is_told_while_it_is_fresh(
     assert told(live) == expected
 
 
-def test_a_restored_record_is_told(live: Town) -> None:
+def test_a_restored_record_is_told(live: SyncHarness) -> None:
     live.obey(hubspot_archived=OnRemoval.CANCEL)
     (ann,) = live.ghl.contacts
     live.ghl.book(live.calendars["Event"], ann.id, live.at(100), title="Check-up")
@@ -184,7 +184,9 @@ def test_a_restored_record_is_told(live: Town) -> None:
 
 
 @pytest.mark.parametrize(("notify", "expected"), [(Notify.NEVER, 0), (Notify.ALWAYS, 2)])
-def test_never_and_always_are_what_they_say(live: Town, notify: Notify, expected: int) -> None:
+def test_never_and_always_are_what_they_say(
+    live: SyncHarness, notify: Notify, expected: int
+) -> None:
     live.obey(notify=notify)
     record = born(live)
     live.sync()
@@ -196,7 +198,9 @@ def test_never_and_always_are_what_they_say(live: Town, notify: Notify, expected
 
 
 @pytest.mark.parametrize("kind", ["timeout_after", "drop_after"])
-def test_a_customer_is_told_once_of_a_move_whose_answer_was_lost(live: Town, kind: str) -> None:
+def test_a_customer_is_told_once_of_a_move_whose_answer_was_lost(
+    live: SyncHarness, kind: str
+) -> None:
     record = born(live)
     settled(live)
     at = live.at(60)

@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
-from towns import InProcess, Town
+from harness import InProcess, SyncHarness
 
 from syncd.core.rendering import renders
 from syncd.engine.report import Outcome
@@ -24,28 +24,28 @@ PLAIN = "Bring the X-rays & the letter"
 
 
 @pytest.fixture
-def ann(town: Town) -> tuple[str, str]:
+def ann(harness: SyncHarness) -> tuple[str, str]:
     """A person whom both sides know, as (HighLevel contact, HubSpot contact)."""
     return (
-        town.ghl.add_contact("Ann Lee", "ann@example.com", "+15550101"),
-        town.hubspot.add_contact("Ann Lee", "ann@example.com", "+15550101"),
+        harness.ghl.add_contact("Ann Lee", "ann@example.com", "+15550101"),
+        harness.hubspot.add_contact("Ann Lee", "ann@example.com", "+15550101"),
     )
 
 
-def book(town: Town, contact: str, **more: Any) -> str:
+def book(harness: SyncHarness, contact: str, **more: Any) -> str:
     given = {"title": "Check-up", "description": RICH} | more
-    return str(town.ghl.book(town.calendars["Team"], contact, town.at(48), **given))
+    return str(harness.ghl.book(harness.calendars["Team"], contact, harness.at(48), **given))
 
 
-def make(town: Town, contact: str, **more: Any) -> str:
+def make(harness: SyncHarness, contact: str, **more: Any) -> str:
     given = {
         "hs_appointment_name": "Check-up",
-        "hs_appointment_start": town.at(48),
-        "hs_appointment_end": town.at(48.5),
+        "hs_appointment_start": harness.at(48),
+        "hs_appointment_end": harness.at(48.5),
         "hs_appointment_status": "SCHEDULED",
         "ghl_description": RICH,
     }
-    return str(town.hubspot.create(given | more, contacts=[contact]))
+    return str(harness.hubspot.create(given | more, contacts=[contact]))
 
 
 class Killed(BaseException):
@@ -55,8 +55,8 @@ class Killed(BaseException):
 class Mortal(httpx.BaseTransport):
     """Dies when a write to an appointment of a side took effect, before its answer comes."""
 
-    def __init__(self, town: Town, side: str) -> None:
-        self._inner, self._side = InProcess(application(town.world)), side
+    def __init__(self, harness: SyncHarness, side: str) -> None:
+        self._inner, self._side = InProcess(application(harness.world)), side
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         response = self._inner.handle_request(request)
@@ -66,99 +66,101 @@ class Mortal(httpx.BaseTransport):
         return response
 
 
-def sync_and_die(town: Town, side: str) -> None:
+def sync_and_die(harness: SyncHarness, side: str) -> None:
     """A cycle that is killed between its first write to a side and the answer."""
-    town.transport = Mortal(town, side)
+    harness.transport = Mortal(harness, side)
     with pytest.raises(Killed):
-        town.sync()
-    town.transport = None
+        harness.sync()
+    harness.transport = None
 
 
-def mangle_record(town: Town, **properties: str) -> None:
+def mangle_record(harness: SyncHarness, **properties: str) -> None:
     """The vendor's own doing: no stamp moves, nobody is the author."""
-    for record in town.hubspot.records():
-        town.hubspot.appointments.rows[record.id].properties.update(properties)
+    for record in harness.hubspot.records():
+        harness.hubspot.appointments.rows[record.id].properties.update(properties)
 
 
-def mangle_event(town: Town, event: str, **fields: Any) -> None:
-    town.ghl.appointments.change(town.ghl.appointments[event], **fields)
+def mangle_event(harness: SyncHarness, event: str, **fields: Any) -> None:
+    harness.ghl.appointments.change(harness.ghl.appointments[event], **fields)
 
 
-def quiet(town: Town) -> None:
+def quiet(harness: SyncHarness) -> None:
     """The next cycle has nothing to do, and neither has the one after."""
     for _ in range(2):
-        report = town.sync()
+        report = harness.sync()
         assert (report.outcome, report.written, report.held) == (Outcome.OK, [], [])
 
 
 @pytest.mark.parametrize("shown", [PLAIN, RICH.replace("  ", " "), RICH[:30]])
 def test_a_mirrored_record_is_agreed_as_hubspot_shows_it(
-    town: Town, ann: tuple[str, str], shown: str
+    harness: SyncHarness, ann: tuple[str, str], shown: str
 ) -> None:
-    event = book(town, ann[0])
-    sync_and_die(town, "hubspot")
-    mangle_record(town, ghl_description=shown)
-    town.sync()
-    assert town.ghl.get(event).description == RICH
-    quiet(town)
-    assert town.ghl.get(event).description == RICH
+    event = book(harness, ann[0])
+    sync_and_die(harness, "hubspot")
+    mangle_record(harness, ghl_description=shown)
+    harness.sync()
+    assert harness.ghl.get(event).description == RICH
+    quiet(harness)
+    assert harness.ghl.get(event).description == RICH
 
 
 @pytest.mark.parametrize("shown", [PLAIN, "", None])
 def test_a_booking_is_agreed_as_highlevel_shows_it(
-    town: Town, ann: tuple[str, str], shown: str | None
+    harness: SyncHarness, ann: tuple[str, str], shown: str | None
 ) -> None:
-    record = make(town, ann[1])
-    sync_and_die(town, "ghl")
-    (event,) = town.ghl.appointments
-    mangle_event(town, event.id, description=shown)
-    town.sync()
-    assert town.hubspot.get(record).properties["ghl_description"] == RICH
-    quiet(town)
-    assert len(list(town.ghl.appointments)) == 1
+    record = make(harness, ann[1])
+    sync_and_die(harness, "ghl")
+    (event,) = harness.ghl.appointments
+    mangle_event(harness, event.id, description=shown)
+    harness.sync()
+    assert harness.hubspot.get(record).properties["ghl_description"] == RICH
+    quiet(harness)
+    assert len(list(harness.ghl.appointments)) == 1
 
 
 def test_a_booking_whose_title_was_trimmed_is_still_known_as_ours(
-    town: Town, ann: tuple[str, str]
+    harness: SyncHarness, ann: tuple[str, str]
 ) -> None:
-    record = make(town, ann[1], hs_appointment_name="Check-up  with <i>Dr Lee</i>")
-    sync_and_die(town, "ghl")
-    (event,) = town.ghl.appointments
-    mangle_event(town, event.id, title="Check-up with Dr Lee")
-    town.sync()
-    assert len(list(town.ghl.appointments)) == 1
-    quiet(town)
-    name = town.hubspot.get(record).properties["hs_appointment_name"]
+    record = make(harness, ann[1], hs_appointment_name="Check-up  with <i>Dr Lee</i>")
+    sync_and_die(harness, "ghl")
+    (event,) = harness.ghl.appointments
+    mangle_event(harness, event.id, title="Check-up with Dr Lee")
+    harness.sync()
+    assert len(list(harness.ghl.appointments)) == 1
+    quiet(harness)
+    name = harness.hubspot.get(record).properties["hs_appointment_name"]
     assert name == "Check-up  with <i>Dr Lee</i>"
 
 
 @pytest.mark.parametrize("shown", [PLAIN, PLAIN[:20]])
 def test_an_update_is_agreed_as_the_side_shows_it(
-    town: Town, ann: tuple[str, str], shown: str
+    harness: SyncHarness, ann: tuple[str, str], shown: str
 ) -> None:
-    event = book(town, ann[0], description="Nothing yet")
-    town.sync()
-    town.later(minutes=5)
-    town.ghl.edit(event, description=RICH)
-    sync_and_die(town, "hubspot")
-    mangle_record(town, ghl_description=shown)
-    town.sync()
-    quiet(town)
-    assert town.ghl.get(event).description == RICH
-    (record,) = town.hubspot.records()
+    event = book(harness, ann[0], description="Nothing yet")
+    harness.sync()
+    harness.later(minutes=5)
+    harness.ghl.edit(event, description=RICH)
+    sync_and_die(harness, "hubspot")
+    mangle_record(harness, ghl_description=shown)
+    harness.sync()
+    quiet(harness)
+    assert harness.ghl.get(event).description == RICH
+    (record,) = harness.hubspot.records()
     assert record.properties["ghl_description"] == shown
 
 
 @pytest.mark.parametrize("edit", ["Bring nothing", ""])
-def test_what_a_person_wrote_meanwhile_is_news(town: Town, ann: tuple[str, str], edit: str) -> None:
-    event = book(town, ann[0])
-    sync_and_die(town, "hubspot")
-    town.later(minutes=5)
-    (record,) = town.hubspot.records()
-    town.hubspot.edit(record.id, ghl_description=edit)
-    town.sync()
-    assert (town.ghl.get(event).description or "") == edit
-    quiet(town)
+def test_what_a_person_wrote_meanwhile_is_news(
+    harness: SyncHarness, ann: tuple[str, str], edit: str
+) -> None:
+    event = book(harness, ann[0])
+    sync_and_die(harness, "hubspot")
+    harness.later(minutes=5)
+    (record,) = harness.hubspot.records()
+    harness.hubspot.edit(record.id, ghl_description=edit)
+    harness.sync()
+    assert (harness.ghl.get(event).description or "") == edit
+    quiet(harness)
 
 
 @pytest.mark.parametrize(
@@ -181,8 +183,8 @@ def test_renderings_are_told_from_other_texts(sent: str, shown: str, same: bool)
     assert renders(sent, shown) is same
 
 
-def test_a_time_is_rendered_to_the_minute_and_no_further(town: Town) -> None:
-    sent = (town.at(1.01), town.at(2))
-    assert renders(sent, (town.at(1), town.at(2)))
-    assert not renders(sent, (town.at(0.9), town.at(2)))
-    assert not renders(sent, (None, town.at(2)))
+def test_a_time_is_rendered_to_the_minute_and_no_further(harness: SyncHarness) -> None:
+    sent = (harness.at(1.01), harness.at(2))
+    assert renders(sent, (harness.at(1), harness.at(2)))
+    assert not renders(sent, (harness.at(0.9), harness.at(2)))
+    assert not renders(sent, (None, harness.at(2)))

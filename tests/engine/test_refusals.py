@@ -12,35 +12,37 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from refusing import Refusing, naming
+from refusing_transport import RefusingTransport, naming
 
 from syncd.core.model import Group, Side
 from syncd.core.policy import Direction, Route
 from syncd.engine.report import CycleReport, Outcome
 
 if TYPE_CHECKING:
-    from towns import Town
+    from harness import SyncHarness
 
 NO = [400, 403, 404, 409, 422, 500, 503]
 
 
-def person(town: Town, name: str, *, across: bool = True) -> tuple[str, str]:
+def person(harness: SyncHarness, name: str, *, across: bool = True) -> tuple[str, str]:
     mail = f"{name}@example.com"
-    here = town.ghl.add_contact(name, mail)
-    return here, town.hubspot.add_contact(name, mail) if across else ""
+    here = harness.ghl.add_contact(name, mail)
+    return here, harness.hubspot.add_contact(name, mail) if across else ""
 
 
-def book(town: Town, contact: str, hours: float = 48, calendar: str = "Event", **more: Any) -> str:
-    return str(town.ghl.book(town.calendars[calendar], contact, town.at(hours), **more))
+def book(
+    harness: SyncHarness, contact: str, hours: float = 48, calendar: str = "Event", **more: Any
+) -> str:
+    return str(harness.ghl.book(harness.calendars[calendar], contact, harness.at(hours), **more))
 
 
-def record(town: Town, contact: str, hours: float = 96, **properties: Any) -> str:
-    start = town.at(hours).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return str(town.hubspot.create({"hs_appointment_start": start} | properties, [contact]))
+def record(harness: SyncHarness, contact: str, hours: float = 96, **properties: Any) -> str:
+    start = harness.at(hours).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return str(harness.hubspot.create({"hs_appointment_start": start} | properties, [contact]))
 
 
-def carried(town: Town) -> set[str]:
-    return {each.properties.get("ghl_appointment_id", "") for each in town.hubspot.records()}
+def carried(harness: SyncHarness) -> set[str]:
+    return {each.properties.get("ghl_appointment_id", "") for each in harness.hubspot.records()}
 
 
 def told(report: CycleReport, record_id: str) -> list[str]:
@@ -55,30 +57,34 @@ def told(report: CycleReport, record_id: str) -> list[str]:
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 422, 500, 503])
-def test_one_calendar_that_cannot_be_listed_stops_no_other(town: Town, status: int) -> None:
-    ann, _ = person(town, "ann")
-    there, elsewhere = book(town, ann, 48, "Event"), book(town, ann, 60, "Team")
-    closed = Refusing(town, naming(town.calendars["Team"], "/calendars/events"), status)
-    report = town.sync()
+def test_one_calendar_that_cannot_be_listed_stops_no_other(
+    harness: SyncHarness, status: int
+) -> None:
+    ann, _ = person(harness, "ann")
+    there, elsewhere = book(harness, ann, 48, "Event"), book(harness, ann, 60, "Team")
+    closed = RefusingTransport(
+        harness, naming(harness.calendars["Team"], "/calendars/events"), status
+    )
+    report = harness.sync()
     assert (report.outcome, report.hubspot.created) == (Outcome.FAILED_WRITES, 1)
-    assert any(town.calendars["Team"] in part for part in report.unread)
-    assert carried(town) == {there}
+    assert any(harness.calendars["Team"] in part for part in report.unread)
+    assert carried(harness) == {there}
     closed.on = False
-    assert town.sync().outcome is Outcome.OK
-    assert carried(town) == {there, elsewhere}
+    assert harness.sync().outcome is Outcome.OK
+    assert carried(harness) == {there, elsewhere}
 
 
-def test_a_location_of_which_no_calendar_may_be_read_is_refused(town: Town) -> None:
-    Refusing(town, naming("", "/ghl/calendars/events"), 403)
-    assert town.sync().outcome is Outcome.REFUSED
+def test_a_location_of_which_no_calendar_may_be_read_is_refused(harness: SyncHarness) -> None:
+    RefusingTransport(harness, naming("", "/ghl/calendars/events"), 403)
+    assert harness.sync().outcome is Outcome.REFUSED
 
 
 # --- ids of others
 
 
-def test_nothing_is_asked_about_the_ids_of_another_location(town: Town) -> None:
-    _, ann = person(town, "ann")
-    town.hubspot.create(
+def test_nothing_is_asked_about_the_ids_of_another_location(harness: SyncHarness) -> None:
+    _, ann = person(harness, "ann")
+    harness.hubspot.create(
         {
             "hs_appointment_start": "2026-03-06T09:00:00Z",
             "ghl_appointment_id": "TheirAppointment0001",
@@ -86,33 +92,37 @@ def test_nothing_is_asked_about_the_ids_of_another_location(town: Town) -> None:
         },
         [ann],
     )
-    record(town, ann)
-    theirs = Refusing(town, naming("TheirAppointment0001", "/ghl/"), 403)
+    record(harness, ann)
+    theirs = RefusingTransport(harness, naming("TheirAppointment0001", "/ghl/"), 403)
     for full in (True, False, True):
-        report = town.sync(full=full)
+        report = harness.sync(full=full)
         assert report.outcome is Outcome.OK
         assert report.held == []
     assert theirs.hits == []
-    assert len(town.ghl.events()) == 1
+    assert len(harness.ghl.events()) == 1
 
 
 @pytest.mark.parametrize("status", NO)
-def test_an_id_that_may_not_be_asked_for_holds_its_own_record(town: Town, status: int) -> None:
-    _, ann = person(town, "ann")
-    strange = record(town, ann, ghl_appointment_id="WhoseIsThis000000001")
-    record(town, ann, 120)
-    Refusing(town, naming("WhoseIsThis000000001", "/ghl/"), status)
-    report = town.sync()
+def test_an_id_that_may_not_be_asked_for_holds_its_own_record(
+    harness: SyncHarness, status: int
+) -> None:
+    _, ann = person(harness, "ann")
+    strange = record(harness, ann, ghl_appointment_id="WhoseIsThis000000001")
+    record(harness, ann, 120)
+    RefusingTransport(harness, naming("WhoseIsThis000000001", "/ghl/"), status)
+    report = harness.sync()
     assert report.outcome is Outcome.OK
     assert (report.ghl.created, told(report, strange)) == (1, ["unreadable"])
 
 
 @pytest.mark.parametrize("carries", ["x" * 12_000, "é" * 12_000, "..", ".", "a/../b", "?#%2e"])
-def test_no_id_that_a_person_typed_reaches_beyond_its_record(town: Town, carries: str) -> None:
-    _, ann = person(town, "ann")
-    strange = record(town, ann, ghl_appointment_id=carries)
-    record(town, ann, 120)
-    report = town.sync()
+def test_no_id_that_a_person_typed_reaches_beyond_its_record(
+    harness: SyncHarness, carries: str
+) -> None:
+    _, ann = person(harness, "ann")
+    strange = record(harness, ann, ghl_appointment_id=carries)
+    record(harness, ann, 120)
+    report = harness.sync()
     assert report.outcome is Outcome.OK
     assert (report.ghl.created, told(report, strange)) == (1, ["unreadable"])
     assert all(len(hold.detail) < 1_000 for hold in report.held)
@@ -123,15 +133,17 @@ def test_no_id_that_a_person_typed_reaches_beyond_its_record(town: Town, carries
 
 @pytest.mark.parametrize("mail", [f"{'a' * 12_000}@example.com", f"{'é' * 12_000}@example.com"])
 @pytest.mark.parametrize("side", list(Side))
-def test_an_address_of_any_length_holds_its_own_record(town: Town, side: Side, mail: str) -> None:
-    ann, anns = person(town, "ann")
+def test_an_address_of_any_length_holds_its_own_record(
+    harness: SyncHarness, side: Side, mail: str
+) -> None:
+    ann, anns = person(harness, "ann")
     if side is Side.GHL:
-        strange = book(town, town.ghl.add_contact("Long", mail), 24)
-        book(town, ann)
+        strange = book(harness, harness.ghl.add_contact("Long", mail), 24)
+        book(harness, ann)
     else:
-        strange = record(town, town.hubspot.add_contact("Long", mail), 24)
-        record(town, anns)
-    report = town.sync()
+        strange = record(harness, harness.hubspot.add_contact("Long", mail), 24)
+        record(harness, anns)
+    report = harness.sync()
     assert report.outcome in (Outcome.OK, Outcome.FAILED_WRITES)
     assert report.tally(side.other).created >= 1
     assert report.tally(side.other).created == 2 or told(report, strange)
@@ -148,107 +160,113 @@ LOOK_UPS = {
 @pytest.mark.parametrize("across", [False, True], ids=["its own side", "the other side"])
 @pytest.mark.parametrize("side", list(Side))
 def test_one_contact_that_cannot_be_looked_up_stops_no_other(
-    town: Town, side: Side, across: bool, status: int
+    harness: SyncHarness, side: Side, across: bool, status: int
 ) -> None:
-    ann, bob = person(town, "ann", across=True), person(town, "bob", across=True)
+    ann, bob = person(harness, "ann", across=True), person(harness, "bob", across=True)
     if side is Side.GHL:
-        theirs, other = book(town, ann[0], 24), book(town, bob[0], 48)
+        theirs, other = book(harness, ann[0], 24), book(harness, bob[0], 48)
     else:
-        theirs, other = record(town, ann[1], 24), record(town, bob[1], 48)
+        theirs, other = record(harness, ann[1], 24), record(harness, bob[1], 48)
     own = ann[0] if side is Side.GHL else ann[1]
     named = naming("ann@example.com" if across else own, LOOK_UPS[side][across])
-    stone = Refusing(town, lambda asked: named(_at_sign(asked)), status)
+    stone = RefusingTransport(harness, lambda asked: named(_at_sign(asked)), status)
     for full in (True, False):
-        report = town.sync(full=full)
+        report = harness.sync(full=full)
         assert stone.hits
         if status == 404 and not across and side is Side.GHL:
             break  # That is the word for somebody who is not there.
         assert told(report, other) == []
-        assert len(town.hubspot.contact_records()) == 2
-        assert len(town.ghl.contacts) == 2
+        assert len(harness.hubspot.contact_records()) == 2
+        assert len(harness.ghl.contacts) == 2
         assert told(report, theirs) == ["unreadable" if status >= 500 else "rejected"], status
-    assert len(town.ghl.events()) == (2 if side is Side.GHL else 1)
+    assert len(harness.ghl.events()) == (2 if side is Side.GHL else 1)
     assert report.outcome in (Outcome.OK, Outcome.FAILED_WRITES)
     stone.on = False
-    town.later(hours=7)
-    assert town.sync().outcome is Outcome.OK
-    assert (len(town.ghl.events()), len(town.hubspot.records())) == (2, 2)
+    harness.later(hours=7)
+    assert harness.sync().outcome is Outcome.OK
+    assert (len(harness.ghl.events()), len(harness.hubspot.records())) == (2, 2)
 
 
 @pytest.mark.parametrize("status", [403, 422, 500])
-def test_a_known_person_who_cannot_be_read_is_not_made_again(town: Town, status: int) -> None:
-    ann, anns = person(town, "ann")
-    book(town, ann)
-    town.sync()
-    again = book(town, ann, 60)
-    stone = Refusing(town, naming(anns, "/crm/objects/2026-03/contacts"), status)
-    report = town.sync()
+def test_a_known_person_who_cannot_be_read_is_not_made_again(
+    harness: SyncHarness, status: int
+) -> None:
+    ann, anns = person(harness, "ann")
+    book(harness, ann)
+    harness.sync()
+    again = book(harness, ann, 60)
+    stone = RefusingTransport(harness, naming(anns, "/crm/objects/2026-03/contacts"), status)
+    report = harness.sync()
     assert told(report, again) == ["unreadable" if status >= 500 else "rejected"]
-    assert len(town.hubspot.contact_records()) == 1
+    assert len(harness.hubspot.contact_records()) == 1
     stone.on = False
-    assert town.sync().hubspot.created == 1
+    assert harness.sync().hubspot.created == 1
 
 
 @pytest.mark.parametrize("status", [400, 403, 422, 500])
 @pytest.mark.parametrize("side", list(Side))
 def test_a_twin_of_whom_nothing_is_known_keeps_the_other_waiting(
-    town: Town, side: Side, status: int
+    harness: SyncHarness, side: Side, status: int
 ) -> None:
     """Nothing is made because of what could not be read."""
-    ann, anns = person(town, "ann")
-    book(town, ann, 48, title="Check-up")
-    record(town, anns, 48, hs_appointment_end="2026-03-04T09:30:00Z")
+    ann, anns = person(harness, "ann")
+    book(harness, ann, 48, title="Check-up")
+    record(harness, anns, 48, hs_appointment_end="2026-03-04T09:30:00Z")
     key = ann if side is Side.GHL else anns
-    stone = Refusing(town, naming(key, LOOK_UPS[side][False]), status)
-    town.sync()
-    assert (len(town.ghl.events()), len(town.hubspot.records())) == (1, 1)
+    stone = RefusingTransport(harness, naming(key, LOOK_UPS[side][False]), status)
+    harness.sync()
+    assert (len(harness.ghl.events()), len(harness.hubspot.records())) == (1, 1)
     stone.on = False
-    town.later(hours=7)
-    town.sync()
-    assert (len(town.ghl.events()), len(town.hubspot.records())) == (1, 1)
-    assert len(town.pairs()) == 1
+    harness.later(hours=7)
+    harness.sync()
+    assert (len(harness.ghl.events()), len(harness.hubspot.records())) == (1, 1)
+    assert len(harness.pairs()) == 1
 
 
 @pytest.mark.parametrize("status", [400, 403, 413, 422, 500])
 @pytest.mark.parametrize("side", list(Side))
-def test_a_contact_that_cannot_be_made_stops_no_other(town: Town, side: Side, status: int) -> None:
-    ann, bob = person(town, "ann", across=False), person(town, "bob", across=False)
+def test_a_contact_that_cannot_be_made_stops_no_other(
+    harness: SyncHarness, side: Side, status: int
+) -> None:
+    ann, bob = person(harness, "ann", across=False), person(harness, "bob", across=False)
     if side is Side.GHL:
-        cleo, dan = (town.hubspot.add_contact(n, f"{n}@example.com") for n in ("cleo", "dan"))
-        theirs, other = record(town, cleo, 24), record(town, dan, 48)
-        stone = Refusing(town, naming("cleo@", "/ghl/contacts/", "POST"), status)
+        cleo, dan = (harness.hubspot.add_contact(n, f"{n}@example.com") for n in ("cleo", "dan"))
+        theirs, other = record(harness, cleo, 24), record(harness, dan, 48)
+        stone = RefusingTransport(harness, naming("cleo@", "/ghl/contacts/", "POST"), status)
     else:
-        theirs, other = book(town, ann[0], 24), book(town, bob[0], 48)
-        stone = Refusing(town, _makes("ann@"), status)
-    report = town.sync()
+        theirs, other = book(harness, ann[0], 24), book(harness, bob[0], 48)
+        stone = RefusingTransport(harness, _makes("ann@"), status)
+    report = harness.sync()
     assert told(report, other) == []
     assert told(report, theirs) == ["failed" if status >= 500 else "rejected"]
     stone.on = False
-    town.later(hours=7)
-    town.sync()
-    assert town.plan().planned == []
+    harness.later(hours=7)
+    harness.sync()
+    assert harness.plan().planned == []
 
 
 @pytest.mark.parametrize("side", list(Side))
-def test_without_the_scope_to_make_contacts_all_others_are_synced(town: Town, side: Side) -> None:
-    ann, anns = person(town, "ann")
-    settings = town.world.settings
+def test_without_the_scope_to_make_contacts_all_others_are_synced(
+    harness: SyncHarness, side: Side
+) -> None:
+    ann, anns = person(harness, "ann")
+    settings = harness.world.settings
     if side is Side.HUBSPOT:
         lacking: dict[str, Any] = {
             "hubspot_scopes": settings.hubspot_scopes - {"crm.objects.contacts.write"}
         }
-        bob = town.ghl.add_contact("Bob", "bob@example.com")
-        theirs, other = book(town, bob, 24), book(town, ann, 60)
+        bob = harness.ghl.add_contact("Bob", "bob@example.com")
+        theirs, other = book(harness, bob, 24), book(harness, ann, 60)
     else:
         lacking = {"ghl_scopes": settings.ghl_scopes - {"contacts.write"}}
-        theirs = record(town, town.hubspot.add_contact("Bob", "bob@example.com"), 24)
-        other = record(town, anns, 60)
-    town.world.settings = replace(settings, **lacking)
-    report = town.sync()
+        theirs = record(harness, harness.hubspot.add_contact("Bob", "bob@example.com"), 24)
+        other = record(harness, anns, 60)
+    harness.world.settings = replace(settings, **lacking)
+    report = harness.sync()
     assert report.outcome is Outcome.REFUSED
     assert "contacts.write" in report.detail
     assert (told(report, theirs), told(report, other)) == (["rejected"], [])
-    assert len(town.pairs()) == 1
+    assert len(harness.pairs()) == 1
 
 
 def _at_sign(asked: httpx.Request) -> httpx.Request:
@@ -267,24 +285,26 @@ def _makes(mail: str) -> Any:
 
 
 @pytest.mark.parametrize("status", [400, 413, 422])
-def test_a_text_that_is_refused_keeps_no_cancellation_back(town: Town, status: int) -> None:
-    ann, _ = person(town, "ann")
-    visit = book(town, ann)
-    town.sync()
-    (shown,) = town.hubspot.records()
-    town.hubspot.edit(
+def test_a_text_that_is_refused_keeps_no_cancellation_back(
+    harness: SyncHarness, status: int
+) -> None:
+    ann, _ = person(harness, "ann")
+    visit = book(harness, ann)
+    harness.sync()
+    (shown,) = harness.hubspot.records()
+    harness.hubspot.edit(
         shown.id, hs_appointment_status="CANCELLED", ghl_description="what nobody takes"
     )
-    stone = Refusing(town, naming("what nobody takes", "/ghl/calendars/events"), status)
-    report = town.sync()
-    assert town.ghl.get(visit).status == "cancelled"
+    stone = RefusingTransport(harness, naming("what nobody takes", "/ghl/calendars/events"), status)
+    report = harness.sync()
+    assert harness.ghl.get(visit).status == "cancelled"
     (hold,) = report.held
     assert (hold.reason, hold.group, hold.ghl_id) == ("rejected", "description", visit)
     assert "there is a stone in the way" in hold.detail
     stone.on = False
-    town.later(hours=7)
-    assert town.sync().held == []
-    assert town.ghl.get(visit).description == "what nobody takes"
+    harness.later(hours=7)
+    assert harness.sync().held == []
+    assert harness.ghl.get(visit).description == "what nobody takes"
 
 
 # --- what a sync can do without
@@ -301,61 +321,65 @@ BESIDE = {
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 429, 500, 503])
 @pytest.mark.parametrize("what", list(BESIDE))
-def test_what_a_sync_can_do_without_stops_nothing(town: Town, what: str, status: int) -> None:
-    town.ghl.add_user("Uma", "uma@example.com")
-    ann, anns = person(town, "ann")
-    visit, other = book(town, ann), record(town, anns, 120)
+def test_what_a_sync_can_do_without_stops_nothing(
+    harness: SyncHarness, what: str, status: int
+) -> None:
+    harness.ghl.add_user("Uma", "uma@example.com")
+    ann, anns = person(harness, "ann")
+    visit, other = book(harness, ann), record(harness, anns, 120)
     side, path = BESIDE[what]
-    town.world.faults.add(side=side, path=path, status=status, times=None, body={"message": "No"})
-    report = town.sync()
+    harness.world.faults.add(
+        side=side, path=path, status=status, times=None, body={"message": "No"}
+    )
+    report = harness.sync()
     assert report.outcome is Outcome.OK
-    assert town.world.faults.hits
+    assert harness.world.faults.hits
     assert (report.ghl.created, report.hubspot.created) == (1, 1)
-    assert visit in carried(town)
-    assert linked(town, carrier(town, visit)) == [anns]
+    assert visit in carried(harness)
+    assert linked(harness, carrier(harness, visit)) == [anns]
     assert (told(report, other), told(report, visit)) == ([], [])
     owners = [each for each in report.warnings if each.startswith("owners cannot be matched")]
     assert len(owners) == (what in ("users", "owners"))
-    town.world.faults.clear()
-    report = town.sync()
+    harness.world.faults.clear()
+    report = harness.sync()
     assert (report.outcome, report.written) == (Outcome.OK, [])
 
 
 @pytest.mark.parametrize("what", ["users", "owners"])
 @pytest.mark.parametrize("body", [{}, [], {"users": None, "results": None}, "what?"])
 def test_people_of_whom_nothing_is_said_are_unread_and_not_gone(
-    town: Town, what: str, body: object
+    harness: SyncHarness, what: str, body: object
 ) -> None:
     mail = "uma@example.com"
-    uma, owner = town.ghl.add_user("Uma", mail), town.hubspot.add_owner("Uma", mail)
-    town.ghl.set_team(town.calendars["Team"], [uma])
-    ann, _ = person(town, "ann")
-    visit = book(town, ann, calendar="Team", assignee=uma)
-    town.sync()
-    assert town.hubspot.get(carrier(town, visit)).properties["hubspot_owner_id"] == owner
+    uma, owner = harness.ghl.add_user("Uma", mail), harness.hubspot.add_owner("Uma", mail)
+    harness.ghl.set_team(harness.calendars["Team"], [uma])
+    ann, _ = person(harness, "ann")
+    visit = book(harness, ann, calendar="Team", assignee=uma)
+    harness.sync()
+    assert harness.hubspot.get(carrier(harness, visit)).properties["hubspot_owner_id"] == owner
     side, path = BESIDE[what]
-    town.world.faults.add(side=side, path=path, status=200, times=None, body=body)
-    town.later(hours=2)
-    town.ghl.edit(visit, title="Moved to another room")
+    harness.world.faults.add(side=side, path=path, status=200, times=None, body=body)
+    harness.later(hours=2)
+    harness.ghl.edit(visit, title="Moved to another room")
     for _ in range(2):
-        assert town.sync().outcome is Outcome.OK
-    shown = town.hubspot.get(carrier(town, visit)).properties
+        assert harness.sync().outcome is Outcome.OK
+    shown = harness.hubspot.get(carrier(harness, visit)).properties
     assert shown["hubspot_owner_id"] == owner
     assert shown["hs_appointment_name"] == "Moved to another room"
 
 
-def carrier(town: Town, ghl_id: str) -> str:
+def carrier(harness: SyncHarness, ghl_id: str) -> str:
     """The HubSpot record that carries this id."""
     (found,) = (
         each.id
-        for each in town.hubspot.records()
+        for each in harness.hubspot.records()
         if each.properties.get("ghl_appointment_id") == ghl_id
     )
     return str(found)
 
 
-def linked(town: Town, record_id: str) -> list[str]:
-    return sorted(town.hubspot.get(record_id).links.get("0-1", {}))
+def linked(harness: SyncHarness, record_id: str) -> list[str]:
+    return sorted(harness.hubspot.get(record_id).links.get("0-1", {}))
 
 
 # --- properties that cannot hold what is written
@@ -373,17 +397,17 @@ def linked(town: Town, record_id: str) -> list[str]:
     ],
 )
 def test_a_property_that_cannot_be_written_is_said_before_the_first_write(
-    town: Town, name: str
+    harness: SyncHarness, name: str
 ) -> None:
-    book(town, person(town, "ann")[0])
-    town.hubspot.appointments.definitions[name].read_only = True
-    report = town.sync()
+    book(harness, person(harness, "ann")[0])
+    harness.hubspot.appointments.definitions[name].read_only = True
+    report = harness.sync()
     assert report.outcome is Outcome.NOT_PREPARED
     assert name in report.detail
     assert "read-only" in report.detail
-    assert town.hubspot.records() == []
-    town.hubspot.appointments.definitions[name].read_only = False
-    assert town.sync().hubspot.created == 1
+    assert harness.hubspot.records() == []
+    harness.hubspot.appointments.definitions[name].read_only = False
+    assert harness.sync().hubspot.created == 1
 
 
 @pytest.mark.parametrize(
@@ -398,25 +422,27 @@ def test_a_property_that_cannot_be_written_is_said_before_the_first_write(
     ],
 )
 def test_a_status_property_that_holds_no_status_is_refused(
-    town: Town, name: str, word: str
+    harness: SyncHarness, name: str, word: str
 ) -> None:
-    town.hubspot.add_property("day", type="datetime")
-    town.hubspot.add_property("locked", type="enumeration", options=["SCHEDULED"], read_only=True)
-    book(town, person(town, "ann")[0])
-    town.provider_options = {"status_property": name}
-    report = town.sync()
+    harness.hubspot.add_property("day", type="datetime")
+    harness.hubspot.add_property(
+        "locked", type="enumeration", options=["SCHEDULED"], read_only=True
+    )
+    book(harness, person(harness, "ann")[0])
+    harness.provider_options = {"status_property": name}
+    report = harness.sync()
     assert report.outcome is Outcome.NOT_PREPARED
     assert name in report.detail
     assert word in report.detail
 
 
-def test_where_nothing_is_written_to_it_a_property_may_be_read_only(town: Town) -> None:
-    _, anns = person(town, "ann")
-    record(town, anns)
-    town.hubspot.appointments.definitions["hs_appointment_name"].read_only = True
-    town.provider_options = {"writes": frozenset({"status"})}
-    town.obey(fields={Group.TITLE: Direction.HUBSPOT_TO_GHL})
-    assert town.sync().ghl.created == 1
+def test_where_nothing_is_written_to_it_a_property_may_be_read_only(harness: SyncHarness) -> None:
+    _, anns = person(harness, "ann")
+    record(harness, anns)
+    harness.hubspot.appointments.definitions["hs_appointment_name"].read_only = True
+    harness.provider_options = {"writes": frozenset({"status"})}
+    harness.obey(fields={Group.TITLE: Direction.HUBSPOT_TO_GHL})
+    assert harness.sync().ghl.created == 1
 
 
 # --- what a lost answer leaves open
@@ -425,48 +451,54 @@ def test_where_nothing_is_written_to_it_a_property_may_be_read_only(town: Town) 
 @pytest.mark.parametrize("status", [400, 403, 422, 500])
 @pytest.mark.parametrize("where", ["contact's list", "calendar's list"])
 def test_a_booking_that_cannot_be_looked_for_waits_and_stops_no_other(
-    town: Town, where: str, status: int
+    harness: SyncHarness, where: str, status: int
 ) -> None:
-    (ann, anns), (_, bobs) = person(town, "ann"), person(town, "bob")
-    theirs = record(town, anns, 48)
+    (ann, anns), (_, bobs) = person(harness, "ann"), person(harness, "bob")
+    theirs = record(harness, anns, 48)
     # It is booked, the answer is lost, and what it left open cannot be looked for at first.
-    town.world.faults.add(
+    harness.world.faults.add(
         side="ghl", method="POST", path="/calendars/events/appointments", kind="timeout_after"
     )
     away = (
         naming("", f"/contacts/{ann}/appointments")
         if where == "contact's list"
-        else naming(town.calendars["Team"], "/calendars/events", "GET")
+        else naming(harness.calendars["Team"], "/calendars/events", "GET")
     )
-    stone = Refusing(town, lambda asked: bool(town.ghl.events()) and away(asked), status)
-    town.sync()
+    stone = RefusingTransport(
+        harness, lambda asked: bool(harness.ghl.events()) and away(asked), status
+    )
+    harness.sync()
     assert stone.hits
-    other = record(town, bobs, 72)
-    report = town.sync()
+    other = record(harness, bobs, 72)
+    report = harness.sync()
     assert report.outcome is Outcome.FAILED_WRITES
     assert any(theirs in each for each in report.unread)
-    assert len([each for each in town.ghl.events() if each.contact == ann]) == 1
+    assert len([each for each in harness.ghl.events() if each.contact == ann]) == 1
     if where == "contact's list":
         assert report.ghl.created == 1
         assert told(report, other) == []
     stone.on = False
-    town.later(hours=7)
+    harness.later(hours=7)
     for _ in range(2):
-        assert town.sync().outcome is Outcome.OK
-    assert len(town.ghl.events()) == len(town.pairs()) == 2
-    assert town.plan().planned == []
+        assert harness.sync().outcome is Outcome.OK
+    assert len(harness.ghl.events()) == len(harness.pairs()) == 2
+    assert harness.plan().planned == []
 
 
 @pytest.mark.parametrize("status", [403, 422, 500, 503])
-def test_slots_that_cannot_be_read_stop_no_booking_elsewhere(town: Town, status: int) -> None:
+def test_slots_that_cannot_be_read_stop_no_booking_elsewhere(
+    harness: SyncHarness, status: int
+) -> None:
     """As many in a row as would otherwise be taken for an outage."""
-    town.hubspot.add_property("room")
-    elsewhere = Route(property="room", value="2", calendar=town.calendars["Event"], assignee="")
-    town.obey(routes=(elsewhere,), default_calendar=town.calendars["Team"])
-    theirs = [record(town, person(town, f"p{n}")[1], 24 + n) for n in range(6)]
-    other = record(town, person(town, "zoe")[1], 96, room="2")
-    stone = Refusing(town, naming("", f"/calendars/{town.calendars['Team']}/free-slots"), status)
-    report = town.sync()
+    harness.hubspot.add_property("room")
+    elsewhere = Route(property="room", value="2", calendar=harness.calendars["Event"], assignee="")
+    harness.obey(routes=(elsewhere,), default_calendar=harness.calendars["Team"])
+    theirs = [record(harness, person(harness, f"p{n}")[1], 24 + n) for n in range(6)]
+    other = record(harness, person(harness, "zoe")[1], 96, room="2")
+    stone = RefusingTransport(
+        harness, naming("", f"/calendars/{harness.calendars['Team']}/free-slots"), status
+    )
+    report = harness.sync()
     assert stone.hits
     assert told(report, other) == []
     assert report.ghl.created == 1

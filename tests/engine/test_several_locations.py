@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from towns import Town
+from harness import SyncHarness
 
 from syncd.core.policy import Direction, Route
 from syncd.engine.report import CycleReport, Outcome
@@ -18,32 +18,32 @@ FILTERS = {"north": {"region": ("north",)}, "south": {"region": ("south",)}}
 
 
 @pytest.fixture
-def towns(town: Town) -> tuple[Town, Town]:
+def towns(harness: SyncHarness) -> tuple[SyncHarness, SyncHarness]:
     """A link for the north and one for the south, over one portal and one store."""
-    town.hubspot.add_property("region")
-    other = town.world.add_location(name="South")
+    harness.hubspot.add_property("region")
+    other = harness.world.add_location(name="South")
     calendar = other.add_calendar("Desk", team=[other.add_user("Sid", "sid@example.com")])
-    north = replace(town, name="north")
+    north = replace(harness, name="north")
     north.obey(filter=FILTERS["north"])
     south = replace(north, name="south", location=other, calendars={"Desk": calendar})
     south.obey(filter=FILTERS["south"], location_id=other.id, default_calendar=calendar)
     return north, south
 
 
-def person(where: Town, name: str, *, hubspot: bool = True) -> tuple[str, str]:
+def person(where: SyncHarness, name: str, *, hubspot: bool = True) -> tuple[str, str]:
     """Somebody whom this location knows, as (HighLevel contact, HubSpot contact)."""
     mail = f"{name.casefold()}@example.com"
     here = where.ghl.add_contact(name, mail)
     return here, where.hubspot.add_contact(name, mail) if hubspot else ""
 
 
-def book(where: Town, contact: str, hours: float, **more: Any) -> str:
+def book(where: SyncHarness, contact: str, hours: float, **more: Any) -> str:
     return str(
         where.ghl.book(next(iter(where.calendars.values())), contact, where.at(hours), **more)
     )
 
 
-def make(where: Town, contact: str, hours: float, **properties: Any) -> str:
+def make(where: SyncHarness, contact: str, hours: float, **properties: Any) -> str:
     times = {"hs_appointment_start": where.at(hours), "hs_appointment_end": where.at(hours + 0.5)}
     return str(
         where.hubspot.create(
@@ -52,13 +52,13 @@ def make(where: Town, contact: str, hours: float, **properties: Any) -> str:
     )
 
 
-def both(towns: Iterable[Town], *, full: bool = True) -> list[CycleReport]:
+def both(towns: Iterable[SyncHarness], *, full: bool = True) -> list[CycleReport]:
     reports = [each.sync(full=full) for each in towns]
     assert [each.outcome for each in reports] == [Outcome.OK] * 2, reports
     return reports
 
 
-def at_rest(towns: tuple[Town, Town]) -> None:
+def at_rest(towns: tuple[SyncHarness, SyncHarness]) -> None:
     """Another cycle of each link, full and incremental, writes nothing and holds nothing."""
     north = towns[0]
     north.world.reset_requests()
@@ -70,7 +70,7 @@ def at_rest(towns: tuple[Town, Town]) -> None:
 
 
 def test_each_location_s_bookings_arrive_once_under_its_own_name(
-    towns: tuple[Town, Town],
+    towns: tuple[SyncHarness, SyncHarness],
 ) -> None:
     north, south = towns
     ann, sue = person(north, "Ann"), person(south, "Sue")
@@ -85,7 +85,7 @@ def test_each_location_s_bookings_arrive_once_under_its_own_name(
 
 
 def test_a_person_whom_both_know_at_the_same_hour_is_two_appointments(
-    towns: tuple[Town, Town],
+    towns: tuple[SyncHarness, SyncHarness],
 ) -> None:
     """The same contact and the same start pair nothing across locations."""
     north, south = towns
@@ -99,7 +99,7 @@ def test_a_person_whom_both_know_at_the_same_hour_is_two_appointments(
 
 
 def test_a_record_goes_to_the_location_that_its_filter_names_and_nowhere_else(
-    towns: tuple[Town, Town],
+    towns: tuple[SyncHarness, SyncHarness],
 ) -> None:
     north, south = towns
     person(south, "Ann", hubspot=False)
@@ -112,7 +112,7 @@ def test_a_record_goes_to_the_location_that_its_filter_names_and_nowhere_else(
     at_rest(towns)
 
 
-def test_a_record_that_no_filter_names_is_nobody_s(towns: tuple[Town, Town]) -> None:
+def test_a_record_that_no_filter_names_is_nobody_s(towns: tuple[SyncHarness, SyncHarness]) -> None:
     north, south = towns
     contact = person(north, "Ann")[1]
     make(north, contact, 50, region="west")
@@ -122,7 +122,9 @@ def test_a_record_that_no_filter_names_is_nobody_s(towns: tuple[Town, Town]) -> 
     at_rest(towns)
 
 
-def test_the_location_counts_whatever_the_filter_says(towns: tuple[Town, Town]) -> None:
+def test_the_location_counts_whatever_the_filter_says(
+    towns: tuple[SyncHarness, SyncHarness],
+) -> None:
     """A record that carries its location does not change hands when its property changes."""
     north, south = towns
     event = book(north, person(north, "Ann")[0], 48)
@@ -138,7 +140,7 @@ def test_the_location_counts_whatever_the_filter_says(towns: tuple[Town, Town]) 
 
 
 def test_a_removal_in_one_location_removes_nothing_of_the_other(
-    towns: tuple[Town, Town],
+    towns: tuple[SyncHarness, SyncHarness],
 ) -> None:
     north, south = towns
     gone = book(north, person(north, "Ann")[0], 48)
@@ -152,7 +154,9 @@ def test_a_removal_in_one_location_removes_nothing_of_the_other(
     at_rest(towns)
 
 
-def test_an_archived_record_cancels_in_its_own_location_only(towns: tuple[Town, Town]) -> None:
+def test_an_archived_record_cancels_in_its_own_location_only(
+    towns: tuple[SyncHarness, SyncHarness],
+) -> None:
     north, south = towns
     event = book(north, person(north, "Ann")[0], 48)
     other = book(south, person(south, "Sue")[0], 48)
@@ -167,7 +171,7 @@ def test_an_archived_record_cancels_in_its_own_location_only(towns: tuple[Town, 
     at_rest(towns)
 
 
-def test_a_store_that_was_lost_makes_nothing_twice(towns: tuple[Town, Town]) -> None:
+def test_a_store_that_was_lost_makes_nothing_twice(towns: tuple[SyncHarness, SyncHarness]) -> None:
     north, south = towns
     book(north, person(north, "Ann")[0], 48)
     book(south, person(south, "Ann", hubspot=False)[0], 48)
@@ -181,7 +185,9 @@ def test_a_store_that_was_lost_makes_nothing_twice(towns: tuple[Town, Town]) -> 
     at_rest((fresh[0], fresh[1]))
 
 
-def test_links_that_only_write_to_hubspot_need_no_filter(towns: tuple[Town, Town]) -> None:
+def test_links_that_only_write_to_hubspot_need_no_filter(
+    towns: tuple[SyncHarness, SyncHarness],
+) -> None:
     north, south = towns
     for each in towns:
         each.obey(filter={}, direction=Direction.GHL_TO_HUBSPOT)
@@ -193,7 +199,9 @@ def test_links_that_only_write_to_hubspot_need_no_filter(towns: tuple[Town, Town
     at_rest(towns)
 
 
-def test_routes_of_one_location_take_nothing_of_the_other(towns: tuple[Town, Town]) -> None:
+def test_routes_of_one_location_take_nothing_of_the_other(
+    towns: tuple[SyncHarness, SyncHarness],
+) -> None:
     north, south = towns
     route = Route(property="region", value="south", calendar=next(iter(north.calendars.values())))
     north.obey(routes=(route,))

@@ -10,29 +10,31 @@ from syncd.engine.cycle import LOOKS, CycleRequest
 from syncd.engine.report import Outcome
 
 if TYPE_CHECKING:
-    from towns import Town
+    from harness import SyncHarness
 
 
 def test_a_cycle_with_nothing_left_to_write_is_whole_although_it_was_asked_to_stop(
-    town: Town,
+    harness: SyncHarness,
 ) -> None:
-    link = replace(town.link(), stopping=lambda: True)
+    link = replace(harness.link(), stopping=lambda: True)
     assert cycle.run(link, CycleRequest()).outcome is Outcome.OK
 
 
-def test_what_was_not_written_waits_for_the_next_cycle(town: Town) -> None:
-    contact = town.ghl.add_contact("Ann Lee", "ann@example.com")
+def test_what_was_not_written_waits_for_the_next_cycle(harness: SyncHarness) -> None:
+    contact = harness.ghl.add_contact("Ann Lee", "ann@example.com")
     for hours in (48, 72):
-        town.ghl.book(town.calendars["Event"], contact, town.at(hours))
-    link = replace(town.link(), stopping=lambda: True)
+        harness.ghl.book(harness.calendars["Event"], contact, harness.at(hours))
+    link = replace(harness.link(), stopping=lambda: True)
     report = cycle.run(link, CycleRequest())
     assert (report.outcome, report.hubspot.created) == (Outcome.FAILED_WRITES, 0)
-    assert town.sync(full=False).hubspot.created == 2
+    assert harness.sync(full=False).hubspot.created == 2
 
 
-def test_a_cycle_that_a_stop_broke_off_is_told_as_that_and_not_as_an_outage(town: Town) -> None:
-    town.world.faults.add(side="hubspot", status=503, times=1000)
-    link = replace(town.link(), stopping=lambda: True)
+def test_a_cycle_that_a_stop_broke_off_is_told_as_that_and_not_as_an_outage(
+    harness: SyncHarness,
+) -> None:
+    harness.world.faults.add(side="hubspot", status=503, times=1000)
+    link = replace(harness.link(), stopping=lambda: True)
     report = cycle.run(link, CycleRequest(full=False))
     assert (report.outcome, report.stopped) == (Outcome.FAILED_WRITES, True)
     (row, *_) = link.store.cycles()
@@ -40,22 +42,24 @@ def test_a_cycle_that_a_stop_broke_off_is_told_as_that_and_not_as_an_outage(town
     assert "stopped before its end" in str(row.report["detail"])
 
 
-def test_a_stop_while_it_waits_to_look_for_a_lost_answer_ends_the_cycle(town: Town) -> None:
-    person = town.hubspot.add_contact("Ben Wu", "ben@example.com", "")
-    times = {"hs_appointment_start": town.at(48), "hs_appointment_end": town.at(49)}
-    town.hubspot.create(
+def test_a_stop_while_it_waits_to_look_for_a_lost_answer_ends_the_cycle(
+    harness: SyncHarness,
+) -> None:
+    person = harness.hubspot.add_contact("Ben Wu", "ben@example.com", "")
+    times = {"hs_appointment_start": harness.at(48), "hs_appointment_end": harness.at(49)}
+    harness.hubspot.create(
         {name: f"{at:%Y-%m-%dT%H:%M:%SZ}" for name, at in times.items()}, contacts=[person]
     )
-    town.world.faults.add(
+    harness.world.faults.add(
         side="ghl", method="POST", path="/appointments$", kind="drop_after", times=1
     )
-    asked = town.clock.monotonic()
+    asked = harness.clock.monotonic()
     # The wait for the look is the first in which time passes; the stop comes in it.
-    link = replace(town.link(), stopping=lambda: town.clock.monotonic() >= asked + LOOKS[0])
-    town.world.reset_requests()
+    link = replace(harness.link(), stopping=lambda: harness.clock.monotonic() >= asked + LOOKS[0])
+    harness.world.reset_requests()
     report = cycle.run(link, CycleRequest())
     assert (report.outcome, report.stopped) == (Outcome.FAILED_WRITES, True)
-    sweeps = [r for r in town.world.requests_of("hubspot", "GET") if "/objects/" in r.path]
+    sweeps = [r for r in harness.world.requests_of("hubspot", "GET") if "/objects/" in r.path]
     assert len(sweeps) == 2  # living and archived ones, once each
-    assert town.sync().outcome is Outcome.OK
-    assert len(town.ghl.events()) == 1
+    assert harness.sync().outcome is Outcome.OK
+    assert len(harness.ghl.events()) == 1

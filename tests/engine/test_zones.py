@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from towns import START, Shelf, Town, TownClock, build
+from harness import START, HarnessClock, Shelf, SyncHarness, build
 
 from syncd.sandbox import SandboxSettings
 
@@ -23,15 +23,15 @@ CHANGES = (
 
 
 @pytest.fixture(params=ZONES)
-def far(request: pytest.FixtureRequest, sqlite_store_url: str) -> Iterator[Town]:
+def far(request: pytest.FixtureRequest, sqlite_store_url: str) -> Iterator[SyncHarness]:
     """A town in another part of the world, with a person on both sides."""
-    clock = TownClock()
+    clock = HarnessClock()
     with closing(Shelf(sqlite_store_url, clock)) as shelf:
         settings = SandboxSettings(location_timezone=request.param)
-        town = build(shelf, clock, settings)
-        town.ghl.add_contact("Ann Lee", "ann@example.com")
-        town.hubspot.add_contact("Ann Lee", "ann@example.com")
-        yield town
+        harness = build(shelf, clock, settings)
+        harness.ghl.add_contact("Ann Lee", "ann@example.com")
+        harness.hubspot.add_contact("Ann Lee", "ann@example.com")
+        yield harness
 
 
 def moments() -> list[datetime]:
@@ -44,7 +44,9 @@ def stamp(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
-def test_every_half_hour_around_a_change_of_clocks_arrives_as_the_same_instant(far: Town) -> None:
+def test_every_half_hour_around_a_change_of_clocks_arrives_as_the_same_instant(
+    far: SyncHarness,
+) -> None:
     (contact,) = [each.id for each in far.ghl.contacts]
     events = {
         far.ghl.book(far.calendars["Event"], contact, moment, minutes=30): moment
@@ -58,7 +60,7 @@ def test_every_half_hour_around_a_change_of_clocks_arrives_as_the_same_instant(f
     assert far.sync().written == []
 
 
-def test_what_hubspot_makes_is_booked_at_the_same_instant(far: Town) -> None:
+def test_what_hubspot_makes_is_booked_at_the_same_instant(far: SyncHarness) -> None:
     far.obey(default_calendar=far.calendars["Event"])
     (contact,) = [each.id for each in far.hubspot.contact_records()]
     wanted = sorted(moments())
@@ -74,7 +76,7 @@ def test_what_hubspot_makes_is_booked_at_the_same_instant(far: Town) -> None:
     assert far.sync().written == []
 
 
-def test_a_move_over_a_change_of_clocks_is_a_move_of_instants(far: Town) -> None:
+def test_a_move_over_a_change_of_clocks_is_a_move_of_instants(far: SyncHarness) -> None:
     (contact,) = [each.id for each in far.ghl.contacts]
     event = far.ghl.book(far.calendars["Event"], contact, START + timedelta(days=1))
     far.sync()

@@ -11,6 +11,7 @@ import pytest
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from harness import HarnessClock, Shelf, build
 from sqlalchemy import (
     JSON,
     Boolean,
@@ -24,7 +25,6 @@ from sqlalchemy import (
     Numeric,
     Table,
 )
-from towns import Shelf, TownClock, build
 
 from syncd.engine.report import Outcome
 from syncd.store import migrate
@@ -120,17 +120,19 @@ def test_every_row_comes_through(empty: Engine, revision: str) -> None:
 
 @pytest.mark.parametrize("revision", EARLIER)
 def test_a_sync_after_the_upgrade_has_nothing_to_do(store_url: str, revision: str) -> None:
-    clock = TownClock()
+    clock = HarnessClock()
     with closing(Shelf(store_url, clock)) as shelf:
-        town = build(shelf, clock)
+        harness = build(shelf, clock)
         for number in range(3):
             ann = (f"Ann {number}", f"ann{number}@example.com", f"+1555010{number}")
-            contact = town.ghl.add_contact(*ann)
-            town.ghl.book(town.calendars["Team"], contact, town.at(24 + number), title="Check-up")
-        assert town.sync().outcome is Outcome.OK
+            contact = harness.ghl.add_contact(*ann)
+            harness.ghl.book(
+                harness.calendars["Team"], contact, harness.at(24 + number), title="Check-up"
+            )
+        assert harness.sync().outcome is Outcome.OK
         with shelf.engine.begin() as connection:
             move(connection, command.downgrade, revision)
         assert migrate.current(shelf.engine) == revision
         migrate.upgrade(shelf.engine)
-        after = town.sync()
+        after = harness.sync()
     assert (after.outcome, after.pairs, after.written) == (Outcome.OK, 3, [])

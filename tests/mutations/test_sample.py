@@ -10,21 +10,21 @@ import os
 from pathlib import Path
 
 import pytest
-from break_it import copied, tried
-from breakages import BREAKAGES
+from mutants import MUTANTS
+from run_mutants import copied, tried
 
 FILES = (
     "core/plan.py",
     "core/guards.py",
-    "engine/intents.py",
-    "engine/recover.py",
-    "engine/apply.py",
+    "engine/record/intents.py",
+    "engine/recover/recover.py",
+    "engine/apply/executor.py",
 )
 """One of each: planner, guards, intents, recovery and apply."""
 HISTORIES = 0
 """The aimed ones alone: what needs more is marked `rare`, and left to the whole list."""
 SEED = int(os.environ.get("SYNCD_TEST_BREAKAGES", "0"))  # noqa: TID251 - for the tests
-PLAIN = [[each for each in BREAKAGES if each.file == file and not each.rare] for file in FILES]
+PLAIN = [[each for each in MUTANTS if each.file == file and not each.rare] for file in FILES]
 CHOSEN = [among[SEED % len(among)] for among in PLAIN]
 
 

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from syncd.bootstrap.clock import SystemClock
-from syncd.notices import channels
-from syncd.notices.channels import Command, Undelivered, Webhook
-from syncd.providers import allowance
+from syncd.notifications import channels
+from syncd.notifications.channels import Command, Undelivered, Webhook
+from syncd.providers import deadlines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +36,7 @@ def _short(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @contextmanager
-def hook(before: bytes, drop: bytes) -> Iterator[str]:
+def webhook(before: bytes, drop: bytes) -> Iterator[str]:
     """A webhook that answers in drops."""
     over = threading.Event()
 
@@ -61,16 +61,16 @@ def hook(before: bytes, drop: bytes) -> Iterator[str]:
 @pytest.mark.parametrize("drops", [(b"", b"H"), (b"HTTP/1.1 200 OK\r\n", b"X-More: y\r\n")])
 def test_a_webhook_that_answers_in_drops_is_given_up(drops: tuple[bytes, bytes]) -> None:
     began = monotonic()
-    with hook(*drops) as url, pytest.raises(Undelivered, match="did not answer within"):
+    with webhook(*drops) as url, pytest.raises(Undelivered, match="did not answer within"):
         Webhook(url, SystemClock()).send(BODY)
     assert monotonic() - began < ENOUGH
 
 
 def test_a_stop_ends_a_webhook(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(channels, "PATIENCE", 600.0)
-    monkeypatch.setattr(allowance, "GRACE", 0.2)
+    monkeypatch.setattr(deadlines, "GRACE", 0.2)
     began = monotonic()
-    with hook(b"", b"H") as url, pytest.raises(Undelivered):
+    with webhook(b"", b"H") as url, pytest.raises(Undelivered):
         Webhook(url, SystemClock()).send(BODY, lambda: True)
     assert monotonic() - began < ENOUGH
 

@@ -11,7 +11,7 @@ import pytest
 
 from syncd.core.model import Side
 from syncd.observability.health import LinkHealth
-from syncd.observability.note import CyclePoint
+from syncd.observability.heartbeat import CyclePoint
 from syncd.observability.page import Look
 from syncd.observability.state import State
 from syncd.observability.traffic import Budget

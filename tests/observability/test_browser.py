@@ -32,7 +32,7 @@ class Board:
     def __init__(self, look: Look) -> None:
         self._look = look
 
-    def ailment(self) -> str:
+    def unhealthy_reason(self) -> str:
         return ""
 
     def not_ready(self) -> str:
@@ -169,7 +169,7 @@ def test_a_phone_shows_everything_without_scrolling_sideways(
         shown = tmp_path / "page.html"
         # A long run of characters without a blank is what breaks narrow pages.
         shown.write_text(
-            page.render(look_at(name, personal=True, ailment="x" * 300)).replace(
+            page.render(look_at(name, personal=True, unhealthy_reason="x" * 300)).replace(
                 "</body>",
                 "<script>const all=document.documentElement;"
                 "parent.postMessage(all.scrollWidth+' '+all.clientWidth,'*')</script></body>",

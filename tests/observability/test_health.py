@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from syncd.observability.health import LinkHealth, by_trouble, examine, point_of, worst
-from syncd.observability.note import CyclePoint, Note
+from syncd.observability.heartbeat import CyclePoint, Heartbeat
 from syncd.observability.page import plot
 from syncd.observability.page import words as page_words
 from syncd.observability.state import State
@@ -15,9 +15,9 @@ from syncd.ports.store import CycleRow, Hold
 MINUTE = timedelta(minutes=1)
 
 
-def a_note(at: datetime, state: State = State.OK, **more: Any) -> Note:
+def a_note(at: datetime, state: State = State.OK, **more: Any) -> Heartbeat:
     """The word of a daemon that polls every minute."""
-    return replace(Note(state=state, at=at, poll_seconds=60.0), **more)
+    return replace(Heartbeat(state=state, at=at, poll_seconds=60.0), **more)
 
 
 def row(at: datetime, outcome: str = "ok", **report: Any) -> CycleRow:
@@ -37,7 +37,7 @@ def test_a_link_that_never_ran_is_starting(shelf: Any, now: datetime) -> None:
 
 
 def test_the_word_of_a_daemon_that_lives_counts(shelf: Any, now: datetime) -> None:
-    shelf.notes = Note(
+    shelf.notes = Heartbeat(
         state=State.REFUSED, at=now - timedelta(seconds=20), detail="401", failures=2
     ).as_text()
     shelf.rows = [row(now - timedelta(seconds=10))]
@@ -57,20 +57,22 @@ def test_a_daemon_that_was_killed_has_no_next_cycle(shelf: Any, now: datetime) -
 
 
 def test_a_daemon_that_fell_silent_is_gone_and_that_is_grave(shelf: Any, now: datetime) -> None:
-    shelf.notes = Note(state=State.OK, at=now - timedelta(minutes=2)).as_text()
+    shelf.notes = Heartbeat(state=State.OK, at=now - timedelta(minutes=2)).as_text()
     found = examine("clinic", shelf.as_store(), now)
     assert (found.state, found.code, found.daemon) == (State.GONE, 1, False)
     assert "syncd run" in found.remedy
 
 
 def test_a_daemon_that_said_goodbye_is_not_missed(shelf: Any, now: datetime) -> None:
-    shelf.notes = Note(state=State.OK, at=now - timedelta(days=2), stopped=True).as_text()
+    shelf.notes = Heartbeat(state=State.OK, at=now - timedelta(days=2), stopped=True).as_text()
     found = examine("clinic", shelf.as_store(), now)
     assert (found.state, found.code, found.next_due) == (State.OK, 0, None)
 
 
 def test_what_a_command_did_later_is_the_latest_word(shelf: Any, now: datetime) -> None:
-    shelf.notes = Note(state=State.REFUSED, at=now - timedelta(hours=2), stopped=True).as_text()
+    shelf.notes = Heartbeat(
+        state=State.REFUSED, at=now - timedelta(hours=2), stopped=True
+    ).as_text()
     shelf.rows = [row(now - timedelta(hours=1), "guard", detail="31 removals were kept back")]
     found = examine("clinic", shelf.as_store(), now)
     assert (found.state, found.detail) == (State.GUARD, "31 removals were kept back")
@@ -184,7 +186,7 @@ def test_the_lag_counts_from_the_last_good_cycle(shelf: Any, now: datetime) -> N
 
 
 def test_the_note_remembers_a_good_cycle_that_left_no_row(shelf: Any, now: datetime) -> None:
-    shelf.notes = Note(state=State.OK, at=now, good_at=now - timedelta(seconds=30)).as_text()
+    shelf.notes = Heartbeat(state=State.OK, at=now, good_at=now - timedelta(seconds=30)).as_text()
     shelf.rows = [row(now - timedelta(hours=1))]
     assert examine("clinic", shelf.as_store(), now).lag == 30
 
@@ -205,9 +207,9 @@ def test_idle_cycles_leave_no_row_but_the_daemon_knows_of_them(shelf: Any, now: 
     kept = row(now - timedelta(minutes=9))
     idle = CyclePoint(at=now - timedelta(minutes=1), kind="incremental", outcome="ok")
     known = CyclePoint(at=kept.started_at, kind="full", outcome="ok")
-    note = Note(state=State.OK, at=now, good_at=idle.at, recent=(known, idle))
-    shelf.rows, shelf.notes = [kept], note.as_text()
-    told = examine("clinic", shelf.as_store(), now, note=note)
+    heartbeat = Heartbeat(state=State.OK, at=now, good_at=idle.at, recent=(known, idle))
+    shelf.rows, shelf.notes = [kept], heartbeat.as_text()
+    told = examine("clinic", shelf.as_store(), now, heartbeat=heartbeat)
     beside = examine("clinic", shelf.as_store(), now)
     assert [point.kind for point in told.cycles] == ["full", "incremental"]
     assert beside.cycles == told.cycles

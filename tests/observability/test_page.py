@@ -9,7 +9,7 @@ import pytest
 from syncd.core.model import Side
 from syncd.observability import page
 from syncd.observability.health import LinkHealth
-from syncd.observability.note import CyclePoint
+from syncd.observability.heartbeat import CyclePoint
 from syncd.observability.page import Look, plot, style, words
 from syncd.observability.page.render import summary
 from syncd.observability.redaction import forget_secrets, register_secret
@@ -129,7 +129,7 @@ def test_what_comes_from_outside_cannot_become_markup(
     look = Look(
         at=look_at("held").at,
         version=evil,
-        ailment=evil,
+        unhealthy_reason=evil,
         personal=True,
         links=[
             a_link(

@@ -28,7 +28,7 @@ class Board:
         self.state, self.ill, self.unready = "healthy", "", ""
         self.store_is_down = False
 
-    def ailment(self) -> str:
+    def unhealthy_reason(self) -> str:
         return self.ill
 
     def not_ready(self) -> str:
@@ -37,7 +37,7 @@ class Board:
     def look(self, *, personal: bool) -> Look:
         if self.store_is_down:
             raise StoreInterrupted("the database at db.example.com is away")
-        return self.look_at(self.state, personal=personal, ailment=self.ill)
+        return self.look_at(self.state, personal=personal, unhealthy_reason=self.ill)
 
     def metrics(self) -> bytes:
         return b"syncd_info 1\n"

@@ -121,7 +121,9 @@ class Control:
 
     def start(self) -> None:
         """Start it; returns when it answers."""
-        options = " ".join(f"-c {setting}" for setting in (*_SETTINGS, "unix_socket_directories="))
+        options = " ".join(
+            f"-c {cycle_context}" for cycle_context in (*_SETTINGS, "unix_socket_directories=")
+        )
         self._call(
             "pg_ctl", "start", "-w", "-D", "data", "-l", "log", "-o", options + str(self._folder)
         )

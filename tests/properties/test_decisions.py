@@ -6,10 +6,10 @@ from datetime import timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
-from stories import GHL, HUBSPOT, TOMORROW
+from plan_cases import GHL, HUBSPOT, TOMORROW
 
 from syncd.core.model import Appointment, Group, Side, Snapshot
-from syncd.engine.shown import shown_of, still
+from syncd.engine.decisions.basis import shown_of, still
 from syncd.ports.store import Hold
 
 START = TOMORROW["start"]

@@ -17,11 +17,11 @@ from itertools import product
 from typing import Literal
 
 import pytest
-from worlds import NOW, STATUSES, WORDS, policy
+from memory_sides import NOW, STATUSES, WORDS, policy
 
 from syncd.core import actions, essence
 from syncd.core.actions import Hold, Rebase, Update
-from syncd.core.bench import Bench
+from syncd.core.context import PlanContext
 from syncd.core.model import Appointment, Group, Pair, Side, Snapshot
 from syncd.core.observe import Sighting
 from syncd.core.plan import judge
@@ -131,7 +131,13 @@ def _start(tongue: Tongue) -> Played:
     ghl = essence.with_value(replace(common, contact="ann"), tongue.group, tongue.ghl[0])
     hubspot = essence.with_value(replace(common, contact="51"), tongue.group, tongue.hubspot[0])
     pair = Pair(
-        key=1, ghl_id="g", hubspot_id="h", ghl=ghl, hubspot=hubspot, calendar="cal", marked=True
+        key=1,
+        ghl_id="g",
+        hubspot_id="h",
+        ghl=ghl,
+        hubspot=hubspot,
+        calendar="cal",
+        has_external_id=True,
     )
     return Played(pair, ghl, hubspot)
 
@@ -160,7 +166,7 @@ def _sighting(played: Played) -> Sighting:
             id="h",
             appointment=played.hubspot,
             contacts=("51",),
-            carried_id="g",
+            external_id="g",
             location_id="loc",
             updated_at=LATE if played.last is HUBSPOT else EARLY,
         ),
@@ -171,7 +177,7 @@ def _cycle(played: Played, tongue: Tongue, rules: Policy) -> Played:
     """One cycle: judge, write as the vendor would, settle."""
     pair, held, wrote = played.pair, False, 0
     shown = {GHL: played.ghl, HUBSPOT: played.hubspot}
-    for action in judge(_sighting(played), Bench(policy=rules, words=WORDS)):
+    for action in judge(_sighting(played), PlanContext(policy=rules, words=WORDS)):
         match action:
             case Hold():
                 held = True

@@ -17,7 +17,7 @@ from random import Random
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from worlds import GHL, HUBSPOT, NOW, Worlds, appointment, perfect, policy, quiet, sloppy
+from memory_sides import GHL, HUBSPOT, NOW, MemorySides, appointment, perfect, policy, quiet, sloppy
 
 from syncd.core import essence, translate
 from syncd.core.actions import Create, Remove, Update, Write, starts
@@ -173,7 +173,7 @@ class Moment:
     stood: dict[int, str]
     agreed: frozenset[tuple[int, GroupKey]]
     made: Plan
-    after: Worlds
+    after: MemorySides
 
     def now(self, pair: Pair, side: Side) -> Snapshot:
         """What that side showed of the pair before the cycle."""
@@ -182,7 +182,7 @@ class Moment:
 
 def lived(life: list[list[Step]], rules: Policy, *, neat: bool) -> Iterator[Moment]:
     """Live a life; every cycle is a moment to look at. It ends with a cycle."""
-    worlds = Worlds(rules=rules, vendor=perfect if neat else sloppy)
+    worlds = MemorySides(rules=rules, vendor=perfect if neat else sloppy)
     for side, slot in ((GHL, 0), (GHL, 1), (HUBSPOT, 1), (HUBSPOT, 2)):
         when = dict(zip(("start", "end"), TIMES[slot], strict=True))
         title = "Base" if side is GHL else "Visit"
@@ -195,7 +195,7 @@ def lived(life: list[list[Step]], rules: Policy, *, neat: bool) -> Iterator[Mome
         yield _cycle(worlds)
 
 
-def _cycle(worlds: Worlds) -> Moment:
+def _cycle(worlds: MemorySides) -> Moment:
     before = {side: dict(records) for side, records in worlds.records.items()}
     moment = Moment(
         rules=worlds.rules,
@@ -213,7 +213,7 @@ def _cycle(worlds: Worlds) -> Moment:
     return moment
 
 
-def _happen(worlds: Worlds, step: Step, number: int) -> None:
+def _happen(worlds: MemorySides, step: Step, number: int) -> None:
     match step.kind:
         case "make":
             when = dict(zip(("start", "end"), TIMES[step.value], strict=True))
@@ -240,14 +240,14 @@ def _happen(worlds: Worlds, step: Step, number: int) -> None:
             worlds.unseen |= {(step.side, each) for each in _chosen(worlds, step, step.side)}
 
 
-def _chosen(worlds: Worlds, step: Step, side: Side) -> list[str]:
+def _chosen(worlds: MemorySides, step: Step, side: Side) -> list[str]:
     """The record that a step is about: one of a pair where there is one, else any."""
     paired = [pair.id_on(side) for pair in worlds.pairs.values()]
     among = paired or sorted(worlds.records[side])
     return among[step.slot % len(among) :][:1] if among else []
 
 
-def _edit(worlds: Worlds, step: Step, side: Side, chosen: list[str]) -> None:
+def _edit(worlds: MemorySides, step: Step, side: Side, chosen: list[str]) -> None:
     pool = VALUES[side][step.group]
     for record_id in chosen:
         if not worlds.records[side][record_id].gone:
@@ -497,4 +497,4 @@ def test_after_any_life_the_worlds_come_to_rest() -> None:
 def _only_newcomers(made: Plan) -> bool:
     """Whether a plan touches no pair that was there before."""
     known = [write.pair for write in made.writes if write.pair and write.pair.key]
-    return not (known or made.remarks or any(rebase.pair.key for rebase in made.rebases))
+    return not (known or made.id_writes or any(rebase.pair.key for rebase in made.rebases))

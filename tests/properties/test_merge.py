@@ -10,11 +10,11 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
-from worlds import GHL, HUBSPOT, NOW, policy
+from memory_sides import GHL, HUBSPOT, NOW, policy
 
 from syncd.core import essence, merge
-from syncd.core.actions import Action, Create, Hold, Rebase, Remark, Remove, Update
-from syncd.core.bench import Bench
+from syncd.core.actions import Action, Create, Hold, Rebase, Remove, Update, WriteExternalId
+from syncd.core.context import PlanContext
 from syncd.core.merge import Outcome
 from syncd.core.model import (
     Appointment,
@@ -31,15 +31,15 @@ from syncd.core.observe import Seen, Sighting
 from syncd.core.plan import judge
 from syncd.core.policy import OnRemoval, Policy, Winner
 from syncd.core.status import GHL_STATUSES, StatusTable
-from syncd.core.translate import Dictionary
+from syncd.core.translate import Translator
 
 VALUES = ("", "A", "B", "C")
 MIRROR = {
     Outcome.LEFT: Outcome.RIGHT,
     Outcome.RIGHT: Outcome.LEFT,
-    Outcome.SAME: Outcome.SAME,
+    Outcome.CONVERGED: Outcome.CONVERGED,
     Outcome.BOTH: Outcome.BOTH,
-    Outcome.QUIET: Outcome.QUIET,
+    Outcome.UNCHANGED: Outcome.UNCHANGED,
 }
 
 
@@ -51,9 +51,9 @@ def test_compare_is_the_three_way_table() -> None:
     for base, left, right in product(VALUES, repeat=3):
         outcome = merge.compare((base, base), (left, right), equal)
         if left == base == right:
-            assert outcome is Outcome.QUIET
+            assert outcome is Outcome.UNCHANGED
         elif left == right:
-            assert outcome is Outcome.SAME
+            assert outcome is Outcome.CONVERGED
         elif right == base:
             assert outcome is Outcome.LEFT
         elif left == base:
@@ -71,7 +71,7 @@ def test_compare_is_the_same_from_either_side() -> None:
 
 def test_what_a_vendor_made_of_a_value_is_no_change() -> None:
     for here, there in product(VALUES, repeat=2):
-        assert merge.compare((here, there), (here, there), equal) is Outcome.QUIET
+        assert merge.compare((here, there), (here, there), equal) is Outcome.UNCHANGED
 
 
 def test_a_first_meeting_fills_in_and_contests_the_rest() -> None:
@@ -79,7 +79,7 @@ def test_a_first_meeting_fills_in_and_contests_the_rest() -> None:
         outcome = merge.meet((left, right), equal)
         assert merge.meet((right, left), equal) is MIRROR[outcome]
         if left == right:
-            assert outcome is Outcome.SAME
+            assert outcome is Outcome.CONVERGED
         elif not right:
             assert outcome is Outcome.LEFT
         elif left:
@@ -92,12 +92,12 @@ def test_a_time_without_an_end_says_less_and_one_without_a_start_says_nothing() 
     assert merge.meet(((start, None), (start, end)), equal) is Outcome.RIGHT
     assert merge.meet(((start, None), (end, end)), equal) is Outcome.BOTH
     assert merge.meet(((None, end), (start, end)), equal) is Outcome.RIGHT
-    assert merge.meet(((None, None), (None, end)), equal) is Outcome.SAME
+    assert merge.meet(((None, None), (None, end)), equal) is Outcome.CONVERGED
 
 
 # --- the whole planner, seen in a mirror
 
-SAME_WORDS = Dictionary(
+SAME_WORDS = Translator(
     statuses=StatusTable(
         to_hubspot={status: status for status in GHL_STATUSES},
         to_ghl={status: status for status in GHL_STATUSES},
@@ -150,7 +150,7 @@ def sightings(draw: st.DrawFn) -> Sighting:
         calendar="cal",
         removal=draw(REMOVALS),
         open=draw(st.sampled_from((frozenset[str](), frozenset({"title"})))),
-        marked=True,
+        has_external_id=True,
     )
     return Sighting(pair=agreed, ghl=_seen(draw, agreed, GHL), hubspot=_seen(draw, agreed, HUBSPOT))
 
@@ -166,7 +166,7 @@ def _seen(draw: st.DrawFn, agreed: Pair, side: Side) -> Seen:
 
 def _record(side: Side, shown: Appointment, *, gone: bool) -> Snapshot:
     marks: dict[str, str] = (
-        {"calendar": "cal"} if side is GHL else {"carried_id": "x", "location_id": "loc"}
+        {"calendar": "cal"} if side is GHL else {"external_id": "x", "location_id": "loc"}
     )
     return Snapshot(
         side=side,
@@ -238,7 +238,7 @@ def told(action: Action, *, turn: bool) -> tuple[Any, ...]:
             removal = pair.removal
             gone = frozenset(side(each) for each in removal.gone) if removal else None
             return ("rebase", shown, gone, removal and removal.response, pair.open)
-        case Remark():
+        case WriteExternalId():
             return ("remark",)
         case Hold():
             return ("hold", action.reason, str(action.group))
@@ -246,8 +246,8 @@ def told(action: Action, *, turn: bool) -> tuple[Any, ...]:
 
 @given(sighting=sightings(), rule=rules())
 def test_in_a_mirror_the_plan_is_mirrored(sighting: Sighting, rule: Policy) -> None:
-    here = judge(sighting, Bench(policy=rule, words=SAME_WORDS))
-    there = judge(mirrored(sighting), Bench(policy=mirrored_rules(rule), words=SAME_WORDS))
+    here = judge(sighting, PlanContext(policy=rule, words=SAME_WORDS))
+    there = judge(mirrored(sighting), PlanContext(policy=mirrored_rules(rule), words=SAME_WORDS))
     assert {told(action, turn=False) for action in here} == {
         told(action, turn=True) for action in there
     }
@@ -255,17 +255,17 @@ def test_in_a_mirror_the_plan_is_mirrored(sighting: Sighting, rule: Policy) -> N
 
 @given(sighting=sightings(), rule=rules())
 def test_unseen_never_removes_and_never_writes(sighting: Sighting, rule: Policy) -> None:
-    bench = Bench(policy=rule, words=SAME_WORDS)
+    context = PlanContext(policy=rule, words=SAME_WORDS)
     for side in Side:
         blind: Mapping[str, Any] = {side.value: Missing(detail="not shown")}
-        for action in judge(replace(sighting, **blind), bench):
+        for action in judge(replace(sighting, **blind), context):
             assert isinstance(action, Hold | Rebase)
 
 
 @given(sighting=sightings(), rule=rules())
 def test_only_one_side_s_word_can_remove(sighting: Sighting, rule: Policy) -> None:
     """A removal is carried out only where the other side says gone and this one says living."""
-    for action in judge(sighting, Bench(policy=rule, words=SAME_WORDS)):
+    for action in judge(sighting, PlanContext(policy=rule, words=SAME_WORDS)):
         if isinstance(action, Remove):
             across, here = sighting.on(action.side.other), sighting.on(action.side)
             assert isinstance(across, Snapshot)
@@ -279,7 +279,7 @@ def test_only_one_side_s_word_can_remove(sighting: Sighting, rule: Policy) -> No
 def test_start_and_end_are_never_mixed(sighting: Sighting, rule: Policy) -> None:
     seen = [each for each in (sighting.ghl, sighting.hubspot) if isinstance(each, Snapshot)]
     times = {essence.value(each.appointment, Group.TIME) for each in seen}
-    for action in judge(sighting, Bench(policy=rule, words=SAME_WORDS)):
+    for action in judge(sighting, PlanContext(policy=rule, words=SAME_WORDS)):
         if isinstance(action, Update):
             written = {c.after for c in action.changes if c.group == Group.TIME}
             assert written <= times

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
-from stories import GHL, TOMORROW, pair
+from plan_cases import GHL, TOMORROW, pair
 
 from syncd.core.model import Appointment, Pair, Series, Snapshot
 from syncd.core.series import rejoin_series

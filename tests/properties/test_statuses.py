@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
-from worlds import GHL, HUBSPOT, WORDS, Worlds, appointment, quiet
+from memory_sides import GHL, HUBSPOT, WORDS, MemorySides, appointment, quiet
 
 from syncd.core.model import Group
 from syncd.core.status import GHL_STATUSES, StatusTable, resolve, spelled
@@ -22,15 +22,15 @@ TABLES = st.builds(
 OURS, THEIRS = st.sampled_from(GHL_STATUSES), st.sampled_from(HUBSPOT_VALUES)
 
 
-def paired(table: StatusTable, ghl: str) -> Worlds:
+def paired(table: StatusTable, ghl: str) -> MemorySides:
     """A pair that has agreed, under these tables."""
-    worlds = Worlds(words=replace(WORDS, statuses=table))
+    worlds = MemorySides(words=replace(WORDS, statuses=table))
     worlds.make(GHL, "g", appointment(GHL, status=ghl))
     worlds.sync()
     return worlds
 
 
-def shown(worlds: Worlds) -> tuple[str, str]:
+def shown(worlds: MemorySides) -> tuple[str, str]:
     [pair] = worlds.pairs.values()
     ghl = worlds.records[GHL][pair.ghl_id].appointment.status
     return ghl, worlds.records[HUBSPOT][pair.hubspot_id].appointment.status

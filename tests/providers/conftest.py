@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from syncd.providers.limits import Permit
+from syncd.providers.rate_budget import Permit
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
@@ -65,7 +65,7 @@ class FreeBudget:
     def observe(self, response: Response, kind: str = "", **_more: float | None) -> None:  # noqa: ARG002
         self.observed.append(response)
 
-    def free(self, within: float = 0.0) -> int:  # noqa: ARG002 - the port
+    def available(self, within: float = 0.0) -> int:  # noqa: ARG002 - the port
         return 1_000
 
 

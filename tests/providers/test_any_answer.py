@@ -16,20 +16,24 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from harness import HarnessClock, Shelf, build
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from meddling import Meddling
-from towns import Shelf, TownClock, build
+from tampering import Tampering
 
 from syncd.core.model import Side
 from syncd.providers.ghl import mapping as ghl
 from syncd.providers.ghl import wire as ghl_wire
-from syncd.providers.hubspot import contacts, judging, schema
+from syncd.providers.hubspot import contact_mapping, schema, schema_check
 from syncd.providers.hubspot import mapping as hubspot
 from syncd.providers.hubspot import wire as hubspot_wire
 
-PLACE = ghl.Place(location="loc", zone=ZoneInfo("Europe/Zurich"), timezone="Europe/Zurich")
-COLUMNS = hubspot.Columns(status="hs_appointment_status", extras=(), facets=())
+PLACE = ghl.LocationContext(
+    location="loc", zone=ZoneInfo("Europe/Zurich"), timezone="Europe/Zurich"
+)
+COLUMNS = hubspot.PropertyMap(
+    status="hs_appointment_status", mapped_fields=(), filter_properties=()
+)
 
 NOTHING = object()
 """In place of a value: the key is not there."""
@@ -57,9 +61,9 @@ def answers(
     found: dict[str, Any] = {}
     path = tmp_path_factory.mktemp("answers") / "syncd.db"
     path.write_bytes(sqlite_template.read_bytes())
-    clock = TownClock()
+    clock = HarnessClock()
     with closing(Shelf(f"sqlite:///{path}", clock)) as shelf:
-        town = build(shelf, clock)
+        harness = build(shelf, clock)
 
         def keep(asked: str, body: Any) -> Any:
             parts = ["#" if any(map(str.isdigit, part)) else part for part in asked.split("/")]
@@ -68,15 +72,17 @@ def answers(
                 found[shape] = short(body)
             return body
 
-        town.transport = Meddling(town, keep)
+        harness.transport = Tampering(harness, keep)
         person = ("Ann Lee", "ann@example.com", "+15550101")
-        here, there = town.ghl.add_contact(*person), town.hubspot.add_contact(*person)
-        town.ghl.book(town.calendars["Team"], here, town.at(48), title="Visit", description="Bring")
-        town.hubspot.create({"hs_appointment_start": town.at(96)}, contacts=[there])
-        bea = town.ghl.add_contact("Bea Moss", "bea@example.com", "+15550102")
-        town.ghl.book(town.calendars["Event"], bea, town.at(72))
-        town.sync()
-        town.sync(full=False)
+        here, there = harness.ghl.add_contact(*person), harness.hubspot.add_contact(*person)
+        harness.ghl.book(
+            harness.calendars["Team"], here, harness.at(48), title="Visit", description="Bring"
+        )
+        harness.hubspot.create({"hs_appointment_start": harness.at(96)}, contacts=[there])
+        bea = harness.ghl.add_contact("Bea Moss", "bea@example.com", "+15550102")
+        harness.ghl.book(harness.calendars["Event"], bea, harness.at(72))
+        harness.sync()
+        harness.sync(full=False)
     sides: dict[Side, list[Any]] = {side: [] for side in Side}
     for shape, body in sorted(found.items()):
         sides[Side.GHL if shape.startswith("/ghl") else Side.HUBSPOT].append(body)
@@ -137,14 +143,14 @@ def read_hubspot(body: Any) -> None:
     for record in (*wire.page(body).records, *wire.batch(body).records):
         hubspot.snapshot(record, COLUMNS)
         hubspot.edits(record, COLUMNS)
-        contacts.contact(record, "CH")
+        contact_mapping.contact(record, "CH")
     wire.merged_into(wire.page(body).records)
     for found in wire.batch(body).problems:
-        contacts.existing_id(found)
+        contact_mapping.existing_id(found)
     wire.associations(body)
     wire.unlabelled_type(body, usual=906)
     known = schema.definitions(body)
-    judging.status_property(known, schema.AUTO)
+    schema_check.status_property(known, schema.AUTO)
     for read in (wire.problem, schema.definition, schema.stages, schema.first_stage):
         read(body)
     schema.people(body, active=True)

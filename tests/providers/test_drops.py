@@ -14,8 +14,8 @@ import pytest
 from syncd.bootstrap.clock import SystemClock
 from syncd.core.model import Side
 from syncd.errors import TimedOut, Unavailable
-from syncd.providers import allowance, http
-from syncd.providers.ghl.line import Line
+from syncd.providers import deadlines, http
+from syncd.providers.ghl.session import Session
 from syncd.providers.http import Client
 from syncd.providers.message import Request
 
@@ -159,7 +159,7 @@ def test_an_answer_without_an_end_is_given_up_for_its_size(
 def test_a_stop_ends_what_is_under_way_and_nothing_more_is_sent(
     free_budget: FreeBudget, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(allowance, "GRACE", 0.3)
+    monkeypatch.setattr(deadlines, "GRACE", 0.3)
     stop = threading.Event()
     began = time.monotonic()  # noqa: TID251 - see above
     silence = Silence()
@@ -183,7 +183,7 @@ def test_closing_a_line_waits_for_no_answer(free_budget: FreeBudget) -> None:
     silence = Silence()
     with vendor(silence) as url:
         asked = client(url, free_budget, timeout=60.0)
-        line = Line(asked, clock=SystemClock(), location="loc", concurrency=2)
+        line = Session(asked, clock=SystemClock(), location="loc", concurrency=2)
         under_way = line.pool.submit(asked.send, GET)
         silence.asked.wait()
         line.close()

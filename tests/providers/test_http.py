@@ -20,10 +20,10 @@ from syncd.errors import (
     Unavailable,
 )
 from syncd.providers.http import Client
-from syncd.providers.limits import Budget
 from syncd.providers.message import Answered, NoAnswer, NotSent, Request, Response, redacted
+from syncd.providers.rate_budget import Budget
+from syncd.providers.rate_window import Limit
 from syncd.providers.retry import Accept, GiveUp, Retry, decide, retry_after
-from syncd.providers.window import Limit
 
 if TYPE_CHECKING:
     from tests.providers.conftest import FreeBudget, VirtualClock

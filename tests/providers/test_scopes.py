@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from towns import InProcess, NoBudget, TownClock
+from harness import HarnessClock, InProcess, NoBudget
 
 from syncd.core.model import Side
 from syncd.errors import Transient
@@ -15,10 +15,10 @@ from syncd.providers.ghl import scopes as ghl_scopes
 from syncd.providers.ghl.auth import PrivateToken
 from syncd.providers.ghl.provider import GhlProvider
 from syncd.providers.http import Client
+from syncd.providers.hubspot import scopes as hubspot_scopes
 from syncd.providers.hubspot.auth import Token
 from syncd.providers.hubspot.provider import HubSpotProvider
-from syncd.providers.hubspot.provider import scopes as hubspot_scopes
-from syncd.providers.trial import Access
+from syncd.providers.scope_check import Access
 from syncd.sandbox import SandboxSettings, SandboxWorld, application, empty
 from syncd.sandbox.faults import Fault
 
@@ -34,7 +34,7 @@ def world() -> SandboxWorld:
 
 
 def provider(world: SandboxWorld, side: Side) -> Any:
-    clock = TownClock()
+    clock = HarnessClock()
     common: dict[str, Any] = {
         "clock": clock,
         "budget": NoBudget(),

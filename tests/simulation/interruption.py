@@ -1,6 +1,6 @@
 """What happens between a plan and its writes: a person acts, or another syncd takes over.
 
-`village` runs its interruptions through this. Between two steps of the lanes
+`simulation` runs its interruptions through this. Between two steps of the lanes
 no request is under way, and time passes first, so that whatever was read
 before is too old to rest a write on.
 """
@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 
-from towns import TownClock, in_turn
+from harness import HarnessClock, in_turn
 
-from syncd.engine.lanes import Lane
+from syncd.engine.workers import Lane
 from syncd.errors import LinkLocked
 
 TOO_OLD = timedelta(seconds=6)
@@ -36,7 +36,7 @@ class Interruption:
     """Lanes that are interrupted once, after so many of their steps."""
 
     def __init__(
-        self, after: int, act: Callable[[], None], clock: TownClock, takes: timedelta = TOO_OLD
+        self, after: int, act: Callable[[], None], clock: HarnessClock, takes: timedelta = TOO_OLD
     ) -> None:
         self._left, self._act, self._clock, self._takes = after, act, clock, takes
         self.happened = False

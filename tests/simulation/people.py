@@ -1,6 +1,6 @@
 """What people do in a village: they edit, book, remove, bring back, merge and rearrange.
 
-`village` builds on it. Every act is told to the annals, and means something in
+`simulation` builds on it. Every act is told to the annals, and means something in
 every state: a number is taken modulo what is there, and where nothing is
 there, something is made.
 """
@@ -12,13 +12,13 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from annals import Annals, Key
-from ground import HABITS, NOTES, STATUSES, TITLES, Ground
+from edit_log import EditLog, Key
+from world_state import HABITS, NOTES, STATUSES, TITLES, WorldState
 
 from syncd.core import essence
 from syncd.core.essence import Value
 from syncd.core.model import Group, Response, Side
-from syncd.engine import intents
+from syncd.engine.record import intents
 from syncd.ports.store import IntentKind
 
 LATE_BIN: dict[str, Any] = {
@@ -31,10 +31,10 @@ LATE_BIN: dict[str, Any] = {
 """What HubSpot's lists show is what was there when this began."""
 
 
-class People(Ground):
+class People(WorldState):
     """The hands of people on both sides, and what they remember."""
 
-    annals: Annals
+    edit_log: EditLog
     did: Counter[str]
     stores: int
     addresses: int
@@ -99,7 +99,7 @@ class People(Ground):
 
     def habits(self, number: int) -> None:
         """The vendors have a habit from now on."""
-        world = self.town.world
+        world = self.harness.world
         world.settings = replace(world.settings, **HABITS[number % len(HABITS)])
 
     def _give(self, key: Key, group: str, new: Value) -> None:
@@ -108,9 +108,9 @@ class People(Ground):
         self.write(key, group, new)
         new = self.value(key, group)
         if back:
-            self.annals.withdraw(key, group, new)
+            self.edit_log.withdraw(key, group, new)
         else:
-            self.annals.edited(key, group, new).void = doubtful
+            self.edit_log.edited(key, group, new).void = doubtful
         self.did["edits"] += 1
 
     # --- people make and remove
@@ -119,7 +119,7 @@ class People(Ground):
         """A person books in HighLevel."""
         contact = self._contact(Side.GHL, who)
         calendar = self.calendars[(who + slot) % 2]
-        record = self.town.ghl.book(
+        record = self.harness.ghl.book(
             calendar,
             contact,
             self.start(slot),
@@ -133,9 +133,9 @@ class People(Ground):
         record = self.pick(Side.GHL, number)
         if record is None:
             return
-        row = self.town.ghl.get(record)
+        row = self.harness.ghl.get(record)
         others = [each for each in self.ghl_contacts if each != row.contact]
-        taken = self.town.ghl.book(
+        taken = self.harness.ghl.book(
             row.calendar,
             others[who % len(others)],
             row.start,
@@ -146,14 +146,14 @@ class People(Ground):
 
     def book_series(self, who: int, slot: int, title: int, weeks: int = 1) -> None:
         """A person books the same time again and again, so many weeks apart."""
-        master = self.town.ghl.add_series(
+        master = self.harness.ghl.add_series(
             self.calendars[(who + slot) % 2],
             self._contact(Side.GHL, who),
             self.start(slot),
             title=TITLES[title % 3],
             rrule=f"RRULE:FREQ=WEEKLY;INTERVAL={weeks};COUNT={3 if weeks == 1 else 4}",
         )
-        for record in self.town.ghl.instances(master):
+        for record in self.harness.ghl.instances(master):
             self._born((Side.GHL, record))
 
     def create(self, who: int, slot: int, title: int, status: int = 0) -> None:
@@ -168,12 +168,12 @@ class People(Ground):
             given["hs_appointment_status"] = STATUSES[Side.HUBSPOT][status]
         if status % 2 == 0:
             given["hs_appointment_end"] = start + timedelta(minutes=30)
-        record = self.town.hubspot.create(given, contacts=[contact])
+        record = self.harness.hubspot.create(given, contacts=[contact])
         self._born((Side.HUBSPOT, record))
 
     def mislabel(self, who: int, slot: int) -> None:
         """A visit stands in HubSpot under its booking's id, but for another contact."""
-        booking = self.town.ghl.book(
+        booking = self.harness.ghl.book(
             self.calendars[0], self._contact(Side.GHL, 0), self.start(slot)
         )
         given = {
@@ -181,22 +181,22 @@ class People(Ground):
             "hs_appointment_start": self.start(slot),
             "hs_appointment_end": self.start(slot) + timedelta(minutes=30),
             "ghl_appointment_id": booking,
-            "ghl_location_id": self.town.ghl.id,
+            "ghl_location_id": self.harness.ghl.id,
         }
         contacts = [self._contact(Side.HUBSPOT, who)]
-        record = self.town.hubspot.create(given, contacts=contacts)
+        record = self.harness.hubspot.create(given, contacts=contacts)
         for key in ((Side.GHL, booking), (Side.HUBSPOT, record)):
             self._born(key)
-            self.annals.mixed.add(key)
+            self.edit_log.mixed.add(key)
 
     def _born(self, key: Key) -> None:
-        self.annals.born.add(key)
+        self.edit_log.born.add(key)
         for group in (Group.TITLE, Group.TIME, Group.STATUS):
             held = self.value(key, group)
             if not essence.is_empty(held) and not (isinstance(held, tuple) and held[1] is None):
-                self.annals.edited(key, group, held, born=True)
-        self.annals.births[key] = self.annals.tick(key)
-        self.annals.born_at[key] = self.clock.now()
+                self.edit_log.edited(key, group, held, born=True)
+        self.edit_log.births[key] = self.edit_log.tick(key)
+        self.edit_log.born_at[key] = self.clock.now()
         self.did["births"] += 1
 
     def remove(self, side: str, number: int) -> None:
@@ -208,13 +208,13 @@ class People(Ground):
         key = (where, record)
         self._removing(key)
         if where is Side.GHL:
-            self.town.ghl.delete(record)
+            self.harness.ghl.delete(record)
         else:
-            self.town.hubspot.archive(record)
+            self.harness.hubspot.archive(record)
 
     def _removing(self, key: Key) -> None:
         self.unite()
-        store = self.shelf.link(self.town.name)
+        store = self.shelf.link(self.harness.name)
         pairs = store.pairs_by_id(key[0], [key[1]])
         settled, beaten, untouched, due, unseen = False, False, False, False, []
         statuses, twin = ("", ""), None
@@ -234,18 +234,20 @@ class People(Ground):
                 )
             unseen = [
                 edit
-                for edit in self.annals.edits
+                for edit in self.edit_log.edits
                 if edit.key == key
                 and not edit.void
                 and edit.value != essence.value(pair.shown_on(key[0]), edit.group)
             ]
-            root = self.annals.root(key)
-            edited = any(not e.born and self.annals.root(e.key) == root for e in self.annals.edits)
+            root = self.edit_log.root(key)
+            edited = any(
+                not e.born and self.edit_log.root(e.key) == root for e in self.edit_log.edits
+            )
             untouched = self.both_live(pair) and not edited
             # Ours is the only removal that may stand open here: its undoing has no answer yet.
             open_ = pair.removal and pair.removal.response is not Response.CANCELLED
             due = untouched and not open_ and not self.is_cancelled(pair, across)
-        removal = self.annals.removed_by_person(
+        removal = self.edit_log.removed_by_person(
             key, settled=settled, beaten=beaten, statuses=statuses, across=twin, unseen=unseen
         )
         removal.untouched = untouched
@@ -265,13 +267,13 @@ class People(Ground):
             return
         record = found[number % len(found)]
         if where is Side.GHL:
-            self.town.ghl.undelete(record)
+            self.harness.ghl.undelete(record)
         else:
             try:
-                self.town.hubspot.restore(record)
+                self.harness.hubspot.restore(record)
             except (KeyError, ValueError):
                 return
-        self.annals.restored_by_person((where, record))
+        self.edit_log.restored_by_person((where, record))
         self.did["restores"] += 1
 
     def bring_back_unnoticed(self, number: int, both: int = 0) -> None:
@@ -279,7 +281,7 @@ class People(Ground):
 
         With `both`, the list of living ones does not show it yet either.
         """
-        self.town.world.faults.add(**LATE_BIN, query="" if both else "archived=true")
+        self.harness.world.faults.add(**LATE_BIN, query="" if both else "archived=true")
         self.bring_back("hubspot", number)
 
     # --- people rearrange
@@ -292,44 +294,44 @@ class People(Ground):
         primary = found[one % len(found)]
         rest = [each for each in found if each != primary]
         secondary = rest[other % len(rest)]
-        survivor = self.town.hubspot.merge(primary, secondary)
+        survivor = self.harness.hubspot.merge(primary, secondary)
         keys = [(Side.HUBSPOT, each) for each in (primary, secondary, survivor)]
-        if self.shelf.link(self.town.name).pairs_by_id(Side.HUBSPOT, [primary, secondary]):
-            self.annals.merged.add(keys[2])
+        if self.shelf.link(self.harness.name).pairs_by_id(Side.HUBSPOT, [primary, secondary]):
+            self.edit_log.merged.add(keys[2])
         for key in keys:
-            self.annals.tick(key)
-            self.annals.mixed.add(key)
-            self.annals.join(keys[0], key)
-        self.annals.born.add(keys[2])
+            self.edit_log.tick(key)
+            self.edit_log.mixed.add(key)
+            self.edit_log.join(keys[0], key)
+        self.edit_log.born.add(keys[2])
         self.did["merges"] += 1
 
     def move_calendar(self, number: int, calendar: int) -> None:
         """A person moves a booking to another calendar."""
         record = self.pick(Side.GHL, number)
         if record is not None:
-            self.town.ghl.edit(record, calendar=self.calendars[calendar % 2])
+            self.harness.ghl.edit(record, calendar=self.calendars[calendar % 2])
 
     def switch_calendar(self, calendar: int) -> None:
         """A person deactivates a calendar, or brings it back."""
         calendar_id = self.calendars[calendar % 2]
-        active = self.town.ghl.calendars[calendar_id].active
-        self.town.ghl.deactivate_calendar(calendar_id, active=not active)
+        active = self.harness.ghl.calendars[calendar_id].active
+        self.harness.ghl.deactivate_calendar(calendar_id, active=not active)
 
     def lose_contact(self, number: int) -> None:
         """A HubSpot record loses its contact."""
         record = self.pick(Side.HUBSPOT, number)
         if record is None:
             return
-        for contact in self.town.hubspot.get(record).contacts:
-            self.town.hubspot.dissociate(record, contact)
-        self.annals.tick((Side.HUBSPOT, record))
+        for contact in self.harness.hubspot.get(record).contacts:
+            self.harness.hubspot.dissociate(record, contact)
+        self.edit_log.tick((Side.HUBSPOT, record))
 
     def gain_contact(self, number: int, who: int) -> None:
         """A HubSpot record gets one more contact."""
         record = self.pick(Side.HUBSPOT, number)
         if record is not None:
-            self.town.hubspot.associate(record, self._contact(Side.HUBSPOT, who))
-            self.annals.tick((Side.HUBSPOT, record))
+            self.harness.hubspot.associate(record, self._contact(Side.HUBSPOT, who))
+            self.edit_log.tick((Side.HUBSPOT, record))
 
     def swap_contact(self, side: str, number: int, who: int) -> None:
         """A record is for somebody else from now on."""
@@ -338,23 +340,25 @@ class People(Ground):
         if record is None:
             return
         if where is Side.GHL:
-            self.town.ghl.edit(record, contact=self._contact(where, who))
+            self.harness.ghl.edit(record, contact=self._contact(where, who))
         else:
-            for contact in self.town.hubspot.get(record).contacts:
-                self.town.hubspot.dissociate(record, contact)
-            self.town.hubspot.associate(record, self._contact(where, who))
-        self.annals.tick((where, record))
+            for contact in self.harness.hubspot.get(record).contacts:
+                self.harness.hubspot.dissociate(record, contact)
+            self.harness.hubspot.associate(record, self._contact(where, who))
+        self.edit_log.tick((where, record))
 
     def share_phone(self, one: int, other: int) -> None:
         """Two HubSpot contacts have one telephone: a family's."""
-        phone = self.town.hubspot.get_contact(self._contact(Side.HUBSPOT, one)).properties["phone"]
-        self.town.hubspot.edit_contact(self._contact(Side.HUBSPOT, other), phone=phone)
+        phone = self.harness.hubspot.get_contact(self._contact(Side.HUBSPOT, one)).properties[
+            "phone"
+        ]
+        self.harness.hubspot.edit_contact(self._contact(Side.HUBSPOT, other), phone=phone)
 
     def double_contact(self, who: int) -> None:
         """Somebody is entered in HighLevel once more, and books under that entry from now on."""
-        known = self.town.ghl.contacts[self.ghl_contacts[who % 2]]
+        known = self.harness.ghl.contacts[self.ghl_contacts[who % 2]]
         name = f"{known.first_name} {known.last_name}"
-        again = self.town.ghl.add_contact(name, known.email, known.phone)
+        again = self.harness.ghl.add_contact(name, known.email, known.phone)
         self.ghl_contacts[who % 2] = again
 
     def _contact(self, side: Side, who: int) -> str:
@@ -365,7 +369,7 @@ class People(Ground):
         """A HubSpot contact gets another e-mail and phone: from now on only its pair is known."""
         contact = self._contact(Side.HUBSPOT, who)
         self.addresses += 1
-        self.town.hubspot.edit_contact(
+        self.harness.hubspot.edit_contact(
             contact, email=f"new{self.addresses}@example.com", phone=f"+155501{self.addresses:02}"
         )
 
@@ -374,22 +378,22 @@ class People(Ground):
     def unite(self) -> None:
         """Learn from store and world which records are one appointment."""
         for pair in self.all_pairs():
-            self.annals.join((Side.GHL, pair.ghl_id), (Side.HUBSPOT, pair.hubspot_id))
-        for record in (*self.town.hubspot.records(), *self.town.hubspot.archived()):
+            self.edit_log.join((Side.GHL, pair.ghl_id), (Side.HUBSPOT, pair.hubspot_id))
+        for record in (*self.harness.hubspot.records(), *self.harness.hubspot.archived()):
             carried = record.properties.get("ghl_appointment_id")
             if carried:
-                self.annals.join((Side.GHL, carried), (Side.HUBSPOT, record.id))
+                self.edit_log.join((Side.GHL, carried), (Side.HUBSPOT, record.id))
         for side in Side:
             made = [(side, each) for each in (*self.ids(side), *self.removed_ids(side))]
-            self._meet({key for key in made if key not in self.annals.born})
+            self._meet({key for key in made if key not in self.edit_log.born})
 
     def _meet(self, ours: set[Key]) -> None:
         """What we made has met its source by then, even where its answer was lost."""
-        new = ours - self.annals.met.keys()
+        new = ours - self.edit_log.met.keys()
         sources = {
             (intent.side.other, str(intents.create_of(intent, None)[0].source.id))
-            for intent in self.shelf.link(self.town.name).intents()
+            for intent in self.shelf.link(self.harness.name).intents()
             if intent.kind is IntentKind.CREATE and any(side is intent.side for side, _ in new)
         }
         for key in new | sources:
-            self.annals.met.setdefault(key, self.annals.count)
+            self.edit_log.met.setdefault(key, self.edit_log.count)

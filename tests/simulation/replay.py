@@ -19,10 +19,10 @@ import structlog
 
 sys.path.append(str(Path(__file__).parents[1] / "plugins"))  # as pytest does it
 
-from aims import named
-from towns import TownClock
-from verdict import judge
-from village import Step, Village
+from final_invariants import judge
+from harness import HarnessClock
+from simulation import Simulation, Step
+from targeted_histories import named
 
 from syncd.store import migrate
 from syncd.store.engine import open_engine
@@ -40,15 +40,15 @@ def replay(steps: Sequence[Step], url: str, *, tell: bool = False) -> None:
     Raises:
         AssertionError: a promise was broken.
     """
-    with closing(Village(url, TownClock())) as village:
+    with closing(Simulation(url, HarnessClock())) as simulation:
         for step in steps:
-            before = village.did["cycles"]
-            village.do(*step)
+            before = simulation.did["cycles"]
+            simulation.do(*step)
             if tell:
                 print(step)
-                if village.did["cycles"] > before:
-                    _tell(village)
-        judge(village)
+                if simulation.did["cycles"] > before:
+                    _tell(simulation)
+        judge(simulation)
 
 
 def fresh(path: Path) -> str:
@@ -60,9 +60,9 @@ def fresh(path: Path) -> str:
     return url
 
 
-def _tell(village: Village) -> None:
+def _tell(simulation: Simulation) -> None:
     """What a cycle did, and what each record shows now."""
-    said = village.last
+    said = simulation.last
     if said is None:
         print("    killed")
     else:
@@ -71,10 +71,10 @@ def _tell(village: Village) -> None:
             print(f"    wrote {write.action} {write.side} {write.fields} ({write.why})")
         for hold in said.held:
             print(f"    holds {hold.reason} {hold.ghl_id}/{hold.hubspot_id} {hold.group}")
-    for row in village.town.ghl.appointments:
+    for row in simulation.harness.ghl.appointments:
         gone = "deleted" if row.deleted else ""
         print(f"      ghl {row.id} {row.title} {row.start:%d %H:%M} {row.status} {gone}")
-    for record in (*village.town.hubspot.records(), *village.town.hubspot.archived()):
+    for record in (*simulation.harness.hubspot.records(), *simulation.harness.hubspot.archived()):
         gone = "archived" if record.archived else ""
         shown = {
             name.removeprefix("hs_appointment_"): value

@@ -16,10 +16,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import ClassVar, NoReturn
 
-import aims
-import histories
 import pytest
+import random_histories
 import structlog
+import targeted_histories
+from final_invariants import judge
+from harness import HarnessClock
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -30,14 +32,12 @@ from hypothesis.stateful import (
 )
 from postgres_server import PostgresServer
 from replay import script
-from towns import TownClock
-from verdict import judge
-from village import FAULTS, RULES, Step, Village
+from simulation import FAULTS, RULES, Simulation, Step
 
 SIDES = st.sampled_from(["ghl", "hubspot"])
 KINDS = st.sampled_from(["full", "polled"])
 NUMBERS = st.integers(0, 2)
-GROUPS = st.sampled_from(histories.GROUPS)
+GROUPS = st.sampled_from(random_histories.GROUPS)
 VALUES = st.tuples(GROUPS.map(str), st.integers(0, 5))
 BOOLEANS = st.booleans()
 TROUBLES = st.tuples(st.integers(0, len(FAULTS) - 1), st.integers(1, 9), st.sampled_from([1, 2, 0]))
@@ -73,7 +73,7 @@ AIMED = slice(None, None, int(ENVIRONMENT.get("SYNCD_TEST_STRIDE", 5 if QUICK el
 """Which of the aimed ones are played, beside those that are to be played first."""
 EAGER = ENVIRONMENT.get("SYNCD_TEST_FIRST", "").split()
 """Names of histories, or of their kinds, that are played before the others."""
-STEPS = histories.LENGTH
+STEPS = random_histories.LENGTH
 
 
 class Machine(RuleBasedStateMachine):
@@ -85,129 +85,131 @@ class Machine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         url, self.drop = type(self).open_store()
-        self.village = Village(url, TownClock())
+        self.simulation = Simulation(url, HarnessClock())
 
     @initialize(bookings=NUMBERS, records=NUMBERS, settled=st.booleans())
     def begin(self, bookings: int, records: int, settled: bool) -> None:
         """Most histories begin with a few appointments that are agreed already."""
         for number in range(bookings):
-            self.village.do("book", number, number, number)
+            self.simulation.do("book", number, number, number)
         for number in range(records):
-            self.village.do("create", number, number + 1, number)
+            self.simulation.do("create", number, number + 1, number)
         if settled:
-            self.village.do("sync", "full")
+            self.simulation.do("sync", "full")
 
     # --- people
 
     @rule(side=SIDES, number=NUMBERS, group=GROUPS, choice=st.integers(0, 5))
     def edit(self, side: str, number: int, group: str, choice: int) -> None:
-        self.village.do("edit", side, number, str(group), choice)
+        self.simulation.do("edit", side, number, str(group), choice)
 
     @rule(number=NUMBERS, one=VALUES, other=VALUES)
     def both_edit(self, number: int, one: tuple[str, int], other: tuple[str, int]) -> None:
-        self._play(histories.both_edit(number, one, other))
+        self._play(random_histories.both_edit(number, one, other))
 
     @rule(who=NUMBERS, slot=NUMBERS, title=NUMBERS, status=st.integers(0, 5), side=SIDES)
     def arrive(self, who: int, slot: int, title: int, status: int, side: str) -> None:
-        self.village.do("book" if side == "ghl" else "create", who, slot, title, status)
+        self.simulation.do("book" if side == "ghl" else "create", who, slot, title, status)
 
     @rule(side=SIDES, number=NUMBERS, back=st.booleans())
     def come_and_go(self, side: str, number: int, back: bool) -> None:
-        self.village.do("bring_back" if back else "remove", side, number)
+        self.simulation.do("bring_back" if back else "remove", side, number)
 
     @rule(side=SIDES, number=NUMBERS)
     def remove(self, side: str, number: int) -> None:
-        self.village.do("remove", side, number)
+        self.simulation.do("remove", side, number)
 
     @rule(side=SIDES, number=NUMBERS, status=st.integers(0, 5), synced=BOOLEANS, edited=BOOLEANS)
     def leave_and_return(
         self, side: str, number: int, status: int, synced: bool, edited: bool
     ) -> None:
-        self._play(histories.leave_and_return(side, number, status, synced=synced, edited=edited))
+        self._play(
+            random_histories.leave_and_return(side, number, status, synced=synced, edited=edited)
+        )
 
     @rule(side=SIDES, number=NUMBERS)
     def cancel_and_remove(self, side: str, number: int) -> None:
-        self._play(histories.cancel_and_remove(side, number))
+        self._play(random_histories.cancel_and_remove(side, number))
 
     # --- coincidences
 
     @rule(slot=NUMBERS, status=st.integers(0, 3), moment=NUMBERS)
     def coincidence(self, slot: int, status: int, moment: int) -> None:
-        self._play(histories.coincidence(slot, status, moment))
+        self._play(random_histories.coincidence(slot, status, moment))
 
     @rule(slot=NUMBERS, moment=NUMBERS)
     def twins(self, slot: int, moment: int) -> None:
-        self._play(histories.twins(slot, moment))
+        self._play(random_histories.twins(slot, moment))
 
     @rule(slot=NUMBERS, side=SIDES)
     def move_house(self, slot: int, side: str) -> None:
-        self._play(histories.move_house(0, slot, side))
+        self._play(random_histories.move_house(0, slot, side))
 
-    @rule(step=EDITS, fault=st.sampled_from(histories.WRITE_FAULTS))
+    @rule(step=EDITS, fault=st.sampled_from(random_histories.WRITE_FAULTS))
     def fall_behind(self, step: Step, fault: int) -> None:
-        self._play(histories.fall_behind(step, fault))
+        self._play(random_histories.fall_behind(step, fault))
 
     @rule(side=SIDES, number=NUMBERS, choice=NUMBERS, moment=NUMBERS, there=BOOLEANS)
     def afterthought(self, side: str, number: int, choice: int, moment: int, there: bool) -> None:
-        self._play(histories.afterthought(side, number, choice, moment, there=there))
+        self._play(random_histories.afterthought(side, number, choice, moment, there=there))
 
     @rule(side=SIDES, slot=NUMBERS, value=VALUES, moment=NUMBERS)
     def newborn(self, side: str, slot: int, value: tuple[str, int], moment: int) -> None:
-        self._play(histories.newborn(side, slot, *value, moment))
+        self._play(random_histories.newborn(side, slot, *value, moment))
 
     @rule(slot=NUMBERS, side=SIDES, choice=NUMBERS, moment=NUMBERS)
-    def strangers(self, slot: int, side: str, choice: int, moment: int) -> None:
-        self._play(histories.strangers(slot, side, choice, moment))
+    def unpaired(self, slot: int, side: str, choice: int, moment: int) -> None:
+        self._play(random_histories.unpaired(slot, side, choice, moment))
 
     @rule(slot=NUMBERS, kill=st.integers(-3, -1), value=VALUES)
     def half_born(self, slot: int, kill: int, value: tuple[str, int]) -> None:
-        self._play(histories.half_born(slot, kill, *value))
+        self._play(random_histories.half_born(slot, kill, *value))
 
     @rule(side=SIDES, number=NUMBERS, moment=NUMBERS)
     def removal_and_crash(self, side: str, number: int, moment: int) -> None:
-        self._play(histories.removal_and_crash(side, number, moment))
+        self._play(random_histories.removal_and_crash(side, number, moment))
 
     @rule(number=NUMBERS, value=VALUES, rule=NUMBERS, moment=NUMBERS)
     def clash_and_crash(self, number: int, value: tuple[str, int], rule: int, moment: int) -> None:
-        self._play(histories.clash_and_crash(number, value, rule, moment))
+        self._play(random_histories.clash_and_crash(number, value, rule, moment))
 
     # --- time, configuration, accidents
 
     @rule(step=CIRCUMSTANCES)
     def circumstance(self, step: Step) -> None:
-        self.village.do(*step)
+        self.simulation.do(*step)
 
     # --- syncd
 
     @rule(kind=KINDS)
     def sync(self, kind: str) -> None:
-        self.village.do("sync", kind)
+        self.simulation.do("sync", kind)
 
     @rule(kind=KINDS, faults=st.lists(TROUBLES, min_size=1, max_size=2))
     def sync_badly(self, kind: str, faults: list[tuple[int, int, int]]) -> None:
-        self.village.do("sync", kind, tuple(faults))
+        self.simulation.do("sync", kind, tuple(faults))
 
     @rule(kind=KINDS, kill=st.integers(1, 60), moment=NUMBERS)
     def crash(self, kind: str, kill: int, moment: int) -> None:
-        self.village.do("sync", kind, (), kill, moment)
+        self.simulation.do("sync", kind, (), kill, moment)
 
     @rule(kill=st.integers(-4, -1), moment=NUMBERS, step=EDITS)
     def edit_and_crash(self, kill: int, moment: int, step: Step) -> None:
-        self._play(histories.edit_and_crash(step, kill, moment))
+        self._play(random_histories.edit_and_crash(step, kill, moment))
 
     def _play(self, steps: list[Step]) -> None:
         for step in steps:
-            self.village.do(*step)
+            self.simulation.do(*step)
 
     def teardown(self) -> None:
         try:
-            judge(self.village)
+            judge(self.simulation)
         except BaseException:
-            print(script(self.village.log))
+            print(script(self.simulation.log))
             raise
         finally:
-            type(self).did += self.village.did
-            self.village.close()
+            type(self).did += self.simulation.did
+            self.simulation.close()
             self.drop()
 
 
@@ -275,18 +277,18 @@ def play(open_store: Store, names: list[str]) -> None:
     did: Counter[str] = Counter()
     for name in sorted(names, key=_eagerness):
         url, drop = open_store()
-        village = Village(url, TownClock())
+        simulation = Simulation(url, HarnessClock())
         try:
-            for step in aims.named(name):
-                village.do(*step)
-            judge(village)
+            for step in targeted_histories.named(name):
+                simulation.do(*step)
+            judge(simulation)
         except BaseException:
-            print(f"\nhistory {name}:\n{script(village.log)}")
+            print(f"\nhistory {name}:\n{script(simulation.log)}")
             raise
         finally:
             if name.startswith("drawn"):
-                did += village.did
-            village.close()
+                did += simulation.did
+            simulation.close()
             drop()
     _was_lively(did, DRAWN_FLOOR, sum(name.startswith("drawn") for name in names))
 
@@ -329,8 +331,8 @@ def _wipe(path: Path) -> None:
 @pytest.mark.timeout(36000)
 @pytest.mark.usefixtures("quiet_logs")
 def test_aimed_and_drawn_histories_end_well(fresh_sqlite: Store) -> None:
-    first = [name for name in aims.names() if _eagerness(name) < len(EAGER)]
-    names = dict.fromkeys([*first, *aims.names()[AIMED]])
+    first = [name for name in targeted_histories.names() if _eagerness(name) < len(EAGER)]
+    names = dict.fromkeys([*first, *targeted_histories.names()[AIMED]])
     play(fresh_sqlite, [*names, *(f"drawn-{seed}" for seed in range(DRAWN))])
 
 

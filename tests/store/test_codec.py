@@ -11,7 +11,7 @@ from sqlalchemy.dialects import sqlite
 
 from syncd.core.model import Appointment, Removal, Response, Series, Side
 from syncd.store import codec
-from syncd.store.columns import Instant, Json, Words, readable, storable
+from syncd.store.types import Instant, Json, Words, readable, storable
 
 TEXT = st.text(max_size=40) | st.text(alphabet="\x00\ud800\udfff\ue000\ue00a01f", max_size=12)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -23,7 +23,7 @@ APPOINTMENTS = st.builds(
     **dict.fromkeys(("title", "status", "description", "address", "owner", "contact"), TEXT),
     start=st.none() | INSTANTS,
     end=st.none() | INSTANTS,
-    extras=st.lists(st.tuples(TEXT, TEXT), max_size=3).map(tuple),
+    mapped_fields=st.lists(st.tuples(TEXT, TEXT), max_size=3).map(tuple),
 )
 REMOVALS = st.none() | st.builds(
     Removal,
@@ -66,7 +66,7 @@ def test_a_series_reads_back_the_same() -> None:
     [
         (
             Appointment,
-            "title start end status description address owner contact extras",
+            "title start end status description address owner contact mapped_fields",
         ),
         (Series, "master"),
         (Removal, "gone response status_before status_agreed"),

@@ -19,7 +19,7 @@ from stores import StandingClock, opened
 from syncd.core.model import Pair, Side, Window
 from syncd.errors import LinkLocked, StoreError, StoreInterrupted
 from syncd.store import Store, migrate, open_engine
-from syncd.store.copying import backup
+from syncd.store.backup import backup
 from syncd.store.tables import link as table
 
 OPEN = """
@@ -119,7 +119,7 @@ def test_a_reader_does_not_wait_for_a_writer(
     with Store(open_engine(sqlite_store_url), standing_clock) as store:
         link = store.link("clinic")
         with link.begin() as transaction:
-            transaction.set_cursor("hubspot", "new")
+            transaction.set_state("hubspot", "new")
             assert link.cursor("hubspot") == ""
         assert link.cursor("hubspot") == "new"
 
@@ -132,13 +132,13 @@ def test_a_store_that_is_put_back_under_a_running_program_is_taken_up(
         backup(store._database.engine, tmp_path / "old.db")
         lease = store.acquire("clinic", "run")
         with store.link("clinic", lease).begin() as transaction:
-            transaction.set_cursor("hubspot", "new")
+            transaction.set_state("hubspot", "new")
         (tmp_path / "old.db").rename(path)
         path.with_name("syncd.db-wal").unlink()
         path.with_name("syncd.db-shm").unlink()
         assert store.link("clinic").cursor("hubspot") == ""
         with pytest.raises(LinkLocked), store.link("clinic", lease).begin() as transaction:
-            transaction.set_cursor("hubspot", "newest")
+            transaction.set_state("hubspot", "newest")
 
 
 def test_a_store_that_is_taken_away_under_a_running_program_is_missed(
@@ -190,7 +190,7 @@ def test_a_file_that_breaks_off_in_the_middle_of_an_answer_is_named_with_the_rem
         Store(open_engine(sqlite_store_url), standing_clock) as store,
         pytest.raises(StoreError, match="is corrupt: put a backup in its place"),
     ):
-        store.link("clinic").unshown(Side.GHL, window, ())
+        store.link("clinic").missing_from_scan(Side.GHL, window, ())
 
 
 def test_a_folder_is_no_store(tmp_path: Path) -> None:

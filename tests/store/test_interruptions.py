@@ -82,11 +82,11 @@ def test_a_connection_lost_between_two_writes_costs_nothing(
 ) -> None:
     with link.begin() as transaction:
         (first,) = transaction.save_pairs([a_pair(1)])
-        transaction.set_cursor("hubspot", "1")
+        transaction.set_state("hubspot", "1")
         cut()
         (second,) = transaction.save_pairs([a_pair(2)])
         cut()
-        transaction.set_cursor("hubspot", "2")
+        transaction.set_state("hubspot", "2")
         cut()
     assert stored(link)[0] == [first, second]
     assert link.count_pairs() == 2
@@ -136,7 +136,7 @@ def test_a_restart_of_the_server_costs_nothing(
     with link.begin() as transaction:
         (saved,) = transaction.save_pairs([a_pair(1)])
         postgres.stop()
-        transaction.set_cursor("hubspot", "1")
+        transaction.set_state("hubspot", "1")
     assert stored(link)[0] == [saved]
     assert 0 < sum(standing_clock.slept) < PATIENCE
     with link.begin() as transaction:
@@ -169,7 +169,7 @@ def test_a_server_that_stays_away_is_reported_in_the_end(
             pytest.raises(StoreInterrupted, match="check that the server runs"),
             link.begin() as transaction,
         ):
-            transaction.set_cursor("hubspot", "1")
+            transaction.set_state("hubspot", "1")
     finally:
         postgres.start()
     assert PATIENCE <= sum(standing_clock.slept) / 2 < PATIENCE + 10
@@ -186,14 +186,14 @@ def test_who_looks_in_passing_is_told_soon(
     if not postgres.can_restart:
         pytest.skip("the server is not the tests' own to stop")
     (one,) = saved(a_pair(1))
-    glance = store.glance("clinic")
+    quick_view = store.quick_view("clinic")
     cut()
-    assert list(glance.pairs_by_key([one.key])) == [one], "a new connection is made"
+    assert list(quick_view.pairs_by_key([one.key])) == [one], "a new connection is made"
     standing_clock.slept.clear()
     postgres.stop()
     try:
         with pytest.raises(StoreInterrupted, match="check that the server runs"):
-            glance.count_pairs()
+            quick_view.count_pairs()
     finally:
         postgres.start()
     assert sum(standing_clock.slept) < 2 * GLANCE

@@ -468,5 +468,5 @@ def test_a_holder_outlives_a_restart_of_the_server(
     standing_clock.tick(RENEW)
     lease.check()
     with postgres_store.link("clinic", lease).begin() as transaction:
-        transaction.set_cursor("hubspot", "1")
+        transaction.set_state("hubspot", "1")
     lease.release()

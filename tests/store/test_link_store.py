@@ -64,7 +64,7 @@ def test_a_block_that_raises_leaves_nothing(
 ) -> None:
     with suppress(ZeroDivisionError), link.begin() as transaction:
         transaction.save_pairs([a_pair()])
-        transaction.set_cursor("hubspot", "5")
+        transaction.set_state("hubspot", "5")
         raise ZeroDivisionError
     assert link.count_pairs() == 0
     assert link.cursor("hubspot") == ""
@@ -139,8 +139,8 @@ def test_what_was_known_of_either_contact_is_replaced(link: SqlLinkStore) -> Non
 def test_a_cursor_moves(link: SqlLinkStore) -> None:
     for value in ("5", "7"):
         with link.begin() as transaction:
-            transaction.set_cursor("hubspot", value)
-            transaction.set_cursor("other", "x")
+            transaction.set_state("hubspot", value)
+            transaction.set_state("other", "x")
     assert (link.cursor("hubspot"), link.cursor("other")) == ("7", "x")
 
 

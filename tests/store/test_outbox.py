@@ -5,18 +5,18 @@ from datetime import timedelta
 
 from stores import StandingClock
 
-from syncd.ports.notices import Letter
+from syncd.ports.notifications import Notification
 from syncd.store import Store
 
 
-def a_letter(clock: StandingClock, event: str = "link_broken") -> Letter:
+def a_letter(clock: StandingClock, event: str = "link_broken") -> Notification:
     now = clock.now()
-    return Letter(channel="webhook", body={"event": event}, made_at=now, due_at=now)
+    return Notification(channel="webhook", body={"event": event}, made_at=now, due_at=now)
 
 
 def test_a_link_that_was_never_written_of_has_told_nothing(store: Store) -> None:
     assert store.outbox.told("clinic") == frozenset()
-    assert store.outbox.letters("clinic") == []
+    assert store.outbox.notifications("clinic") == []
 
 
 def test_what_was_told_is_remembered_until_it_is_over(
@@ -34,10 +34,10 @@ def test_letters_wait_in_their_order_until_they_are_dropped(
 ) -> None:
     both = [a_letter(standing_clock), a_letter(standing_clock, "link_recovered")]
     store.outbox.write("clinic", both, told=[], over=[])
-    first, second = store.outbox.letters("clinic")
+    first, second = store.outbox.notifications("clinic")
     assert [first.body, second.body] == [each.body for each in both]
     later = replace(first, attempts=2, due_at=standing_clock.now() + timedelta(minutes=1))
     store.outbox.put_off(later)
-    assert store.outbox.letters("clinic") == [later, second]
+    assert store.outbox.notifications("clinic") == [later, second]
     store.outbox.drop(first)
-    assert store.outbox.letters("clinic") == [second]
+    assert store.outbox.notifications("clinic") == [second]

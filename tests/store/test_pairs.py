@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from syncd.core.essence import GONE, OPEN, agreed_print
+from syncd.core.essence import GONE, OPEN, agreed_fingerprint
 from syncd.core.model import Group, Pair, Removal, Response, Series, Side, Window
 from syncd.errors import StoreError
 from syncd.store import Store
@@ -27,8 +27,8 @@ def test_a_pair_comes_back_as_it_was_saved(link: SqlLinkStore, a_pair: Make, sav
         series=Series(master="m1"),
         removal=CANCELLED,
         open=frozenset({Group.TITLE, "x:room"}),
-        marked=True,
-        unmarkable=True,
+        has_external_id=True,
+        external_id_taken=True,
         owner_by_us=Side.HUBSPOT,
     )
     (kept,) = saved(whole)
@@ -112,21 +112,21 @@ def test_a_record_belongs_to_one_pair_only(a_pair: Make, saved: Save) -> None:
 def test_the_prints_are_those_that_untouched_records_show(
     link: SqlLinkStore, a_pair: Make, saved: Save
 ) -> None:
-    plain, marked, *_ = saved(
+    plain, has_external_id, *_ = saved(
         a_pair(1),
-        a_pair(2, marked=True),
+        a_pair(2, has_external_id=True),
         a_pair(3, removal=CANCELLED),
         a_pair(4, open=frozenset({Group.TITLE})),
     )
     assert link.prints(Side.GHL, ["g1", "g2", "g3", "g4", "g5"]) == {
-        "g1": agreed_print(plain, Side.GHL),
-        "g2": agreed_print(marked, Side.GHL),
+        "g1": agreed_fingerprint(plain, Side.GHL),
+        "g2": agreed_fingerprint(has_external_id, Side.GHL),
         "g3": GONE,
         "g4": OPEN,
     }
     assert link.prints(Side.HUBSPOT, ["h1", "h2"]) == {
-        "h1": agreed_print(plain, Side.HUBSPOT),
-        "h2": agreed_print(marked, Side.HUBSPOT),
+        "h1": agreed_fingerprint(plain, Side.HUBSPOT),
+        "h2": agreed_fingerprint(has_external_id, Side.HUBSPOT),
     }
     assert link.prints(Side.GHL, []) == {}
 
@@ -147,11 +147,11 @@ def test_what_a_scan_must_show_lies_in_the_window_and_is_not_gone(
     first, last = pairs[1].ghl.start, pairs[3].ghl.start
     assert first is not None
     assert last is not None
-    both_ends = link.unshown(Side.GHL, Window(since=first, until=last), ())
+    both_ends = link.missing_from_scan(Side.GHL, Window(since=first, until=last), ())
     assert sorted(both_ends) == [pairs[n - 1].key for n in (2, 3, 4)]
     wide = Window(since=first - timedelta(days=9), until=last + timedelta(days=9))
-    assert pairs[5].key not in link.unshown(Side.GHL, wide, ())
-    assert pairs[5].key in link.unshown(Side.HUBSPOT, wide, ())
+    assert pairs[5].key not in link.missing_from_scan(Side.GHL, wide, ())
+    assert pairs[5].key in link.missing_from_scan(Side.HUBSPOT, wide, ())
 
 
 def test_what_a_scan_showed_is_not_missed(link: SqlLinkStore, a_pair: Make, saved: Save) -> None:
@@ -159,8 +159,8 @@ def test_what_a_scan_showed_is_not_missed(link: SqlLinkStore, a_pair: Make, save
     starts = [pair.ghl.start for pair in pairs if pair.ghl.start is not None]
     whole = Window(since=min(starts), until=max(starts))
     shown = ["g1", "g2", "g4", "a stranger"]
-    assert sorted(link.unshown(Side.GHL, whole, shown)) == [pairs[2].key, pairs[4].key]
-    assert link.unshown(Side.GHL, whole, [pair.ghl_id for pair in pairs]) == []
+    assert sorted(link.missing_from_scan(Side.GHL, whole, shown)) == [pairs[2].key, pairs[4].key]
+    assert link.missing_from_scan(Side.GHL, whole, [pair.ghl_id for pair in pairs]) == []
 
 
 def test_pairs_are_found_by_contact_and_start(
@@ -247,7 +247,9 @@ def test_any_text_that_a_vendor_sends_is_kept(
     assert set(among_many) == {f"g{odd}"}
     assert strange.ghl.start is not None
     window = Window(since=strange.ghl.start, until=strange.ghl.start)
-    assert link.unshown(Side.GHL, window, [f"g{odd}"]) == []
-    assert link.unshown(Side.GHL, window, ["g\ue000"]) == ([] if odd == "\ue000" else [kept.key])
+    assert link.missing_from_scan(Side.GHL, window, [f"g{odd}"]) == []
+    assert link.missing_from_scan(Side.GHL, window, ["g\ue000"]) == (
+        [] if odd == "\ue000" else [kept.key]
+    )
     assert strange.ghl.start is not None
     assert link.pairs_at(Side.GHL, [(odd, strange.ghl.start)]) == [kept]

@@ -127,8 +127,10 @@ READS: dict[str, Callable[[SqlLinkStore, datetime], object]] = {
     "pairs by id": lambda link, _: link.pairs_by_id(Side.GHL, ["g1", "g2"]),
     "pairs by id across": lambda link, _: link.pairs_by_id(Side.HUBSPOT, ["h1", "h2"]),
     "pairs by key": lambda link, _: link.pairs_by_key([1901, 1902]),
-    "unshown": lambda link, now: link.unshown(Side.GHL, window(now), ["g1", "g2"]),
-    "unshown across": lambda link, now: link.unshown(Side.HUBSPOT, window(now), ["h1", "h2"]),
+    "unshown": lambda link, now: link.missing_from_scan(Side.GHL, window(now), ["g1", "g2"]),
+    "unshown across": lambda link, now: link.missing_from_scan(
+        Side.HUBSPOT, window(now), ["h1", "h2"]
+    ),
     "pairs at": lambda link, now: link.pairs_at(Side.GHL, [("c1", now)]),
     "pairs at across": lambda link, now: link.pairs_at(Side.HUBSPOT, [("k1", now)]),
     "count": lambda link, _: link.count_pairs(),

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from rich.progress import Progress, Task
     from rich.text import Text
 
-Told = Callable[[int, int], None]
+RateHeaders = Callable[[int, int], None]
 """Told how many writes are done, of how many."""
 
 
 @contextmanager
-def shown(link: str) -> Iterator[Told | None]:
+def shown(link: str) -> Iterator[RateHeaders | None]:
     """Show a link's cycle while the block runs; gives what to tell the progress to."""
     if not sys.stderr.isatty():
         yield None

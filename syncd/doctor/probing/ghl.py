@@ -17,8 +17,8 @@ from syncd.core.status import GHL_STATUSES
 from syncd.doctor.probing.scratch import Scratch, Unasked, said
 from syncd.ports.clock import Clock
 from syncd.providers.ghl import protocol, wire
-from syncd.providers.ghl.moments import with_offset
 from syncd.providers.ghl.protocol import Call
+from syncd.providers.ghl.timestamps import with_offset
 from syncd.providers.message import Request, Response
 
 NEWER = "v3"
@@ -26,7 +26,7 @@ LENGTH = timedelta(minutes=30)
 
 
 @dataclass(slots=True)
-class Bench:
+class ProbeContext:
     """What the questions share: the location, and scratch records made when first wanted."""
 
     scratch: Scratch
@@ -149,95 +149,95 @@ class Bench:
         return {row.id: row for row in rows if row is not None}
 
 
-def status_reset(bench: Bench) -> str:
+def status_reset(context: ProbeContext) -> str:
     """Whether an update without a status resets it; for every status, in both versions."""
-    event = bench.book()
-    reset = [*_resets(bench, event)]
+    event = context.book()
+    reset = [*_resets(context, event)]
     asked = "toNotify false; true is not asked, since it would write to people"
     return f"{'; '.join(reset) or 'it never does'} ({asked})"
 
 
-def _resets(bench: Bench, event: str) -> Iterator[str]:
+def _resets(context: ProbeContext, event: str) -> Iterator[str]:
     for version in (protocol.CALENDAR_VERSION, NEWER):
         moved = []
         for status in GHL_STATUSES:
-            if not bench.update(event, {"appointmentStatus": status}).ok:
+            if not context.update(event, {"appointmentStatus": status}).ok:
                 continue
-            title = f"syncd probe {bench.tag} {status}"
-            changed = bench.update(event, {"title": title}, version)
+            title = f"syncd probe {context.tag} {status}"
+            changed = context.update(event, {"title": title}, version)
             if not changed.ok:
                 yield f"{version}: refused ({said(changed)})"
                 return
-            after = bench.read(event).status
+            after = context.read(event).status
             if after != status:
                 moved.append(f"{status} becomes {after}")
         if moved:
             yield f"{version}: {', '.join(moved)}"
 
 
-def deletion(bench: Bench) -> str:
+def deletion(context: ProbeContext) -> str:
     """What a deletion moves, and what an update of a deleted appointment does."""
-    event = bench.book()
-    before = bench.read(event).updated
-    bench.clock.sleep(1)
-    bench.send(protocol.delete_event(event))
-    gone = bench.read(event)
+    event = context.book()
+    before = context.read(event).updated
+    context.clock.sleep(1)
+    context.send(protocol.delete_event(event))
+    gone = context.read(event)
     moved = "moves" if gone.updated != before else "does not move"
-    changed = bench.update(event, {"title": f"syncd probe {bench.tag} again"})
+    changed = context.update(event, {"title": f"syncd probe {context.tag} again"})
     if not changed.ok:
         outcome = f"is refused ({said(changed)})"
     else:
         outcome = "is taken, and it stays deleted"
-        if not bench.read(event).deleted:
+        if not context.read(event).deleted:
             outcome = "brings it back"
     return f"a deletion {moved} dateUpdated; an update afterwards {outcome}"
 
 
-def window_edges(bench: Bench) -> str:
+def window_edges(context: ProbeContext) -> str:
     """Which appointments a list shows at the edges of its window."""
-    event, calendar = bench.book(), bench.calendar().id
-    start, minute = bench.start, timedelta(minutes=1)
+    event, calendar = context.book(), context.calendar().id
+    start, minute = context.start, timedelta(minutes=1)
     windows = {
         "ends inside": (start + minute, start + LENGTH + minute),
         "starts at the end": (start - LENGTH, start),
         "ends at the start": (start + LENGTH, start + 2 * LENGTH),
     }
-    shown = [name for name, window in windows.items() if event in bench.listed(calendar, *window)]
+    shown = [name for name, window in windows.items() if event in context.listed(calendar, *window)]
     return f"also one that {', or '.join(shown)}" if shown else "only one that starts inside"
 
 
-def descriptions(bench: Bench) -> str:
+def descriptions(context: ProbeContext) -> str:
     """Whether lists and gets show the description, on a calendar of each kind."""
-    kinds = {each.kind: each for each in reversed(bench.calendars)}
+    kinds = {each.kind: each for each in reversed(context.calendars)}
     told = []
     for kind, calendar in sorted(kinds.items()):
         try:
-            event = bench.book(calendar, description=f"syncd probe {bench.tag}")
+            event = context.book(calendar, description=f"syncd probe {context.tag}")
         except Unasked as reason:
             told.append(f"{kind}: {reason}")
             continue
-        got = bool(bench.read(event).description)
-        row = bench.listed(calendar.id, bench.start - LENGTH, bench.start + LENGTH).get(event)
+        got = bool(context.read(event).description)
+        row = context.listed(calendar.id, context.start - LENGTH, context.start + LENGTH).get(event)
         listed = bool(row and row.description)
         told.append(f"{kind}: get {_yes(got)}, list {_yes(listed)}")
     return "; ".join(told)
 
 
-def invitations(bench: Bench) -> str:
+def invitations(context: ProbeContext) -> str:
     """Whether toNotify silences the calendar's own invitations."""
-    del bench
+    del context
     raise Unasked("only the mailbox of a guest tells whether an invitation came")
 
 
-def webhooks(bench: Bench) -> str:
+def webhooks(context: ProbeContext) -> str:
     """Whether our own writes come back as webhooks."""
-    del bench
+    del context
     raise Unasked("webhooks go to an app with an address of its own, which a token is not")
 
 
-def limits(bench: Bench) -> str:
+def limits(context: ProbeContext) -> str:
     """What the limits say of themselves; they are not exhausted for it."""
-    headers = bench.send(protocol.list_calendars(bench.location)).headers
+    headers = context.send(protocol.list_calendars(context.location)).headers
     told = {name: held for name, held in headers.items() if name.startswith("x-ratelimit")}
     shown = ", ".join(f"{name} {held}" for name, held in sorted(told.items())) or "no header"
     return (
@@ -246,35 +246,35 @@ def limits(bench: Bench) -> str:
     )
 
 
-def envelope(bench: Bench) -> str:
+def envelope(context: ProbeContext) -> str:
     """Under which key a get shows the appointment."""
-    call = protocol.get_event(bench.book())
+    call = protocol.get_event(context.book())
     told = []
     for version in (protocol.CALENDAR_VERSION, NEWER):
-        body = bench.send(call, version=version).payload
+        body = context.send(call, version=version).payload
         keys = [key for key in ("appointment", "event") if _has(body, key)]
         told.append(f"{version}: {keys[0] if keys else 'neither'}")
     return ", ".join(told)
 
 
-def merged_contacts(bench: Bench) -> str:
+def merged_contacts(context: ProbeContext) -> str:
     """What becomes of the appointments of a contact that is merged away."""
-    del bench
+    del context
     raise Unasked("only a person can merge contacts: the API has no request for it")
 
 
-def validated_moves(bench: Bench) -> str:
+def validated_moves(context: ProbeContext) -> str:
     """Whether a move is held against the offered slots."""
-    event = bench.book()
-    later = bench.times(bench.start + timedelta(days=1, minutes=13))
+    event = context.book()
+    later = context.times(context.start + timedelta(days=1, minutes=13))
     held = {"appointmentStatus": "confirmed", "ignoreFreeSlotValidation": False}
-    response = bench.update(event, held | later)
+    response = context.update(event, held | later)
     if response.ok:
         return "no: a time that no slot offers is taken"
     return f"yes: {said(response)}"
 
 
-QUESTIONS: tuple[tuple[str, Callable[[Bench], str]], ...] = (
+QUESTIONS: tuple[tuple[str, Callable[[ProbeContext], str]], ...] = (
     ("Does an update without a status reset it?", status_reset),
     ("What does a deletion move, and an update after it?", deletion),
     ("What does a list show at its window's edges?", window_edges),

@@ -24,7 +24,7 @@ LONGEST_LAG = 60
 
 
 @dataclass(slots=True)
-class Bench:
+class ProbeContext:
     """What the questions share: scratch records, made when they are first wanted."""
 
     scratch: Scratch
@@ -145,15 +145,15 @@ class Bench:
         return wire.mapping(self.ask(self.api.get(record, names)).get("properties"))
 
 
-def activation(bench: Bench) -> str:
+def activation(context: ProbeContext) -> str:
     """Whether the object is activated."""
-    told = bench.ask(bench.api.enablement()).get("enablement")
+    told = context.ask(context.api.enablement()).get("enablement")
     return "yes" if told is True else f"the account answers {told!r}"
 
 
-def properties(bench: Bench) -> str:
+def properties(context: ProbeContext) -> str:
     """Which of the doubtful properties there are."""
-    known = bench.definitions()
+    known = context.definitions()
     status = known.get(schema.NATIVE_STATUS)
     native = f"with {', '.join(status.options) or 'no values'}" if status else "is not there"
     length = known.get("hs_duration")
@@ -161,24 +161,24 @@ def properties(bench: Bench) -> str:
     return f"{schema.NATIVE_STATUS} {native}; hs_duration {writable}"
 
 
-def pipelines(bench: Bench) -> str:
+def pipelines(context: ProbeContext) -> str:
     """Which stages there are, and whether a record can be made without one."""
-    found = schema.stages(bench.ask(bench.api.pipelines()))
-    shown = bench.read(bench.record(), mapping.STAGE, mapping.PIPELINE)
+    found = schema.stages(context.ask(context.api.pipelines()))
+    shown = context.read(context.record(), mapping.STAGE, mapping.PIPELINE)
     stage = wire.string(shown.get(mapping.STAGE))
     got = f"it got {stage!r}" if stage else "it got none"
-    without = "no record can be made" if bench.stage else "a record can be made"
+    without = "no record can be made" if context.stage else "a record can be made"
     stages = ", ".join(f"{each} of {pipeline}" for each, pipeline in found.items()) or "none"
     return f"stages: {stages}; {without} without one, and {got}"
 
 
-def association_types(bench: Bench) -> str:
+def association_types(context: ProbeContext) -> str:
     """The type ids of the plain association."""
-    there = wire.unlabelled_type(bench.ask(bench.api.labels()))
-    back = bench.scratch.send(
+    there = wire.unlabelled_type(context.ask(context.api.labels()))
+    back = context.scratch.send(
         Request(
             method="GET",
-            path=f"/crm/associations/{bench.api.version}/{CONTACTS}/{bench.api.object_type}/labels",
+            path=f"/crm/associations/{context.api.version}/{CONTACTS}/{context.api.object_type}/labels",
         )
     )
     return (
@@ -187,26 +187,26 @@ def association_types(bench: Bench) -> str:
     )
 
 
-def unique_property(bench: Bench) -> str:
+def unique_property(context: ProbeContext) -> str:
     """Whether a unique property can be made on the object."""
-    found = bench.definitions().get(mapping.GHL_ID)
+    found = context.definitions().get(mapping.GHL_ID)
     if found is None:
         raise Unasked(f"{schema.RUN_SETUP} first: it makes one, and says whether that worked")
-    group = wire.string(bench.ask(bench.api.property(mapping.GHL_ID)).get("groupName"))
+    group = wire.string(context.ask(context.api.property(mapping.GHL_ID)).get("groupName"))
     demands = "demands unique values" if found.unique else "does not demand unique values"
     return f"{mapping.GHL_ID} is there in group {group!r} and {demands}"
 
 
-def upsert_over_archived(bench: Bench) -> str:
+def upsert_over_archived(context: ProbeContext) -> str:
     """What an upsert does where an archived record holds the unique value."""
-    value, old = _archived_holder(bench, "overwritten")
-    held = {**bench.stage, **bench.times()}
+    value, old = _archived_holder(context, "overwritten")
+    held = {**context.stage, **context.times()}
     row = {"idProperty": mapping.GHL_ID, "id": value, "properties": held}
-    path = f"{bench.api.objects()}/batch/upsert"
-    response = bench.scratch.send(Request(method="POST", path=path, json={"inputs": [row]}))
+    path = f"{context.api.objects()}/batch/upsert"
+    response = context.scratch.send(Request(method="POST", path=path, json={"inputs": [row]}))
     made = [wire.string(wire.mapping(each).get("id")) for each in _rows(response)]
     for each in made:
-        bench.remove_later(each)
+        context.remove_later(each)
     if not response.ok or not made:
         outcome = f"is refused: {said(response)}"
     elif made == [old]:
@@ -216,115 +216,119 @@ def upsert_over_archived(bench: Bench) -> str:
     return f"an upsert {outcome}; what a restore does then, only a person can see"
 
 
-def archived_by_unique_value(bench: Bench) -> str:
+def archived_by_unique_value(context: ProbeContext) -> str:
     """Whether an archived record can be read by its unique value."""
-    value, old = _archived_holder(bench, "archived")
-    request = bench.api.batch_read([value], (), archived=True, id_property=mapping.GHL_ID)
-    response = bench.scratch.send(request)
+    value, old = _archived_holder(context, "archived")
+    request = context.api.batch_read([value], (), archived=True, id_property=mapping.GHL_ID)
+    response = context.scratch.send(request)
     found = [wire.string(wire.mapping(each).get("id")) for each in _rows(response)]
     if found == [old]:
         return "yes"
     return "no" if response.ok else f"no: {said(response)}"
 
 
-def merged_id(bench: Bench) -> str:
+def merged_id(context: ProbeContext) -> str:
     """Whether the id of a merged record leads to the survivor."""
-    one, two = bench.record("survivor"), bench.record("merged")
+    one, two = context.record("survivor"), context.record("merged")
     keys = {"primaryObjectId": one, "objectIdToMerge": two}
-    merged = bench.ask(Request(method="POST", path=f"{bench.api.objects()}/merge", json=keys))
+    merged = context.ask(Request(method="POST", path=f"{context.api.objects()}/merge", json=keys))
     new = wire.string(merged.get("id"))
     if new not in {one, two}:
-        bench.remove_later(new)
-    response = bench.scratch.send(bench.api.get(two, ()))
+        context.remove_later(new)
+    response = context.scratch.send(context.api.get(two, ()))
     led = wire.string(wire.mapping(response.payload).get("id"))
     kept = "keeps the first one's id" if new == one else "gets an id of its own"
     follows = "is answered with the survivor" if led == new else f"is answered {response.status}"
     return f"the survivor {kept}; the id of the merged record {follows}"
 
 
-def search_lag(bench: Bench) -> str:
+def search_lag(context: ProbeContext) -> str:
     """How late the search index shows a new record."""
-    record = bench.record("sought")
+    record = context.record("sought")
     window = search.ChangeWindow(
-        since=bench.clock.now() - timedelta(minutes=10),
-        until=bench.clock.now() + timedelta(minutes=10),
+        since=context.clock.now() - timedelta(minutes=10),
+        until=context.clock.now() + timedelta(minutes=10),
     )
-    begun = bench.clock.monotonic()
-    while (waited := bench.clock.monotonic() - begun) <= LONGEST_LAG:
-        request = window.page(bench.api.objects(), (), str(int(record) - 1))
-        found = {wire.string(wire.mapping(each).get("id")) for each in _rows_of(bench.ask(request))}
+    begun = context.clock.monotonic()
+    while (waited := context.clock.monotonic() - begun) <= LONGEST_LAG:
+        request = window.page(context.api.objects(), (), str(int(record) - 1))
+        found = {
+            wire.string(wire.mapping(each).get("id")) for each in _rows_of(context.ask(request))
+        }
         if record in found:
             return f"at most {waited:.0f} s"
-        bench.clock.sleep(2)
+        context.clock.sleep(2)
     return f"more than {LONGEST_LAG} s: set hubspot.search_lag higher"
 
 
-def association_moves_stamp(bench: Bench) -> str:
+def association_moves_stamp(context: ProbeContext) -> str:
     """Whether a change of contacts alone moves the modification stamp."""
-    record = bench.record()
-    before = bench.read(record, mapping.MODIFIED).get(mapping.MODIFIED)
-    bench.clock.sleep(1)
-    _associate(bench, record)
-    after = bench.read(record, mapping.MODIFIED).get(mapping.MODIFIED)
+    record = context.record()
+    before = context.read(record, mapping.MODIFIED).get(mapping.MODIFIED)
+    context.clock.sleep(1)
+    _associate(context, record)
+    after = context.read(record, mapping.MODIFIED).get(mapping.MODIFIED)
     return "yes" if before != after else "no: such changes are found by the rotation only"
 
 
-def secondary_email(bench: Bench) -> str:
+def secondary_email(context: ProbeContext) -> str:
     """Whether a contact is found by a further address."""
-    contact = bench.contact()
-    further = f"syncd-probe-{bench.tag}-{bench.once}@example.com"
-    path = f"{bench.api.objects(CONTACTS)}/{contact}"
+    contact = context.contact()
+    further = f"syncd-probe-{context.tag}-{context.once}@example.com"
+    path = f"{context.api.objects(CONTACTS)}/{contact}"
     body = {"properties": {"hs_additional_emails": further}}
-    if not (changed := bench.scratch.send(Request(method="PATCH", path=path, json=body))).ok:
+    if not (changed := context.scratch.send(Request(method="PATCH", path=path, json=body))).ok:
         raise Unasked(f"a further address is refused: {said(changed)}")
-    request = bench.api.batch_read([further], ("email",), id_property="email", object_type=CONTACTS)
-    return "yes" if _rows(bench.scratch.send(request)) else "no: a search has to look for it"
+    request = context.api.batch_read(
+        [further], ("email",), id_property="email", object_type=CONTACTS
+    )
+    return "yes" if _rows(context.scratch.send(request)) else "no: a search has to look for it"
 
 
-def end_before_start(bench: Bench) -> str:
+def end_before_start(context: ProbeContext) -> str:
     """Whether an end before the start is taken."""
-    early = _written(bench.start - timedelta(hours=1))
-    response = bench.patch(bench.record("times"), {mapping.END: early})
+    early = _written(context.start - timedelta(hours=1))
+    response = context.patch(context.record("times"), {mapping.END: early})
     return "it is taken" if response.ok else f"it is refused: {said(response)}"
 
 
-def empty_moment(bench: Bench) -> str:
+def empty_moment(context: ProbeContext) -> str:
     """How a point in time is cleared."""
-    record = bench.record("emptied")
+    record = context.record("emptied")
     told = []
     for name, empty in (("null", None), ('""', "")):
-        bench.patch(record, {mapping.END: _written(bench.start + timedelta(minutes=30))})
-        response = bench.patch(record, {mapping.END: empty})
-        left = bench.read(record, mapping.END).get(mapping.END)
+        context.patch(record, {mapping.END: _written(context.start + timedelta(minutes=30))})
+        response = context.patch(record, {mapping.END: empty})
+        left = context.read(record, mapping.END).get(mapping.END)
         done = "clears it" if response.ok and not left else "leaves it"
         told.append(f"{name} {done}" if response.ok else f"{name} is refused ({response.status})")
     return "; ".join(told)
 
 
-def journal(bench: Bench) -> str:
+def journal(context: ProbeContext) -> str:
     """Whether the journal can be subscribed to for the object."""
-    del bench
+    del context
     raise Unasked("journals take the token of an OAuth project app; a link has a static token")
 
 
-def default_association(bench: Bench) -> str:
+def default_association(context: ProbeContext) -> str:
     """Whether the default route associates with this kind of token."""
-    response = _associate(bench, bench.record())
+    response = _associate(context, context.record())
     return "yes" if response.ok else f"no: {said(response)}"
 
 
-def own_writes(bench: Bench) -> str:
+def own_writes(context: ProbeContext) -> str:
     """Which source the history names for our own writes."""
-    record = bench.record()
-    request = bench.api.batch_read([record], (), history=(mapping.NAME,))
-    (row, *_) = _rows_of(bench.ask(request)) or [{}]
+    record = context.record()
+    request = context.api.batch_read([record], (), history=(mapping.NAME,))
+    (row, *_) = _rows_of(context.ask(request)) or [{}]
     history = wire.mapping(wire.mapping(row).get("propertiesWithHistory"))
     entries = [wire.mapping(each) for each in wire.items(history.get(mapping.NAME))]
     named = {f"{each.get('sourceType')} {each.get('sourceId') or ''}".strip() for each in entries}
     return ", ".join(sorted(named)) or "the history is empty"
 
 
-QUESTIONS: tuple[tuple[str, Callable[[Bench], str]], ...] = (
+QUESTIONS: tuple[tuple[str, Callable[[ProbeContext], str]], ...] = (
     ("Are appointments activated?", activation),
     ("Which doubtful properties are there?", properties),
     ("Which stages, and is one needed?", pipelines),
@@ -344,18 +348,18 @@ QUESTIONS: tuple[tuple[str, Callable[[Bench], str]], ...] = (
 )
 
 
-def _archived_holder(bench: Bench, name: str) -> tuple[str, str]:
+def _archived_holder(context: ProbeContext, name: str) -> tuple[str, str]:
     """A unique value that an archived record holds, and that record's id."""
-    if mapping.GHL_ID not in bench.definitions():
+    if mapping.GHL_ID not in context.definitions():
         raise Unasked(f"{schema.RUN_SETUP} first: it makes the unique property")
-    value = f"syncd-probe-{bench.tag}-{bench.once}-{name}"
-    record = bench.record(name, **{mapping.GHL_ID: value})
-    bench.scratch.send(Request(method="DELETE", path=f"{bench.api.objects()}/{record}"))
+    value = f"syncd-probe-{context.tag}-{context.once}-{name}"
+    record = context.record(name, **{mapping.GHL_ID: value})
+    context.scratch.send(Request(method="DELETE", path=f"{context.api.objects()}/{record}"))
     return value, record
 
 
-def _associate(bench: Bench, record: str) -> Response:
-    return bench.scratch.send(bench.api.associate(record, bench.contact()))
+def _associate(context: ProbeContext, record: str) -> Response:
+    return context.scratch.send(context.api.associate(record, context.contact()))
 
 
 def _rows(response: Response) -> list[object]:

@@ -15,7 +15,7 @@ from hashlib import blake2b
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
-from syncd.bootstrap.accounts import Accounts
+from syncd.bootstrap.providers import ProviderFactory
 from syncd.config import LinkSettings, Settings
 from syncd.core.model import Calendar
 from syncd.doctor.examine import GHL, HUBSPOT, accounts_of, bare
@@ -30,8 +30,8 @@ from syncd.providers.hubspot.protocol import Api
 BEYOND = timedelta(days=30)
 """How far behind a link's window scratch appointments start: a daemon beside us leaves them."""
 
-Bench = TypeVar("Bench")
-Questions = Sequence[tuple[str, Callable[[Bench], str]]]
+ProbeContext = TypeVar("ProbeContext")
+Questions = Sequence[tuple[str, Callable[[ProbeContext], str]]]
 
 
 def probe(
@@ -47,12 +47,12 @@ def probe(
                     yield replace(each, link=name)
 
 
-def _highlevel(link: LinkSettings, accounts: Accounts, clock: Clock) -> Iterator[Answer]:
+def _highlevel(link: LinkSettings, accounts: ProviderFactory, clock: Clock) -> Iterator[Answer]:
     provider, client = accounts.ghl(bare(link))
     with closing(provider):
         account = provider.prepare()
         with Scratch(client) as scratch:
-            bench = ghl.Bench(
+            context = ghl.ProbeContext(
                 scratch=scratch,
                 location=link.ghl.location_id,
                 calendars=_calendars(link, account.calendars),
@@ -61,17 +61,17 @@ def _highlevel(link: LinkSettings, accounts: Accounts, clock: Clock) -> Iterator
                 start=_start(link, clock.now()),
                 tag=_tag(link),
             )
-            scratch.find_lost = bench.lost
+            scratch.find_lost = context.lost
             yield from _left_before(GHL, scratch)
-            yield from _answers(GHL, ghl.QUESTIONS, bench)
+            yield from _answers(GHL, ghl.QUESTIONS, context)
             scratch.clean()
-            yield from _left(GHL, scratch, bench.tag)
+            yield from _left(GHL, scratch, context.tag)
 
 
-def _hubspot(link: LinkSettings, accounts: Accounts, clock: Clock) -> Iterator[Answer]:
+def _hubspot(link: LinkSettings, accounts: ProviderFactory, clock: Clock) -> Iterator[Answer]:
     provider, client = accounts.hubspot(link)
     with closing(provider), Scratch(client) as scratch:
-        bench = hubspot.Bench(
+        context = hubspot.ProbeContext(
             scratch=scratch,
             api=Api(version=link.hubspot.api_version, object_type=link.hubspot.object_type),
             clock=clock,
@@ -79,18 +79,20 @@ def _hubspot(link: LinkSettings, accounts: Accounts, clock: Clock) -> Iterator[A
             tag=_tag(link),
             once=secrets.token_hex(4),
         )
-        scratch.find_lost = bench.lost
+        scratch.find_lost = context.lost
         yield from _left_before(HUBSPOT, scratch)
-        yield from _answers(HUBSPOT, hubspot.QUESTIONS, bench)
+        yield from _answers(HUBSPOT, hubspot.QUESTIONS, context)
         scratch.clean()
-        yield from _left(HUBSPOT, scratch, bench.tag)
+        yield from _left(HUBSPOT, scratch, context.tag)
 
 
-def _answers(side: str, questions: Questions[Bench], bench: Bench) -> Iterator[Answer]:
+def _answers(
+    side: str, questions: Questions[ProbeContext], context: ProbeContext
+) -> Iterator[Answer]:
     for question, ask in questions:
         state = State.LEARNT
         try:
-            told = ask(bench)
+            told = ask(context)
         except Unasked as reason:
             state, told = State.UNASKED, str(reason)
         except SyncdError as fault:

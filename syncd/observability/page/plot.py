@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import log1p
 
-from syncd.observability.note import CYCLES, STOPPED, CyclePoint
+from syncd.observability.heartbeat import CYCLES, STOPPED, CyclePoint
 from syncd.observability.page import words
 
 WIDTH, HEIGHT = 600, 120

@@ -25,7 +25,7 @@ class Look:
     links: Sequence[LinkHealth] = ()
     personal: bool = False
     """Whether somebody asked to see titles and other personal data."""
-    ailment: str = ""
+    unhealthy_reason: str = ""
     """Why the daemon itself is not sound."""
     notice: str = ""
     """What people should know that is no trouble of a link."""
@@ -35,7 +35,7 @@ def render(look: Look) -> str:
     """The document."""
     links = by_trouble(look.links)
     told = summary(links)
-    boxes = _box("bad", "The daemon is not sound:", look.ailment)
+    boxes = _box("bad", "The daemon is not sound:", look.unhealthy_reason)
     boxes += _box("warn", "Please note:", look.notice)
     sections = "".join(parts.link_section(link, personal=look.personal) for link in links)
     return _document(

@@ -24,7 +24,7 @@ from syncd.errors import (
 from syncd.ports.clock import Clock
 from syncd.ports.refusals import Asked, Stops, stops
 from syncd.providers.ghl import mapping, protocol, wire
-from syncd.providers.ghl.line import Line, unreadable
+from syncd.providers.ghl.session import Session, unreadable
 from syncd.providers.paging import MANY, Progress
 
 MAX_AGE = timedelta(hours=1)
@@ -55,9 +55,9 @@ class AccountReader:
     """The account of one location, as of the last `read`."""
 
     def __init__(
-        self, line: Line, clock: Clock, *, calendars: tuple[str, ...], default_calendar: str
+        self, session: Session, clock: Clock, *, calendars: tuple[str, ...], default_calendar: str
     ) -> None:
-        self._line = line
+        self._session = session
         self._clock = clock
         self._chosen = frozenset(calendars)
         self._named = tuple(filter(None, dict.fromkeys((*calendars, default_calendar))))
@@ -85,12 +85,12 @@ class AccountReader:
                 raise
             raise NotPrepared(str(error)) from error  # a suspended sub-account
         known = {calendar.id for calendar in calendars}
-        strangers = [key for key in self._named if key not in known]
-        if strangers:
+        unpaired = [key for key in self._named if key not in known]
+        if unpaired:
             known_by_name = ", ".join(f"{each.id} {quoted(each.name)}" for each in calendars[:20])
             raise NotPrepared(
-                f"HighLevel location {self._line.location} has no calendar "
-                f"{', '.join(strangers)}; correct ghl.calendars or ghl.default_calendar "
+                f"HighLevel location {self._session.location} has no calendar "
+                f"{', '.join(unpaired)}; correct ghl.calendars or ghl.default_calendar "
                 f"(it has: {known_by_name})"
             )
         return Account(
@@ -120,7 +120,7 @@ class AccountReader:
         named = sorted(chosen | {self._default} - {""})
         return tuple(known.get(key) or Calendar(id=key) for key in named)
 
-    def place(self) -> tuple[wire.LocationRow, ZoneInfo]:
+    def location_context(self) -> tuple[wire.LocationRow, ZoneInfo]:
         """The location and its zone, read now if it was not before."""
         stable = self._stable or self._stable_part()
         return stable.row, stable.zone
@@ -140,12 +140,12 @@ class AccountReader:
         return held
 
     def _location(self) -> wire.LocationRow:
-        call = protocol.get_location(self._line.location)
+        call = protocol.get_location(self._session.location)
         try:
-            row = wire.location(self._line.ask(call))
+            row = wire.location(self._session.ask(call))
         except (NotFound, Rejected) as error:
             raise NotPrepared(
-                f"HighLevel has no location {self._line.location!r} for this token ({error}); "
+                f"HighLevel has no location {self._session.location!r} for this token ({error}); "
                 "correct ghl.location_id"
             ) from error
         if not row.id:
@@ -153,8 +153,8 @@ class AccountReader:
         return row
 
     def _enumerate(self) -> tuple[Calendar, ...]:
-        call = protocol.list_calendars(self._line.location)
-        rows = wire.calendars(self._line.ask(call))
+        call = protocol.list_calendars(self._session.location)
+        rows = wire.calendars(self._session.ask(call))
         if rows is None:
             raise unreadable(call)
         self.teamless = frozenset(row.id for row in rows if not row.team)
@@ -176,13 +176,15 @@ class AccountReader:
     def _users(self, row: wire.LocationRow) -> list[wire.UserRow]:
         # The older list needs no company id, but is deprecated; where it is gone, search.
         try:
-            return self._page_of_users(protocol.list_users(self._line.location))
+            return self._page_of_users(protocol.list_users(self._session.location))
         except (NotFound, Rejected, Unreadable):
             found: list[wire.UserRow] = []
             progress = Progress(Side.GHL, "users", MANY)
             while True:
                 page = self._page_of_users(
-                    protocol.search_users(self._line.location, row.company, len(found), _USERS_PAGE)
+                    protocol.search_users(
+                        self._session.location, row.company, len(found), _USERS_PAGE
+                    )
                 )
                 found += page
                 if len(page) < _USERS_PAGE:
@@ -190,7 +192,7 @@ class AccountReader:
                 progress.page((each.id for each in page), str(len(found)))
 
     def _page_of_users(self, call: protocol.Call) -> list[wire.UserRow]:
-        rows = wire.users(self._line.ask(call))
+        rows = wire.users(self._session.ask(call))
         if rows is None:
             raise unreadable(call)
         return rows

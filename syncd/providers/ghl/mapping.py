@@ -9,13 +9,13 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, timedelta, tzinfo
 
-from syncd.core import extras
+from syncd.core import mapped_fields
 from syncd.core.essence import text, with_groups
 from syncd.core.model import (
     EXTRA_PREFIX,
     Appointment,
     Calendar,
-    Flaw,
+    FieldError,
     Group,
     GroupKey,
     Person,
@@ -23,9 +23,9 @@ from syncd.core.model import (
     Side,
     Snapshot,
 )
-from syncd.ports.provider import Order
-from syncd.providers.ghl import further, wire
-from syncd.providers.ghl.moments import parse, stamp, with_offset
+from syncd.ports.provider import WriteCommand
+from syncd.providers.ghl import mapped_values, wire
+from syncd.providers.ghl.timestamps import parse, stamp, with_offset
 
 _INSTANCE = re.compile(r"(?P<master>.+)_\d{9,14}_\d+")
 """Master id, start in epoch milliseconds, length in seconds (API description, examples)."""
@@ -49,7 +49,7 @@ API_SOURCE = "third_party"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class LocationContext:
     """What reading and writing an event takes to know of the location."""
 
     location: str
@@ -60,16 +60,18 @@ class Place:
     """Calendars without a team: their appointments have no assignee unless one is given."""
     slots: Mapping[str, timedelta] = field(default_factory=dict)
     """How long a slot of each calendar is."""
-    extra_fields: Mapping[str, str] = field(default_factory=dict)
-    """Further mapped fields: our name → the field, as `core.extras` calls it."""
+    mapped_fields: Mapping[str, str] = field(default_factory=dict)
+    """Further mapped fields: our name → the field, as `core.mapped_fields` calls it."""
     templates: Mapping[str, str] = field(default_factory=dict)
     """Addresses of links, by our name, where they are not the usual ones."""
     calendar_names: Mapping[str, str] = field(default_factory=dict)
 
 
-def snapshot(event: wire.Event, place: Place, *, calendar: str = "") -> Snapshot:
+def snapshot(
+    event: wire.Event, location_context: LocationContext, *, calendar: str = ""
+) -> Snapshot:
     """An event as the core sees it; a part that cannot be understood is a flaw, not an error."""
-    start, end = parse(event.start, place.zone), parse(event.end, place.zone)
+    start, end = parse(event.start, location_context.zone), parse(event.end, location_context.zone)
     calendar = event.calendar or calendar
     return Snapshot(
         side=Side.GHL,
@@ -83,17 +85,17 @@ def snapshot(event: wire.Event, place: Place, *, calendar: str = "") -> Snapshot
             address=text(event.address),
             owner=text(event.assignee),
             contact=event.contact,
-            extras=_extras(event, place, calendar),
+            mapped_fields=_extras(event, location_context, calendar),
         ),
         contacts=(event.contact,) if event.contact else (),
-        updated_at=stamp(event.updated, place.zone),
-        created_at=parse(event.added, place.zone),
+        updated_at=stamp(event.updated, location_context.zone),
+        created_at=parse(event.added, location_context.zone),
         gone=event.deleted,
         calendar=calendar,
-        location_id=event.location or place.location,
+        location_id=event.location or location_context.location,
         series=series(event),
         by_api=event.source == API_SOURCE,
-        flaws=tuple(_flaws(event, unread_start=start is None, unread_end=end is None)),
+        field_errors=tuple(_flaws(event, unread_start=start is None, unread_end=end is None)),
     )
 
 
@@ -111,20 +113,20 @@ def is_master(event: wire.Event) -> bool:
     return bool(event.rule) and series(event) is None
 
 
-def booking(order: Order, place: Place) -> dict[str, object]:
+def booking(command: WriteCommand, location_context: LocationContext) -> dict[str, object]:
     """The body of a create. Never `notes`, which is accepted and dropped (observed)."""
-    wanted = order.wanted
+    wanted = command.wanted
     body: dict[str, object] = {
-        "calendarId": order.calendar,
-        "locationId": place.location,
+        "calendarId": command.calendar,
+        "locationId": location_context.location,
         "contactId": wanted.contact,
         # Automations run by default: say it every time.
-        "toNotify": order.notify,
-        "ignoreFreeSlotValidation": not order.validate_slot,
+        "toNotify": command.notify,
+        "ignoreFreeSlotValidation": not command.validate_slot,
     }
     if wanted.status:
         body["appointmentStatus"] = wanted.status
-    body |= _times(wanted, place)
+    body |= _times(wanted, location_context)
     for key, value in (
         ("title", wanted.title),
         ("assignedUserId", wanted.owner),
@@ -134,30 +136,33 @@ def booking(order: Order, place: Place) -> dict[str, object]:
     ):
         if value:
             body[key] = value
-    named = {f"{EXTRA_PREFIX}{name}" for name, held in wanted.extras if held}
-    return body | further.written(wanted, place.extra_fields, named)
+    named = {f"{EXTRA_PREFIX}{name}" for name, held in wanted.mapped_fields if held}
+    return body | mapped_values.written(wanted, location_context.mapped_fields, named)
 
 
 def changes(
-    order: Order, fresh: Appointment, groups: Collection[GroupKey], place: Place
+    command: WriteCommand,
+    fresh: Appointment,
+    groups: Collection[GroupKey],
+    location_context: LocationContext,
 ) -> dict[str, object]:
     """The body of an update that writes `groups`.
 
     The status always goes with it, the fresh one unless it is written itself:
     a PUT without it was seen to reset it to confirmed.
     """
-    wanted = order.wanted
-    body: dict[str, object] = {"toNotify": order.notify}
+    wanted = command.wanted
+    body: dict[str, object] = {"toNotify": command.notify}
     status = wanted.status if Group.STATUS in groups else fresh.status
     # A word that may only be read would refuse the whole update.
     if status and (Group.STATUS in groups or status in _WRITABLE):
         body["appointmentStatus"] = status
-    validated = order.validate_slot and not {Group.TIME, Group.STATUS, Group.OWNER}.isdisjoint(
+    validated = command.validate_slot and not {Group.TIME, Group.STATUS, Group.OWNER}.isdisjoint(
         groups
     )
     body["ignoreFreeSlotValidation"] = not validated
     if Group.TIME in groups:
-        body |= _times(wanted, place)
+        body |= _times(wanted, location_context)
     if Group.TITLE in groups:
         body["title"] = wanted.title
     if Group.DESCRIPTION in groups:
@@ -166,7 +171,7 @@ def changes(
         body["address"] = wanted.address
     if Group.OWNER in groups and wanted.owner:
         body["assignedUserId"] = wanted.owner
-    return body | further.written(wanted, place.extra_fields, groups)
+    return body | mapped_values.written(wanted, location_context.mapped_fields, groups)
 
 
 def shown_after(
@@ -174,7 +179,7 @@ def shown_after(
     before: Appointment,
     answer: wire.Event | None,
     groups: Collection[GroupKey],
-    place: Place,
+    location_context: LocationContext,
 ) -> Appointment:
     """What the record shows after a write of `groups`.
 
@@ -185,7 +190,7 @@ def shown_after(
     after = with_groups(before, sent, groups)
     if answer is None:
         return after
-    read = snapshot(answer, place).appointment
+    read = snapshot(answer, location_context).appointment
     told = {
         Group.TITLE: answer.title is not None,
         Group.STATUS: bool(answer.status),
@@ -202,19 +207,21 @@ def shown_after(
     return after
 
 
-def as_made(sent: Appointment, answer: wire.Event, place: Place, calendar: str) -> Appointment:
+def as_made(
+    sent: Appointment, answer: wire.Event, location_context: LocationContext, calendar: str
+) -> Appointment:
     """What a new booking shows, further fields that nobody sent included."""
-    groups = {*Group, *(f"{EXTRA_PREFIX}{name}" for name, _ in sent.extras)}
-    shown = shown_after(sent, Appointment(), answer, groups, place)
-    told = dict(snapshot(answer, place, calendar=calendar).appointment.extras)
-    return replace(shown, extras=tuple(sorted((told | dict(shown.extras)).items())))
+    groups = {*Group, *(f"{EXTRA_PREFIX}{name}" for name, _ in sent.mapped_fields)}
+    shown = shown_after(sent, Appointment(), answer, groups, location_context)
+    told = dict(snapshot(answer, location_context, calendar=calendar).appointment.mapped_fields)
+    return replace(shown, mapped_fields=tuple(sorted((told | dict(shown.mapped_fields)).items())))
 
 
-def is_silent(answer: wire.Event, place: Place) -> bool:
+def is_silent(answer: wire.Event, location_context: LocationContext) -> bool:
     """Whether a write's answer may leave out a further field that the booking has."""
-    derived = {extras.STATUS, extras.CALENDAR_NAME, extras.HIGHLEVEL_LINK}
+    derived = {mapped_fields.STATUS, mapped_fields.CALENDAR_NAME, mapped_fields.HIGHLEVEL_LINK}
     derived |= {"calendarId", "locationId"}
-    return further.is_silent(answer, set(place.extra_fields.values()) - derived)
+    return mapped_values.is_silent(answer, set(location_context.mapped_fields.values()) - derived)
 
 
 def calendar(row: wire.CalendarRow) -> Calendar:
@@ -235,40 +242,52 @@ def person(row: wire.UserRow) -> Person:
     return Person(id=row.id, email=row.email, name=row.name, active=not row.deleted)
 
 
-def _times(wanted: Appointment, place: Place) -> dict[str, object]:
+def _times(wanted: Appointment, location_context: LocationContext) -> dict[str, object]:
     # With the offset: a time without one was seen to end in shifted bookings.
     found = (("startTime", wanted.start), ("endTime", wanted.end))
-    return {key: with_offset(moment, place.zone) for key, moment in found if moment}
+    return {key: with_offset(moment, location_context.zone) for key, moment in found if moment}
 
 
 def _status(event: wire.Event) -> str:
     return _SAME_STATUS.get(event.status, event.status)
 
 
-def _extras(event: wire.Event, place: Place, calendar: str) -> tuple[tuple[str, str], ...]:
-    if not place.extra_fields:
+def _extras(
+    event: wire.Event, location_context: LocationContext, calendar: str
+) -> tuple[tuple[str, str], ...]:
+    if not location_context.mapped_fields:
         return ()
     derived = {
-        extras.STATUS: _status(event),
-        extras.CALENDAR_NAME: place.calendar_names.get(calendar, ""),
+        mapped_fields.STATUS: _status(event),
+        mapped_fields.CALENDAR_NAME: location_context.calendar_names.get(calendar, ""),
         "calendarId": calendar,
-        "locationId": event.location or place.location,
+        "locationId": event.location or location_context.location,
     }
-    return further.read(event, place.extra_fields, derived, place.templates, place.zone)
+    return mapped_values.read(
+        event,
+        location_context.mapped_fields,
+        derived,
+        location_context.templates,
+        location_context.zone,
+    )
 
 
-def _flaws(event: wire.Event, *, unread_start: bool, unread_end: bool) -> list[Flaw]:
+def _flaws(event: wire.Event, *, unread_start: bool, unread_end: bool) -> list[FieldError]:
     found = [
-        Flaw(group=_GROUP_OF_KEY[key], reason="unreadable", detail=f"{key} is no text in HighLevel")
+        FieldError(
+            group=_GROUP_OF_KEY[key], reason="unreadable", detail=f"{key} is no text in HighLevel"
+        )
         for key in sorted(event.broken)
     ]
     if unread_start and event.start in (None, ""):
         found.append(
-            Flaw(group=Group.TIME, reason="missing_time", detail="it has no start in HighLevel")
+            FieldError(
+                group=Group.TIME, reason="missing_time", detail="it has no start in HighLevel"
+            )
         )
     elif unread_start or (unread_end and event.end not in (None, "")):
         found.append(
-            Flaw(
+            FieldError(
                 group=Group.TIME,
                 reason="unreadable",
                 detail="its times in HighLevel cannot be understood",

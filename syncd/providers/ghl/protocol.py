@@ -20,7 +20,7 @@ from syncd.errors import (
     Rejected,
 )
 from syncd.ports.refusals import Asked
-from syncd.providers.ghl.moments import milliseconds
+from syncd.providers.ghl.timestamps import milliseconds
 from syncd.providers.message import Request, Response, segment
 
 CALENDAR_VERSION = "2021-04-15"

@@ -1,7 +1,7 @@
 """HighLevel as the engine sees it: one object per link, implementing `ports.provider`.
 
 Made by `bootstrap`. A façade: what is read and written, and how, stands in
-`account`, `events`, `people` and `orders`; this class knows what belongs to
+`account`, `events`, `people` and `commands`; this class knows what belongs to
 one cycle (which begins with `prepare`) and to whom each call goes.
 """
 
@@ -10,17 +10,17 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from syncd.core.model import Account, Contact, Missing, Scan, Side, Snapshot
 from syncd.errors import ProviderError
 from syncd.ports.clock import Clock
-from syncd.ports.provider import FIRM, Edit, Ground, Order, Receipt, ScanRequest
-from syncd.providers.ghl import events, scopes
+from syncd.ports.provider import FIRM, Edit, Preconditions, Receipt, ScanRequest, WriteCommand
+from syncd.providers.ghl import reading, scopes
 from syncd.providers.ghl.account import AccountReader
-from syncd.providers.ghl.echoes import Echoes
-from syncd.providers.ghl.line import Line
-from syncd.providers.ghl.mapping import Place
-from syncd.providers.ghl.orders import Works, carry_out
-from syncd.providers.ghl.people import ContactBook
-from syncd.providers.ghl.slots import SlotBook
+from syncd.providers.ghl.contacts import ContactBook
+from syncd.providers.ghl.free_slots import SlotBook
+from syncd.providers.ghl.mapping import LocationContext
+from syncd.providers.ghl.session import Session
+from syncd.providers.ghl.shown_texts import ShownTexts
+from syncd.providers.ghl.writing import Writer, carry_out
 from syncd.providers.http import Client
-from syncd.providers.trial import Trial
+from syncd.providers.scope_check import Trial
 
 
 class GhlProvider:
@@ -29,7 +29,7 @@ class GhlProvider:
     `calendars` are the ids to sync (empty: every active one);
     `default_calendar` is always synced too. `concurrency` is how many
     requests are under way at once; the client's pool must be as large.
-    `extra_fields` maps our name of a further field to HighLevel's (see `core.extras`),
+    `mapped_fields` maps our name of a further field to HighLevel's (see `core.mapped_fields`),
     `templates` our name of a link to its address where that is not the usual one.
     """
 
@@ -42,17 +42,17 @@ class GhlProvider:
         calendars: tuple[str, ...] = (),
         default_calendar: str = "",
         concurrency: int = 8,
-        extra_fields: Mapping[str, str] | None = None,
+        mapped_fields: Mapping[str, str] | None = None,
         templates: Mapping[str, str] | None = None,
     ) -> None:
-        self._line = Line(client, clock=clock, location=location_id, concurrency=concurrency)
+        self._session = Session(client, clock=clock, location=location_id, concurrency=concurrency)
         self._account = AccountReader(
-            self._line, clock, calendars=calendars, default_calendar=default_calendar
+            self._session, clock, calendars=calendars, default_calendar=default_calendar
         )
-        self._people = ContactBook(self._line)
-        self._slots = SlotBook(self._line, clock)
-        self._echoes = Echoes()
-        self._extra_fields = dict(extra_fields or {})
+        self._people = ContactBook(self._session)
+        self._slots = SlotBook(self._session, clock)
+        self._echoes = ShownTexts()
+        self._extra_fields = dict(mapped_fields or {})
         self._templates = dict(templates or {})
 
     @property
@@ -63,16 +63,16 @@ class GhlProvider:
     @property
     def requests(self) -> int:
         """Every attempt sent since this object was made, retries included."""
-        return self._line.client.requests
+        return self._session.client.requests
 
-    def free(self, within: float = 0.0) -> int:
+    def available(self, within: float = 0.0) -> int:
         """How many requests could be sent within so many seconds, as far as this process knows."""
-        return self._line.client.budget.free(within)
+        return self._session.client.budget.available(within)
 
     @property
     def skew_seconds(self) -> float | None:
         """How far HighLevel's clock was ahead of ours at the last answer, if it said."""
-        return self._line.client.skew_seconds
+        return self._session.client.skew_seconds
 
     @property
     def country(self) -> str:
@@ -88,13 +88,13 @@ class GhlProvider:
     def scan(self, request: ScanRequest) -> Scan:
         """List every appointment that starts in the window, calendar by calendar."""
         calendars = self._account.synced(request.calendars)
-        return events.scan(self._line, self._place(), request.window, calendars)
+        return reading.scan(self._session, self._place(), request.window, calendars)
 
     def fetch(self, ids: Collection[str]) -> Mapping[str, Snapshot | Missing]:
         """Ask for appointments by id; deleted ones answer as `gone`."""
-        return events.fetch(self._line, self._place(), ids)
+        return reading.fetch(self._session, self._place(), ids)
 
-    def carriers(self, ghl_ids: Collection[str]) -> Mapping[str, Snapshot | Missing]:  # noqa: ARG002 - the port
+    def find_by_external_id(self, ghl_ids: Collection[str]) -> Mapping[str, Snapshot | Missing]:  # noqa: ARG002 - the port
         """HighLevel has no property that could carry an id."""
         return {}
 
@@ -114,14 +114,14 @@ class GhlProvider:
 
     def write(
         self,
-        orders: Iterable[Order],
+        commands: Iterable[WriteCommand],
         goes_on: Callable[[], bool] = lambda: True,
         spare: Callable[[], int] = lambda: 0,
-        ground: Ground = FIRM,
+        ground: Preconditions = FIRM,
     ) -> Iterator[Receipt]:
         """Carry out writes, several at once."""
-        works = Works(self._line, self._place(), self._slots, self._echoes, ground)
-        return carry_out(works, orders, goes_on, spare)
+        writer = Writer(self._session, self._place(), self._slots, self._echoes, ground)
+        return carry_out(writer, commands, goes_on, spare)
 
     def edits(self, ids: Collection[str]) -> Mapping[str, tuple[Edit, ...]]:  # noqa: ARG002 - the port
         """HighLevel tells nothing but the record's own `updated_at`."""
@@ -129,7 +129,7 @@ class GhlProvider:
 
     def bookings_of(self, contact: str) -> tuple[Snapshot, ...]:
         """The appointments of a contact."""
-        return events.bookings_of(self._line, self._place(), contact)
+        return reading.bookings_of(self._session, self._place(), contact)
 
     def linked_to(
         self,
@@ -140,22 +140,22 @@ class GhlProvider:
 
     def trials(self, needed: Collection[str]) -> Iterator[Trial]:
         """For the doctor: which of these scopes the token has, told by harmless requests."""
-        return scopes.trials(self._line, needed)
+        return scopes.trials(self._session, needed)
 
     def close(self) -> None:
         """End the threads and the connections."""
-        self._line.close()
+        self._session.close()
 
-    def _place(self) -> Place:
-        row, zone = self._account.place()
-        return Place(
-            location=self._line.location,
+    def _place(self) -> LocationContext:
+        row, zone = self._account.location_context()
+        return LocationContext(
+            location=self._session.location,
             zone=zone,
             timezone=zone.key,
             country=row.country,
             teamless=self._account.teamless,
             slots=self._account.slots,
-            extra_fields=self._extra_fields,
+            mapped_fields=self._extra_fields,
             templates=self._templates,
             calendar_names=self._account.names,
         )

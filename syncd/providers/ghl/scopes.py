@@ -9,8 +9,8 @@ from collections.abc import Collection, Iterator
 
 from syncd.errors import AuthFailed, DailyBudgetSpent, ProviderError, Transient, Unreadable
 from syncd.providers.ghl import protocol
-from syncd.providers.ghl.line import Line
-from syncd.providers.trial import Access, Trial
+from syncd.providers.ghl.session import Session
+from syncd.providers.scope_check import Access, Trial
 
 NOBODY = "syncdDoctorNoSuchId0"
 """An id that no record has."""
@@ -27,7 +27,7 @@ SCOPES = (
 """Everything that a link may need."""
 
 
-def trials(line: Line, scopes: Collection[str]) -> Iterator[Trial]:
+def trials(session: Session, scopes: Collection[str]) -> Iterator[Trial]:
     """What became of each of these scopes, in the order of `SCOPES`.
 
     Raises:
@@ -35,12 +35,12 @@ def trials(line: Line, scopes: Collection[str]) -> Iterator[Trial]:
     """
     for scope in SCOPES:
         if scope in scopes:
-            yield _trial(line, scope)
+            yield _trial(session, scope)
 
 
-def _trial(line: Line, scope: str) -> Trial:
+def _trial(session: Session, scope: str) -> Trial:
     try:
-        _try(line, _call(line.location, scope))
+        _try(session, _call(session.location, scope))
     except AuthFailed as error:
         # A 403 is about the location or the record, a suspended location about neither.
         access = Access.MISSING if error.missing_scope else Access.UNKNOWN
@@ -48,7 +48,7 @@ def _trial(line: Line, scope: str) -> Trial:
     except (DailyBudgetSpent, Unreadable) as error:
         return Trial(scope=scope, access=Access.UNKNOWN, detail=str(error))
     except Transient as error:
-        if not line.answers():
+        if not session.answers():
             raise
         return Trial(scope=scope, access=Access.UNKNOWN, detail=str(error))
     except ProviderError:
@@ -56,11 +56,11 @@ def _trial(line: Line, scope: str) -> Trial:
     return Trial(scope=scope, access=Access.GRANTED)
 
 
-def _try(line: Line, call: protocol.Call) -> None:
+def _try(session: Session, call: protocol.Call) -> None:
     """Ask, and take a refusal as it is: how far it reaches is not the question here."""
-    response = line.client.send(call.request)
+    response = session.client.send(call.request)
     if not response.ok:
-        raise protocol.refusal(call, response, location=line.location)
+        raise protocol.refusal(call, response, location=session.location)
 
 
 def _call(location: str, scope: str) -> protocol.Call:

@@ -15,7 +15,7 @@ from syncd.core import essence
 from syncd.core.model import (
     EXTRA_PREFIX,
     Appointment,
-    Flaw,
+    FieldError,
     Group,
     GroupKey,
     Side,
@@ -42,16 +42,16 @@ OBJECT_ID = "hs_object_id"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Columns:
+class PropertyMap:
     """Which property holds which group in this account.
 
-    `extras` are (name, property) of the further mapped fields, `facets` the
+    `mapped_fields` are (name, property) of the further mapped fields, `filter_properties` the
     properties that the link's filter and routes look at.
     """
 
     status: str
-    extras: tuple[tuple[str, str], ...] = ()
-    facets: tuple[str, ...] = ()
+    mapped_fields: tuple[tuple[str, str], ...] = ()
+    filter_properties: tuple[str, ...] = ()
     moments: frozenset[str] = frozenset()
     """The mapped properties that HubSpot keeps as points in time."""
     link: str = ""
@@ -65,7 +65,7 @@ class Columns:
         """The properties of a group; the contact is an association and has none."""
         if group.startswith(EXTRA_PREFIX):
             name = group.removeprefix(EXTRA_PREFIX)
-            return tuple(held for extra, held in self.extras if extra == name)
+            return tuple(held for extra, held in self.mapped_fields if extra == name)
         return {
             Group.TITLE: (NAME,),
             Group.TIME: (START, END),
@@ -79,7 +79,7 @@ class Columns:
     @property
     def groups(self) -> tuple[GroupKey, ...]:
         """Every group, extras included."""
-        return (*Group, *(f"{EXTRA_PREFIX}{name}" for name, _ in self.extras))
+        return (*Group, *(f"{EXTRA_PREFIX}{name}" for name, _ in self.mapped_fields))
 
     @property
     def mapped(self) -> tuple[str, ...]:
@@ -90,14 +90,16 @@ class Columns:
     def read(self) -> tuple[str, ...]:
         """The properties that a record is asked for, each once."""
         own = (GHL_ID, GHL_LOCATION, MODIFIED, *filter(None, (self.link,)))
-        return tuple(dict.fromkeys((*self.mapped, *own, *self.facets)))
+        return tuple(dict.fromkeys((*self.mapped, *own, *self.filter_properties)))
 
     def address(self, record_id: str) -> dict[str, str]:
         """The property with a record's own address, where one is wanted."""
         return {self.link: f"{self.link_base}{record_id}"} if self.link else {}
 
 
-def snapshot(record: Record, columns: Columns, contacts: tuple[str, ...] | None = None) -> Snapshot:
+def snapshot(
+    record: Record, property_map: PropertyMap, contacts: tuple[str, ...] | None = None
+) -> Snapshot:
     """A record as the core sees it; `contacts` where they were read apart from it.
 
     `appointment.contact` is the associated contact where there is exactly
@@ -109,17 +111,19 @@ def snapshot(record: Record, columns: Columns, contacts: tuple[str, ...] | None 
         side=Side.HUBSPOT,
         id=record.id,
         appointment=appointment(
-            held, columns, contact=associated[0] if len(associated) == 1 else ""
+            held, property_map, contact=associated[0] if len(associated) == 1 else ""
         ),
         contacts=associated,
         updated_at=_updated_at(record),
         created_at=second(record.created_at),
         gone=record.archived,
-        carried_id=essence.text(held.get(GHL_ID)),
+        external_id=essence.text(held.get(GHL_ID)),
         location_id=essence.text(held.get(GHL_LOCATION)),
-        facets={name: essence.text(held.get(name)) for name in columns.facets},
-        unlinked=not record.archived and _lacks_address(record, columns),
-        flaws=_flaws(held),
+        filter_properties={
+            name: essence.text(held.get(name)) for name in property_map.filter_properties
+        },
+        unlinked=not record.archived and _lacks_address(record, property_map),
+        field_errors=_flaws(held),
     )
 
 
@@ -130,33 +134,36 @@ def _updated_at(record: Record) -> datetime | None:
     return moment(record.properties.get(MODIFIED, "")) or record.updated_at
 
 
-def appointment(held: Mapping[str, str], columns: Columns, *, contact: str = "") -> Appointment:
+def appointment(
+    held: Mapping[str, str], property_map: PropertyMap, *, contact: str = ""
+) -> Appointment:
     """The synced fields that these properties hold; the contact is an association, none of them."""
     return Appointment(
         title=essence.text(held.get(NAME)),
         start=_instant(held.get(START, "")),
         end=_instant(held.get(END, "")),
-        status=essence.text(held.get(columns.status)),
+        status=essence.text(held.get(property_map.status)),
         description=essence.text(held.get(DESCRIPTION)),
         address=essence.text(held.get(ADDRESS)),
         owner=essence.text(held.get(OWNER)),
         contact=contact,
-        extras=tuple(
+        mapped_fields=tuple(
             sorted(
-                (name, _further(held.get(prop, ""), prop, columns)) for name, prop in columns.extras
+                (name, _further(held.get(prop, ""), prop, property_map))
+                for name, prop in property_map.mapped_fields
             )
         ),
     )
 
 
-def _further(written: str, name: str, columns: Columns) -> str:
+def _further(written: str, name: str, property_map: PropertyMap) -> str:
     """The value of a further property, a point in time as the core writes it."""
-    found = _instant(written) if name in columns.moments else None
+    found = _instant(written) if name in property_map.moments else None
     return essence.moment_text(found) or essence.text(written)
 
 
-def _lacks_address(record: Record, columns: Columns) -> bool:
-    wanted = columns.address(record.id).items()
+def _lacks_address(record: Record, property_map: PropertyMap) -> bool:
+    wanted = property_map.address(record.id).items()
     return any(record.properties.get(name, "") != address for name, address in wanted)
 
 
@@ -169,30 +176,32 @@ def second(found: datetime | None) -> datetime | None:
     return essence.instant(found) if found else None
 
 
-def _flaws(held: Mapping[str, str]) -> tuple[Flaw, ...]:
+def _flaws(held: Mapping[str, str]) -> tuple[FieldError, ...]:
     """What is wrong with the times: a start that is missing, or anything that is no instant."""
     for name in (START, END):
         written = held.get(name, "").strip()
         if written and _instant(written) is None:
             detail = f"HubSpot's {name} is {quoted(written[:40])}, which is no point in time"
-            return (Flaw(group=Group.TIME, reason="unreadable", detail=detail),)
+            return (FieldError(group=Group.TIME, reason="unreadable", detail=detail),)
     if not held.get(START, "").strip():
         detail = "the HubSpot appointment has no start"
-        return (Flaw(group=Group.TIME, reason="missing_time", detail=detail),)
+        return (FieldError(group=Group.TIME, reason="missing_time", detail=detail),)
     return ()
 
 
-def properties(wanted: Appointment, groups: Iterable[GroupKey], columns: Columns) -> dict[str, str]:
+def properties(
+    wanted: Appointment, groups: Iterable[GroupKey], property_map: PropertyMap
+) -> dict[str, str]:
     """These groups as HubSpot takes them: strings all, `""` clears, instants in UTC with Z."""
     written: dict[str, str] = {}
     for group in groups:
         value = essence.value(wanted, group)
         held = value if isinstance(value, tuple) else (value,)
-        for name, each in zip(columns.of(group), held, strict=False):
+        for name, each in zip(property_map.of(group), held, strict=False):
             written[name] = _written(each)
-    if wanted.status in columns.pipeline_of and columns.status in written:
+    if wanted.status in property_map.pipeline_of and property_map.status in written:
         # A stage of another pipeline is refused unless the pipeline comes with it.
-        written[PIPELINE] = columns.pipeline_of[wanted.status]
+        written[PIPELINE] = property_map.pipeline_of[wanted.status]
     return written
 
 
@@ -202,10 +211,10 @@ def _written(value: str | datetime | None) -> str:
     return value or ""
 
 
-def filled(wanted: Appointment, columns: Columns) -> tuple[GroupKey, ...]:
+def filled(wanted: Appointment, property_map: PropertyMap) -> tuple[GroupKey, ...]:
     """The groups of a new record that say something."""
     return tuple(
-        group for group in columns.groups if not essence.is_empty(essence.value(wanted, group))
+        group for group in property_map.groups if not essence.is_empty(essence.value(wanted, group))
     )
 
 
@@ -215,24 +224,26 @@ def mark_properties(mark: Mark) -> dict[str, str]:
 
 
 def returned(
-    sent: Mapping[str, str], answered: Mapping[str, str], columns: Columns, contact: str
+    sent: Mapping[str, str], answered: Mapping[str, str], property_map: PropertyMap, contact: str
 ) -> Appointment:
     """What the record shows after a write: the answer's word, else what was sent."""
-    return appointment({**sent, **answered}, columns, contact=contact)
+    return appointment({**sent, **answered}, property_map, contact=contact)
 
 
-def group_of(name: str, columns: Columns) -> GroupKey:
+def group_of(name: str, property_map: PropertyMap) -> GroupKey:
     """The group that a property belongs to; "" where it holds none."""
     if name == PIPELINE:
         return Group.STATUS
-    return next((group for group in columns.groups if name in columns.of(group)), "")
+    return next((group for group in property_map.groups if name in property_map.of(group)), "")
 
 
-def edits(record: Record, columns: Columns) -> tuple[Edit, ...]:
+def edits(record: Record, property_map: PropertyMap) -> tuple[Edit, ...]:
     """When each group got its present value, from the property history."""
     found: list[Edit] = []
-    for group in columns.groups:
-        stamps = (stamp.at for name in columns.of(group) for stamp in record.history.get(name, ()))
+    for group in property_map.groups:
+        stamps = (
+            stamp.at for name in property_map.of(group) for stamp in record.history.get(name, ())
+        )
         moments = [at for at in stamps if at is not None]
         if moments:
             found.append(Edit(group=group, at=max(moments)))

@@ -3,7 +3,7 @@
 `provider.account` calls this for `prepare`, `setup` and the doctor. Pure: it
 reads the answers of the properties, pipelines and owners endpoints, and words
 the bodies that create what is ours. Leaves out whether what is there will do
-(`judging`), and which values a status table needs: the core's.
+(`schema_check`), and which values a status table needs: the core's.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from syncd.core.extras import Kind
+from syncd.core.mapped_fields import Kind
 from syncd.core.model import Group, GroupKey, Person
 from syncd.providers.hubspot import mapping
 from syncd.providers.hubspot.wire import Json, items, string
@@ -42,7 +42,7 @@ class Definition:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Blueprint:
+class RequiredSchema:
     """A property of our own."""
 
     name: str
@@ -53,7 +53,7 @@ class Blueprint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Extra:
+class MappedProperty:
     """A further mapped field and its property; `written` says whether values flow into it."""
 
     name: str
@@ -63,7 +63,7 @@ class Extra:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class PropertySpec:
     """What the link asks of the account's properties."""
 
     status_property: str = AUTO
@@ -71,38 +71,38 @@ class Wish:
     """The groups that are on in this link."""
     writes: frozenset[GroupKey] = ALL_GROUPS
     """Those whose values flow into HubSpot."""
-    extras: tuple[Extra, ...] = ()
+    mapped_fields: tuple[MappedProperty, ...] = ()
     record_link: str = ""
     """The property that is to hold the record's own address; "" for none."""
-    facets: tuple[str, ...] = ()
+    filter_properties: tuple[str, ...] = ()
 
     @property
-    def properties(self) -> tuple[Extra, ...]:
+    def properties(self) -> tuple[MappedProperty, ...]:
         """Every further property, the address of the record included."""
         if not self.record_link:
-            return self.extras
-        return (*self.extras, Extra(name="hubspotLink", property=self.record_link))
+            return self.mapped_fields
+        return (*self.mapped_fields, MappedProperty(name="hubspotLink", property=self.record_link))
 
 
 OURS = (
-    Blueprint(
+    RequiredSchema(
         name=mapping.GHL_ID,
         label="HighLevel appointment ID",
         description="The HighLevel appointment that this one is the same as. Kept by syncd.",
         unique=True,
     ),
-    Blueprint(
+    RequiredSchema(
         name=mapping.GHL_LOCATION,
         label="HighLevel location ID",
         description="The HighLevel location that the appointment belongs to. Kept by syncd.",
     ),
-    Blueprint(
+    RequiredSchema(
         name=mapping.DESCRIPTION,
         label="Appointment description",
         description="The notes of the HighLevel appointment.",
         field_type="textarea",
     ),
-    Blueprint(
+    RequiredSchema(
         name=mapping.ADDRESS,
         label="Appointment address",
         description="Where the HighLevel appointment takes place.",
@@ -212,7 +212,7 @@ def people(body: object, *, active: bool) -> tuple[Person, ...]:
 # --- making
 
 
-def property_body(blueprint: Blueprint) -> Json:
+def property_body(blueprint: RequiredSchema) -> Json:
     """The body that makes a property of ours."""
     return {
         "name": blueprint.name,

@@ -173,13 +173,13 @@ def by_phone(
     """
     typed = list(dict.fromkeys(each for phone in phones for each in _spellings(phone)))
     digits = list(dict.fromkeys(national(phone) for phone in phones))
-    columns = {"phone": typed, "mobilephone": typed}
+    property_map = {"phone": typed, "mobilephone": typed}
     if calculated:
-        columns["hs_searchable_calculated_phone_number"] = digits
-        columns["hs_searchable_calculated_mobile_number"] = digits
+        property_map["hs_searchable_calculated_phone_number"] = digits
+        property_map["hs_searchable_calculated_mobile_number"] = digits
     groups = [
         {"filters": [{"propertyName": name, "operator": "IN", "values": values}]}
-        for name, values in columns.items()
+        for name, values in property_map.items()
     ]
     return _search(path, groups, properties, after=after)
 

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from syncd.providers.remembered import remembered
+from syncd.providers.parse_cache import cached
 
 Json = Mapping[str, object]
 
@@ -138,7 +138,7 @@ def moment(raw: object) -> datetime | None:
     return _moment(string(raw))
 
 
-@remembered
+@cached
 def _moment(raw: str) -> datetime | None:
     written = raw.strip()
     try:

@@ -26,7 +26,7 @@ from syncd.sandbox.ghl.checks import (
 )
 from syncd.sandbox.ghl.records import FREEING, STATUSES, GhlAppointment, GhlCalendar
 from syncd.sandbox.ghl.slots import Wish, accepts
-from syncd.sandbox.moments import to_milliseconds
+from syncd.sandbox.timestamps import to_milliseconds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

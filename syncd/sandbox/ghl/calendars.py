@@ -16,7 +16,7 @@ from syncd.sandbox.ghl.checks import (
     unprocessable,
 )
 from syncd.sandbox.ghl.slots import LONGEST_RANGE, offered
-from syncd.sandbox.moments import from_epoch_ms
+from syncd.sandbox.timestamps import from_epoch_ms
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from syncd.sandbox.http import ApiError, JsonObject, Request, Response
-from syncd.sandbox.moments import parse_iso
+from syncd.sandbox.timestamps import parse_iso
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from syncd.sandbox.ghl import wire
 from syncd.sandbox.ghl.checks import known_query, milliseconds, refusal, unprocessable
-from syncd.sandbox.moments import from_epoch_ms
+from syncd.sandbox.timestamps import from_epoch_ms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from syncd.sandbox.ghl.checks import unprocessable
-from syncd.sandbox.moments import epoch_ms, parse_iso
+from syncd.sandbox.timestamps import epoch_ms, parse_iso
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -1,8 +1,8 @@
 """One HighLevel location in memory, and what a person does in its web pages.
 
 `world.SandboxWorld` makes locations; tests, the demo and the control API edit them; the API
-handlers read and write through the same records. Appointments are filed in `diary`, contacts in
-`contacts_book`; slots are worked out in `slots`, series in `series`, JSON in `wire`.
+handlers read and write through the same records. `appointment_index` and `contact_index`
+find them; `slots` works out slots, `series` series, `wire` the JSON.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from syncd.sandbox.ghl import series
-from syncd.sandbox.ghl.contacts_book import ContactBook
-from syncd.sandbox.ghl.diary import Diary
+from syncd.sandbox.ghl.appointment_index import AppointmentIndex
+from syncd.sandbox.ghl.contact_index import ContactIndex
 from syncd.sandbox.ghl.records import GhlAppointment, GhlBlock, GhlCalendar, GhlNote, GhlUser
-from syncd.sandbox.moments import instant, to_milliseconds
+from syncd.sandbox.timestamps import instant, to_milliseconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from syncd.sandbox.context import SandboxContext
     from syncd.sandbox.ids import Ids
     from syncd.sandbox.settings import SandboxSettings
-    from syncd.sandbox.surroundings import Surroundings
 
 ALL_WEEK = frozenset(range(7))
 RESTORE_WINDOW = timedelta(minutes=30)
@@ -46,7 +46,7 @@ class GhlLocation:
 
     def __init__(
         self,
-        around: Surroundings,
+        context: SandboxContext,
         *,
         id: str,  # noqa: A002 - the vendor's word
         name: str,
@@ -62,15 +62,15 @@ class GhlLocation:
         self.country = country
         self.company_id = "SandboxCompanyAAA001"
         self.suspended = False
-        self.allow_duplicate_contacts = around.settings().allow_duplicate_contacts
+        self.allow_duplicate_contacts = context.settings().allow_duplicate_contacts
         self.calendars: dict[str, GhlCalendar] = {}
         self.users: dict[str, GhlUser] = {}
         self.groups: dict[str, str] = {}
         self.blocks: dict[str, GhlBlock] = {}
         self.notes: dict[str, GhlNote] = {}
-        self.contacts = ContactBook(around)
-        self.appointments = Diary()
-        self._around = around
+        self.contacts = ContactIndex(context)
+        self.appointments = AppointmentIndex()
+        self._context = context
 
     # What a person does with appointments.
 
@@ -96,11 +96,11 @@ class GhlLocation:
         Raises:
             KeyError: no such calendar or contact.
         """
-        with self._around.lock:
+        with self._context.lock:
             begins = to_milliseconds(instant(start))
             stamp = self.stamp()
             row = GhlAppointment(
-                id=self._around.ids.ghl(),
+                id=self._context.ids.ghl(),
                 calendar=calendar,
                 contact=contact,
                 title=title or self.rendered_title(calendar, contact),
@@ -131,7 +131,7 @@ class GhlLocation:
         unknown = set(fields) - _EDITABLE
         if unknown:
             raise TypeError(f"appointments have no {', '.join(sorted(unknown))}")
-        with self._around.lock:
+        with self._context.lock:
             for key in {"start", "end"} & set(fields):
                 fields[key] = to_milliseconds(instant(fields[key]))
             row = self.appointments[appointment]
@@ -143,18 +143,18 @@ class GhlLocation:
     ) -> str:
         """Moves an appointment, keeping its length unless `end` is given; returns its id."""
         begins = instant(start)
-        with self._around.lock:
+        with self._context.lock:
             row = self.appointments[appointment]
             return self.edit(appointment, start=begins, end=end or begins + (row.end - row.start))
 
     def delete(self, appointment: str) -> None:
         """Deletes softly: get by id still answers, lists leave it out."""
-        with self._around.lock:
+        with self._context.lock:
             self._delete(self.appointments[appointment])
 
     def undelete(self, appointment: str) -> None:
         """What restoring a calendar does to one of its appointments."""
-        with self._around.lock:
+        with self._context.lock:
             row = self.appointments[appointment]
             self.appointments.change(row, deleted=False, deleted_at=None, updated=self.stamp())
 
@@ -164,12 +164,12 @@ class GhlLocation:
         Raises:
             KeyError: no such appointment.
         """
-        with self._around.lock:
+        with self._context.lock:
             return _copy(self.appointments[appointment])
 
     def events(self) -> list[GhlAppointment]:
         """Copies of all living appointments, instances included, by start."""
-        with self._around.lock:
+        with self._context.lock:
             living = (a for a in self.appointments if not a.deleted and not a.series)
             return sorted(map(_copy, living), key=lambda row: (row.start, row.id))
 
@@ -184,7 +184,7 @@ class GhlLocation:
         **fields: Any,
     ) -> str:
         """Books a series; returns the master's id. Instances are `instances(master)`."""
-        with self._around.lock:
+        with self._context.lock:
             master = self.book(
                 calendar, contact, start, minutes, **fields, rrule=rrule, series=True
             )
@@ -193,13 +193,13 @@ class GhlLocation:
 
     def instances(self, master: str) -> list[str]:
         """The ids of the living instances of a series, by start."""
-        with self._around.lock:
+        with self._context.lock:
             rows = [a for a in self.appointments if a.master == master and not a.deleted]
             return [row.id for row in sorted(rows, key=lambda row: row.start)]
 
     def move_series(self, master: str, by: timedelta) -> list[str]:
         """Moves a whole series; returns the instances' new ids."""
-        with self._around.lock:
+        with self._context.lock:
             series.shift(self, self.appointments[master], by)
             return self.instances(master)
 
@@ -222,9 +222,9 @@ class GhlLocation:
         **extra: Any,
     ) -> str:
         """Adds a calendar, open around the clock unless told otherwise; returns its id."""
-        with self._around.lock:
+        with self._context.lock:
             calendar = GhlCalendar(
-                id=self._around.ids.ghl(),
+                id=self._context.ids.ghl(),
                 name=name or kind.replace("_", " ").title(),
                 kind=kind,
                 team=list(team),
@@ -243,14 +243,14 @@ class GhlLocation:
 
     def delete_calendar(self, calendar: str) -> None:
         """Deletes a calendar and, with it, all of its appointments."""
-        with self._around.lock:
+        with self._context.lock:
             self.calendars[calendar].deleted_at = self.stamp()
             for row in self.appointments.of_calendar(calendar):
                 self._delete(row)
 
     def restore_calendar(self, calendar: str) -> None:
         """Restores a calendar and what was deleted with it, under the same ids."""
-        with self._around.lock:
+        with self._context.lock:
             gone_at = self.calendars[calendar].deleted_at
             self.calendars[calendar].deleted_at = None
             for row in self.appointments:
@@ -260,18 +260,18 @@ class GhlLocation:
 
     def deactivate_calendar(self, calendar: str, *, active: bool = False) -> None:
         """Makes a calendar a draft; its appointments stay. `active=True` brings it back."""
-        with self._around.lock:
+        with self._context.lock:
             self.calendars[calendar].active = active
 
     def set_team(self, calendar: str, team: Sequence[str]) -> None:
         """Replaces the team of a calendar."""
-        with self._around.lock:
+        with self._context.lock:
             self.calendars[calendar].team = list(team)
 
     def add_group(self, name: str) -> str:
         """Adds a calendar group; returns its id."""
-        with self._around.lock:
-            group = self._around.ids.ghl()
+        with self._context.lock:
+            group = self._context.ids.ghl()
             self.groups[group] = name
             return group
 
@@ -279,8 +279,8 @@ class GhlLocation:
         self, name: str, email: str, phone: str = "", *, personal_calendar: bool = False
     ) -> str:
         """Adds a user; returns its id. The service makes a personal calendar with one."""
-        with self._around.lock:
-            user = GhlUser(id=self._around.ids.ghl(), name=name, email=email, phone=phone)
+        with self._context.lock:
+            user = GhlUser(id=self._context.ids.ghl(), name=name, email=email, phone=phone)
             self.users[user.id] = user
             if personal_calendar:
                 self.add_calendar(f"{name}'s Personal Calendar", kind="personal", team=[user.id])
@@ -293,18 +293,18 @@ class GhlLocation:
 
         `fields` are the API's other names: additionalEmails, tags, timezone, address1, ….
         """
-        with self._around.lock:
+        with self._context.lock:
             values = {"name": name, "email": email, "phone": phone, **fields}
             return self.contacts.add(values).id
 
     def edit_contact(self, contact: str, **fields: Any) -> None:
         """Changes a contact; `fields` are the API's names."""
-        with self._around.lock:
+        with self._context.lock:
             self.contacts.change(self.contacts[contact], fields)
 
     def delete_contact(self, contact: str) -> None:
         """Deletes a contact; its appointments become orphans that nobody can delete."""
-        with self._around.lock:
+        with self._context.lock:
             self.contacts.remove(contact)
             for row in self.appointments.of_contact(contact):
                 if not row.deleted:
@@ -312,7 +312,7 @@ class GhlLocation:
 
     def merge_contacts(self, survivor: str, other: str) -> None:
         """Merges `other` away: its appointments go over to the survivor."""
-        with self._around.lock:
+        with self._context.lock:
             for row in self.appointments.of_contact(other):
                 self.appointments.change(row, contact=survivor, updated=self.stamp())
             self.contacts.remove(other)
@@ -327,10 +327,10 @@ class GhlLocation:
         title: str = "Blocked",
     ) -> str:
         """Blocks time of a calendar or of a user; returns the id."""
-        with self._around.lock:
+        with self._context.lock:
             stamp = self.stamp()
             block = GhlBlock(
-                id=self._around.ids.ghl(),
+                id=self._context.ids.ghl(),
                 title=title,
                 start=instant(start),
                 end=instant(end),
@@ -352,16 +352,16 @@ class GhlLocation:
     @property
     def settings(self) -> SandboxSettings:
         """The settings of the world."""
-        return self._around.settings()
+        return self._context.settings()
 
     @property
     def ids(self) -> Ids:
         """The ids of the world."""
-        return self._around.ids
+        return self._context.ids
 
     def stamp(self) -> datetime:
         """The current instant, to the millisecond."""
-        return to_milliseconds(self._around.now())
+        return to_milliseconds(self._context.now())
 
     def living_calendar(self, calendar: str | None) -> GhlCalendar | None:
         """A calendar that is not deleted."""

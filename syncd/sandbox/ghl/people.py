@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from syncd.sandbox.ghl import wire
 from syncd.sandbox.ghl.checks import body_of, fields, known_query, refusal, unprocessable
 from syncd.sandbox.ghl.filters import matches
-from syncd.sandbox.moments import epoch_ms
+from syncd.sandbox.timestamps import epoch_ms
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from syncd.sandbox.moments import epoch_ms
+from syncd.sandbox.timestamps import epoch_ms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import MAXYEAR, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from syncd.sandbox.moments import iso_offset
+from syncd.sandbox.timestamps import iso_offset
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from syncd.sandbox.moments import iso_ms, iso_offset, naive_local
+from syncd.sandbox.timestamps import iso_ms, iso_offset, naive_local
 
 if TYPE_CHECKING:
     from datetime import timedelta

@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING
 
 from syncd.sandbox.http import Route, Router
-from syncd.sandbox.hubspot import account, associations, batch, definitions, objects, search
+from syncd.sandbox.hubspot import account, associations, batch, objects, properties, search
 from syncd.sandbox.hubspot.call import HubspotCall
 from syncd.sandbox.hubspot.errors import missing_scopes, not_found, refusal
 from syncd.sandbox.hubspot.records import APPOINTMENTS
@@ -57,16 +57,16 @@ ROUTES: tuple[Route[HubspotCall], ...] = (
     Route("POST", f"{_A}/batch/create", associations.batch_create, _WRITE),
     Route("POST", f"{_A}/batch/archive", associations.batch_archive, _WRITE),
     Route("GET", f"{_A}/labels", associations.labels, _READ),
-    Route("GET", f"{_P}/groups", definitions.list_groups, _SCHEMA),
-    Route("POST", f"{_P}/groups", definitions.create_group, _SCHEMA_WRITE),
-    Route("GET", f"{_P}/groups/{{name}}", definitions.get_group, _SCHEMA),
-    Route("POST", f"{_P}/batch/create", definitions.batch_create_properties, _SCHEMA_WRITE),
-    Route("POST", f"{_P}/batch/read", definitions.batch_read_properties, _SCHEMA),
-    Route("GET", _P, definitions.list_properties, _SCHEMA),
-    Route("POST", _P, definitions.create_property, _SCHEMA_WRITE),
-    Route("GET", f"{_P}/{{name}}", definitions.get_property, _SCHEMA),
-    Route("PATCH", f"{_P}/{{name}}", definitions.update_property, _SCHEMA_WRITE),
-    Route("DELETE", f"{_P}/{{name}}", definitions.archive_property, _SCHEMA_WRITE),
+    Route("GET", f"{_P}/groups", properties.list_groups, _SCHEMA),
+    Route("POST", f"{_P}/groups", properties.create_group, _SCHEMA_WRITE),
+    Route("GET", f"{_P}/groups/{{name}}", properties.get_group, _SCHEMA),
+    Route("POST", f"{_P}/batch/create", properties.batch_create_properties, _SCHEMA_WRITE),
+    Route("POST", f"{_P}/batch/read", properties.batch_read_properties, _SCHEMA),
+    Route("GET", _P, properties.list_properties, _SCHEMA),
+    Route("POST", _P, properties.create_property, _SCHEMA_WRITE),
+    Route("GET", f"{_P}/{{name}}", properties.get_property, _SCHEMA),
+    Route("PATCH", f"{_P}/{{name}}", properties.update_property, _SCHEMA_WRITE),
+    Route("DELETE", f"{_P}/{{name}}", properties.archive_property, _SCHEMA_WRITE),
     Route("GET", "/pipelines/{type}", account.list_pipelines, _SCHEMA),
     Route("GET", "/pipelines/{type}/{id}", account.get_pipeline, _SCHEMA),
     Route("GET", "/pipelines/{type}/{id}/stages", account.list_stages, _SCHEMA),

@@ -15,7 +15,7 @@ from syncd.sandbox.hubspot.errors import invalid, not_found
 from syncd.sandbox.hubspot.errors import item as error_item
 from syncd.sandbox.hubspot.objects import linked_to
 from syncd.sandbox.hubspot.portal import ASSOCIATION_TYPES
-from syncd.sandbox.moments import iso_ms
+from syncd.sandbox.timestamps import iso_ms
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

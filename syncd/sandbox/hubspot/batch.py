@@ -25,7 +25,7 @@ from syncd.sandbox.hubspot.objects import (
     unique,
     writable,
 )
-from syncd.sandbox.moments import iso_ms
+from syncd.sandbox.timestamps import iso_ms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from syncd.sandbox.hubspot.property_types import option_of
 from syncd.sandbox.hubspot.records import Pipeline, Stage
-from syncd.sandbox.hubspot.schema import option_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from syncd.sandbox.hubspot.schema import PropertyDef
+    from syncd.sandbox.hubspot.property_types import PropertyDef
 
 
 def default_pipeline(kind: str) -> Pipeline:

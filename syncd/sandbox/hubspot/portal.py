@@ -11,6 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from syncd.sandbox.hubspot.merging import merged
 from syncd.sandbox.hubspot.pipelines import default_pipeline, offer_stages
+from syncd.sandbox.hubspot.property_types import (
+    PropertyDef,
+    appointment_definitions,
+    contact_definitions,
+    option_of,
+)
 from syncd.sandbox.hubspot.records import (
     APPOINTMENTS,
     CONTACTS,
@@ -20,21 +26,15 @@ from syncd.sandbox.hubspot.records import (
     Owner,
     Pipeline,
 )
-from syncd.sandbox.hubspot.schema import (
-    PropertyDef,
-    appointment_definitions,
-    contact_definitions,
-    option_of,
-)
 from syncd.sandbox.hubspot.table import ObjectTable
-from syncd.sandbox.moments import instant, iso_ms
+from syncd.sandbox.timestamps import instant, iso_ms
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from syncd.sandbox.context import SandboxContext
     from syncd.sandbox.ids import Ids
     from syncd.sandbox.settings import SandboxSettings
-    from syncd.sandbox.surroundings import Surroundings
 
 ASSOCIATION_TYPES = {(APPOINTMENTS, CONTACTS): 906, (CONTACTS, APPOINTMENTS): 907}
 """HUBSPOT_DEFINED association types, from the vendor's table."""
@@ -49,28 +49,28 @@ class HubspotPortal:
 
     portal_id = 24_600_001
 
-    def __init__(self, around: Surroundings) -> None:
-        self._around = around
+    def __init__(self, context: SandboxContext) -> None:
+        self._context = context
         self.owners: dict[str, Owner] = {}
         self.pipelines: dict[str, list[Pipeline]] = {
-            APPOINTMENTS: [default_pipeline(around.settings().hubspot_status)],
+            APPOINTMENTS: [default_pipeline(context.settings().hubspot_status)],
             CONTACTS: [],
         }
         self.appointments = ObjectTable(
-            around,
+            context,
             type_id=APPOINTMENTS,
             plural="appointments",
-            definitions=appointment_definitions(around.settings()),
+            definitions=appointment_definitions(context.settings()),
             known_owner=self._is_owner,
         )
         self.people = ObjectTable(
-            around,
+            context,
             type_id=CONTACTS,
             plural="contacts",
             definitions=contact_definitions(),
             known_owner=self._is_owner,
         )
-        self.activated = around.settings().activated
+        self.activated = context.settings().activated
         self.required: set[str] = set()
         """Properties that this account's rules ask for on creation, from 2026-09 on."""
         self.blocklist: set[str] = set()
@@ -87,7 +87,7 @@ class HubspotPortal:
             ValueError: a property does not exist or does not take the value.
             KeyError: no such contact.
         """
-        with self._around.lock:
+        with self._context.lock:
             row = self.make(self.appointments, self._valid(self.appointments, properties), PERSON)
             for contact in contacts:
                 self.associate(row.id, contact)
@@ -95,13 +95,13 @@ class HubspotPortal:
 
     def edit(self, record: str, **properties: Any) -> None:
         """Changes properties of an appointment; None or "" clears one."""
-        with self._around.lock:
+        with self._context.lock:
             row = self.living(self.appointments, record)
             self.appointments.write(row, self._valid(self.appointments, properties, row.id), PERSON)
 
     def archive(self, record: str) -> None:
         """Moves an appointment to the recycling bin."""
-        with self._around.lock:
+        with self._context.lock:
             self.appointments.archive(self.living(self.appointments, record))
 
     def restore(self, record: str) -> None:
@@ -110,7 +110,7 @@ class HubspotPortal:
         Raises:
             KeyError: it is not in the bin, or no longer.
         """
-        with self._around.lock:
+        with self._context.lock:
             row = self.appointments.binned(record)
             if row is None:
                 raise KeyError(record)
@@ -120,24 +120,24 @@ class HubspotPortal:
 
     def merge(self, primary: str, secondary: str) -> str:
         """Merges two appointments; returns the survivor's id, normally a new one."""
-        with self._around.lock:
+        with self._context.lock:
             return merged(self, self.appointments, primary, secondary)
 
     def gdpr_delete(self, record: str) -> None:
         """Removes an appointment for good, without a trace in the bin."""
-        with self._around.lock:
+        with self._context.lock:
             row = self.appointments.rows[record]
             self.unlink_all(row)
             self.appointments.forget(row)
 
     def associate(self, record: str, contact: str) -> None:
         """Associates a contact; no modification stamp moves."""
-        with self._around.lock:
+        with self._context.lock:
             self.link(APPOINTMENTS, record, CONTACTS, contact)
 
     def dissociate(self, record: str, contact: str) -> None:
         """Removes the association with a contact; no modification stamp moves."""
-        with self._around.lock:
+        with self._context.lock:
             self.unlink(APPOINTMENTS, record, CONTACTS, contact)
 
     def get(self, record: str) -> HubspotRecord:
@@ -146,18 +146,18 @@ class HubspotPortal:
         Raises:
             KeyError: no such record.
         """
-        with self._around.lock:
+        with self._context.lock:
             table = self.appointments
             return table.rows[table.survivors.get(record, record)].copied()
 
     def records(self) -> list[HubspotRecord]:
         """Copies of the living appointments, by id."""
-        with self._around.lock:
+        with self._context.lock:
             return [row.copied() for row in self.appointments.after(None) if not row.archived]
 
     def archived(self) -> list[HubspotRecord]:
         """Copies of the appointments in the bin, by id."""
-        with self._around.lock:
+        with self._context.lock:
             return [row.copied() for row in self.appointments.after(None) if row.archived]
 
     # What a person does with contacts, owners and properties.
@@ -169,42 +169,42 @@ class HubspotPortal:
         first, _, last = name.partition(" ")
         values = {"firstname": first, "lastname": last, "email": email, "phone": phone}
         given = {key: value for key, value in (values | properties).items() if value}
-        with self._around.lock:
+        with self._context.lock:
             return self.people.create(self._valid(self.people, given), PERSON).id
 
     def edit_contact(self, contact: str, **properties: Any) -> None:
         """Changes a contact."""
-        with self._around.lock:
+        with self._context.lock:
             row = self.living(self.people, contact)
             self.people.write(row, self._valid(self.people, properties, row.id), PERSON)
 
     def archive_contact(self, contact: str) -> None:
         """Deletes a contact; its associations go with it."""
-        with self._around.lock:
+        with self._context.lock:
             row = self.living(self.people, contact)
             self.unlink_all(row)
             self.people.archive(row)
 
     def merge_contacts(self, primary: str, secondary: str) -> str:
         """Merges two contacts; returns the survivor's id."""
-        with self._around.lock:
+        with self._context.lock:
             return merged(self, self.people, primary, secondary)
 
     def get_contact(self, contact: str) -> HubspotRecord:
         """A copy of a contact, archived ones included; an old id finds the survivor."""
-        with self._around.lock:
+        with self._context.lock:
             return self.people.rows[self.people.survivors.get(contact, contact)].copied()
 
     def contact_records(self) -> list[HubspotRecord]:
         """Copies of the living contacts, by id."""
-        with self._around.lock:
+        with self._context.lock:
             return [row.copied() for row in self.people.after(None) if not row.archived]
 
     def add_owner(self, name: str, email: str | None = None) -> str:
         """Adds an owner; returns its id, which is not the user's."""
         first, _, last = name.partition(" ")
-        with self._around.lock:
-            key = self._around.ids.hubspot("owners")
+        with self._context.lock:
+            key = self._context.ids.hubspot("owners")
             self.owners[key] = Owner(
                 id=key,
                 user_id=int(key) - 70_000_000,
@@ -217,12 +217,12 @@ class HubspotPortal:
 
     def archive_owner(self, owner: str) -> None:
         """Deactivates an owner: invisible by default, and no new owner of anything."""
-        with self._around.lock:
+        with self._context.lock:
             self.owners[owner].archived = True
 
     def add_property(self, name: str, **definition: Any) -> None:
         """Adds a property to appointments: type, field_type, options (texts), unique, …."""
-        with self._around.lock:
+        with self._context.lock:
             table = self.appointments
             group = definition.pop("group", "appointment_information")
             options = [
@@ -317,12 +317,12 @@ class HubspotPortal:
     @property
     def settings(self) -> SandboxSettings:
         """The settings of the world."""
-        return self._around.settings()
+        return self._context.settings()
 
     @property
     def ids(self) -> Ids:
         """The ids of the world."""
-        return self._around.ids
+        return self._context.ids
 
     def _is_owner(self, owner: str) -> bool:
         found = self.owners.get(owner)

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING
 
 from syncd.sandbox.hubspot.errors import Problem
 from syncd.sandbox.hubspot.phones import searchable
+from syncd.sandbox.hubspot.property_types import PropertyDef, cleaned
 from syncd.sandbox.hubspot.records import HubspotRecord, Origin, Written
-from syncd.sandbox.hubspot.schema import PropertyDef, cleaned
-from syncd.sandbox.moments import epoch_ms, iso_ms, parse_iso, to_milliseconds
+from syncd.sandbox.timestamps import epoch_ms, iso_ms, parse_iso, to_milliseconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import datetime
 
-    from syncd.sandbox.surroundings import Surroundings
+    from syncd.sandbox.context import SandboxContext
 
 BIN = timedelta(days=90)
 """An archived record is restorable, and readable as archived, for so long."""
@@ -81,7 +81,7 @@ class ObjectTable:
 
     def __init__(
         self,
-        around: Surroundings,
+        context: SandboxContext,
         *,
         type_id: str,
         plural: str,
@@ -107,7 +107,7 @@ class ObjectTable:
         """Counts what changes the answer to a search."""
         self.kept: Kept | None = None
         self._unique: dict[str, dict[str, str]] = {}
-        self._around = around
+        self._context = context
         self._known_owner = known_owner
 
     # Finding.
@@ -122,7 +122,7 @@ class ObjectTable:
         row = self.rows.get(record)
         if row is None or row.archived_at is None or not row.archived:
             return None
-        return row if row.archived_at + BIN > self._around.now() else None
+        return row if row.archived_at + BIN > self._context.now() else None
 
     def holder(self, name: str, value: str) -> HubspotRecord | None:
         """The record that holds a unique value, archived or not."""
@@ -150,9 +150,9 @@ class ObjectTable:
         """How the search index sees a record now; None when it does not see it yet."""
         properties: dict[str, str] | None = row.properties
         updated = row.updated
-        lag = self._around.settings().search_lag
+        lag = self._context.settings().search_lag
         if lag and row.earlier:
-            horizon = self._around.now() - lag
+            horizon = self._context.now() - lag
             for changed_at, before, stamp in reversed(row.earlier):
                 if changed_at <= horizon:
                     break
@@ -197,8 +197,8 @@ class ObjectTable:
     def create(self, values: Mapping[str, str], origin: Origin) -> HubspotRecord:
         """Makes a record of checked values."""
         stamp = self.stamp()
-        row = HubspotRecord(id=self._around.ids.hubspot(self.plural), created=stamp, updated=stamp)
-        if self._around.settings().search_lag:
+        row = HubspotRecord(id=self._context.ids.hubspot(self.plural), created=stamp, updated=stamp)
+        if self._context.settings().search_lag:
             row.earlier.append((stamp, None, stamp))
         row.properties["hs_object_source"] = origin.source_type
         row.properties["hs_object_source_id"] = origin.source_id
@@ -210,9 +210,9 @@ class ObjectTable:
     def write(self, row: HubspotRecord, values: Mapping[str, str], origin: Origin) -> None:
         """Writes checked values; the stamp moves even where nothing differs."""
         stamp = self.stamp()
-        lag = self._around.settings().search_lag
+        lag = self._context.settings().search_lag
         if lag:
-            unseen = [entry for entry in row.earlier if entry[0] > self._around.now() - lag]
+            unseen = [entry for entry in row.earlier if entry[0] > self._context.now() - lag]
             row.earlier = [*unseen, (stamp, dict(row.properties), row.updated)]
         self._set(row, values, origin, stamp)
 
@@ -220,7 +220,7 @@ class ObjectTable:
         """Moves a record to the recycling bin."""
         self.version += 1
         row.archived, row.archived_at = True, self.stamp()
-        if self._around.settings().unique_of_archived == "freed":
+        if self._context.settings().unique_of_archived == "freed":
             self._release(row)
 
     def restore(self, row: HubspotRecord) -> None:
@@ -260,7 +260,7 @@ class ObjectTable:
 
     def stamp(self) -> datetime:
         """The current instant, to the millisecond."""
-        return to_milliseconds(self._around.now())
+        return to_milliseconds(self._context.now())
 
     def claim_emails(self, row: HubspotRecord) -> None:
         """Makes a contact findable by its additional addresses as well."""

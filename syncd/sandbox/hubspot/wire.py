@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from syncd.sandbox.hubspot.portal import ASSOCIATION_TYPES
 from syncd.sandbox.hubspot.records import APPOINTMENTS
-from syncd.sandbox.moments import iso_ms
+from syncd.sandbox.timestamps import iso_ms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -11,14 +11,14 @@ import httpx
 import pytest
 
 from syncd.core.model import Appointment, Missing, Scan, Side, Snapshot, Window
-from syncd.ports.provider import Done, Failed, Order, OrderKind, Receipt, ScanRequest
+from syncd.ports.provider import CommandKind, Done, Failed, Receipt, ScanRequest, WriteCommand
 from syncd.providers.ghl.auth import PrivateToken
 from syncd.providers.ghl.provider import GhlProvider
 from syncd.providers.http import Client
 from syncd.sandbox import SandboxSettings, SandboxWorld, application, empty
 
 if TYPE_CHECKING:
-    from syncd.providers.limits import RateBudget
+    from syncd.providers.rate_budget import RateBudget
     from syncd.sandbox import LoggedRequest
     from tests.providers.conftest import FreeBudget, SandboxTransport, VirtualClock
 
@@ -62,9 +62,9 @@ class Clinic:
         assert isinstance(found, Missing), found
         return found
 
-    def write(self, **order: Any) -> Receipt:
-        order.setdefault("key", "order-1")
-        (receipt,) = self.provider.write([Order(**order)])
+    def write(self, **command: Any) -> Receipt:
+        command.setdefault("key", "order-1")
+        (receipt,) = self.provider.write([WriteCommand(**command)])
         return receipt
 
     def create(self, hours: float = 24, calendar: str = "Team", **more: Any) -> Receipt:
@@ -78,7 +78,7 @@ class Clinic:
             "owner": self.users[0] if calendar == "Team" else "",
         } | more
         return self.write(
-            kind=OrderKind.CREATE,
+            kind=CommandKind.CREATE,
             wanted=Appointment(**wanted),
             calendar=self.calendars[calendar],
             **options,
@@ -87,7 +87,7 @@ class Clinic:
     def update(self, key: str, *groups: str, seen: Snapshot | None = None, **more: Any) -> Receipt:
         options = {k: more.pop(k) for k in ("validate_slot", "notify") if k in more}
         return self.write(
-            kind=OrderKind.UPDATE,
+            kind=CommandKind.UPDATE,
             id=key,
             wanted=Appointment(**more),
             groups=frozenset(groups),
@@ -96,7 +96,7 @@ class Clinic:
         )
 
     def remove(self, key: str, seen: Snapshot | None = None) -> Receipt:
-        return self.write(kind=OrderKind.REMOVE, id=key, seen=seen)
+        return self.write(kind=CommandKind.REMOVE, id=key, seen=seen)
 
     def sent(self, method: str, path: str = "") -> list[LoggedRequest]:
         return [row for row in self.world.requests_of("ghl", method) if path in row.path]
@@ -151,14 +151,14 @@ def open_clinic(
             **(options(world) if options else {}),
         )
         opened.append(provider)
-        place = world.location
+        location_context = world.location
         return Clinic(
             world=world,
             provider=provider,
             now=clock.now(),
-            calendars={row.name: row.id for row in place.calendars.values()},
-            users=list(place.users),
-            contact=place.add_contact("Ann Example", "ann@example.com", "+15550100101"),
+            calendars={row.name: row.id for row in location_context.calendars.values()},
+            users=list(location_context.users),
+            contact=location_context.add_contact("Ann Example", "ann@example.com", "+15550100101"),
         )
 
     yield make

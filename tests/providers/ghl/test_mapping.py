@@ -9,19 +9,19 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from syncd.core.model import Appointment, Flaw, Group, Series, Snapshot
-from syncd.ports.provider import Order, OrderKind
+from syncd.core.model import Appointment, FieldError, Group, Series, Snapshot
+from syncd.ports.provider import CommandKind, WriteCommand
 from syncd.providers.ghl import mapping, protocol, wire
-from syncd.providers.ghl.mapping import Place
-from syncd.providers.ghl.moments import is_ambiguous, milliseconds, parse, with_offset
+from syncd.providers.ghl.mapping import LocationContext
+from syncd.providers.ghl.timestamps import is_ambiguous, milliseconds, parse, with_offset
 from syncd.providers.message import Response
 
 ZURICH = ZoneInfo("Europe/Zurich")
-PLACE = Place(
+PLACE = LocationContext(
     location="loc",
     zone=ZURICH,
     timezone="Europe/Zurich",
-    extra_fields={"raw_status": "appointmentStatus", "series": "isRecurring", "who": "users"},
+    mapped_fields={"raw_status": "appointmentStatus", "series": "isRecurring", "who": "users"},
 )
 NOON = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
 
@@ -146,8 +146,8 @@ def test_what_is_written_with_an_offset_reads_back_as_the_same_instant(
     moment: datetime, zone: str
 ) -> None:
     moment = moment.replace(microsecond=0)
-    place = ZoneInfo(zone)
-    assert parse(with_offset(moment, place), ZURICH) == moment
+    location_context = ZoneInfo(zone)
+    assert parse(with_offset(moment, location_context), ZURICH) == moment
     assert parse(milliseconds(moment), ZURICH) == moment
 
 
@@ -173,19 +173,21 @@ def test_keys_that_the_description_calls_required_may_be_missing() -> None:
     event = wire.event({"id": "e1"})
     assert event is not None
     read = mapping.snapshot(event, PLACE, calendar="c9")
-    assert read.appointment == Appointment(extras=(("raw_status", ""), ("series", ""), ("who", "")))
+    assert read.appointment == Appointment(
+        mapped_fields=(("raw_status", ""), ("series", ""), ("who", ""))
+    )
     assert (read.calendar, read.location_id, read.contacts) == ("c9", "loc", ())
-    assert [flaw.reason for flaw in read.flaws] == ["missing_time"]
+    assert [field_error.reason for field_error in read.field_errors] == ["missing_time"]
 
 
 def test_a_part_that_cannot_be_understood_is_a_flaw_of_its_group() -> None:
     read = snapshot(description={"a": 1}, endTime="tomorrow")
-    assert {(flaw.group, flaw.reason) for flaw in read.flaws} == {
+    assert {(field_error.group, field_error.reason) for field_error in read.field_errors} == {
         (Group.DESCRIPTION, "unreadable"),
         (Group.TIME, "unreadable"),
     }
     assert read.appointment.title == "Check-up"
-    assert isinstance(read.flaws[0], Flaw)
+    assert isinstance(read.field_errors[0], FieldError)
 
 
 def test_texts_are_compared_trimmed_and_with_one_kind_of_line_end() -> None:
@@ -211,17 +213,17 @@ def test_an_instance_with_a_rule_is_no_master() -> None:
 
 
 def test_further_fields_are_read_by_their_key() -> None:
-    extras = dict(shown(isRecurring=True, users=["u1", "u2"]).extras)
-    assert extras == {"raw_status": "confirmed", "series": "true", "who": "u1;u2"}
+    mapped_fields = dict(shown(isRecurring=True, users=["u1", "u2"]).mapped_fields)
+    assert mapped_fields == {"raw_status": "confirmed", "series": "true", "who": "u1;u2"}
 
 
 def test_further_fields_reach_into_objects_and_are_told_apart_by_kind() -> None:
     fields = {"source": "createdBy.source", "booked": "dateAdded", "series": "isRecurring"}
-    place = Place(location="loc", zone=ZURICH, extra_fields=fields)
+    location_context = LocationContext(location="loc", zone=ZURICH, mapped_fields=fields)
     row = ROW | {"createdBy": {"source": "booking_widget"}, "dateAdded": "2026-06-01T10:00:00.123Z"}
     event = wire.event(row)
     assert event is not None
-    assert mapping.snapshot(event, place).appointment.extras == (
+    assert mapping.snapshot(event, location_context).appointment.mapped_fields == (
         ("booked", "2026-06-01T10:00:00Z"),
         ("series", ""),
         ("source", "booking_widget"),
@@ -229,16 +231,16 @@ def test_further_fields_reach_into_objects_and_are_told_apart_by_kind() -> None:
 
 
 def test_derived_fields_say_what_no_key_holds() -> None:
-    place = Place(
+    location_context = LocationContext(
         location="loc",
         zone=ZURICH,
-        extra_fields={"page": "highlevelLink", "own": "highlevelLink", "desk": "calendarName"},
+        mapped_fields={"page": "highlevelLink", "own": "highlevelLink", "desk": "calendarName"},
         templates={"own": "https://app.example.com/{calendar}/{appointment}"},
         calendar_names={"c1": "Front desk"},
     )
     event = wire.event(ROW)
     assert event is not None
-    assert dict(mapping.snapshot(event, place).appointment.extras) == {
+    assert dict(mapping.snapshot(event, location_context).appointment.mapped_fields) == {
         "page": "https://app.gohighlevel.com/v2/location/loc/contacts/detail/p1",
         "own": "https://app.example.com/c1/e1",
         "desk": "Front desk",
@@ -246,28 +248,35 @@ def test_derived_fields_say_what_no_key_holds() -> None:
 
 
 def test_a_link_to_nobody_is_no_link() -> None:
-    place = Place(location="loc", extra_fields={"page": "highlevelLink"})
+    location_context = LocationContext(location="loc", mapped_fields={"page": "highlevelLink"})
     event = wire.event({"id": "e1"})
     assert event is not None
-    assert mapping.snapshot(event, place).appointment.extras == (("page", ""),)
+    assert mapping.snapshot(event, location_context).appointment.mapped_fields == (("page", ""),)
 
 
 def test_further_fields_are_written_by_their_key() -> None:
-    place = Place(location="loc", zone=ZURICH, extra_fields={"notes": "description"})
-    wanted = Appointment(start=NOON, contact="p1", extras=(("notes", "Knee"), ("other", "x")))
-    order = Order(key="k", kind=OrderKind.CREATE, wanted=wanted, calendar="c1")
-    assert mapping.booking(order, place)["description"] == "Knee"
-    assert "other" not in mapping.booking(order, place)
-    assert mapping.changes(order, Appointment(), {"x:notes"}, place)["description"] == "Knee"
-    assert "description" not in mapping.changes(order, Appointment(), {"title"}, place)
+    location_context = LocationContext(
+        location="loc", zone=ZURICH, mapped_fields={"notes": "description"}
+    )
+    wanted = Appointment(
+        start=NOON, contact="p1", mapped_fields=(("notes", "Knee"), ("other", "x"))
+    )
+    command = WriteCommand(key="k", kind=CommandKind.CREATE, wanted=wanted, calendar="c1")
+    assert mapping.booking(command, location_context)["description"] == "Knee"
+    assert "other" not in mapping.booking(command, location_context)
+    assert (
+        mapping.changes(command, Appointment(), {"x:notes"}, location_context)["description"]
+        == "Knee"
+    )
+    assert "description" not in mapping.changes(command, Appointment(), {"title"}, location_context)
 
 
 def test_notes_are_never_written() -> None:
     """They are accepted and dropped without a word."""
     wanted = Appointment(start=NOON, end=NOON + timedelta(hours=1), contact="p1", description="d")
-    order = Order(key="k", kind=OrderKind.CREATE, wanted=wanted, calendar="c1")
-    assert "notes" not in mapping.booking(order, PLACE)
-    assert "rrule" not in mapping.booking(order, PLACE)
+    command = WriteCommand(key="k", kind=CommandKind.CREATE, wanted=wanted, calendar="c1")
+    assert "notes" not in mapping.booking(command, PLACE)
+    assert "rrule" not in mapping.booking(command, PLACE)
 
 
 def test_a_slot_list_leaves_out_what_is_no_date() -> None:

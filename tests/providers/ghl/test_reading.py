@@ -156,7 +156,7 @@ def test_a_list_shows_what_people_booked(clinic: Clinic) -> None:
     assert (appointment.owner, appointment.contact) == (clinic.users[1], clinic.contact)
     assert shown.contacts == (clinic.contact,)
     assert shown.updated_at == shown.created_at == clinic.now
-    assert (shown.gone, shown.by_api, shown.series, shown.flaws) == (False, False, None, ())
+    assert (shown.gone, shown.by_api, shown.series, shown.field_errors) == (False, False, None, ())
     assert shown.location_id == clinic.world.location.id
 
 

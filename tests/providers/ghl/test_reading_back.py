@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from syncd.core.model import Appointment, Side, Snapshot
-from syncd.providers.ghl.echoes import Echoes
+from syncd.providers.ghl.shown_texts import ShownTexts
 from syncd.sandbox import application
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def read(**shown: Any) -> Snapshot:
 
 def test_what_was_not_read_is_believed_to_be_shown() -> None:
     sent = Appointment(description="Knee")
-    echoes = Echoes()
+    echoes = ShownTexts()
     assert echoes.unsure("c", sent, None, ["description"])
     assert echoes.as_shown("c", sent, None, ["description"], sent) == sent
     echoes.heard("c", sent, read(), ["description"], sent, None)

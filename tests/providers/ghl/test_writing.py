@@ -19,9 +19,9 @@ from syncd.errors import (
     Unavailable,
     Unreadable,
 )
-from syncd.ports.provider import Done, Failed, Order, OrderKind, Receipt
-from syncd.providers.limits import Budget
-from syncd.providers.window import Limit
+from syncd.ports.provider import CommandKind, Done, Failed, Receipt, WriteCommand
+from syncd.providers.rate_budget import Budget
+from syncd.providers.rate_window import Limit
 from syncd.sandbox import RateLimit
 from syncd.sandbox.faults import Fault
 
@@ -187,10 +187,10 @@ def test_the_vendors_own_refusal_of_a_slot_is_understood(
 
 
 def test_free_slots_are_asked_for_once_per_calendar_and_month(clinic: Clinic) -> None:
-    orders = [
-        Order(
+    commands = [
+        WriteCommand(
             key=f"order-{number}",
-            kind=OrderKind.CREATE,
+            kind=CommandKind.CREATE,
             wanted=Appointment(
                 start=clinic.at(24 + number),
                 end=clinic.at(24.5 + number),
@@ -203,7 +203,7 @@ def test_free_slots_are_asked_for_once_per_calendar_and_month(clinic: Clinic) ->
         )
         for number in range(0, 30 * 24, 60)
     ]
-    receipts = list(clinic.provider.write(orders[::-1]))
+    receipts = list(clinic.provider.write(commands[::-1]))
     assert all(isinstance(each, Done) for each in receipts)
     (asked,) = clinic.sent("GET", "/free-slots")
     span = int(asked.query["endDate"]) - int(asked.query["startDate"])
@@ -318,7 +318,7 @@ def test_every_field_can_be_written(clinic: Clinic, is_done: IsDone) -> None:
         owner=clinic.users[1],
     )
     receipt = is_done(
-        clinic.write(kind=OrderKind.UPDATE, id=key, wanted=wanted, groups=frozenset(ALL))
+        clinic.write(kind=CommandKind.UPDATE, id=key, wanted=wanted, groups=frozenset(ALL))
     )
     shown = clinic.see(key).appointment
     assert shown == replace(wanted, contact=clinic.contact)
@@ -459,9 +459,9 @@ def test_an_update_that_timed_out_is_sent_again_with_the_same_values(
 
 def test_an_instance_that_moves_is_known_by_its_new_id(clinic: Clinic, is_done: IsDone) -> None:
     """Its id holds its start: a move renames it."""
-    place = clinic.world.location
-    master = place.add_series(clinic.calendars["Team"], clinic.contact, clinic.at(24))
-    first = place.instances(master)[0]
+    location_context = clinic.world.location
+    master = location_context.add_series(clinic.calendars["Team"], clinic.contact, clinic.at(24))
+    first = location_context.instances(master)[0]
     receipt = is_done(clinic.update(first, Group.TIME, start=clinic.at(30), end=clinic.at(30.5)))
     assert receipt.id != first
     assert clinic.see(receipt.id).appointment.start == clinic.at(30)
@@ -528,10 +528,10 @@ def test_an_edited_record_is_not_deleted(clinic: Clinic, is_failed: IsFailed) ->
 def test_a_wrong_id_never_deletes_blocked_time_or_a_series(
     clinic: Clinic, is_done: IsDone, is_failed: IsFailed
 ) -> None:
-    place = clinic.world.location
-    block = place.block(clinic.at(24), clinic.at(25), user=clinic.users[0])
+    location_context = clinic.world.location
+    block = location_context.block(clinic.at(24), clinic.at(25), user=clinic.users[0])
     is_done(clinic.remove(block))
-    master = place.add_series(clinic.calendars["Team"], clinic.contact, clinic.at(24))
+    master = location_context.add_series(clinic.calendars["Team"], clinic.contact, clinic.at(24))
     assert reason(is_failed(clinic.remove(master))) == "rejected"
     assert clinic.sent("DELETE") == []
 
@@ -539,11 +539,11 @@ def test_a_wrong_id_never_deletes_blocked_time_or_a_series(
 # Many orders
 
 
-def many(clinic: Clinic, count: int, **more: Any) -> list[Order]:
+def many(clinic: Clinic, count: int, **more: Any) -> list[WriteCommand]:
     return [
-        Order(
+        WriteCommand(
             key=f"order-{number}",
-            kind=OrderKind.CREATE,
+            kind=CommandKind.CREATE,
             wanted=Appointment(
                 title="Check-up",
                 start=clinic.at(24 + number),
@@ -568,7 +568,9 @@ def test_one_refused_order_stops_no_other(clinic: Clinic) -> None:
 def test_one_order_that_always_breaks_the_server_stops_no_other(clinic: Clinic) -> None:
     key = clinic.book(1)
     clinic.world.faults.add(side="ghl", method="PUT", path=key, status=500, times=None)
-    poison = Order(key="poison", kind=OrderKind.UPDATE, id=key, groups=frozenset({Group.TITLE}))
+    poison = WriteCommand(
+        key="poison", kind=CommandKind.UPDATE, id=key, groups=frozenset({Group.TITLE})
+    )
     receipts = {each.key: each for each in clinic.provider.write([poison, *many(clinic, 20)])}
     assert len(receipts) == 21
     broken = receipts["poison"]
@@ -641,12 +643,12 @@ def test_orders_are_taken_no_faster_than_they_are_sent(clinic: Clinic) -> None:
     """What comes in while others are written overtakes those that were not taken yet."""
     taken: list[int] = []
 
-    def orders() -> Iterator[Order]:
+    def commands() -> Iterator[WriteCommand]:
         for number in range(60):
             taken.append(number)
             yield booking(clinic, number)
 
-    receipts = clinic.provider.write(orders())
+    receipts = clinic.provider.write(commands())
     most = 0
     for done, receipt in enumerate(receipts, 1):
         assert isinstance(receipt, Done)
@@ -655,11 +657,11 @@ def test_orders_are_taken_no_faster_than_they_are_sent(clinic: Clinic) -> None:
     assert most <= 2 * 4, "the pool of four, and as many again"
 
 
-def booking(clinic: Clinic, number: int) -> Order:
+def booking(clinic: Clinic, number: int) -> WriteCommand:
     """A booking at an hour of its own."""
-    return Order(
+    return WriteCommand(
         key=f"order-{number}",
-        kind=OrderKind.CREATE,
+        kind=CommandKind.CREATE,
         wanted=Appointment(
             start=clinic.at(24 + number),
             end=clinic.at(24.5 + number),
@@ -681,13 +683,13 @@ def test_no_order_is_taken_while_the_budget_has_no_place(
     clinic.world.reset_requests()
     began, taken = clock.monotonic(), []
 
-    def orders() -> Iterator[Order]:
+    def commands() -> Iterator[WriteCommand]:
         for number in range(60):
             taken.append(clock.monotonic() - began)
             yield booking(clinic, number)
 
     until = began + 5
-    receipts = list(clinic.provider.write(orders(), lambda: clock.monotonic() < until))
+    receipts = list(clinic.provider.write(commands(), lambda: clock.monotonic() < until))
     assert len(receipts) == len(taken) == len(clinic.sent("POST"))
     assert 15 <= len(taken) <= 25
     assert clock.monotonic() < until + 1
@@ -700,11 +702,11 @@ def test_places_that_are_spared_are_left_to_others(open_clinic: Any, clock: Virt
     began, left = clock.monotonic(), []
 
     def goes_on() -> bool:
-        left.append(budget.free())
+        left.append(budget.available())
         return clock.monotonic() < began + 5
 
-    orders = (booking(clinic, number) for number in range(60))
-    assert len(list(clinic.provider.write(orders, goes_on, lambda: 6))) >= 10
+    commands = (booking(clinic, number) for number in range(60))
+    assert len(list(clinic.provider.write(commands, goes_on, lambda: 6))) >= 10
     assert min(left) == 6
 
 
@@ -732,7 +734,7 @@ def test_a_group_that_is_refused_in_unknown_words_keeps_no_other_back(
     groups = {Group.TITLE, Group.DESCRIPTION, Group.ADDRESS, Group.STATUS, Group.TIME}
     receipt = is_done(
         clinic.write(
-            kind=OrderKind.UPDATE,
+            kind=CommandKind.UPDATE,
             id=appointment,
             wanted=wanted,
             groups=frozenset(groups),
@@ -808,8 +810,8 @@ def refuse(
     clinic: Clinic, patch: pytest.MonkeyPatch, fits: Callable[[Any], bool], status: int
 ) -> None:
     """HighLevel refuses updates whose body fits."""
-    place = type(clinic.world.faults)
-    take = place.take
+    location_context = type(clinic.world.faults)
+    take = location_context.take
 
     def taken(self: Any, side: str, request: Any) -> Any:
         if request.method == "PUT" and fits(request.json()):
@@ -817,4 +819,4 @@ def refuse(
             return Fault(status=status, body=body), None
         return take(self, side, request)
 
-    patch.setattr(place, "take", taken)
+    patch.setattr(location_context, "take", taken)

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from syncd.core.model import Appointment, Side
-from syncd.ports.provider import Mark, Order, OrderKind
+from syncd.ports.provider import CommandKind, Mark, WriteCommand
 from syncd.providers.http import Client
 from syncd.providers.hubspot.auth import Token
 from syncd.providers.hubspot.provider import HubSpotProvider
@@ -43,7 +43,7 @@ class Desk:
         }
         return self.portal.create(held | more, contacts)
 
-    def order(self, ghl_id: str, contact: str = "", **wanted: Any) -> Order:
+    def command(self, ghl_id: str, contact: str = "", **wanted: Any) -> WriteCommand:
         """A creation for a HighLevel appointment."""
         given: dict[str, Any] = {
             "title": "Check-up",
@@ -52,9 +52,9 @@ class Desk:
             "status": "SCHEDULED",
             "contact": contact,
         }
-        return Order(
+        return WriteCommand(
             key=f"create-{ghl_id}",
-            kind=OrderKind.CREATE,
+            kind=CommandKind.CREATE,
             wanted=Appointment(**(given | wanted)),
             mark=Mark(ghl_id=ghl_id, location_id=LOCATION),
         )

@@ -3,28 +3,28 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncd.ports.provider import Order, OrderKind
+from syncd.ports.provider import CommandKind, WriteCommand
 from syncd.providers.hubspot.batches import PATIENCE, batches
 from syncd.providers.hubspot.protocol import BATCH
 
-KINDS = st.sampled_from(list(OrderKind))
+KINDS = st.sampled_from(list(CommandKind))
 
 
-def _orders(*rows: tuple[OrderKind, str]) -> list[Order]:
+def _commands(*rows: tuple[CommandKind, str]) -> list[WriteCommand]:
     return [
-        Order(key=f"k{place}", kind=kind, id="" if kind is OrderKind.CREATE else record)
+        WriteCommand(key=f"k{place}", kind=kind, id="" if kind is CommandKind.CREATE else record)
         for place, (kind, record) in enumerate(rows)
     ]
 
 
 @given(rows=st.lists(st.tuples(KINDS, st.sampled_from("abc")), max_size=40))
 def test_every_order_travels_once_with_its_kind_and_without_its_twin(
-    rows: list[tuple[OrderKind, str]],
+    rows: list[tuple[CommandKind, str]],
 ) -> None:
-    orders = _orders(*rows)
-    found = list(batches(orders))
+    commands = _commands(*rows)
+    found = list(batches(commands))
     assert sorted(each.key for batch in found for each in batch) == sorted(
-        each.key for each in orders
+        each.key for each in commands
     )
     for batch in found:
         assert len({each.kind for each in batch}) == 1
@@ -33,19 +33,19 @@ def test_every_order_travels_once_with_its_kind_and_without_its_twin(
 
 
 @given(rows=st.lists(st.tuples(KINDS, st.sampled_from("abc")), max_size=40))
-def test_orders_for_one_record_keep_their_order(rows: list[tuple[OrderKind, str]]) -> None:
-    sent = [each for batch in batches(_orders(*rows)) for each in batch if each.id]
+def test_orders_for_one_record_keep_their_order(rows: list[tuple[CommandKind, str]]) -> None:
+    sent = [each for batch in batches(_commands(*rows)) for each in batch if each.id]
     for record in "abc":
         places = [int(each.key[1:]) for each in sent if each.id == record]
         assert places == sorted(places)
 
 
 def test_full_batches_are_sent_as_soon_as_they_are_full() -> None:
-    rows = [(OrderKind.CREATE, "")] * (2 * BATCH + 1)
-    assert [len(batch) for batch in batches(_orders(*rows))] == [BATCH, BATCH, 1]
+    rows = [(CommandKind.CREATE, "")] * (2 * BATCH + 1)
+    assert [len(batch) for batch in batches(_commands(*rows))] == [BATCH, BATCH, 1]
 
 
 def test_an_urgent_update_does_not_wait_for_the_end_of_a_backfill() -> None:
-    rows = [(OrderKind.UPDATE, "urgent"), *[(OrderKind.CREATE, "")] * 5_000]
-    sent = [each for batch in batches(_orders(*rows)) for each in batch]
+    rows = [(CommandKind.UPDATE, "urgent"), *[(CommandKind.CREATE, "")] * 5_000]
+    sent = [each for batch in batches(_commands(*rows)) for each in batch]
     assert [each.id for each in sent].index("urgent") <= PATIENCE

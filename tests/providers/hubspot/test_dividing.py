@@ -11,7 +11,7 @@ import pytest
 
 from syncd.core.model import Appointment, Contact, Missing, Snapshot
 from syncd.errors import ProviderError
-from syncd.ports.provider import Done, Failed, Order, OrderKind
+from syncd.ports.provider import CommandKind, Done, Failed, WriteCommand
 
 MANY = 100
 STATUSES = [400, 403, 413, 423, 500, 503]
@@ -73,10 +73,11 @@ def test_of_a_batch_that_is_changed_only_the_bad_row_is_left_out(
 ) -> None:
     ids = [desk.book() for _ in range(MANY)]
     spoil(spoilt, "/batch/update", ids[41], status)
-    orders = [
-        Order(key=each, kind=OrderKind.UPDATE, id=each, groups=frozenset({"title"})) for each in ids
+    commands = [
+        WriteCommand(key=each, kind=CommandKind.UPDATE, id=each, groups=frozenset({"title"}))
+        for each in ids
     ]
-    receipts = {each.key: each for each in desk.provider.write(orders)}
+    receipts = {each.key: each for each in desk.provider.write(commands)}
     assert [key for key, each in receipts.items() if isinstance(each, Failed)] == [ids[41]]
 
 
@@ -86,8 +87,8 @@ def test_of_a_batch_that_is_archived_only_the_bad_row_is_left_out(
 ) -> None:
     ids = [desk.book() for _ in range(MANY)]
     spoil(spoilt, "/batch/archive", ids[41], status)
-    orders = [Order(key=each, kind=OrderKind.REMOVE, id=each) for each in ids]
-    receipts = {each.key: each for each in desk.provider.write(orders)}
+    commands = [WriteCommand(key=each, kind=CommandKind.REMOVE, id=each) for each in ids]
+    receipts = {each.key: each for each in desk.provider.write(commands)}
     assert [key for key, each in receipts.items() if isinstance(each, Failed)] == [ids[41]]
     assert [each.id for each in desk.portal.records()] == [ids[41]]
 
@@ -111,7 +112,7 @@ def test_a_carrier_that_cannot_be_asked_for_is_not_absent(
     desk: Any, spoilt: list[Spoilt], status: int
 ) -> None:
     spoil(spoilt, "0-421/batch/read", "g7", status)
-    found = desk.provider.carriers([f"g{number}" for number in range(MANY)])
+    found = desk.provider.find_by_external_id([f"g{number}" for number in range(MANY)])
     assert list(found) == ["g7"]
     assert found["g7"].unread
 
@@ -143,8 +144,8 @@ def test_of_contacts_by_address_only_the_bad_one_is_unread(
     assert [len(found[mail]) for mail in mails if mail != "p7@example.com"] == [1] * 6 + [0] * 2
 
 
-def _creations(desk: Any) -> list[Order]:
-    return [desk.order(f"g{number}") for number in range(MANY)]
+def _creations(desk: Any) -> list[WriteCommand]:
+    return [desk.command(f"g{number}") for number in range(MANY)]
 
 
 @pytest.mark.parametrize("status", [400, 413, 422])
@@ -156,11 +157,13 @@ def test_a_group_that_is_refused_without_a_name_keeps_no_other_back(
     wanted = Appointment(title="New", status="CANCELLED", description="what nobody takes")
     groups = frozenset({"title", "status", "description"})
     title = frozenset({"title"})
-    orders = [
-        Order(key="spoilt", kind=OrderKind.UPDATE, id=record, wanted=wanted, groups=groups),
-        Order(key="fine", kind=OrderKind.UPDATE, id=other, wanted=wanted, groups=title),
+    commands = [
+        WriteCommand(
+            key="spoilt", kind=CommandKind.UPDATE, id=record, wanted=wanted, groups=groups
+        ),
+        WriteCommand(key="fine", kind=CommandKind.UPDATE, id=other, wanted=wanted, groups=title),
     ]
-    receipts = {each.key: each for each in desk.provider.write(orders)}
+    receipts = {each.key: each for each in desk.provider.write(commands)}
     done = receipts["spoilt"]
     assert isinstance(done, Done)
     assert [(each.group, each.reason) for each in done.refused] == [("description", "rejected")]
@@ -179,10 +182,10 @@ def test_a_contact_that_cannot_be_associated_stops_no_other_record(
     stone = spoil(spoilt, f"/0-421/{ids[3]}/", "", status)
     stone.anything = True
     wanted = Appointment(contact=ben)
-    orders = [
-        Order(
+    commands = [
+        WriteCommand(
             key=each,
-            kind=OrderKind.UPDATE,
+            kind=CommandKind.UPDATE,
             id=each,
             wanted=wanted,
             groups=frozenset({"contact"}),
@@ -190,5 +193,5 @@ def test_a_contact_that_cannot_be_associated_stops_no_other_record(
         )
         for each in ids
     ]
-    receipts = {each.key: each for each in desk.provider.write(orders)}
+    receipts = {each.key: each for each in desk.provider.write(commands)}
     assert [key for key, each in receipts.items() if isinstance(each, Failed)] == [ids[3]]

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from making import make_contact
+from contact_helper import make_contact
 
 from syncd.core.model import Contact
 from syncd.errors import Rejected, TimedOut

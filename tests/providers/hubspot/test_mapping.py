@@ -7,13 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncd.core.model import Appointment, Flaw, Group
+from syncd.core.model import Appointment, FieldError, Group
 from syncd.ports.provider import Edit, Mark
 from syncd.providers.hubspot import mapping
 from syncd.providers.hubspot.wire import Record, Stamp
 
-COLUMNS = mapping.Columns(
-    status="hs_appointment_status", extras=(("room", "clinic_room"),), facets=("region",)
+COLUMNS = mapping.PropertyMap(
+    status="hs_appointment_status",
+    mapped_fields=(("room", "clinic_room"),),
+    filter_properties=("region",),
 )
 FULL = Appointment(
     title="Check-up",
@@ -23,7 +25,7 @@ FULL = Appointment(
     description="Bring papers",
     address="1 Main St",
     owner="77",
-    extras=(("room", "3"),),
+    mapped_fields=(("room", "3"),),
 )
 
 
@@ -79,14 +81,18 @@ def test_milliseconds_and_zones_are_no_difference() -> None:
 
 def test_a_missing_start_is_a_flaw_of_the_time() -> None:
     found = mapping.snapshot(_record(hs_appointment_name="A"), COLUMNS)
-    assert [(flaw.group, flaw.reason) for flaw in found.flaws] == [(Group.TIME, "missing_time")]
+    assert [(field_error.group, field_error.reason) for field_error in found.field_errors] == [
+        (Group.TIME, "missing_time")
+    ]
 
 
 @pytest.mark.parametrize("name", ["hs_appointment_start", "hs_appointment_end"])
 def test_a_time_that_cannot_be_read_is_a_flaw_and_the_rest_is_read(name: str) -> None:
     held = {"hs_appointment_start": "2026-11-23T15:00:00Z", "hs_appointment_name": "A"}
     found = mapping.snapshot(_record(**(held | {name: "tea time"})), COLUMNS)
-    assert [(flaw.group, flaw.reason) for flaw in found.flaws] == [(Group.TIME, "unreadable")]
+    assert [(field_error.group, field_error.reason) for field_error in found.field_errors] == [
+        (Group.TIME, "unreadable")
+    ]
     assert found.appointment.title == "A"
 
 
@@ -95,7 +101,7 @@ def test_an_end_before_the_start_is_left_for_the_core_to_judge() -> None:
         "hs_appointment_start": "2026-11-23T15:00:00Z",
         "hs_appointment_end": "2026-11-23T14:00:00Z",
     }
-    assert mapping.snapshot(_record(**held), COLUMNS).flaws == ()
+    assert mapping.snapshot(_record(**held), COLUMNS).field_errors == ()
 
 
 def test_text_is_trimmed_and_otherwise_kept_as_written() -> None:
@@ -120,8 +126,8 @@ def test_facets_and_identity_are_read_raw() -> None:
     found = mapping.snapshot(
         _record(region="north", ghl_appointment_id=" g1 ", ghl_location_id="L"), COLUMNS
     )
-    assert found.facets == {"region": "north"}
-    assert (found.carried_id, found.location_id) == ("g1", "L")
+    assert found.filter_properties == {"region": "north"}
+    assert (found.external_id, found.location_id) == ("g1", "L")
 
 
 def test_id_and_location_are_written_together() -> None:
@@ -151,7 +157,7 @@ def test_the_latest_stamp_of_start_and_end_dates_the_time() -> None:
 
 
 def test_no_flaw_is_invented_for_a_sound_record() -> None:
-    flaws: tuple[Flaw, ...] = mapping.snapshot(
+    field_errors: tuple[FieldError, ...] = mapping.snapshot(
         _record(hs_appointment_start="2026-11-23T15:00:00Z"), COLUMNS
-    ).flaws
-    assert flaws == ()
+    ).field_errors
+    assert field_errors == ()

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from syncd.core.extras import Kind
+from syncd.core.mapped_fields import Kind
 from syncd.core.model import Group
 from syncd.errors import AuthFailed, NotPrepared, RateLimited
-from syncd.providers.hubspot.schema import Extra
+from syncd.providers.hubspot.schema import MappedProperty
 from syncd.sandbox.faults import Fault
 from syncd.sandbox.limits import PORTAL_ZONE
 
@@ -201,7 +201,7 @@ def test_the_account_is_read_once_and_not_with_every_cycle(account: Account, clo
 
 def test_a_refusal_makes_the_next_cycle_read_the_account_again(account: Account) -> None:
     desk = account()
-    list(desk.provider.write([desk.order("g1", status="WHENEVER")]))
+    list(desk.provider.write([desk.command("g1", status="WHENEVER")]))
     desk.world.reset_requests()
     desk.provider.prepare()
     assert desk.asked("/properties/")
@@ -220,7 +220,9 @@ def test_a_filter_property_that_does_not_exist_is_an_error_and_not_an_empty_link
 
 
 def test_the_doctor_is_told_everything_that_is_missing_at_once(account: Account) -> None:
-    desk = account(set_up=False, extras=(Extra(name="room", property="clinic_room"),))
+    desk = account(
+        set_up=False, mapped_fields=(MappedProperty(name="room", property="clinic_room"),)
+    )
     missing = [each for each in desk.provider.schema_findings() if not each.ok]
     assert len(missing) == 5
     assert all(each.remedy for each in missing)
@@ -262,7 +264,9 @@ def further(desk: Any, name: str = "x") -> Any:
 def test_a_further_property_has_to_hold_the_kind_of_value_that_it_gets(
     account: Account, kind: Kind, type_: str, *, fits: bool
 ) -> None:
-    desk = account(set_up=False, extras=(Extra(name="x", property="mine", kind=kind),))
+    desk = account(
+        set_up=False, mapped_fields=(MappedProperty(name="x", property="mine", kind=kind),)
+    )
     desk.portal.add_property("mine", type=type_)
     found = further(desk)
     assert found.ok is fits
@@ -270,8 +274,8 @@ def test_a_further_property_has_to_hold_the_kind_of_value_that_it_gets(
 
 
 def test_a_read_only_property_is_mapped_only_as_a_source(account: Account) -> None:
-    into = Extra(name="x", property="hs_object_id", kind=Kind.TEXT)
-    desk = account(set_up=False, extras=(into,))
+    into = MappedProperty(name="x", property="hs_object_id", kind=Kind.TEXT)
+    desk = account(set_up=False, mapped_fields=(into,))
     assert "read-only" in further(desk).detail
 
 

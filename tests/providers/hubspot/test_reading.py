@@ -9,7 +9,7 @@ import pytest
 from syncd.core.model import Group, Missing, Scan, Snapshot, Window
 from syncd.errors import NotPrepared, Unavailable, Unreadable
 from syncd.ports.provider import ScanRequest
-from syncd.providers.hubspot.provider.reading import WHOLE
+from syncd.providers.hubspot.reading import WHOLE
 from syncd.sandbox.faults import Fault
 
 Account = Callable[..., Any]
@@ -406,7 +406,7 @@ def test_records_are_found_by_the_id_they_carry_archived_ones_included(desk: Any
     binned = desk.book(ghl_appointment_id="g2", ghl_location_id="L")
     desk.configure(unique_of_archived="conflict")
     desk.portal.archive(binned)
-    found = desk.provider.carriers(["g1", "g2", "g3"])
+    found = desk.provider.find_by_external_id(["g1", "g2", "g3"])
     assert {key: (each.id, each.gone) for key, each in found.items()} == {
         "g1": (living, False),
         "g2": (binned, True),
@@ -463,7 +463,7 @@ def test_a_property_that_was_deleted_meanwhile_does_not_read_as_cleared(
     ask: dict[str, Callable[[], object]] = {
         "sweep": lambda: _scan(desk),
         "fetch": lambda: desk.provider.fetch([record]),
-        "carriers": lambda: desk.provider.carriers(["GhlEvent0001"]),
+        "carriers": lambda: desk.provider.find_by_external_id(["GhlEvent0001"]),
     }
     with pytest.raises(NotPrepared, match="ghl_description"):
         ask[how]()

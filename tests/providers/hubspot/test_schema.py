@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import pytest
 
 from syncd.core.model import Group
-from syncd.providers.hubspot import judging, schema
-from syncd.providers.hubspot.schema import Definition, Extra, Wish
+from syncd.providers.hubspot import schema, schema_check
+from syncd.providers.hubspot.schema import Definition, MappedProperty, PropertySpec
 
 NATIVE = ("hs_appointment_name", "hs_appointment_start", "hs_appointment_end", "hubspot_owner_id")
 
@@ -26,8 +26,8 @@ def _account(**changes: Definition | None) -> Mapping[str, Definition]:
     return known
 
 
-def _problems(known: Mapping[str, Definition], wish: Wish | None = None) -> list[str]:
-    found = judging.findings(known, wish or Wish(), "0-421")
+def _problems(known: Mapping[str, Definition], wish: PropertySpec | None = None) -> list[str]:
+    found = schema_check.findings(known, wish or PropertySpec(), "0-421")
     return [str(each) for each in found if not each.ok]
 
 
@@ -57,17 +57,20 @@ def test_an_identity_property_of_the_wrong_kind_is_refused(wrong: Definition, sa
 def test_a_description_property_is_only_asked_for_where_the_field_is_on() -> None:
     bare = _account(ghl_description=None, ghl_address=None)
     assert len(_problems(bare)) == 2
-    assert _problems(bare, Wish(needs=frozenset({Group.TITLE}))) == []
+    assert _problems(bare, PropertySpec(needs=frozenset({Group.TITLE}))) == []
 
 
 def test_a_typing_slip_in_a_mapped_property_is_found_because_reading_it_would_not_fail() -> None:
-    wish = Wish(extras=(Extra(name="room", property="clinik_room"),), facets=("regoin",))
+    wish = PropertySpec(
+        mapped_fields=(MappedProperty(name="room", property="clinik_room"),),
+        filter_properties=("regoin",),
+    )
     said = _problems(_account(), wish)
     assert ["clinik_room" in said[0], "regoin" in said[1]] == [True, True]
 
 
 def test_auto_takes_the_native_status_where_the_account_has_it() -> None:
-    assert judging.status_property(_account(), "auto") == "hs_appointment_status"
+    assert schema_check.status_property(_account(), "auto") == "hs_appointment_status"
 
 
 def test_auto_falls_back_to_our_own_status_and_never_to_stages() -> None:
@@ -76,13 +79,13 @@ def test_auto_falls_back_to_our_own_status_and_never_to_stages() -> None:
         hs_pipeline_stage=Definition(name="hs_pipeline_stage"),
         ghl_appointment_status=Definition(name="ghl_appointment_status"),
     )
-    assert judging.status_property(known, "auto") == "ghl_appointment_status"
-    assert judging.status_property(known, "hs_pipeline_stage") == "hs_pipeline_stage"
+    assert schema_check.status_property(known, "auto") == "ghl_appointment_status"
+    assert schema_check.status_property(known, "hs_pipeline_stage") == "hs_pipeline_stage"
 
 
 def test_a_native_status_that_cannot_be_written_does_not_count() -> None:
     locked = Definition(name="hs_appointment_status", type="enumeration", read_only=True)
-    assert judging.status_property(_account(hs_appointment_status=locked), "auto") == ""
+    assert schema_check.status_property(_account(hs_appointment_status=locked), "auto") == ""
 
 
 def test_an_account_without_any_status_names_setup() -> None:
@@ -91,7 +94,7 @@ def test_an_account_without_any_status_names_setup() -> None:
 
 
 def test_a_status_property_that_was_named_and_does_not_exist_is_said_so() -> None:
-    (problem,) = _problems(_account(), Wish(status_property="my_status"))
+    (problem,) = _problems(_account(), PropertySpec(status_property="my_status"))
     assert "'my_status' does not exist" in problem
 
 
@@ -160,4 +163,4 @@ def test_what_cannot_be_written_is_found_only_where_it_would_be(body: dict[str, 
     (problem,) = _problems(known)
     assert "hs_appointment_end" in problem
     assert "read-only" in problem
-    assert _problems(known, Wish(writes=schema.ALL_GROUPS - {Group.TIME})) == []
+    assert _problems(known, PropertySpec(writes=schema.ALL_GROUPS - {Group.TIME})) == []

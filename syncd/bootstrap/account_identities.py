@@ -1,0 +1,193 @@
+"""Which HubSpot account each link leads to, as the vendor says it: before a link may write.
+
+Two variables may hold one token, and two tokens may lead to one account. Two
+links of one account take up each other's records unless their filters keep
+them apart, and each would book what the other has booked. `LinkFactory` asks
+`check` before every cycle. What a vendor said of a token is kept in the store
+and never asked again; a lone link is asked nothing.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from hashlib import blake2b
+
+import structlog
+
+from syncd.bootstrap.providers import ProviderFactory
+from syncd.config import LinkSettings, overlapping, server_of
+from syncd.errors import AccountUnknown, ConfigError, SyncdError
+from syncd.ports.clock import Clock
+from syncd.store import SqlAccounts
+
+log = structlog.get_logger(__name__)
+
+AT_ONCE = 8
+"""Accounts that are asked at the same time, when many links start for the first time."""
+
+ATTEMPTS = 2
+"""How often an account is asked: one that does not answer is asked again with the next cycle."""
+
+ASK_AGAIN = 5.0
+"""Seconds after which an account that did not answer is asked again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    """Where a link's requests go, as far as it is known without asking."""
+
+    server: str
+    token: str
+    """Its digest; "" where there is none at hand."""
+
+
+class Identities:
+    """The accounts of all links; `links` gives those that are configured now."""
+
+    def __init__(
+        self,
+        accounts: ProviderFactory,
+        known: SqlAccounts,
+        clock: Clock,
+        links: Callable[[], Mapping[str, LinkSettings]],
+    ) -> None:
+        self._accounts, self._known, self._clock, self._links = accounts, known, clock, links
+        self._lock = threading.Lock()
+        self._numbers: dict[str, str] = {}
+        self._silent: dict[str, tuple[float, str]] = {}
+        """Who did not tell, when that was, and why."""
+        self._judged: tuple[Mapping[str, LinkSettings], dict[str, list[str]]] | None = None
+
+    def check(self, link: LinkSettings) -> None:
+        """Make sure that no other link can claim what this one claims.
+
+        Raises:
+            ConfigError: another link shares the account, and nothing keeps them apart.
+            AccountUnknown: another link may share it.
+            StoreError: our own store failed.
+        """
+        with self._lock:
+            links = self._links()
+            if len(links) < 2 or link.name not in links:
+                return
+            quarrels = self._quarrels(links)
+            if problems := quarrels.get(link.name):
+                raise ConfigError(problems)
+            self._must_be_known(link, links)
+
+    def _quarrels(self, links: Mapping[str, LinkSettings]) -> dict[str, list[str]]:
+        """What is wrong with each link; judged anew when there is something new to judge."""
+        if self._judged is not None and self._judged[0] is links:
+            return self._judged[1]
+        places = {name: self._place(link) for name, link in links.items()}
+        unknown = self._learn(links, places)
+        found: dict[str, list[str]] = {}
+        for line, names in _shared(links.values(), lambda link: self._account(places[link.name])):
+            for name in names:
+                found.setdefault(name, []).append(line)
+        self._judged = None if unknown else (links, found)
+        return found
+
+    def _place(self, link: LinkSettings) -> _Place:
+        server = server_of(link.hubspot.base_url)
+        try:
+            token = self._accounts.hubspot_token(link)
+        except ConfigError:
+            return _Place(server=server, token="")  # its own cycle says so
+        digest = blake2b(f"{server} {token}".encode(), digest_size=16).hexdigest()
+        return _Place(server=server, token=digest)
+
+    def _account(self, place: _Place) -> Hashable:
+        """What two links have to have in common to share an account for certain."""
+        if not place.token:
+            return object()
+        number = self._numbers.get(place.token)
+        return (place.server, number) if number else place.token
+
+    def _learn(
+        self, links: Mapping[str, LinkSettings], places: Mapping[str, _Place]
+    ) -> frozenset[str]:
+        """Find out the accounts' numbers; gives the tokens whose account is not known."""
+        tokens: dict[str, dict[str, LinkSettings]] = {}
+        for name, place in places.items():
+            if place.token:
+                tokens.setdefault(place.server, {}).setdefault(place.token, links[name])
+        # Where all links of a server have one token, they have one account.
+        asked = {
+            token: link for each in tokens.values() if len(each) > 1 for token, link in each.items()
+        }
+        fresh = [token for token in asked if token not in self._numbers]
+        self._numbers |= self._known.numbers(fresh)
+        missing = {token: asked[token] for token in fresh if token not in self._numbers}
+        self._ask(missing)
+        for name, place in places.items():
+            if number := self._numbers.get(place.token):
+                self._accounts.note_number(links[name], number)
+        return frozenset(token for token in missing if token not in self._numbers)
+
+    def _ask(self, missing: Mapping[str, LinkSettings]) -> None:
+        now = self._clock.monotonic()
+        due = {
+            token: link
+            for token, link in missing.items()
+            if token not in self._silent or now - self._silent[token][0] >= ASK_AGAIN
+        }
+        if not due:
+            return
+        with ThreadPoolExecutor(min(AT_ONCE, len(due)), "accounts") as pool:
+            told = dict(zip(due, pool.map(self._number, due.values()), strict=True))
+        heard = {token: number for token, (number, _) in told.items() if number}
+        self._silent |= {token: (now, why) for token, (number, why) in told.items() if not number}
+        self._numbers |= heard
+        self._known.keep(heard, self._clock.now())
+        for token, number in heard.items():
+            self._accounts.note_number(due[token], number)
+            self._accounts.charge(due[token])
+
+    def _number(self, link: LinkSettings) -> tuple[str, str]:
+        """The account's number, or "" and why it is not known."""
+        try:
+            provider, _ = self._accounts.hubspot(link, attempts=ATTEMPTS)
+            with closing(provider):
+                return provider.portal(), "the answer names no account"
+        except SyncdError as error:
+            log.info("account.not_told", link=link.name, error=type(error).__name__)
+            return "", str(error)
+
+    def _must_be_known(self, link: LinkSettings, links: Mapping[str, LinkSettings]) -> None:
+        mine = self._place(link)
+        if not mine.token or mine.token in self._numbers:
+            return
+        rivals = [
+            each.name
+            for each in links.values()
+            if each.name != link.name
+            and (place := self._place(each)).server == mine.server
+            and place.token != mine.token
+            and overlapping((link, each), lambda _: "the same")
+        ]
+        if not rivals:
+            return
+        _, why = self._silent.get(mine.token, (0.0, "nobody was asked"))
+        raise AccountUnknown(
+            f"which HubSpot account the token leads to is not known ({why}), and it may be that of "
+            f"links.{rivals[0]}: nothing is written before HubSpot says it; or give both links a "
+            "filter that keeps their records apart"
+        )
+
+
+def _shared(
+    links: Iterable[LinkSettings], account_of: Callable[[LinkSettings], Hashable]
+) -> Iterable[tuple[str, tuple[str, ...]]]:
+    """Each quarrel of links that share an account, with the names of the two."""
+    groups: dict[Hashable, list[LinkSettings]] = {}
+    for link in links:
+        groups.setdefault(account_of(link), []).append(link)
+    for group in groups.values():
+        for line in overlapping(group, lambda _: "the same") if len(group) > 1 else ():
+            names = line.partition(":")[0].split(" and ")
+            yield line, tuple(name.removeprefix("links.") for name in names)

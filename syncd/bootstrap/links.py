@@ -1,0 +1,236 @@
+"""Links made ready for cycles: providers, rules and store put together, under a lease or not.
+
+`App` makes one, once a cycle is wanted: what stands here imports the providers
+and the engine, which a verb that only reads the store never needs.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import timedelta
+from hashlib import blake2b
+
+import structlog
+
+from syncd.bootstrap.account_identities import Identities
+from syncd.bootstrap.providers import ProviderFactory
+from syncd.bootstrap.rules import rules_of
+from syncd.config import LinkSettings
+from syncd.core.model import Side
+from syncd.engine import cycle
+from syncd.engine.cycle import CycleRequest
+from syncd.engine.finish import ended_by
+from syncd.engine.link import Link
+from syncd.engine.report import CycleReport, Outcome
+from syncd.errors import AccountUnknown, StoreError, StoreFault, SyncdError
+from syncd.observability import traffic
+from syncd.ports.clock import Clock
+from syncd.ports.store import LinkStore
+from syncd.providers import rate_budget
+from syncd.providers.http import Client
+from syncd.store import Lease, Store
+
+log = structlog.get_logger(__name__)
+
+
+class LinkOpener:
+    """A link that stays open, with its providers and their memory, between cycles."""
+
+    def __init__(
+        self,
+        link: Link,
+        wires: Mapping[Side, tuple[Client, rate_budget.Budget]],
+        stack: ExitStack,
+        identify: Callable[[Client], rate_budget.Budget],
+    ) -> None:
+        self.link = link
+        self._wires, self._stack = dict(wires), stack
+        self._identify = identify
+
+    def cycle(self, request: CycleRequest) -> CycleReport:
+        """Run one cycle; what a vendor did, or a lost lease, is in the report.
+
+        Raises:
+            StoreError: our own store failed.
+            ConfigError: another link shares the account, and nothing keeps them apart.
+            AccountUnknown: another link may share it.
+            ProviderError: and HubSpot does not answer at all.
+        """
+        try:
+            self._know_the_account()
+            return cycle.run(self.link, request)
+        finally:
+            for _, budget in self._wires.values():
+                budget.close()
+
+    def _know_the_account(self) -> None:
+        client, _ = self._wires[Side.HUBSPOT]
+        try:
+            self._wires[Side.HUBSPOT] = client, self._identify(client)
+        except AccountUnknown:
+            self.link.hubspot.prepare()  # a graver reason to wait goes first
+            raise
+
+    def guard(self, store: LinkStore, check: Callable[[], None]) -> None:
+        """Have `check` asked before every request that writes, and commit to `store`."""
+        self.link = replace(self.link, store=store, check_held=check)
+        for client, _ in self._wires.values():
+            client.guard = check
+
+    def traffic(self) -> Mapping[Side, traffic.Traffic]:
+        """What went over the wire so far; safe to ask from another thread."""
+        return {
+            side: traffic.Traffic(budget=_seen(budget), answers=_answers(client))
+            for side, (client, budget) in self._wires.items()
+        }
+
+    def close(self) -> None:
+        """Give back connections; the lease stays."""
+        self._stack.close()
+
+
+class LinkFactory:
+    """Opens links; `env` is where tokens may be, `poll` says how often links are polled."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        stop: threading.Event,
+        env: Mapping[str, str],
+        poll: Callable[[], timedelta],
+        links: Callable[[], Mapping[str, LinkSettings]],
+    ) -> None:
+        self._store, self._clock, self._stop, self._poll = store, clock, stop, poll
+        self._accounts = ProviderFactory(
+            clock=clock, env=env, ledger=store.ledger, stopping=stop.is_set
+        )
+        self._identities = Identities(self._accounts, store.accounts, clock, links)
+
+    def adopt(self) -> None:
+        """Another configuration is in force: rate limits may be others."""
+        self._accounts.reconsider()
+
+    def open(self, settings: LinkSettings, lease: Lease | None = None) -> LinkOpener:
+        """Get a link ready; no vendor is asked yet.
+
+        Raises:
+            ConfigError: a token is missing.
+        """
+        with ExitStack() as opened:
+            ghl, ghl_client = self._accounts.ghl(settings)
+            opened.callback(ghl.close)
+            hubspot, hubspot_client = self._accounts.hubspot(settings, lambda: ghl.country)
+            opened.callback(hubspot.close)
+            stack = opened.pop_all()  # `LinkOpener.close` gives it all back
+        link = Link(
+            name=settings.name,
+            ghl=ghl,
+            hubspot=hubspot,
+            store=self._store.link(settings.name),
+            clock=self._clock,
+            rules=rules_of(settings, look_again=self._poll()),
+            stopping=self._stop.is_set,
+            settings_fingerprint=_print(settings),
+        )
+        wires = {
+            Side.GHL: (ghl_client, self._accounts.budget_of(Side.GHL, settings)),
+            Side.HUBSPOT: (hubspot_client, self._accounts.budget_of(Side.HUBSPOT, settings)),
+        }
+
+        def identify(client: Client) -> rate_budget.Budget:
+            self._identities.check(settings)
+            return self._accounts.settle(settings, client)
+
+        kept = LinkOpener(link, wires, stack, identify)
+        if lease is not None:
+            self._fence(kept, lease)
+        return kept
+
+    def cycle(self, settings: LinkSettings, request: CycleRequest, verb: str) -> CycleReport:
+        """One cycle of a link, under its lock unless it is a dry run; never raises for a link."""
+        return _reported(settings.name, lambda: self._cycle(settings, request, verb))
+
+    def _cycle(self, settings: LinkSettings, request: CycleRequest, verb: str) -> CycleReport:
+        with ExitStack() as stack:
+            # The configuration is judged before the lock is asked for: a missing token is
+            # said whoever holds the link.
+            kept = self.open(settings)
+            stack.callback(kept.close)
+            if not request.dry_run:
+                held = self._store.acquire(settings.name, verb, wait=True)
+                self._fence(kept, stack.enter_context(held))
+            return kept.cycle(request)
+
+    def _fence(self, kept: LinkOpener, lease: Lease) -> None:
+        """Have the link write only while the lease is ours, and to a store that is whole."""
+        store = self._store.link(kept.link.name, lease)
+
+        def check() -> None:
+            self._store.ensure_intact()
+            lease.check()
+
+        kept.guard(store, check)
+
+    def setup(self, settings: LinkSettings) -> list[tuple[str, bool]]:
+        """Make what HubSpot needs; gives what it is, and whether it was made just now.
+
+        Raises:
+            ConfigError: a token is missing.
+            NotPrepared: something that a person has to do first.
+            ProviderError: HubSpot refuses or cannot be reached.
+        """
+        hubspot, _ = self._accounts.hubspot(settings)
+        try:
+            return hubspot.setup(tuple(dict.fromkeys(settings.status.to_hubspot.values())))
+        finally:
+            hubspot.close()
+            self._accounts.rest()
+
+
+def _reported(name: str, work: Callable[[], CycleReport]) -> CycleReport:
+    """The report of a cycle that could not even begin, in place of its error."""
+    try:
+        return work()
+    except SyncdError as error:
+        if isinstance(error, StoreError):
+            _tell_store_failed(error, link=name)
+        outcome, detail = ended_by(error)
+        return CycleReport(link=name, outcome=outcome, detail=detail)
+    except Exception as error:
+        log.exception("cycle.failed", link=name)
+        detail = f"unexpected fault: {type(error).__name__}; the log has the traceback"
+        return CycleReport(link=name, outcome=Outcome.FAULT, detail=detail)
+
+
+def _tell_store_failed(error: StoreError, *, link: str) -> None:
+    """Log it: in one sentence, unless it is a bug."""
+    bug = isinstance(error, StoreFault)
+    log.error("store.failed", link=link, detail=str(error), exc_info=error if bug else None)
+
+
+def _print(settings: LinkSettings) -> str:
+    """A digest of everything that is configured for a link; tokens are references in it."""
+    return blake2b(settings.model_dump_json().encode(), digest_size=6).hexdigest()
+
+
+def _seen(budget: rate_budget.Budget) -> traffic.Budget:
+    view = budget.view()
+    return traffic.Budget(
+        used=view.used,
+        limit=view.limit.requests,
+        seconds=view.limit.seconds,
+        daily_left=view.daily_left,
+        daily=view.daily,
+        silent_seconds=view.silent_seconds,
+        throttled_seconds=view.throttled_seconds,
+        refusals=view.refusals,
+        spent_until=view.spent_until,
+    )
+
+
+def _answers(client: Client) -> dict[str, int]:
+    return {str(status) if status else "none": count for status, count in client.answers.items()}

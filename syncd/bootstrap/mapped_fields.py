@@ -1,0 +1,71 @@
+"""From a link's further mapped fields to what rules and providers want to know of them.
+
+`rules_of` and `ProviderFactory` call this. A link to the HubSpot record is no field
+of the core: it belongs to the mark that HubSpot's adapter writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from syncd.config import FieldMap, LinkSettings
+from syncd.core.mapped_fields import FIELDS, HUBSPOT_LINK, STATUS
+from syncd.core.model import EXTRA_PREFIX, GroupKey, Side
+from syncd.core.policy import Direction, Winner
+from syncd.providers.hubspot.schema import MappedProperty
+
+
+def fields(link: LinkSettings) -> dict[str, str]:
+    """Name → HighLevel's field, for HighLevel's provider."""
+    return {name: each.ghl for name, each in _on(link).items()}
+
+
+def templates(link: LinkSettings) -> dict[str, str]:
+    """Name → a link's address, where it is not the usual one."""
+    return {name: each.template for name, each in _on(link).items() if each.template}
+
+
+def properties(link: LinkSettings) -> tuple[MappedProperty, ...]:
+    """The properties, for HubSpot's provider."""
+    flow = Direction(link.sync.direction)
+    return tuple(
+        MappedProperty(
+            name=name,
+            property=each.hubspot,
+            kind=FIELDS[each.ghl],
+            written=flow.reaches(Side.HUBSPOT) and Direction(each.direction).reaches(Side.HUBSPOT),
+        )
+        for name, each in _on(link).items()
+    )
+
+
+def record_link(link: LinkSettings) -> str:
+    """The property that is to hold the HubSpot record's own address; "" for none."""
+    if not Direction(link.sync.direction).reaches(Side.HUBSPOT):
+        return ""  # Nothing but the mark itself is written to the side that leads.
+    wanted = (each.hubspot for each in link.map.values() if each.on and each.ghl == HUBSPOT_LINK)
+    return next(wanted, "")
+
+
+def directions(link: LinkSettings) -> dict[GroupKey, Direction]:
+    """Which way each further field flows."""
+    return {f"{EXTRA_PREFIX}{name}": Direction(each.direction) for name, each in _on(link).items()}
+
+
+def winners(link: LinkSettings) -> dict[GroupKey, Winner]:
+    """Who wins a conflict in each further field."""
+    return {f"{EXTRA_PREFIX}{name}": Winner(each.conflict) for name, each in _on(link).items()}
+
+
+def status_echoes(link: LinkSettings) -> tuple[GroupKey, ...]:
+    """The further fields that repeat HighLevel's status word."""
+    return tuple(f"{EXTRA_PREFIX}{name}" for name, each in _on(link).items() if each.ghl == STATUS)
+
+
+def _on(link: LinkSettings) -> Mapping[str, FieldMap]:
+    """The maps that the core sees, by name."""
+    return {
+        name: each
+        for name, each in sorted(link.map.items())
+        if each.on and each.ghl != HUBSPOT_LINK
+    }

@@ -1,0 +1,207 @@
+"""What a cycle did, as people read it: a table of the changes, what waits, the sum.
+
+`sync_now` and `demo` print it. Everything comes from the `CycleReport`; the
+plan of a dry run is `plans`' business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from syncd.cli.output import formatting
+from syncd.cli.output.printer import Printer
+from syncd.core.actions import Hold
+from syncd.core.model import Side
+from syncd.engine.report import CycleReport, Outcome, PlannedWrite, Tally
+from syncd.ports.store import CONTACT
+
+ON_SCREEN = 100
+"""Rows of changes that a terminal is given; a first sync of thousands would bury the rest."""
+
+CUT = 60
+"""The longest text of a field in a table on a terminal."""
+
+_STYLES = {
+    Outcome.OK: "green",
+    Outcome.FAILED_WRITES: "yellow",
+    Outcome.GUARD: "yellow",
+    Outcome.LOCKED: "yellow",
+}
+
+_ENDED = {
+    Outcome.OK: "done",
+    Outcome.FAULT: "stopped by an unexpected fault",
+    Outcome.NOT_PREPARED: "not prepared",
+    Outcome.FAILED_WRITES: "done in part; the rest is tried again in the next cycle",
+    Outcome.GUARD: "a guard stopped writes; everything else was done",
+    Outcome.LOCKED: "not run",
+    Outcome.REFUSED: "credentials refused",
+    Outcome.UNREACHABLE: "a service cannot be reached or wants a pause; the next cycle goes on",
+}
+
+
+def print_cycle(paper: Printer, report: CycleReport) -> None:
+    """Everything that one cycle of one link did."""
+    if report.written or report.held:
+        paper.line(headline(report), "bold")
+    print_writes(paper, report)
+    print_troubles(paper, report)
+    print_sum(paper, report)
+
+
+def headline(report: CycleReport) -> str:
+    """The link, and where the clock stands by which its times are told."""
+    return f"{report.link} (times in {report.timezone or 'UTC'})"
+
+
+def print_writes(paper: Printer, report: CycleReport) -> None:
+    """The table of what changed: which appointment, where, what, and why."""
+    written = sorted(report.written, key=_by_start)
+    shown = written[:ON_SCREEN] if paper.on_screen else written
+    if shown:
+        rows = [write_row(paper, report, write) for write in shown]
+        heads = ("When", "Appointment", "What happened", "What syncd did")
+        paper.table(heads, rows, ("cyan", "bold"))
+    if left := len(written) - len(shown):
+        paper.line(f"  and {formatting.count(left, 'more write')}: `syncd history` lists them all")
+
+
+def _by_start(write: PlannedWrite) -> tuple[bool, float, str]:
+    start = write.starts_at
+    return (start is None, start.timestamp() if start else 0.0, write.title)
+
+
+def write_row(paper: Printer, report: CycleReport, write: PlannedWrite) -> tuple[str, ...]:
+    """One write as a row of the table."""
+    zone = formatting.zone_of(report.timezone)
+    unnamed = "(no name)" if write.record == CONTACT else "(no title)"
+    title = formatting.strip_control_chars(write.title) or unnamed
+    return (
+        formatting.when(write.starts_at, zone) if write.record != CONTACT else "contact",
+        formatting.short(title, CUT) if paper.on_screen else title,
+        formatting.strip_control_chars(write.why),
+        did(paper, report, write),
+    )
+
+
+def did(paper: Printer, report: CycleReport, write: PlannedWrite) -> str:
+    """What a write did: on which side, and which fields from what to what."""
+    side, done = formatting.SIDES[write.side.value], formatting.DONE[formatting.action(write)]
+    if write.record == CONTACT:
+        return f"{side}: contact {done}"
+    if formatting.action(write) in {"create", "cancel"}:
+        return f"{side}: {done}"
+    zone, most = formatting.zone_of(report.timezone), CUT if paper.on_screen else 0
+    # A screen has lines to spare, a pipe has one row for one write.
+    parts = ("\n" if paper.on_screen else "; ").join(formatting.changes(write.fields, zone, most))
+    if write.action == "update" and parts:
+        return f"{side}: {parts}"
+    return f"{side}: {done}, {parts}" if parts else f"{side}: {done}"
+
+
+def print_troubles(paper: Printer, report: CycleReport, held: list[Hold] | None = None) -> None:
+    """What is held, what failed, what could not be read, what to know.
+
+    `held` are the holds to tell of, where the others were told elsewhere.
+    """
+    told = report.held if held is None else held
+    if told:
+        number = formatting.count(len(told), "record")
+        paper.line(f"Held for a person: {number}", "yellow")
+        print_holds(paper, told, report.timezone)
+    for write in report.failed:
+        ids = named(write.ghl_id, write.hubspot_id)
+        what = f"{formatting.SIDES[write.side.value]}: {write.action} of {ids}"
+        paper.line(
+            f"Failed, and tried again: {what}: {formatting.strip_control_chars(write.detail)}",
+            "yellow",
+        )
+    for part in report.unread:
+        paper.line(f"Not read, and tried again: {formatting.strip_control_chars(part)}", "yellow")
+    for warning in report.warnings:
+        paper.line(f"Warning: {formatting.strip_control_chars(warning)}", "yellow")
+
+
+def print_holds(paper: Printer, holds: list[Hold], timezone: str) -> None:
+    """What waits: which record, why, and what lets it go."""
+    zone = formatting.zone_of(timezone)
+    rows = [
+        (
+            formatting.when(hold.starts_at, zone),
+            called(hold.title, hold.ghl_id, hold.hubspot_id),
+            held_because(hold.reason, hold.group, hold.detail, hold.values),
+            formatting.lets_go(hold.reason, hold.ghl_id, hold.hubspot_id),
+        )
+        for hold in holds
+    ]
+    paper.table(("When", "Record", "Why it waits", "What lets it go"), rows, ("cyan", "bold"))
+
+
+def held_because(reason: str, group: str, detail: str, values: Mapping[str, str]) -> str:
+    """The reason's name, the field that waits, the particulars, and what each side has."""
+    field = f", {group} only" if group else ""
+    has = [
+        f"{formatting.SIDES.get(side, side)} has "
+        f"{formatting.strip_control_chars(value) or 'nothing'}"
+        for side, value in values.items()
+    ]
+    told = f" ({', '.join(has)})" if has else ""
+    return f"{reason}{field}: {formatting.strip_control_chars(detail)}{told}"
+
+
+def called(title: str, ghl_id: str, hubspot_id: str) -> str:
+    """A record by its title, where it has one, and its ids."""
+    ids = named(ghl_id, hubspot_id)
+    return f"{formatting.strip_control_chars(title)} ({ids})" if title else ids
+
+
+def named(ghl_id: str, hubspot_id: str) -> str:
+    """A record by its ids, as the other verbs take them."""
+    ids = {"HighLevel": ghl_id, "HubSpot": hubspot_id}
+    return ", ".join(f"{side} {key}" for side, key in ids.items() if key) or "unknown"
+
+
+def print_sum(paper: Printer, report: CycleReport) -> None:
+    """How it ended: the counts, or what stopped it and what to do."""
+    style = _STYLES.get(report.outcome, "red")
+    parts = [_counts(Side.GHL, report.ghl), _counts(Side.HUBSPOT, report.hubspot)]
+    counted = "; ".join(part for part in parts if part)
+    requests = formatting.count(report.ghl.requests + report.hubspot.requests, "request")
+    said = f": {counted}" if counted else ""
+    if not counted and report.outcome is Outcome.OK:
+        said = ", nothing to write"
+    took = f"{formatting.seconds(report.seconds)}, {requests}"
+    paper.line(f"{report.link}: {_ENDED[report.outcome]}{said} ({took})", style)
+    if report.detail:
+        paper.line(f"  {formatting.strip_control_chars(report.detail)}", style)
+    if report.outcome in {Outcome.OK, Outcome.FAILED_WRITES, Outcome.GUARD}:
+        paper.line(f"  {_pairs(report)}")
+
+
+def _counts(side: Side, tally: Tally) -> str:
+    done: Mapping[str, int] = {
+        "created": tally.created,
+        "updated": tally.updated,
+        "removed": tally.removed,
+        "restored": tally.restored,
+    }
+    parts = [f"{number:,} {what}" for what, number in done.items() if number]
+    if tally.contacts_created:
+        parts.append(f"{formatting.count(tally.contacts_created, 'contact')} created")
+    told = ", ".join(parts)
+    return f"{formatting.SIDES[side.value]} {told}" if told else ""
+
+
+def _pairs(report: CycleReport) -> str:
+    told = [formatting.count(report.pairs or 0, "pair")]
+    if report.adopted:
+        told.append(f"{report.adopted:,} of them found on both sides and paired")
+    if report.unchanged:
+        told.append(f"{report.unchanged:,} untouched")
+    if report.conflicts:
+        told.append(formatting.count(report.conflicts, "conflict"))
+    if report.held:
+        told.append(f"{len(report.held):,} held")
+    if report.left_out:
+        told.append(f"{sum(report.left_out.values()):,} left out (`syncd status` says why)")
+    return ", ".join(told)

@@ -1,0 +1,140 @@
+"""How people read sides, actions, moments, field values and reasons.
+
+Every verb that prints for people takes its words from here; the JSON reports
+do not. Pure functions and tables; nothing is printed here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta, tzinfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from syncd.core.model import Side
+from syncd.engine.report import PlannedWrite
+from syncd.observability.remedies import REMEDIES
+
+SIDES: Mapping[str, str] = {"ghl": "HighLevel", "hubspot": "HubSpot"}
+
+DONE: Mapping[str, str] = {
+    "create": "created",
+    "update": "updated",
+    "remove": "removed",
+    "delete": "deleted",
+    "archive": "archived",
+    "cancel": "cancelled",
+    "restore": "restored",
+    "adopt": "paired",
+    "conflict": "overwritten",
+    "undo": "put back",
+}
+"""What was done, by the action's name in reports, in the history and in `action`."""
+
+_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))} | {
+    ord("\n"): " / ",
+    ord("\t"): " ",
+}
+
+
+def strip_control_chars(text: str) -> str:
+    """A vendor's text on one line, with nothing in it that could steer a terminal."""
+    return text.replace("\r\n", "\n").translate(_CONTROLS)
+
+
+def lets_go(reason: str, ghl_id: str, hubspot_id: str) -> str:
+    """What lets a held record go: what to change, or the commands that this syncd has.
+
+    Each is looked at again by itself in every full cycle.
+    """
+    from syncd.cli import PLACES
+
+    remedy = REMEDIES.get(reason)
+    if remedy is None:
+        return ""
+    ready = [each.format(id=hubspot_id or ghl_id) for each in remedy.commands]
+    known = [f"`{each}`" for each in ready if each.split()[1] in PLACES]
+    return ", or ".join([remedy.instead, *known])
+
+
+def short(text: str, most: int) -> str:
+    """At most so many characters, for a screen; never used in a pipe."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def zone_of(name: str) -> tzinfo:
+    """The zone in which a person reads times; UTC where it is not known."""
+    try:
+        return ZoneInfo(name) if name else UTC
+    except (ZoneInfoNotFoundError, ValueError):
+        return UTC
+
+
+def when(moment: datetime | None, zone: tzinfo = UTC) -> str:
+    """An instant as a person reads it: `Tue 2026-11-24 09:00`."""
+    return moment.astimezone(zone).strftime("%a %Y-%m-%d %H:%M") if moment else "no time"
+
+
+def field_value(name: str, raw: str | None, zone: tzinfo = UTC) -> str:
+    """A report's field value; start and end are written there in UTC, as ISO texts."""
+    if not raw:
+        return "(empty)"
+    if name in {"start", "end"}:
+        return when(_instant(raw), zone)
+    return strip_control_chars(raw)
+
+
+def change(
+    name: str, values: tuple[str | None, str | None], zone: tzinfo = UTC, most: int = 0
+) -> str:
+    """`title: Check-up → Control`; `most` cuts long texts for a screen."""
+    before, after = values
+    old, new = (field_value(name, raw, zone) for raw in (before, after))
+    if name in {"start", "end"} and before and after and old[:14] == new[:14]:
+        new = new[15:]  # on the same day the hour says it all
+    if most:
+        old, new = short(old, most), short(new, most)
+    return f"{name}: {old} → {new}"
+
+
+def changes(
+    fields: Mapping[str, tuple[str | None, str | None]], zone: tzinfo = UTC, most: int = 0
+) -> list[str]:
+    """What changed, field by field; an end that only moves along with its start goes unsaid."""
+    shown = [name for name in fields if name != "end" or not _moves_along(fields)]
+    return [change(name, fields[name], zone, most) for name in shown]
+
+
+def action(write: PlannedWrite) -> str:
+    """What a write does; a removal by the name that it has on its side."""
+    if write.action != "remove":
+        return write.action
+    if write.fields:
+        return "cancel"
+    return "archive" if write.side is Side.HUBSPOT else "delete"
+
+
+def count(number: int, one: str, many: str = "") -> str:
+    """`1 write`, `2 writes`."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def seconds(length: float) -> str:
+    """How long something took: `0.8 s`, `3 min 20 s`."""
+    if length < 60:
+        return f"{length:.1f} s"
+    minutes, rest = divmod(round(length), 60)
+    return f"{minutes} min {rest} s"
+
+
+def _moves_along(fields: Mapping[str, tuple[str | None, str | None]]) -> bool:
+    return _shift(fields.get("start")) == _shift(fields["end"]) is not None
+
+
+def _shift(values: tuple[str | None, str | None] | None) -> timedelta | None:
+    if values is None or not values[0] or not values[1]:
+        return None
+    return _instant(values[1]) - _instant(values[0])
+
+
+def _instant(raw: str) -> datetime:
+    return datetime.fromisoformat(raw)

@@ -1,0 +1,120 @@
+"""What a cycle would write, field by field, with the reason for each write.
+
+`plan` and `--sync-now --dry-run` print it. Nothing is cut here, on a terminal
+either: a plan is read before it is let go. Removals stand apart, and so does
+what a guard keeps back, with the option that lets it pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from syncd.cli.output import cycle_report, formatting
+from syncd.cli.output.printer import Printer
+from syncd.core.guards import REMOVALS
+from syncd.core.model import Side
+from syncd.engine.finish import OPENS
+from syncd.engine.planned_writes import PlannedWrite
+from syncd.engine.report import CycleReport, Outcome
+from syncd.ports.store import CONTACT
+
+_MARKS = {"create": "+", "update": "~", "remove": "-", "restore": "+"}
+_STYLES = {"create": "green", "update": "yellow", "remove": "red", "restore": "green"}
+
+
+def print_plan(paper: Printer, report: CycleReport) -> None:
+    """Every write that a cycle of this link would make, and what its guards keep back."""
+    planned = report.planned or []
+    going = [write for write in planned if write.goes_out]
+    if planned or report.held:
+        paper.line(cycle_report.headline(report), "bold")
+    _print_writes(paper, report, [write for write in going if write.action != "remove"])
+    removals = [write for write in going if write.action == "remove"]
+    if removals:
+        paper.line(f"Removals: {formatting.count(len(removals), 'record')}", "bold red")
+        _print_writes(paper, report, removals)
+    for guard in OPENS:
+        _print_kept_back(paper, report, guard)
+    # What the removal guard holds was told just now.
+    told = [hold for hold in report.held if hold.reason != REMOVALS]
+    cycle_report.print_troubles(paper, report, told)
+    _print_sum(paper, report, going)
+
+
+def _print_kept_back(paper: Printer, report: CycleReport, guard: str) -> None:
+    kept = [write for write in report.planned or [] if write.kept_back == guard]
+    if not kept:
+        return
+    name = guard.replace("_", " ")
+    number = formatting.count(len(kept), "record")
+    paper.line(f"Kept back by the {name}, and not written: {number}", "bold yellow")
+    _print_writes(paper, report, kept)
+    paper.line(f"  `syncd --sync-now --link {report.link} {OPENS[guard]}` lets them pass once.")
+
+
+def _print_writes(paper: Printer, report: CycleReport, writes: Sequence[PlannedWrite]) -> None:
+    for write in writes:
+        _print_write(paper, report, write)
+
+
+def _print_write(paper: Printer, report: CycleReport, write: PlannedWrite) -> None:
+    zone = formatting.zone_of(report.timezone)
+    kept = "kept back: " if write.kept_back else ""
+    paper.line(f"  {_MARKS[write.action]} {kept}{_what(report, write)}", _STYLES[write.action])
+    paper.line(f"      why: {formatting.strip_control_chars(write.why)}")
+    if write.ghl_id or write.hubspot_id:
+        whose = "of" if write.record == CONTACT else "record"
+        paper.line(f"      {whose}: {cycle_report.named(write.ghl_id, write.hubspot_id)}")
+    if write.contact is not None:
+        paper.line(f"      for: {_whom(write)}")
+    if write.calendar:
+        paper.line(f"      calendar: {write.calendar}")
+    for name, values in write.fields.items():
+        if write.action == "create":
+            paper.line(f"      {name}: {formatting.field_value(name, values[1], zone)}")
+        else:
+            paper.line(f"      {formatting.change(name, values, zone)}")
+
+
+def _what(report: CycleReport, write: PlannedWrite) -> str:
+    side, title = formatting.SIDES[write.side.value], formatting.strip_control_chars(write.title)
+    if write.record == CONTACT:
+        return f"{write.action} contact in {side}: {title or '(no name)'}"
+    when = formatting.when(write.starts_at, formatting.zone_of(report.timezone))
+    return f"{formatting.action(write)} in {side}: {title or '(no title)'}, {when}"
+
+
+def _whom(write: PlannedWrite) -> str:
+    """The contact on both sides."""
+    contact = write.contact or {}
+    return ", ".join(
+        f"{formatting.SIDES[side.value]} contact {contact.get(side) or 'to be made'}"
+        for side in Side
+    )
+
+
+def _print_sum(paper: Printer, report: CycleReport, planned: list[PlannedWrite]) -> None:
+    if report.outcome not in {Outcome.OK, Outcome.GUARD, Outcome.FAILED_WRITES}:
+        cycle_report.print_sum(paper, report)
+        return
+    if not planned:
+        open_ends = report.held or report.unread or report.outcome is not Outcome.OK
+        told = "nothing to write" if open_ends else "nothing to write, both sides are in step"
+        paper.line(f"{report.link}: {told}", "green")
+    else:
+        told = "; ".join(
+            _to_do(side.value, planned) for side in Side if _to_do(side.value, planned)
+        )
+        paper.line(f"{report.link}: {told}. Nothing was written.", "bold")
+    if report.detail:
+        paper.line(f"  {formatting.strip_control_chars(report.detail)}", "yellow")
+
+
+def _to_do(side: str, planned: list[PlannedWrite]) -> str:
+    """`HubSpot: 9 to create, 1 to update, 2 contacts to create`."""
+    mine = [write for write in planned if write.side.value == side]
+    actions = [formatting.action(write) for write in mine if write.record != CONTACT]
+    told = [f"{actions.count(each):,} to {each}" for each in dict.fromkeys(actions)]
+    if contacts := len(mine) - len(actions):
+        told.append(f"{formatting.count(contacts, 'contact')} to create")
+    return f"{formatting.SIDES[side]}: {', '.join(told)}" if told else ""

@@ -1,0 +1,147 @@
+"""Where a verb writes what people read: a terminal with colour, or a plain pipe.
+
+Verbs make one `Printer` per command. On a terminal rich lays tables out to its
+width and colours them (it obeys NO_COLOR by itself); in a pipe or a file
+nothing is coloured, cut or wrapped: one row is one line, and rich is not even
+imported. Logs and progress are none of its business: they go to stderr.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+WIDEST = 48
+"""Columns are padded up to this width in a pipe; a longer text only shifts its own row."""
+
+
+GAP = 2
+"""Columns between two columns of a table."""
+
+
+def _widest(cell: str, *, whole: bool) -> int:
+    """The room that a cell needs at the least."""
+    from rich.cells import cell_len
+
+    words = [cell] if whole else cell.split()
+    return max((cell_len(word) for word in words), default=0)
+
+
+def _wrapped(text: str, room: int) -> list[str]:
+    """Wrapped at spaces only: a word that is wider than the screen stays whole, to be copied."""
+    from rich.cells import cell_len
+
+    lines = [""]
+    for number, word in enumerate(text.split(" ")):
+        more = f"{lines[-1]} {word}" if number else word
+        if lines[-1].strip() and cell_len(more) > room:
+            lines.append(word)
+        else:
+            lines[-1] = more
+    return lines
+
+
+class Printer:
+    """Lines and tables on a stream."""
+
+    def __init__(self, stream: TextIO | None = None, *, console: Console | None = None) -> None:
+        self._stream = sys.stdout if stream is None else stream
+        self._console = console
+        if console is None and self._stream.isatty():
+            from rich.console import Console
+
+            self._console = Console(file=self._stream, highlight=False)
+
+    @property
+    def on_screen(self) -> bool:
+        """Whether a person looks at a terminal: then long texts may be cut."""
+        return self._console is not None
+
+    def line(self, text: str = "", style: str = "", *, hang: int = 0) -> None:
+        """One line; on a terminal it is wrapped at words, and what follows begins at `hang`."""
+        if self._console is None:
+            self._stream.write(f"{text}\n")
+            return
+        from rich.text import Text
+
+        hang = hang or len(text) - len(text.lstrip(" "))
+        room = max(20, self._console.width - hang)
+        for number, part in enumerate(_wrapped(text[hang:], room)):
+            begin = " " * hang if number else text[:hang]
+            self._console.print(Text(begin + part, style=style), soft_wrap=True)
+
+    def raw(self, text: str) -> None:
+        """Text that is meant to be copied: never wrapped or coloured."""
+        self._stream.write(f"{text}\n")
+        self._stream.flush()
+
+    def table(
+        self,
+        heads: Sequence[str],
+        rows: Iterable[Sequence[str]],
+        styles: Sequence[str] = (),
+    ) -> None:
+        """A table with its heads; `styles` colours whole columns on a terminal."""
+        cells = [list(row) for row in rows]
+        if self._console is None:
+            self._plain([list(heads), *cells])
+        elif self._fits(self._console, [list(heads), *cells]):
+            self._drawn(self._console, heads, cells, styles)
+        else:
+            self._listed(heads, cells, styles)
+
+    def _fits(self, console: Console, rows: list[list[str]]) -> bool:
+        """Whether every word has room in its column; the first column is never broken."""
+        needs = [
+            max(_widest(row[at], whole=at == 0) for row in rows) + GAP for at in range(len(rows[0]))
+        ]
+        return sum(needs) <= console.width
+
+    def _listed(self, heads: Sequence[str], rows: list[list[str]], styles: Sequence[str]) -> None:
+        """A narrow screen: each row is a block, with a line for each column."""
+        for row in rows:
+            for at, (head, cell) in enumerate(zip(heads, row, strict=True)):
+                begin = "  " if at == 0 else "    "
+                style = styles[at] if at < len(styles) else ""
+                for number, part in enumerate(cell.split("\n")):
+                    self.line(f"{begin}{'' if number else f'{head}: '}{part}", style)
+
+    def _plain(self, rows: list[list[str]]) -> None:
+        widths = [
+            max((len(row[at]) for row in rows if len(row[at]) <= WIDEST), default=0)
+            for at in range(len(rows[0]))
+        ]
+        for row in rows:
+            cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+            self._stream.write("  " + "  ".join(cells).rstrip() + "\n")
+
+    def _drawn(
+        self,
+        console: Console,
+        heads: Sequence[str],
+        rows: list[list[str]],
+        styles: Sequence[str],
+    ) -> None:
+        from rich import box
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0), show_edge=False)
+        for at, head in enumerate(heads):
+            style = styles[at] if at < len(styles) else ""
+            # Moments are compared with the eye: they are never broken over two lines.
+            table.add_column(head, style=style, overflow="fold", no_wrap=at == 0)
+        for row in rows:
+            table.add_row(*(Text(cell) for cell in row))
+        console.print(table)
+
+
+def tolerant(stream: TextIO) -> None:
+    """Let a stream write every text, whatever its encoding lacks."""
+    reconfigure = getattr(stream, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(errors="backslashreplace")

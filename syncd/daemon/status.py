@@ -1,0 +1,72 @@
+"""What the status server shows of a running daemon: asked anew for every request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import syncd
+from syncd.observability.health import LinkHealth, examine
+from syncd.observability.metrics import LinkNow, Metrics
+from syncd.observability.page import Look
+from syncd.observability.page.parts import HISTORY
+from syncd.scheduler import Links, Scheduler
+
+
+class DaemonStatus:
+    """The daemon's own view of itself."""
+
+    version = syncd.__version__
+
+    def __init__(self, links: Links, scheduler: Scheduler, metrics: Metrics) -> None:
+        self._links, self._scheduler, self._metrics = links, scheduler, metrics
+        self.closed = "the daemon is starting"
+        """Why no work is done now; "" from the moment when the daemon is ready to its end."""
+        self.notice = ""
+        """What people should know that is no trouble of a link."""
+        metrics.watch(self._now)
+
+    def unhealthy_reason(self) -> str:
+        """Why the process should be started again; a daemon that starts or ends is sound."""
+        return "" if self.closed else self._scheduler.unhealthy_reason()
+
+    def not_ready(self) -> str:
+        """Why no work is done now."""
+        return self.closed
+
+    def look(self, *, personal: bool) -> Look:
+        """Every link as it is now.
+
+        Raises:
+            StoreError: our own store failed.
+        """
+        return Look(
+            at=self._links.clock.now(),
+            version=self.version,
+            links=self.links(history=HISTORY),
+            personal=personal,
+            unhealthy_reason=self.unhealthy_reason(),
+            notice=self.notice,
+        )
+
+    def links(self, *, history: int = 0) -> list[LinkHealth]:
+        """The health of every link, by the scheduler's own word."""
+        now = self._links.clock.now()
+        return [
+            examine(name, self._links.quick_view(name), now, heartbeat=heartbeat, history=history)
+            for name, heartbeat in self._scheduler.notes().items()
+        ]
+
+    def metrics(self) -> bytes:
+        """The numbers in Prometheus' format."""
+        return self._metrics.text()
+
+    def _now(self) -> Iterable[LinkNow]:
+        now, monotonic = self._links.clock.now(), self._links.clock.monotonic()
+        for state in self._scheduler.watches():
+            yield LinkNow(
+                link=state.name,
+                state=state.state,
+                good_seconds=state.lag(now, monotonic),
+                poll_seconds=state.poll,
+                traffic={side.value: wire for side, wire in state.traffic().items()},
+            )

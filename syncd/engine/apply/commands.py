@@ -1,0 +1,171 @@
+"""From actions to orders: what a write says to the side that it is for.
+
+`apply` asks here for each write that it sends, `waiting` for the fingerprint
+of one. Pure. Leaves out intents (`intents`) and what comes back (`record`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+from hashlib import blake2b
+from typing import assert_never
+
+from syncd.core import actions, preconditions
+from syncd.core.actions import Create, NewContact, Remove, Update, WriteExternalId
+from syncd.core.essence import instant, is_empty, value, with_groups, with_value
+from syncd.core.model import Appointment, Group, GroupKey, Side
+from syncd.engine import report
+from syncd.engine.record.intents import AnyWrite
+from syncd.ports.provider import CommandKind, Mark, WriteCommand
+
+
+def command_of(write: AnyWrite, key: str, contact: str, location: str) -> WriteCommand:
+    """The order for a write; `contact` is whom a CREATE is for, on the side that is written."""
+    match write:
+        case Create():
+            return WriteCommand(
+                key=key,
+                kind=CommandKind.CREATE,
+                id=write.pair.id_on(write.side) if write.pair else "",
+                wanted=with_value(write.wanted, Group.CONTACT, contact),
+                groups=_filled(write.wanted),
+                mark=Mark(ghl_id=write.source.id, location_id=location)
+                if write.side is Side.HUBSPOT
+                else None,
+                calendar=write.calendar,
+                validate_slot=write.validate_slot,
+                notify=write.notify,
+            )
+        case Update():
+            return _update(write, key, location)
+        case Remove():
+            return _removal(write, key)
+        case WriteExternalId():
+            return WriteCommand(
+                key=key,
+                kind=CommandKind.UPDATE,
+                id=write.pair.hubspot_id,
+                wanted=with_groups(Appointment(status=write.status), write.pair.ghl, write.groups),
+                groups=write.groups | ({Group.STATUS} if write.status else set()),
+                seen=write.seen,
+                gives_way=True,
+                mark=Mark(ghl_id=write.pair.ghl_id, location_id=location),
+            )
+        case _:
+            assert_never(write)
+
+
+def _update(write: Update, key: str, location: str) -> WriteCommand:
+    wanted = Appointment()
+    for change in write.changes:
+        wanted = with_value(wanted, change.group, change.after)
+    mark = None
+    if (
+        write.side is Side.HUBSPOT
+        and not write.pair.has_external_id
+        and not write.pair.external_id_taken
+    ):
+        mark = Mark(ghl_id=write.pair.ghl_id, location_id=location)
+    return WriteCommand(
+        key=key,
+        kind=CommandKind.UPDATE,
+        id=write.seen.id,
+        wanted=wanted,
+        groups=frozenset(change.group for change in write.changes),
+        seen=write.seen,
+        rests=preconditions.written_by(write),
+        mark=mark,
+        replaced=next((str(c.before) for c in write.changes if c.group == Group.CONTACT), ""),
+        validate_slot=write.validate_slot,
+        reopens=write.reopens,
+        notify=write.notify,
+    )
+
+
+def _removal(write: Remove, key: str) -> WriteCommand:
+    """Delete or archive it, or cancel it in place of that."""
+    if not write.cancel_as:
+        return WriteCommand(
+            key=key, kind=CommandKind.REMOVE, id=write.seen.id, seen=write.seen, notify=write.notify
+        )
+    return WriteCommand(
+        key=key,
+        kind=CommandKind.UPDATE,
+        id=write.seen.id,
+        wanted=Appointment(status=write.cancel_as),
+        groups=frozenset({Group.STATUS}),
+        seen=write.seen,
+        rests=preconditions.everything(write.seen),
+        notify=write.notify,
+    )
+
+
+def _filled(wanted: Appointment) -> frozenset[str]:
+    names: Iterator[str] = iter((*Group, *(f"x:{name}" for name, _ in wanted.mapped_fields)))
+    return frozenset(name for name in names if not is_empty(value(wanted, name)))
+
+
+def key_of(write: AnyWrite, cycle: str, number: int) -> str:
+    """A key that names this write and no other: the pair's version is part of it."""
+    version = 0 if isinstance(write, Create) else write.pair.version
+    parts = (cycle, str(number), *ids_of(write), str(version))
+    return _digest("\x1f".join(parts))
+
+
+def fingerprint_of(write: AnyWrite) -> str:
+    """What a write wants, and of which records, as a short digest.
+
+    Another wish is tried at once, and so is the same one for a record that
+    changed: what the refusal named may be mended.
+    """
+    if isinstance(write, WriteExternalId):
+        return ""
+    said = report.described(write)
+    parts = [said.action, said.side.value, *(f"{k}={v[1]}" for k, v in sorted(said.fields.items()))]
+    # To the second: an answer and a list may tell one stamp with more or less of it.
+    parts += [instant(stamp).isoformat() if stamp else "" for stamp in _stamps(write)]
+    return _digest("\x1f".join(parts))
+
+
+def by_group(write: Update) -> dict[GroupKey, Update]:
+    """The write of each of its groups alone."""
+    return {change.group: replace(write, changes=(change,)) for change in write.changes}
+
+
+def _stamps(write: Create | Update | Remove) -> tuple[datetime | None, datetime | None]:
+    """When the vendors say that the records of a write changed last: its own, and its source."""
+    match write:
+        case Create():
+            return None, write.source.updated_at
+        case Update():
+            return write.seen.updated_at, write.changed_at
+        case Remove():
+            return write.seen.updated_at, None
+
+
+def _digest(words: str) -> str:
+    return blake2b(words.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
+
+
+def ids_of(write: AnyWrite) -> tuple[str, str]:
+    """The (ghl, hubspot) ids that a write is about, "" where there is none yet."""
+    if isinstance(write, WriteExternalId):
+        return write.pair.ghl_id, write.pair.hubspot_id
+    return actions.ids_of(write)
+
+
+def side_of(write: AnyWrite) -> Side:
+    """The side that is written to; identities stand in HubSpot."""
+    return Side.HUBSPOT if isinstance(write, WriteExternalId) else write.side
+
+
+def action_of(write: AnyWrite) -> str:
+    """The report's name for a write."""
+    return "update" if isinstance(write, WriteExternalId) else report.action_of(write)
+
+
+def new_contact(write: AnyWrite) -> NewContact | None:
+    """The contact that has to be made before the write can be sent."""
+    return None if isinstance(write, WriteExternalId) else actions.new_contact(write)

@@ -1,0 +1,515 @@
+"""Apply: carry a plan out, most urgent first, every write behind its intent.
+
+`rounds` makes a `WriteExecutor`, gives it plans and lets it run. Both sides are
+written at the same time, each in a lane of its own that hands orders to the
+provider as fast as that takes them: HubSpot gathers batches, HighLevel keeps
+its threads busy. Intents are committed before their requests are sent, and
+`record` commits what comes back. A refused or failed write never stops the
+others; only what no write can survive (credentials, a vendor that is gone, a
+spent budget) ends a side, and a lost lease or store ends everything.
+
+The lanes share the store and what is known so far; both are touched only
+under one lock, which is never held while a vendor is asked.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from threading import Event, RLock
+from typing import assert_never
+
+from syncd.core.actions import Create, Update, WriteExternalId
+from syncd.core.contacts import Known
+from syncd.core.guards import Plan, urgency
+from syncd.core.model import Group, Pair, Side
+from syncd.engine.apply.commands import command_of, ids_of, key_of, new_contact, side_of
+from syncd.engine.apply.pacing import Pace, WritePause
+from syncd.engine.apply.preconditions import Preconditions
+from syncd.engine.apply.results import WriteResults
+from syncd.engine.apply.slot_dependencies import SlotDependencies
+from syncd.engine.decisions.pending import PendingDecisions
+from syncd.engine.decisions.tracker import DecisionTracker
+from syncd.engine.link import Link
+from syncd.engine.observe.contacts import ContactMaker
+from syncd.engine.observe.duplicate_check import Watch
+from syncd.engine.record import record
+from syncd.engine.record.agreements import Agreements
+from syncd.engine.record.intents import AnyWrite, intent_of
+from syncd.engine.record.record import CompletedWrite
+from syncd.engine.report import CycleReport
+from syncd.engine.workers import Lane
+from syncd.errors import (
+    AuthFailed,
+    DailyBudgetSpent,
+    Outdated,
+    ProviderError,
+    TimedOut,
+    Transient,
+    Unavailable,
+)
+from syncd.ports.provider import Done, Failed, Receipt, WriteCommand
+
+SOON = 86_400.0
+"""Seconds: what starts within them is written before anything else."""
+
+CHUNK = {Side.GHL: 20, Side.HUBSPOT: 100}
+"""How many writes share a commit of intents; HubSpot's is its largest batch."""
+
+AHEAD = 100
+"""How many further writes a look for what somebody made meanwhile serves."""
+
+GATHER = 0.05
+"""Seconds within which answers that follow each other share a commit; until then their intents
+speak for them."""
+
+MOST_LATE = 10
+"""How often in a cycle a write may wait too long after its records were read, for a place or
+because the vendor asked for it; where the vendor fails, once."""
+
+STOPPING = (AuthFailed, DailyBudgetSpent, Unavailable)
+"""What ends the stage for a side: no further write can succeed."""
+
+
+@dataclass(slots=True, kw_only=True)
+class InFlight:
+    """What a lane has under way: written down, and not recorded yet."""
+
+    unanswered: dict[str, tuple[AnyWrite, str]] = field(default_factory=dict)
+    effects: list[CompletedWrite] = field(default_factory=list)
+    committed_at: float = -GATHER
+
+
+class WriteExecutor:
+    """The writes that are still to be sent, and what came of the others."""
+
+    def __init__(
+        self,
+        link: Link,
+        said: CycleReport,
+        progress: Callable[[int, int], None] | None = None,
+        tracker: DecisionTracker | None = None,
+    ) -> None:
+        self.link = link
+        self._errands = tracker or DecisionTracker(PendingDecisions())
+        self.applied = WriteResults(report=said)
+        self._progress = progress
+        self._lock = RLock()
+        self._queues: dict[Side, deque[AnyWrite]] = {Side.GHL: deque(), Side.HUBSPOT: deque()}
+        self._id_writes: deque[WriteExternalId] = deque()
+        self._agreements = Agreements(link, self.applied)
+        self._contacts = ContactMaker(link, self._lock, said, self._errands.contact_made)
+        self._ground = Preconditions(link)
+        self.watch = Watch(link, self._lock)
+        self._late = Counter[tuple[str, str]]()
+        self._match_keys = SlotDependencies()
+        self._stopped: dict[Side, ProviderError] = {}
+        self._over: set[Side] = set()
+        self._broken = False
+        self._marks = Event()
+        self._numbered = 0
+        self._done = self._planned = 0
+        self._pace = Pace(link)
+        self._owed: set[Side] = set()
+        """The sides with something to write that nothing was written to yet in this run."""
+        self._fresh: set[str] = set()
+        self.to_come = 0
+        """Writes that may still be planned in this cycle, for the progress."""
+
+    # --- what the cycle calls
+
+    def take(self, plan: Plan, fresh: Collection[str] = ()) -> None:
+        """Agree on what needs no write, and put the plan's writes in line.
+
+        `fresh` are the ids of records that people touched since the cycle began.
+        """
+        self._fresh |= set(fresh)
+        self._agreements.commit(plan)
+        marking = {
+            write.pair.key or id(write.pair)
+            for write in plan.writes
+            if isinstance(write, Update) and write.side is Side.HUBSPOT
+        }
+        for write in plan.writes:
+            self._errands.take(write)
+            self._queues[write.side].append(self._agreements.current(write))
+            if write.side is Side.GHL:
+                self._match_keys.expect(write)
+        for side, queue in self._queues.items():
+            self._queues[side] = deque(sorted(queue, key=self._place_in_line))
+            error = self._stopped.get(side)
+            if error is not None:
+                self._stop(side, error)
+        for id_write in plan.id_writes:
+            if (id_write.pair.key or id(id_write.pair)) not in marking:
+                self._id_writes.append(
+                    replace(id_write, pair=self._agreements.agreed(id_write.pair))
+                )
+        self._planned += len(plan.writes)
+
+    def _place_in_line(self, write: AnyWrite) -> tuple[int, tuple[int, float]]:
+        """What starts within a day, then what people changed, then the rest of a backfill."""
+        if isinstance(write, WriteExternalId):
+            return (3, (0, 0.0))
+        past, ahead = waits = urgency(write, self.link.clock.now())
+        if past == 0 and ahead <= SOON:
+            return (0, waits)
+        return (1 if not isinstance(write, Create) or self._fresh & {*ids_of(write)} else 2, waits)
+
+    def drop(self, ids: Collection[str]) -> None:
+        """Forget what is to be written, failed or was held of these: they are judged anew."""
+        gone = set(ids)
+        for side, queue in self._queues.items():
+            kept = deque(write for write in queue if not gone & {*ids_of(write)})
+            for write in queue if len(kept) < len(queue) else ():
+                if gone & {*ids_of(write)}:
+                    self._match_keys.settle(write)
+            self._planned -= len(queue) - len(kept)
+            self._queues[side] = kept
+        self._id_writes = deque(each for each in self._id_writes if not gone & {*ids_of(each)})
+        self.applied.forget(gone)
+        self._errands.drop(gone)
+
+    def waiting(self) -> list[AnyWrite]:
+        """What is still to be written, but for identities."""
+        return [write for queue in self._queues.values() for write in queue]
+
+    def run(self, until: float | None = None, lull: WritePause | None = None) -> bool:
+        """Write until nothing is left, that moment (monotonic) has come, or the process shall stop.
+
+        What is left waits for the next run. Something is written to each side that anything is
+        written to, however late it is: else what goes between two runs could take all the time.
+
+        Returns:
+            Whether it ended early, in a lull.
+
+        Raises:
+            LinkLocked: another syncd holds the link.
+            StoreError: our own store failed.
+        """
+        self._pace.begin(until, lull)
+        self._owed = {side for side, queue in self._queues.items() if queue}
+        self._owed |= {Side.HUBSPOT} if self._id_writes else set()
+        self._over.clear()
+        self.link.lanes([self._lane(side) for side in Side])
+        return self._pace.until != until
+
+    @property
+    def left(self) -> bool:
+        """Whether anything is still to be sent, identities included."""
+        return bool(self._id_writes or any(self._queues.values()))
+
+    # --- one side's lane
+
+    def _lane(self, side: Side) -> Lane:
+        """Everything that is written to a side; a step is a receipt, or a wait for marks."""
+        try:
+            while True:
+                if side is Side.HUBSPOT:
+                    self._marks.clear()  # Before looking, so that no mark is missed.
+                if self._is_over(side):
+                    return
+                if self._ready(side):
+                    yield from self._write(side)
+                else:
+                    yield self._marks
+        except BaseException:
+            self._broken = True  # The other lane has to end too.
+            raise
+        finally:
+            with self._lock:
+                self._over.add(side)
+            self._marks.set()
+
+    def _goes_on(self, side: Side) -> bool:
+        if self._broken or side in self._stopped or self.link.stopping():
+            return False
+        return not self._pace.is_over(side) or side in self._owed
+
+    def _spare(self) -> int:
+        """Places that HighLevel's lane leaves alone."""
+        return self._pace.spare() if self._queues[Side.GHL] or self.to_come else 0
+
+    def _is_over(self, side: Side) -> bool:
+        """Whether nothing more can come for this side."""
+        with self._lock:
+            if not self._goes_on(side):
+                return True
+            if self._queues[side]:
+                return False
+            return side is Side.GHL or (Side.GHL in self._over and not self._id_writes)
+
+    def _ready(self, side: Side) -> bool:
+        """Whether there is something to send; marks wait for a batch of them, or nothing else."""
+        with self._lock:
+            if side is Side.HUBSPOT and (
+                len(self._id_writes) >= CHUNK[side]
+                or (Side.GHL in self._over and not self._queues[side])
+            ):
+                marks = [
+                    self._id_writes.popleft() for _ in range(min(len(self._id_writes), CHUNK[side]))
+                ]
+                self._queues[side].extendleft(reversed(marks))
+            return bool(self._queues[side])
+
+    def _write(self, side: Side) -> Iterator[None]:
+        """Hand the queue over to the provider, and record what it answers."""
+        in_flight = InFlight()
+        try:
+            commands = self._commands(side, in_flight)
+            for receipt in self.link.side(side).write(
+                commands, lambda: self._goes_on(side), self._spare, self._ground
+            ):
+                self._take_receipt(side, in_flight, receipt)
+                yield None
+        except STOPPING as error:
+            self._stop(side, error)
+        # Whatever else ends a write is no answer: the intents stay, and the next cycle asks.
+        self._commit(in_flight)
+        self._put_back(side, in_flight)
+
+    def _commands(self, side: Side, in_flight: InFlight) -> Iterator[WriteCommand]:
+        """The orders of a side as its provider takes them; what it answered meanwhile is kept.
+
+        HubSpot's batches are filled up even when the stage shall end;
+        HighLevel takes one order at a time, and what it did not take waits.
+        """
+        while self._goes_on(side) and (commands := self._opened(side, in_flight)):
+            for command in commands:
+                if side is Side.HUBSPOT or self._is_due(in_flight):
+                    self._commit(in_flight)
+                if side is Side.GHL and not self._goes_on(side):
+                    return
+                yield command
+        self._commit(in_flight)
+
+    def _opened(self, side: Side, in_flight: InFlight) -> list[WriteCommand]:
+        """The next orders, their contacts made and their intents committed."""
+        while True:
+            with self._lock:
+                self._ready(side)
+                writes = self._next_writes(side, in_flight)
+            if not writes:
+                return []
+            self._commit(in_flight)
+            self.link.check_held()
+            writes = self._without_twins(side, writes)
+            if not self._make_contacts(side, writes):
+                return []
+            commands = self._open(in_flight, writes)
+            if commands:
+                return commands
+
+    def _without_twins(self, side: Side, writes: Sequence[AnyWrite]) -> list[AnyWrite]:
+        """These but for what somebody made meanwhile, which is judged anew."""
+        creates = [write for write in writes if isinstance(write, Create)]
+        with self._lock:
+            queued = islice(self._queues[side], AHEAD)
+            ahead = [write for write in queued if isinstance(write, Create)]
+        doubted = self.watch.look(side, creates, ahead) if creates else []
+        for write, error in doubted:
+            self._match_keys.settle(write)
+            self._failed("", write, error)
+        left_out = {id(write) for write, _ in doubted}
+        return [write for write in writes if id(write) not in left_out]
+
+    def _next_writes(self, side: Side, in_flight: InFlight) -> list[AnyWrite]:
+        """What goes next; a booking waits for the write that frees its spot to be answered."""
+        queue, writes, later = self._queues[side], list[AnyWrite](), list[AnyWrite]()
+        while queue and len(writes) < CHUNK[side]:
+            write = queue.popleft()
+            (later if side is Side.GHL and self._match_keys.awaited_by(write) else writes).append(
+                write
+            )
+        if not writes and not in_flight.unanswered:
+            self._match_keys.clear()  # What they wait for is not written in this run.
+            writes, later = later[: CHUNK[side]], later[CHUNK[side] :]
+        queue.extendleft(reversed(later))
+        return writes
+
+    def _open(self, in_flight: InFlight, writes: Sequence[AnyWrite]) -> list[WriteCommand]:
+        location = self.link.rules.template.location_id
+        with self._lock:
+            sendable = [ready for write in writes if (ready := self._prepared(write)) is not None]
+            now = self.link.clock.now()
+            opened: dict[str, tuple[AnyWrite, str]] = {}
+            for write, contact in sendable:
+                self._numbered += 1
+                opened[key_of(write, self.applied.report.cycle, self._numbered)] = (write, contact)
+            with self.link.store.begin() as transaction:
+                transaction.open_intents(
+                    intent_of(
+                        write,
+                        key,
+                        now,
+                        contact,
+                        carries=self._errands.closed_by(write),
+                        author=self._errands.author_of(write),
+                    )
+                    for key, (write, contact) in opened.items()
+                )
+            in_flight.unanswered |= opened
+            for key, (write, _) in opened.items():
+                self._ground.open(key, write)
+        return [
+            command_of(write, key, contact, location) for key, (write, contact) in opened.items()
+        ]
+
+    # --- what was answered
+
+    def _take_receipt(self, side: Side, in_flight: InFlight, receipt: Receipt) -> None:
+        write, contact = in_flight.unanswered.pop(receipt.key)
+        self._ground.close(receipt.key)
+        self._match_keys.settle(write)
+        match receipt:
+            case Done():
+                self._ground.wrote(write, receipt)
+                in_flight.effects.append(
+                    CompletedWrite(key=receipt.key, write=write, done=receipt, contact=contact)
+                )
+                if len(in_flight.effects) >= CHUNK[side] or (
+                    side is Side.GHL and self._is_due(in_flight)
+                ):
+                    self._commit(in_flight)
+            case Failed(error=Outdated() as late) if self._is_tried_again(write, late):
+                self._put_again(side, receipt.key, write)
+                return  # Still nothing was written.
+            case Failed():
+                self._failed(receipt.key, write, receipt.error)
+            case _:
+                assert_never(receipt)
+        self._owed.discard(side)
+
+    def _is_tried_again(self, write: AnyWrite, late: Outdated) -> bool:
+        """Whether it is read and sent once more; nothing came of it so far."""
+        self._late[ids_of(write)] += 1
+        fails = isinstance(late.cause, Unavailable)
+        return self._late[ids_of(write)] <= (1 if fails else MOST_LATE)
+
+    def _put_again(self, side: Side, key: str, write: AnyWrite) -> None:
+        """It waited too long after its records were read: it goes next, and they are read again."""
+        with self._lock:
+            with self.link.store.begin() as transaction:
+                transaction.close_intents([key])
+            self._queues[side].appendleft(write)
+            if side is Side.GHL:
+                self._match_keys.expect(write)
+
+    def _is_due(self, in_flight: InFlight) -> bool:
+        """Whether what took effect is recorded now, rather than with what follows at once."""
+        return self.link.clock.monotonic() - in_flight.committed_at >= GATHER
+
+    def _commit(self, in_flight: InFlight) -> None:
+        """Record what took effect."""
+        if not in_flight.effects:
+            return
+        in_flight.committed_at = self.link.clock.monotonic()
+        effects, in_flight.effects = in_flight.effects, []
+        with self._lock:
+            effects = [self._errands.tell(each) for each in effects]
+            pairs = record.record(self.link, self.applied.report.cycle, effects, self.applied.pairs)
+            for effect, pair in zip(effects, pairs, strict=True):
+                self._count(effect, pair)
+            self._tell()
+        self._marks.set()
+
+    def _tell(self) -> None:
+        if self._progress is not None:
+            self._progress(self._done, self._planned + self.to_come)
+
+    def _count(self, effect: CompletedWrite, pair: Pair) -> None:
+        write = effect.write
+        if isinstance(write, WriteExternalId):
+            return
+        self._done += 1
+        self.applied.took(effect, pair, self.link.clock.now())
+        if isinstance(write, Create) and (write.side is Side.GHL or effect.done.unlinked):
+            late = pair.open.intersection(write.late)
+            source = write.source if write.side is Side.GHL else None
+            self._id_writes.append(
+                WriteExternalId(pair=pair, status=write.fill, groups=late, seen=source)
+            )
+
+    # --- what did not take effect
+
+    def _failed(self, key: str, write: AnyWrite, error: ProviderError) -> None:
+        """Hold what was refused for good; remember what is to be tried again."""
+        with self._lock:
+            if not isinstance(write, WriteExternalId):
+                self._done += 1
+            if isinstance(error, Outdated):
+                error = error.cause or error
+            if key and not (isinstance(error, TimedOut) and error.sent):
+                with self.link.store.begin() as transaction:
+                    transaction.close_intents([key])
+            self.applied.failed(write, error)
+            if isinstance(error, STOPPING) and error.side == side_of(write).other:
+                self.applied.stopped = error  # What the writes rest on cannot be read.
+            self._tell()
+
+    def _stop(self, side: Side, error: ProviderError) -> None:
+        """No more writes to this side; the other side's go on."""
+        with self._lock:
+            self._stopped[side] = self.applied.stopped = error
+            waiting = self._queues[side]
+            for write in (*waiting, *(self._id_writes if side is Side.HUBSPOT else ())):
+                self.applied.put_off(write, error)
+            waiting.clear()
+            if side is Side.HUBSPOT:
+                self._id_writes.clear()
+
+    def _put_back(self, side: Side, in_flight: InFlight) -> None:
+        """What got no receipt was not sent: it waits for the next run, or the next cycle."""
+        if not in_flight.unanswered:
+            return
+        with self._lock:
+            with self.link.store.begin() as transaction:
+                transaction.close_intents(list(in_flight.unanswered))
+            for key in in_flight.unanswered:
+                self._ground.close(key)
+            writes = [write for write, _ in in_flight.unanswered.values()]
+            if side not in self._stopped and not self._goes_on(side):
+                self._queues[side].extendleft(reversed(writes))
+                return
+            error = self._stopped.get(side) or _not_sent()
+            for write in writes:
+                self.applied.put_off(write, error)
+
+    # --- contacts
+
+    def _make_contacts(self, side: Side, writes: Sequence[AnyWrite]) -> bool:
+        """Make the contacts that these writes need first; false when nothing more can be sent."""
+        wanted = [new for write in writes if (new := new_contact(write)) is not None]
+        try:
+            self._contacts.make(side, wanted)
+        except STOPPING as error:
+            for write in writes:
+                self.applied.put_off(write, error)
+            self._stop(side, error)
+            return False
+        return True
+
+    def _prepared(self, write: AnyWrite) -> tuple[AnyWrite, str] | None:
+        """The write with the contact that it is for."""
+        if isinstance(write, Create) and isinstance(write.contact, Known):
+            return (write, write.contact.id)
+        new = new_contact(write)
+        if new is None:
+            return (write, "")
+        made = self._contacts.made(new.side, new.source)
+        if isinstance(made, ProviderError):
+            self._failed("", write, made)
+            return None
+        if isinstance(write, Update):
+            changes = tuple(
+                replace(each, after=made) if each.group == Group.CONTACT else each
+                for each in write.changes
+            )
+            write = replace(write, changes=changes)
+        return (write, made)
+
+
+def _not_sent() -> Transient:
+    return Transient("it was not sent; the next cycle tries again")

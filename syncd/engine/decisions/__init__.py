@@ -1,0 +1,1 @@
+"""What people decide through the verbs, from the store into a cycle: start with `pending`."""

@@ -1,0 +1,1 @@
+"""Step 4 of a cycle: decide what to write."""

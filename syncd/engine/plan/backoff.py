@@ -1,0 +1,159 @@
+"""What waits for a person: holds with their back-off, and what people ruled.
+
+`rounds` asks before a plan is applied (refused writes wait), `closing` at the end
+(which holds go on, and which are let go).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+
+from syncd.core import actions
+from syncd.core.actions import Hold, Update, Write
+from syncd.core.guards import Plan
+from syncd.core.model import GroupKey
+from syncd.engine.apply.commands import by_group, fingerprint_of
+from syncd.engine.backoff import pause_after, waits
+from syncd.engine.decisions.pending import PendingDecisions
+from syncd.engine.link import Link
+from syncd.engine.planned_writes import digests
+from syncd.engine.poll.poll import PollResult
+from syncd.ports.store import Hold as StoredHold
+
+
+def put_off(
+    link: Link, made: Plan, polled: PollResult, decided: PendingDecisions
+) -> tuple[Plan, list[Hold]]:
+    """Refused writes wait with back-off, unless they would say something else now.
+
+    A field that was refused alone waits alone: the rest of its record goes out.
+    """
+    now = link.clock.now()
+    refused = {
+        (hold.ghl_id, hold.hubspot_id, hold.group): hold
+        for hold in polled.held
+        if hold.reason == "rejected" and waits(hold, now) and not decided.lets_go(hold)
+    }
+    if not refused:
+        return made, []
+    kept: list[Write] = []
+    waiting: list[Hold] = []
+    for write in made.writes:
+        due: Write | None = write
+        if decided.only_parts and digests(write).keys() & decided.only_parts.keys():
+            kept.append(write)
+            continue
+        if isinstance(write, Update):
+            due, fields = _put_off_fields(link, write, refused)
+            waiting += fields
+        if due is None:
+            continue
+        hold = refused.get((*actions.ids_of(write), ""))
+        if hold is not None and hold.fingerprint == _print(due, link):
+            waiting.append(_still(hold, due))
+        else:
+            kept.append(due)
+    return replace(made, writes=tuple(kept)), waiting
+
+
+def _put_off_fields(
+    link: Link, write: Update, refused: Mapping[tuple[str, str, str], StoredHold]
+) -> tuple[Update | None, list[Hold]]:
+    """What is left of the write, if anything, and the fields that wait."""
+    waiting: dict[GroupKey, Hold] = {}
+    for group, alone in by_group(write).items():
+        hold = refused.get((*actions.ids_of(write), group))
+        if hold is not None and hold.fingerprint == _print(alone, link):
+            waiting[group] = _still(hold, alone)
+    left = tuple(change for change in write.changes if change.group not in waiting)
+    return replace(write, changes=left) if left else None, [*waiting.values()]
+
+
+def _still(hold: StoredHold, write: Write) -> Hold:
+    """The hold of a write that goes on waiting."""
+    return Hold(
+        reason=hold.reason,
+        detail=hold.detail,
+        ghl_id=hold.ghl_id,
+        hubspot_id=hold.hubspot_id,
+        group=hold.group,
+        fingerprint=fingerprint_of(write),
+        starts_at=hold.starts_at,
+        title=hold.title,
+    )
+
+
+def _print(write: Write, link: Link) -> str:
+    return _under(fingerprint_of(write), link)
+
+
+def _under(fingerprint: str, link: Link) -> str:
+    """A write's fingerprint under the configuration that is in force."""
+    return f"{fingerprint}.{link.settings_fingerprint}" if fingerprint else ""
+
+
+def stored(
+    hold: Hold, before: Mapping[tuple[str, str, str, str], StoredHold], link: Link
+) -> StoredHold:
+    """The hold as it is kept: how often it was tried, and when it may be tried again."""
+    old = before.get((hold.ghl_id, hold.hubspot_id, hold.group, hold.reason))
+    now = link.clock.now()
+    fingerprint = hold.fingerprint
+    if hold.reason == "rejected":
+        fingerprint = _under(fingerprint, link)
+    same = old is not None and old.fingerprint == fingerprint
+    still = same and old is not None and waits(old, now)
+    attempts = (old.attempts + (0 if still else 1)) if same and old else 1
+    return StoredHold(
+        ghl_id=hold.ghl_id,
+        hubspot_id=hold.hubspot_id,
+        group=hold.group,
+        reason=hold.reason,
+        detail=hold.detail,
+        since=old.since if old else now,
+        attempts=attempts,
+        retry_at=old.retry_at if still and old else now + pause_after(attempts),
+        fingerprint=fingerprint,
+        starts_at=hold.starts_at,
+        title=hold.title,
+        values=dict(hold.values),
+    )
+
+
+def as_planned(hold: StoredHold) -> Hold:
+    """A hold that is kept, as a cycle reports it."""
+    return Hold(
+        reason=hold.reason,
+        detail=hold.detail,
+        ghl_id=hold.ghl_id,
+        hubspot_id=hold.hubspot_id,
+        group=hold.group,
+        starts_at=hold.starts_at,
+        title=hold.title,
+        fingerprint=hold.fingerprint,
+        values=hold.values,
+    )
+
+
+def judged(
+    polled: PollResult, *, only: Collection[str] | None, unsent: Collection[str]
+) -> set[tuple[str, str]]:
+    """The held records (ghl, hubspot) that this cycle saw whole, so that a hold may be let go.
+
+    Of a cycle that did not come to its end, these are `only` the ids that it
+    came to; and what became of a record is not known while a write to it is
+    `unsent`.
+    """
+    held = {
+        ids
+        for hold in polled.held
+        if not {*(ids := (hold.ghl_id, hold.hubspot_id))} & set(unsent) - {""}
+        and (only is None or {*ids} & set(only))
+    }
+    if all(scan.complete for scan in polled.scans.values()):
+        return held
+    pairs = [sighting.pair for sighting in polled.sightings]
+    ghl = {"", *polled.unpaired.ghl, *(pair.ghl_id for pair in pairs)}
+    hubspot = {"", *polled.unpaired.hubspot, *(pair.hubspot_id for pair in pairs)}
+    return {(one, other) for one, other in held if one in ghl and other in hubspot}

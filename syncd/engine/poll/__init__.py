@@ -1,0 +1,1 @@
+"""Step 2 of a cycle: read both sides, and note what the reading covers."""

@@ -1,0 +1,212 @@
+"""Record: receipts become the new agreement, in one transaction each time.
+
+`apply` and `recover` call this with what the vendors answered. No network in
+here: a pair, its history and its closed intent are committed together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from syncd.core import actions, essence, own_writes
+from syncd.core.actions import Create, Remove, Update, WriteExternalId
+from syncd.core.contacts import Known, Proof
+from syncd.core.model import ContactPair, Group, Pair, Side, Wrote
+from syncd.engine import report
+from syncd.engine.link import Link
+from syncd.engine.record.intents import AnyWrite
+from syncd.ports.provider import Done
+from syncd.ports.store import SYNC, HistoryEntry
+
+MADE = frozenset(Group) - {Group.CONTACT}
+"""What a vendor may have made something else of when a record was made."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompletedWrite:
+    """A write that took effect: what was meant, and what came back."""
+
+    key: str
+    write: AnyWrite
+    done: Done
+    contact: str = ""
+    """With a CREATE: the contact across that it was made for."""
+    carries: tuple[tuple[int, str], ...] = ()
+    """The parts of people's decisions that are done with it."""
+    author: str = SYNC
+    """Who decided it, as the history tells it."""
+
+
+def record(
+    link: Link, cycle: str, effects: Sequence[CompletedWrite], pairs: dict[int, Pair]
+) -> list[Pair]:
+    """Commit what these writes left agreed; `pairs` holds the newest state by key.
+
+    Gives the pairs as they are now, in the order of the effects.
+    """
+    now = link.clock.now()
+    settled: list[Pair] = []
+    for effect in effects:
+        pair = _noted(effect, _settle(effect, pairs), pairs, now)
+        if pair.key:
+            pairs[pair.key] = pair
+        settled.append(pair)
+    names = [pair.key or -number for number, pair in enumerate(settled, 1)]
+    with link.store.begin() as transaction:
+        # Of a pair that was written twice, what it is in the end.
+        latest = dict(zip(names, settled, strict=True))
+        saved = dict(zip(latest, transaction.save_pairs(latest.values()), strict=True))
+        kept = [saved[name] for name in names]
+        told = list(zip(effects, kept, strict=True))
+        transaction.add_history(
+            entry for effect, pair in told for entry in _history(effect, pair, cycle, now)
+        )
+        transaction.save_contacts(found for effect in effects for found in _contacts(effect))
+        transaction.close_intents([effect.key for effect in effects])
+        transaction.settle_decisions({part for effect in effects for part in effect.carries})
+    for pair in kept:
+        pairs[pair.key] = pair
+    return kept
+
+
+def _settle(effect: CompletedWrite, pairs: dict[int, Pair]) -> Pair:
+    """The pair after the write, on top of what else was settled in this cycle."""
+    write, done = effect.write, effect.done
+    match write:
+        case Create():
+            pair = actions.created(write, done.id, done.returned)
+            if write.side is Side.HUBSPOT:
+                return replace(
+                    pair,
+                    has_external_id=not done.external_id_refused,
+                    external_id_taken=done.external_id_refused,
+                )
+            return pair
+        case Update():
+            latest = pairs.get(write.pair.key, write.pair)
+            refused = frozenset(refusal.group for refusal in done.refused)
+            pair = actions.updated(write, latest, done.returned, refused)
+            return _marked(pair, done) if write.side is Side.HUBSPOT else pair
+        case Remove():
+            latest = pairs.get(write.pair.key, write.pair)
+            return actions.removed(replace(write, pair=latest), done.returned)
+        case WriteExternalId():
+            return _filled(_marked(pairs.get(write.pair.key, write.pair), done), write, done)
+
+
+def _noted(effect: CompletedWrite, pair: Pair, pairs: dict[int, Pair], now: datetime) -> Pair:
+    """The pair with a note of our write, so that its traces are taken for no edit."""
+    write, done = effect.write, effect.done
+    refused = {refusal.group for refusal in done.refused}
+    match write:
+        case Create():
+            made = Wrote(at=now, groups=MADE, stamp=done.updated_at)
+            return own_writes.wrote_on(pair, write.side, made)
+        case Update():
+            side, groups = write.side, {change.group for change in write.changes} - refused
+        case Remove():
+            side, groups = write.side, {Group.STATUS}
+        case WriteExternalId():
+            status = {Group.STATUS} if write.status else set()
+            side, groups = Side.HUBSPOT, set(write.groups) | status - refused
+    agreed = pairs.get(write.pair.key, write.pair)
+    noted = own_writes.note(agreed, side, groups, at=now, stamp=done.updated_at, before=done.before)
+    return own_writes.wrote_on(pair, side, noted)
+
+
+def _marked(pair: Pair, done: Done) -> Pair:
+    """Whether it carries its identity now; what cannot be written was not sent along."""
+    if pair.external_id_taken or (pair.has_external_id and not done.external_id_refused):
+        return pair
+    return replace(
+        pair,
+        has_external_id=not done.external_id_refused,
+        external_id_taken=done.external_id_refused,
+    )
+
+
+def _filled(pair: Pair, write: WriteExternalId, done: Done) -> Pair:
+    """The pair once its HubSpot record took what its booking shows, as far as it did."""
+    groups = write.groups | ({Group.STATUS} if write.status else set())
+    taken = groups - {refusal.group for refusal in done.refused}
+    shown = essence.with_groups(pair.hubspot, done.returned, taken)
+    return replace(pair, hubspot=shown, open=pair.open - taken)
+
+
+def _contacts(effect: CompletedWrite) -> list[ContactPair]:
+    """Who is one person across by proof of their own; one that was just made is."""
+    if not isinstance(effect.write, Create) or not effect.contact:
+        return []
+    across = effect.write.contact
+    if isinstance(across, Known) and across.proof is Proof.NONE:
+        return []
+    here, there = effect.write.source.appointment.contact, effect.contact
+    if not here:
+        return []
+    if effect.write.side is Side.GHL:
+        here, there = there, here
+    return [ContactPair(ghl_id=here, hubspot_id=there)]
+
+
+def _history(effect: CompletedWrite, pair: Pair, cycle: str, now: datetime) -> list[HistoryEntry]:
+    """One entry per field that was written, one for the record where none was."""
+    write = effect.write
+    if isinstance(write, WriteExternalId):
+        return []
+    refused = {refusal.group for refusal in effect.done.refused}
+    if isinstance(write, Update) and refused:
+        write = replace(
+            write, changes=tuple(each for each in write.changes if each.group not in refused)
+        )
+    said = report.described(write)
+    lost = _lost_fields(write)
+
+    def entry(name: str = "", before: str | None = None, after: str | None = None) -> HistoryEntry:
+        return HistoryEntry(
+            at=now,
+            cycle=cycle,
+            side=write.side,
+            ghl_id=pair.ghl_id,
+            hubspot_id=pair.hubspot_id,
+            action="conflict" if name in lost else said.action,
+            field=name,
+            before=before,
+            after=after,
+            why=said.why,
+            pair_key=pair.key,
+            title=said.title,
+            starts_at=said.starts_at,
+            author=effect.author,
+        )
+
+    entries = [entry(name, *values) for name, values in said.fields.items()]
+    return entries if isinstance(write, Update) else [entry(), *entries]
+
+
+def _lost_fields(write: Create | Update | Remove) -> set[str]:
+    if not isinstance(write, Update):
+        return set()
+    return {
+        name
+        for change in write.changes
+        if change.lost
+        for name in report.field_values(change.group, change.before, change.after)
+    }
+
+
+def adoption(pair: Pair, cycle: str, now: datetime) -> HistoryEntry:
+    """That two records were found to be one appointment, and paired without a write."""
+    return HistoryEntry(
+        at=now,
+        cycle=cycle,
+        side=Side.HUBSPOT,
+        ghl_id=pair.ghl_id,
+        hubspot_id=pair.hubspot_id,
+        action="adopt",
+        why="the same contact and time, or each other's id",
+        pair_key=pair.key,
+        title=pair.ghl.title,
+        starts_at=pair.ghl.start,
+    )

@@ -1,0 +1,279 @@
+"""Contacts: read, find by e-mail and phone, make; never change one.
+
+`provider` calls `ContactBook`, which remembers within a cycle what it read,
+up to a bound. Search lags behind writes by seconds and the look-up of
+duplicates may answer with somebody else, so what search does not show is
+asked for by id, and what a look-up shows is checked.
+"""
+
+import math
+from collections import OrderedDict
+from collections.abc import Collection, Mapping, Sequence
+from threading import Lock
+
+import phonenumbers
+
+from syncd.core.model import Contact
+from syncd.errors import NotFound, ProviderError, TimedOut
+from syncd.ports.refusals import Asked, Stops, stops
+from syncd.providers.ghl import protocol, wire
+from syncd.providers.ghl.session import FATAL, Session, unreadable
+
+MANY = 20
+"""From so many missing contacts on, pages of 500 are cheaper than single gets."""
+
+BOUND = 20_000
+"""Contacts that are remembered at most."""
+
+
+def contact(row: wire.ContactRow, country: str) -> Contact:
+    """A contact as the core sees it; numbers in E.164, read with its own or the place's country."""
+    return Contact(
+        id=row.id,
+        first_name=row.first_name,
+        last_name=row.last_name,
+        emails=row.emails,
+        phones=tuple(dict.fromkeys(e164(phone, row.country or country) for phone in row.phones)),
+    )
+
+
+def e164(number: str, country: str) -> str:
+    """A phone number in E.164, or its digits where it cannot be read so."""
+    try:
+        parsed = phonenumbers.parse(number, country or None)
+    except phonenumbers.NumberParseException:
+        parsed = None
+    if parsed is not None and phonenumbers.is_possible_number(parsed):
+        return str(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164))
+    plus = "+" if number.strip().startswith("+") else ""
+    return plus + "".join(char for char in number if char.isdigit())
+
+
+class ContactBook:
+    """The contacts of one location, as read in this cycle."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._lock = Lock()
+        self._by_id: OrderedDict[str, Contact | None] = OrderedDict()
+        self._found: dict[str, tuple[Contact, ...]] = {}
+        self._searched = False
+        self._begin_paging()
+
+    def forget(self) -> None:
+        """A new cycle begins."""
+        with self._lock:
+            self._by_id.clear()
+            self._found.clear()
+            self._searched = False
+            self._begin_paging()
+
+    def _begin_paging(self) -> None:
+        self._after: tuple[object, ...] = ()
+        self._paged = 0
+        self._pages: int | None = None
+        """How many pages are left; None before the first."""
+
+    def contacts(self, ids: Collection[str], country: str) -> dict[str, Contact | ProviderError]:
+        """Contacts by id, or why one cannot be read; unknown ones are left out.
+
+        Raises:
+            AuthFailed, DailyBudgetSpent, Transient: none can be read.
+        """
+        wanted = dict.fromkeys(filter(None, ids))
+        missing = [key for key in wanted if key not in self._by_id]
+        known: dict[str, Contact | ProviderError | None] = {
+            key: self._by_id[key] for key in wanted if key in self._by_id
+        }
+        if len(missing) > MANY:
+            known |= self._from_search(missing, country)
+        rest = [key for key in missing if key not in known]
+        known |= self._session.each(lambda key: self._get(key, country), rest)
+        return {key: found for key, found in known.items() if found is not None}
+
+    def find(
+        self, emails: Collection[str], phones: Collection[str], country: str
+    ) -> dict[str, tuple[Contact, ...] | ProviderError]:
+        """Contacts by each e-mail and each phone (E.164), under the very keys given.
+
+        A look-up that failed says so; an empty answer would mean that there is nobody.
+
+        Raises:
+            AuthFailed, DailyBudgetSpent, Transient: none can be looked up.
+        """
+        failed: dict[str, ProviderError] = {}
+        wanted = dict.fromkeys((*emails, *phones))
+        missing = [key for key in wanted if _key(key) not in self._found]
+        if len(missing) > MANY and not self._searched:
+            self._searched = True
+            self._from_search([], country, lookups=len(missing))
+            self._index()
+            missing = [key for key in missing if _key(key) not in self._found]
+        for key, found in self._session.each(lambda key: self._look_up(key, country), missing):
+            if isinstance(found, ProviderError):
+                failed[key] = found
+            else:
+                self._found[_key(key)] = found
+        return {key: failed.get(key) or self._found.get(_key(key), ()) for key in wanted}
+
+    def create_all(self, wanted: Sequence[Contact], country: str) -> list[Contact | ProviderError]:
+        """Make contacts, several at once; HighLevel has no batch for it.
+
+        Raises:
+            AuthFailed, DailyBudgetSpent, Transient: no further one can succeed.
+        """
+        return [
+            found
+            for _, found in self._session.each(lambda each: self.create(each, country), wanted)
+        ]
+
+    def create(self, wanted: Contact, country: str) -> Contact:
+        """Make a contact, or give back the existing one that the vendor names instead.
+
+        Raises:
+            ProviderError: it was refused, or (`TimedOut` with `sent`) may have been made.
+        """
+        body: dict[str, object] = {"locationId": self._session.location}
+        body |= {
+            key: held
+            for key, held in (
+                ("firstName", wanted.first_name),
+                ("lastName", wanted.last_name),
+                ("email", next(iter(wanted.emails), "")),
+                ("phone", next(iter(wanted.phones), "")),
+            )
+            if held
+        }
+        call = protocol.create_contact(body)
+        try:
+            response = self._session.client.send(call.request)
+        except TimedOut as error:
+            found = self._standing(wanted, country) if error.sent else None
+            if found is None:
+                raise
+            return found
+        made = wire.contact(response.payload) if response.ok else None
+        if made is not None:
+            return self._remember_made(contact(made, country))
+        # Where duplicates are not allowed, the refusal names the contact that is there. And a
+        # 422 was seen to have made the contact all the same.
+        twin = wire.duplicate_of(response.payload)
+        found = self._standing(wanted, country, twin)
+        if found is not None:
+            return found
+        if response.ok:
+            raise unreadable(call)
+        raise self._session.refusal(call, response)
+
+    def _get(self, key: str, country: str) -> Contact | None:
+        call = protocol.get_contact(key)
+        try:
+            row = wire.contact(self._session.ask(call))
+        except NotFound:
+            found = None
+        else:
+            if row is None:
+                raise unreadable(call)
+            found = contact(row, country)
+        self._remember(key, found)
+        return found
+
+    def _look_up(self, key: str, country: str) -> tuple[Contact, ...]:
+        """Whoever has this e-mail or number, at once up to date."""
+        is_email = "@" in key
+        call = protocol.find_duplicate(
+            self._session.location,
+            email=key if is_email else "",
+            number="" if is_email else key,
+        )
+        payload = self._session.ask(call)
+        if not isinstance(payload, Mapping) or "contact" not in payload:
+            raise unreadable(call)
+        row = wire.contact(payload)
+        if row is None:
+            if payload["contact"]:  # something that is no contact: not the same as nobody
+                raise unreadable(call)
+            return ()
+        found: Contact | None = contact(row, country)
+        if found is not None and not _has(found, key):
+            # `matchingField` cannot be trusted (observed): look for ourselves.
+            found = self._get(row.id, country)
+        if found is None or not _has(found, key):
+            return ()
+        self._remember(found.id, found)
+        return (found,)
+
+    def _standing(self, wanted: Contact, country: str, twin: str = "") -> Contact | None:
+        """The contact that a creation met, or made, as far as that can be told now."""
+        try:
+            return self._get(twin, country) if twin else self._existing(wanted, country)
+        except FATAL:
+            raise
+        except ProviderError:
+            return None
+
+    def _existing(self, wanted: Contact, country: str) -> Contact | None:
+        for key in (*wanted.emails[:1], *wanted.phones[:1]):
+            found = self._look_up(key, country)
+            if found:
+                return found[0]
+        return None
+
+    def _from_search(
+        self, missing: Collection[str], country: str, *, lookups: int = 0
+    ) -> dict[str, Contact]:
+        """What pages of a search show, as long as they are cheaper than asking one by one.
+
+        Each page is read once in a cycle: the next call goes on behind the last one.
+        """
+        lookups = lookups or len(missing)
+        open_ids = set(missing)
+        while self._pages is None or 0 < self._pages < (len(open_ids) if missing else lookups):
+            try:
+                rows, total = wire.contacts(
+                    self._session.ask(protocol.search_contacts(self._session.location, self._after))
+                )
+            except ProviderError as error:
+                if stops(Asked.BESIDE, error) is not Stops.NOTHING:
+                    raise
+                self._pages = 0  # No search here: then one by one.
+                break
+            fresh = {row.id for row in rows} - self._by_id.keys()
+            for row in rows:
+                self._remember(row.id, contact(row, country))
+            self._paged += len(rows)
+            open_ids -= {row.id for row in rows}
+            self._after = rows[-1].search_after if rows else ()
+            left = math.ceil((total - self._paged) / protocol.PAGE)
+            # A page that shows nothing new may be followed by any number of such.
+            self._pages = left if self._after and fresh else 0
+        held = {key: self._by_id.get(key) for key in missing}
+        return {key: found for key, found in held.items() if found is not None}
+
+    def _index(self) -> None:
+        by_key: dict[str, list[Contact]] = {}
+        for found in filter(None, self._by_id.values()):
+            for key in (*found.emails, *found.phones):
+                by_key.setdefault(_key(key), []).append(found)
+        for key, several in by_key.items():
+            self._found.setdefault(key, tuple(several))
+
+    def _remember(self, key: str, found: Contact | None) -> None:
+        with self._lock:
+            self._by_id[key] = found
+            while len(self._by_id) > BOUND:
+                self._by_id.popitem(last=False)
+
+    def _remember_made(self, made: Contact) -> Contact:
+        self._remember(made.id, made)
+        for key in (*made.emails, *made.phones):
+            self._found[_key(key)] = (*self._found.get(_key(key), ()), made)
+        return made
+
+
+def _key(text: str) -> str:
+    return text.strip().casefold()
+
+
+def _has(found: Contact, key: str) -> bool:
+    return _key(key) in {_key(each) for each in (*found.emails, *found.phones)}

@@ -1,0 +1,132 @@
+"""The line to one location: asks one call, or many at once.
+
+`account`, `events`, `people`, `slots` and `commands` talk through this; it owns
+the threads. Retries and the rate budget are the client's.
+"""
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from syncd.core.model import Side
+from syncd.errors import (
+    AuthFailed,
+    DailyBudgetSpent,
+    ProviderError,
+    Rejected,
+    Transient,
+    Unreadable,
+)
+from syncd.ports.clock import Clock
+from syncd.ports.refusals import Asked, Stops, stops
+from syncd.providers.ghl import protocol
+from syncd.providers.http import Client
+from syncd.providers.message import Response
+
+FATAL = (AuthFailed, DailyBudgetSpent)
+"""What no other request of the same account can escape."""
+
+BELIEVED = 5.0
+"""Seconds for which it is believed that the location answers, or that the token is good."""
+
+BESIDE_ATTEMPTS = 3
+"""How often something is asked for that a cycle can do without."""
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Session:
+    """One location's API, shared by all threads that work on it."""
+
+    def __init__(self, client: Client, *, clock: Clock, location: str, concurrency: int) -> None:
+        self.client = client
+        self.clock = clock
+        self.location = location
+        self._answered_at = -BELIEVED
+        self.pool = ThreadPoolExecutor(concurrency, thread_name_prefix="ghl")
+        self.ahead = 2 * concurrency - 1
+        """How many writes are given to the pool at once: no thread waits while answers are
+        recorded, and what comes in urgently waits for few."""
+
+    def ask(self, call: protocol.Call) -> object:
+        """The payload of the answer.
+
+        Raises:
+            AuthFailed, DailyBudgetSpent: no other request can succeed either.
+            ProviderError: what was asked for was refused, or there is no answer.
+        """
+        few = BESIDE_ATTEMPTS if call.asked is Asked.BESIDE else None
+        response = self.client.send(call.request, few)
+        if response.ok:
+            return response.payload
+        raise self.refusal(call, response)
+
+    def refusal(self, call: protocol.Call, response: Response) -> ProviderError:
+        """What an answer that is no success stands for, no wider than it reaches."""
+        error = protocol.refusal(call, response, location=self.location)
+        if not isinstance(error, AuthFailed):
+            return error
+        reach = stops(call.asked, error)
+        if reach in (Stops.SIDE, Stops.NOTHING) or (reach is Stops.DOUBT and not self.answers()):
+            return error
+        return Rejected(
+            f"{call.request.label}: HighLevel does not allow it ({response.said})",
+            side=Side.GHL,
+            status=response.status,
+        )
+
+    def answers(self) -> bool:
+        """Whether the location itself answers us; asked once in a while."""
+        now = self.clock.monotonic()
+        if now - self._answered_at < BELIEVED:
+            return True
+        try:
+            there = self.client.send(protocol.get_location(self.location).request, attempts=1).ok
+        except ProviderError:
+            there = False
+        if there:
+            self._answered_at = now
+        return there
+
+    def each(
+        self, work: Callable[[Item], Result], items: Iterable[Item]
+    ) -> list[tuple[Item, Result | ProviderError]]:
+        """Do `work` for every item at once; what one of them raised is its result.
+
+        Raises:
+            AuthFailed, DailyBudgetSpent: no item can succeed.
+            Transient: not a single item could be reached, and the location cannot be either.
+        """
+        futures = [(item, self.pool.submit(work, item)) for item in items]
+        results: list[tuple[Item, Result | ProviderError]] = []
+        try:
+            for item, future in futures:
+                try:
+                    results.append((item, future.result()))
+                except FATAL:
+                    raise
+                except ProviderError as error:
+                    results.append((item, error))
+        finally:
+            for _, future in futures:
+                future.cancel()
+        failures = [found for _, found in results if isinstance(found, Transient)]
+        if failures and len(failures) == len(results) and not self.answers():
+            raise failures[0]
+        return results
+
+    def close(self) -> None:
+        """End the threads and the connections; nobody waits for what is still under way."""
+        self.client.abandon()
+        self.pool.shutdown(wait=True, cancel_futures=True)
+        self.client.close()
+
+
+def unreadable(call: protocol.Call) -> Unreadable:
+    """An answer that was no refusal, but is not what was asked for either."""
+    return Unreadable(
+        f"the answer to {call.request.label} cannot be understood; "
+        "check base_url, and try again in the next cycle",
+        side=Side.GHL,
+    )

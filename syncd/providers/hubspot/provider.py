@@ -1,0 +1,242 @@
+"""HubSpot as a side of a link: the only part of this adapter that does I/O.
+
+`bootstrap` makes a `HubSpotProvider` for the engine, which knows it as a
+`ports.provider.Provider`; `setup` and the doctor ask it what their verbs
+need. It only hands on: `account` prepares, `reading` reads, `writing`
+writes, `directory` knows the contacts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import timedelta
+
+from syncd.core.model import Account, Contact, GroupKey, Missing, Person, Scan, Side, Snapshot
+from syncd.errors import ProviderError, Rejected
+from syncd.ports.clock import Clock
+from syncd.ports.provider import (
+    FIRM,
+    Edit,
+    Failed,
+    Preconditions,
+    Provider,
+    Receipt,
+    ScanRequest,
+    WriteCommand,
+)
+from syncd.providers.http import Client
+from syncd.providers.hubspot import schema, scopes
+from syncd.providers.hubspot.account import AccountReader, Survey
+from syncd.providers.hubspot.contacts import Directory
+from syncd.providers.hubspot.protocol import APPOINTMENT_TYPE, Api
+from syncd.providers.hubspot.reading import Reader
+from syncd.providers.hubspot.schema import MappedProperty
+from syncd.providers.hubspot.schema_check import Finding
+from syncd.providers.hubspot.session import Session
+from syncd.providers.hubspot.writing import Writer
+from syncd.providers.scope_check import Trial
+
+ACCOUNT_LIFETIME = timedelta(minutes=15)
+"""How long properties and owners are taken to stay as they are; an idle poll reads neither."""
+
+ABREAST = 4
+"""Batches under way at once: a batch of a hundred may take the vendor some tenths of a second, and
+ten requests a second are allowed."""
+
+
+class HubSpotProvider(Provider):
+    """One HubSpot account, as far as one link sees it.
+
+    `needs` are the groups that the link syncs: only their properties must
+    exist, and `writes` those whose values flow into HubSpot. `filter` and
+    `filter_property_names` name properties whose raw values a snapshot shows (which
+    records belong to the link, the core decides);
+    `mapped_fields` are the further mapped fields, and `record_link` the property that is to hold
+    the record's own address ("" for none).
+    `default_country` (ISO 3166) is where phone numbers without a country code
+    are from; a function where only the other side's account can tell.
+    `search_lag` is how late the search index may show a change; `concurrency` is how many batches
+    of writes are under way at once.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        *,
+        location_id: str,
+        search_lag: timedelta,
+        clock: Clock,
+        object_type: str = APPOINTMENT_TYPE,
+        api_version: str = "2026-03",
+        status_property: str = schema.AUTO,
+        filter_property_names: tuple[str, ...] = (),
+        filter: Mapping[str, tuple[str, ...]] | None = None,  # noqa: A002 - the configuration's word
+        default_country: str | Callable[[], str] = "",
+        mapped_fields: tuple[MappedProperty, ...] = (),
+        record_link: str = "",
+        needs: frozenset[GroupKey] = schema.ALL_GROUPS,
+        writes: frozenset[GroupKey] = schema.ALL_GROUPS,
+        account_lifetime: timedelta = ACCOUNT_LIFETIME,
+        concurrency: int = ABREAST,
+    ) -> None:
+        self.location_id = location_id
+        self._session = Session(client, Api(version=api_version, object_type=object_type))
+        wish = schema.PropertySpec(
+            status_property=status_property,
+            needs=needs,
+            writes=writes,
+            mapped_fields=mapped_fields,
+            record_link=record_link,
+            filter_properties=tuple(dict.fromkeys((*filter_property_names, *(filter or {})))),
+        )
+        self._account = AccountReader(self._session, clock, wish, lifetime=account_lifetime)
+        self._reader = Reader(
+            self._session, clock, search_lag=search_lag, confirm=self._account.confirm
+        )
+        self._writer = Writer(self._session, self._reader, concurrency=concurrency)
+        self._directory = Directory(self._session, country=default_country)
+
+    @property
+    def side(self) -> Side:
+        """HubSpot."""
+        return Side.HUBSPOT
+
+    @property
+    def requests(self) -> int:
+        """Every attempt sent since this object was made, retries included."""
+        return self._session.client.requests
+
+    def available(self, within: float = 0.0) -> int:
+        """How many requests could be sent within so many seconds, as far as this process knows."""
+        return self._session.client.budget.available(within)
+
+    @property
+    def skew_seconds(self) -> float | None:
+        """See `Provider.skew_seconds`."""
+        return self._session.client.skew_seconds
+
+    # --- the account
+
+    def prepare(self) -> Account:
+        """Begin a cycle: see `Provider.prepare`. The account is read at most every so often."""
+        self._directory.new_cycle()
+        return self._account.account()
+
+    def forget_account(self) -> None:
+        """Have the next `prepare` read the account again."""
+        self._account.invalidate()
+
+    def setup(self, status_values: Sequence[str]) -> list[tuple[str, bool]]:
+        """Make our property group and properties; (what, made now) for each.
+
+        `status_values` are the options of `ghl_appointment_status`, which is
+        only made where the account has no native status. Safe to repeat.
+
+        Raises:
+            NotPrepared: a property is there with settings that cannot be changed.
+            AuthFailed: a scope is missing.
+            Transient: HubSpot cannot be reached.
+        """
+        return self._account.setup(status_values)
+
+    def schema_findings(self) -> tuple[Finding, ...]:
+        """What the link needs of the account's properties, each with its remedy.
+
+        Raises:
+            NotPrepared: the object is not activated.
+            AuthFailed: credentials refused, or a scope is missing.
+            Transient: HubSpot cannot be reached.
+        """
+        return self._account.findings()
+
+    def survey(self) -> Survey:
+        """For the doctor: everything at once, whatever of it would stop a sync.
+
+        Raises:
+            NotPrepared: the object is not activated.
+            AuthFailed: credentials refused, or a scope is missing.
+            Transient: HubSpot cannot be reached.
+        """
+        return self._account.survey()
+
+    def owners(self) -> tuple[Person, ...]:
+        """For the doctor: every owner, deactivated ones included; raises as `survey`."""
+        return self._account.owners()
+
+    def portal(self) -> str:
+        """For the doctor: the account's own number; raises as `survey`."""
+        return self._account.portal()
+
+    def trials(self, needed: Collection[str]) -> Iterator[Trial]:
+        """For the doctor: which of these scopes the token has, told by harmless requests."""
+        return scopes.trials(self._session, needed)
+
+    # --- reading
+
+    def scan(self, request: ScanRequest) -> Scan:
+        """See `Provider.scan`. The window is not used: HubSpot lists by change, not by start."""
+        return self._reader.scan(self._account.property_map, request.cursor, request.made_before)
+
+    def fetch(self, ids: Collection[str]) -> Mapping[str, Snapshot | Missing]:
+        """See `Provider.fetch`."""
+        return self._reader.fetch(self._account.property_map, ids)
+
+    def find_by_external_id(self, ghl_ids: Collection[str]) -> Mapping[str, Snapshot | Missing]:
+        """See `Provider.find_by_external_id`."""
+        return self._reader.find_by_external_id(self._account.property_map, ghl_ids)
+
+    def edits(self, ids: Collection[str]) -> Mapping[str, tuple[Edit, ...]]:
+        """See `Provider.edits`."""
+        return self._reader.edits(self._account.property_map, ids)
+
+    def bookings_of(self, contact: str) -> tuple[Snapshot, ...]:
+        """See `Provider.bookings_of`."""
+        return self._reader.of_contact(self._account.property_map, contact)
+
+    def linked_to(
+        self, contacts: Collection[str]
+    ) -> tuple[Mapping[str, Collection[str]], Mapping[str, ProviderError]]:
+        """See `Provider.linked_to`."""
+        return self._reader.linked_to(contacts)
+
+    # --- contacts
+
+    def contacts(self, ids: Collection[str]) -> Mapping[str, Contact | ProviderError]:
+        """See `Provider.contacts`."""
+        return self._directory.by_id(ids)
+
+    def find_contacts(
+        self, emails: Collection[str], phones: Collection[str]
+    ) -> Mapping[str, tuple[Contact, ...] | ProviderError]:
+        """See `Provider.find_contacts`."""
+        return self._directory.find(emails, phones)
+
+    def create_contacts(self, contacts: Sequence[Contact]) -> Sequence[Contact | ProviderError]:
+        """See `Provider.create_contacts`."""
+        return self._directory.create_all(contacts)
+
+    # --- writing
+
+    def write(
+        self,
+        commands: Iterable[WriteCommand],
+        goes_on: Callable[[], bool] = lambda: True,  # noqa: ARG002 - batches hardly wait
+        spare: Callable[[], int] = lambda: 0,  # noqa: ARG002 - and are few
+        ground: Preconditions = FIRM,
+    ) -> Iterator[Receipt]:
+        """See `Provider.write`. A refusal makes the next cycle read the account again."""
+        for receipt in self._writer.write(self._account.property_map, commands, ground):
+            if _was_refused(receipt):
+                self._account.invalidate()
+            yield receipt
+
+    def close(self) -> None:
+        """Give back connections."""
+        self._session.client.close()
+
+
+def _was_refused(receipt: Receipt) -> bool:
+    """Whether the vendor did not take something that the account's definitions allowed."""
+    if isinstance(receipt, Failed):
+        return isinstance(receipt.error, Rejected)
+    return bool(receipt.refused)

@@ -1,0 +1,237 @@
+"""What several processes share of one account: its limit, in small blocks, and its silence.
+
+A part of `limits`, used where a `Ledger` is given. Within a process `Window`
+is exact to the request; across processes a block of places is written down
+before any of them is used, and each is given back for one window after its
+own answer, with the next block or at the end. So commands that follow each other, a
+daemon beside them and processes on other machines never use more than the
+limit together. A process that was killed leaves what it had not given back taken for as
+long as one of its requests might still be on the way. A silence that the
+vendor asked one process for is written down at once; the others look for it
+before they send.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from threading import Lock
+from typing import Protocol
+
+from syncd.errors import StoreError
+from syncd.ports.clock import Clock
+from syncd.providers.rate_window import MARGIN, Limit, pause
+
+LARGEST_BLOCK = 5
+"""Places that are reserved at once: each block costs a transaction, and what is left of one when
+there is nothing more to send is lost for `LIFETIME`.
+"""
+
+LIFETIME = timedelta(seconds=5)
+"""How long the places of a block may wait to be used."""
+
+FLIGHT = timedelta(seconds=60)
+"""How long a request may be on its way; beyond the client's time-outs."""
+
+FRESH = 0.25
+"""Seconds for which nothing was heard of a silence that another process was asked for."""
+
+_LONGEST_NAP = 0.5
+"""A place may become free earlier than it was written down, so look again after so long."""
+
+
+Answered = Mapping[int, Sequence[datetime]]
+"""Places that are given back: by their block's id, the instant (UTC) at which each is free."""
+
+
+class Ledger(Protocol):
+    """Where the processes of one store write down what they use of an account.
+
+    Each method is one short transaction, and may raise `errors.StoreError`.
+    `account` is a name without any secret in it.
+    """
+
+    def exchange(
+        self,
+        account: str,
+        *,
+        now: datetime,
+        answered: Answered,
+        wanted: int,
+        places: int,
+        until: datetime,
+        span: timedelta,
+    ) -> tuple[int, int, datetime | None]:
+        """Give back and take places, in one transaction that no other may overlap.
+
+        First the places in `answered` leave their blocks, if these are not
+        forgotten yet, and each is free at its instant; and what is free at
+        `now` is forgotten. No place is ever held for longer than `until`: what
+        says so was written before a clock was set back, and is free in one
+        window, a `span` from now.
+        Then up to `wanted` of what is left of `places` is taken as one block
+        that is held `until` that instant.
+
+        Returns:
+            The block's id, its size, and None; or 0, 0 and the instant at
+            which the next place becomes free.
+        """
+        ...
+
+    def release(self, account: str, *, answered: Answered) -> None:
+        """Give back places without taking any."""
+        ...
+
+    def pause(self, account: str, *, now: datetime, until: datetime) -> None:
+        """The vendor wants to hear nothing of the account until that instant (UTC)."""
+        ...
+
+    def hushed_until(self, account: str, *, now: datetime) -> datetime | None:
+        """When the longest silence that is not over at `now` ends (UTC); None if there is none.
+
+        One that has longer to go than it was asked for was asked for before a
+        clock was set back: it counts as over.
+        """
+        ...
+
+
+@dataclass(slots=True, kw_only=True)
+class _Block:
+    """Places that are ours alone for a while."""
+
+    key: int
+    left: int
+    expires: float
+    """Monotonic seconds, whatever becomes of the wall clock."""
+
+
+class SharedWindow:
+    """The places of one limit, as far as several processes share them."""
+
+    def __init__(self, ledger: Ledger, account: str, limit: Limit, clock: Clock) -> None:
+        self._ledger = ledger
+        self._account = account
+        self._limit = limit
+        self._clock = clock
+        self._span = timedelta(seconds=limit.seconds + MARGIN)
+        self._size = max(1, min(LARGEST_BLOCK, limit.requests // 10))
+        self._lock = Lock()
+        self._turn = Lock()
+        self._open: _Block | None = None
+        self._untold: defaultdict[int, list[float]] = defaultdict(list)
+        """What is to be given back with the next block: when each place is free (monotonic)."""
+
+    def take(self) -> int:
+        """Wait for a place and take it; gives the number of its block, for `settle`.
+
+        Raises:
+            StoreError: the ledger cannot be used.
+            Unavailable: the process was asked to stop.
+        """
+        with self._turn:
+            while True:
+                taken = self._from_open_block()
+                if taken:
+                    return taken
+                now = self._clock.now()
+                free_at = self._reserve(now)
+                if free_at is not None:
+                    wait = (free_at - now).total_seconds()
+                    pause(self._clock, min(max(wait, 0.0), _LONGEST_NAP))
+
+    def settle(self, block: int) -> None:
+        """A request that took a place of this block was answered, or never will be."""
+        with self._lock:
+            self._untold[block].append(self._clock.monotonic() + self._span.total_seconds())
+
+    def close(self) -> None:
+        """Give back what was taken and is not used any more."""
+        answered = self._to_give_back()
+        if answered:
+            told = self._by_the_wall_clock(answered, self._clock.now())
+            self._ledger.release(self._account, answered=told)
+
+    def _from_open_block(self) -> int:
+        with self._lock:
+            block = self._open
+            if block is None or not block.left or self._clock.monotonic() >= block.expires:
+                return 0
+            block.left -= 1
+            return block.key
+
+    def _reserve(self, now: datetime) -> datetime | None:
+        answered = self._to_give_back()
+        try:
+            key, size, free_at = self._ledger.exchange(
+                self._account,
+                now=now,
+                answered=self._by_the_wall_clock(answered, now),
+                wanted=self._size,
+                places=self._limit.requests,
+                until=now + LIFETIME + FLIGHT + self._span,
+                span=self._span,
+            )
+        except StoreError:
+            with self._lock:
+                for block, places in answered.items():
+                    self._untold[block] += places
+            raise
+        if not size:
+            return free_at or now
+        with self._lock:
+            ends = self._clock.monotonic() + LIFETIME.total_seconds()
+            self._open = _Block(key=key, left=size, expires=ends)
+        return None
+
+    def _by_the_wall_clock(
+        self, answered: Mapping[int, Sequence[float]], now: datetime
+    ) -> dict[int, list[datetime]]:
+        """The instants at which places are free, as other processes understand them."""
+        seconds = self._clock.monotonic()
+        return {
+            block: [now + timedelta(seconds=at - seconds) for at in places]
+            for block, places in answered.items()
+        }
+
+    def _to_give_back(self) -> dict[int, list[float]]:
+        """The places that nothing is on its way for any more, and when each is free."""
+        with self._lock:
+            if self._open is not None and self._open.left:
+                # What was never used has cost nothing.
+                self._untold[self._open.key] += [self._clock.monotonic()] * self._open.left
+            self._open = None
+            answered, self._untold = self._untold, defaultdict(list)
+        return dict(answered)
+
+
+class SharedPause:
+    """A silence that the vendor asked some process of this store for."""
+
+    def __init__(self, ledger: Ledger, account: str, clock: Clock) -> None:
+        self._ledger = ledger
+        self._account = account
+        self._clock = clock
+        self._looked_at = -FRESH
+        self._until: datetime | None = None
+
+    def ask(self, seconds: float) -> None:
+        """Tell all processes to be silent for so long.
+
+        Raises:
+            StoreError: the ledger cannot be used.
+        """
+        now = self._clock.now()
+        self._ledger.pause(self._account, now=now, until=now + timedelta(seconds=seconds))
+
+    def left(self) -> float:
+        """Seconds of silence that are left, as known a moment ago.
+
+        Raises:
+            StoreError: the ledger cannot be used.
+        """
+        # Two threads that look at once only look twice.
+        now = self._clock.now()
+        if self._clock.monotonic() - self._looked_at >= FRESH:
+            self._until = self._ledger.hushed_until(self._account, now=now)
+            self._looked_at = self._clock.monotonic()
+        return max(0.0, (self._until - now).total_seconds()) if self._until else 0.0

@@ -1,0 +1,201 @@
+"""What happened, as rows: the history of every write, and the cycles.
+
+`link_store` reads through these functions and `transaction` writes through
+them; each takes a connection and the link's key.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, func, or_, select
+from sqlalchemy import Row as Result
+
+from syncd.core.model import Side
+from syncd.ports.store import APPOINTMENT, CycleRow, HistoryEntry
+from syncd.store import tables
+from syncd.store.bulk import among, many, upsert
+from syncd.store.state import read_cursor, set_state
+from syncd.store.tables import history as table
+
+_ADD = table.insert()
+
+
+REMOVALS = "removals"
+"""The cursor that holds when records were removed lately, and how many: [instant, number] each.
+
+The history may be pruned, and parts of it forgotten; the removal guard must not forget."""
+
+REMEMBERED = timedelta(hours=24)
+"""How long the removal guard counts a removal (promise 11)."""
+
+
+def add(connection: Connection, link_id: int, entries: Collection[HistoryEntry]) -> None:
+    """Append to the history."""
+    removed = Counter(
+        entry.at for entry in entries if entry.action == "remove" and _is_record(entry)
+    )
+    if removed:
+        _remember(connection, link_id, removed)
+    rows = [
+        {
+            "link_id": link_id,
+            "at": entry.at,
+            "cycle": entry.cycle,
+            "side": entry.side.value,
+            "ghl_id": entry.ghl_id,
+            "hubspot_id": entry.hubspot_id,
+            "action": entry.action,
+            "field": entry.field,
+            "before": entry.before,
+            "after": entry.after,
+            "why": entry.why,
+            "pair_key": entry.pair_key,
+            "record": entry.record,
+            "title": entry.title,
+            "starts_at": entry.starts_at,
+            "author": entry.author,
+        }
+        for entry in entries
+    ]
+    many(connection, _ADD, rows)
+
+
+def history(
+    connection: Connection, link_id: int, record_id: str, cycle: str, limit: int
+) -> list[HistoryEntry]:
+    """Newest first; of one record (id of either side), one cycle, or all."""
+    newest_first = (table.c.at.desc(), table.c.id.desc())
+    found = select(table).where(table.c.link_id == link_id).order_by(*newest_first)
+    if record_id:
+        found = found.where(or_(table.c.ghl_id == record_id, table.c.hubspot_id == record_id))
+    if cycle:
+        found = found.where(table.c.cycle == cycle)
+    if limit:
+        found = found.limit(limit)
+    return [_entry(row) for row in connection.execute(found)]
+
+
+def writes_since(
+    connection: Connection, link_id: int, at: datetime, pair_keys: Collection[int]
+) -> list[HistoryEntry]:
+    """The field writes to these pairs since then, oldest first."""
+    found = (
+        select(table)
+        .where(
+            table.c.link_id == link_id,
+            among(connection, table.c.pair_key, pair_keys),
+            table.c.at >= at,
+            table.c.field != "",
+        )
+        .order_by(table.c.id)
+    )
+    return [_entry(row) for row in connection.execute(found)]
+
+
+def written_since(connection: Connection, link_id: int, at: datetime) -> dict[Side, int]:
+    """How many records were written since then, by side; the fields of one write count once."""
+    written = (
+        select(table.c.cycle, table.c.side, table.c.ghl_id, table.c.hubspot_id)
+        .where(table.c.link_id == link_id, table.c.at >= at, table.c.action != "adopt")
+        .distinct()
+        .subquery()
+    )
+    counted = select(written.c.side, func.count()).group_by(written.c.side)
+    return {Side(side): count for side, count in connection.execute(counted)}
+
+
+def _is_record(entry: HistoryEntry) -> bool:
+    """Whether it tells of a whole record: the fields of a removal have entries of their own."""
+    return not entry.field and entry.record == APPOINTMENT
+
+
+def _remember(connection: Connection, link_id: int, removed: Mapping[datetime, int]) -> None:
+    known = _removals(connection, link_id)
+    oldest = max(removed) - REMEMBERED
+    kept = [(at, count) for at, count in (*known, *removed.items()) if at >= oldest]
+    written = json.dumps([[at.isoformat(), count] for at, count in kept])
+    set_state(connection, link_id, REMOVALS, written)
+
+
+def _removals(connection: Connection, link_id: int) -> list[tuple[datetime, int]]:
+    held = json.loads(read_cursor(connection, link_id, REMOVALS) or "[]")
+    return [(datetime.fromisoformat(at), count) for at, count in held]
+
+
+def removals_since(connection: Connection, link_id: int, at: datetime) -> int:
+    """Records that we removed since then, of the last 24 hours at most.
+
+    The history tells as much as is left of it, and those of an earlier version.
+    """
+    cached = sum(count for when, count in _removals(connection, link_id) if when >= at)
+    return max(cached, _told_removals(connection, link_id, at))
+
+
+def _told_removals(connection: Connection, link_id: int, at: datetime) -> int:
+    """The same by the history; the fields of one removal count once."""
+    removed = (
+        select(table.c.cycle, table.c.side, table.c.ghl_id, table.c.hubspot_id)
+        # The condition has to stand there as the index has it.
+        .where(table.c.link_id == link_id, table.c.at >= at, tables.when_removing())
+        .distinct()
+        .subquery()
+    )
+    return connection.execute(select(func.count()).select_from(removed)).scalar_one()
+
+
+def _entry(row: Result[Any]) -> HistoryEntry:
+    return HistoryEntry(
+        id=row.id,
+        at=row.at,
+        cycle=row.cycle,
+        side=Side(row.side),
+        ghl_id=row.ghl_id,
+        hubspot_id=row.hubspot_id,
+        action=row.action,
+        field=row.field,
+        before=row.before,
+        after=row.after,
+        why=row.why,
+        pair_key=row.pair_key,
+        record=row.record,
+        title=row.title,
+        starts_at=row.starts_at,
+        author=row.author,
+    )
+
+
+# --- cycles
+
+
+def save_cycle(connection: Connection, link_id: int, row: CycleRow) -> None:
+    """Write down a finished cycle; one of the same name is replaced."""
+    stored = {
+        "link_id": link_id,
+        "cycle": row.cycle,
+        "kind": row.kind,
+        "started_at": row.started_at,
+        "finished_at": row.finished_at,
+        "outcome": row.outcome,
+        "report": dict(row.report),
+    }
+    upsert(connection, tables.cycle, [stored], by=("link_id", "cycle"))
+
+
+def cycles(connection: Connection, link_id: int, limit: int) -> list[CycleRow]:
+    """The last cycles, newest first."""
+    of_link = tables.cycle.c.link_id == link_id
+    found = select(tables.cycle).where(of_link).order_by(tables.cycle.c.id.desc()).limit(limit)
+    return [
+        CycleRow(
+            cycle=row.cycle,
+            kind=row.kind,
+            started_at=row.started_at,
+            finished_at=row.finished_at,
+            outcome=row.outcome,
+            report=row.report,
+        )
+        for row in connection.execute(found)
+    ]

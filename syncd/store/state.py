@@ -1,0 +1,51 @@
+"""Short facts of a link, as rows: cursors, and contacts known to be one person.
+
+`link_store` reads through these functions and `transaction` writes through
+them; each takes a connection and the link's key.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+
+from sqlalchemy import Connection, delete, select
+
+from syncd.core.model import ContactPair, Side
+from syncd.store.bulk import among, upsert
+from syncd.store.tables import contact, cursor
+
+
+def read_cursor(connection: Connection, link_id: int, name: str) -> str:
+    """A cursor's value, "" where it was never set."""
+    found = select(cursor.c.value).where(cursor.c.link_id == link_id, cursor.c.name == name)
+    return connection.execute(found).scalar() or ""
+
+
+def set_state(connection: Connection, link_id: int, name: str, value: str) -> None:
+    """Move a cursor."""
+    row = {"link_id": link_id, "name": name, "value": value}
+    upsert(connection, cursor, [row], by=("link_id", "name"))
+
+
+def contact_pairs(
+    connection: Connection, link_id: int, side: Side, ids: Collection[str]
+) -> Mapping[str, str]:
+    """Known contacts: id on that side → id across."""
+    here, there = contact.c[f"{side}_id"], contact.c[f"{side.other}_id"]
+    found = select(here, there).where(contact.c.link_id == link_id, among(connection, here, ids))
+    return dict(connection.execute(found).all())
+
+
+def save_contacts(connection: Connection, link_id: int, pairs: Iterable[ContactPair]) -> None:
+    """Remember contacts that are one person; what was known of either id is replaced."""
+    by_ghl = {pair.ghl_id: pair for pair in pairs}
+    by_both = {pair.hubspot_id: pair for pair in by_ghl.values()}
+    kept = list(by_both.values())
+    for side in Side:
+        column = contact.c[f"{side}_id"]
+        ids = {pair.ghl_id if side is Side.GHL else pair.hubspot_id for pair in kept}
+        connection.execute(
+            delete(contact).where(contact.c.link_id == link_id, among(connection, column, ids))
+        )
+    rows = [
+        {"link_id": link_id, "ghl_id": pair.ghl_id, "hubspot_id": pair.hubspot_id} for pair in kept
+    ]
+    connection.execute(contact.insert(), rows)

@@ -1,0 +1,22 @@
+"""The list of mutants stays true to the code; `run_mutants` runs it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from mutants import MUTANTS, Mutant
+
+PACKAGE = Path(__file__).resolve().parents[2] / "syncd"
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda each: each.name)
+def test_a_mutant_breaks_exactly_one_place_and_still_is_python(mutant: Mutant) -> None:
+    text = (PACKAGE / mutant.file).read_text(encoding="utf-8")
+    broken = mutant.applied_to(text)
+    assert broken != text
+    compile(broken, mutant.file, "exec")
+
+
+def test_there_are_at_least_sixty_of_different_names() -> None:
+    assert len({mutant.name for mutant in MUTANTS}) == len(MUTANTS) >= 60

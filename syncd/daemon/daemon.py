@@ -35,7 +35,7 @@ from syncd.observability import logging
 from syncd.observability.metrics import Metrics
 from syncd.observability.notify_systemd import ServiceManager
 from syncd.observability.redaction import register_secret
-from syncd.observability.server import StatusServer, listen
+from syncd.observability.server import StatusServer
 from syncd.observability.state import State
 from syncd.scheduler import Links, Runner, Scheduler
 from syncd.scheduler.jobs import Jobs
@@ -184,7 +184,7 @@ class Daemon:
         address = settings.http.address
         if address is None:
             return None
-        return listen(address, self.panel, token=self._token(settings))
+        return StatusServer(address, self.panel, token=self._token(settings))
 
     def _token(self, settings: Settings) -> str | None:
         if not settings.http.asks_for_token:

@@ -10,41 +10,33 @@ from __future__ import annotations
 
 import hmac
 import json
-import socket
-import sys
-import threading
 from base64 import b64decode
-from binascii import Error as NoBase64
-from collections.abc import Callable, Mapping
 from contextlib import suppress
-from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
-from typing import Any, ClassVar, Protocol, cast
-from urllib.parse import parse_qs, urlsplit
+from typing import Protocol
+from urllib.parse import urlsplit
 
-import structlog
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.routing import Route
 
-from syncd.errors import ConfigError, StoreError, exit_code
+from syncd.errors import StoreError, exit_code
 from syncd.observability import page
 from syncd.observability.health import worst
+from syncd.observability.listener import Limits, Workers, serve
 from syncd.observability.metrics import CONTENT_TYPE
 from syncd.observability.page import Look
 from syncd.observability.redaction import redact
-from syncd.observability.visits import ANSWER, CONNECTIONS, Visits
-
-log = structlog.get_logger(__name__)
 
 MOST_AT_ONCE = 16
 """Pages that are made at once; more are refused, but the probes never are."""
 
-_Made = tuple[HTTPStatus, str, bytes]
-"""Status, content type and body of an answer."""
+PATIENCE = 10.0
+"""Seconds that the store has for a page."""
 
-_HTML = "text/html; charset=utf-8"
-_JSON = "application/json; charset=utf-8"
-_PLAIN = "text/plain; charset=utf-8"
-_SAFE: Mapping[str, str] = {
+_HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": (
         f"default-src 'none'; style-src '{page.STYLE_HASH}'; img-src data:; "
@@ -85,202 +77,78 @@ class Panel(Protocol):
 
 
 class StatusServer:
-    """A listening server; made by `listen`, ended by `close`."""
+    """The listener with its app; ended by `close`."""
 
-    def __init__(self, server: _Server) -> None:
-        self._server = server
-        self._thread = threading.Thread(
-            target=server.serve_forever, args=(0.1,), name="status", daemon=True
+    def __init__(
+        self,
+        address: tuple[str, int],
+        panel: Panel,
+        *,
+        token: str | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        """Begin to serve; port 0 takes any free one.
+
+        Raises:
+            ConfigError: the address cannot be listened on.
+        """
+        self._panel, self._token = panel, token
+        self._workers = Workers(MOST_AT_ONCE, PATIENCE)
+        app = Starlette(
+            routes=[
+                Route("/", self._page),
+                Route("/livez", self._live),
+                Route("/readyz", self._ready),
+                Route("/healthz", self._health),
+                Route("/metrics", self._metrics),
+            ],
+            exception_handlers={404: _not_found},
         )
-        self._thread.start()
+        app.router.redirect_slashes = False
+        self._listener = serve("http.listen", address, app, limits=limits, headers=_HEADERS)
 
     @property
     def address(self) -> tuple[str, int]:
         """Host and port that it listens on."""
-        host, port = self._server.server_address[:2]
-        return str(host), int(port)
+        return self._listener.address
 
     def ask_for(self, token: str | None) -> None:
         """From now on this is the token that whoever asks must show, or none."""
-        self._server.token = token
+        self._token = token
 
     def close(self) -> None:
-        """Listen no more; requests under way may end."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-
-def listen(address: tuple[str, int], panel: Panel, *, token: str | None = None) -> StatusServer:
-    """Open the listener.
-
-    Raises:
-        ConfigError: the address cannot be had.
-    """
-    host, port = address
-    try:
-        (family, *_, found), *_ = socket.getaddrinfo(
-            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )
-        server = _Server(cast("tuple[str, int]", found[:2]), family, panel, token)
-    except (OSError, UnicodeError) as error:
-        shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        why = getattr(error, "strerror", None) or error
-        problem = (
-            f"http.listen: {shown} cannot be listened on ({why}); "
-            'choose another address or port, or "" for no listener'
-        )
-        raise ConfigError([problem]) from error
-    return StatusServer(server)
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = CONNECTIONS
-
-    def __init__(
-        self, address: tuple[str, int], family: int, panel: Panel, token: str | None
-    ) -> None:
-        self.address_family = family
-        self.panel, self.token = panel, token
-        self.visits = Visits()
-        self.places = threading.BoundedSemaphore(MOST_AT_ONCE)
-        super().__init__(address, _Handler)
-
-    def server_bind(self) -> None:
-        """Take the address as it is: asking a name server for its name could take long."""
-        if self.allow_reuse_address:
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.socket.bind(self.server_address)
-        self.server_address = self.socket.getsockname()
-        self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        """Serve in a thread of its own; somebody slow may have to go."""
-        self.visits.enter(request)
-        super().process_request(request, client_address)
-
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """Give the place back at the end."""
-        try:
-            super().process_request_thread(request, client_address)
-        finally:
-            self.visits.leave(request)
-
-    def service_actions(self) -> None:
-        """Between two connections, and several times a second."""
-        self.visits.tidy()
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that goes away is none of our errors; anything else is a bug and logged."""
-        del request, client_address
-        if not isinstance(error := sys.exc_info()[1], OSError):
-            log.error("status.failed", exc_info=error)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version: ClassVar[str] = "HTTP/1.1"  # type: ignore[misc]
-    server_version = "syncd"
-    sys_version = ""
-    timeout = ANSWER
-    disable_nagle_algorithm = True
-
-    def handle_one_request(self) -> None:
-        """Wait for a request, which has its time, and answer it."""
-        self._server.visits.receiving(self.connection)
-        super().handle_one_request()
-
-    def do_GET(self) -> None:
-        """Answer; the only verbs are GET and HEAD, since nothing can be changed here."""
-        self._server.visits.answering(self.connection)
-        parts = urlsplit(self.path)
-        match parts.path:
-            case "/livez":
-                self._probe(self._panel.unhealthy_reason())
-            case "/readyz":
-                self._probe(self._panel.not_ready())
-            case "/" | "/healthz" | "/metrics" if not self._admitted():
-                pass
-            case "/":
-                self._show(lambda: self._page(personal="personal" in parse_qs(parts.query)))
-            case "/healthz":
-                self._show(self._health)
-            case "/metrics":
-                self._show(lambda: (HTTPStatus.OK, CONTENT_TYPE, self._panel.metrics()))
-            case _:
-                self._answer(
-                    HTTPStatus.NOT_FOUND, _PLAIN, b"there are: / /livez /readyz /healthz /metrics\n"
-                )
-
-    def do_HEAD(self) -> None:
-        """As GET, without the body."""
-        self.do_GET()
-
-    def log_message(self, *_: object) -> None:
-        """Requests are not logged: probes come every few seconds."""
-
-    # --- who may ask
-
-    def _admitted(self) -> bool:
-        """Whether the client may see more than the probes; tells it off where not."""
-        token = self._server.token
-        if token is not None:
-            if hmac.compare_digest(self._shown_token().encode(), token.encode()):
-                return True
-            self._answer(
-                HTTPStatus.UNAUTHORIZED,
-                _PLAIN,
-                b"the token of http.token is needed, as a bearer or as the password\n",
-                {"WWW-Authenticate": 'Basic realm="syncd", charset="UTF-8"'},
-            )
-            return False
-        if _names_this_machine(self.headers.get("Host", "localhost")):
-            return True
-        self._answer(
-            HTTPStatus.MISDIRECTED_REQUEST,
-            _PLAIN,
-            b"ask as localhost; for any other name set http.token\n",
-        )
-        return False
-
-    def _shown_token(self) -> str:
-        kind, _, held = self.headers.get("Authorization", "").partition(" ")
-        if kind.lower() == "bearer":
-            return held.strip()
-        if kind.lower() == "basic":
-            with suppress(NoBase64, UnicodeDecodeError):
-                return b64decode(held, validate=True).decode().partition(":")[2]
-        return ""
+        """Listen no more; requests in progress have a moment to end."""
+        self._listener.close()
 
     # --- what is answered
 
-    def _probe(self, trouble: str) -> None:
-        status = HTTPStatus.SERVICE_UNAVAILABLE if trouble else HTTPStatus.OK
-        self._answer(status, _PLAIN, f"{trouble or 'ok'}\n".encode())
+    async def _live(self, _: Request) -> Response:
+        return _probe(self._panel.unhealthy_reason())
 
-    def _show(self, make: Callable[[], _Made]) -> None:
-        """Make something that takes a while, where not too many ask, and send it."""
-        places = self._server.places
-        if not places.acquire(blocking=False):
-            busy = b"too many ask at once; try again in a moment\n"
-            self._answer(HTTPStatus.SERVICE_UNAVAILABLE, _PLAIN, busy, {"Retry-After": "1"})
-            return
-        try:
-            made = make()
-        finally:
-            places.release()
-        self._answer(*made)
+    async def _ready(self, _: Request) -> Response:
+        return _probe(self._panel.not_ready())
 
-    def _page(self, *, personal: bool) -> _Made:
+    async def _page(self, request: Request) -> Response:
+        self._admit(request)
+        personal = bool(request.query_params.get("personal"))
+        return await self._workers.run(lambda: self._render(personal=personal))
+
+    async def _health(self, request: Request) -> Response:
+        self._admit(request)
+        return await self._workers.run(self._judge)
+
+    async def _metrics(self, request: Request) -> Response:
+        self._admit(request)
+        text = await self._workers.run(self._panel.metrics)
+        return Response(text, media_type=CONTENT_TYPE)
+
+    def _render(self, *, personal: bool) -> Response:
         try:
-            shown = page.render(self._panel.look(personal=personal))
+            return HTMLResponse(page.render(self._panel.look(personal=personal)))
         except StoreError as error:
-            shown = page.unavailable(self._panel.version, str(error))
-            return HTTPStatus.SERVICE_UNAVAILABLE, _HTML, shown.encode()
-        return HTTPStatus.OK, _HTML, shown.encode()
+            return HTMLResponse(page.unavailable(self._panel.version, str(error)), 503)
 
-    def _health(self) -> _Made:
+    def _judge(self) -> Response:
         try:
             found = health(self._panel.look(personal=False))
         except StoreError as error:
@@ -290,31 +158,45 @@ class _Handler(BaseHTTPRequestHandler):
                 "exit_code": exit_code(error),
                 "detail": redact(str(error)),
             }
-        status = HTTPStatus.OK if found["status"] == "ok" else HTTPStatus.SERVICE_UNAVAILABLE
-        return status, _JSON, f"{json.dumps(found, indent=2)}\n".encode()
+        status = 200 if found["status"] == "ok" else 503
+        kind = "application/json; charset=utf-8"
+        return Response(f"{json.dumps(found, indent=2)}\n", status, media_type=kind)
 
-    def _answer(
-        self, status: HTTPStatus, kind: str, body: bytes, more: Mapping[str, str] | None = None
-    ) -> None:
-        self.send_response(status)
-        for name, value in {
-            "Content-Type": kind,
-            "Content-Length": str(len(body)),
-            **_SAFE,
-            **(more or {}),
-        }.items():
-            self.send_header(name, value)
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
+    # --- who may ask
 
-    @property
-    def _server(self) -> _Server:
-        return cast("_Server", self.server)
+    def _admit(self, request: Request) -> None:
+        """Pass whoever may see more than the probes.
 
-    @property
-    def _panel(self) -> Panel:
-        return self._server.panel
+        Raises:
+            HTTPException: 401 without the token; 421 for the name of another host.
+        """
+        if self._token is not None:
+            if not hmac.compare_digest(_shown_token(request).encode(), self._token.encode()):
+                raise HTTPException(
+                    401,
+                    "the token of http.token is needed, as a bearer or as the password\n",
+                    {"WWW-Authenticate": 'Basic realm="syncd", charset="UTF-8"'},
+                )
+        elif not _names_this_machine(request.headers.get("Host", "localhost")):
+            raise HTTPException(421, "ask as localhost; for any other name set http.token\n")
+
+
+def _shown_token(request: Request) -> str:
+    kind, _, held = request.headers.get("Authorization", "").partition(" ")
+    if kind.lower() == "bearer":
+        return held.strip()
+    if kind.lower() == "basic":
+        with suppress(ValueError):
+            return b64decode(held, validate=True).decode().partition(":")[2]
+    return ""
+
+
+def _probe(trouble: str) -> Response:
+    return PlainTextResponse(f"{trouble or 'ok'}\n", 503 if trouble else 200)
+
+
+async def _not_found(_: Request, __: Exception) -> Response:
+    return PlainTextResponse("there are: / /livez /readyz /healthz /metrics\n", 404)
 
 
 def _names_this_machine(host: str) -> bool:

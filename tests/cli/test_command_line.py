@@ -105,8 +105,29 @@ def test_a_verb_that_only_reads_the_store_knows_no_vendor(tmp_path: Path, verb: 
         "execute(['db', 'upgrade'])\n"
         f"execute({words!r})\n"
         "heavy = {'httpx', 'phonenumbers', 'apscheduler', 'syncd.providers', "
-        "'syncd.engine.cycle', 'syncd.notifications'}\n"
+        "'syncd.engine.cycle', 'syncd.notifications', 'starlette', 'uvicorn'}\n"
         "print(sorted(heavy & set(sys.modules)))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+        env=program.environment(),
+    )
+    assert done.stdout.splitlines()[-1] == "[]", done.stderr
+
+
+@pytest.mark.parametrize("words", [["--sync-now"], ["plan"], ["doctor"]])
+def test_only_the_daemon_serves(tmp_path: Path, words: list[str]) -> None:
+    config = '[store]\nurl = "sqlite:///t.db"\n[links.clinic.ghl]\nlocation_id = "loc-1"\n'
+    (tmp_path / "config.toml").write_text(config, encoding="utf-8")
+    script = (
+        "import sys\n"
+        "from syncd.cli import execute\n"
+        f"execute({words!r})\n"
+        "print(sorted({'starlette', 'uvicorn', 'apprise'} & set(sys.modules)))\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", script],

@@ -16,7 +16,7 @@ import pytest
 from syncd.observability import page
 from syncd.observability.page import Look
 from syncd.observability.page.style import DARK, LIGHT
-from syncd.observability.server import StatusServer, listen
+from syncd.observability.server import StatusServer
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
@@ -99,7 +99,7 @@ def served(look_at: Callable[..., Look]) -> Iterator[Callable[[str], str]]:
     servers: list[StatusServer] = []
 
     def make(name: str) -> str:
-        servers.append(listen(("127.0.0.1", 0), Board(look_at(name))))
+        servers.append(StatusServer(("127.0.0.1", 0), Board(look_at(name))))
         host, port = servers[-1].address
         return f"http://{host}:{port}/"
 

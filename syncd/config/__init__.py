@@ -12,7 +12,7 @@ from syncd.config.addresses import server_of
 from syncd.config.changes import changes
 from syncd.config.loading import load, working_directory
 from syncd.config.overlaps import account_by_token, overlapping
-from syncd.config.secrets import resolve_http_token, resolve_token, resolve_webhook
+from syncd.config.secrets import resolve_address, resolve_http_token, resolve_token
 from syncd.config.settings import (
     ChangeGuard,
     ConflictSettings,
@@ -25,6 +25,7 @@ from syncd.config.settings import (
     LinkSettings,
     LoggingSettings,
     NotifySettings,
+    NotifyUrl,
     RateLimit,
     RemovalGuard,
     Route,
@@ -51,6 +52,7 @@ __all__ = [
     "LinkSettings",
     "LoggingSettings",
     "NotifySettings",
+    "NotifyUrl",
     "RateLimit",
     "RemovalGuard",
     "Route",
@@ -66,9 +68,9 @@ __all__ = [
     "find_config",
     "load",
     "overlapping",
+    "resolve_address",
     "resolve_http_token",
     "resolve_token",
-    "resolve_webhook",
     "server_of",
     "show",
     "working_directory",

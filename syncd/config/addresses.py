@@ -176,6 +176,21 @@ def is_web_address(url: str) -> bool:
 WebhookUrl = Annotated[SecretStr | None, AfterValidator(_webhook_url)]
 
 
+def _notify_url(secret: SecretStr | None) -> SecretStr | None:
+    url = secret.get_secret_value() if secret is not None else ""
+    if url and not is_apprise_address(url):
+        raise ValueError("this is no address of Apprise")
+    return secret
+
+
+def is_apprise_address(url: str) -> bool:
+    """Whether it looks like one; which services there are, Apprise alone knows."""
+    return re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*://[!-~]+", url) is not None
+
+
+NotifyUrl = Annotated[SecretStr | None, AfterValidator(_notify_url)]
+
+
 # --- the listener
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -55,7 +56,14 @@ def _validated(layers: Layers) -> tuple[Settings | None, list[str]]:
         problems += problems_of(error, layers)
         return None, [*problems, *_quarrels(_sound_links(layers))]
     settings._files = tuple(layers.files)  # noqa: SLF001 - where it came from is no key of the file
-    return settings, [*problems, *_quarrels(settings.links.values())]
+    return settings, [*problems, *_quarrels(settings.links.values()), *_missing_extras(settings)]
+
+
+def _missing_extras(settings: Settings) -> list[str]:
+    """What is configured and was not installed along."""
+    if not any(link.notify.urls for link in settings.links.values()) or find_spec("apprise"):
+        return []
+    return ["notify.urls: needs Apprise, which is not installed: pip install 'syncd[notify]'"]
 
 
 def _quarrels(links: Collection[LinkSettings]) -> list[str]:

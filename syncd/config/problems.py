@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from syncd.config import toml
-from syncd.config.key_tree import DEFAULTS, LINKS, KeyPath, dotted, known_keys, node_at
+from syncd.config.key_tree import DEFAULTS, LINKS, NOTIFY, KeyPath, dotted, known_keys, node_at
 from syncd.config.masking import MASK, masked, without_login
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 LONGEST_VALUE = 80
 """Longer values are cut: the line has to stay a line."""
 
-_SECRET_KEYS = ("token", "secret", "password", "api_key", "apikey", "webhook")
+_SECRET_KEYS = ("token", "secret", "password", "api_key", "apikey", "webhook", "urls")
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -49,7 +49,8 @@ def _line(detail: ErrorDetails, layers: Layers) -> str:
         return f"{head}: missing; {_accepted(path)}{_place(given)}"
     if detail["type"] == "extra_forbidden":
         what, like = _unknown(path, layers)
-        secret = _secret((*written, *like))
+        # Whatever people are told through may hold a credential, under a wrong name as well.
+        secret = _secret((*written, *like)) or NOTIFY in path[:-1]
     else:
         what, secret = _wrong(detail, path), _secret(written)
     if given:

@@ -37,20 +37,20 @@ def resolve_http_token(http: HttpSettings, env: Mapping[str, str] | None = None)
     return _resolved(http.token, "http.token", env)
 
 
-def resolve_webhook(link: LinkSettings, env: Mapping[str, str] | None = None) -> SecretStr:
-    """The address of a link's webhook; raises as `resolve_token` does.
+def resolve_address(
+    link: LinkSettings, channel: str, env: Mapping[str, str] | None = None
+) -> SecretStr:
+    """Where one of a link's channels leads to; raises as `resolve_token` does.
 
-    Only for a link that has one.
+    Only for a channel that has an address: see `NotifySettings.addresses`.
     """
-    webhook = link.notify.webhook
-    if webhook.url is not None:
-        return webhook.url
-    key = f"links.{link.name}.notify.webhook"
-    if webhook.reference is None:
-        raise ConfigError([f"{key}: there is none"])
-    kept = _resolved(webhook.reference, key, env)
-    if not kept.get_secret_value().startswith(("https://", "http://")):
-        kind, name = webhook.reference.place
+    address = link.notify.addresses[channel]
+    if address.url is not None:
+        return address.url
+    key = f"links.{link.name}.notify.{'webhook' if channel == 'webhook' else 'urls'}"
+    kept = _resolved(address.reference, key, env)
+    if not address.fits(kept.get_secret_value()):
+        kind, name = address.reference.place
         raise ConfigError([f"{key}: {_KINDS[kind]} {name} holds no address; put one there"])
     return kept
 

@@ -225,11 +225,35 @@ class WebhookReference(Section):
         return self.url is not None or any(self._kept)
 
     @property
-    def reference(self) -> TokenReference | None:
-        """The place where the address is kept, where it does not stand here."""
-        if not any(self._kept):
-            return None
+    def reference(self) -> TokenReference:
+        """The place where the address is kept; only where it is given and does not stand here."""
         return TokenReference(env=self.env, file=self.file, credential=self.credential)
+
+    def fits(self, address: str) -> bool:
+        """Whether this is such an address."""
+        return addresses.is_web_address(address)
+
+
+class NotifyUrl(WebhookReference):
+    """One address of Apprise, which holds credentials."""
+
+    accepts: ClassVar[str] = (
+        'an address of Apprise such as "ntfys://topic", or where it is kept: { env = "NAME" }, '
+        '{ file = "/path" } or { credential = "name" }'
+    )
+
+    url: addresses.NotifyUrl = None
+    """The address itself."""
+
+    @model_validator(mode="after")
+    def _is_given(self) -> Self:
+        if not self.given:
+            raise ValueError(f"accepted: {self.accepts}")
+        return self
+
+    def fits(self, address: str) -> bool:
+        """Whether this is such an address."""
+        return addresses.is_apprise_address(address)
 
 
 class NotifySettings(Section):
@@ -244,6 +268,11 @@ class NotifySettings(Section):
     """A program that is given the same message on its standard input:
     ["/usr/local/bin/page", "--urgent"]
     """
+    urls: values.OneOrMore[NotifyUrl] = ()
+    """Where the same message goes by mail, Slack, Teams, ntfy and many more: addresses of
+    Apprise, each as a text or where it is kept: ["ntfys://topic", { env = "OPS_MAIL" }]
+    They need the extra: pip install 'syncd[notify]'
+    """
     held_longer_than: Duration = duration("24h")
     """How long a record may be held before people are told."""
     starts_within: Duration = duration("24h")
@@ -251,9 +280,17 @@ class NotifySettings(Section):
 
     @property
     def channels(self) -> tuple[str, ...]:
-        """The ways that messages take: webhook, command, both or none."""
-        ways = {"webhook": self.webhook.given, "command": bool(self.command)}
-        return tuple(name for name, used in ways.items() if used)
+        """The ways that messages take, by their names."""
+        return (*self.addresses, *(["command"] if self.command else []))
+
+    @property
+    def addresses(self) -> Mapping[str, WebhookReference]:
+        """The channels that have an address; one of `urls` is called by its place."""
+        found: dict[str, WebhookReference] = {"webhook": self.webhook} if self.webhook.given else {}
+        for number, url in enumerate(self.urls):
+            place = f"urls[{number}]" if url.url is not None else ":".join(url.reference.place)
+            found[place] = url
+        return found
 
 
 class Route(Section):

@@ -58,7 +58,7 @@ def plain(value: object) -> object:
         case ConflictSettings():
             words = {getattr(value, name) for name in ConflictSettings.model_fields}
             return words.pop() if len(words) == 1 else _table(value)
-        case WebhookReference() if not value.reference:
+        case WebhookReference() if value.url is not None or not value.given:
             return MASK if value.url else ""
         case Section():
             return _table(value)

@@ -189,8 +189,10 @@ def _anchored(key: KeyPath, value: object, folder: Path, home: str) -> object:
             return (
                 value if file in {"", ":memory:"} else f"{scheme}{_path(file, folder, home)}{query}"
             )
-        case (*_, "token" | "webhook"), {"file": str() as file, **rest} if file:
+        case (*_, "token" | "webhook" | "urls"), {"file": str() as file, **rest} if file:
             return {"file": _path(file, folder, home), **rest}
+        case (*_, "urls"), list():
+            return [_anchored(key, each, folder, home) for each in value]
         case (*_, "notify", "command"), _ if words := _program(value):
             # A bare name is looked for on the PATH; anything else is a path.
             first = words[0] if "/" not in words[0] else _path(words[0], folder, home)
@@ -363,9 +365,10 @@ class _Overrides:
     def _holds_a_token(self, variable: str) -> bool:
         """Whether a reference names this variable; then it is no override."""
         tokens = (
-            given.value
+            token
             for path, given in self.layers.given.items()
-            if path[-1] in {"token", "webhook"}
+            if path[-1] in {"token", "webhook", "urls"}
+            for token in (given.value if isinstance(given.value, list) else [given.value])
         )
         return any(isinstance(token, Mapping) and token.get("env") == variable for token in tokens)
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from difflib import get_close_matches
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal, TypeVar, get_args
 
 from pydantic import AfterValidator, BeforeValidator
 
@@ -177,6 +177,11 @@ PropertyValue = Annotated[
 def _listed(given: object) -> object:
     """One value may stand without its brackets."""
     return given if isinstance(given, list | tuple) else [given]
+
+
+_T = TypeVar("_T")
+OneOrMore = Annotated[tuple[_T, ...], BeforeValidator(_listed)]
+"""A list; a single one may stand without its brackets."""
 
 
 def _any_values(values: tuple[str, ...]) -> tuple[str, ...]:

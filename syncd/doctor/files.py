@@ -39,10 +39,16 @@ def _secrets(settings: Settings) -> Iterator[tuple[str, str]]:
     """What stands in the configuration that no other may know, and where it goes instead."""
     if _holds_password(settings.store.url):
         yield "the password in store.url", "leave it out there, and keep it in a .pgpass file"
-    if any(link.notify.webhook.url is not None for link in settings.links.values()):
+    links = settings.links.values()
+    if any(link.notify.webhook.url is not None for link in links):
         yield (
             "the address of a webhook",
             "put it into a file that only the service can read: webhook = { file = … }",
+        )
+    if any(each.url is not None for link in links for each in link.notify.urls):
+        yield (
+            "an address of notify.urls",
+            "put it into a file that only the service can read: urls = [{ file = … }]",
         )
 
 

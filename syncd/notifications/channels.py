@@ -1,4 +1,4 @@
-"""The two ways that a message takes: an HTTP POST, and a program's standard input.
+"""The ways that a message takes: an HTTP POST, a program's standard input, and Apprise.
 
 `desk` makes one per link and sends through it. A channel that fails says why
 in words that hold no address, and never raises anything else.
@@ -12,13 +12,16 @@ import selectors
 import signal
 import ssl
 import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
+from pathlib import Path
 from time import monotonic  # noqa: TID251 - a program of somebody's knows the real time only
 from typing import Protocol
 
 import syncd
+from syncd.notifications import apprise_send
 from syncd.ports.clock import Clock
 from syncd.providers.deadlines import Deadline, watch
 
@@ -41,6 +44,14 @@ LAST_WORDS = 200
 
 PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "USER", "XDG_RUNTIME_DIR")
 """What a command sees of our environment, which may hold both vendors' tokens."""
+
+TO_APPRISE = (
+    *PASSED_ON,
+    *("PYTHONPATH", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"),
+    *(f"{each}_proxy" for each in ("http", "https", "all", "no")),
+    *(f"{each}_PROXY" for each in ("HTTP", "HTTPS", "ALL", "NO")),
+)
+"""What Apprise sees of it: the way to the network as well."""
 
 
 class Undelivered(Exception):  # noqa: N818 - a state of the message, and no bug
@@ -105,24 +116,67 @@ class Command:
 
     def send(self, body: Mapping[str, object], stopping: Callable[[], bool] = bool) -> None:
         """Run it once, in a process group of its own, without our tokens."""
-        try:
-            process = subprocess.Popen(  # noqa: S603 - the configuration names the program
-                self._words,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                env=self._env,
-                start_new_session=True,
-            )
-        except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else str(error)
-            raise Undelivered(f"the command cannot be run: {reason}") from error
-        with _ended(process):
-            complaint = _conversation(process, json.dumps(body).encode(), stopping)
-        if process.returncode:
-            words = " ".join(complaint.decode(errors="replace").split())[-LAST_WORDS:]
-            said = f": {words}" if words else ""
-            raise Undelivered(f"the command ended with {process.returncode}{said}")
+        code, words = _run("the command", self._words, self._env, body, stopping)
+        if code:
+            raise Undelivered(f"the command ended with {code}{words}")
+
+
+class Apprise:
+    """Sends the message's words through Apprise, to the service that the address names.
+
+    Apprise runs in a process of its own: see `apprise_send`.
+    """
+
+    _WORDS = (sys.executable, "-P", str(Path(apprise_send.__file__)))
+
+    def __init__(self, url: str, env: Mapping[str, str]) -> None:
+        self._url = url
+        self._env = {name: env[name] for name in TO_APPRISE if name in env}
+
+    def send(self, body: Mapping[str, object], stopping: Callable[[], bool] = bool) -> None:
+        """Send it once: the first line of its text is the title."""
+        title, _, rest = str(body["text"]).partition("\n")
+        kind = _KINDS.get(str(body.get("event")), "warning")
+        told = {"url": self._url, "title": title, "body": rest or title, "type": kind}
+        code, words = _run("Apprise", self._WORDS, self._env, told, stopping)
+        if code == apprise_send.NOT_UNDERSTOOD:
+            raise Undelivered("Apprise knows no service with such an address: check its form")
+        if code:
+            raise Undelivered(f"Apprise could not deliver it{words}: check the address")
+
+
+_KINDS = {"link_broken": "failure", "link_recovered": "success"}
+"""How urgent Apprise shows an event; everything else is a warning."""
+
+
+def _run(
+    name: str,
+    words: Sequence[str],
+    env: Mapping[str, str],
+    body: Mapping[str, object],
+    stopping: Callable[[], bool],
+) -> tuple[int, str]:
+    """Run a program that reads a message; gives its exit code, and `: ` with what it complains of.
+
+    Raises:
+        Undelivered: it cannot be run, or took too long.
+    """
+    try:
+        process = subprocess.Popen(  # noqa: S603 - the configuration names the program
+            words,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env=env,
+            start_new_session=True,
+        )
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise Undelivered(f"{name} cannot be run: {reason}") from error
+    with _ended(process):
+        complaint = _conversation(name, process, json.dumps(body).encode(), stopping)
+    words_of = " ".join(complaint.decode(errors="replace").split())[-LAST_WORDS:]
+    return process.returncode, f": {words_of}" if words_of else ""
 
 
 @contextmanager
@@ -145,9 +199,9 @@ def _ended(process: subprocess.Popen[bytes]) -> Iterator[None]:
 
 
 def _conversation(
-    process: subprocess.Popen[bytes], told: bytes, stopping: Callable[[], bool]
+    name: str, process: subprocess.Popen[bytes], told: bytes, stopping: Callable[[], bool]
 ) -> bytes:
-    """Tell the command the message, and give the end of what it complains of.
+    """Tell the program the message, and give the end of what it complains of.
 
     It ends with the command itself, whoever else still holds its pipes.
 
@@ -182,7 +236,7 @@ def _conversation(
             if stopping():
                 left = min(left, passed + PARTING)
             if passed >= left:
-                raise Undelivered(f"the command took longer than {RUN_LIMIT:g} s")
+                raise Undelivered(f"{name} took longer than {RUN_LIMIT:g} s")
 
 
 def _written(pipe: int, told: bytes) -> bytes:
@@ -205,4 +259,4 @@ def _read(pipe: int) -> bytes | None:
         return b""
 
 
-__all__ = ["Channel", "Command", "Undelivered", "Webhook"]
+__all__ = ["Apprise", "Channel", "Command", "Undelivered", "Webhook"]

@@ -18,7 +18,7 @@ import structlog
 from syncd import config
 from syncd.config import LinkSettings
 from syncd.errors import ConfigError, StoreError
-from syncd.notifications.channels import Channel, Command, Undelivered, Webhook
+from syncd.notifications.channels import Apprise, Channel, Command, Undelivered, Webhook
 from syncd.notifications.events import Item, LinkStatus, Terms, news_of
 from syncd.notifications.message import body_of
 from syncd.observability.redaction import redact, register_secret
@@ -184,9 +184,9 @@ class Notifier:
         """
         if name == "command":
             return Command(settings.notify.command, self._env)
-        url = config.resolve_webhook(settings, self._env).get_secret_value()
+        url = config.resolve_address(settings, name, self._env).get_secret_value()
         register_secret(url)
-        return Webhook(url, self._clock)
+        return Webhook(url, self._clock) if name == "webhook" else Apprise(url, self._env)
 
 
 class LostOutbox:

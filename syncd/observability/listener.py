@@ -32,7 +32,7 @@ from syncd.errors import ConfigError
 
 log = structlog.get_logger(__name__)
 
-GRACE = 0.5
+GRACE = 0.3
 """Seconds that requests in progress have left when a listener is closed."""
 
 T = TypeVar("T")

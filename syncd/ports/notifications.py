@@ -18,7 +18,7 @@ class Notification:
 
     id: int = 0
     channel: str
-    """webhook | command."""
+    """webhook, command, or the place of an address of Apprise."""
     body: Mapping[str, object]
     """What is sent: JSON values only."""
     made_at: datetime

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from syncd.config import Settings, changes, load, resolve_webhook, show
+from syncd.config import Settings, changes, load, loading, resolve_address, show
 from syncd.errors import ConfigError
 
 LINKS = """
@@ -31,7 +31,7 @@ def read(tmp_path: Path) -> Read:
 
 
 def address(settings: Settings, name: str, env: Mapping[str, str] | None = None) -> str:
-    return resolve_webhook(settings.links[name], env or {}).get_secret_value()
+    return resolve_address(settings.links[name], "webhook", env or {}).get_secret_value()
 
 
 def test_nobody_is_told_unless_it_is_configured(read: Read) -> None:
@@ -90,3 +90,81 @@ def test_a_wrong_address_is_refused_without_being_told(read: Read, given: str) -
     with pytest.raises(ConfigError, match=r"notify\.webhook") as refused:
         read(f"[notify]\nwebhook = {given}\n")
     assert "hush" not in str(refused.value)
+
+
+# --- addresses of Apprise
+
+SLACK, NTFY = "slack://T0/B0/hush", "ntfys://hush"
+
+
+def channels(settings: Settings, name: str) -> tuple[str, ...]:
+    return settings.links[name].notify.channels
+
+
+def test_each_address_of_apprise_is_a_channel_and_may_be_kept_elsewhere(
+    read: Read, tmp_path: Path
+) -> None:
+    kept = tmp_path / "ops"
+    kept.write_text(f"{SLACK}\n")
+    kept.chmod(0o600)
+    env = {"SYNCD_OPS": NTFY}
+    settings = read(
+        f'[notify]\nurls = ["{SLACK}", {{ env = "SYNCD_OPS" }}, {{ file = "ops" }}]\n'
+        "[links.praxis.notify]\nurls = []\n",
+        env,
+    )
+    names = ("urls[0]", "env:SYNCD_OPS", f"file:{kept}")
+    assert (channels(settings, "clinic"), channels(settings, "praxis")) == (names, ())
+    link = settings.links["clinic"]
+    found = [resolve_address(link, name, env).get_secret_value() for name in names]
+    assert found == [SLACK, NTFY, SLACK]
+    kept.write_text("hush")
+    with pytest.raises(ConfigError, match=r"notify\.urls: .* holds no address") as refused:
+        resolve_address(link, names[2], env)
+    assert "hush" not in str(refused.value)
+
+
+@pytest.mark.parametrize("given", [NTFY, f'["{NTFY}"]', '{ env = "OPS" }', '[{ env = "OPS" }]'])
+def test_one_address_needs_no_brackets_and_may_come_from_the_environment(
+    read: Read, given: str
+) -> None:
+    settings = read("", {"SYNCD_NOTIFY__URLS": given})
+    (name,) = channels(settings, "clinic")
+    found = resolve_address(settings.links["clinic"], name, {"OPS": NTFY})
+    assert found.get_secret_value() == NTFY
+
+
+def test_no_address_of_apprise_is_ever_shown(read: Read) -> None:
+    before, after = read(""), read(f'[notify]\nurls = ["{SLACK}", "{NTFY}"]\n')
+    for told in (show(after), repr(after), "\n".join(changes(before, after))):
+        assert "hush" not in told
+    assert 'urls = ["***", "***"]' in show(after)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        'urls = ["hush"]',
+        'urls = ["slack://hu sh"]',
+        'urls = [""]',
+        'urls = ["ntfys://hush", 7]',
+        'urls = [{ env = "A", file = "hush" }]',
+        'urls = [{ url = "ntfys://hush", env = "A" }]',
+        f'url = ["{SLACK}"]',
+        f'addresses = ["{SLACK}"]',
+    ],
+)
+def test_a_wrong_address_of_apprise_is_refused_without_being_told(read: Read, given: str) -> None:
+    with pytest.raises(ConfigError, match=r"notify\.\w+") as refused:
+        read(f"[notify]\n{given}\n")
+    assert "hush" not in str(refused.value)
+
+
+def test_without_apprise_an_address_is_refused_with_what_to_install(
+    read: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "find_spec", lambda _: None)
+    read("")
+    with pytest.raises(ConfigError, match=r"pip install 'syncd\[notify\]'") as refused:
+        read(f'[notify]\nurls = ["{NTFY}"]\n')
+    assert len(refused.value.problems) == 1

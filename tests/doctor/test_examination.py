@@ -281,6 +281,7 @@ def test_a_configuration_without_secrets_may_be_read_by_others(practice: Any) ->
     ("text", "says"),
     [
         ('[notify]\nwebhook = "https://hooks.example.com/s3cr3t"\n', "webhook = { file"),
+        ('[notify]\nurls = ["slack://T/B/s3cr3t"]\n', "urls = [{ file"),
         ('[links.clinic.notify]\nwebhook = "https://hooks.example.com/s3cr3t"\n', "webhook"),
     ],
 )

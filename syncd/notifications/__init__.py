@@ -3,7 +3,7 @@
 The daemon and `--sync-now` look at a link after its cycle (`Notifier.look`) and
 send what is due (`Notifier.deliver`); neither ever stops or delays a cycle.
 The modules: `news` (what there is to tell, pure), `message` (its JSON),
-`channels` (webhook and command), `desk` (both together, over the outbox).
+`channels` (webhook, command and Apprise), `desk` (both together, over the outbox).
 """
 
 from syncd.notifications.events import LinkStatus

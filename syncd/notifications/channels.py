@@ -39,7 +39,7 @@ _LOOK = 0.1
 
 _PIECE = 65_536
 
-LAST_WORDS = 200
+LAST_PROGRAM = 200
 """Characters of a command's complaint that are kept."""
 
 PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "USER", "XDG_RUNTIME_DIR")
@@ -127,7 +127,7 @@ class Apprise:
     Apprise runs in a process of its own: see `apprise_send`.
     """
 
-    _WORDS = (sys.executable, "-P", str(Path(apprise_send.__file__)))
+    _PROGRAM = (sys.executable, "-P", str(Path(apprise_send.__file__)))
 
     def __init__(self, url: str, env: Mapping[str, str]) -> None:
         self._url = url
@@ -137,8 +137,8 @@ class Apprise:
         """Send it once: the first line of its text is the title."""
         title, _, rest = str(body["text"]).partition("\n")
         kind = _KINDS.get(str(body.get("event")), "warning")
-        told = {"url": self._url, "title": title, "body": rest or title, "type": kind}
-        code, words = _run("Apprise", self._WORDS, self._env, told, stopping)
+        message = {"url": self._url, "title": title, "body": rest or title, "type": kind}
+        code, words = _run("Apprise", self._PROGRAM, self._env, message, stopping)
         if code == apprise_send.NOT_UNDERSTOOD:
             raise Undelivered("Apprise knows no service with such an address: check its form")
         if code:
@@ -175,8 +175,8 @@ def _run(
         raise Undelivered(f"{name} cannot be run: {reason}") from error
     with _ended(process):
         complaint = _conversation(name, process, json.dumps(body).encode(), stopping)
-    words_of = " ".join(complaint.decode(errors="replace").split())[-LAST_WORDS:]
-    return process.returncode, f": {words_of}" if words_of else ""
+    shown = " ".join(complaint.decode(errors="replace").split())[-LAST_PROGRAM:]
+    return process.returncode, f": {shown}" if shown else ""
 
 
 @contextmanager
@@ -227,7 +227,7 @@ def _conversation(
                         pipes.unregister(stdin)
                         stdin.close()
                 elif piece := _read(stderr.fileno()):
-                    heard = (heard + piece)[-4 * LAST_WORDS :]
+                    heard = (heard + piece)[-4 * LAST_PROGRAM :]
                 elif piece is not None:
                     pipes.unregister(stderr)
             if ended:

@@ -20,35 +20,35 @@ NOT_UNDERSTOOD = 4
 
 def main() -> int:
     """Send it; 0 where the service took it."""
-    told = json.load(sys.stdin)
+    message = json.load(sys.stdin)
     # Whatever Apprise or a plugin of it prints stays here, a traceback included.
-    answers = os.fdopen(os.dup(2), "w")
+    output = os.fdopen(os.dup(2), "w")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
     import apprise
 
-    complaints = _Complaints()
-    logging.getLogger("apprise").addHandler(complaints)
-    # No pictures from elsewhere, and nothing of a text is looked up or run.
+    answer = _StatusCode()
+    logging.getLogger("apprise").addHandler(answer)
+    # No pictures from elsewhere.
     asset = apprise.AppriseAsset(
         app_id="syncd", app_desc="syncd", app_url="", image_url_mask="", image_url_logo=""
     )
     sender = apprise.Apprise(asset=asset)
-    if not sender.add(told["url"]):
+    if not sender.add(message["url"]):
         return NOT_UNDERSTOOD
     if sender.notify(
-        title=told["title"],
-        body=told["body"],
-        notify_type=apprise.NotifyType(told["type"]),
+        title=message["title"],
+        body=message["body"],
+        notify_type=apprise.NotifyType(message["type"]),
         body_format=apprise.NotifyFormat.TEXT,
     ):
         return 0
-    if complaints.status:
-        print(f"the service answered {complaints.status}", file=answers, flush=True)
+    if answer.status:
+        print(f"the service answered {answer.status}", file=output, flush=True)
     return NOT_TAKEN
 
 
-class _Complaints(logging.Handler):
+class _StatusCode(logging.Handler):
     """Of Apprise's lines, the status code: everything else may repeat the address."""
 
     status = ""

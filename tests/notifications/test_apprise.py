@@ -11,7 +11,7 @@ import structlog
 from stores import StandingClock
 
 from syncd.notifications import LinkStatus, Notifier, channels
-from syncd.notifications import notifier as desks
+from syncd.notifications import notifier as notifiers
 from syncd.notifications.channels import Apprise, Undelivered
 from syncd.observability.redaction import redact
 from syncd.observability.state import State
@@ -35,7 +35,7 @@ def through(webhook: Any) -> str:
     return str(webhook.url).replace("http://", f"json://user:{SECRET}@")
 
 
-def told(webhook: Any) -> list[tuple[str, str]]:
+def received(webhook: Any) -> list[tuple[str, str]]:
     return [(each["type"], each["title"]) for each in webhook.got]
 
 
@@ -46,7 +46,7 @@ def test_an_event_arrives_with_a_title_its_text_and_how_urgent_it_is(
     for standing in (WELL, REFUSED, REFUSED, WELL, WELL):
         tell(notices, standing)
     tell(notices, LinkStatus(link="clinic", state=State.GUARD, detail="9 removals"))
-    assert [kind for kind, _ in told(webhook)] == ["failure", "success", "warning"]
+    assert [kind for kind, _ in received(webhook)] == ["failure", "success", "warning"]
     broken, recovered, guard = webhook.got
     assert broken["title"].startswith("syncd: link clinic: ")
     assert "the token is expired" in broken["message"]
@@ -64,11 +64,11 @@ def test_an_address_is_a_channel_of_its_own(
     settings = {"urls": [{"file": str(kept)}, through(webhook)]}
     for standing in (REFUSED, WELL):
         tell(desk(**settings), standing)
-    assert [kind for kind, _ in told(webhook)] == ["failure", "success"], "the other one failed"
+    assert [kind for kind, _ in received(webhook)] == ["failure", "success"], "the other one failed"
     kept.write_text(through(webhook))
-    standing_clock.tick(desks.PAUSES[0])
+    standing_clock.tick(notifiers.PAUSES[0])
     tell(desk(**settings), WELL)
-    assert [kind for kind, _ in told(webhook)] == ["failure", "success"] * 2, "in its own order"
+    assert [kind for kind, _ in received(webhook)] == ["failure", "success"] * 2, "in its own order"
     tell(desk(**settings), WELL)
     assert len(webhook.got) == 4, "a restart repeats nothing"
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from threading import RLock
 
     from syncd.sandbox.http import Request
-    from syncd.sandbox.world import SandboxWorld
+
+World = TypeVar("World")
 
 Kind: TypeAlias = Literal[
     "status",
@@ -65,34 +67,36 @@ class Fault:
 
 
 @dataclass(slots=True)
-class _Entry:
+class _Entry(Generic[World]):
     fault: Fault
     pattern: re.Pattern[str]
     query: re.Pattern[str]
     seen: int = 0
     hits: int = 0
-    copy: SandboxWorld | None = None
+    copy: World | None = None
 
 
-class FaultScript:
+class FaultScript(Generic[World]):
     """The faults of one world, in the order in which they were added."""
 
-    def __init__(self, world: SandboxWorld) -> None:
-        self._world = world
-        self._entries: list[_Entry] = []
+    def __init__(self, lock: RLock, copied: Callable[[], World]) -> None:
+        """`copied` gives the world as it is now: what a stale answer shows."""
+        self._lock = lock
+        self._copied = copied
+        self._entries: list[_Entry[World]] = []
 
     def add(self, fault: Fault | None = None, **fields: Any) -> Fault:
         """Adds a fault, or one made of fields: `add(side="ghl", status=503, times=3)`."""
         fault = fault or Fault(**fields)
-        copy = self._world.copied() if fault.kind == "stale" else None
-        with self._world.lock:
+        copy = self._copied() if fault.kind == "stale" else None
+        with self._lock:
             path, query = re.compile(fault.path), re.compile(fault.query)
             self._entries.append(_Entry(fault, path, query, copy=copy))
         return fault
 
     def clear(self) -> None:
         """Removes all faults."""
-        with self._world.lock:
+        with self._lock:
             self._entries.clear()
 
     @property
@@ -105,11 +109,11 @@ class FaultScript:
         """How many requests were hit."""
         return sum(entry.hits for entry in self._entries)
 
-    def take(self, side: str, request: Request) -> tuple[Fault, SandboxWorld | None] | None:
+    def take(self, side: str, request: Request) -> tuple[Fault, World | None] | None:
         """The fault of this request, counted; the copy that a stale answer comes from."""
         if not self._entries:
             return None
-        with self._world.lock:
+        with self._lock:
             chosen = None
             for entry in self._entries:
                 if not _matches(entry, side, request):
@@ -121,7 +125,7 @@ class FaultScript:
             return chosen
 
 
-def _matches(entry: _Entry, side: str, request: Request) -> bool:
+def _matches(entry: _Entry[World], side: str, request: Request) -> bool:
     fault = entry.fault
     return (
         fault.side in (None, side)
@@ -135,7 +139,7 @@ def _written(request: Request) -> str:
     return "&".join(f"{key}={each}" for key, values in request.query.items() for each in values)
 
 
-def _due(entry: _Entry) -> bool:
+def _due(entry: _Entry[World]) -> bool:
     fault = entry.fault
     if entry.seen < fault.nth:
         return False

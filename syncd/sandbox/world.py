@@ -68,7 +68,7 @@ class SandboxWorld:
         self.requests: list[LoggedRequest] = []
         self.notifications: list[dict[str, Any]] = []
         """Every HighLevel write that would have run automations and written to people."""
-        self.faults = FaultScript(self)
+        self.faults = FaultScript(self.lock, self.copied)
         self.meters = Meters(now)
         self.before_request: Callable[[LoggedRequest], None] | None = None
         self.after_request: Callable[[LoggedRequest, Response], None] | None = None

@@ -45,7 +45,7 @@ def open_stage(
             folder = tmp_path / f"clinic-{len(stages)}"
             folder.mkdir()
             world = like.accounts.world.copied() if like else empty(SystemClock().now, settings)
-            world.faults = FaultScript(world)  # a copy has none
+            world.faults = FaultScript(world.lock, world.copied)  # a copy has none
             accounts = VendorAccounts(stack.enter_context(serve(world)), folder)
             accounts.configure(more)
             env = program.environment(

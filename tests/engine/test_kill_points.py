@@ -340,7 +340,7 @@ class Rehearsal:
         checkpoint = self.checkpoints[phase]
         self.clock._now = checkpoint.clock
         world = checkpoint.world.copied()
-        world.faults = FaultScript(world)
+        world.faults = FaultScript(world.lock, world.copied)
         run = self.folder / "run.db"
         for suffix in ("", "-wal", "-shm"):
             target = run.with_name(run.name + suffix)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from syncd.sandbox import rewriting
-from syncd.sandbox.ghl import series, wire
+from syncd.sandbox.ghl import wire
 from syncd.sandbox.ghl.checks import (
     EVENT_GONE,
     NO_ASSIGNEE,
@@ -100,9 +100,9 @@ def update(call: GhlCall, request: Request, names: Mapping[str, str]) -> Respons
     if not body.get("ignoreFreeSlotValidation"):
         _validate_move(call, body, row, changes)
     if row.series and (changes["start"] != row.start):
-        series.shift(call.location, row, changes["start"] - row.start)
+        call.location.shift(row, changes["start"] - row.start)
     call.location.appointments.change(row, updated=call.location.stamp(), **changes)
-    series.renamed(call.location, row)
+    call.location.renamed(row)
     call.notify(body, "updated", row.id)
     return call.answer(_answer(call, body, row))
 
@@ -158,7 +158,7 @@ def _inserted(call: GhlCall, body: JsonObject, booking: _Booking) -> GhlAppointm
     )
     location.appointments.insert(row)
     if rrule is not None:
-        series.expand(location, row)
+        location.expand(row)
     return row
 
 

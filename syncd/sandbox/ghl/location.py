@@ -136,7 +136,7 @@ class GhlLocation:
                 fields[key] = to_milliseconds(instant(fields[key]))
             row = self.appointments[appointment]
             self.appointments.change(row, updated=self.stamp(), **fields)
-            return series.renamed(self, row)
+            return self.renamed(row)
 
     def move(
         self, appointment: str, start: datetime | str, end: datetime | str | None = None
@@ -188,7 +188,7 @@ class GhlLocation:
             master = self.book(
                 calendar, contact, start, minutes, **fields, rrule=rrule, series=True
             )
-            series.expand(self, self.appointments[master])
+            self.expand(self.appointments[master])
             return master
 
     def instances(self, master: str) -> list[str]:
@@ -200,8 +200,30 @@ class GhlLocation:
     def move_series(self, master: str, by: timedelta) -> list[str]:
         """Moves a whole series; returns the instances' new ids."""
         with self._context.lock:
-            series.shift(self, self.appointments[master], by)
+            self.shift(self.appointments[master], by)
             return self.instances(master)
+
+    def expand(self, master: GhlAppointment) -> None:
+        """Makes the instances of a master."""
+        for row in series.instances(master, self.zone):
+            self.appointments.insert(row)
+
+    def shift(self, master: GhlAppointment, by: timedelta) -> None:
+        """Moves a master and each living instance by the same amount of local time."""
+        stamp = self.stamp()
+        rows = [self.appointments[key] for key in self.instances(master.id)]
+        # Later ones first, where they move forward: two instances must never share an id.
+        rows.sort(key=lambda row: row.start, reverse=by > timedelta(0))
+        for row in [master, *rows]:
+            start, length = series.later(row.start, by, self.zone), row.end - row.start
+            self.appointments.change(row, start=start, end=start + length, updated=stamp)
+            self.renamed(row)
+
+    def renamed(self, row: GhlAppointment) -> str:
+        """Gives a moved instance the id that its new time asks for; returns the id in force."""
+        if row.master is not None and row.id != series.instance_id(row):
+            self.appointments.rename(row, series.instance_id(row))
+        return row.id
 
     # What a person does with calendars, users and contacts.
 

@@ -1,6 +1,6 @@
 """Recurring appointments: a master, and instances whose ids tell their start and length.
 
-Called by `location`. It understands the part of RFC 5545 that the tests need: FREQ (DAILY,
+`location` books them. This understands the part of RFC 5545 that the tests need: FREQ (DAILY,
 WEEKLY, MONTHLY), INTERVAL, COUNT, UNTIL and an EXDATE line; a rule without an end is expanded to
 one year's instances, because the service's own bound is not documented.
 """
@@ -10,13 +10,13 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from syncd.sandbox.timestamps import epoch_ms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from syncd.sandbox.ghl.location import GhlLocation
     from syncd.sandbox.ghl.records import GhlAppointment
 
 _ENDLESS = timedelta(days=365)
@@ -28,17 +28,10 @@ def instance_id(row: GhlAppointment) -> str:
     return f"{row.master}_{epoch_ms(row.start)}_{seconds}"
 
 
-def renamed(location: GhlLocation, row: GhlAppointment) -> str:
-    """Gives a moved instance the id that its new time asks for; returns the id in force."""
-    if row.master is not None and row.id != instance_id(row):
-        location.appointments.rename(row, instance_id(row))
-    return row.id
-
-
-def expand(location: GhlLocation, master: GhlAppointment) -> None:
-    """Makes the instances of a master, at the same local time of day each."""
+def instances(master: GhlAppointment, zone: ZoneInfo) -> Iterator[GhlAppointment]:
+    """The instances of a master, at the same local time of day each."""
     length = master.end - master.start
-    for start in _starts(location, master):
+    for start in _starts(master, zone):
         row = replace(
             master,
             master=master.id,
@@ -48,35 +41,24 @@ def expand(location: GhlLocation, master: GhlAppointment) -> None:
             users=list(master.users),
         )
         row.id = instance_id(row)
-        location.appointments.insert(row)
+        yield row
 
 
-def shift(location: GhlLocation, master: GhlAppointment, by: timedelta) -> None:
-    """Moves a master and each living instance by the same amount of local time."""
-    stamp = location.stamp()
-    rows = [location.appointments[key] for key in location.instances(master.id)]
-    # Later ones first, where they move forward: two instances must never share an id.
-    rows.sort(key=lambda row: row.start, reverse=by > timedelta(0))
-    for row in [master, *rows]:
-        start, length = _later(location, row.start, by), row.end - row.start
-        location.appointments.change(row, start=start, end=start + length, updated=stamp)
-        renamed(location, row)
+def later(moment: datetime, by: timedelta, zone: ZoneInfo) -> datetime:
+    """The instant that is later by an amount of local time."""
+    local = moment.astimezone(zone).replace(tzinfo=None) + by
+    return local.replace(tzinfo=zone).astimezone(moment.tzinfo)
 
 
-def _later(location: GhlLocation, moment: datetime, by: timedelta) -> datetime:
-    local = moment.astimezone(location.zone).replace(tzinfo=None) + by
-    return local.replace(tzinfo=location.zone).astimezone(moment.tzinfo)
-
-
-def _starts(location: GhlLocation, master: GhlAppointment) -> Iterator[datetime]:
+def _starts(master: GhlAppointment, zone: ZoneInfo) -> Iterator[datetime]:
     rule, without = _parts(master.rrule or "")
     last = _moment(rule["UNTIL"]) if "UNTIL" in rule else master.start + _ENDLESS
     count = int(rule.get("COUNT", "1000"))
     step = int(rule.get("INTERVAL", "1"))
-    first = master.start.astimezone(location.zone).replace(tzinfo=None)
+    first = master.start.astimezone(zone).replace(tzinfo=None)
     for number in range(count):
         local = _nth(first, rule.get("FREQ", "DAILY"), number * step)
-        start = local.replace(tzinfo=location.zone).astimezone(master.start.tzinfo)
+        start = local.replace(tzinfo=zone).astimezone(master.start.tzinfo)
         if start > last:
             return
         if start not in without:

@@ -1,48 +1,24 @@
-"""Merging two HubSpot records into one survivor, whose id is normally a new one.
-
-Called by `portal` (a person's merge) and by the merge endpoint.
-"""
+"""What is left of two HubSpot records that were merged; `portal` puts it into the account."""
 
 from __future__ import annotations
 
 from copy import deepcopy
-from typing import TYPE_CHECKING
+from datetime import datetime
 
 from syncd.sandbox.hubspot.records import HubspotRecord
 
-if TYPE_CHECKING:
-    from syncd.sandbox.hubspot.portal import HubspotPortal
-    from syncd.sandbox.hubspot.table import ObjectTable
 
-
-def merged(portal: HubspotPortal, table: ObjectTable, primary: str, secondary: str) -> str:
-    """Merges two living records of a table; both old ids lead to the survivor."""
-    first, second = portal.living(table, primary), portal.living(table, secondary)
-    new_id = (
-        first.id if portal.settings.merge_keeps_primary_id else portal.ids.hubspot(table.plural)
-    )
-    row = HubspotRecord(
+def survivor(
+    first: HubspotRecord, second: HubspotRecord, new_id: str, updated: datetime
+) -> HubspotRecord:
+    """The record that two are merged into; the values of the first win."""
+    return HubspotRecord(
         id=new_id,
         created=min(first.created, second.created),
-        updated=table.stamp(),
+        updated=updated,
         properties=_merged_properties(first, second),
         history={**deepcopy(second.history), **deepcopy(first.history)},
     )
-    linked = [*portal.linked(first), *portal.linked(second)]
-    for old in (first, second):
-        portal.unlink_all(old)
-        table.forget(old)
-    table.adopt(row)
-    if table.is_contacts:
-        table.claim_emails(row)
-    if portal.settings.merge_redirects:
-        table.survivors = {
-            key: new_id if value in (first.id, second.id) else value
-            for key, value in table.survivors.items()
-        } | {old: new_id for old in (first.id, second.id) if old != new_id}
-    for target, other in linked:
-        portal.join(table.type_id, row, target, other)
-    return new_id
 
 
 def _merged_properties(first: HubspotRecord, second: HubspotRecord) -> dict[str, str]:

@@ -11,7 +11,6 @@ from syncd.sandbox.http import Response
 from syncd.sandbox.hubspot import wire
 from syncd.sandbox.hubspot.call import size, texts
 from syncd.sandbox.hubspot.errors import Problem, invalid, invalid_values, not_found, refusal
-from syncd.sandbox.hubspot.merging import merged
 from syncd.sandbox.hubspot.portal import ASSOCIATION_TYPES
 from syncd.sandbox.hubspot.records import APP
 
@@ -102,7 +101,7 @@ def merge_records(call: HubspotCall, request: Request, names: Mapping[str, str])
     both = [str(body.get(key)) for key in keys]
     if any(table.living(record) is None for record in both):
         raise not_found()
-    row = table.rows[merged(call.portal, table, *both)]
+    row = table.rows[call.portal.merged(table, *both)]
     return Response(payload=wire.record(table, row))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from syncd.sandbox.hubspot.merging import merged
+from syncd.sandbox.hubspot.merging import survivor
 from syncd.sandbox.hubspot.pipelines import default_pipeline, offer_stages
 from syncd.sandbox.hubspot.property_types import (
     PropertyDef,
@@ -121,7 +121,7 @@ class HubspotPortal:
     def merge(self, primary: str, secondary: str) -> str:
         """Merges two appointments; returns the survivor's id, normally a new one."""
         with self._context.lock:
-            return merged(self, self.appointments, primary, secondary)
+            return self.merged(self.appointments, primary, secondary)
 
     def gdpr_delete(self, record: str) -> None:
         """Removes an appointment for good, without a trace in the bin."""
@@ -188,7 +188,7 @@ class HubspotPortal:
     def merge_contacts(self, primary: str, secondary: str) -> str:
         """Merges two contacts; returns the survivor's id."""
         with self._context.lock:
-            return merged(self, self.people, primary, secondary)
+            return self.merged(self.people, primary, secondary)
 
     def get_contact(self, contact: str) -> HubspotRecord:
         """A copy of a contact, archived ones included; an old id finds the survivor."""
@@ -301,6 +301,28 @@ class HubspotPortal:
                     for back in peer.links.values():
                         back.pop(row.id, None)
         row.links = {}
+
+    def merged(self, table: ObjectTable, primary: str, secondary: str) -> str:
+        """Merges two living records of a table; both old ids lead to the survivor."""
+        first, second = self.living(table, primary), self.living(table, secondary)
+        keeps = self.settings.merge_keeps_primary_id
+        new_id = first.id if keeps else self.ids.hubspot(table.plural)
+        row = survivor(first, second, new_id, table.stamp())
+        linked = [*self.linked(first), *self.linked(second)]
+        for old in (first, second):
+            self.unlink_all(old)
+            table.forget(old)
+        table.adopt(row)
+        if table.is_contacts:
+            table.claim_emails(row)
+        if self.settings.merge_redirects:
+            table.survivors = {
+                key: new_id if value in (first.id, second.id) else value
+                for key, value in table.survivors.items()
+            } | {old: new_id for old in (first.id, second.id) if old != new_id}
+        for target, other in linked:
+            self.join(table.type_id, row, target, other)
+        return new_id
 
     def make(self, table: ObjectTable, values: Mapping[str, str], origin: Origin) -> HubspotRecord:
         """Makes a record of checked values, with what the account adds by itself."""

@@ -182,7 +182,7 @@ def test_nothing_is_asked_twice_in_a_first_sync(harness: SyncHarness) -> None:
     harness.world.reset_requests()
     report = harness.sync()
     assert (report.hubspot.created, report.ghl.created) == (150, 5)
-    # What a booking and its identity rest on is read again before each (contract 4.9).
+    # What a booking and its identity rest on is read again before each (promise 9).
     again = [key for key in twice(harness) if not rereading(key)]
     assert again == []
 

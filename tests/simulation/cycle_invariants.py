@@ -286,7 +286,7 @@ def _mixed(simulation: Simulation, one: Key, other: Key) -> bool:
 
 
 def _check_owners(simulation: Simulation, before: Before, after: dict[Key, Seen]) -> None:
-    """No owner goes because the people of a side could not be read (4.4)."""
+    """No owner goes because the people of a side could not be read (promise 4)."""
     owners = {owner.email for owner in simulation.harness.hubspot.owners.values()}
     for pair in simulation.all_pairs():
         key = (Side.HUBSPOT, pair.hubspot_id)
@@ -301,7 +301,7 @@ def _check_owners(simulation: Simulation, before: Before, after: dict[Key, Seen]
 
 
 def _check_texts(simulation: Simulation, before: Before, after: dict[Key, Seen]) -> None:
-    """No text changes but to what a person typed, or what the vendor makes of that (4.8)."""
+    """No text changes but to what a person typed, or what the vendor makes of that (promise 8)."""
     edit_log = simulation.edit_log
     for key, now in after.items():
         was = before.records.get(key)
@@ -320,7 +320,7 @@ def _check_texts(simulation: Simulation, before: Before, after: dict[Key, Seen])
 
 
 def _check_ground(simulation: Simulation, before: Before, after: dict[Key, Seen]) -> None:
-    """What is written after a person acted says what stands across by then (4.9)."""
+    """What is written after a person acted says what stands across by then (promise 9)."""
     edit_log = simulation.edit_log
     mixed = {edit_log.root(key) for key in edit_log.mixed}
     for pair in simulation.harness.pairs():
@@ -343,7 +343,7 @@ def _shown(was: Seen, now: Seen) -> list[tuple[Group, object, object]]:
 
 
 def _check_slots(simulation: Simulation, before: Before, after: dict[Key, Seen]) -> None:
-    """Nothing takes a slot again that was given to somebody else (4.2)."""
+    """Nothing takes a slot again that was given to somebody else (promise 2)."""
     if not simulation.harness.rules.template.refuse_double_booking:
         return
     takes = simulation.harness.rules.statuses.takes_slot
@@ -383,7 +383,7 @@ def _holds(simulation: Simulation) -> frozenset[tuple[str, str, str, str]]:
 
 
 def _check_holds(simulation: Simulation, before: Before) -> None:
-    """A cycle that was cut short lets go of nothing that it did not judge (4.4)."""
+    """A cycle that was cut short lets go of nothing that it did not judge (promise 4)."""
     said = simulation.last
     if said is None or said.outcome not in {Outcome.UNREACHABLE, Outcome.REFUSED}:
         return
@@ -399,7 +399,7 @@ def _contacts(simulation: Simulation) -> dict[str, str]:
 
 
 def _check_contacts(simulation: Simulation, before: Before) -> None:
-    """Two contacts are one person by an address that they share, and by nothing else (4.3)."""
+    """Only a shared address makes two contacts one person (promise 3)."""
     if before.acts != simulation.edit_log.count:
         return
     for here, there in _contacts(simulation).items():
@@ -416,7 +416,7 @@ def _check_contacts(simulation: Simulation, before: Before) -> None:
 
 
 def _check_returns(simulation: Simulation, before: Before, new: set[Key]) -> None:
-    """What a person brought back before anything was written is not made anew (4.9)."""
+    """What a person brought back before anything was written is not made anew (promise 9)."""
     edit_log = simulation.edit_log
     for key in (each for each in new - edit_log.born if not is_instance(each)):
         back = [each for each in edit_log.restored if edit_log.last.get(each, 0) > before.acts]
@@ -426,7 +426,7 @@ def _check_returns(simulation: Simulation, before: Before, new: set[Key]) -> Non
 
 
 def _check_marks(simulation: Simulation) -> None:
-    """A HubSpot record that was booked carries its booking's id at once (4.2)."""
+    """A HubSpot record that was booked carries its booking's id at once (promise 2)."""
     for pair in simulation.harness.pairs():
         key = (Side.HUBSPOT, pair.hubspot_id)
         if (
@@ -517,7 +517,7 @@ def _outdated(simulation: Simulation) -> tuple[Word, ...]:
 
 
 def _check_words(simulation: Simulation, before: Before) -> None:
-    """A decision means what was shown when it was taken (4.12): for other values it is void."""
+    """A decision is void for other values than were shown when it was taken (promise 12)."""
     for write in simulation.last.written if simulation.last else ():
         for word in before.outdated:
             names = {"start", "end"} if word.group == Group.TIME else {word.group}

@@ -1,7 +1,7 @@
 """What must be true after any history, once the faults have ended.
 
 `judge` lets the village settle in a few cycles and then checks the promises
-of contract section 4, one function each; what is broken comes out as a
+of `docs/promises.md`, one function each; what is broken comes out as a
 sentence. It knows values, records and the list of what is held, and nothing
 of how the engine decides.
 """
@@ -125,7 +125,7 @@ def _wide(simulation: Simulation) -> Rules:
 
 
 def quiet(end: End) -> None:
-    """A cycle after everything was said writes nothing and asks for little (4.8).
+    """A cycle after everything was said writes nothing and asks for little (promise 8).
 
     A held write may be tried again, and refused again.
     """
@@ -143,14 +143,14 @@ def quiet(end: End) -> None:
 
 
 def at_rest(end: End) -> None:
-    """No write is left without a known outcome (4.9)."""
+    """No write is left without a known outcome (promise 9)."""
     left = _store(end).intents()
     if left:
         raise Broken(f"open intents: {left}")
 
 
 def agree_field_by_field(end: End) -> None:
-    """The two records of a pair say the same, or a hold names what they do not (4.4)."""
+    """The two records of a pair say the same, or a hold names what they do not (promise 4)."""
     for pair, ghl, hubspot in living_pairs(end):
         for group in GROUPS:
             now = (end.simulation.value(ghl, group), end.simulation.value(hubspot, group))
@@ -180,7 +180,7 @@ def same(end: End, group: str, ghl: Value, hubspot: Value) -> bool:
 
 
 def nothing_left_alone(end: End) -> None:
-    """A living record has a living counterpart, a settled removal, or a hold (4.1, 4.2)."""
+    """A living record has a living counterpart, a settled removal, or a hold (promises 1 and 2)."""
     known = {(side, pair.id_on(side)): pair for pair in end.simulation.all_pairs() for side in Side}
     for side in Side:
         for record in end.simulation.ids(side):
@@ -196,7 +196,7 @@ def nothing_left_alone(end: End) -> None:
 
 
 def every_pair_is_marked(end: End) -> None:
-    """Every HubSpot record carries the id of its booking: the pairing stands in the world (4.9)."""
+    """Every HubSpot record carries the id of its booking (promise 9)."""
     for pair, ghl, hubspot in living_pairs(end):
         record = end.simulation.harness.hubspot.get(pair.hubspot_id)
         carried = record.properties.get("ghl_appointment_id")
@@ -205,7 +205,7 @@ def every_pair_is_marked(end: End) -> None:
 
 
 def every_end_is_there(end: End) -> None:
-    """A HubSpot record without an end takes that of its booking (4.4)."""
+    """A HubSpot record without an end takes that of its booking (promise 4)."""
     for pair, ghl, hubspot in living_pairs(end):
         held = end.held(ghl, Group.TIME) or end.held(hubspot, Group.TIME)
         if end.simulation.value(hubspot, Group.TIME)[1] is None and not held:
@@ -213,7 +213,7 @@ def every_end_is_there(end: End) -> None:
 
 
 def what_is_shown_can_be_read(end: End) -> None:
-    """A record that its vendor shows, living or removed, is never held as unreadable (4.6)."""
+    """A record that its vendor shows, removed or not, is never held as unreadable (promise 6)."""
     harness = end.simulation.harness
     ghl = {row.id for row in harness.ghl.appointments}
     hubspot = {record.id for record in (*harness.hubspot.records(), *harness.hubspot.archived())}
@@ -223,7 +223,7 @@ def what_is_shown_can_be_read(end: End) -> None:
 
 
 def a_merged_record_keeps_its_pair(end: End) -> None:
-    """What lives on after a merge is the appointment that it was before (4.6)."""
+    """What lives on after a merge is the appointment that it was before (promise 6)."""
     for survivor in end.simulation.edit_log.merged:
         here = end.simulation.lives(survivor) and in_window(end, survivor)
         if here and not _store(end).pairs_by_id(Side.HUBSPOT, [survivor[1]]):
@@ -231,7 +231,7 @@ def a_merged_record_keeps_its_pair(end: End) -> None:
 
 
 def nobody_is_two_people(end: End) -> None:
-    """Records of one HighLevel contact are one HubSpot contact's, as far as we made them (4.3)."""
+    """Records that we made of one HighLevel contact are one HubSpot contact's (promise 3)."""
     if end.simulation.stores:
         return
     persons: dict[str, set[str]] = defaultdict(set)
@@ -251,7 +251,7 @@ def _store(end: End) -> SqlLinkStore:
 
 
 def no_lost_edit(end: End) -> None:
-    """Each edit is there, was followed by a later one, or lost a conflict in history (4.4)."""
+    """Each edit is there, was followed by another, or lost a conflict (promise 4)."""
     edit_log = end.simulation.edit_log
     mixed = {edit_log.root(key) for key in edit_log.mixed}
     for pair, ghl, hubspot in living_pairs(end):
@@ -288,7 +288,7 @@ def no_lost_edit(end: End) -> None:
 
 
 def only_people_contradict(end: End) -> None:
-    """A conflict has a person's edit on either side: no write of ours is taken for one (4.8)."""
+    """A conflict has a person's edit on either side, never a write of ours (promise 8)."""
     edit_log = end.simulation.edit_log
     for entry in (*edit_log.history, *_store(end).history()):
         root = edit_log.root((Side.GHL, entry.ghl_id))
@@ -370,7 +370,7 @@ def no_duplicate(end: End) -> None:
 
 
 def no_removal_by_itself(end: End) -> None:
-    """What is gone or cancelled was removed or cancelled by a person somewhere (4.6)."""
+    """What is gone or cancelled was removed or cancelled by a person somewhere (promise 6)."""
     edit_log, harness = end.simulation.edit_log, end.simulation.harness
     removed_by_people = {edit_log.root(removal.key) for removal in edit_log.removals}
     gone = [(Side.GHL, row.id) for row in harness.ghl.appointments if row.deleted]
@@ -397,7 +397,7 @@ def _mixed(end: End) -> set[Key]:
 
 
 def no_resurrection(end: End) -> None:
-    """What people removed, and nobody touched since, does not live again (4.6)."""
+    """What people removed, and nobody touched since, does not live again (promise 6)."""
     edit_log = end.simulation.edit_log
     for removal in edit_log.removals:
         root = edit_log.root(removal.key)
@@ -414,7 +414,7 @@ def no_resurrection(end: End) -> None:
 
 
 def a_removal_is_carried_across(end: End) -> None:
-    """What is removed on one side, and nobody contradicts that, is gone or cancelled (4.6)."""
+    """A removal that nobody contradicts is gone or cancelled on the other side (promise 6)."""
     simulation, edit_log = end.simulation, end.simulation.edit_log
     for removal in edit_log.removals:
         root, across = edit_log.root(removal.key), removal.across
@@ -434,7 +434,7 @@ def a_removal_is_carried_across(end: End) -> None:
 
 
 def an_edit_beats_a_removal(end: End) -> None:
-    """What was edited on one side before it was removed on the other is there again (4.6)."""
+    """What was edited on one side before it was removed on the other is there again (promise 6)."""
     edit_log = end.simulation.edit_log
     for removal in edit_log.removals:
         root = edit_log.root(removal.key)
@@ -469,7 +469,7 @@ def what_was_edited_last_lives(end: End) -> None:
 
 
 def a_restored_record_is_as_it_was(end: End) -> None:
-    """A removal that was taken back leaves both records with their status before (4.6)."""
+    """A removal that was taken back leaves both records with their status before (promise 6)."""
     edit_log = end.simulation.edit_log
     for removal in edit_log.removals:
         root = edit_log.root(removal.key)

@@ -1,4 +1,4 @@
-"""Any history of a small town ends well: contract sections 4.1 to 4.10, hunted by a machine.
+"""Any history of a small town ends well: promises 1 to 10, hunted by a machine.
 
 Hypothesis makes up histories (people edit, remove, restore and merge on both
 sides, the clock and the configuration move, requests fail, the program dies

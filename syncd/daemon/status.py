@@ -7,8 +7,7 @@ from collections.abc import Iterable
 import syncd
 from syncd.observability.health import LinkHealth, examine
 from syncd.observability.metrics import LinkNow, Metrics
-from syncd.observability.page import Look
-from syncd.observability.page.parts import HISTORY
+from syncd.observability.page import HISTORY, Look
 from syncd.scheduler import Links, Scheduler
 
 

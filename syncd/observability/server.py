@@ -39,7 +39,7 @@ PATIENCE = 10.0
 _HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": (
-        f"default-src 'none'; style-src '{page.STYLE_HASH}'; img-src data:; "
+        f"default-src 'none'; style-src '{page.style_hash()}'; img-src data:; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
     "Referrer-Policy": "no-referrer",

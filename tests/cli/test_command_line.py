@@ -80,7 +80,8 @@ def test_help_and_version_import_nothing_heavy(args: list[str]) -> None:
         "import sys\n"
         "from syncd.cli import execute\n"
         f"code = execute({args!r})\n"
-        "heavy = {'sqlalchemy', 'pydantic', 'httpx', 'alembic', 'rich', 'structlog', 'ssl'}\n"
+        "heavy = {'sqlalchemy', 'pydantic', 'httpx', 'alembic', 'jinja2', 'rich', 'structlog', "
+        "'ssl'}\n"
         "print(sorted(heavy & set(sys.modules)), file=sys.stderr)\n"
         "sys.exit(code)\n"
     )
@@ -104,7 +105,7 @@ def test_a_verb_that_only_reads_the_store_knows_no_vendor(tmp_path: Path, verb: 
         "from syncd.cli import execute\n"
         "execute(['db', 'upgrade'])\n"
         f"execute({words!r})\n"
-        "heavy = {'httpx', 'phonenumbers', 'apscheduler', 'syncd.providers', "
+        "heavy = {'httpx', 'jinja2', 'phonenumbers', 'apscheduler', 'syncd.providers', "
         "'syncd.engine.cycle', 'syncd.notifications', 'starlette', 'uvicorn'}\n"
         "print(sorted(heavy & set(sys.modules)))\n"
     )

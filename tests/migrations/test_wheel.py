@@ -1,4 +1,4 @@
-"""An installed syncd carries its migrations: the wheel is built, unpacked and asked."""
+"""An installed syncd carries its migrations and templates: the wheel is unpacked and asked."""
 
 import subprocess
 import sys
@@ -29,6 +29,13 @@ def test_the_wheel_holds_every_migration(unpacked: Path) -> None:
         f"versions/{script.name}" for script in (ROOT / "migrations" / "versions").glob("*.py")
     }
     assert wanted <= {str(found.relative_to(inside)) for found in inside.rglob("*")}
+
+
+def test_the_wheel_holds_every_template_and_the_style_sheet(unpacked: Path) -> None:
+    inside = Path("syncd", "observability", "page")
+    wanted = {found.name for found in (ROOT / inside).iterdir() if found.is_file()}
+    assert {"page.html.jinja", "style.css"} <= wanted
+    assert wanted <= {found.name for found in (unpacked / inside).iterdir()}
 
 
 def test_an_installed_program_makes_its_store_anywhere(unpacked: Path, tmp_path: Path) -> None:

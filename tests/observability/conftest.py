@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
 from syncd.core.model import Side
+from syncd.observability import page
 from syncd.observability.health import LinkHealth
 from syncd.observability.heartbeat import CyclePoint
 from syncd.observability.page import Look
@@ -240,6 +243,15 @@ def look_at() -> Callable[..., Look]:
         return Look(at=NOW, version="0.1.0", links=STATES[name](), **more)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def colours() -> dict[str, dict[str, str]]:
+    """The colours of the style sheet by name, `light` and `dark`."""
+    style = Path(page.__file__).with_name("style.css").read_text(encoding="utf-8")
+    light, dark = re.findall(r":root\{([^}]*)\}", style)
+    named = re.compile(r"--([\w-]+):(#\w{6})")
+    return {"light": dict(named.findall(light)), "dark": dict(named.findall(dark))}
 
 
 @pytest.fixture

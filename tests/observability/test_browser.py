@@ -15,7 +15,6 @@ import pytest
 
 from syncd.observability import page
 from syncd.observability.page import Look
-from syncd.observability.page.style import DARK, LIGHT
 from syncd.observability.server import StatusServer
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
@@ -144,20 +143,20 @@ def unfiltered(kind: int, line: bytearray, above: bytes, depth: int) -> bytes:
     "name", ["fresh", "healthy", "held", "provider_down", "guard_tripped", "refused", "waiting"]
 )
 def test_each_state_is_drawn_with_its_own_style(
-    browser: Browser, served: Callable[[str], str], name: str
+    browser: Browser, served: Callable[[str], str], colours: dict[str, dict[str, str]], name: str
 ) -> None:
     shot = browser.shoot(served(name), f"{name}-light", WIDE)
     # The corner shows the page's ground: the style sheet was let in by the policy.
-    assert colour_at(shot, 3, 3) == LIGHT["page"]
+    assert colour_at(shot, 3, 3) == colours["light"]["page"]
     assert len(shot) > 15_000  # an empty page is a tenth of that
 
 
 @pytest.mark.parametrize("name", ["held", "provider_down"])
 def test_it_is_dark_where_people_like_it_dark(
-    browser: Browser, served: Callable[[str], str], name: str
+    browser: Browser, served: Callable[[str], str], colours: dict[str, dict[str, str]], name: str
 ) -> None:
     shot = browser.shoot(served(name), f"{name}-dark", WIDE, "--force-dark-mode")
-    assert colour_at(shot, 3, 3) == DARK["page"]
+    assert colour_at(shot, 3, 3) == colours["dark"]["page"]
 
 
 def test_a_phone_shows_everything_without_scrolling_sideways(
@@ -189,9 +188,11 @@ def test_a_phone_shows_everything_without_scrolling_sideways(
     assert {name: size for name, size in widths.items() if size[0] > size[1]} == {}
 
 
-def test_the_screenshot_of_a_phone(browser: Browser, served: Callable[[str], str]) -> None:
+def test_the_screenshot_of_a_phone(
+    browser: Browser, served: Callable[[str], str], colours: dict[str, dict[str, str]]
+) -> None:
     shot = browser.shoot(served("held"), "held-phone", PHONE)
-    assert colour_at(shot, 3, 3) == LIGHT["page"]
+    assert colour_at(shot, 3, 3) == colours["light"]["page"]
 
 
 def test_no_state_needs_a_script_or_another_host(

@@ -1,13 +1,13 @@
-"""The status page: one HTML document, drawn on the server, that needs nothing else.
+"""The status page: one HTML document, rendered on the server, that needs nothing else.
 
 `server` calls `render` for every request. No script, no request to anywhere;
-it reloads itself by a meta tag. Everything that came from outside is escaped
-and redacted; values that belong to persons are masked unless asked for.
-`render` puts the page together, `parts` draws a link, `plot` the timeline,
-`words` says times and amounts, `style` holds the one style sheet.
+it reloads itself by a meta tag. The templates and the style sheet are package
+data. Every text they show is redacted and escaped on its way out; values that
+belong to persons are masked unless asked for. `view` prepares what is held and
+written, `plot` the timeline, `words` says times and amounts.
 """
 
-from syncd.observability.page.render import Look, render, unavailable
-from syncd.observability.page.style import STYLE_HASH
+from syncd.observability.page.render import Look, render, style_hash, unavailable
+from syncd.observability.page.view import HISTORY
 
-__all__ = ["STYLE_HASH", "Look", "render", "unavailable"]
+__all__ = ["HISTORY", "Look", "render", "style_hash", "unavailable"]

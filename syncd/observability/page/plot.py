@@ -8,6 +8,7 @@ right; a cycle that did not end well stands on a coloured ground, with a mark.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from math import log1p
 
 from syncd.observability.heartbeat import CYCLES, STOPPED, CyclePoint
@@ -17,28 +18,42 @@ WIDTH, HEIGHT = 600, 120
 _BARS = 76.0
 """The height of the writes' part; the delays' part is below it."""
 _DELAYS = 34.0
+LINES = (_BARS, HEIGHT - 1)
+"""Where the two parts stand."""
 _WELL = frozenset({"ok", STOPPED})
 """What asks nothing of anybody: a stop was asked for."""
 
 
-def draw(points: Sequence[CyclePoint]) -> str:
-    """The drawing, with a description for those who do not see it."""
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle, in units of the drawing."""
+
+    kind: str
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One cycle."""
+
+    title: str
+    boxes: list[Box]
+
+
+def draw(points: Sequence[CyclePoint]) -> list[Column]:
+    """The last cycles, oldest first."""
     shown = points[-CYCLES:]
     step = WIDTH / CYCLES
     most = max((point.writes for point in shown), default=0)
     slowest = max((point.delay or 0.0 for point in shown), default=0.0)
     first = CYCLES - len(shown)
-    columns = [
+    return [
         _column(point, (first + place) * step, step, most=most, slowest=slowest)
         for place, point in enumerate(shown)
     ]
-    return (
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none" role="img" '
-        f'aria-label="{words.text(described(shown))}">'
-        f'<line class="base" x1="0" x2="{WIDTH}" y1="{_BARS:g}" y2="{_BARS:g}"/>'
-        f'<line class="base" x1="0" x2="{WIDTH}" y1="{HEIGHT - 1}" y2="{HEIGHT - 1}"/>'
-        f"{''.join(columns)}</svg>"
-    )
 
 
 def described(points: Sequence[CyclePoint]) -> str:
@@ -55,21 +70,21 @@ def described(points: Sequence[CyclePoint]) -> str:
     return ", ".join(told)
 
 
-def _column(point: CyclePoint, x: float, step: float, *, most: int, slowest: float) -> str:
-    parts = [f"<title>{_title(point)}</title>"]
+def _column(point: CyclePoint, x: float, step: float, *, most: int, slowest: float) -> Column:
+    boxes = []
     if point.outcome not in _WELL:
-        parts.append(_box("failed", x, 0, step, HEIGHT))
-        parts.append(_box("cross", x + step * 0.2, 2, step * 0.6, 6))
+        boxes.append(_box("failed", x, 0, step, HEIGHT))
+        boxes.append(_box("cross", x + step * 0.2, 2, step * 0.6, 6))
     if point.writes:
         # A first sync of thousands must not press the ones and twos of later cycles flat.
         height = max(3.0, (_BARS - 12) * log1p(point.writes) / log1p(most))
-        parts.append(_box("writes", x + step * 0.15, _BARS - height, step * 0.7, height))
+        boxes.append(_box("writes", x + step * 0.15, _BARS - height, step * 0.7, height))
     if point.delay is not None:
         height = max(3.0, _DELAYS * (point.delay / slowest if slowest else 0.0))
-        parts.append(_box("delay", x + step * 0.3, HEIGHT - 1 - height, step * 0.4, height))
+        boxes.append(_box("delay", x + step * 0.3, HEIGHT - 1 - height, step * 0.4, height))
     # The whole column answers the pointer with its title.
-    parts.append(f'<rect x="{x:.1f}" y="0" width="{step:.1f}" height="{HEIGHT}" fill-opacity="0"/>')
-    return f"<g>{''.join(parts)}</g>"
+    boxes.append(_box("all", x, 0, step, HEIGHT))
+    return Column(_title(point), boxes)
 
 
 def _title(point: CyclePoint) -> str:
@@ -81,10 +96,8 @@ def _title(point: CyclePoint) -> str:
     ]
     if point.delay is not None:
         told.append(f"delay {words.span(point.delay)}")
-    return words.text(", ".join(told))
+    return ", ".join(told)
 
 
-def _box(kind: str, x: float, y: float, width: float, height: float) -> str:
-    return (
-        f'<rect class="{kind}" x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}"/>'
-    )
+def _box(kind: str, *place: float) -> Box:
+    return Box(kind, *(round(each, 1) for each in place))

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from syncd.observability.health import LinkHealth, by_trouble
-from syncd.observability.page import parts, words
-from syncd.observability.page.style import STYLE
+from syncd.observability.page import plot, view, words
+from syncd.observability.remedies import remedy_of
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 REFRESH = 15
 """Seconds after which the page loads itself again."""
 
-_NAVIGATION_FROM = 2
+_FOLDER = Path(__file__).parent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """What the page is drawn from, and how."""
+    """What the page shows, and how."""
 
     at: datetime
     version: str
@@ -34,31 +42,14 @@ class Look:
 def render(look: Look) -> str:
     """The document."""
     links = by_trouble(look.links)
-    told = summary(links)
-    boxes = _box("bad", "The daemon is not sound:", look.unhealthy_reason)
-    boxes += _box("warn", "Please note:", look.notice)
-    sections = "".join(parts.link_section(link, personal=look.personal) for link in links)
-    return _document(
-        title=f"syncd: {told}",
-        header=(
-            f"<h1>syncd</h1><p><strong>{told}</strong></p>"
-            f'<p class="soft">as of {words.moment(look.at, look.at)} UTC; '
-            f"all times are UTC; loads itself again every {REFRESH} s</p>"
-            f"{boxes}{_navigation(links)}"
-        ),
-        main=sections or "<p>No link is configured.</p>",
-        footer=_footer(look),
-    )
+    template = _templates().get_template("page.html.jinja")
+    return template.render(look=look, links=links, summary=summary(links))
 
 
 def unavailable(version: str, detail: str) -> str:
     """The page when our own store cannot be read."""
-    return _document(
-        title="syncd: the store cannot be read",
-        header="<h1>syncd</h1>",
-        main=_box("bad", "The store cannot be read:", detail),
-        footer=f"<p>syncd {words.text(version)}</p>",
-    )
+    template = _templates().get_template("unavailable.html.jinja")
+    return template.render(version=version, detail=detail)
 
 
 def summary(links: Sequence[LinkHealth]) -> str:
@@ -67,55 +58,54 @@ def summary(links: Sequence[LinkHealth]) -> str:
         return "no link is configured"
     troubled = sum(link.code != 0 for link in links)
     held = sum(len(link.held) for link in links)
-    told = []
+    found = []
     if troubled and len(links) == 1:
-        told.append("1 link, in trouble")
+        found.append("1 link, in trouble")
     elif troubled:
-        told.append(f"{troubled} of {words.count(len(links), 'link')} in trouble")
+        found.append(f"{troubled} of {words.count(len(links), 'link')} in trouble")
     else:
-        told.append(f"{words.count(len(links), 'link')}, no trouble")
+        found.append(f"{words.count(len(links), 'link')}, no trouble")
     if held:
-        told.append(f"{words.count(held, 'record')} held")
-    return ", ".join(told)
+        found.append(f"{words.count(held, 'record')} held")
+    return ", ".join(found)
 
 
-def _box(tone: str, title: str, told: str) -> str:
-    if not told:
-        return ""
-    return f'<p class="todo {tone}"><strong>{title}</strong> {words.text(told)}</p>'
+def style_hash() -> str:
+    """How the content security policy names the style sheet, so that no other gets in."""
+    return f"sha256-{b64encode(sha256(_style().encode()).digest()).decode()}"
 
 
-def _navigation(links: Sequence[LinkHealth]) -> str:
-    if len(links) < _NAVIGATION_FROM:
-        return ""
-    rows = "".join(
-        f'<li><a href="#link-{words.text(link.name)}">{words.text(link.name)}</a> '
-        f"{parts.badges(link)}</li>"
-        for link in links
+@cache
+def _style() -> str:
+    return (_FOLDER / "style.css").read_text("utf-8")
+
+
+@cache
+def _templates() -> Environment:
+    """Made once, for the first page: only a process that shows pages imports Jinja2."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+
+    made = Environment(
+        loader=FileSystemLoader(_FOLDER),
+        autoescape=True,
+        auto_reload=False,
+        undefined=StrictUndefined,
+        # All text is redacted before it is escaped; markup holds nothing that was not.
+        finalize=lambda held: held if isinstance(held, Markup | int | float) else words.text(held),
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-    return f'<nav aria-label="Links"><ul>{rows}</ul></nav>'
-
-
-def _footer(look: Look) -> str:
-    ask = (
-        '<a href="/">mask personal data again</a>'
-        if look.personal
-        else '<a href="/?personal=yes">show titles and other personal data</a>'
+    made.filters["personal"] = lambda held, look: Markup.escape(
+        words.value(held, personal=look.personal)
     )
-    return (
-        f'<p>syncd {words.text(look.version)} · <a href="/healthz">health as JSON</a> · '
-        f'<a href="/metrics">metrics</a> · {ask}</p>'
+    made.filters["thousands"] = "{:,}".format
+    made.globals.update(
+        plot=plot,
+        view=view,
+        words=words,
+        remedy_of=remedy_of,
+        refresh=REFRESH,
+        style=_style(),
     )
-
-
-def _document(*, title: str, header: str, main: str, footer: str) -> str:
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        '<meta name="robots" content="noindex">'
-        f'<meta http-equiv="refresh" content="{REFRESH}">'
-        f'<title>{title}</title><link rel="icon" href="data:,"><style>{STYLE}</style></head><body>'
-        '<a class="skip" href="#main">Skip to the links</a>'
-        f'<header>{header}</header><main id="main">{main}</main><footer>{footer}</footer>'
-        "</body></html>\n"
-    )
+    return made

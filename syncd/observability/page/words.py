@@ -1,10 +1,9 @@
-"""Times, amounts and escaped text, as the page says them. Pure functions."""
+"""Times, amounts and redacted text, as the page says them. Pure functions."""
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from html import escape
 
 from syncd.observability.health import LinkHealth
 from syncd.observability.redaction import redact
@@ -16,12 +15,12 @@ _UNITS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
 def text(held: object, *, personal: bool = False) -> str:
-    """Text from outside, ready for the page: redacted, then escaped."""
-    return escape(redact(str(held), personal=not personal), quote=True)
+    """Text from outside, redacted; the templates escape it."""
+    return redact(str(held), personal=not personal)
 
 
 def value(held: str, *, personal: bool = False) -> str:
-    """A field's value, ready for the page; instants lose their T and Z (all times are UTC)."""
+    """A field's value, redacted; instants lose their T and Z (all times are UTC)."""
     shown = _INSTANT.fullmatch(held)
     return text(" ".join(shown.groups()) if shown else held, personal=personal)
 
@@ -77,17 +76,20 @@ def next_cycle(link: LinkHealth) -> str:
 
 
 def moment(at: datetime, now: datetime) -> str:
-    """An instant as a `time` element: the hour, with the day where it is another one."""
+    """The hour of an instant (UTC), with the day where it is another one."""
     at, now = at.astimezone(UTC), now.astimezone(UTC)
-    shown = at.strftime("%H:%M:%S" if at.date() == now.date() else "%Y-%m-%d %H:%M")
-    return f'<time datetime="{at.isoformat(timespec="seconds")}">{shown}</time>'
+    return at.strftime("%H:%M:%S" if at.date() == now.date() else "%Y-%m-%d %H:%M")
+
+
+def iso(at: datetime) -> str:
+    """An instant for machines (UTC)."""
+    return at.astimezone(UTC).isoformat(timespec="seconds")
 
 
 def ago(at: datetime, now: datetime) -> str:
-    """How long before or after now an instant is, as a `time` element."""
+    """How long before or after now an instant is."""
     seconds = (now - at).total_seconds()
-    told = f"{span(seconds)} ago" if seconds >= 0 else f"in {span(-seconds)}"
-    return f'<time datetime="{at.astimezone(UTC).isoformat(timespec="seconds")}">{told}</time>'
+    return f"{span(seconds)} ago" if seconds >= 0 else f"in {span(-seconds)}"
 
 
 def count(number: int, noun: str, nouns: str = "") -> str:

@@ -206,7 +206,7 @@ def _facts(link: LinkHealth) -> list[tuple[str, str]]:
 
 def _budget(budget: Budget) -> str:
     if budget.spent_until:
-        return f"spent until {budget.spent_until:%Y-%m-%d %H:%M} UTC"
+        return f"daily quota used up until {budget.spent_until:%Y-%m-%d %H:%M} UTC"
     if budget.daily_left is not None and budget.daily:
         return f"{budget.daily_left:,} of {budget.daily:,} left today"
     return f"{budget.left} of {budget.limit} left"

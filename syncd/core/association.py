@@ -100,5 +100,7 @@ def _across(contact: str, context: PlanContext) -> Resolution:
     known = context.words.contacts.get(contact)
     if known is not None:
         return Known(id=known)
-    unknown = Unresolved(reason="no_contact", detail="HighLevel's new contact has none across")
+    unknown = Unresolved(
+        reason="no_contact", detail="HighLevel's new contact has none on the other side"
+    )
     return context.book.from_ghl.get(contact, unknown)

@@ -143,14 +143,18 @@ def _assignee(routed: str, calendar: Calendar, policy: Policy) -> str:
 def _same_contact(source: Snapshot, pair: Pair | None, context: PlanContext) -> Resolution:
     """The contact across that the pair's lost record was for, or that the source has now."""
     if pair is None:
-        return Unresolved(reason="no_contact", detail="no contact across is known for it")
+        return Unresolved(
+            reason="no_contact", detail="no contact on the other side is known for it"
+        )
     here, lost = pair.shown_on(source.side).contact, pair.shown_on(source.side.other).contact
     known, reason = context.words.contacts, "no_contact"
     here = context.words.merged.get(here, here)
     if source.side is Side.GHL:
         now = source.appointment.contact or here
         if now != here and now not in known:
-            unknown = Unresolved(reason=reason, detail="HighLevel's new contact has none across")
+            unknown = Unresolved(
+                reason=reason, detail="HighLevel's new contact has none on the other side"
+            )
             return context.book.from_ghl.get(now, unknown)
         lost = known.get(now, lost)
     elif here and source.contacts and here not in source.contacts:
@@ -160,7 +164,9 @@ def _same_contact(source: Snapshot, pair: Pair | None, context: PlanContext) -> 
     if lost:
         # Its record was for this contact. Whether they are one person is another question.
         return Known(id=lost, proof=Proof.NONE)
-    return Unresolved(reason=reason, detail="nobody across is known to be its contact of today")
+    return Unresolved(
+        reason=reason, detail="no contact on the other side is known to be its present one"
+    )
 
 
 def _held_record(source: Snapshot, pair: Pair | None, reason: str, detail: str) -> Hold:

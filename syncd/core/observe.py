@@ -257,7 +257,11 @@ class Matcher:
         clear_right = [o for o in free_right if not any(self._fits(r, o) for r in free_left)]
         for record in free_left + free_right:
             if record not in clear_left and record not in clear_right:
-                self._hold(record, "ambiguous_match", "several records across fit it equally well")
+                self._hold(
+                    record,
+                    "ambiguous_match",
+                    "several records on the other side fit it equally well",
+                )
         self._queue(clear_left, suspects=right)
         self._queue(clear_right, suspects=left)
 
@@ -294,7 +298,7 @@ class Matcher:
                 self._hold(
                     record,
                     "possible_duplicate",
-                    "the same contact has a record across that starts at the same time",
+                    "the same contact has a record on the other side that starts at the same time",
                 )
             else:
                 shown = replace(record.appointment, contact=self._own_contact(record))

@@ -267,7 +267,7 @@ def _carry_removal(
         side=side,
         seen=living,
         source=gone,
-        why=f"removed in {name(where)}",
+        why=f"{'deleted' if where is Side.GHL else 'archived'} in {name(where)}",
         notify=context.policy.notifies(live=is_fresh(gone, context)),
     )
     if rule is not OnRemoval.CANCEL:

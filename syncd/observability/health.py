@@ -1,4 +1,4 @@
-"""How a link fares, put together from the store and the daemon's note.
+"""The status of a link, put together from the store and the daemon's note.
 
 The daemon's page and `/healthz`, and `syncd status` beside it or without it,
 all ask `examine`, so that they cannot disagree. What is read is plain values;
@@ -273,7 +273,7 @@ def _condition(seen: _Seen) -> _Condition:
         return State.STARTING, "no cycle has run yet", None
     if said.stopped:
         return said.state, said.detail, said.since
-    words = f"it was last heard of at {said.at:%Y-%m-%d %H:%M:%S} UTC and said no goodbye"
+    words = f"it stopped unexpectedly; its last sign of life was at {said.at:%Y-%m-%d %H:%M:%S} UTC"
     return State.GONE, words, said.at
 
 

@@ -15,7 +15,7 @@ OPENS = {"removal_guard": "--allow-removals", "change_guard": "--allow-changes"}
 
 
 class State(StrEnum):
-    """The condition of a link, gravest first: the order in which links are listed."""
+    """The condition of a link, worst first: the order in which links are listed."""
 
     FAULT = "fault"
     GONE = "gone"
@@ -43,7 +43,7 @@ class State(StrEnum):
 
     @property
     def gravity(self) -> int:
-        """0 for the gravest."""
+        """0 for the worst."""
         return list(State).index(self)
 
     @classmethod
@@ -94,7 +94,7 @@ _WORDS = {
     State.GONE: "the daemon is gone",
     State.REFUSED: "credentials refused",
     State.NOT_PREPARED: "not prepared",
-    State.WAITING: "waits for your go",
+    State.WAITING: "waiting for approval",
     State.GUARD: "stopped by a guard",
     State.LOCKED: "held by another syncd",
     State.UNREACHABLE: "service out of reach",
@@ -115,7 +115,7 @@ _REMEDIES = {
     State.NOT_PREPARED: "`syncd doctor` says what is missing; `syncd setup` makes the properties",
     State.WAITING: (
         "look at it with `syncd plan --link {link}`, "
-        "then let it go with `syncd kick --link {link} --approve`"
+        "then approve it with `syncd kick --link {link} --approve`"
     ),
     State.GUARD: ("look at it with `syncd plan --link {link}`, then let it pass once with {lets}"),
     State.LOCKED: "nothing to do where that is meant; this one takes over when the holder ends",

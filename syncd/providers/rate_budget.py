@@ -218,7 +218,7 @@ class Budget:
                 wait = max(self._silence_left(_WHOLE), self._silence_left(kind), told_others)
             if until is not None:
                 raise DailyBudgetSpent(
-                    f"the day's requests at {_NAMES[self._side]} are spent until "
+                    f"{_NAMES[self._side]}'s daily quota is used up until "
                     f"{until:%Y-%m-%d %H:%M} UTC; syncd goes on by itself then",
                     side=self._side,
                     until=until,

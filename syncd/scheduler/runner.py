@@ -405,7 +405,7 @@ def _waiting(counts: Mapping[str, int]) -> _Turn:
     told = ", ".join(f"{counts[side]} in {_NAMES[side]}" for side in Side if counts.get(side))
     detail = (
         f"the first sync would write more than {ASK_ABOVE} records on a side ({told}); "
-        "look at them with `syncd plan`, then let it go with `syncd kick --approve` "
+        "look at them with `syncd plan`, then approve them with `syncd kick --approve` "
         "(or stop the daemon and run `syncd --sync-now`)"
     )
     return _Turn(state=State.WAITING, detail=detail, planned=dict(counts))

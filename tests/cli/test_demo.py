@@ -51,9 +51,9 @@ def test_each_edit_is_told_with_what_syncd_did_about_it(told: str) -> None:
         "syncd HubSpot: status: SCHEDULED → CANCELLED (changed in HighLevel)"
     )
     assert (
-        block(told, "Check-up, Finn Abara")[2] == "syncd HubSpot: archived (removed in HighLevel)"
+        block(told, "Check-up, Finn Abara")[2] == "syncd HubSpot: archived (deleted in HighLevel)"
     )
-    assert block(told, "Phone call")[2] == "syncd HighLevel: cancelled (removed in HubSpot)"
+    assert block(told, "Phone call")[2] == "syncd HighLevel: cancelled (archived in HubSpot)"
 
 
 def test_edits_of_different_fields_on_both_sides_both_survive(told: str) -> None:

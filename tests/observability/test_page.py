@@ -204,7 +204,7 @@ def test_a_removal_has_its_title_and_its_time(
     look = Look(at=at, version="", links=[a_link(history=(entry,))], personal=personal)
     text = Reader(page.render(look)).text
     assert ("Check-up Ana" in text) is personal
-    assert "removed" in text
+    assert "archived" in text
     assert "starts 2031-" in text
 
 

@@ -213,18 +213,18 @@ def holds(reason: str, on: str = "") -> RateHeaders:
     return ("hold", reason, on)
 
 
-def archives(why: str = "removed in HighLevel") -> RateHeaders:
+def archives(why: str = "deleted in HighLevel") -> RateHeaders:
     return ("remove", HUBSPOT, "", why, False)
 
 
-def deletes(why: str = "removed in HubSpot") -> RateHeaders:
+def deletes(why: str = "archived in HubSpot") -> RateHeaders:
     return ("remove", GHL, "", why, False)
 
 
 def cancels(side: Side, word: str, *, notify: bool = False) -> RateHeaders:
     """The removal is carried across as a cancellation."""
-    there = "HighLevel" if side is HUBSPOT else "HubSpot"
-    return ("remove", side, word, f"removed in {there}", notify)
+    why = "deleted in HighLevel" if side is HUBSPOT else "archived in HubSpot"
+    return ("remove", side, word, why, notify)
 
 
 def makes(

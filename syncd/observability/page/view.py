@@ -41,7 +41,6 @@ TONES = {
 _DONE = {
     "create": "created",
     "update": "updated",
-    "remove": "removed",
     "restore": "restored",
     "adopt": "paired",
     "conflict": "overwritten",
@@ -84,6 +83,8 @@ def _write_of(entry: HistoryEntry) -> tuple[str, ...]:
 def _write(entries: list[HistoryEntry]) -> Write:
     first, side = entries[0], entries[0].side.value
     done = _DONE.get(first.action, first.action)
+    if first.action == "remove":
+        done = "cancelled" if first.field else "archived" if side == "hubspot" else "deleted"
     return Write(
         entry=first,
         record=f"{words.SIDES[side]} {first.hubspot_id if side == 'hubspot' else first.ghl_id}",

@@ -1,11 +1,13 @@
-"""What holds for every test: no network but this machine's, a clean environment.
+"""What holds for every test: no network but this machine's, a clean environment, workers.
 
 Fixtures of one folder live in that folder's own conftest.
 """
 
 import os
 import socket
+import sys
 from collections.abc import Generator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +18,13 @@ pytest_plugins = ["webhook_receiver", "stores", "harness"]
 PROFILES = {"quick": 50, "ci": 200, "thorough": 5000}
 """Examples of each property; HYPOTHESIS_PROFILE chooses, quick is the default."""
 
+QUICK = ("config", "core", "docs", "properties", "providers", "store")
+"""Folders whose tests are marked `quick`, but for those that need a PostgreSQL server."""
+
+MOST_WORKERS = 8
+
+HERE = Path(__file__).parent
+
 _VARIABLES = ("CREDENTIALS_DIRECTORY", "GHL_TOKEN", "HUBSPOT_TOKEN", "NO_COLOR", "XDG_CONFIG_HOME")
 
 for name, examples in PROFILES.items():
@@ -25,6 +34,10 @@ for name, examples in PROFILES.items():
         name, max_examples=examples, deadline=None, print_blob=True, derandomize=steady
     )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
+
+# Workers and programs are compiled once, also where the shell asks for no compiled files.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 
 class NetworkForbiddenError(AssertionError):
@@ -68,6 +81,33 @@ def clean_environment() -> Iterator[None]:
         yield
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """None for named files, whose run would wait for the workers' start; else two for each core.
+
+    Many tests wait for a process; PYTEST_XDIST_AUTO_NUM_WORKERS says another number.
+    """
+    if os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS"):
+        return None
+    if config.option.collectonly or all(_is_file(each) for each in config.args):
+        return 0
+    return min(2 * len(os.sched_getaffinity(0)), MOST_WORKERS)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Import nothing of the other folders for `-m quick`."""
+    other = _folder(collection_path) not in {"", *QUICK}
+    return True if config.option.markexpr == "quick" and other else None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of the quick folders."""
+    for item in items:
+        slow = any(item.get_closest_marker(name) for name in ("hunt", "postgres"))
+        if _folder(item.path) in QUICK and not slow:
+            item.add_marker("quick")
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item,
@@ -80,6 +120,16 @@ def pytest_runtest_makereport(
         report.outcome = "failed"
         report.longrepr = f"skipped, which CI does not accept: {report.longrepr}"
     return report
+
+
+def _is_file(argument: str) -> bool:
+    return Path(argument.partition("::")[0]).is_file()
+
+
+def _folder(path: Path) -> str:
+    """The folder below `tests` that a file stands in; "" for one that stands beside them."""
+    parts = path.relative_to(HERE).parts if path.is_relative_to(HERE) else ()
+    return parts[0] if len(parts) > 1 or (path.is_dir() and parts) else ""
 
 
 def _stay_here(sock: socket.socket, address: Any) -> None:

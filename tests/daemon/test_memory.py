@@ -97,6 +97,7 @@ def objects() -> Counter[str]:
     return Counter(type(each).__name__ for each in gc.get_objects())
 
 
+@pytest.mark.hunt
 @pytest.mark.timeout(900)
 def test_memory_stays_flat_over_a_thousand_cycles(
     harness: SyncHarness, settings_of: Callable[..., Settings], inline: Executor, quiet: list[Any]

@@ -181,7 +181,7 @@ def noticed(
         "SYNCD_TEST_BROKEN": "1",
     }
     options = ["-x", "-q", "-s", "--tb=no", "--no-header", "-m", "not postgres"]
-    options += ["-p", "no:cacheprovider"]
+    options += ["-p", "no:cacheprovider", "--numprocesses=0"]
     try:
         done = subprocess.run(
             [sys.executable, "-m", "pytest", *options, *judges],

@@ -3,8 +3,9 @@
 Hypothesis makes up histories (people edit, remove, restore and merge on both
 sides, the clock and the configuration move, requests fail, the program dies
 between any two steps) and shrinks what breaks a promise of `verdict`. A
-failing history is printed as a script for `replay`. HYPOTHESIS_PROFILE
-chooses how long to hunt: quick, ci, thorough.
+failing history is printed as a script for `replay`. A plain run plays a few
+histories; `-m hunt` plays the others, and HYPOTHESIS_PROFILE chooses how
+many: quick, ci, thorough.
 """
 
 from __future__ import annotations
@@ -67,10 +68,16 @@ PHASES = [phase for phase in Phase if phase is not Phase.shrink or not BROKEN]
 EXAMPLES = settings().max_examples
 QUICK = EXAMPLES <= 50
 """A profile of so few examples always plays the same histories, and not many of ours."""
-DRAWN = int(ENVIRONMENT.get("SYNCD_TEST_HISTORIES", 15 if QUICK else EXAMPLES // 2))
+DRAWN = int(ENVIRONMENT.get("SYNCD_TEST_HISTORIES", 10))
 """How many histories are drawn, from seed 0 on."""
-AIMED = slice(None, None, int(ENVIRONMENT.get("SYNCD_TEST_STRIDE", 5 if QUICK else 1)))
+HUNTED = 15 if QUICK else EXAMPLES // 2
+"""How many of them a hunt draws."""
+AIMED = slice(None, None, int(ENVIRONMENT.get("SYNCD_TEST_STRIDE", 30)))
 """Which of the aimed ones are played, beside those that are to be played first."""
+SHARES = 8
+"""All of them are played in so many tests, which may run at the same time."""
+ON_POSTGRESQL = 10_000
+"""The first seed there."""
 EAGER = ENVIRONMENT.get("SYNCD_TEST_FIRST", "").split()
 """Names of histories, or of their kinds, that are played before the others."""
 STEPS = random_histories.LENGTH
@@ -336,20 +343,45 @@ def test_aimed_and_drawn_histories_end_well(fresh_sqlite: Store) -> None:
     play(fresh_sqlite, [*names, *(f"drawn-{seed}" for seed in range(DRAWN))])
 
 
+@pytest.mark.postgres
+@pytest.mark.timeout(36000)
+@pytest.mark.usefixtures("quiet_logs")
+def test_drawn_histories_end_well_on_postgresql(fresh_postgres: Store) -> None:
+    play(fresh_postgres, [f"drawn-{ON_POSTGRESQL + seed}" for seed in range(max(3, DRAWN // 10))])
+
+
+@pytest.mark.hunt
+@pytest.mark.timeout(36000)
+@pytest.mark.usefixtures("quiet_logs")
+@pytest.mark.parametrize("share", range(SHARES))
+def test_every_aimed_history_ends_well(fresh_sqlite: Store, share: int) -> None:
+    play(fresh_sqlite, targeted_histories.names()[share::SHARES])
+
+
+@pytest.mark.hunt
+@pytest.mark.timeout(36000)
+@pytest.mark.usefixtures("quiet_logs")
+def test_many_drawn_histories_end_well(fresh_sqlite: Store) -> None:
+    play(fresh_sqlite, [f"drawn-{seed}" for seed in range(HUNTED)])
+
+
+@pytest.mark.hunt
 @pytest.mark.timeout(36000)
 @pytest.mark.usefixtures("quiet_logs")
 def test_any_history_ends_well(fresh_sqlite: Store) -> None:
     hunt(fresh_sqlite, max(10, EXAMPLES // 4))
 
 
+@pytest.mark.hunt
 @pytest.mark.postgres
 @pytest.mark.timeout(36000)
 @pytest.mark.usefixtures("quiet_logs")
-def test_drawn_histories_end_well_on_postgresql(fresh_postgres: Store) -> None:
-    seeds = range(10_000, 10_000 + max(10, DRAWN // 10))
+def test_many_drawn_histories_end_well_on_postgresql(fresh_postgres: Store) -> None:
+    seeds = range(ON_POSTGRESQL, ON_POSTGRESQL + max(10, HUNTED // 10))
     play(fresh_postgres, [f"drawn-{seed}" for seed in seeds])
 
 
+@pytest.mark.hunt
 @pytest.mark.postgres
 @pytest.mark.timeout(36000)
 @pytest.mark.usefixtures("quiet_logs")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from forkserver import ForkServer
 from hypothesis import settings
 
 pytest_plugins = ["webhook_receiver", "stores", "harness"]
@@ -68,6 +69,14 @@ def only_loopback() -> Iterator[None]:
         patch.setattr(socket.socket, "connect_ex", guarded_connect_ex)
         patch.setattr(socket, "getaddrinfo", guarded_getaddrinfo)
         yield
+
+
+@pytest.fixture(scope="session")
+def nursery() -> Iterator[ForkServer]:
+    """Where programs come from that need no interpreter of their own."""
+    made = ForkServer()
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -20,14 +20,6 @@ from syncd.sandbox import FaultScript, SandboxSettings, empty, serve
 GO = '\n[defaults.sync]\nfirst_sync = "go"\n'
 
 
-@pytest.fixture(scope="session")
-def nursery() -> Iterator[ForkServer]:
-    """Where the programs come from."""
-    made = ForkServer()
-    yield made
-    made.close()
-
-
 @pytest.fixture(params=BACKENDS)
 def open_stage(
     request: pytest.FixtureRequest, tmp_path: Path, nursery: ForkServer
@@ -81,7 +73,7 @@ def start_daemon(
             "SYNCD_SCHEDULE__POLL_INTERVAL": "0.3s",
         }
         folder = tmp_path_factory.mktemp("notify")
-        started.append(RunningProgram(processes.accounts, env | more, folder))
+        started.append(RunningProgram(processes.accounts, env | more, folder, processes.nursery))
         started[-1].told("READY=1")
         return started[-1]
 

@@ -17,6 +17,7 @@ from syncd.sandbox import SandboxSettings
 
 if TYPE_CHECKING:
     from vendor_accounts import VendorAccounts
+from forkserver import ForkServer
 
 Syncd = Callable[..., Any]
 
@@ -168,12 +169,12 @@ def test_yes_belongs_to_probe(ready: VendorAccounts, syncd: Syncd) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_probe_that_is_stopped_leaves_nothing(
-    ready: VendorAccounts, number: signal.Signals
+    ready: VendorAccounts, number: signal.Signals, nursery: ForkServer
 ) -> None:
     tokens = SandboxSettings()
     env = program.environment(GHL_TOKEN=tokens.ghl_token, HUBSPOT_TOKEN=tokens.hubspot_token)
     before = len(ready.world.requests)
-    child = program.start("doctor", "--probe", "--yes", cwd=ready.folder, env=env)
+    child = nursery.start("doctor", "--probe", "--yes", cwd=ready.folder, env=env)
     while child.poll() is None:
         if any("syncd probe" in str(each.body) for each in ready.world.requests[before:]):
             child.send_signal(number)

@@ -8,17 +8,17 @@ from typing import Any
 
 import program
 import pytest
+from forkserver import ForkServer
 
 Syncd = Callable[..., Any]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_what_it_prints_is_enough_to_sync_with_it_until_it_is_stopped(
-    number: signal.Signals, tmp_path: Path
+    number: signal.Signals, tmp_path: Path, nursery: ForkServer
 ) -> None:
     env = program.environment()
-    with program.start("sandbox", "--empty", cwd=tmp_path, env=env) as process:
-        assert process.stdout is not None
+    with nursery.start("sandbox", "--empty", cwd=tmp_path, env=env) as process:
         printed = []
         for line in process.stdout:
             printed.append(line)
@@ -32,7 +32,7 @@ def test_what_it_prints_is_enough_to_sync_with_it_until_it_is_stopped(
         )
         (tmp_path / "config.toml").write_text(told.partition("# In config.toml:\n")[2])
         for verb in ("setup", "--sync-now"):
-            done = program.run(verb, cwd=tmp_path, env=env | tokens)
+            done = nursery.run(verb, cwd=tmp_path, env=env | tokens)
             assert done.returncode == 0, done.stderr
         process.send_signal(number)
         assert process.wait(timeout=20) == 0
@@ -41,12 +41,11 @@ def test_what_it_prints_is_enough_to_sync_with_it_until_it_is_stopped(
 
 
 def test_the_configuration_names_a_calendar_for_appointments_from_hubspot(
-    tmp_path: Path,
+    tmp_path: Path, nursery: ForkServer
 ) -> None:
-    with program.start(
+    with nursery.start(
         "sandbox", cwd=tmp_path, env=program.environment(SYNCD_CONFIG="/nowhere")
     ) as process:
-        assert process.stdout is not None
         told = ""
         for line in process.stdout:
             told += line

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import program
 import pytest
+from forkserver import ForkServer
 from vendor_accounts import VendorAccounts
 
 from syncd.sandbox import SandboxSettings
@@ -18,10 +19,10 @@ FULL = Path("/dev/full")
 
 
 @pytest.fixture
-def env(clinic: VendorAccounts) -> dict[str, str]:
+def env(clinic: VendorAccounts, nursery: ForkServer) -> dict[str, str]:
     tokens = SandboxSettings()
     env = program.environment(GHL_TOKEN=tokens.ghl_token, HUBSPOT_TOKEN=tokens.hubspot_token)
-    assert program.run("setup", cwd=clinic.folder, env=env).returncode == 0
+    assert nursery.run("setup", cwd=clinic.folder, env=env).returncode == 0
     return env
 
 

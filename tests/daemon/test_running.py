@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from program import environment, run
+from forkserver import ForkServer
+from program import environment, start
 from running_program import PATIENCE, RunningProgram, free_port
 from vendor_accounts import VendorAccounts
 
@@ -30,18 +31,24 @@ def clinic(tmp_path: Path) -> Iterator[VendorAccounts]:
 
 
 @pytest.fixture
-def daemon(clinic: VendorAccounts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """`daemon()` starts one on a prepared account and waits until it is ready."""
+def daemon(
+    clinic: VendorAccounts, nursery: ForkServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Any]:
+    """`daemon()` starts one on a prepared account and waits until it is ready.
+
+    `daemon(start)` begins with an interpreter, as the service manager does.
+    """
     settings, started = SandboxSettings(), []
     env = environment(
         GHL_TOKEN=settings.ghl_token,
         HUBSPOT_TOKEN=settings.hubspot_token,
         SYNCD_HTTP__LISTEN=f"127.0.0.1:{free_port()}",
     )
-    assert run("setup", cwd=clinic.folder, env=env).returncode == 0
+    assert nursery.run("setup", cwd=clinic.folder, env=env).returncode == 0
 
-    def make() -> RunningProgram:
-        started.append(RunningProgram(clinic, env, tmp_path_factory.mktemp("notify")))
+    def make(start: Any = None) -> RunningProgram:
+        folder = tmp_path_factory.mktemp("notify")
+        started.append(RunningProgram(clinic, env, folder, nursery, start))
         started[-1].told("READY=1")
         return started[-1]
 
@@ -55,9 +62,9 @@ def wrote(side: str, kind: str) -> Callable[[Any], bool]:
 
 
 def test_edits_of_people_cross_by_themselves_and_a_stop_is_clean(
-    clinic: VendorAccounts, daemon: Callable[[], RunningProgram]
+    clinic: VendorAccounts, daemon: Callable[..., RunningProgram]
 ) -> None:
-    running = daemon()
+    running = daemon(start)
     clinic.book("Check-up")
     running.until("cycle.finished", wrote("hubspot", "created"))
     clinic.make("From HubSpot", hours=3)

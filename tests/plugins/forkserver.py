@@ -4,13 +4,16 @@ An interpreter that starts and imports takes longer than most commands do, and
 the acceptance tests start hundreds of them. So one process per test session
 imports everything, and each program is a fork of it that takes up its own
 folder, environment and streams, and goes on as `syncd ARGS…` does. It has a
-process id, memory, locks and signals of its own, and can be killed. What is
-about the start itself (encodings, the installed command, the daemon) uses
-`program`, which begins with an interpreter.
+process id, memory, locks and signals of its own, and can be killed. Its end is that of
+an interpreter, too: threads, exit handlers, streams; only what it imported is
+not taken apart again, which takes longer than most commands do. What is about
+the start itself (encodings, the installed command) uses `program`, which
+begins with an interpreter.
 """
 
 from __future__ import annotations
 
+import atexit
 import gc
 import importlib
 import json
@@ -26,7 +29,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Any, NoReturn, Self
 
 import program
 
@@ -229,7 +232,39 @@ def _import_everything() -> None:
         importlib.import_module(name)
 
 
+class _End:
+    """The last exit handler of a program: leaves with its code, before modules are taken apart."""
+
+    code: int | None = None
+    """None in the process that forks."""
+
+    def __call__(self) -> None:
+        if self.code is None:
+            return
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                if not stream.closed:
+                    stream.flush()
+            except OSError:
+                self.code = 120
+        os._exit(self.code)
+
+
+def _go_on(end: _End) -> NoReturn:
+    """To the end of this file and of the interpreter, as a program that was started would."""
+    from syncd.cli import main
+
+    end.code = 1
+    try:
+        main()
+    except SystemExit as ended:
+        end.code = ended.code if isinstance(ended.code, int) else int(bool(ended.code))
+        raise
+
+
 def _main() -> None:
+    end = _End()
+    atexit.register(end)  # The first to be registered is the last to be called.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     with socket.socket(fileno=int(sys.argv[1])) as line:
         _import_everything()
@@ -237,10 +272,7 @@ def _main() -> None:
         command = _serve(line)
     if command is not None:
         _become(command)
-        # To the end of this file and of the interpreter, as a program that was started would.
-        from syncd.cli import main
-
-        main()
+        _go_on(end)
 
 
 if __name__ == "__main__":

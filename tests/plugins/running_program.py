@@ -14,7 +14,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
-from program import run, start
+from forkserver import Child, ForkServer
 from vendor_accounts import VendorAccounts
 
 PATIENCE = 60.0
@@ -31,16 +31,25 @@ def free_port() -> int:
 class RunningProgram:
     """A daemon, what it logs, and what it tells the service manager."""
 
-    def __init__(self, clinic: VendorAccounts, env: dict[str, str], folder: Path) -> None:
-        self.clinic, self.env = clinic, env
+    def __init__(
+        self,
+        clinic: VendorAccounts,
+        env: dict[str, str],
+        folder: Path,
+        nursery: ForkServer,
+        start: Callable[..., Child | subprocess.Popen[str]] | None = None,
+    ) -> None:
+        self.clinic, self.env, self._nursery = clinic, env, nursery
         self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.notify.bind(str(folder / "notify"))
         self.notify.settimeout(PATIENCE)
         self.heard: list[str] = []
         """Every line of its log so far."""
-        self.process = self._start(folder)
+        self.process = self._start(folder, start or nursery.start)
 
-    def _start(self, folder: Path) -> subprocess.Popen[str]:
+    def _start(
+        self, folder: Path, start: Callable[..., Child | subprocess.Popen[str]]
+    ) -> Child | subprocess.Popen[str]:
         process = start(
             "run",
             cwd=self.clinic.folder,
@@ -84,7 +93,7 @@ class RunningProgram:
 
     def verb(self, *args: str) -> subprocess.CompletedProcess[str]:
         """Run a verb beside it."""
-        return run(*args, cwd=self.clinic.folder, env=self.env)
+        return self._nursery.run(*args, cwd=self.clinic.folder, env=self.env)
 
     def end(self) -> None:
         """Make sure that it is gone."""

@@ -72,7 +72,7 @@ def only_loopback() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def nursery() -> Iterator[ForkServer]:
+def forkserver() -> Iterator[ForkServer]:
     """Where programs come from that need no interpreter of their own."""
     made = ForkServer()
     yield made

@@ -22,7 +22,7 @@ GO = '\n[defaults.sync]\nfirst_sync = "go"\n'
 
 @pytest.fixture(params=BACKENDS)
 def open_stage(
-    request: pytest.FixtureRequest, tmp_path: Path, nursery: ForkServer
+    request: pytest.FixtureRequest, tmp_path: Path, forkserver: ForkServer
 ) -> Iterator[OpenStage]:
     """`open_stage()`: a clinic and a store of its own; `like=` another as it is now."""
     with ExitStack() as stack:
@@ -53,7 +53,7 @@ def open_stage(
             elif like:
                 shutil.copy(like.accounts.folder / "syncd.db", folder)
             stages.append(
-                ProcessHarness(accounts=accounts, env=env, database=database, nursery=nursery)
+                ProcessHarness(accounts=accounts, env=env, database=database, forkserver=forkserver)
             )
             return stages[-1]
 
@@ -73,7 +73,7 @@ def start_daemon(
             "SYNCD_SCHEDULE__POLL_INTERVAL": "0.3s",
         }
         folder = tmp_path_factory.mktemp("notify")
-        started.append(RunningProgram(processes.accounts, env | more, folder, processes.nursery))
+        started.append(RunningProgram(processes.accounts, env | more, folder, processes.forkserver))
         started[-1].told("READY=1")
         return started[-1]
 

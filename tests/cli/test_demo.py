@@ -13,7 +13,7 @@ Syncd = Callable[..., Any]
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory, nursery: ForkServer) -> str:
+def told(tmp_path_factory: pytest.TempPathFactory, forkserver: ForkServer) -> str:
     """The demo's output, from a process of its own with a hostile environment."""
     folder = tmp_path_factory.mktemp("demo")
     (folder / "config.toml").write_text("this is no configuration")
@@ -23,7 +23,7 @@ def told(tmp_path_factory: pytest.TempPathFactory, nursery: ForkServer) -> str:
         "SYNCD_LINKS__CLINIC__GHL__LOCATION_ID": "elsewhere",
         "GHL_TOKEN": "not-this-one",
     }
-    done = nursery.run("demo", cwd=folder, env=program.environment(**hostile))
+    done = forkserver.run("demo", cwd=folder, env=program.environment(**hostile))
     assert done.stderr == ""
     assert done.returncode == 0
     assert [file.name for file in folder.iterdir()] == ["config.toml"]

@@ -169,12 +169,12 @@ def test_yes_belongs_to_probe(ready: VendorAccounts, syncd: Syncd) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_probe_that_is_stopped_leaves_nothing(
-    ready: VendorAccounts, number: signal.Signals, nursery: ForkServer
+    ready: VendorAccounts, number: signal.Signals, forkserver: ForkServer
 ) -> None:
     tokens = SandboxSettings()
     env = program.environment(GHL_TOKEN=tokens.ghl_token, HUBSPOT_TOKEN=tokens.hubspot_token)
     before = len(ready.world.requests)
-    child = nursery.start("doctor", "--probe", "--yes", cwd=ready.folder, env=env)
+    child = forkserver.start("doctor", "--probe", "--yes", cwd=ready.folder, env=env)
     while child.poll() is None:
         if any("syncd probe" in str(each.body) for each in ready.world.requests[before:]):
             child.send_signal(number)

@@ -15,10 +15,10 @@ Syncd = Callable[..., Any]
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_what_it_prints_is_enough_to_sync_with_it_until_it_is_stopped(
-    number: signal.Signals, tmp_path: Path, nursery: ForkServer
+    number: signal.Signals, tmp_path: Path, forkserver: ForkServer
 ) -> None:
     env = program.environment()
-    with nursery.start("sandbox", "--empty", cwd=tmp_path, env=env) as process:
+    with forkserver.start("sandbox", "--empty", cwd=tmp_path, env=env) as process:
         printed = []
         for line in process.stdout:
             printed.append(line)
@@ -32,7 +32,7 @@ def test_what_it_prints_is_enough_to_sync_with_it_until_it_is_stopped(
         )
         (tmp_path / "config.toml").write_text(told.partition("# In config.toml:\n")[2])
         for verb in ("setup", "--sync-now"):
-            done = nursery.run(verb, cwd=tmp_path, env=env | tokens)
+            done = forkserver.run(verb, cwd=tmp_path, env=env | tokens)
             assert done.returncode == 0, done.stderr
         process.send_signal(number)
         assert process.wait(timeout=20) == 0
@@ -41,9 +41,9 @@ def test_what_it_prints_is_enough_to_sync_with_it_until_it_is_stopped(
 
 
 def test_the_configuration_names_a_calendar_for_appointments_from_hubspot(
-    tmp_path: Path, nursery: ForkServer
+    tmp_path: Path, forkserver: ForkServer
 ) -> None:
-    with nursery.start(
+    with forkserver.start(
         "sandbox", cwd=tmp_path, env=program.environment(SYNCD_CONFIG="/nowhere")
     ) as process:
         told = ""

@@ -19,10 +19,10 @@ FULL = Path("/dev/full")
 
 
 @pytest.fixture
-def env(clinic: VendorAccounts, nursery: ForkServer) -> dict[str, str]:
+def env(clinic: VendorAccounts, forkserver: ForkServer) -> dict[str, str]:
     tokens = SandboxSettings()
     env = program.environment(GHL_TOKEN=tokens.ghl_token, HUBSPOT_TOKEN=tokens.hubspot_token)
-    assert nursery.run("setup", cwd=clinic.folder, env=env).returncode == 0
+    assert forkserver.run("setup", cwd=clinic.folder, env=env).returncode == 0
     return env
 
 

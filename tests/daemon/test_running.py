@@ -32,7 +32,7 @@ def clinic(tmp_path: Path) -> Iterator[VendorAccounts]:
 
 @pytest.fixture
 def daemon(
-    clinic: VendorAccounts, nursery: ForkServer, tmp_path_factory: pytest.TempPathFactory
+    clinic: VendorAccounts, forkserver: ForkServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Any]:
     """`daemon()` starts one on a prepared account and waits until it is ready.
 
@@ -44,11 +44,11 @@ def daemon(
         HUBSPOT_TOKEN=settings.hubspot_token,
         SYNCD_HTTP__LISTEN=f"127.0.0.1:{free_port()}",
     )
-    assert nursery.run("setup", cwd=clinic.folder, env=env).returncode == 0
+    assert forkserver.run("setup", cwd=clinic.folder, env=env).returncode == 0
 
     def make(start: Any = None) -> RunningProgram:
         folder = tmp_path_factory.mktemp("notify")
-        started.append(RunningProgram(clinic, env, folder, nursery, start))
+        started.append(RunningProgram(clinic, env, folder, forkserver, start))
         started[-1].told("READY=1")
         return started[-1]
 

@@ -30,15 +30,15 @@ class ProcessHarness:
     env: dict[str, str]
     database: str
     """The name of the PostgreSQL database; "" where the store is a file."""
-    nursery: ForkServer
+    forkserver: ForkServer
 
     def run(self, *args: str) -> subprocess.CompletedProcess[str]:
         """Run the program to its end, in the clinic's folder."""
-        return self.nursery.run(*args, cwd=self.accounts.folder, env=self.env)
+        return self.forkserver.run(*args, cwd=self.accounts.folder, env=self.env)
 
     def start(self, *args: str) -> Child:
         """Start the program in the clinic's folder."""
-        return self.nursery.start(*args, cwd=self.accounts.folder, env=self.env)
+        return self.forkserver.start(*args, cwd=self.accounts.folder, env=self.env)
 
 
 OpenStage = Callable[..., ProcessHarness]

@@ -36,16 +36,16 @@ class RunningProgram:
         clinic: VendorAccounts,
         env: dict[str, str],
         folder: Path,
-        nursery: ForkServer,
+        forkserver: ForkServer,
         start: Callable[..., Child | subprocess.Popen[str]] | None = None,
     ) -> None:
-        self.clinic, self.env, self._nursery = clinic, env, nursery
+        self.clinic, self.env, self._forkserver = clinic, env, forkserver
         self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.notify.bind(str(folder / "notify"))
         self.notify.settimeout(PATIENCE)
         self.heard: list[str] = []
         """Every line of its log so far."""
-        self.process = self._start(folder, start or nursery.start)
+        self.process = self._start(folder, start or forkserver.start)
 
     def _start(
         self, folder: Path, start: Callable[..., Child | subprocess.Popen[str]]
@@ -93,7 +93,7 @@ class RunningProgram:
 
     def verb(self, *args: str) -> subprocess.CompletedProcess[str]:
         """Run a verb beside it."""
-        return self._nursery.run(*args, cwd=self.clinic.folder, env=self.env)
+        return self._forkserver.run(*args, cwd=self.clinic.folder, env=self.env)
 
     def end(self) -> None:
         """Make sure that it is gone."""

@@ -30,6 +30,6 @@ CHOSEN = [among[SEED % len(among)] for among in PLAIN]
 
 @pytest.mark.hunt
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("breakage", CHOSEN, ids=lambda each: each.file)
-def test_a_breakage_is_noticed(mutant: Mutant, tmp_path: Path) -> None:
+@pytest.mark.parametrize("mutant", CHOSEN, ids=lambda each: each.file)
+def test_a_mutant_is_killed(mutant: Mutant, tmp_path: Path) -> None:
     assert tried(copied(tmp_path / "copy"), mutant, HISTORIES).noticed_by

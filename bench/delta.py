@@ -26,9 +26,10 @@ import world_state
 from world_state import ReadySide, row, table
 
 from syncd.core.model import Pair, Scan, Side, Snapshot
+from syncd.core.outcome import Outcome
 from syncd.engine import cycle
 from syncd.engine.cycle import CycleRequest
-from syncd.engine.report import CycleReport, Outcome
+from syncd.engine.report import CycleReport
 from syncd.ports.provider import ScanRequest
 from syncd.store.database import Database
 from syncd.store.link_store import SqlLinkStore

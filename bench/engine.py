@@ -33,9 +33,9 @@ from world_state import Median, ReadySide, median, row, table
 
 from syncd.core.guards import GuardOverrides
 from syncd.core.model import Side
+from syncd.core.outcome import Outcome
 from syncd.engine import cycle
 from syncd.engine.cycle import CycleRequest
-from syncd.engine.report import Outcome
 from syncd.store.database import Database
 from syncd.store.link_store import SqlLinkStore
 

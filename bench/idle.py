@@ -24,9 +24,9 @@ import world_state
 from harness import HarnessClock, InProcess, Shelf, SyncHarness, build
 from world_state import row, table
 
+from syncd.core.outcome import Outcome
 from syncd.engine import cycle
 from syncd.engine.cycle import CycleRequest
-from syncd.engine.report import Outcome
 from syncd.ports.provider import Provider
 from syncd.store import migrate
 

@@ -31,6 +31,9 @@ persons (the log, the status page, notices) leaves out what is quoted.
 import re
 from collections.abc import Sequence
 from datetime import datetime
+from typing import ClassVar
+
+from syncd.core.outcome import Outcome
 
 _OPENED, _CLOSED = "\u201c", "\u201d"
 
@@ -49,11 +52,18 @@ def quoted(words: str) -> str:
 
 
 class SyncdError(Exception):
-    """The root: everything that syncd raises on purpose."""
+    """The root: everything that syncd raises on purpose.
+
+    `outcome` is what the error makes of a cycle or a command that it ends.
+    """
+
+    outcome: ClassVar[Outcome] = Outcome.FAULT
 
 
 class ConfigError(SyncdError):
     """The configuration is wrong; `problems` has one line for each fault."""
+
+    outcome = Outcome.NOT_PREPARED
 
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__("\n".join(problems))
@@ -63,13 +73,19 @@ class ConfigError(SyncdError):
 class NotPrepared(SyncdError):  # noqa: N818 - the tree reads as states of the world
     """An account lacks something that a person has to make or switch on."""
 
+    outcome = Outcome.NOT_PREPARED
+
 
 class AccountUnknown(SyncdError):  # noqa: N818
     """A link may share its account with another one, and nobody can be asked: it waits."""
 
+    outcome = Outcome.FAILED_WRITES
+
 
 class LinkLocked(SyncdError):  # noqa: N818
     """Another syncd holds the link; `holder` says which, for a person."""
+
+    outcome = Outcome.LOCKED
 
     def __init__(self, link: str, holder: str) -> None:
         super().__init__(
@@ -83,17 +99,25 @@ class LinkLocked(SyncdError):  # noqa: N818
 class StoreError(SyncdError):
     """Our own store cannot be used."""
 
+    outcome = Outcome.NOT_PREPARED
+
 
 class StoreInterrupted(StoreError):  # noqa: N818
     """The database was away or busy, for longer than the store tries again by itself."""
+
+    outcome = Outcome.UNREACHABLE
 
 
 class StoreUncertain(StoreError):  # noqa: N818
     """The database went away in the middle of a write that may not be repeated blindly."""
 
+    outcome = Outcome.UNREACHABLE
+
 
 class StoreFault(StoreError):  # noqa: N818
     """The database refuses what syncd asks of it, for no reason that a person could mend."""
+
+    outcome = Outcome.FAULT
 
 
 class StoreTooNew(StoreError):  # noqa: N818
@@ -114,6 +138,8 @@ class ProviderError(SyncdError):
     `side` is "ghl" or "hubspot"; the message holds the vendor's own words, cut,
     redacted and `quoted`, and what to do next where that is known.
     """
+
+    outcome = Outcome.UNREACHABLE
 
     def __init__(self, message: str, *, side: str = "", status: int = 0) -> None:
         super().__init__(message)
@@ -174,6 +200,8 @@ class Permanent(ProviderError):  # noqa: N818
 class AuthFailed(Permanent):
     """The credentials are refused, or lack a scope (`missing_scope`)."""
 
+    outcome = Outcome.REFUSED
+
     def __init__(
         self, message: str, *, side: str = "", status: int = 401, missing_scope: bool = False
     ) -> None:
@@ -219,20 +247,15 @@ class Unreadable(ProviderError):  # noqa: N818
     """The vendor's answer cannot be understood."""
 
 
-_EXIT_CODES: tuple[tuple[type[SyncdError], int], ...] = (
-    (ConfigError, 2),
-    (NotPrepared, 2),
-    (AccountUnknown, 3),
-    (StoreInterrupted, 7),
-    (StoreUncertain, 7),
-    (StoreFault, 1),
-    (StoreError, 2),
-    (LinkLocked, 5),
-    (AuthFailed, 6),
-    (ProviderError, 7),
-)
+def ended_by(error: Exception) -> tuple[Outcome, str]:
+    """What an error makes of the cycle that it ends, and a person's words for it.
 
-
-def exit_code(error: SyncdError) -> int:
-    """The exit code of `docs/exit-codes.md` for what ended a command or a cycle."""
-    return next((code for kind, code in _EXIT_CODES if isinstance(error, kind)), 1)
+    The vendor's name comes first. An error that nobody raised on purpose is a fault.
+    """
+    if not isinstance(error, SyncdError):
+        detail = f"unexpected fault: {type(error).__name__}; the log has the traceback"
+        return Outcome.FAULT, detail
+    detail, whose = str(error), ""
+    if isinstance(error, ProviderError):
+        whose = {"ghl": "HighLevel", "hubspot": "HubSpot"}.get(error.side, "")
+    return error.outcome, f"{whose}: {detail}" if not detail.startswith(whose) else detail

@@ -239,7 +239,7 @@ def _standing(report: CycleReport) -> LinkStatus:
 
     return LinkStatus(
         link=report.link,
-        state=State.of(report.outcome.value),
+        state=State.of(report.outcome),
         detail=report.detail,
         since=report.started_at,
         guards=tuple(report.guards),

@@ -22,10 +22,9 @@ from syncd.config import LinkSettings
 from syncd.core.model import Side
 from syncd.engine import cycle
 from syncd.engine.cycle import CycleRequest
-from syncd.engine.finish import ended_by
 from syncd.engine.link import Link
-from syncd.engine.report import CycleReport, Outcome
-from syncd.errors import AccountUnknown, StoreError, StoreFault, SyncdError
+from syncd.engine.report import CycleReport
+from syncd.errors import AccountUnknown, StoreError, StoreFault, SyncdError, ended_by
 from syncd.observability import traffic
 from syncd.ports.clock import Clock
 from syncd.ports.store import LinkStore
@@ -195,15 +194,13 @@ def _reported(name: str, work: Callable[[], CycleReport]) -> CycleReport:
     """The report of a cycle that could not even begin, in place of its error."""
     try:
         return work()
-    except SyncdError as error:
+    except Exception as error:
         if isinstance(error, StoreError):
             _tell_store_failed(error, link=name)
+        elif not isinstance(error, SyncdError):
+            log.exception("cycle.failed", link=name)
         outcome, detail = ended_by(error)
         return CycleReport(link=name, outcome=outcome, detail=detail)
-    except Exception as error:
-        log.exception("cycle.failed", link=name)
-        detail = f"unexpected fault: {type(error).__name__}; the log has the traceback"
-        return CycleReport(link=name, outcome=Outcome.FAULT, detail=detail)
 
 
 def _tell_store_failed(error: StoreError, *, link: str) -> None:

@@ -67,9 +67,9 @@ class Demo:
         self._step = 0
 
     def run(self) -> int:
-        """All steps; gives the gravest exit code of the three cycles."""
+        """All steps; gives the worst exit code of the three cycles."""
         from syncd.cli.demo_data import DemoClinic
-        from syncd.engine.report import gravest
+        from syncd.core.outcome import worst_code
 
         self._begin()
         self._set_up()
@@ -77,7 +77,7 @@ class Demo:
         self._clock.advance(timedelta(hours=1))
         edits = DemoClinic(self._world, self._clock).morning()
         reports += [self._second_sync(edits), self._third_sync()]
-        return gravest([report.outcome.code for report in reports])
+        return worst_code(report.outcome.exit_code for report in reports)
 
     def where_next(self, folder: Path | None) -> None:
         """What to do after the demo."""

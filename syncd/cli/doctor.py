@@ -58,7 +58,7 @@ def doctor(
     from empty batches, and from changes to an id that no record has.
 
     Ends with 0 where all is well, warnings included, else with the exit code
-    of the gravest error: 2 configuration or account, 6 credentials, 7 a
+    of the worst error: 2 configuration or account, 6 credentials, 7 a
     vendor or a store that is away.
     """
     from syncd.cli.output.printer import Printer

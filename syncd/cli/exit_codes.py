@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import click
 
-from syncd.errors import ConfigError, SyncdError, exit_code
+from syncd.errors import ConfigError, SyncdError
 from syncd.observability.redaction import redact
 
 INTERRUPTED = 130
@@ -54,7 +54,7 @@ def ended(error: click.ClickException | click.Abort | SyncdError, *, as_json: bo
                 click.echo(problem, err=True)
             return _told(2, error.problems, as_json=as_json)
         case _:
-            said, code = [redact(str(error), personal=False)], exit_code(error)
+            said, code = [redact(str(error), personal=False)], error.outcome.exit_code
     click.echo(f"syncd: {said[0]}", err=True)
     return _told(code, said, as_json=as_json)
 

@@ -33,15 +33,15 @@ def rebuild(
     from syncd.bootstrap import open_app
     from syncd.cli.session import begin, chosen
     from syncd.cli.sync_now import stopping
+    from syncd.core.outcome import worst_code
     from syncd.engine.cycle import CycleRequest
-    from syncd.engine.report import gravest
 
     settings = begin(config_path(ctx, config))
     names = chosen(list(settings.links), links)
     with stopping() as stop, open_app(settings, make_store=True, stop=stop) as app:
         request = CycleRequest(rebuild=True)
         reports = {name: app.cycle(name, request, verb="rebuild") for name in names}
-    code = gravest([report.outcome.code for report in reports.values()])
+    code = worst_code(report.outcome.exit_code for report in reports.values())
     if as_json:
         told = {name: report.as_json() for name, report in reports.items()}
         click.echo(json.dumps({"version": 1, "exit_code": code, "links": told}, indent=2))

@@ -33,17 +33,17 @@ def setup(ctx: click.Context, config: Path | None, links: tuple[str, ...]) -> in
     from syncd.bootstrap import open_app
     from syncd.cli.output.printer import Printer
     from syncd.cli.session import begin, chosen
-    from syncd.engine.report import gravest
+    from syncd.core.outcome import worst_code
 
     settings = begin(config_path(ctx, config))
     names = chosen(list(settings.links), links)
     with open_app(settings, make_store=True) as app:
-        return gravest([_set_up(app, name, Printer()) for name in names])
+        return worst_code([_set_up(app, name, Printer()) for name in names])
 
 
 def _set_up(app: App, name: str, paper: Printer) -> int:
     """One link; what stops it is told, and stops no other."""
-    from syncd.errors import ProviderError, SyncdError, exit_code
+    from syncd.errors import ProviderError, SyncdError
 
     try:
         made = app.setup(name)
@@ -51,7 +51,7 @@ def _set_up(app: App, name: str, paper: Printer) -> int:
         where = "HubSpot: " if isinstance(error, ProviderError) else ""
         for line in str(error).splitlines():
             click.echo(f"{name}: {where}{line}", err=True)
-        return exit_code(error)
+        return error.outcome.exit_code
     print_setup(paper, name, made)
     return 0
 

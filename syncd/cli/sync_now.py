@@ -89,13 +89,13 @@ def sync(path: Path | None, wanted: Wanted, *, out: Path | None = None) -> int:
 
 
 def exit_code(reports: Mapping[str, CycleReport], wanted: Wanted) -> int:
-    """The gravest outcome of all links (`docs/exit-codes.md`)."""
-    from syncd.engine.report import gravest
+    """The worst outcome of all links (`docs/exit-codes.md`)."""
+    from syncd.core.outcome import worst_code
 
-    codes = [report.outcome.code for report in reports.values()]
+    codes = [report.outcome.exit_code for report in reports.values()]
     if wanted.fail_on_held and any(report.held for report in reports.values()):
         codes.append(HELD)
-    return gravest(codes)
+    return worst_code(codes)
 
 
 def show(reports: Mapping[str, CycleReport], wanted: Wanted) -> None:
@@ -142,7 +142,6 @@ def _cycles(app: App, names: list[str], wanted: Wanted) -> dict[str, CycleReport
 
     from syncd.cli.output import progress
     from syncd.engine.decisions.halt import pauses
-    from syncd.engine.report import DONE
 
     reports = {}
     for name in names:
@@ -157,7 +156,7 @@ def _cycles(app: App, names: list[str], wanted: Wanted) -> dict[str, CycleReport
             reports[name] = app.cycle(name, request)
         if not wanted.dry_run:
             app.tell(reports[name])
-            if reports[name].outcome in DONE:  # a store that is away is not waited for once more
+            if reports[name].outcome.completed:  # a store that is away is not waited for once more
                 app.keep_house(name)
     return reports
 
@@ -185,8 +184,8 @@ def _beside(settings: Settings, stack: ExitStack) -> Settings:
 
 
 def _no_store(name: str, error: StoreError) -> CycleReport:
-    from syncd.engine.finish import ended_by
     from syncd.engine.report import CycleReport
+    from syncd.errors import ended_by
 
     outcome, detail = ended_by(error)
     return CycleReport(link=name, outcome=outcome, detail=detail)

@@ -319,8 +319,8 @@ class Daemon:
 
 
 def summary(watches: list[LinkState]) -> str:
-    """All links in one line, the gravest by its name."""
-    troubled = sorted((w for w in watches if w.state.code), key=lambda w: w.state.gravity)
+    """All links in one line, the worst by its name."""
+    troubled = sorted((w for w in watches if w.state.code), key=lambda w: w.state.severity)
     if not troubled:
         starting = sum(state.state is State.STARTING for state in watches)
         told = f"{len(watches)} link{'s' if len(watches) != 1 else ''}"

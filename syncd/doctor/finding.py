@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from syncd.engine.report import gravest
-from syncd.errors import SyncdError, exit_code
+from syncd.core.outcome import worst_code
+from syncd.errors import SyncdError
 
 
 class Mark(StrEnum):
@@ -53,7 +53,7 @@ def error(area: str, what: str, remedy: str, *, link: str = "", code: int = 2) -
 
 def raised(area: str, fault: SyncdError, *, link: str = "") -> list[Finding]:
     """What was raised instead of an answer, line by line; its words end with the remedy."""
-    code = exit_code(fault)
+    code = fault.outcome.exit_code
     found = []
     for line in str(fault).splitlines():
         what, _, remedy = line.partition("; ")
@@ -62,5 +62,5 @@ def raised(area: str, fault: SyncdError, *, link: str = "") -> list[Finding]:
 
 
 def code_of(findings: Iterable[Finding]) -> int:
-    """The exit code of a whole examination: that of the gravest error, else 0."""
-    return gravest([each.code for each in findings if each.mark is Mark.ERROR])
+    """The exit code of a whole examination: that of the worst error, else 0."""
+    return worst_code(each.code for each in findings if each.mark is Mark.ERROR)

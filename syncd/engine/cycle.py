@@ -20,6 +20,7 @@ import structlog
 
 from syncd.core.guards import GuardOverrides, Plan
 from syncd.core.model import Side
+from syncd.core.outcome import Outcome
 from syncd.engine import planned_writes
 from syncd.engine.decisions import pending
 from syncd.engine.decisions.approval import Approval
@@ -30,18 +31,16 @@ from syncd.engine.finish import (
     first_sync,
     keep,
     looked,
-    outcome_of,
     still_held,
     tell_of_stop,
-    words_of,
 )
 from syncd.engine.link import Link
 from syncd.engine.plan.translation import translator
 from syncd.engine.poll import poll
 from syncd.engine.recover.recover import Recovered, recover
-from syncd.engine.report import CycleReport, Outcome
+from syncd.engine.report import CycleReport
 from syncd.engine.rounds import CycleContext, Rounds
-from syncd.errors import LinkLocked, NotPrepared, ProviderError, StoreError
+from syncd.errors import LinkLocked, NotPrepared, ProviderError, StoreError, ended_by
 from syncd.ports.store import CycleRow
 
 log = structlog.get_logger(__name__)
@@ -96,21 +95,15 @@ def run(link: Link, request: CycleRequest) -> CycleReport:
                 if link.stopping():
                     break  # recovery finishes it when this starts again
                 unsure = _look_again(link, request, report)
-        except LinkLocked as error:
-            report.outcome, report.detail = Outcome.LOCKED, str(error)
-            report.held = still_held(link)
-        except NotPrepared as error:
-            report.outcome, report.detail = Outcome.NOT_PREPARED, str(error)
-            report.held = still_held(link)
-        except ProviderError as error:
-            report.outcome, report.detail = outcome_of(error), words_of(error)
+        except (LinkLocked, NotPrepared, ProviderError) as error:
+            report.outcome, report.detail = ended_by(error)
             report.held = still_held(link)
         except StoreError:
             # Who has the link now may have written what this one was about to: no fault of ours.
             lost = _lost(link)
             if lost is None:
                 raise
-            report.outcome, report.detail = Outcome.LOCKED, str(lost)
+            report.outcome, report.detail = ended_by(lost)
         if link.stopping():
             tell_of_stop(report)
         for side in Side:
@@ -270,4 +263,4 @@ def _finish(link: Link, request: CycleRequest, report: CycleReport) -> None:
         with link.store.begin() as transaction:
             transaction.save_cycle(row)
     except LinkLocked as error:
-        report.outcome, report.detail = Outcome.LOCKED, str(error)
+        report.outcome, report.detail = ended_by(error)

@@ -17,6 +17,7 @@ from syncd.core.actions import Hold, Remove
 from syncd.core.context import FirstSync
 from syncd.core.guards import CHANGES, REMOVALS, Plan
 from syncd.core.model import Side, Snapshot
+from syncd.core.outcome import Outcome
 from syncd.engine.apply.commands import ids_of
 from syncd.engine.apply.results import WriteResults
 from syncd.engine.decisions import completion, pending
@@ -27,9 +28,9 @@ from syncd.engine.link import Link
 from syncd.engine.plan.backoff import as_planned, judged, stored
 from syncd.engine.poll import poll
 from syncd.engine.poll.poll import PollResult
-from syncd.engine.report import CycleReport, Outcome
+from syncd.engine.report import CycleReport
 from syncd.engine.rounds import Rounds
-from syncd.errors import AuthFailed, ProviderError, SyncdError, exit_code
+from syncd.errors import ProviderError, ended_by
 from syncd.ports.store import LEFT_OUT, LEFT_OUT_IDS
 
 MOST_NAMED = 5_000
@@ -88,10 +89,10 @@ def first_sync(link: Link) -> FirstSync:
 
 
 def conclude(report: CycleReport, made: Plan, applied: WriteResults) -> None:
-    """The outcome, gravest first."""
-    ended_by = applied.stopped or applied.lacking
-    if isinstance(ended_by, ProviderError):
-        report.outcome, report.detail = outcome_of(ended_by), words_of(ended_by)
+    """The outcome: the worst of what happened."""
+    error = applied.stopped or applied.lacking
+    if isinstance(error, ProviderError):
+        report.outcome, report.detail = ended_by(error)
     elif made.guarded:
         report.outcome = Outcome.GUARD
         report.detail = _guard_words(made)
@@ -123,25 +124,6 @@ def tell_of_stop(report: CycleReport) -> None:
     if report.outcome in {Outcome.UNREACHABLE, Outcome.FAILED_WRITES}:
         report.outcome, report.stopped = Outcome.FAILED_WRITES, True
         report.detail = "stopped before its end, as asked; the next cycle goes on from there"
-
-
-def outcome_of(error: ProviderError) -> Outcome:
-    """What an error that ends a cycle makes of it."""
-    return Outcome.REFUSED if isinstance(error, AuthFailed) else Outcome.UNREACHABLE
-
-
-def ended_by(error: SyncdError) -> tuple[Outcome, str]:
-    """What an error that kept a cycle from beginning makes of it, and the words for a person."""
-    outcome = list(Outcome)[exit_code(error)]
-    return outcome, words_of(error) if isinstance(error, ProviderError) else str(error)
-
-
-def words_of(error: ProviderError) -> str:
-    """What a person is told of an error that ended a cycle: whose it is comes first."""
-    whose = {"ghl": "HighLevel: ", "hubspot": "HubSpot: "}.get(error.side, "")
-    return (
-        str(error) if not whose or str(error).startswith(whose.strip(": ")) else f"{whose}{error}"
-    )
 
 
 def still_held(link: Link) -> list[Hold]:

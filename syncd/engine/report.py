@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from enum import StrEnum
 
 from syncd.core.actions import Hold, ids_of
 from syncd.core.model import Side
+from syncd.core.outcome import Outcome
 from syncd.engine.planned_writes import (
     PlannedWrite,
     action_of,
@@ -22,36 +22,6 @@ from syncd.engine.planned_writes import (
     planned_as_json,
 )
 from syncd.ports.store import APPOINTMENT, CONTACT
-
-
-class Outcome(StrEnum):
-    """How a cycle ended; the exit codes 0 to 7 stand in this order."""
-
-    OK = "ok"
-    FAULT = "fault"
-    NOT_PREPARED = "not_prepared"
-    FAILED_WRITES = "failed_writes"
-    GUARD = "guard"
-    LOCKED = "locked"
-    REFUSED = "refused"
-    UNREACHABLE = "unreachable"
-
-    @property
-    def code(self) -> int:
-        """The exit code of this outcome."""
-        return list(Outcome).index(self)
-
-
-DONE = (Outcome.OK, Outcome.FAILED_WRITES, Outcome.GUARD)
-"""The outcomes of a cycle that went through to its end."""
-
-GRAVITY = (1, 6, 2, 4, 5, 7, 3, 0)
-"""Exit codes, gravest first (`docs/exit-codes.md`)."""
-
-
-def gravest(codes: list[int]) -> int:
-    """The exit code of several links."""
-    return min(codes, key=GRAVITY.index, default=0)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -256,17 +226,14 @@ def _failed(write: FailedWrite) -> dict[str, object]:
 
 
 __all__ = [
-    "GRAVITY",
     "CycleReport",
     "FailedWrite",
-    "Outcome",
     "PlannedWrite",
     "Tally",
     "action_of",
     "described",
     "digest",
     "field_values",
-    "gravest",
     "ids_of",
     "in_one_line",
     "planned_as_json",

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from syncd.core.outcome import worst_code
 from syncd.observability.heartbeat import CYCLES, HEARTBEAT, STOPPED, CyclePoint, Heartbeat, read
-from syncd.observability.state import State, gravest
+from syncd.observability.state import State
 from syncd.observability.traffic import Budget
 from syncd.ports.store import LEFT_OUT, PAUSED, CycleRow, HistoryEntry, Hold, LinkStore
 
@@ -181,13 +182,13 @@ def examine(
 
 
 def worst(links: Iterable[LinkHealth]) -> int:
-    """The exit code of several links: that of the gravest."""
-    return gravest([link.code for link in links])
+    """The exit code of several links: that of the worst."""
+    return worst_code(link.code for link in links)
 
 
 def by_trouble(links: Iterable[LinkHealth]) -> list[LinkHealth]:
-    """The links with the gravest state first; those alike by what is held, then by name."""
-    return sorted(links, key=lambda link: (link.state.gravity, -len(link.held), link.name))
+    """The links with the worst state first; those alike by what is held, then by name."""
+    return sorted(links, key=lambda link: (link.state.severity, -len(link.held), link.name))
 
 
 def _timeline(rows: list[CycleRow], said: Heartbeat | None) -> tuple[CyclePoint, ...]:

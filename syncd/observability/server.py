@@ -22,7 +22,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from syncd.errors import StoreError, exit_code
+from syncd.errors import StoreError
 from syncd.observability import page
 from syncd.observability.health import worst
 from syncd.observability.listener import Limits, Workers, serve
@@ -155,7 +155,7 @@ class StatusServer:
             found = {
                 "version": 1,
                 "status": "store",
-                "exit_code": exit_code(error),
+                "exit_code": error.outcome.exit_code,
                 "detail": redact(str(error)),
             }
         status = 200 if found["status"] == "ok" else 503

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import StrEnum
 
+from syncd.core.outcome import Outcome
+
 OPENS = {"removal_guard": "--allow-removals", "change_guard": "--allow-changes"}
 """Each guard, and the option that lets pass what it keeps back."""
 
@@ -32,9 +34,14 @@ class State(StrEnum):
     OK = "ok"
 
     @property
+    def outcome(self) -> Outcome:
+        """The outcome of a cycle that asks the same of a person."""
+        return _OUTCOMES.get(self) or Outcome(self.value)
+
+    @property
     def code(self) -> int:
         """The exit code that says the same (`docs/exit-codes.md`)."""
-        return _CODES[self]
+        return self.outcome.exit_code
 
     @property
     def words(self) -> str:
@@ -42,14 +49,14 @@ class State(StrEnum):
         return _WORDS[self]
 
     @property
-    def gravity(self) -> int:
+    def severity(self) -> int:
         """0 for the worst."""
         return list(State).index(self)
 
     @classmethod
     def of(cls, outcome: str) -> State:
-        """The state that a cycle with this outcome leads to."""
-        return _OUTCOMES.get(outcome, cls.FAULT)
+        """The state that a cycle with this outcome leads to; a newer program's word is a fault."""
+        return cls(outcome) if outcome in set(Outcome) else cls.FAULT
 
     def remedy(self, link: str, guards: Iterable[str] = ()) -> str:
         """What a person does about it; "" where there is nothing to do.
@@ -62,32 +69,14 @@ class State(StrEnum):
 
 
 _OUTCOMES = {
-    "ok": State.OK,
-    "fault": State.FAULT,
-    "not_prepared": State.NOT_PREPARED,
-    "failed_writes": State.FAILED_WRITES,
-    "guard": State.GUARD,
-    "locked": State.LOCKED,
-    "refused": State.REFUSED,
-    "unreachable": State.UNREACHABLE,
-}
-
-_CODES = {
-    State.FAULT: 1,
-    State.GONE: 1,
-    State.REFUSED: 6,
-    State.NOT_PREPARED: 2,
+    State.GONE: Outcome.FAULT,
     # Nothing is written until a person lets it pass: what a guard does.
-    State.WAITING: 4,
-    State.GUARD: 4,
-    State.LOCKED: 5,
-    State.UNREACHABLE: 7,
-    State.STALE: 7,
-    State.FAILED_WRITES: 3,
-    State.PAUSED: 0,
-    State.STARTING: 0,
-    State.OK: 0,
+    State.WAITING: Outcome.GUARD,
+    State.STALE: Outcome.UNREACHABLE,
+    State.PAUSED: Outcome.OK,
+    State.STARTING: Outcome.OK,
 }
+"""Of the states that no cycle ends in; the others share their name with an outcome."""
 
 _WORDS = {
     State.FAULT: "unexpected fault",
@@ -126,11 +115,3 @@ _REMEDIES = {
     State.STARTING: "",
     State.OK: "",
 }
-
-GRAVITY = (1, 6, 2, 4, 5, 7, 3, 0)
-"""Exit codes, gravest first (`docs/exit-codes.md`)."""
-
-
-def gravest(codes: list[int]) -> int:
-    """The exit code of several links; 0 for none."""
-    return min(codes, key=GRAVITY.index, default=0)

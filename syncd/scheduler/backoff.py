@@ -7,7 +7,7 @@ that a link that polls often also recovers fast. Leaves out the daily quota
 
 from __future__ import annotations
 
-from syncd.engine.report import Outcome
+from syncd.core.outcome import Outcome
 
 LONGEST_BACK_OFF = 300.0
 """Seconds: a vendor that is back is noticed within five minutes."""

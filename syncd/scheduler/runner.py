@@ -19,12 +19,13 @@ import structlog
 
 from syncd.config import LinkSettings, account_by_token
 from syncd.core.model import Side
+from syncd.core.outcome import Outcome
 from syncd.engine.cycle import CycleRequest
 from syncd.engine.decisions.approval import ASK_ABOVE, SHOWN
 from syncd.engine.decisions.halt import pauses
-from syncd.engine.finish import FIRST, ended_by
-from syncd.engine.report import DONE, CycleReport, Outcome
-from syncd.errors import LinkLocked, StoreError, StoreFault, SyncdError
+from syncd.engine.finish import FIRST
+from syncd.engine.report import CycleReport
+from syncd.errors import LinkLocked, StoreError, StoreFault, SyncdError, ended_by
 from syncd.observability import heartbeat
 from syncd.observability.heartbeat import CyclePoint
 from syncd.observability.metrics import CycleFacts, Metrics
@@ -181,24 +182,16 @@ class Runner:
     def _caught(self, work: Callable[[], _Turn], state: LinkState | None = None) -> _Turn:
         try:
             return work()
-        except LinkLocked as error:
-            return _Turn(
-                state=State.LOCKED,
-                outcome=Outcome.LOCKED,
-                detail=str(error),
-                holder=error.holder,
-            )
-        except SyncdError as error:
+        except Exception as error:
             if isinstance(error, StoreError):
                 self._metrics.store_failed(state.name if state else "")
                 bug = isinstance(error, StoreFault)
                 log.error("store.failed", detail=str(error), exc_info=error if bug else None)  # noqa: TRY400 - no bug, no traceback
+            elif not isinstance(error, SyncdError):
+                log.exception("cycle.failed")
             outcome, detail = ended_by(error)
-            return _Turn(state=State.of(outcome), outcome=outcome, detail=detail)
-        except Exception as error:
-            log.exception("cycle.failed")
-            detail = f"unexpected fault: {type(error).__name__}; the log has the traceback"
-            return _Turn(state=State.FAULT, outcome=Outcome.FAULT, detail=detail)
+            holder = error.holder if isinstance(error, LinkLocked) else ""
+            return _Turn(state=State.of(outcome), outcome=outcome, detail=detail, holder=holder)
 
     def _recalled(self, state: LinkState) -> _Turn:
         self.hold(state)
@@ -238,7 +231,7 @@ class Runner:
         if report.uncovered:
             self._close(state, orders.approvals)
             return self._waits(state, {s.value: n for s, n in report.uncovered.items()})
-        if report.outcome in DONE and not self._stop.is_set():
+        if report.outcome.completed and not self._stop.is_set():
             if full:
                 sweep = self.links.settings.schedule.sweep_interval.total_seconds()
                 state.sweep_due = state.began + sweep
@@ -254,11 +247,11 @@ class Runner:
                 state,
                 CycleRequest(full=True, planned_only=True, halted=self._pauses(state)),
             )
-            if done.outcome not in DONE or self._stop.is_set():
+            if not done.outcome.completed or self._stop.is_set():
                 return _turn_of(done)
         planned = self._run(state, CycleRequest(full=True, dry_run=True))
         counts = Counter(each.side.value for each in planned.planned or () if each.goes_out)
-        if planned.outcome not in DONE:
+        if not planned.outcome.completed:
             return _turn_of(planned)
         if max(counts.values(), default=0) > ASK_ABOVE:
             self._close(state, orders.kicks)
@@ -310,7 +303,7 @@ class Runner:
         state.asked = self.links.settings.schedule.poll_interval.total_seconds()
         state.poll, state.stretched_by = self._stretched(state)
         after = backoff.pause_after(turn.outcome, state.failures, state.asked)
-        if turn.outcome in DONE and turn.state is not State.WAITING:
+        if turn.outcome.completed and turn.state is not State.WAITING:
             # An interval counts from beginning to beginning; a pause after a failure from its end.
             due = state.began + backoff.jittered(after, self._chance())
         else:
@@ -382,7 +375,7 @@ class Runner:
 
 def _turn_of(report: CycleReport) -> _Turn:
     return _Turn(
-        state=State.of(report.outcome.value),
+        state=State.of(report.outcome),
         outcome=report.outcome,
         detail=report.detail or _reason(report),
         report=report,

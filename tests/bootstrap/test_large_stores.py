@@ -9,8 +9,8 @@ from vendor_accounts import VendorAccounts
 
 from syncd.bootstrap import open_app
 from syncd.config import load
+from syncd.core.outcome import Outcome
 from syncd.engine.cycle import CycleRequest
-from syncd.engine.report import Outcome
 from syncd.errors import StoreError
 from syncd.sandbox import SandboxSettings
 from syncd.store import migrate

@@ -9,8 +9,9 @@ from syncd.bootstrap import App
 from syncd.bootstrap.providers import CONCURRENCY
 from syncd.config import load
 from syncd.core.model import Side
+from syncd.core.outcome import Outcome
 from syncd.engine.cycle import CycleRequest
-from syncd.engine.report import CycleReport, Outcome
+from syncd.engine.report import CycleReport
 from syncd.sandbox import LoggedRequest, SandboxSettings
 
 TOKENS = {

@@ -13,7 +13,8 @@ from syncd.cli.output import cycle_report, formatting, plan_report
 from syncd.cli.output.printer import Printer
 from syncd.core.actions import Hold
 from syncd.core.model import REASONS, Side
-from syncd.engine.report import CycleReport, FailedWrite, Outcome, PlannedWrite
+from syncd.core.outcome import Outcome
+from syncd.engine.report import CycleReport, FailedWrite, PlannedWrite
 from syncd.observability.remedies import REMEDIES
 from syncd.ports.store import HistoryEntry, LinkStore
 

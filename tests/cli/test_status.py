@@ -60,7 +60,7 @@ def test_the_json_is_the_contract(syncd: Syncd, clinic: VendorAccounts) -> None:
     assert told["links"]["clinic"]["daemon"] is False
 
 
-def test_a_daemon_that_vanished_is_the_gravest_of_all(syncd: Syncd, clinic: VendorAccounts) -> None:
+def test_a_daemon_that_vanished_is_the_worst_of_all(syncd: Syncd, clinic: VendorAccounts) -> None:
     from datetime import UTC, datetime
 
     syncd("db", "upgrade")

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 from harness import SyncHarness
 
+from syncd.core.outcome import Outcome
 from syncd.engine import cycle
 from syncd.engine.cycle import CycleRequest
-from syncd.engine.report import Outcome
 
 PEOPLE = 30
 

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from syncd.core.outcome import Outcome
 from syncd.core.policy import OnRemoval
-from syncd.engine.report import CycleReport, Outcome
+from syncd.engine.report import CycleReport
 
 if TYPE_CHECKING:
     from harness import SyncHarness

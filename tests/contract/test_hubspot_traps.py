@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
+from syncd.core.outcome import Outcome
 from syncd.core.policy import OnRemoval
 from syncd.core.status import StatusTable
 from syncd.engine import cycle
 from syncd.engine.cycle import CycleRequest
-from syncd.engine.report import CycleReport, Outcome
+from syncd.engine.report import CycleReport
 
 if TYPE_CHECKING:
     from harness import SyncHarness

@@ -19,7 +19,7 @@ import httpx
 import pytest
 from harness import InProcess
 
-from syncd.engine.report import Outcome
+from syncd.core.outcome import Outcome
 from syncd.sandbox import application
 
 if TYPE_CHECKING:

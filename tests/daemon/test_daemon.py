@@ -17,9 +17,9 @@ import structlog
 
 from syncd.config import Settings
 from syncd.core.model import Side
+from syncd.core.outcome import Outcome
 from syncd.daemon.daemon import Daemon, DaemonDeps, summary
 from syncd.daemon.signals import Command, SignalQueue
-from syncd.engine.report import Outcome
 from syncd.errors import ConfigError, LinkLocked, StoreError
 from syncd.observability.notify_systemd import ServiceManager
 from syncd.scheduler import scheduler as limits
@@ -212,7 +212,7 @@ def test_ready_is_said_after_the_links_are_checked_and_stopping_before_the_drain
     assert play.left == []
 
 
-def test_the_status_line_names_the_gravest_trouble_once(stage: Build) -> None:
+def test_the_status_line_names_the_worst_trouble_once(stage: Build) -> None:
     play = stage("clinic", "harbour")
     play.links["clinic"].outcomes = [Outcome.UNREACHABLE]
     play.links["harbour"].outcomes = [Outcome.REFUSED]

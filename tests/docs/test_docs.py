@@ -10,10 +10,10 @@ import pytest
 
 from syncd.config.key_tree import known_keys
 from syncd.core.model import REASONS
-from syncd.engine.report import Outcome
+from syncd.core.outcome import Outcome
 from syncd.observability.health import LinkHealth
 from syncd.observability.metrics import LinkNow, Metrics
-from syncd.observability.state import GRAVITY, State
+from syncd.observability.state import State
 from syncd.observability.traffic import Budget, Traffic
 from tools import docs_reference
 
@@ -90,12 +90,13 @@ def test_every_reason_is_told_in_the_table_and_in_words(reason: str) -> None:
 @pytest.mark.parametrize("outcome", list(Outcome))
 def test_every_exit_code_is_told(outcome: Outcome) -> None:
     rows = re.findall(r"^\| (\d) \| `(\w+)` \|", page("exit-codes.md"), re.MULTILINE)
-    assert (str(outcome.code), outcome.value) in rows
+    assert (str(outcome.exit_code), outcome.value) in rows
 
 
 def test_the_order_of_the_exit_codes_is_told() -> None:
-    order = ", ".join(str(code) for code in GRAVITY if code)
-    assert f"gravest first: {order}" in page("exit-codes.md")
+    codes = [outcome.exit_code for outcome in sorted(Outcome, key=lambda each: each.severity)]
+    order = ", ".join(str(code) for code in codes if code)
+    assert f"worst first: {order}" in page("exit-codes.md")
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
@@ -158,7 +159,7 @@ def test_every_state_is_told_with_its_code() -> None:
     assert {word: int(cells[1]) for word, cells in told.items()} == {
         state.value: state.code for state in State
     }
-    assert list(told) == [state.value for state in State], "the gravest first"
+    assert list(told) == [state.value for state in State], "the worst first"
 
 
 def test_every_key_of_the_json_is_told_and_no_other() -> None:

@@ -283,7 +283,7 @@ def test_a_file_that_is_no_store_is_an_error(tmp_path: Path) -> None:
         ([AuthFailed("x"), StoreFault("x")], 1),
     ],
 )
-def test_the_gravest_error_is_the_code(faults: list[SyncdError], code: int) -> None:
+def test_the_worst_error_is_the_code(faults: list[SyncdError], code: int) -> None:
     findings = [each for fault in faults for each in raised("area", fault)]
     assert code_of([ok("a", "b"), warning("a", "b", "c"), *findings]) == code
     assert code_of([error("a", "b", "c")]) == 2

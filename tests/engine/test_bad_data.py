@@ -21,7 +21,8 @@ from hypothesis import strategies as st
 from tampering import Tampering, rows_of
 
 from syncd.core.model import Side
-from syncd.engine.report import CycleReport, Outcome
+from syncd.core.outcome import Outcome
+from syncd.engine.report import CycleReport
 
 FINE = {Outcome.OK, Outcome.FAILED_WRITES}
 SETTLED = {*FINE, Outcome.UNREACHABLE, Outcome.REFUSED, Outcome.NOT_PREPARED}

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import pytest
 from tampering import Between
 
+from syncd.core.outcome import Outcome
 from syncd.core.policy import Direction, OnRemoval, Winner
-from syncd.engine.report import Outcome
 
 if TYPE_CHECKING:
     from harness import SyncHarness

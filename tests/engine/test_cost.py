@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import event
 
+from syncd.core.outcome import Outcome
 from syncd.engine import cycle
 from syncd.engine.cycle import CycleRequest
-from syncd.engine.report import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -151,7 +151,7 @@ def test_a_decision_outlives_a_write_that_has_to_be_tried_again(
     decide(harness, "resolve", id=event, separate=True)
     for side, path in (("ghl", "/appointments$"), ("hubspot", "/batch/create")):
         harness.world.faults.add(Fault(side=side, method="POST", path=path, status=503, times=None))
-    assert harness.sync().outcome.code in {3, 7}
+    assert harness.sync().outcome.exit_code in {3, 7}
     harness.world.faults.clear()
     harness.later(minutes=5)
     done = harness.sync()

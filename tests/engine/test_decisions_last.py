@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from syncd.core.model import Side
+from syncd.core.outcome import Outcome
 from syncd.core.policy import Limit, Notify, Winner
 from syncd.engine import cycle, report
 from syncd.engine.cycle import CycleRequest
@@ -18,7 +19,6 @@ from syncd.engine.decisions.approval import Approval
 from syncd.engine.decisions.basis import shown_of
 from syncd.engine.decisions.pending import WAYS, leave_of
 from syncd.engine.finish import FIRST
-from syncd.engine.report import Outcome
 from syncd.sandbox import ConnectionDropped, Fault
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def test_an_undo_outlives_an_outage_and_never_reverses_itself(
     for side in down:
         harness.world.faults.add(OUTAGE[side])
     for _ in range(3):
-        assert harness.sync(full=full).outcome.code in {3, 7}
+        assert harness.sync(full=full).outcome.exit_code in {3, 7}
     assert open_decisions(harness) == ["undo"]
     harness.world.faults.clear()
     harness.later(minutes=5)
@@ -718,7 +718,7 @@ def test_what_was_written_before_an_outage_counts_with_what_comes_after_it(
     given = approval(harness, hubspot=3)
     fault = Fault(side="hubspot", path="/batch/create", status=503, times=None)
     harness.world.faults.add(fault)
-    assert harness.sync(approval=given).outcome.code in {3, 7}
+    assert harness.sync(approval=given).outcome.exit_code in {3, 7}
     harness.world.faults.clear()
     stops = iter((False, False, False, True))
     link = replace(harness.link(), stopping=lambda: next(stops, True))
@@ -753,7 +753,7 @@ def test_a_first_sync_that_an_outage_disturbed_goes_on_as_one(
         harness.world.before_request = lambda r: _hang_up(r.query.get("calendarId") == event)
     else:
         harness.world.faults.add(down[trouble])
-    assert harness.sync().outcome.code in {3, 7}
+    assert harness.sync().outcome.exit_code in {3, 7}
     harness.world.faults.clear()
     harness.world.before_request = None
     harness.later(minutes=5)

@@ -13,8 +13,8 @@ import httpx
 import pytest
 from harness import InProcess
 
+from syncd.core.outcome import Outcome
 from syncd.core.policy import Direction
-from syncd.engine.report import Outcome
 from syncd.sandbox import application
 
 if TYPE_CHECKING:

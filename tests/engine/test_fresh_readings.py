@@ -18,10 +18,10 @@ from harness import InProcess
 
 from syncd.core.guards import GuardOverrides
 from syncd.core.model import Side
+from syncd.core.outcome import Outcome
 from syncd.engine import cycle
 from syncd.engine.apply.preconditions import FRESH
 from syncd.engine.cycle import CycleRequest
-from syncd.engine.report import Outcome
 from syncd.engine.workers import side_by_side
 from syncd.providers.rate_budget import Budget
 from syncd.providers.rate_window import Limit

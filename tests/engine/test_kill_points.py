@@ -25,8 +25,8 @@ import httpx
 import pytest
 from harness import HarnessClock, InProcess, Shelf, SyncHarness, build, in_turn
 
+from syncd.core.outcome import Outcome
 from syncd.core.policy import Winner
-from syncd.engine.report import Outcome
 from syncd.engine.workers import RunLanes, side_by_side
 from syncd.sandbox import FaultScript, SandboxWorld, application
 

@@ -9,7 +9,7 @@ import pytest
 import structlog
 
 from syncd.core.left_out import REASONS
-from syncd.engine.report import Outcome
+from syncd.core.outcome import Outcome
 from syncd.ports.store import LEFT_OUT, LEFT_OUT_IDS
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import pytest
 from syncd.bootstrap import mapped_fields
 from syncd.bootstrap.rules import rules_of
 from syncd.config import LinkSettings
+from syncd.core.outcome import Outcome
 from syncd.core.policy import Direction
-from syncd.engine.report import Outcome
 
 if TYPE_CHECKING:
     from harness import SyncHarness

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from syncd.core.outcome import Outcome
 from syncd.engine import planned_writes
-from syncd.engine.report import Outcome
 
 if TYPE_CHECKING:
     from harness import SyncHarness

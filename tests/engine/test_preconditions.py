@@ -11,10 +11,10 @@ import pytest
 from harness import InProcess, in_turn
 
 from syncd.core.model import Side
+from syncd.core.outcome import Outcome
 from syncd.core.policy import OnRemoval
 from syncd.engine import cycle, planned_writes
 from syncd.engine.cycle import CycleRequest
-from syncd.engine.report import Outcome
 from syncd.errors import LinkLocked
 from syncd.sandbox import application
 

@@ -16,9 +16,9 @@ from sqlalchemy import event
 
 import syncd
 from syncd.core.guards import GuardOverrides
+from syncd.core.outcome import Outcome
 from syncd.engine import cycle
 from syncd.engine.cycle import CycleRequest
-from syncd.engine.report import Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,8 +14,8 @@ import httpx
 import pytest
 from harness import InProcess, SyncHarness
 
+from syncd.core.outcome import Outcome
 from syncd.core.rendering import renders
-from syncd.engine.report import Outcome
 from syncd.sandbox import application
 
 RICH = "<p>Bring  the <b>X-rays</b> &amp; the letter</p>"

@@ -15,8 +15,9 @@ import pytest
 from refusing_transport import RefusingTransport, naming
 
 from syncd.core.model import Group, Side
+from syncd.core.outcome import Outcome
 from syncd.core.policy import Direction, Route
-from syncd.engine.report import CycleReport, Outcome
+from syncd.engine.report import CycleReport
 
 if TYPE_CHECKING:
     from harness import SyncHarness

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from harness import SyncHarness
 
+from syncd.core.outcome import Outcome
 from syncd.core.policy import Direction, Route
-from syncd.engine.report import CycleReport, Outcome
+from syncd.engine.report import CycleReport
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from syncd.core.model import Side
-from syncd.engine.report import Outcome
+from syncd.core.outcome import Outcome
 
 if TYPE_CHECKING:
     from harness import SyncHarness

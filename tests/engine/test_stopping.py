@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from syncd.core.outcome import Outcome
 from syncd.engine import cycle
 from syncd.engine.cycle import LOOKS, CycleRequest
-from syncd.engine.report import Outcome
 
 if TYPE_CHECKING:
     from harness import SyncHarness

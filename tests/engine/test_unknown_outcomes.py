@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from syncd.core.model import Side
+from syncd.core.outcome import Outcome
 from syncd.engine.cycle import LOOKS
-from syncd.engine.report import Outcome
 
 if TYPE_CHECKING:
     from harness import SyncHarness

@@ -11,9 +11,9 @@ import pytest
 from harness import in_turn
 
 from syncd.core.model import Side
+from syncd.core.outcome import Outcome
 from syncd.engine import cycle
 from syncd.engine.cycle import CycleRequest
-from syncd.engine.report import Outcome
 from syncd.engine.workers import RunLanes, side_by_side
 from syncd.errors import LinkLocked
 

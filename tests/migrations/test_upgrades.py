@@ -26,7 +26,7 @@ from sqlalchemy import (
     Table,
 )
 
-from syncd.engine.report import Outcome
+from syncd.core.outcome import Outcome
 from syncd.store import migrate
 from syncd.store.engine import open_engine
 

@@ -1,16 +1,16 @@
 import pytest
 
 from syncd.core.model import REASONS
-from syncd.observability import state
+from syncd.core.outcome import Outcome
 from syncd.observability.remedies import REMEDIES, remedy_of
-from syncd.observability.state import State, gravest
+from syncd.observability.state import State
 from syncd.ports.store import Hold
 
 
 @pytest.mark.parametrize("each", State)
 def test_every_state_has_its_words_its_code_and_its_remedy(each: State) -> None:
     assert each.words
-    assert each.code in state.GRAVITY
+    assert each.code == each.outcome.exit_code
     assert isinstance(each.remedy("clinic"), str)
 
 
@@ -21,14 +21,17 @@ def test_whatever_needs_a_person_says_what_to_do() -> None:
 
 
 def test_states_stand_in_the_order_of_the_exit_codes() -> None:
-    codes = [each.code for each in State]
-    assert codes == sorted(codes, key=state.GRAVITY.index)
+    severities = [each.outcome.severity for each in State]
+    assert severities == sorted(severities)
 
 
-def test_the_gravest_of_several_links_counts() -> None:
-    assert gravest([0, 3, 7, 6]) == 6
-    assert gravest([0, 0]) == 0
-    assert gravest([]) == 0
+@pytest.mark.parametrize("outcome", Outcome)
+def test_every_outcome_is_a_state_of_the_same_name(outcome: Outcome) -> None:
+    assert (State.of(outcome).value, State.of(outcome).outcome) == (outcome.value, outcome)
+
+
+def test_an_outcome_of_another_version_is_a_fault() -> None:
+    assert State.of("new_outcome") is State.FAULT
 
 
 def test_every_reason_of_the_contract_has_a_command_that_lets_it_go() -> None:

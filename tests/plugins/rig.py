@@ -15,9 +15,10 @@ import structlog
 
 from syncd.config import Settings
 from syncd.core.model import Side
+from syncd.core.outcome import Outcome
 from syncd.engine.cycle import CycleRequest
 from syncd.engine.finish import FIRST
-from syncd.engine.report import CycleReport, Outcome, PlannedWrite, Tally
+from syncd.engine.report import CycleReport, PlannedWrite, Tally
 from syncd.errors import ConfigError, LinkLocked, StoreInterrupted
 from syncd.observability.heartbeat import HEARTBEAT, Heartbeat, read
 from syncd.observability.metrics import Metrics

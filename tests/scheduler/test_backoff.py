@@ -1,6 +1,6 @@
 import pytest
 
-from syncd.engine.report import Outcome
+from syncd.core.outcome import Outcome
 from syncd.scheduler import backoff
 
 

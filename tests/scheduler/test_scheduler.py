@@ -11,10 +11,10 @@ import structlog
 from apscheduler.events import EVENT_JOB_MISSED, JobEvent
 
 from syncd.core.model import Side
+from syncd.core.outcome import Outcome
 from syncd.engine.decisions.approval import Approval
 from syncd.engine.decisions.halt import PAUSE_HEARD
 from syncd.engine.finish import FIRST
-from syncd.engine.report import Outcome
 from syncd.observability.state import State
 from syncd.observability.traffic import Budget
 from syncd.scheduler import scheduler as module

@@ -17,10 +17,11 @@ from world_state import PROPERTIES, is_instance
 
 from syncd.core import essence
 from syncd.core.model import Group, Pair, Side
+from syncd.core.outcome import Outcome
 from syncd.core.policy import Notify, OnRemoval
 from syncd.core.status import CANCELLED, OVER
 from syncd.engine.finish import FIRST
-from syncd.engine.report import FailedWrite, Outcome
+from syncd.engine.report import FailedWrite
 from syncd.ports.store import Hold
 
 if TYPE_CHECKING:

@@ -21,9 +21,10 @@ from syncd.core import essence
 from syncd.core.actions import Hold
 from syncd.core.essence import Value
 from syncd.core.model import Group, Pair, Side
+from syncd.core.outcome import Outcome
 from syncd.core.policy import Limit, OnRemoval
 from syncd.engine.link import Rules
-from syncd.engine.report import CycleReport, Outcome
+from syncd.engine.report import CycleReport
 from syncd.store.link_store import SqlLinkStore
 
 CYCLES = 4

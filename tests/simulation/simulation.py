@@ -22,8 +22,9 @@ from harness import START, HarnessClock, SyncHarness, build, in_turn, nobody
 from interruption import TOO_OLD, Interruption, Lease
 
 from syncd.core.model import Group, Side
+from syncd.core.outcome import Outcome
 from syncd.core.policy import Limit, Notify, OnRemoval, Winner
-from syncd.engine.report import CycleReport, Outcome
+from syncd.engine.report import CycleReport
 from syncd.engine.workers import RunLanes
 from syncd.sandbox import SandboxSettings
 

@@ -12,7 +12,8 @@ from syncd.cli.output import formatting
 from syncd.cli.output.printer import Printer
 from syncd.core.actions import Hold
 from syncd.core.model import Side
-from syncd.engine.report import CycleReport, Outcome, PlannedWrite, Tally
+from syncd.core.outcome import Outcome
+from syncd.engine.report import CycleReport, PlannedWrite, Tally
 from syncd.ports.store import CONTACT
 
 ON_SCREEN = 100
@@ -174,7 +175,7 @@ def print_sum(paper: Printer, report: CycleReport) -> None:
     paper.line(f"{report.link}: {_ENDED[report.outcome]}{said} ({took})", style)
     if report.detail:
         paper.line(f"  {formatting.strip_control_chars(report.detail)}", style)
-    if report.outcome in {Outcome.OK, Outcome.FAILED_WRITES, Outcome.GUARD}:
+    if report.outcome.completed:
         paper.line(f"  {_pairs(report)}")
 
 

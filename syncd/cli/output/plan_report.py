@@ -13,9 +13,10 @@ from syncd.cli.output import cycle_report, formatting
 from syncd.cli.output.printer import Printer
 from syncd.core.guards import REMOVALS
 from syncd.core.model import Side
+from syncd.core.outcome import Outcome
 from syncd.engine.finish import OPENS
 from syncd.engine.planned_writes import PlannedWrite
-from syncd.engine.report import CycleReport, Outcome
+from syncd.engine.report import CycleReport
 from syncd.ports.store import CONTACT
 
 _MARKS = {"create": "+", "update": "~", "remove": "-", "restore": "+"}
@@ -94,7 +95,7 @@ def _whom(write: PlannedWrite) -> str:
 
 
 def _print_sum(paper: Printer, report: CycleReport, planned: list[PlannedWrite]) -> None:
-    if report.outcome not in {Outcome.OK, Outcome.GUARD, Outcome.FAILED_WRITES}:
+    if not report.outcome.completed:
         cycle_report.print_sum(paper, report)
         return
     if not planned:

@@ -56,44 +56,44 @@ def test_every_part_that_can_be_written_stands_somewhere() -> None:
     assert sorted(marks) == sorted(docs_reference.BLOCKS)
 
 
-def test_every_command_and_option_is_told() -> None:
-    told = page("commands.md")
+def test_every_command_and_option_is_documented() -> None:
+    documented = page("commands.md")
     for name, command in docs_reference.tree():
-        section = told.partition(f"\n## `{name}`\n")[2].partition("\n## ")[0]
+        section = documented.partition(f"\n## `{name}`\n")[2].partition("\n## ")[0]
         assert section, name
         for option in command.params:
             if isinstance(option, click.Option):
                 assert f"`{option.opts[0]}`" in section, (name, option.name)
 
 
-def test_every_key_is_told() -> None:
-    told = page("configuration.md")
+def test_every_key_is_documented() -> None:
+    documented = page("configuration.md")
     for path in known_keys(["NAME"]):
         if path[0] in docs_reference.FILE_ONLY:
-            assert path[0] in told
+            assert path[0] in documented
             continue
         table = path[2] if path[0] == "links" else path[0]
         key = path[3] if path[0] == "links" and len(path) > 3 else path[-1]
         if path[0] == "links" and len(path) == 3:
-            assert f"[links.NAME.{table}" in told, path
+            assert f"[links.NAME.{table}" in documented, path
         else:
-            assert f"### `{table}.{key}`" in told, path
+            assert f"### `{table}.{key}`" in documented, path
 
 
 @pytest.mark.parametrize("reason", REASONS)
-def test_every_reason_is_told_in_the_table_and_in_words(reason: str) -> None:
-    told = page("held.md")
-    assert f"\n| `{reason}` |" in told
-    assert f"\n### `{reason}`\n" in told
+def test_every_reason_is_in_the_table_and_in_words(reason: str) -> None:
+    documented = page("held.md")
+    assert f"\n| `{reason}` |" in documented
+    assert f"\n### `{reason}`\n" in documented
 
 
 @pytest.mark.parametrize("outcome", list(Outcome))
-def test_every_exit_code_is_told(outcome: Outcome) -> None:
+def test_every_exit_code_is_documented(outcome: Outcome) -> None:
     rows = re.findall(r"^\| (\d) \| `(\w+)` \|", page("exit-codes.md"), re.MULTILINE)
     assert (str(outcome.exit_code), outcome.value) in rows
 
 
-def test_the_order_of_the_exit_codes_is_told() -> None:
+def test_the_order_of_the_exit_codes_is_documented() -> None:
     codes = [outcome.exit_code for outcome in sorted(Outcome, key=lambda each: each.severity)]
     order = ", ".join(str(code) for code in codes if code)
     assert f"worst first: {order}" in page("exit-codes.md")
@@ -154,15 +154,15 @@ def rows(text: str) -> dict[str, list[str]]:
     return found
 
 
-def test_every_state_is_told_with_its_code() -> None:
-    told = rows(page("monitoring.md").partition("## `syncd status")[0])
-    assert {word: int(cells[1]) for word, cells in told.items()} == {
+def test_every_state_is_documented_with_its_code() -> None:
+    documented = rows(page("monitoring.md").partition("## `syncd status")[0])
+    assert {word: int(cells[1]) for word, cells in documented.items()} == {
         state.value: state.code for state in State
     }
-    assert list(told) == [state.value for state in State], "the worst first"
+    assert list(documented) == [state.value for state in State], "the worst first"
 
 
-def test_every_key_of_the_json_is_told_and_no_other() -> None:
+def test_every_key_of_the_json_is_documented_and_no_other() -> None:
     section = page("monitoring.md").partition("Of each link:")[2].partition("\n## ")[0]
     at = datetime(2026, 3, 2, tzinfo=UTC)
     link = LinkHealth(name="clinic", at=at, state=State.OK, budgets={"ghl": Budget()})
@@ -171,8 +171,8 @@ def test_every_key_of_the_json_is_told_and_no_other() -> None:
     assert set(re.findall(r"`(\w+)`", budget)) == set(Budget().as_json())
 
 
-def test_every_metric_is_told_with_its_labels() -> None:
-    told = rows(page("monitoring.md").partition("\n## Metrics\n")[2])
+def test_every_metric_is_documented_with_its_labels() -> None:
+    documented = rows(page("monitoring.md").partition("\n## Metrics\n")[2])
     metrics = Metrics("")
     wire = Traffic(answers={"200": 1}, budget=Budget(daily_left=1))
     now = LinkNow(link="l", state=State.OK, good_seconds=1, poll_seconds=1, traffic={"ghl": wire})
@@ -182,7 +182,7 @@ def test_every_metric_is_told_with_its_labels() -> None:
         if family.name.startswith("syncd_"):
             name = f"{family.name}_total" if family.type == "counter" else family.name
             found[name] = family
-    assert set(told) == set(found)
+    assert set(documented) == set(found)
     for name, family in found.items():
         labels = {label for sample in family.samples for label in sample.labels} - {"le"}
-        assert not labels or set(told[name][1].split(", ")) == labels, name
+        assert not labels or set(documented[name][1].split(", ")) == labels, name

@@ -24,7 +24,8 @@ from syncd.cli.command import (
 
 if TYPE_CHECKING:
     from syncd.bootstrap import App
-    from syncd.ports.store import HistoryEntry, Hold, LinkStore
+    from syncd.core.model import Hold
+    from syncd.ports.store import HistoryEntry, LinkStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

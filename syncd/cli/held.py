@@ -15,7 +15,7 @@ from syncd.cli.command import Verb, config_option, config_path, json_option, lin
 
 if TYPE_CHECKING:
     from syncd.cli.output.printer import Printer
-    from syncd.ports.store import Hold
+    from syncd.core.model import Hold
 
 
 @click.command(

@@ -17,8 +17,8 @@ import click
 from syncd.cli.command import Verb, config_option, config_path, json_option, link_option
 
 if TYPE_CHECKING:
-    from syncd.core.model import Pair
-    from syncd.ports.store import HistoryEntry, Hold, LinkStore
+    from syncd.core.model import Hold, Pair
+    from syncd.ports.store import HistoryEntry, LinkStore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

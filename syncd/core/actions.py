@@ -7,7 +7,7 @@ pair as it stands once an action's receipt is in.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -19,6 +19,7 @@ from syncd.core.model import (
     Contact,
     Group,
     GroupKey,
+    Hold,
     Pair,
     Removal,
     Response,
@@ -119,22 +120,6 @@ class WriteExternalId:
     """Also the further fields, or the end, that its booking shows."""
     seen: Snapshot | None = None
     """With either of them: the record that was booked; one that was edited since keeps its own."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hold:
-    """A record, or one group of a pair, waits for a person or for its cause to go."""
-
-    reason: str
-    detail: str
-    ghl_id: str = ""
-    hubspot_id: str = ""
-    group: GroupKey = ""
-    starts_at: datetime | None = None
-    title: str = ""
-    """What the record is called; a person's data."""
-    fingerprint: str = ""
-    values: Mapping[str, str] = field(default_factory=dict)
 
 
 Write = Create | Update | Remove

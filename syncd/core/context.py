@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from syncd.core import essence
-from syncd.core.actions import Change, Hold
+from syncd.core.actions import Change
 from syncd.core.contacts import ContactBook
 from syncd.core.essence import Value
-from syncd.core.model import Appointment, Group, GroupKey, Pair, Side, Snapshot
+from syncd.core.model import Appointment, Group, GroupKey, Hold, Pair, Side, Snapshot
 from syncd.core.policy import Policy
 from syncd.core.translate import Translator
 

@@ -10,11 +10,11 @@ from dataclasses import replace
 from datetime import timedelta
 
 from syncd.core import essence, translate
-from syncd.core.actions import Action, Create, Hold
+from syncd.core.actions import Action, Create
 from syncd.core.contacts import Known, Proof, Resolution, Unresolved
 from syncd.core.context import PlanContext
 from syncd.core.freshness import is_fresh
-from syncd.core.model import Appointment, Calendar, Group, GroupKey, Pair, Side, Snapshot
+from syncd.core.model import Appointment, Calendar, Group, GroupKey, Hold, Pair, Side, Snapshot
 from syncd.core.policy import Policy
 from syncd.core.translate import KeepTarget, Translated, Unread, Untranslatable
 

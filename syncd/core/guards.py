@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from syncd.core import actions
-from syncd.core.actions import Action, Create, Hold, Rebase, Remove, Update, Write, WriteExternalId
+from syncd.core.actions import Action, Create, Rebase, Remove, Update, Write, WriteExternalId
 from syncd.core.context import PlanContext, held
-from syncd.core.model import Side
+from syncd.core.model import Hold, Side
 
 REMOVALS, CHANGES = "removal_guard", "change_guard"
 """The guards, as the configuration names them."""

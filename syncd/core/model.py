@@ -360,3 +360,40 @@ REASONS = (
     "oscillation",
 )
 """Why a record waits for a person: the closed list; `docs/held.md` explains each."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """A record, or one group of a pair, that waits for a person or for its cause to go.
+
+    Planning decides it; the store adds since when it waits, and when it is tried again.
+    """
+
+    reason: str
+    """One of `REASONS`."""
+    detail: str
+    ghl_id: str = ""
+    hubspot_id: str = ""
+    group: GroupKey = ""
+    """"" where the whole record is held."""
+    starts_at: datetime | None = None
+    title: str = ""
+    """What the record is called, where that is known; a person's data."""
+    fingerprint: str = ""
+    """Of what the record looked like when it was held; a change lets it go at once."""
+    values: Mapping[str, str] = field(default_factory=dict)
+    """What each side wants, for a person: {"ghl": …, "hubspot": …}."""
+    since: datetime | None = None
+    attempts: int = 0
+    retry_at: datetime | None = None
+    """Only refused writes wait: not before this instant, unless the record changed."""
+
+    @property
+    def ids(self) -> tuple[str, str]:
+        """The (ghl, hubspot) ids of the held record, "" where there is none."""
+        return self.ghl_id, self.hubspot_id
+
+    @property
+    def key(self) -> tuple[str, str, GroupKey, str]:
+        """What tells it from the other holds of a link: its ids, group and reason."""
+        return self.ghl_id, self.hubspot_id, self.group, self.reason

@@ -13,10 +13,9 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from syncd.core.actions import Hold
 from syncd.core.contacts import ContactBook, Known, Resolution, Unresolved
 from syncd.core.essence import slot_fingerprint
-from syncd.core.model import Missing, Pair, Removal, Side, Snapshot
+from syncd.core.model import Hold, Missing, Pair, Removal, Side, Snapshot
 from syncd.core.policy import Policy
 from syncd.core.status import StatusTable
 

@@ -26,7 +26,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from syncd.core import essence, own_writes
-from syncd.core.actions import Action, Change, Create, Hold, Rebase, Remove, Update, Write
+from syncd.core.actions import Action, Change, Create, Rebase, Remove, Update, Write
 from syncd.core.contacts import Known
 from syncd.core.context import UNDONE, PlanContext, held, name, reopens, validates
 from syncd.core.creation import make
@@ -35,6 +35,7 @@ from syncd.core.guards import GuardOverrides, Plan, RecentWrites, guard
 from syncd.core.model import (
     Group,
     GroupKey,
+    Hold,
     Missing,
     Pair,
     Removal,

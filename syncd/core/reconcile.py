@@ -12,14 +12,14 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from syncd.core import actions, essence, merge, own_writes, translate
-from syncd.core.actions import Action, Change, Hold, Rebase, Update, WriteExternalId
+from syncd.core.actions import Action, Change, Rebase, Update, WriteExternalId
 from syncd.core.association import associate
 from syncd.core.contacts import ToMake
 from syncd.core.context import UNDONE, PlanContext, Revert, held, in_words, name, reopens, validates
 from syncd.core.essence import Value
 from syncd.core.freshness import is_fresh
 from syncd.core.merge import Outcome
-from syncd.core.model import Group, GroupKey, Side, Snapshot
+from syncd.core.model import Group, GroupKey, Hold, Side, Snapshot
 from syncd.core.observe import Sighting, is_marked
 from syncd.core.policy import Winner
 from syncd.core.rendering import renders

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from syncd.ports.store import Hold
+from syncd.core.model import Hold
 
 BACKOFF = (60.0, 300.0, 900.0, 3600.0, 21600.0)
 """Seconds that a refused write waits before it is tried again unchanged."""

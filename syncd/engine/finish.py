@@ -13,10 +13,10 @@ from datetime import datetime, timedelta
 import structlog
 
 from syncd.core import freshness
-from syncd.core.actions import Hold, Remove
+from syncd.core.actions import Remove
 from syncd.core.context import FirstSync
 from syncd.core.guards import CHANGES, REMOVALS, Plan
-from syncd.core.model import Side, Snapshot
+from syncd.core.model import Hold, Side, Snapshot
 from syncd.core.outcome import Outcome
 from syncd.engine.apply.commands import ids_of
 from syncd.engine.apply.results import WriteResults
@@ -25,7 +25,7 @@ from syncd.engine.decisions.approval import ASK_ABOVE
 from syncd.engine.decisions.completion import Ended
 from syncd.engine.decisions.pending import PendingDecisions
 from syncd.engine.link import Link
-from syncd.engine.plan.backoff import as_planned, judged, stored
+from syncd.engine.plan.backoff import judged, stored
 from syncd.engine.poll import poll
 from syncd.engine.poll.poll import PollResult
 from syncd.engine.report import CycleReport
@@ -128,7 +128,7 @@ def tell_of_stop(report: CycleReport) -> None:
 
 def still_held(link: Link) -> list[Hold]:
     """What waits for a person still, as a cycle that could not judge it reports it."""
-    return [as_planned(hold) for hold in link.store.holds()]
+    return list(link.store.holds())
 
 
 def keep(
@@ -147,13 +147,13 @@ def keep(
     """
     applied, polled, store = rounds.executor.applied, rounds.seen, link.store
     over = not (applied.interrupted or applied.stopped)
-    before = {(h.ghl_id, h.hubspot_id, h.group, h.reason): h for h in polled.held}
+    before = {hold.key: hold for hold in polled.held}
     holds = [stored(hold, before, link) for hold in report.held]
     unsent = rounds.unsent
     seen = judged(polled, only=None if over else rounds.sums.judged, unsent=unsent)
-    named = {(hold.ghl_id, hold.hubspot_id, hold.group, hold.reason) for hold in holds}
+    named = {hold.key for hold in holds}
     left = [h for name, h in before.items() if name[:2] not in seen and name not in named]
-    waiting = frozenset(each for hold in holds for each in (hold.ghl_id, hold.hubspot_id))
+    waiting = frozenset(each for hold in holds for each in hold.ids)
     left_alone = store.cursor(poll.SURVIVORS)
     now_left = poll.survivors(left_alone, polled, rounds.touched, waiting)
     people = "unread" if polled.people_unread else ""
@@ -209,7 +209,7 @@ def keep(
                 transaction.set_state(poll.CURSOR, polled.scans[Side.HUBSPOT].cursor)
     report.pairs = store.count_pairs()
     if not over:
-        report.held += [as_planned(hold) for hold in left]
+        report.held += left
     report.warnings += told
     for line in told:
         log.warning("decision.dropped", detail=line)

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from syncd.core.actions import Hold, ids_of
-from syncd.core.model import Side
+from syncd.core.actions import ids_of
+from syncd.core.model import Hold, Side
 from syncd.core.outcome import Outcome
 from syncd.engine.planned_writes import (
     PlannedWrite,

@@ -20,19 +20,11 @@ from datetime import datetime, timedelta
 import structlog
 
 from syncd.core import essence, observe
-from syncd.core.actions import (
-    Hold,
-    Remove,
-    Update,
-    Write,
-    WriteExternalId,
-    new_contact,
-    new_contacts,
-)
+from syncd.core.actions import Remove, Update, Write, WriteExternalId, new_contact, new_contacts
 from syncd.core.contacts import ContactBook
 from syncd.core.context import Evidence, FirstSync, PlanContext
 from syncd.core.guards import GuardOverrides, KeptBack, Plan, RecentWrites
-from syncd.core.model import Side, Snapshot
+from syncd.core.model import Hold, Side, Snapshot
 from syncd.core.observe import Observed, Sighting, UnpairedRecords
 from syncd.core.policy import Policy
 from syncd.core.translate import Translator

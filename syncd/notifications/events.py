@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from syncd.core.model import Hold
 from syncd.observability.state import State
-from syncd.ports.store import Hold
 
 
 class Event(StrEnum):

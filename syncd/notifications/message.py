@@ -13,11 +13,11 @@ from collections.abc import Iterator
 from datetime import datetime
 from uuid import uuid4
 
+from syncd.core.model import Hold
 from syncd.notifications.events import Event, Item, LinkStatus, Terms
 from syncd.observability.redaction import redact
 from syncd.observability.remedies import remedy_of
 from syncd.observability.state import State
-from syncd.ports.store import Hold
 
 VERSION = 1
 

@@ -17,6 +17,7 @@ import structlog
 
 from syncd import config
 from syncd.config import LinkSettings
+from syncd.core.model import Hold
 from syncd.errors import ConfigError, StoreError
 from syncd.notifications.channels import Apprise, Channel, Command, Undelivered, Webhook
 from syncd.notifications.events import Item, LinkStatus, Terms, news_of
@@ -25,7 +26,6 @@ from syncd.observability.redaction import redact, register_secret
 from syncd.observability.state import State
 from syncd.ports.clock import Clock
 from syncd.ports.notifications import Notification, Outbox
-from syncd.ports.store import Hold
 
 log = structlog.get_logger(__name__)
 

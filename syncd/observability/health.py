@@ -14,11 +14,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from syncd.core.model import Hold
 from syncd.core.outcome import worst_code
 from syncd.observability.heartbeat import CYCLES, HEARTBEAT, STOPPED, CyclePoint, Heartbeat, read
 from syncd.observability.state import State
 from syncd.observability.traffic import Budget
-from syncd.ports.store import LEFT_OUT, PAUSED, CycleRow, HistoryEntry, Hold, LinkStore
+from syncd.ports.store import LEFT_OUT, PAUSED, CycleRow, HistoryEntry, LinkStore
 
 FRESH = timedelta(seconds=90)
 """A daemon that lives has written its note at most so long ago (it does so every 30 s)."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from syncd.ports.store import Hold
+from syncd.core.model import Hold
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

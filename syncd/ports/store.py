@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from syncd.core.model import ContactPair, GroupKey, Pair, Side, Window
+from syncd.core.model import ContactPair, Hold, Pair, Side, Window
 
 
 class IntentKind(StrEnum):
@@ -38,29 +38,6 @@ class Intent:
     pair_key: int = 0
     created_at: datetime
     payload: Mapping[str, object] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hold:
-    """A record, or one group of a pair, that waits for a person or for its cause to go."""
-
-    ghl_id: str = ""
-    hubspot_id: str = ""
-    group: GroupKey = ""
-    """"" where the whole record is held."""
-    reason: str
-    detail: str
-    since: datetime | None = None
-    attempts: int = 0
-    retry_at: datetime | None = None
-    """Only refused writes wait: not before this instant, unless the record changed."""
-    fingerprint: str = ""
-    """Of what the record looked like when it was held; a change lets it go at once."""
-    starts_at: datetime | None = None
-    title: str = ""
-    """What the record is called, where that is known; a person's data."""
-    values: Mapping[str, str] = field(default_factory=dict)
-    """What each side wants, for a person: {"ghl": …, "hubspot": …}."""
 
 
 PAUSED = "paused"

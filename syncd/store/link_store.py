@@ -12,8 +12,8 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from syncd.core.model import Pair, Side, Window
-from syncd.ports.store import CycleRow, Decision, HistoryEntry, Hold, Intent
+from syncd.core.model import Hold, Pair, Side, Window
+from syncd.ports.store import CycleRow, Decision, HistoryEntry, Intent
 from syncd.store import history, pairs, pending, state
 from syncd.store.database import Database
 from syncd.store.transaction import SqlTransaction, ensure_link, find_link

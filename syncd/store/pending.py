@@ -13,12 +13,12 @@ from typing import Any
 from sqlalchemy import Connection, Delete, bindparam, delete, select, update
 from sqlalchemy import Row as Result
 
-from syncd.core.model import Side
-from syncd.ports.store import Decision, Hold, Intent, IntentKind
+from syncd.core.model import Hold, Side
+from syncd.ports.store import Decision, Intent, IntentKind
 from syncd.store import tables
 from syncd.store.bulk import VALUES, Row, among, one_of, packed, upsert
 
-_Name = tuple[str, str, str, str]
+_Key = tuple[str, str, str, str]
 """What makes a hold the same hold: both ids, group and reason."""
 
 
@@ -89,13 +89,11 @@ def replace_holds(
     now: datetime,
 ) -> None:
     """Write the holds of the judged records, let their others go; only differences are written."""
-    standing = {_name(hold): (key, hold) for key, hold in _holds(connection, link_id)}
-    wanted = {_name(hold): _aged(hold, standing, now) for hold in given}
+    standing = {hold.key: (key, hold) for key, hold in _holds(connection, link_id)}
+    wanted = {hold.key: _aged(hold, standing, now) for hold in given}
     records = set(judged)
     over = [
-        key
-        for name, (key, hold) in standing.items()
-        if name not in wanted and (hold.ghl_id, hold.hubspot_id) in records
+        key for name, (key, hold) in standing.items() if name not in wanted and hold.ids in records
     ]
     table = tables.hold
     if over:
@@ -113,13 +111,9 @@ def _holds(connection: Connection, link_id: int) -> list[tuple[int, Hold]]:
     return [(row.id, _hold(row)) for row in connection.execute(found)]
 
 
-def _name(hold: Hold) -> _Name:
-    return (hold.ghl_id, hold.hubspot_id, hold.group, hold.reason)
-
-
-def _aged(hold: Hold, standing: Mapping[_Name, tuple[int, Hold]], now: datetime) -> Hold:
+def _aged(hold: Hold, standing: Mapping[_Key, tuple[int, Hold]], now: datetime) -> Hold:
     """A hold that goes on is held since it began."""
-    known = standing.get(_name(hold))
+    known = standing.get(hold.key)
     return replace(hold, since=known[1].since if known else hold.since or now)
 
 

@@ -15,9 +15,9 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, Integer, bindparam, func, select, update
 
-from syncd.core.model import ContactPair, Pair
+from syncd.core.model import ContactPair, Hold, Pair
 from syncd.errors import LinkLocked, StoreInterrupted
-from syncd.ports.store import CycleRow, HistoryEntry, Hold, Intent
+from syncd.ports.store import CycleRow, HistoryEntry, Intent
 from syncd.store import history, pairs, pending, state
 from syncd.store.bulk import upsert
 from syncd.store.database import Database

@@ -11,8 +11,7 @@ from rich.console import Console
 from syncd.cli.history import Wanted, entries_of, print_history
 from syncd.cli.output import cycle_report, formatting, plan_report
 from syncd.cli.output.printer import Printer
-from syncd.core.actions import Hold
-from syncd.core.model import REASONS, Side
+from syncd.core.model import REASONS, Hold, Side
 from syncd.core.outcome import Outcome
 from syncd.engine.report import CycleReport, FailedWrite, PlannedWrite
 from syncd.observability.remedies import REMEDIES

@@ -24,10 +24,10 @@ from plan_cases import (
     told,
 )
 
-from syncd.core.actions import Create, Hold
+from syncd.core.actions import Create
 from syncd.core.contacts import Known, Resolution, ToMake
 from syncd.core.context import PlanContext
-from syncd.core.model import Calendar, Contact, FieldError, Side, Snapshot
+from syncd.core.model import Calendar, Contact, FieldError, Hold, Side, Snapshot
 from syncd.core.observe import NewRecord
 from syncd.core.plan import welcome
 from syncd.core.policy import Direction, Notify, Override, Policy, Route

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from syncd.core.model import Hold
 from syncd.engine.backoff import BACKOFF, pause_after, waits
-from syncd.ports.store import Hold
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 

@@ -10,12 +10,12 @@ import pytest
 import structlog
 from stores import StandingClock
 
+from syncd.core.model import Hold
 from syncd.notifications import LinkStatus, Notifier, channels
 from syncd.notifications import notifier as notifiers
 from syncd.notifications.channels import Apprise, Undelivered
 from syncd.observability.redaction import redact
 from syncd.observability.state import State
-from syncd.ports.store import Hold
 
 Desk = Callable[..., Notifier]
 REFUSED = LinkStatus(link="clinic", state=State.REFUSED, detail="HighLevel: the token is expired")

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from syncd.core.model import Hold
 from syncd.notifications.events import NEUTRAL, PASSING, Event, LinkStatus, Terms, news_of
 from syncd.observability.state import State
-from syncd.ports.store import Hold
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 TERMS = Terms(held_longer_than=timedelta(hours=24), starts_within=timedelta(hours=24))

@@ -10,12 +10,12 @@ import pytest
 import structlog
 from stores import StandingClock
 
+from syncd.core.model import Hold
 from syncd.errors import StoreInterrupted
 from syncd.notifications import LinkStatus, Notifier
 from syncd.notifications import notifier as desks
 from syncd.observability.state import State
 from syncd.ports.notifications import Outbox
-from syncd.ports.store import Hold
 from syncd.store import Store
 
 Desk = Callable[..., Notifier]

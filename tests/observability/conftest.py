@@ -11,14 +11,14 @@ from typing import Any, cast
 
 import pytest
 
-from syncd.core.model import Side
+from syncd.core.model import Hold, Side
 from syncd.observability import page
 from syncd.observability.health import LinkHealth
 from syncd.observability.heartbeat import CyclePoint
 from syncd.observability.page import Look
 from syncd.observability.state import State
 from syncd.observability.traffic import Budget
-from syncd.ports.store import CycleRow, HistoryEntry, Hold, LinkStore
+from syncd.ports.store import CycleRow, HistoryEntry, LinkStore
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 

@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 
+from syncd.core.model import Hold
 from syncd.observability.health import LinkHealth, by_trouble, examine, point_of, worst
 from syncd.observability.heartbeat import CyclePoint, Heartbeat
 from syncd.observability.page import plot
 from syncd.observability.page import words as page_words
 from syncd.observability.state import State
-from syncd.ports.store import CycleRow, Hold
+from syncd.ports.store import CycleRow
 
 MINUTE = timedelta(minutes=1)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from syncd.core.model import Side
+from syncd.core.model import Hold, Side
 from syncd.observability import page
 from syncd.observability.health import LinkHealth
 from syncd.observability.heartbeat import CyclePoint
@@ -15,7 +15,7 @@ from syncd.observability.page import Look, plot, words
 from syncd.observability.page.render import summary
 from syncd.observability.redaction import forget_secrets, register_secret
 from syncd.observability.state import State
-from syncd.ports.store import HistoryEntry, Hold
+from syncd.ports.store import HistoryEntry
 
 VOID = {"meta", "link", "br", "rect", "line"}
 

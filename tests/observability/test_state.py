@@ -1,10 +1,9 @@
 import pytest
 
-from syncd.core.model import REASONS
+from syncd.core.model import REASONS, Hold
 from syncd.core.outcome import Outcome
 from syncd.observability.remedies import REMEDIES, remedy_of
 from syncd.observability.state import State
-from syncd.ports.store import Hold
 
 
 @pytest.mark.parametrize("each", State)

@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from syncd.core.actions import Action, Create, Hold, Rebase, Remove, Update, WriteExternalId
+from syncd.core.actions import Action, Create, Rebase, Remove, Update, WriteExternalId
 from syncd.core.contacts import ContactBook, Known, ToMake
 from syncd.core.context import Evidence, PlanContext
 from syncd.core.model import (
     Appointment,
     Calendar,
+    Hold,
     Missing,
     Pair,
     Removal,

@@ -14,7 +14,7 @@ import pytest
 import structlog
 
 from syncd.config import Settings
-from syncd.core.model import Side
+from syncd.core.model import Hold, Side
 from syncd.core.outcome import Outcome
 from syncd.engine.cycle import CycleRequest
 from syncd.engine.finish import FIRST
@@ -23,7 +23,7 @@ from syncd.errors import ConfigError, LinkLocked, StoreInterrupted
 from syncd.observability.heartbeat import HEARTBEAT, Heartbeat, read
 from syncd.observability.metrics import Metrics
 from syncd.observability.traffic import Budget, Traffic
-from syncd.ports.store import CycleRow, Decision, HistoryEntry, Hold, LinkStore
+from syncd.ports.store import CycleRow, Decision, HistoryEntry, LinkStore
 from syncd.scheduler import Runner, Scheduler
 
 START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)

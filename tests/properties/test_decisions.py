@@ -8,9 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from plan_cases import GHL, HUBSPOT, TOMORROW
 
-from syncd.core.model import Appointment, Group, Side, Snapshot
+from syncd.core.model import Appointment, Group, Hold, Side, Snapshot
 from syncd.engine.decisions.basis import shown_of, still
-from syncd.ports.store import Hold
 
 START = TOMORROW["start"]
 TITLES = st.sampled_from(["Check-up", "Follow-up", "Intro"])

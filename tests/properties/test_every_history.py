@@ -20,9 +20,9 @@ import pytest
 from memory_sides import NOW, STATUSES, WORDS, policy
 
 from syncd.core import actions, essence
-from syncd.core.actions import Hold, Rebase, Update
+from syncd.core.actions import Rebase, Update
 from syncd.core.context import PlanContext
-from syncd.core.model import Appointment, Group, Pair, Side, Snapshot
+from syncd.core.model import Appointment, Group, Hold, Pair, Side, Snapshot
 from syncd.core.observe import Sighting
 from syncd.core.plan import judge
 from syncd.core.policy import Policy, Winner

@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 from memory_sides import GHL, HUBSPOT, NOW, policy
 
 from syncd.core import essence, merge
-from syncd.core.actions import Action, Create, Hold, Rebase, Remove, Update, WriteExternalId
+from syncd.core.actions import Action, Create, Rebase, Remove, Update, WriteExternalId
 from syncd.core.context import PlanContext
 from syncd.core.merge import Outcome
 from syncd.core.model import (
     Appointment,
     Calendar,
     Group,
+    Hold,
     Missing,
     Pair,
     Removal,

@@ -16,13 +16,12 @@ from edit_log import Key, Word
 from world_state import PROPERTIES, is_instance
 
 from syncd.core import essence
-from syncd.core.model import Group, Pair, Side
+from syncd.core.model import Group, Hold, Pair, Side
 from syncd.core.outcome import Outcome
 from syncd.core.policy import Notify, OnRemoval
 from syncd.core.status import CANCELLED, OVER
 from syncd.engine.finish import FIRST
 from syncd.engine.report import FailedWrite
-from syncd.ports.store import Hold
 
 if TYPE_CHECKING:
     from simulation import Simulation

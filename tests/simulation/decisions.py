@@ -10,12 +10,11 @@ from edit_log import Word
 from people import People
 
 from syncd.core.context import UNDONE
-from syncd.core.model import Group, Side
+from syncd.core.model import Group, Hold, Side
 from syncd.engine.decisions.basis import shown_of
 from syncd.engine.decisions.pending import WAYS, leave_of
 from syncd.engine.decisions.undo import overtaken, parts_of, reverts_of, standing
 from syncd.engine.planned_writes import digest
-from syncd.ports.store import Hold
 from syncd.store.link_store import SqlLinkStore
 
 

@@ -18,9 +18,8 @@ from simulation import Simulation
 from world_state import FIELDS, is_instance
 
 from syncd.core import essence
-from syncd.core.actions import Hold
 from syncd.core.essence import Value
-from syncd.core.model import Group, Pair, Side
+from syncd.core.model import Group, Hold, Pair, Side
 from syncd.core.outcome import Outcome
 from syncd.core.policy import Limit, OnRemoval
 from syncd.engine.link import Rules

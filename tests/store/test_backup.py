@@ -10,10 +10,10 @@ from postgres_server import PostgresServer
 from sqlalchemy import Connection, Engine, Table, select
 from stores import BACKENDS, StandingClock, opened
 
-from syncd.core.model import ContactPair, Pair, Side
+from syncd.core.model import ContactPair, Hold, Pair, Side
 from syncd.errors import StoreError
 from syncd.ports.notifications import Notification
-from syncd.ports.store import CycleRow, HistoryEntry, Hold, Intent, IntentKind
+from syncd.ports.store import CycleRow, HistoryEntry, Intent, IntentKind
 from syncd.store import Store, open_engine
 from syncd.store import backup as backup_module
 from syncd.store.backup import backup, copy

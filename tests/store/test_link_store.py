@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import event
 from stores import StandingClock
 
-from syncd.core.model import ContactPair, Pair, Side
-from syncd.ports.store import CycleRow, HistoryEntry, Hold, Intent, IntentKind, LinkStore
+from syncd.core.model import ContactPair, Hold, Pair, Side
+from syncd.ports.store import CycleRow, HistoryEntry, Intent, IntentKind, LinkStore
 from syncd.store import Store
 from syncd.store.link_store import SqlLinkStore
 

@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import select
 from stores import StandingClock
 
-from syncd.core.model import ContactPair, Pair, Side
+from syncd.core.model import ContactPair, Hold, Pair, Side
 from syncd.ports.notifications import Notification
-from syncd.ports.store import CycleRow, HistoryEntry, Hold
+from syncd.ports.store import CycleRow, HistoryEntry
 from syncd.store import Store
 from syncd.store.link_store import SqlLinkStore
 from syncd.store.tables import metadata

@@ -10,8 +10,7 @@ from collections.abc import Mapping
 
 from syncd.cli.output import formatting
 from syncd.cli.output.printer import Printer
-from syncd.core.actions import Hold
-from syncd.core.model import Side
+from syncd.core.model import Hold, Side
 from syncd.core.outcome import Outcome
 from syncd.engine.report import CycleReport, PlannedWrite, Tally
 from syncd.ports.store import CONTACT

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from syncd.core import actions, essence
-from syncd.core.actions import Create, Hold, Remove, Update, WriteExternalId
+from syncd.core.actions import Create, Remove, Update, WriteExternalId
 from syncd.core.context import in_words
 from syncd.core.essence import slot_fingerprint
-from syncd.core.model import Group, GroupKey, Pair, Side
+from syncd.core.model import Group, GroupKey, Hold, Pair, Side
 from syncd.engine import report
 from syncd.engine.apply.commands import action_of, by_group, fingerprint_of, ids_of, side_of
 from syncd.engine.record.intents import AnyWrite

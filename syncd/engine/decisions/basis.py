@@ -14,8 +14,7 @@ from typing import Any
 from syncd.core import essence
 from syncd.core.context import in_words
 from syncd.core.essence import SPOT, moment_text, slot_fingerprint
-from syncd.core.model import Group, GroupKey, Side, Snapshot
-from syncd.ports.store import Hold
+from syncd.core.model import Group, GroupKey, Hold, Side, Snapshot
 
 Shown = Mapping[str, Any]
 """JSON values: `ghl_id`, `hubspot_id`, `group`, `reason`, `start`, `print`, `values` by side."""

@@ -13,9 +13,10 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from syncd.core.model import Hold
 from syncd.engine.decisions.pending import OVERRIDES, Leave, Part, PendingDecisions, Undo, Word
 from syncd.engine.decisions.tracker import DecisionTracker
-from syncd.ports.store import Hold, Transaction
+from syncd.ports.store import Transaction
 
 MOVED_ON = "left out, because it has moved on since the plan was made"
 

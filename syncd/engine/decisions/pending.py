@@ -29,11 +29,11 @@ from typing import Any
 
 from syncd.core.context import Revert
 from syncd.core.guards import GuardOverrides
-from syncd.core.model import GroupKey, Pair, Side, Snapshot
+from syncd.core.model import GroupKey, Hold, Pair, Side, Snapshot
 from syncd.core.policy import Override
 from syncd.engine.decisions.basis import Shown, shown_of, still
 from syncd.engine.decisions.undo import parts_of, revert_of, reverts_of, standing
-from syncd.ports.store import Decision, Hold, LinkStore
+from syncd.ports.store import Decision, LinkStore
 
 OVERRIDES = "rulings"
 """The cursor that holds what was ruled of records that nobody named: other halves of doubts."""

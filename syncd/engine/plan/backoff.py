@@ -10,16 +10,15 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from syncd.core import actions
-from syncd.core.actions import Hold, Update, Write
+from syncd.core.actions import Update, Write
 from syncd.core.guards import Plan
-from syncd.core.model import GroupKey
+from syncd.core.model import GroupKey, Hold
 from syncd.engine.apply.commands import by_group, fingerprint_of
 from syncd.engine.backoff import pause_after, waits
 from syncd.engine.decisions.pending import PendingDecisions
 from syncd.engine.link import Link
 from syncd.engine.planned_writes import digests
 from syncd.engine.poll.poll import PollResult
-from syncd.ports.store import Hold as StoredHold
 
 
 def put_off(
@@ -31,7 +30,7 @@ def put_off(
     """
     now = link.clock.now()
     refused = {
-        (hold.ghl_id, hold.hubspot_id, hold.group): hold
+        (*hold.ids, hold.group): hold
         for hold in polled.held
         if hold.reason == "rejected" and waits(hold, now) and not decided.lets_go(hold)
     }
@@ -58,7 +57,7 @@ def put_off(
 
 
 def _put_off_fields(
-    link: Link, write: Update, refused: Mapping[tuple[str, str, str], StoredHold]
+    link: Link, write: Update, refused: Mapping[tuple[str, str, str], Hold]
 ) -> tuple[Update | None, list[Hold]]:
     """What is left of the write, if anything, and the fields that wait."""
     waiting: dict[GroupKey, Hold] = {}
@@ -70,18 +69,9 @@ def _put_off_fields(
     return replace(write, changes=left) if left else None, [*waiting.values()]
 
 
-def _still(hold: StoredHold, write: Write) -> Hold:
+def _still(hold: Hold, write: Write) -> Hold:
     """The hold of a write that goes on waiting."""
-    return Hold(
-        reason=hold.reason,
-        detail=hold.detail,
-        ghl_id=hold.ghl_id,
-        hubspot_id=hold.hubspot_id,
-        group=hold.group,
-        fingerprint=fingerprint_of(write),
-        starts_at=hold.starts_at,
-        title=hold.title,
-    )
+    return replace(hold, fingerprint=fingerprint_of(write), values={})
 
 
 def _print(write: Write, link: Link) -> str:
@@ -93,11 +83,9 @@ def _under(fingerprint: str, link: Link) -> str:
     return f"{fingerprint}.{link.settings_fingerprint}" if fingerprint else ""
 
 
-def stored(
-    hold: Hold, before: Mapping[tuple[str, str, str, str], StoredHold], link: Link
-) -> StoredHold:
+def stored(hold: Hold, before: Mapping[tuple[str, str, str, str], Hold], link: Link) -> Hold:
     """The hold as it is kept: how often it was tried, and when it may be tried again."""
-    old = before.get((hold.ghl_id, hold.hubspot_id, hold.group, hold.reason))
+    old = before.get(hold.key)
     now = link.clock.now()
     fingerprint = hold.fingerprint
     if hold.reason == "rejected":
@@ -105,34 +93,12 @@ def stored(
     same = old is not None and old.fingerprint == fingerprint
     still = same and old is not None and waits(old, now)
     attempts = (old.attempts + (0 if still else 1)) if same and old else 1
-    return StoredHold(
-        ghl_id=hold.ghl_id,
-        hubspot_id=hold.hubspot_id,
-        group=hold.group,
-        reason=hold.reason,
-        detail=hold.detail,
+    return replace(
+        hold,
         since=old.since if old else now,
         attempts=attempts,
         retry_at=old.retry_at if still and old else now + pause_after(attempts),
         fingerprint=fingerprint,
-        starts_at=hold.starts_at,
-        title=hold.title,
-        values=dict(hold.values),
-    )
-
-
-def as_planned(hold: StoredHold) -> Hold:
-    """A hold that is kept, as a cycle reports it."""
-    return Hold(
-        reason=hold.reason,
-        detail=hold.detail,
-        ghl_id=hold.ghl_id,
-        hubspot_id=hold.hubspot_id,
-        group=hold.group,
-        starts_at=hold.starts_at,
-        title=hold.title,
-        fingerprint=hold.fingerprint,
-        values=hold.values,
     )
 
 
@@ -148,8 +114,7 @@ def judged(
     held = {
         ids
         for hold in polled.held
-        if not {*(ids := (hold.ghl_id, hold.hubspot_id))} & set(unsent) - {""}
-        and (only is None or {*ids} & set(only))
+        if not {*(ids := hold.ids)} & set(unsent) - {""} and (only is None or {*ids} & set(only))
     }
     if all(scan.complete for scan in polled.scans.values()):
         return held

@@ -23,7 +23,7 @@ from types import MappingProxyType
 
 from syncd.core import left_out
 from syncd.core.essence import snapshot_fingerprint
-from syncd.core.model import Account, Group, Missing, Pair, Scan, Side, Snapshot
+from syncd.core.model import Account, Group, Hold, Missing, Pair, Scan, Side, Snapshot
 from syncd.core.observe import Seen, Sighting, UnpairedRecords
 from syncd.core.policy import Policy
 from syncd.core.series import rejoin_series
@@ -32,7 +32,6 @@ from syncd.engine.decisions.pending import PendingDecisions
 from syncd.engine.link import Link
 from syncd.engine.observe.external_ids import with_carried
 from syncd.ports.provider import ScanRequest
-from syncd.ports.store import Hold
 
 CURSOR = "hubspot"
 AGAIN = "again"

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from syncd.core.model import Hold
 from syncd.observability.page import words
 from syncd.observability.state import State
-from syncd.ports.store import CONTACT, HistoryEntry, Hold
+from syncd.ports.store import CONTACT, HistoryEntry
 
 SHOWN_FIELDS = frozenset({"start", "end", "status", "owner", ""})
 """History fields that say nothing about a person; the values of all others are masked."""

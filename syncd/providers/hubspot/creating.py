@@ -28,6 +28,7 @@ from syncd.errors import (
 from syncd.ports.provider import Done, Failed, Mark, Receipt, Refusal, WriteCommand
 from syncd.ports.refusals import Asked, Stops, stops
 from syncd.providers.hubspot import mapping, refusals, schema, wire
+from syncd.providers.hubspot.account import AccountReader
 from syncd.providers.hubspot.batch_split import BatchSplit
 from syncd.providers.hubspot.mapping import GHL_ID, PIPELINE, STAGE, PropertyMap
 from syncd.providers.hubspot.protocol import BATCH, CONTACTS, create_row
@@ -102,8 +103,8 @@ class _Creation:
 class Creator:
     """Makes records in one account."""
 
-    def __init__(self, session: Session, reader: Reader) -> None:
-        self._session, self._reader = session, reader
+    def __init__(self, session: Session, account: AccountReader, reader: Reader) -> None:
+        self._session, self._account, self._reader = session, account, reader
         self._asking = Lock()
         self._made: set[str] = set()
         """The records that answered a creation: none is another's as well."""
@@ -112,12 +113,10 @@ class Creator:
         """Where records begin that have no stage, once the account has demanded one."""
         self._pipeline_of: Mapping[str, str] = {}
 
-    def create(
-        self, property_map: PropertyMap, commands: Sequence[WriteCommand]
-    ) -> Iterator[Receipt]:
+    def create(self, commands: Sequence[WriteCommand]) -> Iterator[Receipt]:
         """Make a record for each order; one without an identity travels alone."""
         removed = {command.id for command in commands if command.id}
-        returned = self._reader.living(property_map, removed, contacts=False) if removed else {}
+        returned = self._reader.active(removed, contacts=False) if removed else {}
         for command in (each for each in commands if each.id in returned):
             shown = returned[command.id]
             error = shown if isinstance(shown, ProviderError) else _came_back(command)
@@ -125,12 +124,14 @@ class Creator:
         commands = [command for command in commands if command.id not in returned]
         linked = any(command.wanted.contact for command in commands)
         type_id = self._contact_type() if linked else 0
-        rows = [self._staged(_row(command, property_map, type_id)) for command in commands]
+        rows = [
+            self._staged(_row(command, self._account.property_map, type_id)) for command in commands
+        ]
         tries = _Tries()
-        yield from self._send(property_map, [row for row in rows if row.mark], tries)
+        yield from self._send([row for row in rows if row.mark], tries)
         for row in rows:
             if row.mark is None:
-                yield from self._send(property_map, [row], tries)
+                yield from self._send([row], tries)
         if tries.given_up is not None:
             raise tries.given_up  # every row has its receipt, and none got through
 
@@ -165,9 +166,7 @@ class Creator:
 
     # --- sending
 
-    def _send(
-        self, property_map: PropertyMap, rows: Sequence[_Creation], tries: _Tries
-    ) -> Iterator[Receipt]:
+    def _send(self, rows: Sequence[_Creation], tries: _Tries) -> Iterator[Receipt]:
         """Send rows together; `tries` is how often those of unknown fate are sent again."""
         if not rows:
             return
@@ -183,25 +182,21 @@ class Creator:
             elif isinstance(fate, Record):
                 tries.took()
                 self._made.add(fate.id)
-                yield self._done(property_map, row, fate)
+                yield self._done(row, fate)
             elif isinstance(fate, ProviderError):
                 yield Failed(key=row.trace, error=fate)
         silent = [row for row in rows if fates.get(row.trace) is None]
         if trouble is not None and not isinstance(trouble, TimedOut):
             raise trouble  # none of the silent rows was taken
         if silent:
-            yield from self._look(property_map, silent, trouble or _no_word(), tries)
+            yield from self._look(silent, trouble or _no_word(), tries)
         refused = [(row, fate) for row in rows if isinstance(fate := fates.get(row.trace), Problem)]
-        yield from self._settle(property_map, refused, tries)
+        yield from self._settle(refused, tries)
 
-    def _look(
-        self, property_map: PropertyMap, rows: Sequence[_Creation], error: TimedOut, tries: _Tries
-    ) -> Iterator[Receipt]:
+    def _look(self, rows: Sequence[_Creation], error: TimedOut, tries: _Tries) -> Iterator[Receipt]:
         """Read back what may have been made, by the identity that it would carry."""
         try:
-            found = self._reader.find_by_external_id(
-                property_map, [row.mark.ghl_id for row in rows if row.mark]
-            )
+            found = self._reader.find_by_external_id([row.mark.ghl_id for row in rows if row.mark])
         except SyncdError as trouble:
             yield from (Failed(key=row.trace, error=error) for row in rows)
             if not isinstance(trouble, (Transient, Unreadable)):
@@ -213,15 +208,15 @@ class Creator:
             held = found.get(row.mark.ghl_id) if row.mark else None
             if isinstance(held, Snapshot) and not held.gone:
                 tries.took()
-                yield self._adopted(property_map, row, held)
+                yield self._adopted(row, held)
             elif row.mark and not isinstance(held, Missing) and row.tried < most:
                 missing.append(replace(row, tried=row.tried + 1))
             else:
                 yield Failed(key=row.trace, error=error)
-        yield from self._once_more(property_map, missing, error, tries)
+        yield from self._once_more(missing, error, tries)
 
     def _once_more(
-        self, property_map: PropertyMap, rows: Sequence[_Creation], error: TimedOut, tries: _Tries
+        self, rows: Sequence[_Creation], error: TimedOut, tries: _Tries
     ) -> Iterator[Receipt]:
         """Send in two parts what failed together, and so on: one of them may be why."""
         if not rows:
@@ -231,12 +226,12 @@ class Creator:
             return
         half = (len(rows) + 1) // 2
         for part in (rows[:half], rows[half:]):
-            yield from self._send(property_map, part, tries)
+            yield from self._send(part, tries)
 
     # --- refusals
 
     def _settle(
-        self, property_map: PropertyMap, refused: Sequence[tuple[_Creation, Problem]], tries: _Tries
+        self, refused: Sequence[tuple[_Creation, Problem]], tries: _Tries
     ) -> Iterator[Receipt]:
         """What was refused for its identity or its association may still be made without."""
         bare: list[_Creation] = []
@@ -245,14 +240,14 @@ class Creator:
             if refusals.wants_a_stage(found) and PIPELINE not in row.sent:
                 homeless.append((row, found))
             elif refusals.unique_value_taken(found) and row.mark and _about_identity(found):
-                yield from self._taken(property_map, row, row.mark, tries)
+                yield from self._taken(row, row.mark, tries)
             elif refusals.about_association(found) and row.contact and row.type_id:
                 bare.append(replace(row, type_id=0))
             elif row.contact and "OBJECT_NOT_FOUND" in found.codes:
                 yield Failed(key=row.trace, error=_no_contact(row))
             else:
                 yield Failed(key=row.trace, error=refusals.of_row(found))
-        yield from self._begin(property_map, homeless, tries)
+        yield from self._begin(homeless, tries)
         if not bare:
             return
         known = self._known_contacts([row.contact for row in bare])
@@ -263,10 +258,10 @@ class Creator:
         living = [row for row in bare if known.get(row.contact) is True]
         if living:
             self._type_id = 0
-        yield from self._send(property_map, living, tries)
+        yield from self._send(living, tries)
 
     def _begin(
-        self, property_map: PropertyMap, refused: Sequence[tuple[_Creation, Problem]], tries: _Tries
+        self, refused: Sequence[tuple[_Creation, Problem]], tries: _Tries
     ) -> Iterator[Receipt]:
         """Send once more, in the account's first stage, what was refused for lack of a value.
 
@@ -280,9 +275,7 @@ class Creator:
         for row, other, found in staged:
             if other is row:
                 yield Failed(key=row.trace, error=refusals.of_row(found))
-        yield from self._send(
-            property_map, [other for row, other, _ in staged if other is not row], tries
-        )
+        yield from self._send([other for row, other, _ in staged if other is not row], tries)
 
     def _learn_stages(self) -> None:
         with self._asking:
@@ -298,9 +291,7 @@ class Creator:
                 self._pipeline_of = schema.stages(response.payload)
                 self._stage = schema.first_stage(response.payload)
 
-    def _taken(
-        self, property_map: PropertyMap, row: _Creation, mark: Mark, tries: _Tries
-    ) -> Iterator[Receipt]:
+    def _taken(self, row: _Creation, mark: Mark, tries: _Tries) -> Iterator[Receipt]:
         """Another record holds the identity already.
 
         A living one that shows what was to be made is the record itself, from
@@ -308,18 +299,18 @@ class Creator:
         whether that is freed is not documented: then the new record does
         without.
         """
-        holder = self._reader.find_by_external_id(property_map, [mark.ghl_id]).get(mark.ghl_id)
+        holder = self._reader.find_by_external_id([mark.ghl_id]).get(mark.ghl_id)
         if isinstance(holder, Missing):
             yield Failed(key=row.trace, error=Unavailable(holder.detail, side=Side.HUBSPOT))
         elif holder is None or holder.gone:
             kept = {name: held for name, held in row.sent.items() if name != GHL_ID}
             bare = replace(row, sent=kept, external_id_refused=True)
-            yield from self._send(property_map, [bare], tries)
+            yield from self._send([bare], tries)
         elif holder.location_id not in {"", mark.location_id}:
             detail = f"the HubSpot appointment {holder.id} of another location carries its id"
             yield Failed(key=row.trace, error=Rejected(detail, side=Side.HUBSPOT))
-        elif _shows(holder, row.command, property_map):
-            yield self._adopted(property_map, row, holder)
+        elif _shows(holder, row.command, self._account.property_map):
+            yield self._adopted(row, holder)
         else:
             detail = (
                 f"the HubSpot appointment {holder.id} carries its id already and shows something "
@@ -345,7 +336,7 @@ class Creator:
 
     # --- success
 
-    def _done(self, property_map: PropertyMap, row: _Creation, record: Record) -> Done:
+    def _done(self, row: _Creation, record: Record) -> Done:
         """The record was made; its contact went along, or follows now."""
         contact, refused = row.contact, tuple[Refusal, ...]()
         if row.contact and not row.type_id:
@@ -353,14 +344,16 @@ class Creator:
         return Done(
             key=row.trace,
             id=record.id,
-            returned=mapping.returned(row.sent, record.properties, property_map, contact),
+            returned=mapping.returned(
+                row.sent, record.properties, self._account.property_map, contact
+            ),
             updated_at=record.updated_at,
             refused=refused,
             external_id_refused=row.external_id_refused,
-            unlinked=bool(property_map.link),
+            unlinked=bool(self._account.property_map.link),
         )
 
-    def _adopted(self, property_map: PropertyMap, row: _Creation, held: Snapshot) -> Done:
+    def _adopted(self, row: _Creation, held: Snapshot) -> Done:
         """The record was there already, from this attempt or an earlier one."""
         contact, refused = row.contact, tuple[Refusal, ...]()
         if row.contact and row.contact not in held.contacts:
@@ -371,7 +364,7 @@ class Creator:
             returned=replace(held.appointment, contact=contact),
             updated_at=held.updated_at,
             refused=refused,
-            unlinked=bool(property_map.link),
+            unlinked=bool(self._account.property_map.link),
         )
 
     def _attach(self, record_id: str, contact: str) -> tuple[str, tuple[Refusal, ...]]:

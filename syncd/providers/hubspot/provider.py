@@ -28,10 +28,10 @@ from syncd.providers.http import Client
 from syncd.providers.hubspot import schema, scopes
 from syncd.providers.hubspot.account import AccountReader, Survey
 from syncd.providers.hubspot.contacts import Directory
+from syncd.providers.hubspot.polling import Poller
 from syncd.providers.hubspot.protocol import APPOINTMENT_TYPE, Api
 from syncd.providers.hubspot.reading import Reader
 from syncd.providers.hubspot.schema import MappedProperty
-from syncd.providers.hubspot.schema_check import Finding
 from syncd.providers.hubspot.session import Session
 from syncd.providers.hubspot.writing import Writer
 from syncd.providers.scope_check import Trial
@@ -90,10 +90,11 @@ class HubSpotProvider(Provider):
             filter_properties=tuple(dict.fromkeys((*filter_property_names, *(filter or {})))),
         )
         self._account = AccountReader(self._session, clock, wish, lifetime=account_lifetime)
-        self._reader = Reader(
-            self._session, clock, search_lag=search_lag, confirm=self._account.confirm
+        self._reader = Reader(self._session, self._account)
+        self._poller = Poller(
+            self._session, self._account, self._reader, clock, search_lag=search_lag
         )
-        self._writer = Writer(self._session, self._reader, concurrency=concurrency)
+        self._writer = Writer(self._session, self._account, self._reader, concurrency=concurrency)
         self._directory = Directory(self._session, country=default_country)
 
     @property
@@ -122,10 +123,6 @@ class HubSpotProvider(Provider):
         self._directory.new_cycle()
         return self._account.account()
 
-    def forget_account(self) -> None:
-        """Have the next `prepare` read the account again."""
-        self._account.invalidate()
-
     def setup(self, status_values: Sequence[str]) -> list[tuple[str, bool]]:
         """Make our property group and properties; (what, made now) for each.
 
@@ -138,16 +135,6 @@ class HubSpotProvider(Provider):
             Transient: HubSpot cannot be reached.
         """
         return self._account.setup(status_values)
-
-    def schema_findings(self) -> tuple[Finding, ...]:
-        """What the link needs of the account's properties, each with its remedy.
-
-        Raises:
-            NotPrepared: the object is not activated.
-            AuthFailed: credentials refused, or a scope is missing.
-            Transient: HubSpot cannot be reached.
-        """
-        return self._account.findings()
 
     def survey(self) -> Survey:
         """For the doctor: everything at once, whatever of it would stop a sync.
@@ -175,23 +162,23 @@ class HubSpotProvider(Provider):
 
     def scan(self, request: ScanRequest) -> Scan:
         """See `Provider.scan`. The window is not used: HubSpot lists by change, not by start."""
-        return self._reader.scan(self._account.property_map, request.cursor, request.made_before)
+        return self._poller.scan(request.cursor, request.made_before)
 
     def fetch(self, ids: Collection[str]) -> Mapping[str, Snapshot | Missing]:
         """See `Provider.fetch`."""
-        return self._reader.fetch(self._account.property_map, ids)
+        return self._reader.fetch(ids)
 
     def find_by_external_id(self, ghl_ids: Collection[str]) -> Mapping[str, Snapshot | Missing]:
         """See `Provider.find_by_external_id`."""
-        return self._reader.find_by_external_id(self._account.property_map, ghl_ids)
+        return self._reader.find_by_external_id(ghl_ids)
 
     def edits(self, ids: Collection[str]) -> Mapping[str, tuple[Edit, ...]]:
         """See `Provider.edits`."""
-        return self._reader.edits(self._account.property_map, ids)
+        return self._reader.edits(ids)
 
     def bookings_of(self, contact: str) -> tuple[Snapshot, ...]:
         """See `Provider.bookings_of`."""
-        return self._reader.of_contact(self._account.property_map, contact)
+        return self._reader.of_contact(contact)
 
     def linked_to(
         self, contacts: Collection[str]
@@ -225,7 +212,7 @@ class HubSpotProvider(Provider):
         ground: Preconditions = FIRM,
     ) -> Iterator[Receipt]:
         """See `Provider.write`. A refusal makes the next cycle read the account again."""
-        for receipt in self._writer.write(self._account.property_map, commands, ground):
+        for receipt in self._writer.write(commands, ground):
             if _was_refused(receipt):
                 self._account.invalidate()
             yield receipt

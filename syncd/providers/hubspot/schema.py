@@ -1,15 +1,13 @@
-"""What an account's property definitions are like, what a link wants of them, and ours.
+"""The property definitions of an account, what a link requires of them, and our own properties.
 
-`provider.account` calls this for `prepare`, `setup` and the doctor. Pure: it
-reads the answers of the properties, pipelines and owners endpoints, and words
-the bodies that create what is ours. Leaves out whether what is there will do
+`account` and `setup` call this. Pure: it reads the answers of the properties,
+pipelines and owners endpoints. Leaves out whether the definitions are usable
 (`schema_check`), and which values a status table needs: the core's.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from syncd.core.mapped_fields import Kind
@@ -207,50 +205,3 @@ def people(body: object, *, active: bool) -> tuple[Person, ...]:
             email = string(owner.get("email")).strip()
             found.append(Person(id=owner_id, email=email, name=name, active=active))
     return tuple(found)
-
-
-# --- making
-
-
-def property_body(blueprint: RequiredSchema) -> Json:
-    """The body that makes a property of ours."""
-    return {
-        "name": blueprint.name,
-        "label": blueprint.label,
-        "type": "string",
-        "fieldType": blueprint.field_type,
-        "groupName": GROUP_NAME,
-        "description": blueprint.description,
-        "hasUniqueValue": blueprint.unique,
-    }
-
-
-def status_body(values: Sequence[str]) -> Json:
-    """The body that makes a status property with these values."""
-    return {
-        "name": OWN_STATUS,
-        "label": "Appointment status",
-        "type": "enumeration",
-        "fieldType": "select",
-        "groupName": GROUP_NAME,
-        "description": "The status of the HighLevel appointment.",
-        "options": [_option(value, place) for place, value in enumerate(values)],
-    }
-
-
-def with_options(found: Definition, values: Sequence[str]) -> Json | None:
-    """The PATCH that adds the missing values; `None` where none is missing.
-
-    A PATCH replaces the whole list, so what is there is sent along.
-    """
-    missing = [value for value in values if value not in found.options]
-    if not missing:
-        return None
-    takes = ("label", "value", "displayOrder", "hidden", "description")
-    kept = [{key: held[key] for key in takes if key in held} for held in found.option_bodies]
-    return {"options": kept + [_option(value, len(kept) + n) for n, value in enumerate(missing)]}
-
-
-def _option(value: str, place: int) -> Json:
-    label = value.replace("_", " ").capitalize()
-    return {"label": label, "value": value, "displayOrder": place, "hidden": False}

@@ -16,8 +16,8 @@ from syncd.errors import NotFound, Outdated, ProviderError, Transient, Unavailab
 from syncd.ports.provider import Done, Failed, Look, Preconditions, Receipt, Refusal, WriteCommand
 from syncd.ports.refusals import Asked
 from syncd.providers.hubspot import mapping, refusals
+from syncd.providers.hubspot.account import AccountReader
 from syncd.providers.hubspot.batch_split import BatchSplit, RowResult
-from syncd.providers.hubspot.mapping import PropertyMap
 from syncd.providers.hubspot.read_split import divided
 from syncd.providers.hubspot.reading import Reader
 from syncd.providers.hubspot.record_update import (
@@ -50,7 +50,6 @@ RECENT = 2.0
 class _Sending:
     """Records that are written together, and when they were read."""
 
-    property_map: PropertyMap
     ground: Preconditions
     read_at: float = 0.0
     """When they were asked for (monotonic)."""
@@ -67,19 +66,17 @@ class _Sending:
 class Changer:
     """Updates and archives records of one account."""
 
-    def __init__(self, session: Session, reader: Reader) -> None:
-        self._session, self._reader = session, reader
+    def __init__(self, session: Session, account: AccountReader, reader: Reader) -> None:
+        self._session, self._account, self._reader = session, account, reader
 
     # --- updates
 
-    def update(
-        self, property_map: PropertyMap, commands: Sequence[WriteCommand], ground: Preconditions
-    ) -> Iterator[Receipt]:
+    def update(self, commands: Sequence[WriteCommand], ground: Preconditions) -> Iterator[Receipt]:
         """Write the groups of each order to a record that still shows what was seen."""
         for look in self._with_room(ground.look(commands)):
             yield from look.fallen
             if look.standing:
-                sending = _Sending(property_map=property_map, ground=ground)
+                sending = _Sending(ground=ground)
                 rows, fallen = self._rows(sending, look.standing)
                 yield from (Failed(key=key, error=error) for key, error in fallen.items())
                 yield from self._send(sending, rows)
@@ -97,12 +94,9 @@ class Changer:
         self, sending: _Sending, commands: Sequence[WriteCommand]
     ) -> tuple[list[RecordUpdate], dict[str, ProviderError]]:
         """Read the records again; gives what may be written, and by key why the rest may not."""
-        property_map = sending.property_map
         contacts = any(Group.CONTACT in rests(command) for command in commands)
         sending.read_at = self._session.client.monotonic()
-        now = self._reader.living(
-            property_map, [command.id for command in commands], contacts=contacts
-        )
+        now = self._reader.active([command.id for command in commands], contacts=contacts)
         rows, fallen = list[RecordUpdate](), dict[str, ProviderError]()
         for command in commands:
             shown = now.get(command.id)
@@ -112,7 +106,7 @@ class Changer:
                 else staleness(command, shown)
             )
             if error is None and isinstance(shown, Snapshot):
-                rows.append(row_of(command, shown, property_map))
+                rows.append(row_of(command, shown, self._account.property_map))
             else:
                 fallen[command.key] = error or vanished(command)
         return rows, fallen
@@ -157,12 +151,15 @@ class Changer:
             except Outdated as error:
                 fates, late = parting.fates, error
         rows = [sending.current[row.trace] for row in rows]
-        property_map = sending.property_map
         again: list[RecordUpdate] = []
         apart: list[tuple[RecordUpdate, ProviderError]] = []
         for row in rows:
             fate = fates.get(row.trace)
-            left = without_refused(row, fate, property_map) if isinstance(fate, Problem) else fate
+            left = (
+                without_refused(row, fate, self._account.property_map)
+                if isinstance(fate, Problem)
+                else fate
+            )
             if isinstance(left, RecordUpdate):
                 again.append(left)
             elif isinstance(left, ProviderError) and may_be_divided(row, left):
@@ -184,8 +181,8 @@ class Changer:
         """Find out which groups of a record are refused, one by one; the others are written."""
         notes: list[Refusal] = []
         failing: Unavailable | None = None
-        for group in groups_in(row, sending.property_map):
-            names = names_of(group, row, sending.property_map)
+        for group in groups_in(row, self._account.property_map):
+            names = names_of(group, row, self._account.property_map)
             alone = replace(row, sent={name: row.sent[name] for name in names})
             parting = BatchSplit[RecordUpdate](
                 self._session, self._session.api.batch_update, ready=sending.ready
@@ -207,7 +204,9 @@ class Changer:
         if failing is not None:
             yield Failed(key=row.trace, error=failing)  # The others are written.
             return
-        lost = {name for note in notes for name in names_of(note.group, row, sending.property_map)}
+        lost = {
+            name for note in notes for name in names_of(note.group, row, self._account.property_map)
+        }
         kept = {name: held for name, held in row.sent.items() if name not in lost}
         if not kept or not notes:
             yield Failed(key=row.trace, error=error)
@@ -233,7 +232,7 @@ class Changer:
                 contact = row.now.appointment.contact
                 refused += (Refusal(group=Group.CONTACT, reason="rejected", detail=str(refusal)),)
         answered = record.properties if record else {}
-        shown = mapping.returned(row.sent, answered, sending.property_map, contact)
+        shown = mapping.returned(row.sent, answered, self._account.property_map, contact)
         done = frozenset(row.command.groups) - {each.group for each in refused}
         return Done(
             key=row.trace,
@@ -273,11 +272,9 @@ class Changer:
 
     # --- removals
 
-    def remove(
-        self, property_map: PropertyMap, commands: Sequence[WriteCommand], ground: Preconditions
-    ) -> Iterator[Receipt]:
+    def remove(self, commands: Sequence[WriteCommand], ground: Preconditions) -> Iterator[Receipt]:
         """Archive each record that still shows what was seen; one that is archived is done."""
-        sending = _Sending(property_map=property_map, ground=ground)
+        sending = _Sending(ground=ground)
 
         def ask(part: Sequence[WriteCommand], attempts: int | None) -> list[Receipt]:
             return list(self._remove(sending, part, attempts))
@@ -300,11 +297,11 @@ class Changer:
     def _archive(
         self, sending: _Sending, commands: Sequence[WriteCommand], attempts: int | None
     ) -> Iterator[Receipt]:
-        property_map, ids = sending.property_map, [command.id for command in commands]
+        ids = [command.id for command in commands]
         sending.read_at = self._session.client.monotonic()
-        living = self._reader.living(property_map, ids)
+        living = self._reader.active(ids)
         now: dict[str, Snapshot | Missing | ProviderError] = dict(living)
-        now |= self._reader.fetch(property_map, [each for each in ids if each not in now])
+        now |= self._reader.fetch([each for each in ids if each not in now])
         rows: list[WriteCommand] = []
         for command in commands:
             found = now[command.id]

@@ -16,9 +16,9 @@ from typing import ParamSpec, TypeVar
 
 from syncd.errors import DailyBudgetSpent, Outdated, SyncdError, Transient, Unreadable
 from syncd.ports.provider import FIRM, CommandKind, Failed, Preconditions, Receipt, WriteCommand
+from syncd.providers.hubspot.account import AccountReader
 from syncd.providers.hubspot.batches import batches, record_of
 from syncd.providers.hubspot.creating import Creator
-from syncd.providers.hubspot.mapping import PropertyMap
 from syncd.providers.hubspot.reading import Reader
 from syncd.providers.hubspot.session import Session
 from syncd.providers.hubspot.updating import Changer
@@ -33,20 +33,21 @@ T = TypeVar("T")
 class Writer:
     """Carries out orders on one account, `concurrency` batches at once."""
 
-    def __init__(self, session: Session, reader: Reader, *, concurrency: int = 1) -> None:
-        self._creator = Creator(session, reader)
-        self._changer = Changer(session, reader)
+    def __init__(
+        self, session: Session, account: AccountReader, reader: Reader, *, concurrency: int = 1
+    ) -> None:
+        self._creator = Creator(session, account, reader)
+        self._changer = Changer(session, account, reader)
         self._abreast = concurrency
 
     def write(
         self,
-        property_map: PropertyMap,
         commands: Iterable[WriteCommand],
         ground: Preconditions = FIRM,
     ) -> Iterator[Receipt]:
         """See `ports.provider.Provider.write`."""
         with self._threads() as threads:
-            works = _Works(threads, lambda batch: self._sent(property_map, batch, ground))
+            works = _Works(threads, lambda batch: self._sent(batch, ground))
             for batch in batches(commands):
                 while len(works.under_way) >= self._abreast or works.touches(batch):
                     yield from works.next_receipts()
@@ -63,27 +64,23 @@ class Writer:
             return nullcontext(_Here())
         return ThreadPoolExecutor(self._abreast, thread_name_prefix="hubspot")
 
-    def _sent(
-        self, property_map: PropertyMap, batch: Sequence[WriteCommand], ground: Preconditions
-    ) -> _Outcome:
+    def _sent(self, batch: Sequence[WriteCommand], ground: Preconditions) -> _Outcome:
         """What became of a batch; some may have an answer although the rest has none."""
         outcome = _Outcome(batch=batch)
         try:
-            outcome.receipts.extend(self._carry_out(property_map, batch, ground))
+            outcome.receipts.extend(self._carry_out(batch, ground))
         except SyncdError as error:
             outcome.error = error
         return outcome
 
-    def _carry_out(
-        self, property_map: PropertyMap, batch: Sequence[WriteCommand], ground: Preconditions
-    ) -> Iterator[Receipt]:
+    def _carry_out(self, batch: Sequence[WriteCommand], ground: Preconditions) -> Iterator[Receipt]:
         match batch[0].kind:
             case CommandKind.CREATE:
-                return self._creator.create(property_map, batch)
+                return self._creator.create(batch)
             case CommandKind.UPDATE:
-                return self._changer.update(property_map, batch, ground)
+                return self._changer.update(batch, ground)
             case CommandKind.REMOVE:
-                return self._changer.remove(property_map, batch, ground)
+                return self._changer.remove(batch, ground)
 
 
 @dataclass(slots=True, kw_only=True)

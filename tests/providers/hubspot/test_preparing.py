@@ -15,6 +15,8 @@ from syncd.sandbox.limits import PORTAL_ZONE
 
 STATUSES = ("SCHEDULED", "COMPLETED", "NO_SHOW", "CANCELLED")
 Account = Callable[..., Any]
+EXPIRED = timedelta()
+"""A lifetime with which every `prepare` reads the account again."""
 
 
 def test_setup_makes_what_is_missing_and_a_second_run_makes_nothing(account: Account) -> None:
@@ -55,10 +57,9 @@ def test_an_account_without_the_native_status_gets_our_own(account: Account) -> 
 
 
 def test_values_that_our_own_status_lacks_are_added_and_the_others_kept(account: Account) -> None:
-    desk = account(settings={"hubspot_status": "none"})
+    desk = account(account_lifetime=EXPIRED, settings={"hubspot_status": "none"})
     done = dict(desk.provider.setup((*STATUSES, "LATE")))
     assert done["property ghl_appointment_status"]
-    desk.provider.forget_account()
     assert desk.provider.prepare().status_values == (*STATUSES, "LATE")
 
 
@@ -80,9 +81,8 @@ def test_an_object_that_is_not_activated_says_what_a_person_does(
 
 
 def test_enablement_that_may_not_be_asked_is_no_verdict(account: Account) -> None:
-    desk = account()
+    desk = account(account_lifetime=EXPIRED)
     desk.world.faults.add(Fault(path="object-library", status=403, body={"message": "no"}))
-    desk.provider.forget_account()
     assert desk.provider.prepare().status_property == "hs_appointment_status"
 
 
@@ -108,10 +108,9 @@ def test_the_accounts_zone_tells_when_a_spent_day_is_over(
 def test_an_account_that_does_not_tell_its_zone_is_synced_all_the_same(
     account: Account, free_budget: Any, status: int, body: object
 ) -> None:
-    desk = account()
+    desk = account(account_lifetime=EXPIRED)
     free_budget.zone = None
     desk.world.faults.add(Fault(path="account-info", status=status, body=body))
-    desk.provider.forget_account()
     assert desk.provider.prepare().status_property == "hs_appointment_status"
     assert free_budget.zone is None
 
@@ -167,10 +166,9 @@ def test_somebody_who_made_the_property_in_the_same_instant_is_no_error(account:
 
 
 def test_owners_are_owners_and_not_users_and_the_deactivated_are_known(account: Account) -> None:
-    desk = account()
+    desk = account(account_lifetime=EXPIRED)
     gone = desk.portal.add_owner("Vera Gone", "vera@example.com")
     desk.portal.archive_owner(gone)
-    desk.provider.forget_account()
     people = {person.id: person for person in desk.provider.prepare().people}
     assert set(people) == set(desk.portal.owners)
     assert not people[gone].active
@@ -223,14 +221,13 @@ def test_the_doctor_is_told_everything_that_is_missing_at_once(account: Account)
     desk = account(
         set_up=False, mapped_fields=(MappedProperty(name="room", property="clinic_room"),)
     )
-    missing = [each for each in desk.provider.schema_findings() if not each.ok]
+    missing = [each for each in desk.provider.survey().findings if not each.ok]
     assert len(missing) == 5
     assert all(each.remedy for each in missing)
 
 
 def test_a_silence_that_is_asked_for_is_obeyed(account: Account) -> None:
-    desk = account()
-    desk.provider.forget_account()
+    desk = account(account_lifetime=EXPIRED)
     moving = Fault(path="/properties/", status=477, headers={"Retry-After": "3600"})
     desk.world.faults.add(moving)
     with pytest.raises(Exception, match="properties") as error:
@@ -244,7 +241,7 @@ def test_a_silence_that_is_asked_for_is_obeyed(account: Account) -> None:
 
 def further(desk: Any, name: str = "x") -> Any:
     """What the doctor is told of the one further property."""
-    return next(each for each in desk.provider.schema_findings() if f"(map.{name})" in each.what)
+    return next(each for each in desk.provider.survey().findings if f"(map.{name})" in each.what)
 
 
 @pytest.mark.parametrize(

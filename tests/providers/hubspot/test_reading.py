@@ -9,7 +9,7 @@ import pytest
 from syncd.core.model import Group, Missing, Scan, Snapshot, Window
 from syncd.errors import NotPrepared, Unavailable, Unreadable
 from syncd.ports.provider import ScanRequest
-from syncd.providers.hubspot.reading import WHOLE
+from syncd.providers.hubspot.polling import FULL_SEARCH_INTERVAL
 from syncd.sandbox.faults import Fault
 
 Account = Callable[..., Any]
@@ -271,7 +271,7 @@ def test_the_whole_overlap_is_searched_now_and_then(
 ) -> None:
     """The index may have shown something late, behind all that changed since."""
     _, cursor = settled
-    clock.advance(WHOLE.total_seconds())
+    clock.advance(FULL_SEARCH_INTERVAL.total_seconds())
     assert _scan(desk, cursor).snapshots == ()
     assert len(desk.asked("/search")) == 3
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pytest
 
 from syncd.core.model import Group
-from syncd.providers.hubspot import schema, schema_check
+from syncd.providers.hubspot import schema, schema_check, setup
 from syncd.providers.hubspot.schema import Definition, MappedProperty, PropertySpec
 
 NATIVE = ("hs_appointment_name", "hs_appointment_start", "hs_appointment_end", "hubspot_owner_id")
@@ -116,13 +116,13 @@ def test_options_are_read_from_the_account_in_its_spelling() -> None:
 def test_adding_options_sends_the_whole_list_because_a_patch_replaces_it() -> None:
     held = ({"label": "A", "value": "A", "displayOrder": 0, "hidden": False},)
     found = Definition(name="ghl_appointment_status", options=("A",), option_bodies=held)
-    patch = schema.with_options(found, ["A", "NO_SHOW"])
+    patch = setup.with_options(found, ["A", "NO_SHOW"])
     assert patch is not None
     options = patch["options"]
     assert isinstance(options, list)
     assert [each["value"] for each in options] == ["A", "NO_SHOW"]
     assert options[1]["label"] == "No show"
-    assert schema.with_options(found, ["A"]) is None
+    assert setup.with_options(found, ["A"]) is None
 
 
 def test_an_owner_without_an_address_is_kept_and_matches_nobody() -> None:

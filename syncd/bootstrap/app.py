@@ -18,13 +18,13 @@ from syncd.bootstrap.clock import SystemClock
 from syncd.config import Settings
 from syncd.ports.clock import Clock
 from syncd.ports.store import PAUSED, LinkStore
-from syncd.store import Lease, Store, migrate, open_engine
 
 if TYPE_CHECKING:
     from syncd.bootstrap.links import LinkFactory, LinkOpener
     from syncd.engine.cycle import CycleRequest
     from syncd.engine.report import CycleReport
     from syncd.notifications import LinkStatus, Notifier
+    from syncd.store import Lease, Store
 
 
 def open_app(
@@ -44,6 +44,8 @@ def open_app(
     Raises:
         StoreError: the store is missing, too new, corrupt or cannot be reached.
     """
+    from syncd.store import Store, migrate, open_engine
+
     stop = stop or threading.Event()
     clock = clock or SystemClock(stop)
     engine = open_engine(settings.store.url)

@@ -206,7 +206,7 @@ def undo(
     """
     if bool(record) == bool(cycle):
         raise click.UsageError("say an ID or --cycle CYCLE", ctx)
-    from syncd.cli.output import cycle_report, formatting
+    from syncd.cli.output import formatting
     from syncd.cli.session import chosen, zone_name
     from syncd.engine.decisions.undo import lasting, overtaken, parts_of, reverts_of, standing
 
@@ -218,11 +218,11 @@ def undo(
             entries = store.history(record, cycle=cycle)
             found = reverts_of(entries)
             for entry in lasting(entries):
-                told = cycle_report.named(entry.ghl_id, entry.hubspot_id)
+                told = formatting.named(entry.ghl_id, entry.hubspot_id)
                 click.echo(f"{name}: {told}: {_stays(entry)}")
             later = overtaken(store, found)
             for revert in later:
-                told = cycle_report.named(revert.ghl_id, revert.hubspot_id)
+                told = formatting.named(revert.ghl_id, revert.hubspot_id)
                 click.echo(f"{name}: {told}: {revert.group} was changed since, and stays")
             reverts = standing(store, [each for each in found if each not in later])
             if not reverts:
@@ -234,7 +234,7 @@ def undo(
                 for field, back in revert.back.items():
                     value = formatting.field_value(field, back, zone)
                     click.echo(
-                        f"{name}: {cycle_report.named(revert.ghl_id, '')}: {field} back to {value}"
+                        f"{name}: {formatting.named(revert.ghl_id, '')}: {field} back to {value}"
                     )
             click.echo(f"{name}: {_next_cycle(app, name)}")
     if not queued:

@@ -78,10 +78,10 @@ def fault(error: Exception, *, as_json: bool = False) -> int:
     """A bug: the traceback goes to the log, and one line says so."""
     import structlog
 
-    from syncd.observability import logging
+    from syncd.cli.session import set_up_log
 
     if not structlog.is_configured():
-        logging.configure()
+        set_up_log()
     structlog.get_logger(__name__).error("command.failed", exc_info=error)
     said = f"unexpected fault ({type(error).__name__}); the log has the traceback"
     click.echo(f"syncd: {said}", err=True)

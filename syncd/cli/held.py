@@ -36,12 +36,10 @@ def held(ctx: click.Context, config: Path | None, links: tuple[str, ...], *, as_
     A held record is looked at again in every full cycle, and taken up by
     itself when its cause is gone.
     """
-    from syncd.bootstrap import open_app
     from syncd.cli.output.printer import Printer
-    from syncd.cli.session import begin, chosen, zone_name
+    from syncd.cli.session import chosen, open_reader, zone_name
 
-    settings = begin(config_path(ctx, config))
-    with open_app(settings) as app:
+    with open_reader(config_path(ctx, config)) as app:
         stores = {name: app.link_store(name) for name in chosen(app.link_names(), links)}
         waiting = {name: store.holds() for name, store in stores.items()}
         zones = {name: zone_name(store) for name, store in stores.items()}
@@ -75,7 +73,7 @@ def as_value(hold: Hold) -> dict[str, object]:
 
 def print_held(paper: Printer, name: str, holds: list[Hold], timezone: str) -> None:
     """One link's held records, for people."""
-    from syncd.cli.output import cycle_report, formatting
+    from syncd.cli.output import formatting
 
     if not holds:
         paper.line(f"{name}: nothing is held", "green")
@@ -86,9 +84,9 @@ def print_held(paper: Printer, name: str, holds: list[Hold], timezone: str) -> N
     rows = [
         (
             formatting.when(hold.starts_at, zone),
-            cycle_report.called(hold.title, hold.ghl_id, hold.hubspot_id),
+            formatting.called(hold.title, hold.ghl_id, hold.hubspot_id),
             formatting.when(hold.since, zone),
-            cycle_report.held_because(hold.reason, hold.group, hold.detail, hold.values),
+            formatting.held_because(hold.reason, hold.group, hold.detail, hold.values),
             formatting.lets_go(hold.reason, hold.ghl_id, hold.hubspot_id),
         )
         for hold in holds

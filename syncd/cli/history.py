@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
     from syncd.cli.output.printer import Printer
-    from syncd.ports.store import HistoryEntry, LinkStore
+    from syncd.ports.store import HistoryEntry, LinkReader
 
 
 ACTIONS = ("create", "update", "remove", "restore", "adopt", "conflict")
@@ -42,7 +42,7 @@ class Wanted:
     action: str = ""
 
 
-def entries_of(store: LinkStore, wanted: Wanted) -> list[HistoryEntry]:
+def entries_of(store: LinkReader, wanted: Wanted) -> list[HistoryEntry]:
     """The entries of the newest records that fit, all fields of each."""
     rows = FIELDS * wanted.limit
     while True:
@@ -126,12 +126,10 @@ def history(
     ID is an appointment's id on either side. A value that lost a conflict is
     kept here, as `overwritten`.
     """
-    from syncd.bootstrap import open_app
     from syncd.cli.output.printer import Printer
-    from syncd.cli.session import begin, chosen, zone_name
+    from syncd.cli.session import chosen, open_reader, zone_name
 
-    settings = begin(config_path(ctx, config))
-    with open_app(settings) as app:
+    with open_reader(config_path(ctx, config)) as app:
         stores = {name: app.link_store(name) for name in chosen(app.link_names(), links)}
         start = app.clock.now() - since if isinstance(since, timedelta) else since
         wanted = Wanted(record=record, limit=limit, since=start, action=action or "")
@@ -205,7 +203,7 @@ def _named(entry: HistoryEntry, done: str, zone: tzinfo) -> str:
 
 def _print_write(paper: Printer, entries: list[HistoryEntry], timezone: str) -> None:
     """The entries of one write, in the order in which they were written down."""
-    from syncd.cli.output import cycle_report, formatting
+    from syncd.cli.output import formatting
     from syncd.ports.store import SYNC
 
     zone, first = formatting.zone_of(timezone), entries[0]
@@ -218,7 +216,7 @@ def _print_write(paper: Printer, entries: list[HistoryEntry], timezone: str) -> 
     told = f"  {formatting.when(first.at, zone)}  {side}: {_named(first, done, zone)}"
     by = "" if first.author == SYNC else f", decided by {first.author}"
     paper.line(told + (f" ({whys}{by})" if whys else ""), "cyan")
-    paper.line(f"      record: {cycle_report.named(first.ghl_id, first.hubspot_id)}")
+    paper.line(f"      record: {formatting.named(first.ghl_id, first.hubspot_id)}")
     for entry in entries:
         if not entry.field:
             continue

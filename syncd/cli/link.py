@@ -17,7 +17,7 @@ import click
 from syncd.cli.command import Verb, Verbs, config_option, config_path, json_option, nearest
 
 if TYPE_CHECKING:
-    from syncd.bootstrap import App
+    from syncd.bootstrap import App, StoreReader
     from syncd.observability.health import LinkHealth
 
 EXAMPLES = (
@@ -53,12 +53,10 @@ def link() -> None:
 @click.pass_context
 def list_links(ctx: click.Context, config: Path | None, *, as_json: bool) -> int:
     """List the links, the one in most trouble first: its state, and what to do about it."""
-    from syncd.bootstrap import open_app
-    from syncd.cli.session import begin
+    from syncd.cli.session import open_reader
     from syncd.observability.health import by_trouble
 
-    settings = begin(config_path(ctx, config))
-    with open_app(settings) as app:
+    with open_reader(config_path(ctx, config)) as app:
         links = by_trouble(_look(app, name) for name in app.link_names())
     if as_json:
         told = {each.name: each.as_json() for each in links}
@@ -146,7 +144,7 @@ def _told(name: str, holder: str, *, pausing: bool) -> str:
     return f"{name} is in service again; {then}"
 
 
-def _look(app: App, name: str) -> LinkHealth:
+def _look(app: StoreReader, name: str) -> LinkHealth:
     from syncd.observability.health import examine
 
     now = app.clock.now()

@@ -1,14 +1,15 @@
-"""What most verbs begin with: the configuration, the log, the links that are meant.
+"""What most verbs begin with: the configuration, the log, the store, the links that are meant.
 
-Verbs call `begin`, then `chosen`, then open the app. The log goes to stderr as
-the configuration says; a person at a terminal is spared what the output tells
-anyway.
+Verbs that sync or write call `begin`, then `chosen`, then open the app; verbs
+that only read the store call `open_reader`. The log goes to stderr as the
+configuration says; at a terminal it leaves out what the output shows anyway.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, cast
 
@@ -17,30 +18,67 @@ import click
 from syncd.cli.command import nearest
 
 if TYPE_CHECKING:
-    from syncd.config import Settings
-    from syncd.ports.store import LinkStore
+    from syncd.bootstrap import App, StoreReader
+    from syncd.config import LoggingSettings, Settings
+    from syncd.ports.store import LinkReader
+
+
+_logging: ContextVar[LoggingSettings | None] = ContextVar("logging", default=None)
+"""How the configuration wants the log, once it was read."""
 
 
 def begin(path: Path | None) -> Settings:
-    """Read the configuration and set the log up; the log works before there is one.
+    """Read the configuration and set the log up.
 
     Raises:
         ConfigError: the configuration is wrong; every problem at once.
     """
-    from syncd import config
+    settings = _load(path)
+    set_up_log()
+    return settings
+
+
+def open_reader(path: Path | None) -> StoreReader:
+    """Read the configuration and open the store for a verb that only reads it.
+
+    The log is not set up, since nothing logs: that alone would import more than
+    the verb does. Only the full store, where one is needed, has something to say.
+
+    Raises:
+        ConfigError: the configuration is wrong; every problem at once.
+        StoreError: the store is missing, too new, corrupt or cannot be reached.
+    """
+    from syncd import bootstrap
+
+    def open_full(settings: Settings) -> App:
+        set_up_log()
+        return bootstrap.open_app(settings)
+
+    return bootstrap.open_reader(_load(path), open_full)
+
+
+def set_up_log() -> None:
+    """Send the log to stderr, as the configuration says where it was read."""
     from syncd.observability import logging
 
-    logging.configure(level="warning", stream=_stderr(), colour=_colour())
-    settings = config.load(path)
-    told = settings.logging
+    wanted = _logging.get()
+    level = wanted.level if wanted else "warning"
     # At a terminal the output says what `info` would say, unless somebody asked for it.
-    quiet = sys.stderr.isatty() and "level" not in told.model_fields_set
+    if wanted and "level" not in wanted.model_fields_set and sys.stderr.isatty():
+        level = "warning"
     logging.configure(
-        format=told.format,
-        level="warning" if quiet else told.level,
+        format=wanted.format if wanted else "auto",
+        level=level,
         stream=_stderr(),
         colour=_colour(),
     )
+
+
+def _load(path: Path | None) -> Settings:
+    from syncd import config
+
+    settings = config.load(path)
+    _logging.set(settings.logging)
     return settings
 
 
@@ -56,7 +94,7 @@ def chosen(known: Sequence[str], links: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(links)) or list(known)
 
 
-def zone_name(store: LinkStore) -> str:
+def zone_name(store: LinkReader) -> str:
     """The location's time zone as the last cycles found it; "" where none has run."""
     for row in store.cycles(limit=5):
         if found := row.report.get("timezone"):

@@ -19,7 +19,7 @@ import click
 from syncd.cli.command import Verb, config_option, config_path, json_option, link_option
 
 if TYPE_CHECKING:
-    from syncd.bootstrap import App
+    from syncd.bootstrap import StoreReader
     from syncd.cli.output.printer import Printer
     from syncd.observability.health import LinkHealth
     from syncd.observability.traffic import Budget
@@ -84,12 +84,13 @@ def status(
     it last ran, or for --max-age, though nobody paused it.
     """
     from syncd.bootstrap import open_app
-    from syncd.cli.session import begin, chosen
+    from syncd.cli.session import begin, chosen, open_reader
 
     if watch and as_json:
         raise click.UsageError("--watch is for people and --json for scripts: choose one")
-    settings = begin(config_path(ctx, config))
-    with open_app(settings) as app:
+    path = config_path(ctx, config)
+    # `--watch` outlives a store that is moved away and put back; one look need not.
+    with open_app(begin(path)) if watch else open_reader(path) as app:
         names = chosen(app.link_names(), links)
         found = _look(app, names, max_age)
         if watch:
@@ -119,7 +120,7 @@ def document(links: Sequence[LinkHealth]) -> dict[str, object]:
     }
 
 
-def _look(app: App, names: Sequence[str], max_age: timedelta | None) -> list[LinkHealth]:
+def _look(app: StoreReader, names: Sequence[str], max_age: timedelta | None) -> list[LinkHealth]:
     from syncd.observability.health import by_trouble, examine
 
     now = app.clock.now()
@@ -129,7 +130,7 @@ def _look(app: App, names: Sequence[str], max_age: timedelta | None) -> list[Lin
     )
 
 
-def _watched(app: App, names: Sequence[str], max_age: timedelta | None) -> int:
+def _watched(app: StoreReader, names: Sequence[str], max_age: timedelta | None) -> int:
     """Show it until Ctrl-C, which is how it is meant to end."""
     from syncd.cli.streams import hung_up
 

@@ -18,7 +18,7 @@ from syncd.cli.command import Verb, config_option, config_path, json_option, lin
 
 if TYPE_CHECKING:
     from syncd.core.model import Hold, Pair
-    from syncd.ports.store import HistoryEntry, LinkStore
+    from syncd.ports.store import HistoryEntry, LinkReader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,12 +52,10 @@ def why(
 
     Of a record that is not synced: why it is held, or which rule leaves it out.
     """
-    from syncd.bootstrap import open_app
-    from syncd.cli.session import begin, chosen, zone_name
+    from syncd.cli.session import chosen, open_reader, zone_name
     from syncd.observability.page.words import rule
 
-    settings = begin(config_path(ctx, config))
-    with open_app(settings) as app:
+    with open_reader(config_path(ctx, config)) as app:
         names = chosen(app.link_names(), links)
         for name in names:
             store = app.link_store(name)
@@ -91,7 +89,7 @@ class Unsynced:
     left_out: str = ""
 
 
-def unsynced(store: LinkStore, record: str) -> Unsynced | None:
+def unsynced(store: LinkReader, record: str) -> Unsynced | None:
     """What the last cycles knew of a record without a pair; None where it is nothing."""
     held = tuple(hold for hold in store.holds() if record in {hold.ghl_id, hold.hubspot_id})
     if held:
@@ -100,7 +98,7 @@ def unsynced(store: LinkStore, record: str) -> Unsynced | None:
     return Unsynced(left_out=left_out) if left_out else None
 
 
-def rule_of(store: LinkStore, *records: str) -> str:
+def rule_of(store: LinkReader, *records: str) -> str:
     """Which rule left one of these out in the last full cycle; "" where none did."""
     from syncd.ports.store import LEFT_OUT_IDS
 
@@ -110,7 +108,7 @@ def rule_of(store: LinkStore, *records: str) -> str:
 
 def _tell_unsynced(name: str, record: str, found: Unsynced, *, as_json: bool) -> None:
     from syncd.cli.held import as_value as held_value
-    from syncd.cli.output import cycle_report, formatting
+    from syncd.cli.output import formatting
     from syncd.cli.output.printer import Printer
     from syncd.observability.page.words import rule
 
@@ -126,7 +124,7 @@ def _tell_unsynced(name: str, record: str, found: Unsynced, *, as_json: bool) ->
         return
     paper = Printer()
     for hold in found.held:
-        why = cycle_report.held_because(hold.reason, hold.group, hold.detail, hold.values)
+        why = formatting.held_because(hold.reason, hold.group, hold.detail, hold.values)
         paper.line(f"{name}: {record} is not synced, it is held: {why}")
         paper.line(f"  {formatting.lets_go(hold.reason, hold.ghl_id, hold.hubspot_id)}")
     if found.left_out:
@@ -134,7 +132,7 @@ def _tell_unsynced(name: str, record: str, found: Unsynced, *, as_json: bool) ->
         paper.line(f"{name}: {record} is not synced, it is left out: {which}")
 
 
-def _pair(store: LinkStore, record: str) -> Pair | None:
+def _pair(store: LinkReader, record: str) -> Pair | None:
     from syncd.core.model import Side
 
     for side in Side:
@@ -212,11 +210,11 @@ def _print(
     adopted: HistoryEntry | None,
     timezone: str,
 ) -> None:
-    from syncd.cli.output import cycle_report, formatting
+    from syncd.cli.output import formatting
     from syncd.cli.output.printer import Printer
 
     paper, zone = Printer(), formatting.zone_of(timezone)
-    paper.line(f"{name}: {cycle_report.named(pair.ghl_id, pair.hubspot_id)}", "bold")
+    paper.line(f"{name}: {formatting.named(pair.ghl_id, pair.hubspot_id)}", "bold")
     paper.line(f"  times in {timezone or 'UTC'}; agreed {formatting.count(pair.version, 'time')}")
     unwritten = "as it was found, never written by syncd"
     if adopted is not None:

@@ -19,7 +19,7 @@ from syncd.core.outcome import worst_code
 from syncd.observability.heartbeat import CYCLES, HEARTBEAT, STOPPED, CyclePoint, Heartbeat, read
 from syncd.observability.state import State
 from syncd.observability.traffic import Budget
-from syncd.ports.store import LEFT_OUT, PAUSED, CycleRow, HistoryEntry, LinkStore
+from syncd.ports.store import LEFT_OUT, PAUSED, CycleRow, HistoryEntry, LinkReader
 
 FRESH = timedelta(seconds=90)
 """A daemon that lives has written its note at most so long ago (it does so every 30 s)."""
@@ -125,7 +125,7 @@ class LinkHealth:
 
 def examine(
     name: str,
-    store: LinkStore,
+    store: LinkReader,
     now: datetime,
     *,
     heartbeat: Heartbeat | None = None,

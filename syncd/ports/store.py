@@ -170,7 +170,37 @@ class Transaction(Protocol):
         ...
 
 
-class LinkStore(Protocol):
+class LinkReader(Protocol):
+    """What verbs ask that only read the store, as one link sees it."""
+
+    def pairs_by_id(self, side: Side, ids: Collection[str]) -> list[Pair]:
+        """Pairs whose record on that side has one of these ids."""
+        ...
+
+    def count_pairs(self) -> int:
+        """How many pairs live: both records known and not removed."""
+        ...
+
+    def holds(self) -> list[Hold]:
+        """What waits, oldest first."""
+        ...
+
+    def cursor(self, name: str) -> str:
+        """A cursor's value, "" where it was never set."""
+        ...
+
+    def history(
+        self, record_id: str = "", *, cycle: str = "", limit: int = 0
+    ) -> list[HistoryEntry]:
+        """History, newest first; of one record (id of either side), one cycle, or all."""
+        ...
+
+    def cycles(self, limit: int = 20) -> list[CycleRow]:
+        """The last cycles, newest first."""
+        ...
+
+
+class LinkStore(LinkReader, Protocol):
     """The store as one link sees it."""
 
     def begin(self) -> AbstractContextManager[Transaction]:
@@ -179,10 +209,6 @@ class LinkStore(Protocol):
 
     def prints(self, side: Side, ids: Collection[str]) -> Mapping[str, str]:
         """The agreed print (`essence.agreed_fingerprint`) by id; unknown ids are left out."""
-        ...
-
-    def pairs_by_id(self, side: Side, ids: Collection[str]) -> list[Pair]:
-        """Pairs whose record on that side has one of these ids."""
         ...
 
     def pairs_by_key(self, keys: Collection[int]) -> list[Pair]:
@@ -201,10 +227,6 @@ class LinkStore(Protocol):
         """Pairs whose record there is for one of these (contact, start); gone ones left out."""
         ...
 
-    def count_pairs(self) -> int:
-        """How many pairs live: both records known and not removed."""
-        ...
-
     def rotation(self, after: int, limit: int) -> list[tuple[int, str]]:
         """The next (pair key, hubspot id) in key order after `after`; gone ones left out."""
         ...
@@ -217,14 +239,6 @@ class LinkStore(Protocol):
         """Known contacts: id on that side → id across."""
         ...
 
-    def holds(self) -> list[Hold]:
-        """What waits, oldest first."""
-        ...
-
-    def cursor(self, name: str) -> str:
-        """A cursor's value, "" where it was never set."""
-        ...
-
     def removals_since(self, at: datetime) -> int:
         """Records that we removed since then (history entries with action `remove`)."""
         ...
@@ -235,16 +249,6 @@ class LinkStore(Protocol):
 
     def writes_since(self, at: datetime, pair_keys: Collection[int]) -> Sequence[HistoryEntry]:
         """The field writes to these pairs since then, oldest first."""
-        ...
-
-    def history(
-        self, record_id: str = "", *, cycle: str = "", limit: int = 0
-    ) -> list[HistoryEntry]:
-        """History, newest first; of one record (id of either side), one cycle, or all."""
-        ...
-
-    def cycles(self, limit: int = 20) -> list[CycleRow]:
-        """The last cycles, newest first."""
         ...
 
     def decisions(self) -> list[Decision]:
@@ -263,6 +267,7 @@ __all__ = [
     "Hold",
     "Intent",
     "IntentKind",
+    "LinkReader",
     "LinkStore",
     "Transaction",
 ]

@@ -21,6 +21,7 @@ from sqlalchemy import (
     Select,
     Table,
     Text,
+    TextClause,
     Update,
     bindparam,
     func,
@@ -32,7 +33,8 @@ from sqlalchemy import any_ as any_of
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 
-from syncd.store.types import storable
+from syncd.store.escaping import storable
+from syncd.store.reads import Ask
 
 Row = Mapping[str, Any]
 
@@ -79,6 +81,16 @@ def bare(
         raise DBAPIError(None, None, error) from error
     finally:
         answer.close()
+
+
+def asking(connection: Connection) -> Ask:
+    """The questions of `reads`, asked over a connection."""
+    return lambda statement, values: connection.execute(_text(statement), values)
+
+
+@cache
+def _text(statement: str) -> TextClause:
+    return text(statement)
 
 
 def _held(dialect: str, column: Column[Any], values: BindParameter[Any]) -> ColumnElement[bool]:

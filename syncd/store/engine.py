@@ -10,12 +10,9 @@ four processes), and so that a migration that fails leaves nothing behind.
 """
 
 import os
-import sqlite3
 import stat
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -24,10 +21,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from syncd.errors import StoreError
 from syncd.store.errors import place
-
-BUSY_SECONDS = 15
-"""How long a statement waits for another process's transaction: longer than any of ours takes, and
-short enough for who looks at what a command says."""
+from syncd.store.sqlite_reader import BUSY_SECONDS, connect
 
 CONNECT_SECONDS = 10
 """How long a PostgreSQL server may take to answer at all."""
@@ -171,27 +165,16 @@ def _parse(url: str) -> URL:
 def _open_sqlite(url: URL) -> Engine:
     if url.database in {None, "", ":memory:"}:
         raise StoreError("`store.url` names no file: write sqlite:///syncd.db")
-    engine = create_engine(url, creator=_connector(url), hide_parameters=True)
+    path = Path(str(url.database))
+    engine = create_engine(url, creator=lambda: connect(path), hide_parameters=True)
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
-    path = Path(str(url.database))
     event.listen(engine, "connect", lambda _, record: record.info.update(file=_file(path)))
     event.listen(engine, "checkout", lambda _, record, __: _must_be_same(record, path))
     return engine
 
 
-def _connector(url: URL) -> Callable[[], sqlite3.Connection]:
-    """Open the file read-write but never make it: only a verb that may does so."""
-    address = f"file:{quote(str(Path(str(url.database)).absolute()))}?mode=rw"
-
-    def connect() -> sqlite3.Connection:
-        return sqlite3.connect(address, uri=True, timeout=BUSY_SECONDS, check_same_thread=False)
-
-    return connect
-
-
 def _set_up_sqlite(connection: Any, _: ConnectionPoolEntry) -> None:
-    connection.isolation_level = None  # the driver begins nothing by itself: `_begin_sqlite` does
     for pragma in (
         "journal_mode=WAL",
         "synchronous=NORMAL",

@@ -104,7 +104,7 @@ def explain(error: DBAPIError, url: URL) -> StoreError:
     """The StoreError that stands for what the driver raised."""
     said = _first_line(error)
     if url.get_backend_name() == "sqlite":
-        return _explain_sqlite(said, url)
+        return explain_sqlite(said, place(url))
     state = getattr(error.orig, "sqlstate", None)
     return _explain_state(error, state, said, url) if state else _explain_words(error, said, url)
 
@@ -112,7 +112,7 @@ def explain(error: DBAPIError, url: URL) -> StoreError:
 def _explain_state(error: DBAPIError, state: str, said: str, url: URL) -> StoreError:
     """By what PostgreSQL's own code of the error stands for."""
     if state == _LOCKED:
-        return _locked(url)
+        return _locked(place(url))
     if error.connection_invalidated or state.startswith(_CONNECTION) or state in _AGAIN:
         return StoreInterrupted(
             f"the connection to {place(url)} was interrupted ({said}): check that the server runs"
@@ -139,19 +139,20 @@ def _explain_words(error: DBAPIError, said: str, url: URL) -> StoreError:
     return StoreFault(f"{place(url)} failed: {said}")
 
 
-def _explain_sqlite(said: str, url: URL) -> StoreError:
+def explain_sqlite(said: str, place: str) -> StoreError:
+    """The StoreError for an error of SQLite, by its words; `place` is what to call the store."""
     lowered = said.lower()
     if "locked" in lowered or "busy" in lowered:
-        return _locked(url)
+        return _locked(place)
     for sign, remedy in _SQLITE:
         if sign in lowered:
-            return StoreError(f"{remedy.format(place=place(url))} (SQLite: {said})")
-    return StoreFault(f"{place(url)} failed: {said}")
+            return StoreError(f"{remedy.format(place=place)} (SQLite: {said})")
+    return StoreFault(f"{place} failed: {said}")
 
 
-def _locked(url: URL) -> StoreInterrupted:
+def _locked(place: str) -> StoreInterrupted:
     return StoreInterrupted(
-        f"{place(url)} has been locked by another program for too long: close it, and run again"
+        f"{place} has been locked by another program for too long: close it, and run again"
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, func, or_, select
+from sqlalchemy import Connection, func, select
 from sqlalchemy import Row as Result
 
 from syncd.core.model import Side
@@ -61,21 +61,6 @@ def add(connection: Connection, link_id: int, entries: Collection[HistoryEntry])
         for entry in entries
     ]
     many(connection, _ADD, rows)
-
-
-def history(
-    connection: Connection, link_id: int, record_id: str, cycle: str, limit: int
-) -> list[HistoryEntry]:
-    """Newest first; of one record (id of either side), one cycle, or all."""
-    newest_first = (table.c.at.desc(), table.c.id.desc())
-    found = select(table).where(table.c.link_id == link_id).order_by(*newest_first)
-    if record_id:
-        found = found.where(or_(table.c.ghl_id == record_id, table.c.hubspot_id == record_id))
-    if cycle:
-        found = found.where(table.c.cycle == cycle)
-    if limit:
-        found = found.limit(limit)
-    return [_entry(row) for row in connection.execute(found)]
 
 
 def writes_since(
@@ -182,20 +167,3 @@ def save_cycle(connection: Connection, link_id: int, row: CycleRow) -> None:
         "report": dict(row.report),
     }
     upsert(connection, tables.cycle, [stored], by=("link_id", "cycle"))
-
-
-def cycles(connection: Connection, link_id: int, limit: int) -> list[CycleRow]:
-    """The last cycles, newest first."""
-    of_link = tables.cycle.c.link_id == link_id
-    found = select(tables.cycle).where(of_link).order_by(tables.cycle.c.id.desc()).limit(limit)
-    return [
-        CycleRow(
-            cycle=row.cycle,
-            kind=row.kind,
-            started_at=row.started_at,
-            finished_at=row.finished_at,
-            outcome=row.outcome,
-            report=row.report,
-        )
-        for row in connection.execute(found)
-    ]

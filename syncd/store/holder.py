@@ -5,6 +5,8 @@ A process is named by its machine, its number and when it started, so that a
 number that was given again is not taken for the old process.
 """
 
+from __future__ import annotations
+
 import os
 import platform
 from collections.abc import Mapping
@@ -12,11 +14,10 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, select
-
-from syncd.store.tables import link as table
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 _PROC = Path("/proc")
 
@@ -102,6 +103,10 @@ def read(stored: Mapping[str, Any] | None) -> Holder | None:
 
 def read_holder(connection: Connection, link_id: int) -> str:
     """Who holds a link, in words for a message."""
+    from sqlalchemy import select
+
+    from syncd.store.tables import link as table
+
     stored = connection.execute(select(table.c.holder).where(table.c.id == link_id)).scalar()
     return str(read(stored) or "a process that has not written its name yet")
 

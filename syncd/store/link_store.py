@@ -14,7 +14,8 @@ from sqlalchemy import Connection
 
 from syncd.core.model import Hold, Pair, Side, Window
 from syncd.ports.store import CycleRow, Decision, HistoryEntry, Intent
-from syncd.store import history, pairs, pending, state
+from syncd.store import history, pairs, pending, reads, state
+from syncd.store.bulk import asking
 from syncd.store.database import Database
 from syncd.store.transaction import SqlTransaction, ensure_link, find_link
 
@@ -66,7 +67,7 @@ class SqlLinkStore:
 
     def count_pairs(self) -> int:
         """How many pairs live: both records known and not removed."""
-        return self._ask(pairs.count)
+        return self._ask(lambda at, link: reads.count_pairs(asking(at), link))
 
     def rotation(self, after: int, limit: int) -> list[tuple[int, str]]:
         """The next (pair key, hubspot id) in key order after `after`; gone ones left out."""
@@ -82,7 +83,7 @@ class SqlLinkStore:
 
     def holds(self) -> list[Hold]:
         """What waits, oldest first."""
-        return self._ask(pending.holds)
+        return [hold for _, hold in self._ask(lambda at, link: reads.holds(asking(at), link))]
 
     def cursor(self, name: str) -> str:
         """A cursor's value, "" where it was never set."""
@@ -108,11 +109,11 @@ class SqlLinkStore:
         self, record_id: str = "", *, cycle: str = "", limit: int = 0
     ) -> list[HistoryEntry]:
         """History, newest first; of one record (id of either side), one cycle, or all."""
-        return self._ask(lambda at, link: history.history(at, link, record_id, cycle, limit))
+        return self._ask(lambda at, link: reads.history(asking(at), link, record_id, cycle, limit))
 
     def cycles(self, limit: int = 20) -> list[CycleRow]:
         """The last cycles, newest first."""
-        return self._ask(lambda at, link: history.cycles(at, link, limit))
+        return self._ask(lambda at, link: reads.cycles(asking(at), link, limit))
 
     def decisions(self) -> list[Decision]:
         """What people decided and no cycle has carried out yet, oldest first."""

@@ -19,18 +19,21 @@ import syncd
 from syncd.errors import StoreError, StoreMissing, StoreTooNew
 from syncd.store import engine as engines
 from syncd.store.errors import corrupt, explained, place
-
-HEAD = "0003"
-"""The newest migration; a test holds it against `migrations/versions`."""
-
-VERSION_TABLE = "syncd_version"
-"""Our own name: another program's Alembic may live in the same database."""
+from syncd.store.version import HEAD, VERSION, VERSION_TABLE
 
 _LOCK = 0x73796E63
 """The key of PostgreSQL's advisory lock around a migration."""
 
-_VERSION = f"SELECT version_num FROM {VERSION_TABLE}"  # noqa: S608 - a constant
-
+__all__ = [
+    "HEAD",
+    "VERSION_TABLE",
+    "check",
+    "current",
+    "is_large",
+    "refuse_corrupt",
+    "scripts",
+    "upgrade",
+]
 
 LARGE = 100 * 2**20
 """Bytes of a SQLite file from which on a look at all of it, 0.3 s, keeps a daemon waiting."""
@@ -143,7 +146,7 @@ def _lock_and_look(connection: Connection) -> str:
 def _version(connection: Connection) -> str:
     if not inspect(connection).has_table(VERSION_TABLE):
         return ""
-    found = connection.exec_driver_sql(_VERSION).scalar()
+    found = connection.exec_driver_sql(VERSION).scalar()
     return "" if found is None else str(found)
 
 

@@ -30,9 +30,8 @@ from syncd.core.model import Appointment, Pair, Side, Window
 from syncd.errors import StoreError
 from syncd.store import codec
 from syncd.store.bulk import VALUES, Row, among, bare, many, new_keys, one_of, packed
-from syncd.store.tables import link
+from syncd.store.escaping import MARK, readable
 from syncd.store.tables import pair as table
-from syncd.store.types import MARK, readable
 
 _SCAN_FROM = 1000
 """From so many ids on it is worth counting whether reading all of a link is cheaper."""
@@ -163,12 +162,6 @@ def _expected(side: Side) -> Select[Any]:
         start.between(bindparam("since"), bindparam("until")),
         record.is_not(None),
     )
-
-
-def count(connection: Connection, link_id: int) -> int:
-    """How many pairs live, as `transaction` keeps count of them."""
-    found = connection.execute(select(link.c.living).where(link.c.id == link_id)).scalar()
-    return int(found or 0)
 
 
 def rotation(connection: Connection, link_id: int, after: int, limit: int) -> list[tuple[int, str]]:
@@ -366,28 +359,4 @@ def _whole_by(dialect: str, column: Column[Any]) -> Select[Any]:
 def _read(
     connection: Connection, found: Select[Any], values: Mapping[str, object] | None = None
 ) -> list[Pair]:
-    return [_pair(row) for row in connection.execute(found, values)]
-
-
-def _pair(row: Result[Any]) -> Pair:
-    # In one go, in the order of `_WHOLE`: each column by its name costs as much as all of them.
-    columns: Sequence[Any] = row
-    key, ghl_id, hubspot_id, ghl, hubspot, version, calendar, *rest = columns
-    series, removal, open_groups, has_external_id, external_id_taken, owner_by_us = rest
-    return Pair(
-        key=key,
-        ghl_id=ghl_id or "",
-        hubspot_id=hubspot_id or "",
-        ghl=codec.read_appointment(ghl),
-        hubspot=codec.read_appointment(hubspot),
-        version=version,
-        calendar=calendar,
-        series=codec.read_series(series),
-        removal=codec.read_removal(removal),
-        open=frozenset(open_groups or ()),
-        has_external_id=has_external_id,
-        external_id_taken=external_id_taken,
-        owner_by_us=Side(owner_by_us) if owner_by_us else None,
-        wrote_ghl=codec.read_wrote(ghl),
-        wrote_hubspot=codec.read_wrote(hubspot),
-    )
+    return [codec.read_pair(row) for row in connection.execute(found, values)]

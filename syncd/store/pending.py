@@ -8,15 +8,13 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from functools import cache
-from typing import Any
 
 from sqlalchemy import Connection, Delete, bindparam, delete, select, update
-from sqlalchemy import Row as Result
 
 from syncd.core.model import Hold, Side
 from syncd.ports.store import Decision, Intent, IntentKind
-from syncd.store import tables
-from syncd.store.bulk import VALUES, Row, among, one_of, packed, upsert
+from syncd.store import reads, tables
+from syncd.store.bulk import VALUES, Row, among, asking, one_of, packed, upsert
 
 _Key = tuple[str, str, str, str]
 """What makes a hold the same hold: both ids, group and reason."""
@@ -76,11 +74,6 @@ def _closed(dialect: str) -> Delete:
 # --- holds
 
 
-def holds(connection: Connection, link_id: int) -> list[Hold]:
-    """What waits, oldest first."""
-    return [hold for _, hold in _holds(connection, link_id)]
-
-
 def replace_holds(
     connection: Connection,
     link_id: int,
@@ -89,7 +82,7 @@ def replace_holds(
     now: datetime,
 ) -> None:
     """Write the holds of the judged records, let their others go; only differences are written."""
-    standing = {hold.key: (key, hold) for key, hold in _holds(connection, link_id)}
+    standing = {hold.key: (key, hold) for key, hold in reads.holds(asking(connection), link_id)}
     wanted = {hold.key: _aged(hold, standing, now) for hold in given}
     records = set(judged)
     over = [
@@ -103,12 +96,6 @@ def replace_holds(
     ]
     rows = [_hold_row(link_id, hold) for hold in changed]
     upsert(connection, table, rows, by=("link_id", "ghl_id", "hubspot_id", "group_key", "reason"))
-
-
-def _holds(connection: Connection, link_id: int) -> list[tuple[int, Hold]]:
-    table = tables.hold
-    found = select(table).where(table.c.link_id == link_id).order_by(table.c.since, table.c.id)
-    return [(row.id, _hold(row)) for row in connection.execute(found)]
 
 
 def _aged(hold: Hold, standing: Mapping[_Key, tuple[int, Hold]], now: datetime) -> Hold:
@@ -133,23 +120,6 @@ def _hold_row(link_id: int, hold: Hold) -> Row:
         "title": hold.title,
         "sides": dict(hold.values),
     }
-
-
-def _hold(row: Result[Any]) -> Hold:
-    return Hold(
-        ghl_id=row.ghl_id,
-        hubspot_id=row.hubspot_id,
-        group=row.group_key,
-        reason=row.reason,
-        detail=row.detail,
-        since=row.since,
-        attempts=row.attempts,
-        retry_at=row.retry_at,
-        fingerprint=row.fingerprint,
-        starts_at=row.starts_at,
-        title=row.title,
-        values=row.sides,
-    )
 
 
 # --- decisions

@@ -9,14 +9,14 @@ from collections.abc import Collection, Iterable, Mapping
 from sqlalchemy import Connection, delete, select
 
 from syncd.core.model import ContactPair, Side
-from syncd.store.bulk import among, upsert
+from syncd.store import reads
+from syncd.store.bulk import among, asking, upsert
 from syncd.store.tables import contact, cursor
 
 
 def read_cursor(connection: Connection, link_id: int, name: str) -> str:
     """A cursor's value, "" where it was never set."""
-    found = select(cursor.c.value).where(cursor.c.link_id == link_id, cursor.c.name == name)
-    return connection.execute(found).scalar() or ""
+    return reads.state(asking(connection), link_id, name)
 
 
 def set_state(connection: Connection, link_id: int, name: str, value: str) -> None:

@@ -18,14 +18,12 @@ from sqlalchemy import Connection, Integer, bindparam, func, select, update
 from syncd.core.model import ContactPair, Hold, Pair
 from syncd.errors import LinkLocked, StoreInterrupted
 from syncd.ports.store import CycleRow, HistoryEntry, Intent
-from syncd.store import history, pairs, pending, state
-from syncd.store.bulk import upsert
+from syncd.store import history, pairs, pending, reads, state
+from syncd.store.bulk import asking, upsert
 from syncd.store.database import Database
 from syncd.store.errors import explained
 from syncd.store.holder import read_holder
 from syncd.store.tables import link as table
-
-_BY_NAME = select(table.c.id).where(table.c.name == bindparam("its_name"))
 
 _SEAL = (
     update(table)
@@ -245,8 +243,7 @@ class SqlTransaction:
 
 def find_link(connection: Connection, name: str) -> int | None:
     """The key of a link; None where nothing was ever written of it."""
-    found: int | None = connection.execute(_BY_NAME, {"its_name": name}).scalar()
-    return found
+    return reads.find_link(asking(connection), name)
 
 
 def ensure_link(connection: Connection, database: Database, name: str) -> int:

@@ -1,12 +1,10 @@
 """The column types that SQLite and PostgreSQL share, so that one value reads back alike on both.
 
-`tables` uses them. Three things differ between the two databases and are
-settled here: SQLite forgets time zones, PostgreSQL refuses U+0000 in text and
-in JSON, and neither takes the lone surrogates that a vendor's JSON may hold.
+`tables` uses them. SQLite forgets time zones, and some characters are stored
+escaped (`escaping`).
 """
 
 import json
-import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -14,30 +12,9 @@ from typing import Any
 from sqlalchemy import DateTime, Dialect, Text
 from sqlalchemy.types import TypeDecorator
 
-MARK = "\ue000"
-"""Opens an escape: this private character and four hexadecimal digits."""
+from syncd.store.escaping import MARK, readable, storable
 
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff\ue000]")
 _write_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-
-_ESCAPED = re.compile(MARK + "([0-9a-f]{4})")
-
-
-def storable(text: str) -> str:
-    """The text with every character escaped that one of the databases would refuse."""
-    # Of plain ASCII only U+0000 is refused; the expression looks at every character in turn.
-    if text.isascii() and "\x00" not in text:
-        return text
-    if _UNSTORABLE.search(text) is None:
-        return text
-    return _UNSTORABLE.sub(lambda found: f"{MARK}{ord(found[0]):04x}", text)
-
-
-def readable(text: str) -> str:
-    """The text that `storable` was given."""
-    if MARK not in text:
-        return text
-    return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text)
 
 
 def _storable(text: str | None) -> str | None:

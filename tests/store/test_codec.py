@@ -11,7 +11,8 @@ from sqlalchemy.dialects import sqlite
 
 from syncd.core.model import Appointment, Removal, Response, Series, Side
 from syncd.store import codec
-from syncd.store.types import Instant, Json, Words, readable, storable
+from syncd.store.escaping import readable, storable
+from syncd.store.types import Instant, Json, Words
 
 TEXT = st.text(max_size=40) | st.text(alphabet="\x00\ud800\udfff\ue000\ue00a01f", max_size=12)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -110,7 +110,7 @@ def print_troubles(paper: Printer, report: CycleReport, held: list[Hold] | None 
         paper.line(f"Held for a person: {number}", "yellow")
         print_holds(paper, told, report.timezone)
     for write in report.failed:
-        ids = named(write.ghl_id, write.hubspot_id)
+        ids = formatting.named(write.ghl_id, write.hubspot_id)
         what = f"{formatting.SIDES[write.side.value]}: {write.action} of {ids}"
         paper.line(
             f"Failed, and tried again: {what}: {formatting.strip_control_chars(write.detail)}",
@@ -128,37 +128,13 @@ def print_holds(paper: Printer, holds: list[Hold], timezone: str) -> None:
     rows = [
         (
             formatting.when(hold.starts_at, zone),
-            called(hold.title, hold.ghl_id, hold.hubspot_id),
-            held_because(hold.reason, hold.group, hold.detail, hold.values),
+            formatting.called(hold.title, hold.ghl_id, hold.hubspot_id),
+            formatting.held_because(hold.reason, hold.group, hold.detail, hold.values),
             formatting.lets_go(hold.reason, hold.ghl_id, hold.hubspot_id),
         )
         for hold in holds
     ]
     paper.table(("When", "Record", "Why it waits", "What lets it go"), rows, ("cyan", "bold"))
-
-
-def held_because(reason: str, group: str, detail: str, values: Mapping[str, str]) -> str:
-    """The reason's name, the field that waits, the particulars, and what each side has."""
-    field = f", {group} only" if group else ""
-    has = [
-        f"{formatting.SIDES.get(side, side)} has "
-        f"{formatting.strip_control_chars(value) or 'nothing'}"
-        for side, value in values.items()
-    ]
-    told = f" ({', '.join(has)})" if has else ""
-    return f"{reason}{field}: {formatting.strip_control_chars(detail)}{told}"
-
-
-def called(title: str, ghl_id: str, hubspot_id: str) -> str:
-    """A record by its title, where it has one, and its ids."""
-    ids = named(ghl_id, hubspot_id)
-    return f"{formatting.strip_control_chars(title)} ({ids})" if title else ids
-
-
-def named(ghl_id: str, hubspot_id: str) -> str:
-    """A record by its ids, as the other verbs take them."""
-    ids = {"HighLevel": ghl_id, "HubSpot": hubspot_id}
-    return ", ".join(f"{side} {key}" for side, key in ids.items() if key) or "unknown"
 
 
 def print_sum(paper: Printer, report: CycleReport) -> None:

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, tzinfo
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from syncd.core.model import Side
-from syncd.engine.report import PlannedWrite
 from syncd.observability.remedies import REMEDIES
+
+if TYPE_CHECKING:
+    from syncd.engine.report import PlannedWrite
 
 SIDES: Mapping[str, str] = {"ghl": "HighLevel", "hubspot": "HubSpot"}
 
@@ -54,6 +57,29 @@ def lets_go(reason: str, ghl_id: str, hubspot_id: str) -> str:
     ready = [each.format(id=hubspot_id or ghl_id) for each in remedy.commands]
     known = [f"`{each}`" for each in ready if each.split()[1] in PLACES]
     return ", or ".join([remedy.instead, *known])
+
+
+def held_because(reason: str, group: str, detail: str, values: Mapping[str, str]) -> str:
+    """The reason's name, the field that waits, the particulars, and what each side has."""
+    field = f", {group} only" if group else ""
+    has = [
+        f"{SIDES.get(side, side)} has {strip_control_chars(value) or 'nothing'}"
+        for side, value in values.items()
+    ]
+    told = f" ({', '.join(has)})" if has else ""
+    return f"{reason}{field}: {strip_control_chars(detail)}{told}"
+
+
+def called(title: str, ghl_id: str, hubspot_id: str) -> str:
+    """A record by its title, where it has one, and its ids."""
+    ids = named(ghl_id, hubspot_id)
+    return f"{strip_control_chars(title)} ({ids})" if title else ids
+
+
+def named(ghl_id: str, hubspot_id: str) -> str:
+    """A record by its ids, as the other verbs take them."""
+    ids = {"HighLevel": ghl_id, "HubSpot": hubspot_id}
+    return ", ".join(f"{side} {key}" for side, key in ids.items() if key) or "unknown"
 
 
 def short(text: str, most: int) -> str:

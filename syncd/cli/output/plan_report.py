@@ -65,7 +65,7 @@ def _print_write(paper: Printer, report: CycleReport, write: PlannedWrite) -> No
     paper.line(f"      why: {formatting.strip_control_chars(write.why)}")
     if write.ghl_id or write.hubspot_id:
         whose = "of" if write.record == CONTACT else "record"
-        paper.line(f"      {whose}: {cycle_report.named(write.ghl_id, write.hubspot_id)}")
+        paper.line(f"      {whose}: {formatting.named(write.ghl_id, write.hubspot_id)}")
     if write.contact is not None:
         paper.line(f"      for: {_whom(write)}")
     if write.calendar:

@@ -1,0 +1,194 @@
+"""What people ask of a store, as SQL that SQLite and PostgreSQL both take.
+
+`link_store` asks over SQLAlchemy, which the daemon has loaded; `sqlite_reader`
+asks the driver alone, for verbs that only read: importing SQLAlchemy costs
+five times what such a verb does (`bench/start.py`). Each function takes a way
+to ask and, except the first, the link's key.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from syncd.core.model import Hold, Pair, Side
+from syncd.ports.store import CycleRow, HistoryEntry
+from syncd.store import codec
+from syncd.store.escaping import readable
+from syncd.store.holder import Holder
+from syncd.store.holder import read as read_holder
+
+Ask = Callable[[str, Mapping[str, object]], Iterable[Sequence[Any]]]
+"""Runs a statement with `:named` parameters; gives its rows as the driver has them."""
+
+Read = Callable[[Any], Any]
+"""From a driver's value to ours."""
+
+
+def as_is(value: Any) -> Any:
+    """Numbers, and texts that need no escapes."""
+    return value
+
+
+def as_text(stored: str | None) -> str | None:
+    """A text of a vendor or a person."""
+    return None if stored is None else readable(stored)
+
+
+def as_json(stored: str | None) -> Any:
+    """A JSON value."""
+    return None if stored is None else json.loads(readable(stored))
+
+
+def as_instant(stored: str | datetime | None) -> datetime | None:
+    """An aware UTC instant: SQLite has it as text in UTC, PostgreSQL in the session's zone."""
+    if stored is None:
+        return None
+    if isinstance(stored, str):
+        return datetime.fromisoformat(stored).replace(tzinfo=UTC)
+    return stored.astimezone(UTC)
+
+
+_HISTORY: Mapping[str, Read] = {
+    "id": as_is,
+    "at": as_instant,
+    "cycle": as_is,
+    "side": Side,
+    "ghl_id": as_text,
+    "hubspot_id": as_text,
+    "action": as_is,
+    "field": as_text,
+    "before": as_text,
+    "after": as_text,
+    "why": as_text,
+    "pair_key": as_is,
+    "record": as_is,
+    "title": as_text,
+    "starts_at": as_instant,
+    "author": as_is,
+}
+
+_CYCLE: Mapping[str, Read] = {
+    "cycle": as_is,
+    "kind": as_is,
+    "started_at": as_instant,
+    "finished_at": as_instant,
+    "outcome": as_is,
+    "report": as_json,
+}
+
+_HOLD: Mapping[str, Read] = {
+    "id": as_is,
+    "ghl_id": as_text,
+    "hubspot_id": as_text,
+    "group_key": as_text,
+    "reason": as_is,
+    "detail": as_text,
+    "since": as_instant,
+    "attempts": as_is,
+    "retry_at": as_instant,
+    "fingerprint": as_is,
+    "starts_at": as_instant,
+    "title": as_text,
+    "sides": as_json,
+}
+
+_PAIR: Mapping[str, Read] = {
+    "id": as_is,
+    "ghl_id": as_text,
+    "hubspot_id": as_text,
+    "ghl": as_json,
+    "hubspot": as_json,
+    "version": as_is,
+    "calendar": as_text,
+    "series": as_json,
+    "removal": as_json,
+    "open_groups": as_json,
+    "marked": bool,
+    "unmarkable": bool,
+    "owner_by_us": as_is,
+}
+"""In the order in which `codec.read_pair` takes them."""
+
+
+def find_link(ask: Ask, name: str) -> int | None:
+    """The key of a link; None where nothing was ever written of it."""
+    found: int | None = _value(ask("SELECT id FROM link WHERE name = :name", {"name": name}))
+    return found
+
+
+def state(ask: Ask, link_id: int, name: str) -> str:
+    """A short fact of the link, "" where it was never set."""
+    found = ask(
+        "SELECT value FROM cursor WHERE link_id = :link_id AND name = :name",
+        {"link_id": link_id, "name": name},
+    )
+    return as_text(_value(found)) or ""
+
+
+def count_pairs(ask: Ask, link_id: int) -> int:
+    """How many pairs live, as `transaction` keeps count of them."""
+    return int(_value(ask("SELECT living FROM link WHERE id = :id", {"id": link_id})) or 0)
+
+
+def holder(ask: Ask, link_id: int) -> Holder | None:
+    """The process that works, or worked, on the link."""
+    found = _value(ask("SELECT holder FROM link WHERE id = :id", {"id": link_id}))
+    return read_holder(as_json(found))
+
+
+def holds(ask: Ask, link_id: int) -> list[tuple[int, Hold]]:
+    """What is held, oldest first, each with its key."""
+    found = _rows(ask, "hold", _HOLD, "link_id = :link_id ORDER BY since, id", link_id=link_id)
+    return [
+        (row.pop("id"), Hold(group=row.pop("group_key"), values=row.pop("sides"), **row))
+        for row in found
+    ]
+
+
+def cycles(ask: Ask, link_id: int, limit: int) -> list[CycleRow]:
+    """The last cycles, newest first."""
+    rest = "link_id = :link_id ORDER BY id DESC LIMIT :limit"
+    return [
+        CycleRow(**row) for row in _rows(ask, "cycle", _CYCLE, rest, link_id=link_id, limit=limit)
+    ]
+
+
+def history(
+    ask: Ask, link_id: int, record_id: str = "", cycle: str = "", limit: int = 0
+) -> list[HistoryEntry]:
+    """Newest first; of one record (id of either side), one cycle, or all."""
+    rest = "link_id = :link_id"
+    values: dict[str, object] = {"link_id": link_id}
+    if record_id:
+        rest += " AND (ghl_id = :record OR hubspot_id = :record)"
+        values["record"] = record_id
+    if cycle:
+        rest += " AND cycle = :cycle"
+        values["cycle"] = cycle
+    rest += " ORDER BY at DESC, id DESC"
+    if limit:
+        rest += " LIMIT :limit"
+        values["limit"] = limit
+    return [HistoryEntry(**row) for row in _rows(ask, "history", _HISTORY, rest, **values)]
+
+
+def pair_of(ask: Ask, link_id: int, side: Side, record_id: str) -> Pair | None:
+    """The pair whose record on that side has this id."""
+    rest = f"link_id = :link_id AND {side}_id = :record"
+    found = _rows(ask, "pair", _PAIR, rest, link_id=link_id, record=record_id)
+    return next((codec.read_pair(list(row.values())) for row in found), None)
+
+
+def _rows(
+    ask: Ask, table: str, columns: Mapping[str, Read], rest: str, **values: object
+) -> Iterator[dict[str, Any]]:
+    """The rows of a table that fit, by column, each value read."""
+    found = ask(f"SELECT {', '.join(columns)} FROM {table} WHERE {rest}", values)  # noqa: S608 - our own words; values are parameters
+    for row in found:
+        yield {name: read(value) for (name, read), value in zip(columns.items(), row, strict=True)}
+
+
+def _value(rows: Iterable[Sequence[Any]]) -> Any:
+    """The first column of the first row; None where there is no row."""
+    return next((row[0] for row in rows), None)

@@ -157,7 +157,7 @@ def _show(links: Sequence[LinkHealth], *, check: bool) -> None:
 def print_link(paper: Printer, link: LinkHealth) -> None:
     """One link, for people."""
     from syncd.cli.output import formatting
-    from syncd.observability.page.words import left_out
+    from syncd.observability.words import left_out
 
     held = f", {formatting.count(len(link.held), 'record')} held" if link.held else ""
     paper.line(f"{link.name}: {link.state.words}{held}", _style(link))
@@ -180,7 +180,7 @@ def _style(link: LinkHealth) -> str:
 
 
 def _facts(link: LinkHealth) -> list[tuple[str, str]]:
-    from syncd.observability.page.words import SIDES, next_cycle, span
+    from syncd.observability.words import SIDES, next_cycle, span
 
     good = f"{span(link.lag)} ago" if link.lag is not None else "none yet"
     facts = [("last good cycle", good), ("next cycle", next_cycle(link))]

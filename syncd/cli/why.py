@@ -53,7 +53,7 @@ def why(
     Of a record that is not synced: why it is held, or which rule leaves it out.
     """
     from syncd.cli.session import chosen, open_reader, zone_name
-    from syncd.observability.page.words import rule
+    from syncd.observability.words import rule
 
     with open_reader(config_path(ctx, config)) as app:
         names = chosen(app.link_names(), links)
@@ -110,7 +110,7 @@ def _tell_unsynced(name: str, record: str, found: Unsynced, *, as_json: bool) ->
     from syncd.cli.held import as_value as held_value
     from syncd.cli.output import formatting
     from syncd.cli.output.printer import Printer
-    from syncd.observability.page.words import rule
+    from syncd.observability.words import rule
 
     if as_json:
         told = {

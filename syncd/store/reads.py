@@ -14,7 +14,7 @@ from typing import Any
 from syncd.core.model import Hold, Pair, Side
 from syncd.ports.store import CycleRow, HistoryEntry
 from syncd.store import codec
-from syncd.store.escaping import readable
+from syncd.store.escaping import readable, storable
 from syncd.store.holder import Holder
 from syncd.store.holder import read as read_holder
 
@@ -162,7 +162,7 @@ def history(
     values: dict[str, object] = {"link_id": link_id}
     if record_id:
         rest += " AND (ghl_id = :record OR hubspot_id = :record)"
-        values["record"] = record_id
+        values["record"] = storable(record_id)
     if cycle:
         rest += " AND cycle = :cycle"
         values["cycle"] = cycle
@@ -176,7 +176,7 @@ def history(
 def pair_of(ask: Ask, link_id: int, side: Side, record_id: str) -> Pair | None:
     """The pair whose record on that side has this id."""
     rest = f"link_id = :link_id AND {side}_id = :record"
-    found = _rows(ask, "pair", _PAIR, rest, link_id=link_id, record=record_id)
+    found = _rows(ask, "pair", _PAIR, rest, link_id=link_id, record=storable(record_id))
     return next((codec.read_pair(list(row.values())) for row in found), None)
 
 

@@ -17,8 +17,8 @@ import structlog
 
 from syncd.notifications.events import Event, Item, LinkStatus, Terms
 from syncd.notifications.message import body_of
+from syncd.observability import words
 from syncd.observability.logging import configure
-from syncd.observability.page import words
 from syncd.observability.state import State
 
 if TYPE_CHECKING:

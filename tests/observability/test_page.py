@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from syncd.core.model import Hold, Side
-from syncd.observability import page
+from syncd.observability import page, words
 from syncd.observability.health import LinkHealth
 from syncd.observability.heartbeat import CyclePoint
-from syncd.observability.page import Look, plot, words
+from syncd.observability.page import Look, plot
 from syncd.observability.page.render import summary
 from syncd.observability.redaction import forget_secrets, register_secret
 from syncd.observability.state import State

@@ -4,7 +4,7 @@
 it reloads itself by a meta tag. The templates and the style sheet are package
 data. Every text they show is redacted and escaped on its way out; values that
 belong to persons are masked unless asked for. `view` prepares what is held and
-written, `plot` the timeline, `words` says times and amounts.
+written, `plot` the timeline, `observability.words` says times and amounts.
 """
 
 from syncd.observability.page.render import Look, render, style_hash, unavailable

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import log1p
 
+from syncd.observability import words
 from syncd.observability.heartbeat import CYCLES, STOPPED, CyclePoint
-from syncd.observability.page import words
 
 WIDTH, HEIGHT = 600, 120
 _BARS = 76.0

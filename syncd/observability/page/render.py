@@ -11,8 +11,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from syncd.observability import words
 from syncd.observability.health import LinkHealth, by_trouble
-from syncd.observability.page import plot, view, words
+from syncd.observability.page import plot, view
 from syncd.observability.remedies import remedy_of
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Times, amounts and redacted text, as the page says them. Pure functions."""
+"""Times, amounts and redacted text, as the page and `syncd status` say them. Pure functions."""
 
 from __future__ import annotations
 

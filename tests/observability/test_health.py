@@ -5,11 +5,8 @@ from typing import Any
 
 import pytest
 
-<<<<<<< HEAD
 from syncd.core.model import Hold
-=======
 from syncd.observability import words as page_words
->>>>>>> 756b4c5 (Hold what reading verbs import; read one store two ways)
 from syncd.observability.health import LinkHealth, by_trouble, examine, point_of, worst
 from syncd.observability.heartbeat import CyclePoint, Heartbeat
 from syncd.observability.page import plot

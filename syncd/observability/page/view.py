@@ -6,12 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-<<<<<<< HEAD
 from syncd.core.model import Hold
-from syncd.observability.page import words
-=======
 from syncd.observability import words
->>>>>>> 756b4c5 (Hold what reading verbs import; read one store two ways)
 from syncd.observability.state import State
 from syncd.ports.store import CONTACT, HistoryEntry
 

@@ -56,6 +56,8 @@ def open_app(
         engine.dispose()
         raise
     store = Store(engine, clock)
+    if store.members is not None and isinstance(clock, SystemClock):
+        store.members.keep_alive()
     if later:
         store.inspect()
     return App(settings, store, clock, stop, os.environ if env is None else env)

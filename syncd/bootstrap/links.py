@@ -73,11 +73,16 @@ class LinkOpener:
             self.link.hubspot.prepare()  # a graver reason to wait goes first
             raise
 
-    def guard(self, store: LinkStore, check: Callable[[], None]) -> None:
-        """Have `check` asked before every request that writes, and commit to `store`."""
+    def guard(
+        self, store: LinkStore, check: Callable[[], None], guarded_for: Callable[[], float]
+    ) -> None:
+        """Have `check` asked before every request that writes, and commit to `store`.
+
+        No such request is waited for any longer than it is `guarded_for`.
+        """
         self.link = replace(self.link, store=store, check_held=check)
         for client, _ in self._wires.values():
-            client.guard = check
+            client.guard, client.guarded_for = check, guarded_for
 
     def traffic(self) -> Mapping[Side, traffic.Traffic]:
         """What went over the wire so far; safe to ask from another thread."""
@@ -172,7 +177,7 @@ class LinkFactory:
             self._store.ensure_intact()
             lease.check()
 
-        kept.guard(store, check)
+        kept.guard(store, check, lease.left)
 
     def setup(self, settings: LinkSettings) -> list[tuple[str, bool]]:
         """Make what HubSpot needs; gives what it is, and whether it was made just now.

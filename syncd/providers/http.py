@@ -117,6 +117,8 @@ class Client:
         self._lock = Lock()
         self.guard: Callable[[], None] = _nobody
         """Asked before each attempt that writes: raises once the link is another's."""
+        self.guarded_for: Callable[[], float] = _for_ever
+        """Seconds for which nobody else can have the link: a write's answer may take no longer."""
         self._sent = 0
         self._silent: Counter[str] = Counter()
         """Requests in a row that were waited for in vain, by endpoint; "" for all."""
@@ -295,7 +297,8 @@ class Client:
     def _patience(self, request: Request) -> float:
         """Seconds for the whole exchange: what must not be sent twice is always waited for."""
         short = self._is_silent(request) and request.repeatable
-        return min(self._timeout, SHORT) if short else self._timeout
+        longest = min(self._timeout, self.guarded_for()) if request.writes else self._timeout
+        return min(longest, SHORT) if short else longest
 
     def _whole(self, answer: httpx.Response) -> bytes:
         """The body, if it comes in time and is no larger than any answer is.
@@ -348,6 +351,10 @@ def _endpoint(request: Request) -> str:
 
 NAP = 0.05
 """Seconds between two looks whether there is room in the rate budget."""
+
+
+def _for_ever() -> float:
+    return float("inf")
 
 
 def _nobody() -> None:

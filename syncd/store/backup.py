@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import cast
 
-from sqlalchemy import Connection, Engine, Table, func, select, update
+from sqlalchemy import Connection, Engine, Table, func, select
 
 from syncd.errors import StoreTaken
 from syncd.store import engine as engines
@@ -73,9 +73,9 @@ def copy(engine: Engine, url: str) -> int:
                     f"{place(target.url)} holds links already: copy into an empty database"
                 )
             for table in tables.metadata.sorted_tables:
+                if table is tables.member:
+                    continue  # Who works on the one store does not work on the other.
                 _copy_table(source, writing, table)
-            nobody = update(tables.link).values(holder=None, lease_until=None)
-            writing.execute(nobody)
             pairs = select(func.count()).select_from(tables.pair)
             return writing.execute(pairs).scalar_one()
     finally:
@@ -108,7 +108,7 @@ def _copy_pages(engine: Engine, path: Path) -> None:
             source.backup(target)
             # Copied pages carry the mark of the log; the copy is one file, whole in itself.
             target.execute("PRAGMA journal_mode=DELETE").close()
-            target.execute("UPDATE link SET holder = NULL, lease_until = NULL").close()
+            target.execute("UPDATE link SET holder = NULL").close()
             target.commit()
         finally:
             target.close()
@@ -116,8 +116,9 @@ def _copy_pages(engine: Engine, path: Path) -> None:
 
 def _copy_table(source: Connection, target: Connection, table: Table) -> None:
     rows = source.execution_options(yield_per=_CHUNK).execute(select(table)).mappings()
+    nobody = {"holder": None, "owner": None} if table is tables.link else {}
     for chunk in rows.partitions():
-        target.execute(table.insert(), [dict(row) for row in chunk])
+        target.execute(table.insert(), [dict(row) | nobody for row in chunk])
     if "id" in table.c:
         numbered = source.dialect.name == "postgresql" or _numbers_once(table)
         last = last_key(source, table) if numbered else _largest(source, table)

@@ -14,8 +14,7 @@ import stat
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy import URL, Connection, Dialect, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DisconnectionError, NoSuchModuleError
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -45,14 +44,19 @@ _KEEPALIVES = {
 """What libpq takes (PostgreSQL manual, "Parameter Key Words"): seconds, and milliseconds."""
 
 _POSTGRES_SETTINGS = (
-    "SET TIME ZONE 'UTC'",
+    "TimeZone=UTC",
     # A host that died without a word is noticed by the server well within a lease.
-    "SET tcp_keepalives_idle = 5",
-    "SET tcp_keepalives_interval = 5",
-    "SET tcp_keepalives_count = 3",
+    "tcp_keepalives_idle=5",
+    "tcp_keepalives_interval=5",
+    "tcp_keepalives_count=3",
     # A program that was stopped in the middle of a transaction must not stop all others.
-    "SET idle_in_transaction_session_timeout = '60s'",
+    "idle_in_transaction_session_timeout=60s",
 )
+"""Asked for with the connection itself: a statement that sets them would reach one of the sessions
+that a pooler in transaction mode hands out in turn."""
+
+POOL = 24
+"""Connections that are kept: as many as there are threads, so that in the long run none is made."""
 
 
 def open_engine(url: str) -> Engine:
@@ -83,7 +87,7 @@ def belongs_to(store: Path, path: Path) -> bool:
     if path.absolute().parent.resolve() != store.absolute().parent.resolve():
         return False
     beside = name in {f"{own}{ending}" for ending in ("", "-wal", "-shm", "-journal")}
-    return beside or (name.startswith(f"{own}.") and name.endswith(".lock"))
+    return beside or name == f"{own}.locks"
 
 
 def is_there(path: Path) -> bool:
@@ -217,22 +221,42 @@ def _open_postgres(url: URL) -> Engine:
     try:
         engine = create_engine(
             url,
-            pool_pre_ping=True,
+            pool_size=POOL,
             hide_parameters=True,
-            connect_args={"connect_timeout": CONNECT_SECONDS} | _KEEPALIVES,
+            connect_args={
+                "connect_timeout": CONNECT_SECONDS,
+                # A statement that one session prepared is unknown to a pooler's next one.
+                "prepare_threshold": None,
+            }
+            | _KEEPALIVES,
         )
     except (NoSuchModuleError, ImportError) as error:
         raise StoreError(
             f"{place(url)} needs a driver that is not installed: pip install 'syncd[postgres]'"
         ) from error
-    event.listen(engine, "connect", _set_up_postgres)
+    event.listen(engine, "do_connect", _Connector().connect)
     return engine
 
 
-def _set_up_postgres(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
-    cursor = connection.cursor()
-    for setting in _POSTGRES_SETTINGS:
-        cursor.execute(setting)
-    cursor.execute(f"SET lock_timeout = '{BUSY_SECONDS}s'")
-    cursor.close()
-    connection.commit()
+class _Connector:
+    """Connects with our settings, and without them where a pooler refuses to pass them on."""
+
+    def __init__(self) -> None:
+        settings = (*_POSTGRES_SETTINGS, f"lock_timeout={BUSY_SECONDS * 1000:.0f}ms")
+        self._options = " ".join(f"-c {setting}" for setting in settings)
+
+    def connect(
+        self, dialect: Dialect, _: ConnectionPoolEntry, arguments: Any, named: dict[str, Any]
+    ) -> Any:
+        given = named.get("options", "")
+        if self._options:
+            named["options"] = f"{self._options} {given}".rstrip()
+        try:
+            return dialect.connect(*arguments, **named)
+        except dialect.loaded_dbapi.OperationalError as error:
+            # pgbouncer(5), `ignore_startup_parameters`: "unsupported startup parameter".
+            if not self._options or "unsupported startup parameter" not in str(error):
+                raise
+            self._options = ""
+            named.pop("options")
+            return dialect.connect(*arguments, **(named | {"options": given} if given else named))

@@ -61,6 +61,15 @@ class Holder:
             pass
         return self.started != _started(self.pid)
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether it is a process of this machine that a signal stopped (proc(5): state T)."""
+        return self.is_here and _fields(self.pid)[:1] in (["T"], ["t"])
+
+
+NOBODY = Holder(verb="", pid=0, host="", since="")
+"""In place of a holder that cannot be read."""
+
 
 def this_process(verb: str, now: datetime) -> Holder:
     """The process that runs this, as a holder."""
@@ -102,7 +111,7 @@ def read(stored: Mapping[str, Any] | None) -> Holder | None:
 
 
 def read_holder(connection: Connection, link_id: int) -> str:
-    """Who holds a link, in words for a message."""
+    """Who holds a link, or held it last, in words for a message."""
     from sqlalchemy import select
 
     from syncd.store.tables import link as table
@@ -121,10 +130,15 @@ def _machine() -> str:
 
 
 def _started(pid: int) -> str:
-    """The 22nd field of /proc/PID/stat (proc(5)); the second may hold blanks and brackets."""
-    try:
-        fields = (_PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
-    after_name = fields.rpartition(")")[2].split()
+    """The 22nd field of /proc/PID/stat."""
+    after_name = _fields(pid)
     return after_name[19] if len(after_name) > 19 else ""
+
+
+def _fields(pid: int) -> list[str]:
+    """Those of /proc/PID/stat (proc(5)) from the third on; the second may hold blanks."""
+    try:
+        stat = (_PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return []
+    return stat.rpartition(")")[2].split()

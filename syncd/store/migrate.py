@@ -18,11 +18,14 @@ from sqlalchemy import Connection, Engine, inspect
 import syncd
 from syncd.errors import StoreError, StoreMissing, StoreTooNew
 from syncd.store import engine as engines
+from syncd.store.at_work import refuse_at_work
 from syncd.store.errors import corrupt, explained, place
-from syncd.store.version import HEAD, VERSION, VERSION_TABLE
+from syncd.store.version import HEAD, READER, READER_OF, VERSION, VERSION_TABLE
 
 _LOCK = 0x73796E63
 """The key of PostgreSQL's advisory lock around a migration."""
+
+_SET_READER = f"UPDATE {VERSION_TABLE} SET reader = '{READER}'"  # noqa: S608 - constants
 
 __all__ = [
     "HEAD",
@@ -55,7 +58,7 @@ def check(engine: Engine, *, may_create: bool, whole: bool = True) -> None:
         StoreError: it is not syncd's, is corrupt, needs `syncd db upgrade`, or cannot be used.
     """
     found = current(engine)
-    if found == HEAD:
+    if found == HEAD or _may_go_on(engine, found):
         if may_create and (whole or not is_large(engine)):
             with explained(engine.url), engines.reading(engine).connect() as connection:
                 refuse_corrupt(connection)
@@ -91,6 +94,7 @@ def upgrade(engine: Engine) -> str:
 
     Raises:
         StoreTooNew: a newer syncd wrote it.
+        LinkLocked: a process that could not go on with the new tables holds a link.
         StoreError: it is not syncd's, or the migration failed and left nothing behind.
     """
     path = engines.sqlite_path(engine)
@@ -100,10 +104,13 @@ def upgrade(engine: Engine) -> str:
     with explained(engine.url), migrating.connect() as connection:
         with connection.begin():
             found = _lock_and_look(connection)
-            if found != HEAD:
+            if found != HEAD and not _may_go_on(engine, found):
                 _refuse_newer(engine, found)
                 _refuse_strange(connection)
+                if found:
+                    refuse_at_work(connection, found, READER)
                 _run(connection)
+                connection.exec_driver_sql(_SET_READER)
         # Its foreign keys were switched off: it does not go back among the others.
         connection.invalidate()
     return found
@@ -150,9 +157,22 @@ def _version(connection: Connection) -> str:
     return "" if found is None else str(found)
 
 
-def _refuse_newer(engine: Engine, found: str) -> None:
+def _may_go_on(engine: Engine, found: str) -> bool:
+    """Whether the tables are a newer program's, which only added to those that we speak."""
+    if not _is_newer(found):
+        return False
+    with explained(engine.url), engines.reading(engine).connect() as connection:
+        reader = connection.exec_driver_sql(READER_OF).scalar()
+    return reader is not None and str(reader) <= HEAD
+
+
+def _is_newer(found: str) -> bool:
     """Migrations are numbered, so a larger number is a newer program's."""
-    if found and (not re.fullmatch(r"\d{4}", found) or int(found) > int(HEAD)):
+    return bool(re.fullmatch(r"\d{4}", found)) and int(found) > int(HEAD)
+
+
+def _refuse_newer(engine: Engine, found: str) -> None:
+    if found and (not re.fullmatch(r"\d{4}", found) or _is_newer(found)):
         raise StoreTooNew(
             f"{place(engine.url)} was written by a newer syncd (migration {found}, this one knows "
             f"{HEAD}): install that version again, or put back a backup from before it"

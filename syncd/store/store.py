@@ -3,6 +3,7 @@
 `bootstrap` makes one per process and closes it at the end.
 """
 
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -18,7 +19,7 @@ from syncd.store.holder import Holder
 from syncd.store.integrity import Inspection
 from syncd.store.leases import Lease, Leases
 from syncd.store.link_store import SqlLinkStore
-from syncd.store.locks import FileLocks, LinkLock, SessionLocks
+from syncd.store.members import Members
 from syncd.store.outbox import SqlOutbox
 from syncd.store.rate_ledger import SqlLedger
 from syncd.store.retention import Forgotten
@@ -30,8 +31,13 @@ class Store:
     def __init__(self, engine: Engine, clock: Clock) -> None:
         self._database = Database(engine, clock)
         self._glanced_at = Database(engine, clock, patience=GLANCE)
-        self._locks = _locks(engine)
-        self._leases = Leases(self._database, self._locks)
+        self._members: Members | None = None
+        if self._database.is_sqlite:
+            from syncd.store.file_leases import FileLeases
+
+            self._leases: Leases = FileLeases(self._database, Path(str(engine.url.database)))
+        else:
+            self._leases = self._members = Members(self._database, quick=self._glanced_at)
         self.ledger = SqlLedger(self._database)
         """Where the processes of this store share the vendors' rate limits."""
         self.accounts = SqlAccounts(self._database)
@@ -59,6 +65,25 @@ class Store:
             StoreError: the store cannot be used.
         """
         return self._leases.acquire(name, verb, wait=wait)
+
+    def acquire_all(
+        self, names: Collection[str], verb: str
+    ) -> tuple[Mapping[str, Lease], Mapping[str, str]]:
+        """Take as many of these links as are free; of the others, who holds them, in words.
+
+        Raises:
+            StoreError: the store cannot be used.
+        """
+        return self._leases.acquire_all(names, verb)
+
+    def release_all(self, leases: Iterable[Lease]) -> None:
+        """Give several links back."""
+        self._leases.release_all(leases)
+
+    @property
+    def members(self) -> Members | None:
+        """The processes of a PostgreSQL store; None beside SQLite, which has no others."""
+        return self._members
 
     def holder(self, name: str) -> Holder | None:
         """The process that holds a link now, for people; None where nobody does.
@@ -104,7 +129,7 @@ class Store:
         """Give up every lock and connection."""
         if self._inspection is not None:
             self._inspection.give_up()
-        self._locks.close()
+        self._leases.close()
         self._database.engine.dispose()
 
     def __enter__(self) -> Self:
@@ -117,9 +142,3 @@ class Store:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-
-def _locks(engine: Engine) -> LinkLock:
-    if engine.dialect.name == "sqlite":
-        return FileLocks(Path(str(engine.url.database)))
-    return SessionLocks(engine)

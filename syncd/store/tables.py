@@ -59,16 +59,39 @@ link = Table(
     _key(),
     Column("name", String, nullable=False, unique=True),
     Column("created_at", Instant, nullable=False),
-    # Who works on the link: see `leases`. The fence grows with every new holder.
+    # Who works on the link: see `leases`. The fence grows with every new holder; `owner` is the
+    # member of a PostgreSQL store, and beside SQLite a file lock says it.
     Column("holder", Json),
-    Column("lease_until", Instant),
+    Column("owner", Key, ForeignKey("member.id", ondelete="SET NULL")),
     _number("fence"),
     # How many pairs live: counting a million of them in every cycle would cost too much.
     _number("living"),
     # A mark of the last transaction, to tell whether a commit whose answer was lost took effect.
     Column("last_commit", String, nullable=False, server_default=""),
+    Index("ix_link_owner", "owner"),
 )
 """One row per link: its name, and who holds it."""
+
+
+member = Table(
+    "member",
+    metadata,
+    _key(),
+    Column("holder", Json, nullable=False),
+    Column("joined_at", Instant, nullable=False),
+    Column("lease_until", Instant, nullable=False),
+    Column("schema", String, nullable=False, server_default=""),
+    Column("version", String, nullable=False, server_default=""),
+    Column("digest", String, nullable=False, server_default=""),
+    # The links that it may take, and the addresses that it listens at.
+    Column("knows", Json),
+    Column("listens", Json),
+    # How many links its share comes to, where an engine deals them out.
+    _number("share"),
+    # A number that was forgotten must not name another process.
+    sqlite_autoincrement=True,
+)
+"""A process that works on links of a PostgreSQL store: see `members`."""
 
 
 pair = Table(

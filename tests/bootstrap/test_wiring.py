@@ -111,7 +111,7 @@ def test_a_link_that_is_lost_while_it_is_written_sends_nothing_more(
         if request.side == "ghl" and request.method == "POST":
             posted.append(request.path)
             # Somebody took the lock file away: another syncd may take the link.
-            (tmp_path / "syncd.db.clinic.lock").unlink(missing_ok=True)
+            (tmp_path / "syncd.db.locks" / "clinic.lock").unlink(missing_ok=True)
 
     clinic.world.before_request = lose_it
     report = app.cycle("clinic", CycleRequest())

@@ -65,7 +65,7 @@ def test_a_plan_replaces_nothing_but_a_plan(syncd: Syncd, ready: VendorAccounts,
 
 
 @pytest.mark.parametrize(
-    "name", ["new.db", "new.db-wal", "new.db-shm", "new.db-journal", "new.db.clinic.lock"]
+    "name", ["new.db", "new.db-wal", "new.db-shm", "new.db-journal", "new.db.locks"]
 )
 def test_a_plan_takes_no_name_of_a_store_that_is_yet_to_be_made(
     syncd: Syncd, ready: VendorAccounts, monkeypatch: pytest.MonkeyPatch, name: str

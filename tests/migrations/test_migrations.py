@@ -30,9 +30,13 @@ def tables(engine: Engine) -> set[str]:
     return set(inspect(engine).get_table_names())
 
 
-def set_version(engine: Engine, version: str) -> None:
+def set_version(engine: Engine, version: str, *, reader: str = "") -> None:
+    """`reader` is the oldest program that may go on with it; that version, unless given."""
     with engine.begin() as connection:
-        connection.execute(text("UPDATE syncd_version SET version_num = :v"), {"v": version})
+        connection.execute(
+            text("UPDATE syncd_version SET version_num = :v, reader = :r"),
+            {"v": version, "r": reader or version},
+        )
 
 
 @pytest.fixture
@@ -127,6 +131,12 @@ def test_a_first_migration_that_fails_leaves_no_table(
     with pytest.raises(StoreError):
         migrate.upgrade(empty)
     assert tables(empty) == set()
+
+
+def test_tables_that_a_newer_program_only_added_to_are_gone_on_with(store_engine: Engine) -> None:
+    set_version(store_engine, "0099", reader=migrate.HEAD)
+    migrate.check(store_engine, may_create=True)
+    assert migrate.upgrade(store_engine) == "0099"
 
 
 @pytest.mark.parametrize("version", ["0099", "9999", "5f3a2b"])

@@ -3,78 +3,18 @@
 import os
 import platform
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
-from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
-from postgres_server import PostgresServer
-from sqlalchemy import make_url, text, update
+from other_process import Instance
+from sqlalchemy import make_url
 from stores import StandingClock
 
 from syncd.core.model import Pair
-from syncd.errors import LinkLocked, StoreInterrupted
-from syncd.store import Store, open_engine
-from syncd.store.leases import LEASE, RENEW, Leases, _now
-from syncd.store.tables import link as table
-
-HOLDER = """
-import sys
-import threading
-from datetime import UTC, datetime
 from syncd.errors import LinkLocked
 from syncd.store import Store, open_engine
-
-class Clock:
-    def now(self): return datetime.now(UTC)
-    def monotonic(self): return 0.0
-    def sleep(self, seconds): threading.Event().wait(seconds)
-
-store = Store(open_engine(sys.argv[1]), Clock())
-print("ready", flush=True)
-sys.stdin.readline()
-try:
-    lease = store.acquire("clinic", "run")
-except LinkLocked as refusal:
-    print("locked", refusal.holder, flush=True)
-else:
-    print("held", lease.fence, flush=True)
-    sys.stdin.readline()
-"""
-
-
-class Instance:
-    """Another syncd, which takes the link when it is told to and holds it until it ends."""
-
-    def __init__(self, url: str) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", HOLDER, url],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert self.heard() == "ready"
-
-    def heard(self) -> str:
-        assert self.process.stdout is not None
-        return self.process.stdout.readline().strip()
-
-    def tell(self) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.write("go\n")
-        self.process.stdin.flush()
-
-    def kill(self) -> None:
-        self.process.send_signal(signal.SIGKILL)
-        self.close()
-
-    def close(self) -> None:
-        self.process.kill()
-        self.process.communicate()
 
 
 @pytest.fixture
@@ -88,19 +28,6 @@ def second_store(store_url: str, standing_clock: StandingClock) -> Iterator[Stor
     """The same store as another program opens it."""
     with Store(open_engine(store_url), standing_clock) as found:
         yield found
-
-
-def pretend_elsewhere(store: Store, *, seconds_left: float) -> None:
-    """Make the holder's row say that it is on another machine."""
-    with store._database.engine.begin() as connection:
-        connection.execute(
-            text("UPDATE link SET holder = replace(holder, :here, :there)"),
-            {"here": '"machine":"', "there": '"machine":"elsewhere'},
-        )
-        left = timedelta(seconds=seconds_left)
-        connection.execute(
-            update(table).values(lease_until=_now(connection, store._database) + left)
-        )
 
 
 def test_the_second_instance_is_told_who_holds_the_link(store: Store, second_store: Store) -> None:
@@ -160,16 +87,6 @@ def test_a_killed_process_is_no_holder(store: Store, another: Callable[[], Insta
     assert store.holder("clinic") is None
 
 
-def test_of_a_process_elsewhere_the_lock_tells_whether_it_lives(
-    store: Store, second_store: Store
-) -> None:
-    lease = store.acquire("clinic", "run")
-    pretend_elsewhere(store, seconds_left=-1)
-    assert second_store.holder("clinic") is not None
-    lease._locks.let_go("clinic")
-    assert second_store.holder("clinic") is None
-
-
 def test_a_killed_holder_is_replaced_at_once(store: Store, another: Callable[[], Instance]) -> None:
     holder = another()
     holder.tell()
@@ -179,18 +96,6 @@ def test_a_killed_holder_is_replaced_at_once(store: Store, another: Callable[[],
     holder.kill()
     with store.acquire("clinic", "sync-now") as lease:
         assert lease.fence == 2
-
-
-def test_a_holder_that_only_hangs_is_not_replaced(
-    store: Store, another: Callable[[], Instance], standing_clock: StandingClock
-) -> None:
-    holder = another()
-    holder.tell()
-    assert holder.heard() == "held 1"
-    holder.process.send_signal(signal.SIGSTOP)
-    with pytest.raises(LinkLocked):
-        store.acquire("clinic", "sync-now", wait=True)
-    assert standing_clock.slept == []
 
 
 def test_of_instances_that_start_at_the_same_instant_one_wins(
@@ -238,7 +143,7 @@ def store_path(sqlite_store_url: str) -> Path:
 
 @pytest.fixture
 def lock_path(store_path: Path) -> Path:
-    return store_path.with_name("syncd.db.clinic.lock")
+    return store_path.with_name("syncd.db.locks") / "clinic.lock"
 
 
 def test_a_lock_file_that_was_taken_away_is_no_lock(sqlite_store: Store, lock_path: Path) -> None:
@@ -270,203 +175,25 @@ def test_keeping_a_link_writes_nothing_beside_sqlite(
     with sqlite_store.acquire("clinic", "run") as lease:
         before = log.stat().st_size
         for _ in range(3):
-            standing_clock.tick(LEASE)
+            standing_clock.tick(30.0)
             lease.renew()
         assert log.stat().st_size == before > 0
 
 
-# --- PostgreSQL: a session's lock, and a lease in the database's time
+def test_all_lock_files_lie_in_one_folder(sqlite_store: Store, store_path: Path) -> None:
+    for name in ("clinic", "praxis"):
+        sqlite_store.acquire(name, "run")
+    beside = {path.name for path in store_path.parent.iterdir()}
+    assert beside - {"syncd.db", "syncd.db-wal", "syncd.db-shm"} == {"syncd.db.locks"}
 
 
-@pytest.fixture
-def postgres_store(postgres_store_url: str, standing_clock: StandingClock) -> Iterator[Store]:
-    with Store(open_engine(postgres_store_url), standing_clock) as found:
-        yield found
-
-
-@pytest.fixture
-def second_postgres_store(
-    postgres_store_url: str, standing_clock: StandingClock
-) -> Iterator[Store]:
-    with Store(open_engine(postgres_store_url), standing_clock) as found:
-        yield found
-
-
-def lease_until(store: Store) -> datetime:
-    with store._database.engine.begin() as connection:
-        found: datetime = connection.execute(text("SELECT lease_until FROM link")).scalar_one()
-        return found
-
-
-def cut(server: PostgresServer, store: Store) -> None:
-    """Break every connection to the store's database."""
-    server.cut_connections(str(store._database.engine.url.database))
-
-
-@pytest.mark.postgres
-def test_a_lease_is_confirmed_when_that_is_due(
-    postgres_store: Store, standing_clock: StandingClock
+def test_a_holder_that_only_hangs_keeps_its_link_beside_sqlite(
+    sqlite_store_url: str, sqlite_store: Store, standing_clock: StandingClock
 ) -> None:
-    with postgres_store.acquire("clinic", "run") as lease:
-        first = lease_until(postgres_store)
-        lease.check()
-        assert lease_until(postgres_store) == first
-        standing_clock.tick(RENEW)
-        lease.check()
-        assert lease_until(postgres_store) > first
-
-
-@pytest.mark.postgres
-def test_a_lease_is_confirmed_where_only_the_wall_clock_knows_that_time_passed(
-    postgres_store: Store, second_postgres_store: Store, standing_clock: StandingClock
-) -> None:
-    """A machine that was paused counts nothing by its other clock."""
-    lease = postgres_store.acquire("clinic", "run")
-    pretend_elsewhere(postgres_store, seconds_left=-1)
-    lease._locks.let_go("clinic")
-    with second_postgres_store.acquire("clinic", "sync-now"):
-        lease.check()
-        standing_clock.instant += timedelta(seconds=RENEW)
-        with pytest.raises(LinkLocked, match="sync-now"):
-            lease.check()
-
-
-@pytest.mark.postgres
-def test_the_age_of_a_lease_counts_from_before_it_was_asked_for(
-    postgres_store: Store, standing_clock: StandingClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The answer may have been on its way for as long as the holder slept."""
-    claim = Leases._claim
-
-    def slowly(self: Leases, *args: Any) -> Any:
-        found = claim(self, *args)
-        standing_clock.tick(RENEW)
-        return found
-
-    monkeypatch.setattr(Leases, "_claim", slowly)
-    with postgres_store.acquire("clinic", "run") as lease:
-        first = lease_until(postgres_store)
-        lease.check()
-        assert lease_until(postgres_store) > first
-
-
-@pytest.mark.postgres
-def test_a_holder_survives_a_lost_connection(
-    postgres: PostgresServer,
-    postgres_store: Store,
-    second_postgres_store: Store,
-    standing_clock: StandingClock,
-) -> None:
-    with postgres_store.acquire("clinic", "run") as lease:
-        cut(postgres, postgres_store)
-        standing_clock.tick(RENEW)
-        lease.check()
+    with closing(Instance(sqlite_store_url)) as holder:
+        holder.tell()
+        assert holder.heard() == "held 1"
+        holder.process.send_signal(signal.SIGSTOP)
         with pytest.raises(LinkLocked):
-            second_postgres_store.acquire("clinic", "sync-now")
-
-
-@pytest.mark.postgres
-def test_a_holder_that_lost_its_lock_to_another_stops(
-    postgres: PostgresServer,
-    postgres_store: Store,
-    second_postgres_store: Store,
-    standing_clock: StandingClock,
-) -> None:
-    lease = postgres_store.acquire("clinic", "run")
-    pretend_elsewhere(postgres_store, seconds_left=-1)
-    cut(postgres, postgres_store)
-    with second_postgres_store.acquire("clinic", "sync-now"):
-        standing_clock.tick(RENEW)
-        with pytest.raises(LinkLocked, match="sync-now"):
-            lease.check()
-
-
-@pytest.mark.postgres
-def test_a_silent_holder_elsewhere_keeps_its_link_until_its_lease_ends(
-    postgres: PostgresServer, postgres_store: Store, second_postgres_store: Store
-) -> None:
-    """Its connection is gone, but it may only have lost the network."""
-    postgres_store.acquire("clinic", "run")
-    pretend_elsewhere(postgres_store, seconds_left=20)
-    cut(postgres, postgres_store)
-    with pytest.raises(LinkLocked):
-        second_postgres_store.acquire("clinic", "sync-now")
-    pretend_elsewhere(postgres_store, seconds_left=-1)
-    with second_postgres_store.acquire("clinic", "sync-now") as lease:
-        assert lease.fence == 2
-
-
-@pytest.mark.postgres
-def test_sync_now_waits_for_the_lease_of_a_silent_holder_elsewhere(
-    postgres: PostgresServer,
-    postgres_store: Store,
-    second_postgres_store: Store,
-    standing_clock: StandingClock,
-) -> None:
-    postgres_store.acquire("clinic", "run")
-    pretend_elsewhere(postgres_store, seconds_left=25)
-    cut(postgres, postgres_store)
-
-    def time_passes(seconds: float) -> None:
-        with second_postgres_store._database.engine.begin() as connection:
-            connection.execute(
-                text("UPDATE link SET lease_until = lease_until - make_interval(secs => :s)"),
-                {"s": seconds},
-            )
-
-    standing_clock.on_sleep = time_passes
-    second_postgres_store.acquire("clinic", "sync-now", wait=True).release()
-    assert (
-        timedelta(seconds=20)
-        < timedelta(seconds=sum(standing_clock.slept))
-        <= timedelta(seconds=LEASE)
-    )
-
-
-@pytest.mark.postgres
-def test_a_living_holder_elsewhere_is_not_waited_for(
-    postgres_store: Store, second_postgres_store: Store, standing_clock: StandingClock
-) -> None:
-    with postgres_store.acquire("clinic", "run"):
-        pretend_elsewhere(postgres_store, seconds_left=LEASE - RENEW)
-        with pytest.raises(LinkLocked):
-            second_postgres_store.acquire("clinic", "sync-now", wait=True)
+            sqlite_store.acquire("clinic", "sync-now", wait=True)
         assert standing_clock.slept == []
-
-
-@pytest.mark.postgres
-def test_a_holder_without_its_database_stops_before_anybody_else_may_start(
-    postgres: PostgresServer, postgres_store: Store, standing_clock: StandingClock
-) -> None:
-    if not postgres.can_restart:
-        pytest.skip("the server is not the tests' own to stop")
-    lease = postgres_store.acquire("clinic", "run")
-    postgres.stop()
-    try:
-        standing_clock.tick(RENEW)
-        with pytest.raises(StoreInterrupted, match="check that the server runs"):
-            lease.check()
-        assert standing_clock.seconds < LEASE
-    finally:
-        postgres.start()
-
-
-@pytest.mark.postgres
-def test_a_holder_outlives_a_restart_of_the_server(
-    postgres: PostgresServer, postgres_store: Store, standing_clock: StandingClock
-) -> None:
-    if not postgres.can_restart:
-        pytest.skip("the server is not the tests' own to stop")
-    lease = postgres_store.acquire("clinic", "run")
-    postgres.stop()
-    starts = iter([postgres.start])
-
-    def somebody_starts_it(_: float) -> None:
-        next(starts, lambda: None)()
-
-    standing_clock.on_sleep = somebody_starts_it
-    standing_clock.tick(RENEW)
-    lease.check()
-    with postgres_store.link("clinic", lease).begin() as transaction:
-        transaction.set_state("hubspot", "1")
-    lease.release()

@@ -59,7 +59,8 @@ class Holder:
             return True
         except PermissionError:
             pass
-        return self.started != _started(self.pid)
+        # One that ended and that nobody asked for its end yet still has its number.
+        return self.started != _started(self.pid) or _fields(self.pid)[:1] == ["Z"]
 
     @property
     def is_stopped(self) -> bool:

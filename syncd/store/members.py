@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from threading import Event, Lock, Thread
 
 import structlog
-from sqlalchemy import Connection, bindparam, func, insert, select, text, update
+from sqlalchemy import Connection, bindparam, func, insert, text, update
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import String
 
@@ -35,7 +35,7 @@ from syncd.store.types import Instant, Json
 
 log = structlog.get_logger(__name__)
 
-LEASE = 20.0
+LEASE = 18.0
 """Seconds that a member's lease lasts without a beat: a write that began while it was confirmed
 lately enough (`STOPS_AFTER`) has the rest of it to come to its end."""
 
@@ -44,6 +44,9 @@ BEAT = 3.0
 
 STOPS_AFTER = 10.0
 """Seconds without a confirmed beat after which a holder begins no write any more."""
+
+HEARD = 15.0
+"""Seconds without a beat after which a process is dealt nothing any more."""
 
 _SLACK = 3.0
 """Seconds by which a living member's beat may be late."""
@@ -109,6 +112,15 @@ _MEMBERS = text(
     """
 ).columns(holder=Json, knows=Json, listens=Json)
 
+_PEERS = text(
+    """
+    WITH ours AS (UPDATE member SET share = :share WHERE id = :me AND share <> :share)
+    SELECT id, share, CASE WHEN digest = :digest THEN NULL ELSE knows END AS knows
+    FROM member WHERE knows IS NOT NULL
+    AND lease_until > clock_timestamp() + make_interval(secs => :unheard) ORDER BY id
+    """
+).columns(knows=Json)
+
 _CLEAR = text("DELETE FROM member WHERE lease_until < clock_timestamp() - interval '1 hour'")
 
 
@@ -120,8 +132,8 @@ class Card:
     schema: str = ""
     digest: str = ""
     """Of its configuration."""
-    knows: tuple[str, ...] = ()
-    """The links that it is configured for."""
+    knows: tuple[str, ...] | None = None
+    """The links that it is configured for; None for a verb, which takes what it was told to."""
     listens: tuple[str, ...] = ()
     """The addresses that it listens at."""
 
@@ -145,6 +157,18 @@ class Member:
     def lives(self) -> bool:
         """Whether its lease lasts."""
         return self.left > 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peer:
+    """A living daemon of the store, ourselves included."""
+
+    id: int
+    """Grows with every process that joins: the oldest has the least."""
+    share: int
+    """How many links its share comes to."""
+    knows: frozenset[str] | None
+    """Its links; None where its configuration is ours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -379,22 +403,30 @@ class Members:
         """
         return self._database.read(_members)
 
-    def weigh(self, share: int) -> dict[int, int]:
-        """Say how many links our share comes to; gives the shares of all living members by id.
+    @property
+    def is_steady(self) -> bool:
+        """Whether the database was heard for a whole lease: else nobody is held for dead."""
+        return self._failed is None or self._failed.age(self._database.clock) > LEASE
+
+    def peers(self, share: int) -> list[Peer]:
+        """Say how many links our share comes to; gives all living daemons, oldest first.
+
+        Does not wait for a database that is away.
 
         Raises:
             StoreError: the store cannot be used.
         """
-        ours = update(member).where(member.c.id == self.me).values(share=share)
-        living = select(member.c.id, member.c.share).where(
-            member.c.lease_until > func.clock_timestamp(), member.c.knows.is_not(None)
-        )
-
-        def act(connection: Connection) -> dict[int, int]:
-            connection.execute(ours)
-            return {row.id: row.share for row in connection.execute(living)}
-
-        return self._database.write(act)
+        ours: dict[str, object] = {"me": self.me, "share": share, "digest": self._card.digest}
+        ours["unheard"] = LEASE - HEARD
+        rows = self._quick.write(lambda at: at.execute(_PEERS, ours).all())
+        return [
+            Peer(
+                id=row.id,
+                share=share if row.id == self.me else row.share,
+                knows=None if row.knows is None else frozenset(row.knows),
+            )
+            for row in rows
+        ]
 
     # --- inside
 
@@ -475,8 +507,7 @@ class Members:
         known = [owner for owner in owners if owner is not None]
         dead = {owner.id for owner in known if owner.holder.is_dead}
         # Who could not be heard by us is no worse than we were.
-        heard = self._failed is None or self._failed.age(self._database.clock) > LEASE
-        lapsed = {owner.id for owner in known if owner.left <= 0 and heard}
+        lapsed = {owner.id for owner in known if owner.left <= 0 and self.is_steady}
         if not dead | lapsed:
             return 0
         values = {"dead": sorted(dead), "lapsed": sorted(lapsed), "lease": LEASE}
@@ -509,7 +540,7 @@ def _members(connection: Connection) -> list[Member]:
                 version=row.version,
                 schema=row.schema,
                 digest=row.digest,
-                knows=tuple(row.knows or ()),
+                knows=None if row.knows is None else tuple(row.knows),
                 listens=tuple(row.listens or ()),
             ),
             age=row.age,
@@ -526,6 +557,6 @@ def _row(card: Card) -> dict[str, object]:
         "version": card.version,
         "schema": card.schema,
         "digest": card.digest,
-        "knows": list(card.knows),
+        "knows": None if card.knows is None else list(card.knows),
         "listens": list(card.listens),
     }

@@ -333,12 +333,19 @@ def test_who_leaves_gives_everything_back(first: Store, second: Store) -> None:
     assert set(second.acquire_all(["clinic", "praxis"], "run")[0]) == {"clinic", "praxis"}
 
 
-def test_the_shares_of_the_living_are_known_to_all(first: Store, second: Store) -> None:
-    members(first).announce("run", Card())
-    members(second).announce("run", Card())
-    members(first).weigh(5)
-    shares = members(second).weigh(7)
-    assert shares == {members(first).me: 5, members(second).me: 7}
+def test_the_daemons_know_each_others_shares_and_links(first: Store, second: Store) -> None:
+    members(first).announce("run", Card(digest="d", knows=("clinic",)))
+    members(second).announce("run", Card(digest="e", knows=("praxis",)))
+    members(first).peers(5)
+    older, younger = members(second).peers(7)
+    assert (older.id, older.share, older.knows) == (members(first).me, 5, frozenset({"clinic"}))
+    assert (younger.id, younger.share, younger.knows) == (members(second).me, 7, None)
+
+
+def test_a_verb_is_no_daemon(first: Store, second: Store) -> None:
+    members(first).announce("run", Card(knows=("clinic",)))
+    second.acquire("praxis", "sync-now")
+    assert [peer.id for peer in members(first).peers(0)] == [members(first).me]
 
 
 class Company:

@@ -2,8 +2,8 @@
 
 Each shard is one job row for ever. A worker that fetches it holds the shard
 until it is given back, refused or its worker dies; every end goes through
-procrastinate's own retry, and nothing ever finishes. No job has a
-`queueing_lock`: together with `lock` it leaves jobs behind that nobody ever
+procrastinate's own retry, and nothing ever finishes. No job has
+its queueing lock: together with a lock it leaves jobs behind that nobody ever
 runs (procrastinate issues 1446, 1543, 1432). The rescue of what dead workers
 hold is its documented periodic task, without any lock (1408).
 

@@ -4,7 +4,7 @@
 procrastinate's own schema and migrations. Every name of its tables, types and
 functions begins with "procrastinate_", which is put as "fleet_" here: another
 program of the same database may use procrastinate for itself, and its workers
-must not take our jobs. (A schema of their own would need a `search_path`,
+must not take our jobs. (A schema of their own would need a search path,
 which a pooler in transaction mode does not keep.)
 """
 

@@ -254,7 +254,7 @@ class _Connector:
         try:
             return dialect.connect(*arguments, **named)
         except dialect.loaded_dbapi.OperationalError as error:
-            # pgbouncer(5), `ignore_startup_parameters`: "unsupported startup parameter".
+            # pgbouncer(5), ignore_startup_parameters: "unsupported startup parameter".
             if not self._options or "unsupported startup parameter" not in str(error):
                 raise
             self._options = ""

@@ -369,8 +369,8 @@ class Members:
         for lease in leases:
             if isinstance(lease, MemberLease) and not lease.released:
                 lease.released = True
-                self._held.discard(lease.name)
                 if not lease.membership.lost:
+                    self._held.discard(lease.name)
                     me = lease.membership.id
                     ours.append(lease.link_id)
         if ours:
@@ -462,6 +462,7 @@ class Members:
             mine.confirmed = asked
         else:
             mine.lost = True
+            self._held.clear()
             log.warning("membership.lost", detail="the links of this process are others' by now")
 
     def _take(

@@ -24,11 +24,12 @@ from sqlalchemy import (
     MetaData,
     Numeric,
     Table,
+    select,
 )
 
 from syncd.core.outcome import Outcome
 from syncd.store import migrate
-from syncd.store.engine import open_engine
+from syncd.store.engine import MIGRATES, open_engine
 
 EARLIER = [
     script.revision
@@ -54,6 +55,10 @@ def move(connection: Connection, go: Callable[[Config, str], None], revision: st
     config.set_main_option("script_location", str(migrate.scripts()).replace("%", "%%"))
     config.attributes["connection"] = connection
     go(config, revision)
+
+
+DROPPED = {("link", "lease_until")}
+"""Columns that a later migration took away: what stood there is nobody's any more."""
 
 
 def shelf_of(engine: Engine) -> MetaData:
@@ -98,10 +103,16 @@ def stored(engine: Engine, tables: MetaData) -> dict[str, list[dict[str, Any]]]:
     with engine.connect() as connection:
         return {
             table.name: sorted(
-                (dict(row) for row in connection.execute(table.select()).mappings()), key=repr
+                (dict(row) for row in connection.execute(select(*kept(table))).mappings()),
+                key=repr,
             )
             for table in tables.sorted_tables
         }
+
+
+def kept(table: Table) -> list[Column[Any]]:
+    """The columns that are still there."""
+    return [column for column in table.columns if (table.name, column.name) not in DROPPED]
 
 
 @pytest.mark.parametrize("revision", EARLIER)
@@ -130,8 +141,12 @@ def test_a_sync_after_the_upgrade_has_nothing_to_do(store_url: str, revision: st
                 harness.calendars["Team"], contact, harness.at(24 + number), title="Check-up"
             )
         assert harness.sync().outcome is Outcome.OK
-        with shelf.engine.begin() as connection:
-            move(connection, command.downgrade, revision)
+        # As `migrate.upgrade` does it: a table that is copied takes nothing of others with it.
+        migrating = shelf.engine.execution_options(**{MIGRATES: True})
+        with migrating.connect() as connection:
+            with connection.begin():
+                move(connection, command.downgrade, revision)
+            connection.invalidate()
         assert migrate.current(shelf.engine) == revision
         migrate.upgrade(shelf.engine)
         after = harness.sync()

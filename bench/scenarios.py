@@ -41,7 +41,17 @@ from syncd.core.model import (  # noqa: E402
 from syncd.core.policy import Policy  # noqa: E402
 from syncd.core.status import StatusTable  # noqa: E402
 from syncd.engine.link import Link, Rules  # noqa: E402
-from syncd.ports.provider import Done, Edit, Receipt, ScanRequest, WriteCommand  # noqa: E402
+from syncd.ports.provider import (  # noqa: E402
+    NO_CHECKS,
+    Done,
+    Edit,
+    NextPoll,
+    Reading,
+    Receipt,
+    ScanRequest,
+    WriteChecks,
+    WriteCommand,
+)
 from syncd.store import migrate  # noqa: E402
 from syncd.store.database import Database  # noqa: E402
 from syncd.store.engine import open_engine  # noqa: E402
@@ -160,6 +170,12 @@ class ReadySide:
         unknown = Missing(detail="there is no such record")
         return {each: self.records.get(each, unknown) for each in ids}
 
+    def reread(self, ids: Collection[str]) -> Reading:
+        return Reading(at=0.0, asked=ids, records=self.fetch(ids))
+
+    def reserve(self, poll: NextPoll | None) -> None:
+        """Nothing is limited."""
+
     def find_by_external_id(self, ghl_ids: Collection[str]) -> Mapping[str, Snapshot]:
         del ghl_ids
         return {}
@@ -178,10 +194,9 @@ class ReadySide:
     def write(
         self,
         commands: Iterable[WriteCommand],
-        goes_on: Callable[[], bool] = lambda: True,
-        spare: Callable[[], int] = lambda: 0,
+        checks: WriteChecks = NO_CHECKS,
     ) -> Iterator[Receipt]:
-        del goes_on, spare
+        del checks
         taken = iter(commands)
         # As the real ones: HubSpot answers a batch at a time, HighLevel what is under way.
         while batch := list(islice(taken, 100 if self.side is Side.HUBSPOT else 10)):

@@ -31,7 +31,6 @@ from syncd.core.translate import Translator
 from syncd.engine import planned_writes
 from syncd.engine.apply.commands import ids_of
 from syncd.engine.apply.executor import WriteExecutor
-from syncd.engine.apply.pacing import WritePause
 from syncd.engine.decisions.basis import Shown
 from syncd.engine.decisions.completion import MOVED_ON
 from syncd.engine.decisions.pending import Part, PendingDecisions, Undo
@@ -50,6 +49,7 @@ from syncd.engine.record.intents import AnyWrite
 from syncd.engine.recover.recover import recover
 from syncd.engine.report import CycleReport, FailedWrite
 from syncd.errors import ProviderError
+from syncd.ports.provider import NextPoll
 
 log = structlog.get_logger(__name__)
 
@@ -292,7 +292,7 @@ class Rounds:
             return
         early, late = look
         needs = len(self._polled.scans[Side.GHL].calendars) + MORE
-        self._lulled = self.executor.run(late, WritePause(since=early, needs=needs))
+        self._lulled = self.executor.run(NextPoll(requests=needs, earliest=early, latest=late))
 
     def goes_on(self) -> bool:
         """Whether there is more to do; looks again where it is time to.

@@ -1,12 +1,12 @@
-"""What the engine asks of a side: one port, two adapters, and the sandbox behind both.
+"""What the engine asks of a side: one port, implemented once for each vendor.
 
-The engine calls this; `syncd.providers.ghl` and `syncd.providers.hubspot`
-implement it. Values are in the side's own words (status, owner and contact
-ids): carrying them across is the core's work. An adapter owns its retries,
-its rate budget and its batching; what it raises is a `ProviderError`.
+The engine calls this, the packages of `syncd.providers` implement it. Values
+are in the side's own terms (status, owner and contact ids): translating them
+is the core's work. An adapter owns its retries, its rate budget and its
+batches; what it raises is a `ProviderError`.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -30,19 +30,41 @@ from syncd.errors import ProviderError
 class ScanRequest:
     """What a poll wants to see.
 
-    HighLevel: every event of `calendars` (empty: every active calendar) that
-    starts in `window`; there is no incremental form, so `cursor` is ignored.
-    HubSpot: with a `cursor`, what changed since, by search; without one, a
-    full sweep by list, archived records included.
+    A side without an incremental form lists every event of `calendars` (empty:
+    every active calendar) that starts in `window`, whatever the `cursor`. One
+    that has it gives what changed since the `cursor`, whatever the window;
+    without a cursor, everything, archived records included.
     """
 
     window: Window
     cursor: str = ""
     calendars: frozenset[str] = frozenset()
-    made_before: datetime | None = None
-    """HubSpot, with a cursor: a further look within a cycle. Records that carry an identity and
-    were made from that instant on are this cycle's own and left out, and the search does not reach
+    created_before: datetime | None = None
+    """With a cursor: a further poll within a cycle. Records that hold an external id and were
+    created from that instant on are this cycle's own and left out, and the search does not reach
     back behind the cursor further than clocks may differ: the next cycle's does."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NextPoll:
+    """A poll during a backfill, for which writing pauses (moments are monotonic seconds)."""
+
+    requests: int
+    earliest: float
+    latest: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """Records as they are now, as many as could be read without waiting for the rate budget."""
+
+    at: float
+    """When the first one was requested (monotonic seconds)."""
+    asked: Collection[str]
+    """The ids that were asked for, at least one; the others are left for another reading."""
+    records: Mapping[str, Snapshot | Missing] = field(default_factory=dict)
+    error: ProviderError | None = None
+    """Why none of them could be read."""
 
 
 class CommandKind(StrEnum):
@@ -51,12 +73,12 @@ class CommandKind(StrEnum):
     CREATE = "create"
     UPDATE = "update"
     REMOVE = "remove"
-    """HighLevel: delete. HubSpot: archive. (A cancellation is an UPDATE of the status.)"""
+    """Delete or archive, as the side does. (A cancellation is an UPDATE of the status.)"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mark:
-    """The identity that a HubSpot record carries: `ghl_appointment_id`, `ghl_location_id`."""
+class ExternalIds:
+    """The ids of the other side that a record holds: of its appointment and of its location."""
 
     ghl_id: str
     location_id: str
@@ -64,45 +86,45 @@ class Mark:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriteCommand:
-    """One write, complete in itself, in the words of the side that it is for.
+    """One write, complete in itself, in the terms of the side that is written.
 
     Only `groups` of `wanted` are written (all that are not empty, for a
     CREATE). `seen` is the record that the plan was made from: the adapter
     reads the record again just before writing, and answers `errors.Stale`
-    where one of the groups `rests` shows something else than `seen`. The `id`
-    of a CREATE is the removed record that it stands for; where that one lives
-    again, the answer is `Stale` as well. HighLevel updates re-send the status
-    that was read just then, unless the status itself is written.
+    where one of the groups `depends_on` differs from `seen`. The `id` of a
+    CREATE is the removed record that it replaces; where that one is active
+    again, the answer is `Stale` as well. A side that resets the status with an
+    update gets the status that was read just then, unless it is written itself.
     """
 
     key: str
-    """Unique within the store's life; HubSpot's `objectWriteTraceId`."""
+    """Unique within the store's life; batches are traced by it."""
     kind: CommandKind
     id: str = ""
     wanted: Appointment = field(default_factory=Appointment)
     groups: frozenset[GroupKey] = frozenset()
     seen: Snapshot | None = None
-    rests: frozenset[GroupKey] = frozenset()
-    """The groups of `seen` that the decision rests on; those that are written always count, and
+    depends_on: frozenset[GroupKey] = frozenset()
+    """The groups of `seen` that the decision depends on; those that are written always count, and
     all of them for a REMOVE."""
-    gives_way: bool = False
-    """HubSpot: a group that shows something else than `seen` is left out, the rest is written."""
-    mark: Mark | None = None
-    """HubSpot only: also write these two properties."""
+    skip_changed: bool = False
+    """A group that differs from `seen` is left out, and the rest is written."""
+    external_ids: ExternalIds | None = None
+    """Where the side stores external ids: write these as well."""
     replaced: str = ""
-    """HubSpot only, where the contact is written: the one whose place it takes. Others that are
-    associated beside it stay."""
+    """Where the contact is written: the contact that it replaces. Others that are associated
+    with the record stay."""
     calendar: str = ""
-    """HighLevel CREATE: the calendar to book on."""
+    """CREATE on a side with calendars: the calendar to book on."""
     validate_slot: bool = False
-    """HighLevel: the vendor's slot validation is wanted (bookings are checked against free
-    slots first; the offered slot string is sent verbatim). A taken slot refuses a CREATE whole
-    and, of an UPDATE, the time only: the other groups are still written."""
+    """The vendor's slot validation is wanted: bookings are checked against free slots first. A
+    taken slot refuses a CREATE whole and, of an UPDATE, the time only: the other groups are still
+    written."""
     reopens: bool = False
-    """HighLevel UPDATE: the status makes the record take a slot again. No page says
-    that the vendor checks it, so free slots are asked first; a taken one refuses the status."""
+    """UPDATE: the status makes the record take a slot again. No vendor's page says that this is
+    checked, so free slots are asked first; a taken one refuses the status."""
     notify: bool = False
-    """HighLevel: `toNotify`."""
+    """The vendor is to notify the contact."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,9 +141,9 @@ class Done:
     """The write took effect.
 
     `returned` holds what the side shows for the written groups after the
-    write: what the answer said, or what was sent where the answer is silent.
-    For a CREATE that is every group, filled in by the vendor or not, and `id`
-    is the new record's.
+    write: the values of the answer, or those that were sent where the answer
+    leaves them out. For a CREATE that is every group, filled in by the vendor
+    or not, and `id` is the new record's.
     """
 
     key: str
@@ -132,9 +154,9 @@ class Done:
     """Of an UPDATE: the record as it was read just before it was written."""
     refused: tuple[Refusal, ...] = ()
     external_id_refused: bool = False
-    """HubSpot: an archived record holds the unique value, so the mark was left out."""
-    unlinked: bool = False
-    """HubSpot CREATE: its own address is wanted in a property, which a mark writes."""
+    """Another record holds the unique external id, so it was left out."""
+    needs_record_link: bool = False
+    """CREATE: the record's own address is to be stored in it, by a further write."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,41 +179,45 @@ class Edit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
-    """What a look at the ground of some orders came to."""
+class CheckedCommands:
+    """Commands whose preconditions were read again."""
 
-    standing: Sequence[WriteCommand] = ()
+    valid: Sequence[WriteCommand] = ()
     """May be sent now."""
-    fallen: Sequence[Failed] = ()
-    """May not: what they rest on has changed, or could not be read."""
+    failed: Sequence[Failed] = ()
+    """May not: what they depend on has changed, or could not be read."""
 
 
-class Preconditions:
-    """What orders rest on beside the record that they write; this one always stands.
+class WriteChecks:
+    """What an adapter asks while it writes, from any thread; these let everything pass.
 
-    The engine's own is `engine.ground.Preconditions`. An adapter asks it right before
-    it sends, from any thread.
+    The engine's own are `engine.apply.preconditions.Preconditions`.
     """
 
-    def look(self, commands: Sequence[WriteCommand]) -> Iterator[Look]:
-        """Read again what these orders rest on; every order is in one of the answers.
+    def cancelled(self, side: Side) -> bool:  # noqa: ARG002 - for those that override it
+        """Whether to take no further command; asked while a write waits for the rate budget."""
+        return False
 
-        They come in parts, each to be sent at once, because reading may take a while.
+    def recheck(self, commands: Sequence[WriteCommand]) -> Iterator[CheckedCommands]:
+        """Read again what these commands depend on beside the record that they write.
+
+        Every command is in one of the answers. They come in parts, each to be
+        sent at once, because reading may take a while.
         """
-        yield Look(standing=commands)
+        yield CheckedCommands(valid=commands)
 
     def verify(self, commands: Sequence[WriteCommand], read_at: float | None = None) -> None:
-        """Asked with the place in the rate budget in hand, before each request that writes.
+        """Called before each request that writes, once the rate budget permits it.
 
         `read_at` is when the adapter itself read the records (monotonic seconds).
 
         Raises:
-            LinkLocked: the link is another's by now.
+            LinkLocked: another process holds the link by now.
             Outdated: it is too long ago that the records were read.
         """
 
 
-FIRM = Preconditions()
+NO_CHECKS = WriteChecks()
 
 
 class Provider(Protocol):
@@ -207,13 +233,9 @@ class Provider(Protocol):
         """Every attempt sent since this object was made, retries included."""
         ...
 
-    def available(self, within: float = 0.0) -> int:
-        """How many requests could be sent within so many seconds, as far as this process knows."""
-        ...
-
     @property
     def skew_seconds(self) -> float | None:
-        """How far the vendor's clock was ahead of ours at its last answer, if it said."""
+        """How far the vendor's clock was ahead of ours at its last answer; None if unknown."""
         ...
 
     def prepare(self) -> Account:
@@ -234,11 +256,15 @@ class Provider(Protocol):
         """Ask for records by id; answers for every id, removed ones included (`gone`)."""
         ...
 
-    def find_by_external_id(self, ghl_ids: Collection[str]) -> Mapping[str, Snapshot | Missing]:
-        """HubSpot: the records that carry these HighLevel ids, by id asked for.
+    def reread(self, ids: Collection[str]) -> Reading:
+        """Read records right before a write, once the rate budget permits it at once."""
+        ...
 
-        A `Missing` says why there is no answer for an id; one that nothing carries is left out.
-        HighLevel has no such property and answers with an empty mapping.
+    def find_by_external_id(self, ghl_ids: Collection[str]) -> Mapping[str, Snapshot | Missing]:
+        """The records that hold these external ids, by external id.
+
+        A `Missing` gives the reason where there is no answer for an id; one that no record holds
+        is left out. A side without external ids answers with an empty mapping.
         """
         ...
 
@@ -271,55 +297,52 @@ class Provider(Protocol):
         """
         ...
 
+    def reserve(self, poll: NextPoll | None) -> None:
+        """Keep capacity for a poll from now on, or for none; `write` pauses where it is due.
+
+        Sides that write in batches always have enough: they do nothing here.
+        """
+        ...
+
     def write(
-        self,
-        commands: Iterable[WriteCommand],
-        goes_on: Callable[[], bool] = lambda: True,
-        spare: Callable[[], int] = lambda: 0,
-        ground: Preconditions = FIRM,
+        self, commands: Iterable[WriteCommand], checks: WriteChecks = NO_CHECKS
     ) -> Iterator[Receipt]:
         """Carry out writes; one receipt each, in any order, as they come.
 
-        Orders are taken as fast as they can be sent, and no faster, so that
-        the engine decides late what goes next. They are taken, and receipts
-        given, in the thread that iterates. While a place in the rate budget
-        has to be waited for, `goes_on` is asked now and then; once it says no,
-        no further order is taken, and what was taken is finished. So many
-        places as `spare` says are left to others. `ground` is asked before
-        anything is sent.
+        Commands are taken as fast as the rate budget permits, and no faster,
+        so that the engine decides late what goes next. They are taken, and
+        receipts given, in the thread that iterates. Once `checks` cancel the
+        write, or the poll is due for which capacity was reserved, no further
+        command is taken, and those that were taken are finished.
 
         Never raises for a single record. `AuthFailed`, `DailyBudgetSpent` and
         an unreachable vendor are raised once no further write can succeed;
-        orders without a receipt by then were not sent.
+        commands without a receipt by then were not sent.
         """
         ...
 
     def edits(self, ids: Collection[str]) -> Mapping[str, tuple[Edit, ...]]:
-        """When each group of these records was last changed, where the vendor tells.
+        """When each group of these records was last changed.
 
-        HubSpot: property history, one batch for all. HighLevel: nothing but
-        the record's own `updated_at`, so an empty mapping.
+        A side without a history of its fields answers with an empty mapping.
         """
         ...
 
     def bookings_of(self, contact: str) -> tuple[Snapshot, ...]:
-        """The appointments of a contact, to find again what we made, or what somebody made.
-
-        HubSpot finds its own by `find_by_external_id`, but for a record that had to do
-        without its id because an archived one keeps it.
+        """The appointments of a contact, to find again what we created, or what a person did.
 
         Raises:
-            NotFound: HighLevel knows no such contact.
-            Unreadable, Rejected: of this contact nothing can be told now.
+            NotFound: there is no such contact.
+            Unreadable, Rejected: they cannot be read now.
         """
         ...
 
     def linked_to(
         self, contacts: Collection[str]
     ) -> tuple[Mapping[str, Collection[str]], Mapping[str, ProviderError]]:
-        """HubSpot: the ids of the living records of these contacts, in batches, by contact.
+        """The ids of the active records of these contacts, by contact, and errors by contact.
 
-        And why those of others cannot be read. HighLevel has no such batch and answers empty.
+        A side that cannot read them in batches answers with empty mappings.
         """
         ...
 

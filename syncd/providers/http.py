@@ -40,6 +40,7 @@ from syncd.providers.message import (
 )
 from syncd.providers.rate_budget import RateBudget
 from syncd.providers.rate_window import pause
+from syncd.providers.reservation import Reservation
 from syncd.providers.retry import ATTEMPTS, PATIENCE, Accept, GiveUp, Retry, decide
 
 log = structlog.get_logger(__name__)
@@ -108,6 +109,7 @@ class Client:
     ) -> None:
         self.side = side
         self.budget = budget
+        self.reservation = Reservation(budget, clock)
         self._auth = auth
         self._clock = clock
         self._attempts = attempts

@@ -30,8 +30,8 @@ from syncd.errors import (
 from syncd.ports.provider import (
     CommandKind,
     Done,
+    ExternalIds,
     Failed,
-    Mark,
     Provider,
     Receipt,
     ScanRequest,
@@ -125,13 +125,15 @@ class Half:
     def command(self, wanted: Appointment) -> WriteCommand:
         """A creation."""
         number = next(self._numbers)
-        mark = Mark(ghl_id=f"GhlEvent{number:04}", location_id=self.bench.world.location.id)
+        external_ids = ExternalIds(
+            ghl_id=f"GhlEvent{number:04}", location_id=self.bench.world.location.id
+        )
         return WriteCommand(
             key=f"create-{number}",
             kind=CommandKind.CREATE,
             wanted=wanted,
             calendar=self.bench.calendars["Team"] if self.side is Side.GHL else "",
-            mark=mark if self.side is Side.HUBSPOT else None,
+            external_ids=external_ids if self.side is Side.HUBSPOT else None,
         )
 
     def change(

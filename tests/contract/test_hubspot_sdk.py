@@ -45,7 +45,7 @@ from hubspot.crm.objects import (
 from hubspot.crm.objects import AssociationSpec as InlineSpec
 
 from syncd.core.model import Appointment, Contact, Group, Missing, Snapshot
-from syncd.ports.provider import CommandKind, Done, Mark, ScanRequest, WriteCommand
+from syncd.ports.provider import CommandKind, Done, ExternalIds, ScanRequest, WriteCommand
 from syncd.providers.hubspot.mapping import GHL_ID
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def _made_by_us(bench: Bench, ghl_id: str, contact: str = "", title: str = "By u
             status="SCHEDULED",
             contact=contact,
         ),
-        mark=Mark(ghl_id=ghl_id, location_id=bench.world.location.id),
+        external_ids=ExternalIds(ghl_id=ghl_id, location_id=bench.world.location.id),
     )
     (receipt,) = bench.hubspot.write([command])
     assert isinstance(receipt, Done), receipt

@@ -20,12 +20,12 @@ from syncd.core.guards import GuardOverrides
 from syncd.core.model import Pair, Side
 from syncd.core.outcome import Outcome
 from syncd.engine import cycle
-from syncd.engine.apply.pacing import LULL
 from syncd.engine.cycle import CycleRequest
 from syncd.engine.observe.duplicate_check import SHARE
 from syncd.engine.rounds import Rounds
 from syncd.providers.rate_budget import Budget
 from syncd.providers.rate_window import Limit
+from syncd.providers.reservation import LULL
 from syncd.sandbox import application
 
 if TYPE_CHECKING:

@@ -709,7 +709,7 @@ MUTANTS = (
     Mutant(
         "what a write rests on always stands",
         GROUND,
-        "        if footing is None or shown is None:\n            return None",
+        "        if precondition is None or shown is None:\n            return None",
         "        if True:\n            return None",
         hint="interrupted",
     ),
@@ -746,8 +746,8 @@ MUTANTS = (
     Mutant(
         "an identity writes over what a person wrote",
         ORDERS,
-        "                gives_way=True,",
-        "                gives_way=False,",
+        "                skip_changed=True,",
+        "                skip_changed=False,",
         hint="newborn interrupted",
     ),
     Mutant(

@@ -18,7 +18,7 @@ from syncd.core.essence import instant, is_empty, value, with_groups, with_value
 from syncd.core.model import Appointment, Group, GroupKey, Side
 from syncd.engine import report
 from syncd.engine.record.intents import AnyWrite
-from syncd.ports.provider import CommandKind, Mark, WriteCommand
+from syncd.ports.provider import CommandKind, ExternalIds, WriteCommand
 
 
 def command_of(write: AnyWrite, key: str, contact: str, location: str) -> WriteCommand:
@@ -31,7 +31,7 @@ def command_of(write: AnyWrite, key: str, contact: str, location: str) -> WriteC
                 id=write.pair.id_on(write.side) if write.pair else "",
                 wanted=with_value(write.wanted, Group.CONTACT, contact),
                 groups=_filled(write.wanted),
-                mark=Mark(ghl_id=write.source.id, location_id=location)
+                external_ids=ExternalIds(ghl_id=write.source.id, location_id=location)
                 if write.side is Side.HUBSPOT
                 else None,
                 calendar=write.calendar,
@@ -50,8 +50,8 @@ def command_of(write: AnyWrite, key: str, contact: str, location: str) -> WriteC
                 wanted=with_groups(Appointment(status=write.status), write.pair.ghl, write.groups),
                 groups=write.groups | ({Group.STATUS} if write.status else set()),
                 seen=write.seen,
-                gives_way=True,
-                mark=Mark(ghl_id=write.pair.ghl_id, location_id=location),
+                skip_changed=True,
+                external_ids=ExternalIds(ghl_id=write.pair.ghl_id, location_id=location),
             )
         case _:
             assert_never(write)
@@ -61,13 +61,13 @@ def _update(write: Update, key: str, location: str) -> WriteCommand:
     wanted = Appointment()
     for change in write.changes:
         wanted = with_value(wanted, change.group, change.after)
-    mark = None
+    external_ids = None
     if (
         write.side is Side.HUBSPOT
         and not write.pair.has_external_id
         and not write.pair.external_id_taken
     ):
-        mark = Mark(ghl_id=write.pair.ghl_id, location_id=location)
+        external_ids = ExternalIds(ghl_id=write.pair.ghl_id, location_id=location)
     return WriteCommand(
         key=key,
         kind=CommandKind.UPDATE,
@@ -75,8 +75,8 @@ def _update(write: Update, key: str, location: str) -> WriteCommand:
         wanted=wanted,
         groups=frozenset(change.group for change in write.changes),
         seen=write.seen,
-        rests=preconditions.written_by(write),
-        mark=mark,
+        depends_on=preconditions.written_by(write),
+        external_ids=external_ids,
         replaced=next((str(c.before) for c in write.changes if c.group == Group.CONTACT), ""),
         validate_slot=write.validate_slot,
         reopens=write.reopens,
@@ -97,7 +97,7 @@ def _removal(write: Remove, key: str) -> WriteCommand:
         wanted=Appointment(status=write.cancel_as),
         groups=frozenset({Group.STATUS}),
         seen=write.seen,
-        rests=preconditions.everything(write.seen),
+        depends_on=preconditions.everything(write.seen),
         notify=write.notify,
     )
 

@@ -26,7 +26,6 @@ from syncd.core.contacts import Known
 from syncd.core.guards import Plan, urgency
 from syncd.core.model import Group, Pair, Side
 from syncd.engine.apply.commands import command_of, ids_of, key_of, new_contact, side_of
-from syncd.engine.apply.pacing import Pace, WritePause
 from syncd.engine.apply.preconditions import Preconditions
 from syncd.engine.apply.results import WriteResults
 from syncd.engine.apply.slot_dependencies import SlotDependencies
@@ -50,7 +49,7 @@ from syncd.errors import (
     Transient,
     Unavailable,
 )
-from syncd.ports.provider import Done, Failed, Receipt, WriteCommand
+from syncd.ports.provider import Done, Failed, NextPoll, Receipt, WriteCommand
 
 SOON = 86_400.0
 """Seconds: what starts within them is written before anything else."""
@@ -80,6 +79,8 @@ class InFlight:
     unanswered: dict[str, tuple[AnyWrite, str]] = field(default_factory=dict)
     effects: list[CompletedWrite] = field(default_factory=list)
     committed_at: float = -GATHER
+    all_taken: bool = False
+    """Whether the provider took every command, and did not pause for a poll."""
 
 
 class WriteExecutor:
@@ -101,7 +102,7 @@ class WriteExecutor:
         self._id_writes: deque[WriteExternalId] = deque()
         self._agreements = Agreements(link, self.applied)
         self._contacts = ContactMaker(link, self._lock, said, self._errands.contact_made)
-        self._ground = Preconditions(link)
+        self._preconditions = Preconditions(link, lambda side: not self._may_write(side))
         self.watch = Watch(link, self._lock)
         self._late = Counter[tuple[str, str]]()
         self._match_keys = SlotDependencies()
@@ -111,7 +112,7 @@ class WriteExecutor:
         self._marks = Event()
         self._numbered = 0
         self._done = self._planned = 0
-        self._pace = Pace(link)
+        self._until: float | None = None
         self._owed: set[Side] = set()
         """The sides with something to write that nothing was written to yet in this run."""
         self._fresh: set[str] = set()
@@ -176,25 +177,26 @@ class WriteExecutor:
         """What is still to be written, but for identities."""
         return [write for queue in self._queues.values() for write in queue]
 
-    def run(self, until: float | None = None, lull: WritePause | None = None) -> bool:
-        """Write until nothing is left, that moment (monotonic) has come, or the process shall stop.
+    def run(self, poll: NextPoll | None = None) -> bool:
+        """Write until nothing is left, the next poll is due, or the process is to stop.
 
-        What is left waits for the next run. Something is written to each side that anything is
-        written to, however late it is: else what goes between two runs could take all the time.
+        What is left waits for the next run. Each side with anything to write gets at least one
+        write, however late it is: else what is done between two runs could take all the time.
 
         Returns:
-            Whether it ended early, in a lull.
+            Whether the writing paused for the poll before its latest moment.
 
         Raises:
             LinkLocked: another syncd holds the link.
             StoreError: our own store failed.
         """
-        self._pace.begin(until, lull)
+        self._until = latest = poll.latest if poll else None
+        self.link.ghl.reserve(poll)
         self._owed = {side for side, queue in self._queues.items() if queue}
         self._owed |= {Side.HUBSPOT} if self._id_writes else set()
         self._over.clear()
         self.link.lanes([self._lane(side) for side in Side])
-        return self._pace.until != until
+        return self._until != latest
 
     @property
     def left(self) -> bool:
@@ -223,19 +225,17 @@ class WriteExecutor:
                 self._over.add(side)
             self._marks.set()
 
-    def _goes_on(self, side: Side) -> bool:
+    def _may_write(self, side: Side) -> bool:
+        """Whether this run still sends anything to that side."""
         if self._broken or side in self._stopped or self.link.stopping():
             return False
-        return not self._pace.is_over(side) or side in self._owed
-
-    def _spare(self) -> int:
-        """Places that HighLevel's lane leaves alone."""
-        return self._pace.spare() if self._queues[Side.GHL] or self.to_come else 0
+        over = self._until is not None and self.link.clock.monotonic() >= self._until
+        return not over or side in self._owed
 
     def _is_over(self, side: Side) -> bool:
         """Whether nothing more can come for this side."""
         with self._lock:
-            if not self._goes_on(side):
+            if not self._may_write(side):
                 return True
             if self._queues[side]:
                 return False
@@ -259,13 +259,14 @@ class WriteExecutor:
         in_flight = InFlight()
         try:
             commands = self._commands(side, in_flight)
-            for receipt in self.link.side(side).write(
-                commands, lambda: self._goes_on(side), self._spare, self._ground
-            ):
+            for receipt in self.link.side(side).write(commands, self._preconditions):
                 self._take_receipt(side, in_flight, receipt)
                 yield None
         except STOPPING as error:
             self._stop(side, error)
+        else:
+            if not in_flight.all_taken and self._may_write(side):
+                self._until = self.link.clock.monotonic()  # Also for the other side.
         # Whatever else ends a write is no answer: the intents stay, and the next cycle asks.
         self._commit(in_flight)
         self._put_back(side, in_flight)
@@ -276,11 +277,15 @@ class WriteExecutor:
         HubSpot's batches are filled up even when the stage shall end;
         HighLevel takes one order at a time, and what it did not take waits.
         """
-        while self._goes_on(side) and (commands := self._opened(side, in_flight)):
+        while self._may_write(side):
+            commands = self._opened(side, in_flight)
+            in_flight.all_taken = not commands
+            if not commands:
+                break
             for command in commands:
                 if side is Side.HUBSPOT or self._is_due(in_flight):
                     self._commit(in_flight)
-                if side is Side.GHL and not self._goes_on(side):
+                if side is Side.GHL and not self._may_write(side):
                     return
                 yield command
         self._commit(in_flight)
@@ -293,6 +298,8 @@ class WriteExecutor:
                 writes = self._next_writes(side, in_flight)
             if not writes:
                 return []
+            if side is Side.GHL and not self._queues[side] and not self.to_come:
+                self.link.ghl.reserve(None)  # Nothing is left that a poll could come before.
             self._commit(in_flight)
             self.link.check_held()
             writes = self._without_twins(side, writes)
@@ -352,7 +359,7 @@ class WriteExecutor:
                 )
             in_flight.unanswered |= opened
             for key, (write, _) in opened.items():
-                self._ground.open(key, write)
+                self._preconditions.open(key, write)
         return [
             command_of(write, key, contact, location) for key, (write, contact) in opened.items()
         ]
@@ -361,11 +368,11 @@ class WriteExecutor:
 
     def _take_receipt(self, side: Side, in_flight: InFlight, receipt: Receipt) -> None:
         write, contact = in_flight.unanswered.pop(receipt.key)
-        self._ground.close(receipt.key)
+        self._preconditions.close(receipt.key)
         self._match_keys.settle(write)
         match receipt:
             case Done():
-                self._ground.wrote(write, receipt)
+                self._preconditions.wrote(write, receipt)
                 in_flight.effects.append(
                     CompletedWrite(key=receipt.key, write=write, done=receipt, contact=contact)
                 )
@@ -425,7 +432,7 @@ class WriteExecutor:
             return
         self._done += 1
         self.applied.took(effect, pair, self.link.clock.now())
-        if isinstance(write, Create) and (write.side is Side.GHL or effect.done.unlinked):
+        if isinstance(write, Create) and (write.side is Side.GHL or effect.done.needs_record_link):
             late = pair.open.intersection(write.late)
             source = write.source if write.side is Side.GHL else None
             self._id_writes.append(
@@ -468,9 +475,9 @@ class WriteExecutor:
             with self.link.store.begin() as transaction:
                 transaction.close_intents(list(in_flight.unanswered))
             for key in in_flight.unanswered:
-                self._ground.close(key)
+                self._preconditions.close(key)
             writes = [write for write, _ in in_flight.unanswered.values()]
-            if side not in self._stopped and not self._goes_on(side):
+            if side not in self._stopped and not self._may_write(side):
                 self._queues[side].extendleft(reversed(writes))
                 return
             error = self._stopped.get(side) or _not_sent()

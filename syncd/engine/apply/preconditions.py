@@ -14,8 +14,8 @@ is judged anew (`rounds`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from threading import Lock
 
 from syncd.core import essence
@@ -35,8 +35,7 @@ from syncd.errors import (
     Transient,
     Unavailable,
 )
-from syncd.ports import provider
-from syncd.ports.provider import Done, Failed, Look, WriteCommand
+from syncd.ports.provider import CheckedCommands, Done, Failed, Reading, WriteChecks, WriteCommand
 
 FRESH = 5.0
 """Seconds that a reading may be old when a write that rests on it is sent (promise 9)."""
@@ -44,23 +43,7 @@ FRESH = 5.0
 RECENT = 2.0
 """Seconds for which a reading serves further orders; the rest of `FRESH` is for their way out."""
 
-MOST = {Side.GHL: 30, Side.HUBSPOT: 100}
-"""Records that are read at once: HubSpot's largest batch, and of HighLevel's what takes a second
-or two of its threads."""
-
-NEEDS = {Side.GHL: 1, Side.HUBSPOT: 2}
-"""Requests of one reading: HubSpot's contacts are asked for apart."""
-
-AWHILE = 60.0
-"""Seconds for which room for a reading is waited for."""
-
-NAP = 0.05
-"""Seconds between two looks whether there is room."""
-
-SOON = 1.0
-"""Seconds within which HighLevel's rate budget has to have room for a reading."""
-
-_BLINDING = (AuthFailed, DailyBudgetSpent, Unavailable)
+_UNREADABLE = (AuthFailed, DailyBudgetSpent, Unavailable)
 _NAMES = {Side.GHL: "the HighLevel appointment", Side.HUBSPOT: "the HubSpot appointment"}
 
 
@@ -68,27 +51,27 @@ _NAMES = {Side.GHL: "the HighLevel appointment", Side.HUBSPOT: "the HubSpot appo
 class _Opened:
     """An order that is not answered yet."""
 
-    footing: Precondition | None
+    precondition: Precondition | None
     read_at: float = float("-inf")
     """When the record across was asked for (monotonic)."""
     shown: Snapshot | Missing | ProviderError | None = None
 
 
-class Preconditions(provider.Preconditions):
+class Preconditions(WriteChecks):
     """What the open orders of one stage rest on; safe between threads."""
 
-    def __init__(self, link: Link) -> None:
-        self._link = link
+    def __init__(self, link: Link, cancelled: Callable[[Side], bool]) -> None:
+        self._link, self._cancelled = link, cancelled
         self._opened: dict[str, _Opened] = {}
         self._asking = {side: Lock() for side in Side}
         self._ours: dict[tuple[Side, str], dict[GroupKey, set[Value]]] = {}
         """What we write to records ourselves, and what stood there before."""
-        self._blind: dict[Side, ProviderError] = {}
+        self._unreadable: dict[Side, ProviderError] = {}
         """Sides that cannot be read any more in this stage, and why."""
 
     def open(self, key: str, write: AnyWrite) -> None:
         """An order for this write is about to be sent."""
-        self._opened[key] = _Opened(footing=source_of(write))
+        self._opened[key] = _Opened(precondition=source_of(write))
         match write:
             case Update(side=side, seen=seen):
                 for change in write.changes:
@@ -112,110 +95,109 @@ class Preconditions(provider.Preconditions):
 
     # --- what the adapters ask
 
-    def look(self, commands: Sequence[WriteCommand]) -> Iterator[Look]:
-        """See `ports.provider.Preconditions.look`."""
-        rested = [command for command in commands if self._footing(command)]
-        firm = [command for command in commands if not self._footing(command)]
-        if not rested:
-            yield Look(standing=firm)
-            return
-        while rested:
-            part = rested[: self._most(rested[0])]
-            del rested[: len(part)]
-            found = self._looked(part)
-            yield Look(standing=(*firm, *found.standing), fallen=found.fallen)
-            firm = []
+    def cancelled(self, side: Side) -> bool:
+        """See `ports.provider.WriteChecks.cancelled`."""
+        return self._cancelled(side)
+
+    def recheck(self, commands: Sequence[WriteCommand]) -> Iterator[CheckedCommands]:
+        """See `ports.provider.WriteChecks.recheck`."""
+        dependent = [command for command in commands if self._precondition(command)]
+        free = [command for command in commands if not self._precondition(command)]
+        if not dependent:
+            yield CheckedCommands(valid=free)
+        while dependent:
+            checked, dependent = self._checked(dependent)
+            yield CheckedCommands(valid=(*free, *checked.valid), failed=checked.failed)
+            free = []
 
     def verify(self, commands: Sequence[WriteCommand], read_at: float | None = None) -> None:
-        """See `ports.provider.Preconditions.verify`; the client itself checks the lease."""
-        opened = [self._opened[command.key] for command in commands if self._footing(command)]
+        """See `ports.provider.WriteChecks.verify`; the client itself checks the lease."""
+        opened = [self._opened[command.key] for command in commands if self._precondition(command)]
         readings = [each.read_at for each in opened] + ([] if read_at is None else [read_at])
         if readings and self._link.clock.monotonic() - min(readings) > FRESH:
             raise Outdated
 
-    # --- looking
+    # --- reading
 
-    def _footing(self, command: WriteCommand) -> Precondition | None:
+    def _precondition(self, command: WriteCommand) -> Precondition | None:
         opened = self._opened.get(command.key)
-        return opened.footing if opened is not None else None
+        return opened.precondition if opened is not None else None
 
-    def _most(self, command: WriteCommand) -> int:
-        footing = self._footing(command)
-        if footing is None or footing.seen.side is Side.HUBSPOT:
-            return MOST[Side.HUBSPOT]
-        # What would have to wait for its place would make the others' readings old.
-        return max(1, min(MOST[Side.GHL], self._link.ghl.available(SOON)))
-
-    def _looked(self, commands: Sequence[WriteCommand]) -> Look:
-        """Read what these rest on, which are all of one side."""
+    def _checked(
+        self, commands: Sequence[WriteCommand]
+    ) -> tuple[CheckedCommands, list[WriteCommand]]:
+        """Those whose sources could be read now, which are all of one side, and the rest."""
         opened = {command.key: self._opened[command.key] for command in commands}
-        footings = [each.footing for each in opened.values() if each.footing is not None]
-        side = footings[0].seen.side
+        side = next(each.precondition.seen.side for each in opened.values() if each.precondition)
         with self._asking[side]:
             due = self._due(opened.values())
-            if due:
-                self._read(side, due if side is Side.GHL else self._with_others(due))
-        standing, fallen = list[WriteCommand](), list[Failed]()
+            read = self._read(side, due if side is Side.GHL else self._with_others(due))
+        unread = {id(each) for each in due} - {id(each) for each in read}
+        valid, failed, rest = list[WriteCommand](), list[Failed](), list[WriteCommand]()
         for command in commands:
+            if id(opened[command.key]) in unread:
+                rest.append(command)
+                continue
             error = self._judged(opened[command.key])
             if error is None:
-                standing.append(command)
+                valid.append(command)
             else:
-                fallen.append(Failed(key=command.key, error=error))
-        return Look(standing=standing, fallen=fallen)
+                failed.append(Failed(key=command.key, error=error))
+        return CheckedCommands(valid=valid, failed=failed), rest
 
     def _due(self, opened: Iterable[_Opened]) -> list[_Opened]:
         """Those whose reading is too old to serve."""
         now = self._link.clock.monotonic()
-        return [each for each in opened if each.footing and now - each.read_at > RECENT]
+        return [each for each in opened if each.precondition and now - each.read_at > RECENT]
 
     def _with_others(self, due: Sequence[_Opened]) -> list[_Opened]:
-        """These, and what else fits into a batch of HubSpot's: it is sent next."""
+        """These, and other open ones of HubSpot's: its batch has room for them."""
+        if not due:
+            return []
         mine = {id(each) for each in due}
         others = [
             each
             for each in self._due(list(self._opened.values()))
-            if id(each) not in mine and each.footing and each.footing.seen.side is Side.HUBSPOT
+            if id(each) not in mine
+            and each.precondition
+            and each.precondition.seen.side is Side.HUBSPOT
         ]
-        return [*due, *others][: MOST[Side.HUBSPOT]]
+        return [*due, *others]
 
-    def _await_room(self, side: Side) -> None:
-        """Wait until a reading can be sent at once: what it waits for would make it old."""
-        provider, clock = self._link.side(side), self._link.clock
-        needs = min(NEEDS[side], provider.available(AWHILE))
-        until = clock.monotonic() + AWHILE
-        while (
-            provider.available() < needs and clock.monotonic() < until and not self._link.stopping()
-        ):
-            clock.sleep(NAP)
+    def _read(self, side: Side, opened: Sequence[_Opened]) -> list[_Opened]:
+        """Read their sources; gives those that were asked for."""
+        sources = [(each, each.precondition.seen.id) for each in opened if each.precondition]
+        if not sources:
+            return []
+        reading = self._reading(side, list(dict.fromkeys(record_id for _, record_id in sources)))
+        missing = reading.error or Missing(detail="it was not answered for")
+        read = [(each, record_id) for each, record_id in sources if record_id in reading.asked]
+        for each, record_id in read:
+            each.shown = reading.records.get(record_id, missing)
+            each.read_at = reading.at
+        return [each for each, _ in read]
 
-    def _read(self, side: Side, opened: Sequence[_Opened]) -> None:
-        self._await_room(side)
-        asked = self._link.clock.monotonic()
-        error = self._blind.get(side)
-        shown: Mapping[str, Snapshot | Missing] = {}
-        if error is None:
-            ids = [each.footing.seen.id for each in opened if each.footing]
-            try:
-                shown = self._link.side(side).fetch(ids)
-            except ProviderError as refused:
-                error = _as_reading(refused)
-                if isinstance(error, _BLINDING):
-                    self._blind[side] = error
-        for each in opened:
-            if each.footing is not None:
-                unseen = error or Missing(detail="it was not answered for")
-                each.shown = shown.get(each.footing.seen.id, unseen)
-                each.read_at = asked
+    def _reading(self, side: Side, ids: Sequence[str]) -> Reading:
+        if side in self._unreadable:
+            at = self._link.clock.monotonic()
+            return Reading(at=at, asked=ids, error=self._unreadable[side])
+        reading = self._link.side(side).reread(ids)
+        error = reading.error
+        if isinstance(error, TimedOut):
+            # Nothing of a write is in doubt because of a reading.
+            error = Unavailable(str(error), side=error.side)
+        if isinstance(error, _UNREADABLE):
+            self._unreadable[side] = error
+        return replace(reading, error=error)
 
     def _judged(self, opened: _Opened) -> ProviderError | None:
         """Why the order may not be sent, if it may not."""
-        footing, shown = opened.footing, opened.shown
-        if footing is None or shown is None:
+        precondition, shown = opened.precondition, opened.shown
+        if precondition is None or shown is None:
             return None
         if isinstance(shown, ProviderError):
             return shown
-        seen = footing.seen
+        seen = precondition.seen
         name = f"{_NAMES[seen.side]} {seen.id}"
         if isinstance(shown, Missing) and shown.unread:
             detail = f"{name} could not be read before the write ({shown.detail})"
@@ -223,15 +205,10 @@ class Preconditions(provider.Preconditions):
         if isinstance(shown, Missing):
             detail = f"{name} could not be read before the write ({shown.detail})"
             return Stale(f"{detail}; the next cycle looks for it", side=seen.side)
-        moved = moved_on(footing, shown, self._ours.get((seen.side, seen.id)))
+        moved = moved_on(precondition, shown, self._ours.get((seen.side, seen.id)))
         if not moved:
             return None
         what = ", ".join(each.removeprefix(EXTRA_PREFIX) for each in moved)
         return Stale(
             f"{name} was changed since it was read ({what}); it is judged anew", side=seen.side
         )
-
-
-def _as_reading(error: ProviderError) -> ProviderError:
-    """A reading that was not answered: nothing of a write is in doubt because of it."""
-    return Unavailable(str(error), side=error.side) if isinstance(error, TimedOut) else error

@@ -209,7 +209,7 @@ def news(
         ProviderError: a side cannot be read at all.
     """
     cursor = before.scans[Side.HUBSPOT].cursor
-    asked = ScanRequest(window=policy.window, cursor=cursor, made_before=began)
+    asked = ScanRequest(window=policy.window, cursor=cursor, created_before=began)
     scans = _scans(link, policy, asked)
     gathered = PollState(looked=before.looked)
     _take_all(link, gathered, scans)

@@ -5,12 +5,22 @@ Made by `bootstrap`. A façade: what is read and written, and how, stands in
 one cycle (which begins with `prepare`) and to whom each call goes.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 
 from syncd.core.model import Account, Contact, Missing, Scan, Side, Snapshot
 from syncd.errors import ProviderError
 from syncd.ports.clock import Clock
-from syncd.ports.provider import FIRM, Edit, Preconditions, Receipt, ScanRequest, WriteCommand
+from syncd.ports.provider import (
+    NO_CHECKS,
+    Edit,
+    NextPoll,
+    Reading,
+    Receipt,
+    ScanRequest,
+    WriteChecks,
+    WriteCommand,
+)
 from syncd.providers.ghl import reading, scopes
 from syncd.providers.ghl.account import AccountReader
 from syncd.providers.ghl.contacts import ContactBook
@@ -21,6 +31,12 @@ from syncd.providers.ghl.shown_texts import ShownTexts
 from syncd.providers.ghl.writing import Writer, carry_out
 from syncd.providers.http import Client
 from syncd.providers.scope_check import Trial
+
+READ_AT_ONCE = 30
+"""Records of one reading: what takes the threads a second or two."""
+
+SOON = 1.0
+"""Seconds within which the rate budget has to permit the requests of one reading."""
 
 
 class GhlProvider:
@@ -65,10 +81,6 @@ class GhlProvider:
         """Every attempt sent since this object was made, retries included."""
         return self._session.client.requests
 
-    def available(self, within: float = 0.0) -> int:
-        """How many requests could be sent within so many seconds, as far as this process knows."""
-        return self._session.client.budget.available(within)
-
     @property
     def skew_seconds(self) -> float | None:
         """How far HighLevel's clock was ahead of ours at the last answer, if it said."""
@@ -94,6 +106,17 @@ class GhlProvider:
         """Ask for appointments by id; deleted ones answer as `gone`."""
         return reading.fetch(self._session, self._place(), ids)
 
+    def reread(self, ids: Collection[str]) -> Reading:
+        """As many as can be sent within a second: a longer wait would make the others old."""
+        client = self._session.client
+        asked = list(islice(ids, max(1, min(READ_AT_ONCE, client.budget.available(SOON)))))
+        client.await_room(1)
+        at = client.monotonic()
+        try:
+            return Reading(at=at, asked=asked, records=self.fetch(asked))
+        except ProviderError as error:
+            return Reading(at=at, asked=asked, error=error)
+
     def find_by_external_id(self, ghl_ids: Collection[str]) -> Mapping[str, Snapshot | Missing]:  # noqa: ARG002 - the port
         """HighLevel has no property that could carry an id."""
         return {}
@@ -112,16 +135,16 @@ class GhlProvider:
         """Make contacts, or give back those that are there."""
         return self._people.create_all(contacts, self._place().country)
 
+    def reserve(self, poll: NextPoll | None) -> None:
+        """See `Provider.reserve`."""
+        self._session.client.reservation.announce(poll)
+
     def write(
-        self,
-        commands: Iterable[WriteCommand],
-        goes_on: Callable[[], bool] = lambda: True,
-        spare: Callable[[], int] = lambda: 0,
-        ground: Preconditions = FIRM,
+        self, commands: Iterable[WriteCommand], checks: WriteChecks = NO_CHECKS
     ) -> Iterator[Receipt]:
         """Carry out writes, several at once."""
-        writer = Writer(self._session, self._place(), self._slots, self._echoes, ground)
-        return carry_out(writer, commands, goes_on, spare)
+        writer = Writer(self._session, self._place(), self._slots, self._echoes, checks)
+        return carry_out(writer, commands)
 
     def edits(self, ids: Collection[str]) -> Mapping[str, tuple[Edit, ...]]:  # noqa: ARG002 - the port
         """HighLevel tells nothing but the record's own `updated_at`."""

@@ -10,7 +10,7 @@ write, and in which order: the engine's work.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import replace
 from itertools import islice
@@ -30,13 +30,13 @@ from syncd.errors import (
     Unavailable,
 )
 from syncd.ports.provider import (
-    FIRM,
+    NO_CHECKS,
     CommandKind,
     Done,
     Failed,
-    Preconditions,
     Receipt,
     Refusal,
+    WriteChecks,
     WriteCommand,
 )
 from syncd.providers.ghl import mapping, protocol, reading, wire
@@ -63,17 +63,12 @@ UNREACHABLE = 3
 """After so many orders in a row without an answer, the vendor is taken to be down."""
 
 
-def carry_out(
-    writer: Writer,
-    commands: Iterable[WriteCommand],
-    goes_on: Callable[[], bool],
-    spare: Callable[[], int] = lambda: 0,
-) -> Iterator[Receipt]:
-    """One receipt for each order, as they come; orders are taken as there is room for them.
+def carry_out(writer: Writer, commands: Iterable[WriteCommand]) -> Iterator[Receipt]:
+    """One receipt for each command, as they come.
 
-    What was taken and had to wait for the rate budget could neither be taken
-    back nor overtaken, so the wait comes first. Closing the iterator lets
-    those in flight end and sends no more.
+    Waits for capacity in the rate budget before it takes a command: once taken
+    it cannot be reordered or returned. Closing the iterator lets those in
+    flight end and sends no more.
 
     Raises:
         AuthFailed, DailyBudgetSpent, Unavailable: nothing further can
@@ -81,11 +76,12 @@ def carry_out(
     """
     session, waiting = writer.session, iter(commands)
     in_flight: dict[Future[Receipt | None], WriteCommand] = {}
+    over = False
     try:
         while True:
-            over = writer.fatal is not None or not goes_on()
+            over = over or writer.is_over()
             promised = sum(map(writer.promised, in_flight.values()))
-            room = writer.room(len(in_flight), promised + spare())
+            room = writer.room(len(in_flight), promised)
             for command in islice(waiting, 0 if over else room):
                 in_flight[session.pool.submit(writer.attempt, command)] = command
             if not in_flight:
@@ -99,6 +95,7 @@ def carry_out(
                 del in_flight[future]
                 receipt = future.result()
                 if receipt is not None:
+                    writer.note(receipt)
                     yield receipt
     finally:
         for future in in_flight:
@@ -117,10 +114,10 @@ class Writer:
         location_context: LocationContext,
         slots: SlotBook,
         echoes: ShownTexts,
-        ground: Preconditions = FIRM,
+        checks: WriteChecks = NO_CHECKS,
     ) -> None:
         self.session = session
-        self._ground = ground
+        self._checks = checks
         self._place = location_context
         self._slots = slots
         self._echoes = echoes
@@ -130,12 +127,25 @@ class Writer:
         self._silent_in_row = 0
         self.fatal: ProviderError | None = None
 
-    def room(self, in_flight: int, spare: int = 0) -> int:
-        """How many more orders can be sent now, `spare` places of the rate budget left alone."""
+    def is_over(self) -> bool:
+        """Whether no further command is to be taken."""
+        return (
+            self.fatal is not None
+            or self._checks.cancelled(Side.GHL)
+            or self.session.client.reservation.is_due()
+        )
+
+    def note(self, receipt: Receipt) -> None:
+        """A command was answered, and not merely too late to be sent."""
+        if isinstance(receipt, Done) or not isinstance(receipt.error, Outdated):
+            self.session.client.reservation.write_done()
+
+    def room(self, in_flight: int, promised: int) -> int:
+        """How many more commands can be sent now, beside requests that are `promised`."""
         if self.fatal is not None:
             return 0
         budget = self.session.client.budget
-        places = budget.available(SOON) - spare
+        places = budget.available(SOON) - promised - self.session.client.reservation.reserved()
         if places <= 0 and not in_flight and budget.available(PATIENCE) <= 0:
             return 1  # There is none for long: the budget says why, to whoever asks for one.
         return max(0, min(self.session.ahead - in_flight, places))
@@ -189,11 +199,10 @@ class Writer:
             self._still_gone(command)
         body = mapping.booking(command, self._place)
         if command.validate_slot:
-            self._look(
-                command
-            )  # Whose slot is asked for has to be known; mostly it is read already.
+            # Whose slot is asked for has to be known; mostly it is read already.
+            self._recheck(command)
             body["startTime"] = self._offered(command)
-        self._look(command)
+        self._recheck(command)
         call = protocol.create_event(body)
         answer = wire.enveloped(self._send(command, call))
         if answer is None:
@@ -259,7 +268,7 @@ class Writer:
         return read if isinstance(read, Snapshot) else None
 
     def _update(self, command: WriteCommand) -> Done:
-        self._look(command)
+        self._recheck(command)
         fresh, read_at = self._fresh(command)
         groups = frozenset(command.groups) - {Group.CONTACT}
         refused = tuple(
@@ -360,7 +369,7 @@ class Writer:
         done = Done(key=command.key, id=command.id, returned=Appointment())
         # A get first also makes sure that this is an appointment: the same request would
         # delete blocked time.
-        self._look(command)
+        self._recheck(command)
         shown, read_at = self._read(command)
         if isinstance(shown, Missing):
             if shown.detail == reading.MASTER:
@@ -421,18 +430,22 @@ class Writer:
         if isinstance(shown, Snapshot) and not shown.gone:
             raise _changed_meanwhile(command)
 
-    def _look(self, command: WriteCommand) -> None:
-        """Have the rest of what it rests on read again."""
-        for look in self._ground.look([command]):
-            for fallen in look.fallen:
-                raise fallen.error
+    def _recheck(self, command: WriteCommand) -> None:
+        """Have what it depends on beside the record itself read again.
+
+        Raises:
+            ProviderError: why it may not be sent.
+        """
+        for checked in self._checks.recheck([command]):
+            for failed in checked.failed:
+                raise failed.error
 
     def _send(
         self, command: WriteCommand, call: protocol.Call, read_at: float | None = None
     ) -> object:
         def ready() -> None:
             self._places[command.key] += 1
-            self._ground.verify([command], read_at)
+            self._checks.verify([command], read_at)
 
         return self.session.ask(call.when(ready))
 
@@ -453,7 +466,7 @@ def _most(command: WriteCommand) -> int:
 
 
 def _stands(command: WriteCommand, shown: Snapshot) -> None:
-    rests = command.groups | command.rests
+    rests = command.groups | command.depends_on
     if command.kind is CommandKind.REMOVE and command.seen:
         rests = preconditions.everything(command.seen, shown)
     if command.seen and preconditions.differing(command.seen, shown, rests):

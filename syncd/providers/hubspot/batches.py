@@ -68,4 +68,4 @@ def record_of(command: WriteCommand) -> str:
     """What two orders under way must not share: a record, or the identity that a new one gets."""
     if command.id:
         return command.id
-    return f"new {command.mark.ghl_id}" if command.mark else f"key {command.key}"
+    return f"new {command.external_ids.ghl_id}" if command.external_ids else f"key {command.key}"

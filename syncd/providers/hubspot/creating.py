@@ -25,7 +25,7 @@ from syncd.errors import (
     Unavailable,
     Unreadable,
 )
-from syncd.ports.provider import Done, Failed, Mark, Receipt, Refusal, WriteCommand
+from syncd.ports.provider import Done, ExternalIds, Failed, Receipt, Refusal, WriteCommand
 from syncd.ports.refusals import Asked, Stops, stops
 from syncd.providers.hubspot import mapping, refusals, schema, wire
 from syncd.providers.hubspot.account import AccountReader
@@ -88,16 +88,19 @@ class _Creation:
         return self.command.wanted.contact
 
     @property
-    def mark(self) -> Mark | None:
+    def external_ids(self) -> ExternalIds | None:
         """The identity that the row is sent with."""
-        return None if self.external_id_refused else self.command.mark
+        return None if self.external_id_refused else self.command.external_ids
 
     @property
     def body(self) -> wire.Json:
         return create_row(self.trace, self.sent, self.contact, self.type_id)
 
     def answered_by(self, record: Record) -> bool:
-        return self.mark is not None and record.properties.get(GHL_ID) == self.mark.ghl_id
+        return (
+            self.external_ids is not None
+            and record.properties.get(GHL_ID) == self.external_ids.ghl_id
+        )
 
 
 class Creator:
@@ -128,9 +131,9 @@ class Creator:
             self._staged(_row(command, self._account.property_map, type_id)) for command in commands
         ]
         tries = _Tries()
-        yield from self._send([row for row in rows if row.mark], tries)
+        yield from self._send([row for row in rows if row.external_ids], tries)
         for row in rows:
-            if row.mark is None:
+            if row.external_ids is None:
                 yield from self._send([row], tries)
         if tries.given_up is not None:
             raise tries.given_up  # every row has its receipt, and none got through
@@ -196,7 +199,9 @@ class Creator:
     def _look(self, rows: Sequence[_Creation], error: TimedOut, tries: _Tries) -> Iterator[Receipt]:
         """Read back what may have been made, by the identity that it would carry."""
         try:
-            found = self._reader.find_by_external_id([row.mark.ghl_id for row in rows if row.mark])
+            found = self._reader.find_by_external_id(
+                [row.external_ids.ghl_id for row in rows if row.external_ids]
+            )
         except SyncdError as trouble:
             yield from (Failed(key=row.trace, error=error) for row in rows)
             if not isinstance(trouble, (Transient, Unreadable)):
@@ -205,11 +210,11 @@ class Creator:
         most = MOST_TRIES if len(rows) > 1 else 1
         missing: list[_Creation] = []
         for row in rows:
-            held = found.get(row.mark.ghl_id) if row.mark else None
+            held = found.get(row.external_ids.ghl_id) if row.external_ids else None
             if isinstance(held, Snapshot) and not held.gone:
                 tries.took()
                 yield self._adopted(row, held)
-            elif row.mark and not isinstance(held, Missing) and row.tried < most:
+            elif row.external_ids and not isinstance(held, Missing) and row.tried < most:
                 missing.append(replace(row, tried=row.tried + 1))
             else:
                 yield Failed(key=row.trace, error=error)
@@ -239,8 +244,8 @@ class Creator:
         for row, found in refused:
             if refusals.wants_a_stage(found) and PIPELINE not in row.sent:
                 homeless.append((row, found))
-            elif refusals.unique_value_taken(found) and row.mark and _about_identity(found):
-                yield from self._taken(row, row.mark, tries)
+            elif refusals.unique_value_taken(found) and row.external_ids and _about_identity(found):
+                yield from self._taken(row, row.external_ids, tries)
             elif refusals.about_association(found) and row.contact and row.type_id:
                 bare.append(replace(row, type_id=0))
             elif row.contact and "OBJECT_NOT_FOUND" in found.codes:
@@ -291,7 +296,7 @@ class Creator:
                 self._pipeline_of = schema.stages(response.payload)
                 self._stage = schema.first_stage(response.payload)
 
-    def _taken(self, row: _Creation, mark: Mark, tries: _Tries) -> Iterator[Receipt]:
+    def _taken(self, row: _Creation, ids: ExternalIds, tries: _Tries) -> Iterator[Receipt]:
         """Another record holds the identity already.
 
         A living one that shows what was to be made is the record itself, from
@@ -299,14 +304,14 @@ class Creator:
         whether that is freed is not documented: then the new record does
         without.
         """
-        holder = self._reader.find_by_external_id([mark.ghl_id]).get(mark.ghl_id)
+        holder = self._reader.find_by_external_id([ids.ghl_id]).get(ids.ghl_id)
         if isinstance(holder, Missing):
             yield Failed(key=row.trace, error=Unavailable(holder.detail, side=Side.HUBSPOT))
         elif holder is None or holder.gone:
             kept = {name: held for name, held in row.sent.items() if name != GHL_ID}
             bare = replace(row, sent=kept, external_id_refused=True)
             yield from self._send([bare], tries)
-        elif holder.location_id not in {"", mark.location_id}:
+        elif holder.location_id not in {"", ids.location_id}:
             detail = f"the HubSpot appointment {holder.id} of another location carries its id"
             yield Failed(key=row.trace, error=Rejected(detail, side=Side.HUBSPOT))
         elif _shows(holder, row.command, self._account.property_map):
@@ -350,7 +355,7 @@ class Creator:
             updated_at=record.updated_at,
             refused=refused,
             external_id_refused=row.external_id_refused,
-            unlinked=bool(self._account.property_map.link),
+            needs_record_link=bool(self._account.property_map.link),
         )
 
     def _adopted(self, row: _Creation, held: Snapshot) -> Done:
@@ -364,7 +369,7 @@ class Creator:
             returned=replace(held.appointment, contact=contact),
             updated_at=held.updated_at,
             refused=refused,
-            unlinked=bool(self._account.property_map.link),
+            needs_record_link=bool(self._account.property_map.link),
         )
 
     def _attach(self, record_id: str, contact: str) -> tuple[str, tuple[Refusal, ...]]:
@@ -387,8 +392,8 @@ def _row(command: WriteCommand, property_map: PropertyMap, type_id: int) -> _Cre
     sent = mapping.properties(
         command.wanted, mapping.filled(command.wanted, property_map), property_map
     )
-    if command.mark:
-        sent |= mapping.mark_properties(command.mark)
+    if command.external_ids:
+        sent |= mapping.external_id_properties(command.external_ids)
     return _Creation(command=command, sent=sent, type_id=type_id if command.wanted.contact else 0)
 
 

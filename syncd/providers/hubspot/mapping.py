@@ -22,7 +22,7 @@ from syncd.core.model import (
     Snapshot,
 )
 from syncd.errors import quoted
-from syncd.ports.provider import Edit, Mark
+from syncd.ports.provider import Edit, ExternalIds
 from syncd.providers.hubspot.wire import Record, moment
 
 NAME = "hs_appointment_name"
@@ -218,9 +218,9 @@ def filled(wanted: Appointment, property_map: PropertyMap) -> tuple[GroupKey, ..
     )
 
 
-def mark_properties(mark: Mark) -> dict[str, str]:
+def external_id_properties(ids: ExternalIds) -> dict[str, str]:
     """The identity of a pair, as the two properties that carry it."""
-    return {GHL_ID: mark.ghl_id, GHL_LOCATION: mark.location_id}
+    return {GHL_ID: ids.ghl_id, GHL_LOCATION: ids.location_id}
 
 
 def returned(

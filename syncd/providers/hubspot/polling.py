@@ -74,10 +74,10 @@ class Poller:
         """When the whole overlap, or everything, was read last (monotonic)."""
         self._sorts = deque(search.SORTS)
 
-    def scan(self, cursor: str, made_before: datetime | None = None) -> Scan:
+    def scan(self, cursor: str, created_before: datetime | None = None) -> Scan:
         """What changed since the cursor; everything, without one or with one from the future.
 
-        With `made_before` it is a further poll in the same cycle, see `ScanRequest`.
+        With `created_before` it is a further poll in the same cycle, see `ScanRequest`.
         """
         try:
             since = search.instant(cursor)
@@ -86,8 +86,8 @@ class Poller:
         if since > self._clock.now() + OVERLAP:
             # Our clock was ahead when it was written: changes since then would be skipped.
             return self._list_all()
-        if made_before is not None:
-            return self._repoll(since, made_before)
+        if created_before is not None:
+            return self._repoll(since, created_before)
         return self._changes(cursor, since)
 
     # --- everything
@@ -169,14 +169,14 @@ class Poller:
         self._keep_versions(cursor, scan.cursor, {**kept, **versions})
         return scan
 
-    def _repoll(self, since: datetime, made_before: datetime) -> Scan:
+    def _repoll(self, since: datetime, created_before: datetime) -> Scan:
         """What people changed since the last poll of this cycle, as far as the index shows it.
 
         These versions are not kept: the next cycle's poll reads all of them once more.
         """
         now = self._clock.now()
         window = ChangeWindow(
-            since=since - CLOCK_TOLERANCE, until=now + OVERLAP, made_before=made_before
+            since=since - CLOCK_TOLERANCE, until=now + OVERLAP, created_before=created_before
         )
         return self._scan_of({record.id: record for record in self._search(window)}, now)
 

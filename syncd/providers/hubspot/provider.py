@@ -10,18 +10,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
+from itertools import islice
 
 from syncd.core.model import Account, Contact, GroupKey, Missing, Person, Scan, Side, Snapshot
 from syncd.errors import ProviderError, Rejected
 from syncd.ports.clock import Clock
 from syncd.ports.provider import (
-    FIRM,
+    NO_CHECKS,
     Edit,
     Failed,
-    Preconditions,
+    NextPoll,
     Provider,
+    Reading,
     Receipt,
     ScanRequest,
+    WriteChecks,
     WriteCommand,
 )
 from syncd.providers.http import Client
@@ -29,7 +32,7 @@ from syncd.providers.hubspot import schema, scopes
 from syncd.providers.hubspot.account import AccountReader, Survey
 from syncd.providers.hubspot.contacts import Directory
 from syncd.providers.hubspot.polling import Poller
-from syncd.providers.hubspot.protocol import APPOINTMENT_TYPE, Api
+from syncd.providers.hubspot.protocol import APPOINTMENT_TYPE, BATCH, Api
 from syncd.providers.hubspot.reading import Reader
 from syncd.providers.hubspot.schema import MappedProperty
 from syncd.providers.hubspot.session import Session
@@ -42,6 +45,9 @@ ACCOUNT_LIFETIME = timedelta(minutes=15)
 ABREAST = 4
 """Batches under way at once: a batch of a hundred may take the vendor some tenths of a second, and
 ten requests a second are allowed."""
+
+REQUESTS_OF_A_READING = 2
+"""The records, and their contacts."""
 
 
 class HubSpotProvider(Provider):
@@ -107,10 +113,6 @@ class HubSpotProvider(Provider):
         """Every attempt sent since this object was made, retries included."""
         return self._session.client.requests
 
-    def available(self, within: float = 0.0) -> int:
-        """How many requests could be sent within so many seconds, as far as this process knows."""
-        return self._session.client.budget.available(within)
-
     @property
     def skew_seconds(self) -> float | None:
         """See `Provider.skew_seconds`."""
@@ -162,11 +164,21 @@ class HubSpotProvider(Provider):
 
     def scan(self, request: ScanRequest) -> Scan:
         """See `Provider.scan`. The window is not used: HubSpot lists by change, not by start."""
-        return self._poller.scan(request.cursor, request.made_before)
+        return self._poller.scan(request.cursor, request.created_before)
 
     def fetch(self, ids: Collection[str]) -> Mapping[str, Snapshot | Missing]:
         """See `Provider.fetch`."""
         return self._reader.fetch(ids)
+
+    def reread(self, ids: Collection[str]) -> Reading:
+        """See `Provider.reread`: one batch."""
+        asked = list(islice(ids, BATCH))
+        self._session.client.await_room(REQUESTS_OF_A_READING)
+        at = self._session.client.monotonic()
+        try:
+            return Reading(at=at, asked=asked, records=self.fetch(asked))
+        except ProviderError as error:
+            return Reading(at=at, asked=asked, error=error)
 
     def find_by_external_id(self, ghl_ids: Collection[str]) -> Mapping[str, Snapshot | Missing]:
         """See `Provider.find_by_external_id`."""
@@ -204,15 +216,14 @@ class HubSpotProvider(Provider):
 
     # --- writing
 
+    def reserve(self, poll: NextPoll | None) -> None:
+        """See `Provider.reserve`: batches always leave enough capacity."""
+
     def write(
-        self,
-        commands: Iterable[WriteCommand],
-        goes_on: Callable[[], bool] = lambda: True,  # noqa: ARG002 - batches hardly wait
-        spare: Callable[[], int] = lambda: 0,  # noqa: ARG002 - and are few
-        ground: Preconditions = FIRM,
+        self, commands: Iterable[WriteCommand], checks: WriteChecks = NO_CHECKS
     ) -> Iterator[Receipt]:
         """See `Provider.write`. A refusal makes the next cycle read the account again."""
-        for receipt in self._writer.write(commands, ground):
+        for receipt in self._writer.write(commands, checks):
             if _was_refused(receipt):
                 self._account.invalidate()
             yield receipt

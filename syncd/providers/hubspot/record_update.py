@@ -48,10 +48,12 @@ class RecordUpdate:
 def row_of(command: WriteCommand, now: Snapshot, property_map: PropertyMap) -> RecordUpdate:
     """What is sent for an order, to a record as it is now."""
     moved = preconditions.differing(command.seen, now, command.groups) if command.seen else ()
-    yielding = command.groups & {*moved} if command.gives_way else frozenset[GroupKey]()
+    yielding = command.groups & {*moved} if command.skip_changed else frozenset[GroupKey]()
     sent = mapping.properties(command.wanted, command.groups - yielding, property_map)
-    if command.mark:
-        sent |= mapping.mark_properties(command.mark) | property_map.address(command.id)
+    if command.external_ids:
+        sent |= mapping.external_id_properties(command.external_ids) | property_map.address(
+            command.id
+        )
     words = "it was changed in HubSpot meanwhile, and so is left alone"
     kept = tuple(
         Refusal(group=group, reason="rejected", detail=words) for group in sorted(yielding)
@@ -74,11 +76,14 @@ def staleness(command: WriteCommand, now: Snapshot | None) -> Stale | None:
     """Why the plan no longer holds: the record went away, or shows something else."""
     if now is None:
         return vanished(command)
-    if command.seen is None or command.gives_way:
+    if command.seen is None or command.skip_changed:
         return None
     if preconditions.differing(command.seen, now, rests(command)):
         return moved_on(command)
-    if command.mark and now.external_id not in {command.seen.external_id, command.mark.ghl_id}:
+    if command.external_ids and now.external_id not in {
+        command.seen.external_id,
+        command.external_ids.ghl_id,
+    }:
         return moved_on(command)
     return None
 
@@ -123,7 +128,7 @@ def no_word(command: WriteCommand) -> ProviderError:
 
 def rests(command: WriteCommand) -> frozenset[GroupKey]:
     """The groups that must still show what the order was made from."""
-    return command.groups | command.rests
+    return command.groups | command.depends_on
 
 
 def removal_of(command: WriteCommand) -> Done:

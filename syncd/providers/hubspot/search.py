@@ -73,12 +73,12 @@ class ChangeWindow:
 
     It reaches back behind the cursor because the index shows fresh changes
     late and out of order, and ahead of now because the two clocks may differ.
-    With `made_before`, records that carry an identity count only if they are older.
+    With `created_before`, records that carry an identity count only if they are older.
     """
 
     since: datetime
     until: datetime
-    made_before: datetime | None = None
+    created_before: datetime | None = None
 
     def page(
         self, path: str, properties: Sequence[str], last_id: str, sort: object = SORTS[0]
@@ -94,8 +94,8 @@ class ChangeWindow:
         if last_id:
             filters.append(_filter(OBJECT_ID, "GT", last_id))
         groups = [filters]
-        if self.made_before is not None:
-            older = _filter(CREATED, "LT", stamp(self.made_before))
+        if self.created_before is not None:
+            older = _filter(CREATED, "LT", stamp(self.created_before))
             anybodys: Json = {"propertyName": GHL_ID, "operator": "NOT_HAS_PROPERTY"}
             groups = [[*filters, older], [*filters, anybodys]]
         return _search(

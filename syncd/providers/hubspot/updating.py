@@ -13,7 +13,15 @@ from dataclasses import dataclass, field, replace
 from syncd.core import essence, preconditions
 from syncd.core.model import Group, Missing, Snapshot
 from syncd.errors import NotFound, Outdated, ProviderError, Transient, Unavailable
-from syncd.ports.provider import Done, Failed, Look, Preconditions, Receipt, Refusal, WriteCommand
+from syncd.ports.provider import (
+    CheckedCommands,
+    Done,
+    Failed,
+    Receipt,
+    Refusal,
+    WriteChecks,
+    WriteCommand,
+)
 from syncd.ports.refusals import Asked
 from syncd.providers.hubspot import mapping, refusals
 from syncd.providers.hubspot.account import AccountReader
@@ -50,7 +58,7 @@ RECENT = 2.0
 class _Sending:
     """Records that are written together, and when they were read."""
 
-    ground: Preconditions
+    checks: WriteChecks
     read_at: float = 0.0
     """When they were asked for (monotonic)."""
     part: Sequence[WriteCommand] = ()
@@ -60,7 +68,7 @@ class _Sending:
 
     def ready(self) -> None:
         """As a `Request` has it."""
-        self.ground.verify(self.part, self.read_at)
+        self.checks.verify(self.part, self.read_at)
 
 
 class Changer:
@@ -71,24 +79,24 @@ class Changer:
 
     # --- updates
 
-    def update(self, commands: Sequence[WriteCommand], ground: Preconditions) -> Iterator[Receipt]:
+    def update(self, commands: Sequence[WriteCommand], checks: WriteChecks) -> Iterator[Receipt]:
         """Write the groups of each order to a record that still shows what was seen."""
-        for look in self._with_room(ground.look(commands)):
-            yield from look.fallen
-            if look.standing:
-                sending = _Sending(ground=ground)
-                rows, fallen = self._rows(sending, look.standing)
+        for checked in self._with_room(checks.recheck(commands)):
+            yield from checked.failed
+            if checked.valid:
+                sending = _Sending(checks=checks)
+                rows, fallen = self._rows(sending, checked.valid)
                 yield from (Failed(key=key, error=error) for key, error in fallen.items())
                 yield from self._send(sending, rows)
 
-    def _with_room(self, looks: Iterator[Look]) -> Iterator[Look]:
-        """Each look, once there is room for the reading and the write that follow it."""
+    def _with_room(self, checks: Iterator[CheckedCommands]) -> Iterator[CheckedCommands]:
+        """Each part, once the rate budget permits the reading and the write that follow it."""
         while True:
             self._session.client.await_room(READ_AND_WRITTEN)
-            look = next(looks, None)
-            if look is None:
+            checked = next(checks, None)
+            if checked is None:
                 return
-            yield look
+            yield checked
 
     def _rows(
         self, sending: _Sending, commands: Sequence[WriteCommand]
@@ -120,9 +128,9 @@ class Changer:
         """
         if self._session.client.monotonic() - sending.read_at > RECENT:
             commands, fallen = list[WriteCommand](), dict[str, ProviderError]()
-            for look in sending.ground.look([row.command for row in rows]):
-                commands += look.standing
-                fallen |= {each.key: each.error for each in look.fallen}
+            for checked in sending.checks.recheck([row.command for row in rows]):
+                commands += checked.valid
+                fallen |= {each.key: each.error for each in checked.failed}
             again, moved = self._rows(sending, commands)
             known = {row.trace: row for row in rows}
             rows = [seen_again(known[row.trace], row) for row in again]
@@ -272,9 +280,9 @@ class Changer:
 
     # --- removals
 
-    def remove(self, commands: Sequence[WriteCommand], ground: Preconditions) -> Iterator[Receipt]:
+    def remove(self, commands: Sequence[WriteCommand], checks: WriteChecks) -> Iterator[Receipt]:
         """Archive each record that still shows what was seen; one that is archived is done."""
-        sending = _Sending(ground=ground)
+        sending = _Sending(checks=checks)
 
         def ask(part: Sequence[WriteCommand], attempts: int | None) -> list[Receipt]:
             return list(self._remove(sending, part, attempts))
@@ -289,10 +297,10 @@ class Changer:
         self, sending: _Sending, commands: Sequence[WriteCommand], attempts: int | None
     ) -> Iterator[Receipt]:
         """Read them again, and archive what still stands."""
-        for look in self._with_room(sending.ground.look(commands)):
-            yield from look.fallen
-            if look.standing:
-                yield from self._archive(sending, look.standing, attempts)
+        for checked in self._with_room(sending.checks.recheck(commands)):
+            yield from checked.failed
+            if checked.valid:
+                yield from self._archive(sending, checked.valid, attempts)
 
     def _archive(
         self, sending: _Sending, commands: Sequence[WriteCommand], attempts: int | None

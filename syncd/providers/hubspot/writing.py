@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import ParamSpec, TypeVar
 
 from syncd.errors import DailyBudgetSpent, Outdated, SyncdError, Transient, Unreadable
-from syncd.ports.provider import FIRM, CommandKind, Failed, Preconditions, Receipt, WriteCommand
+from syncd.ports.provider import NO_CHECKS, CommandKind, Failed, Receipt, WriteChecks, WriteCommand
 from syncd.providers.hubspot.account import AccountReader
 from syncd.providers.hubspot.batches import batches, record_of
 from syncd.providers.hubspot.creating import Creator
@@ -43,11 +43,11 @@ class Writer:
     def write(
         self,
         commands: Iterable[WriteCommand],
-        ground: Preconditions = FIRM,
+        checks: WriteChecks = NO_CHECKS,
     ) -> Iterator[Receipt]:
         """See `ports.provider.Provider.write`."""
         with self._threads() as threads:
-            works = _Works(threads, lambda batch: self._sent(batch, ground))
+            works = _Works(threads, lambda batch: self._sent(batch, checks))
             for batch in batches(commands):
                 while len(works.under_way) >= self._abreast or works.touches(batch):
                     yield from works.next_receipts()
@@ -64,23 +64,23 @@ class Writer:
             return nullcontext(_Here())
         return ThreadPoolExecutor(self._abreast, thread_name_prefix="hubspot")
 
-    def _sent(self, batch: Sequence[WriteCommand], ground: Preconditions) -> _Outcome:
+    def _sent(self, batch: Sequence[WriteCommand], checks: WriteChecks) -> _Outcome:
         """What became of a batch; some may have an answer although the rest has none."""
         outcome = _Outcome(batch=batch)
         try:
-            outcome.receipts.extend(self._carry_out(batch, ground))
+            outcome.receipts.extend(self._carry_out(batch, checks))
         except SyncdError as error:
             outcome.error = error
         return outcome
 
-    def _carry_out(self, batch: Sequence[WriteCommand], ground: Preconditions) -> Iterator[Receipt]:
+    def _carry_out(self, batch: Sequence[WriteCommand], checks: WriteChecks) -> Iterator[Receipt]:
         match batch[0].kind:
             case CommandKind.CREATE:
                 return self._creator.create(batch)
             case CommandKind.UPDATE:
-                return self._changer.update(batch, ground)
+                return self._changer.update(batch, checks)
             case CommandKind.REMOVE:
-                return self._changer.remove(batch, ground)
+                return self._changer.remove(batch, checks)
 
 
 @dataclass(slots=True, kw_only=True)

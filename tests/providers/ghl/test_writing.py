@@ -19,7 +19,15 @@ from syncd.errors import (
     Unavailable,
     Unreadable,
 )
-from syncd.ports.provider import CommandKind, Done, Failed, Receipt, WriteCommand
+from syncd.ports.provider import (
+    CommandKind,
+    Done,
+    Failed,
+    NextPoll,
+    Receipt,
+    WriteChecks,
+    WriteCommand,
+)
 from syncd.providers.rate_budget import Budget
 from syncd.providers.rate_window import Limit
 from syncd.sandbox import RateLimit
@@ -689,25 +697,35 @@ def test_no_order_is_taken_while_the_budget_has_no_place(
             yield booking(clinic, number)
 
     until = began + 5
-    receipts = list(clinic.provider.write(commands(), lambda: clock.monotonic() < until))
+
+    class UntilThen(WriteChecks):
+        def cancelled(self, side: Side) -> bool:
+            return side is Side.GHL and clock.monotonic() >= until
+
+    receipts = list(clinic.provider.write(commands(), UntilThen()))
     assert len(receipts) == len(taken) == len(clinic.sent("POST"))
     assert 15 <= len(taken) <= 25
     assert clock.monotonic() < until + 1
 
 
-def test_places_that_are_spared_are_left_to_others(open_clinic: Any, clock: VirtualClock) -> None:
+def test_capacity_that_is_reserved_for_a_poll_is_left_free_and_writing_pauses_for_it(
+    open_clinic: Any, clock: VirtualClock
+) -> None:
     budget = Budget(side=Side.GHL, clock=clock, limit=Limit(requests=25, seconds=10))
     clinic = open_clinic(budget=budget)
     clinic.provider.prepare()
     began, left = clock.monotonic(), []
 
-    def goes_on() -> bool:
-        left.append(budget.available())
-        return clock.monotonic() < began + 5
+    class Watched(WriteChecks):
+        def cancelled(self, side: Side) -> bool:
+            left.append(budget.available())
+            return super().cancelled(side)
 
+    clinic.provider.reserve(NextPoll(requests=6, earliest=began + 5, latest=began + 9))
     commands = (booking(clinic, number) for number in range(60))
-    assert len(list(clinic.provider.write(commands, goes_on, lambda: 6))) >= 10
+    assert len(list(clinic.provider.write(commands, Watched()))) >= 10
     assert min(left) == 6
+    assert began + 5 <= clock.monotonic() < began + 6
 
 
 # --- one group that is refused in words that nobody knows

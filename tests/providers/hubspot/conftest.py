@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from syncd.core.model import Appointment, Side
-from syncd.ports.provider import CommandKind, Mark, WriteCommand
+from syncd.ports.provider import CommandKind, ExternalIds, WriteCommand
 from syncd.providers.http import Client
 from syncd.providers.hubspot.auth import Token
 from syncd.providers.hubspot.provider import HubSpotProvider
@@ -56,7 +56,7 @@ class Desk:
             key=f"create-{ghl_id}",
             kind=CommandKind.CREATE,
             wanted=Appointment(**(given | wanted)),
-            mark=Mark(ghl_id=ghl_id, location_id=LOCATION),
+            external_ids=ExternalIds(ghl_id=ghl_id, location_id=LOCATION),
         )
 
     def asked(self, part: str = "") -> list[LoggedRequest]:

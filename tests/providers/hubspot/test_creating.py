@@ -46,7 +46,7 @@ def test_a_record_is_made_with_identity_values_and_contact_in_one_request(
     done = _done(_write(desk, command)["create-g1"])
     row = desk.portal.get(done.id)
     assert row.properties["ghl_appointment_id"] == "g1"
-    assert row.properties["ghl_location_id"] == command.mark.location_id
+    assert row.properties["ghl_location_id"] == command.external_ids.location_id
     assert done.returned == command.wanted
     assert desk.provider.fetch([done.id])[done.id].contacts == (ada,)
     assert len(desk.world.writes("hubspot")) == 1
@@ -197,7 +197,7 @@ def test_an_archived_holder_of_the_identity_does_not_stop_the_new_record(
     assert again.external_id_refused == (habit == "conflict")
     held = desk.portal.get(again.id).properties
     assert ("ghl_appointment_id" in held) == (habit == "freed")
-    assert held["ghl_location_id"] == desk.command("g1").mark.location_id
+    assert held["ghl_location_id"] == desk.command("g1").external_ids.location_id
 
 
 # --- contacts
@@ -272,7 +272,7 @@ def test_an_owner_that_does_not_exist_is_refused_in_the_vendors_words(desk: Any)
 
 
 def test_an_order_without_identity_travels_alone_and_is_not_repeated(desk: Any) -> None:
-    bare = replace(desk.command("g1"), mark=None)
+    bare = replace(desk.command("g1"), external_ids=None)
     desk.world.faults.add(Fault(kind="timeout_after", path=CREATE, nth=2))
     receipts = _write(desk, bare, replace(bare, key="second"))
     assert isinstance(receipts["create-g1"], Done)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syncd.core.model import Appointment, FieldError, Group
-from syncd.ports.provider import Edit, Mark
+from syncd.ports.provider import Edit, ExternalIds
 from syncd.providers.hubspot import mapping
 from syncd.providers.hubspot.wire import Record, Stamp
 
@@ -131,7 +131,7 @@ def test_facets_and_identity_are_read_raw() -> None:
 
 
 def test_id_and_location_are_written_together() -> None:
-    assert mapping.mark_properties(Mark(ghl_id="g1", location_id="L")) == {
+    assert mapping.external_id_properties(ExternalIds(ghl_id="g1", location_id="L")) == {
         "ghl_appointment_id": "g1",
         "ghl_location_id": "L",
     }

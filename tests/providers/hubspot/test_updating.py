@@ -10,7 +10,7 @@ import pytest
 from syncd.core.essence import value
 from syncd.core.model import Appointment, Group, GroupKey
 from syncd.errors import Rejected, Stale, Unavailable
-from syncd.ports.provider import CommandKind, Done, Failed, Mark, Receipt, WriteCommand
+from syncd.ports.provider import CommandKind, Done, ExternalIds, Failed, Receipt, WriteCommand
 from syncd.providers.hubspot.schema import MappedProperty
 from syncd.sandbox.faults import Fault
 
@@ -189,20 +189,22 @@ def test_a_lost_answer_to_an_update_is_simply_repeated(desk: Any) -> None:
 # --- the identity
 
 
-def test_a_mark_writes_its_two_properties_and_nothing_else(desk: Any) -> None:
+def test_external_ids_write_their_two_properties_and_nothing_else(desk: Any) -> None:
     record = desk.book()
-    command = replace(_update(desk, record), mark=Mark(ghl_id="g1", location_id="L"))
+    command = replace(_update(desk, record), external_ids=ExternalIds(ghl_id="g1", location_id="L"))
     done = _done(_write(desk, command)[0])
     (row,) = desk.asked("/batch/update")[0].body["inputs"]
     assert row["properties"] == {"ghl_appointment_id": "g1", "ghl_location_id": "L"}
     assert not done.external_id_refused
 
 
-def test_a_mark_that_another_record_holds_is_left_out_and_the_rest_is_written(desk: Any) -> None:
+def test_an_external_id_that_another_record_holds_is_left_out_and_the_rest_is_written(
+    desk: Any,
+) -> None:
     desk.book(ghl_appointment_id="g1")
     record = desk.book()
-    mark = Mark(ghl_id="g1", location_id="L")
-    command = replace(_update(desk, record, Group.TITLE, title="New"), mark=mark)
+    external_ids = ExternalIds(ghl_id="g1", location_id="L")
+    command = replace(_update(desk, record, Group.TITLE, title="New"), external_ids=external_ids)
     done = _done(_write(desk, command)[0])
     assert done.external_id_refused
     assert done.returned.title == "New"
@@ -211,17 +213,17 @@ def test_a_mark_that_another_record_holds_is_left_out_and_the_rest_is_written(de
     assert "ghl_appointment_id" not in held
 
 
-def test_a_mark_alone_that_another_record_holds_writes_nothing(desk: Any) -> None:
+def test_an_external_id_alone_that_another_record_holds_writes_nothing(desk: Any) -> None:
     desk.book(ghl_appointment_id="g1")
     record = desk.book()
-    command = replace(_update(desk, record), mark=Mark(ghl_id="g1", location_id="L"))
+    command = replace(_update(desk, record), external_ids=ExternalIds(ghl_id="g1", location_id="L"))
     assert _done(_write(desk, command)[0]).external_id_refused
     assert len(desk.asked("/batch/update")) == 1
 
 
-def test_a_mark_never_replaces_one_that_appeared_since(desk: Any) -> None:
+def test_an_external_id_never_replaces_one_that_appeared_since(desk: Any) -> None:
     record = desk.book()
-    command = replace(_update(desk, record), mark=Mark(ghl_id="g1", location_id="L"))
+    command = replace(_update(desk, record), external_ids=ExternalIds(ghl_id="g1", location_id="L"))
     desk.portal.edit(record, ghl_appointment_id="g2")
     assert isinstance(_error(_write(desk, command)[0]), Stale)
     assert desk.portal.get(record).properties["ghl_appointment_id"] == "g2"

@@ -27,8 +27,14 @@ from sqlalchemy import Row as Result
 
 from syncd.core.essence import agreed_fingerprint
 from syncd.core.model import Appointment, Pair, Side, Window
+from syncd.core.serialize import (
+    read_pair,
+    write_appointment,
+    write_removal,
+    write_series,
+    write_wrote,
+)
 from syncd.errors import StoreError
-from syncd.store import codec
 from syncd.store.bulk import VALUES, Row, among, bare, many, new_keys, one_of, packed
 from syncd.store.escaping import MARK, readable
 from syncd.store.tables import pair as table
@@ -308,14 +314,14 @@ def _row(pair: Pair, now: datetime) -> Row:
     return {
         "ghl_id": pair.ghl_id or None,
         "hubspot_id": pair.hubspot_id or None,
-        "ghl": codec.write_appointment(pair.ghl) | codec.write_wrote(pair.wrote_ghl),
-        "hubspot": codec.write_appointment(pair.hubspot) | codec.write_wrote(pair.wrote_hubspot),
+        "ghl": write_appointment(pair.ghl) | write_wrote(pair.wrote_ghl),
+        "hubspot": write_appointment(pair.hubspot) | write_wrote(pair.wrote_hubspot),
         **_drawn(pair, Side.GHL, pair.ghl),
         **_drawn(pair, Side.HUBSPOT, pair.hubspot),
         "version": pair.version,
         "calendar": pair.calendar,
-        "series": codec.write_series(pair.series),
-        "removal": codec.write_removal(pair.removal),
+        "series": write_series(pair.series),
+        "removal": write_removal(pair.removal),
         "open_groups": sorted(pair.open) or None,
         "marked": pair.has_external_id,
         "unmarkable": pair.external_id_taken,
@@ -359,4 +365,4 @@ def _whole_by(dialect: str, column: Column[Any]) -> Select[Any]:
 def _read(
     connection: Connection, found: Select[Any], values: Mapping[str, object] | None = None
 ) -> list[Pair]:
-    return [codec.read_pair(row) for row in connection.execute(found, values)]
+    return [read_pair(row) for row in connection.execute(found, values)]

@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from syncd.core.model import Hold, Pair, Side
+from syncd.core.serialize import read_pair
 from syncd.ports.store import CycleRow, HistoryEntry
-from syncd.store import codec
 from syncd.store.escaping import readable, storable
 from syncd.store.holder import Holder
 from syncd.store.holder import read as read_holder
@@ -108,7 +108,7 @@ _PAIR: Mapping[str, Read] = {
     "unmarkable": bool,
     "owner_by_us": as_is,
 }
-"""In the order in which `codec.read_pair` takes them."""
+"""In the order in which `read_pair` takes them."""
 
 
 def find_link(ask: Ask, name: str) -> int | None:
@@ -177,7 +177,7 @@ def pair_of(ask: Ask, link_id: int, side: Side, record_id: str) -> Pair | None:
     """The pair whose record on that side has this id."""
     rest = f"link_id = :link_id AND {side}_id = :record"
     found = _rows(ask, "pair", _PAIR, rest, link_id=link_id, record=storable(record_id))
-    return next((codec.read_pair(list(row.values())) for row in found), None)
+    return next((read_pair(list(row.values())) for row in found), None)
 
 
 def _rows(

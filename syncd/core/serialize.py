@@ -1,15 +1,23 @@
-"""Core values as stored JSON and back: lossless, and tolerant of keys that it does not know.
+"""Core values as stored JSON and back: lossless, and tolerant of unknown keys.
 
-`pairs` uses it. Absent and default parts are left out, which keeps a row
-small; a newer program's extra keys are passed over, so that going back one
-version works.
+`store.pairs` keeps pairs with it, and `engine.record.intents` writes before
+they are sent. Absent and default parts are left out, which keeps a row small;
+a newer program's keys are passed over, so that going back one version works.
+Stored keys never change: mapped fields are stored as `extras`, an external id
+as `carried_id`.
 """
+
+from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from syncd.core.model import Appointment, Pair, Removal, Response, Series, Side, Wrote
+from syncd.core.model import Appointment, Pair, Removal, Response, Series, Side, Snapshot, Wrote
+
+if TYPE_CHECKING:
+    from syncd.core.actions import Change
+    from syncd.core.essence import Value
 
 Stored = Mapping[str, Any]
 
@@ -26,7 +34,7 @@ def write_appointment(appointment: Appointment) -> dict[str, Any]:
     if appointment.end is not None:
         stored["end"] = _write_instant(appointment.end)
     if appointment.mapped_fields:
-        stored["extras"] = [list(extra) for extra in appointment.mapped_fields]
+        stored["extras"] = [list(field) for field in appointment.mapped_fields]
     return stored
 
 
@@ -42,7 +50,60 @@ def read_appointment(stored: Stored) -> Appointment:
         address=get("address", ""),
         owner=get("owner", ""),
         contact=get("contact", ""),
-        mapped_fields=tuple((name, held) for name, held in get("extras", ())),
+        mapped_fields=tuple((name, value) for name, value in get("extras", ())),
+    )
+
+
+def write_snapshot(record: Snapshot) -> dict[str, Any]:
+    """What a write needs of the record that it was decided from, as JSON."""
+    return {
+        "id": record.id,
+        "shows": write_appointment(record.appointment),
+        "calendar": record.calendar,
+        "contacts": list(record.contacts),
+        "carried_id": record.external_id,
+        "location_id": record.location_id,
+        "series": record.series.master if record.series else "",
+    }
+
+
+def read_snapshot(side: Side, stored: Stored) -> Snapshot:
+    """The record that `write_snapshot` was given, as far as it was stored."""
+    return Snapshot(
+        side=side,
+        id=stored["id"],
+        appointment=read_appointment(stored["shows"]),
+        calendar=stored["calendar"],
+        contacts=tuple(stored["contacts"]),
+        external_id=stored["carried_id"],
+        location_id=stored["location_id"],
+        series=Series(master=stored["series"]) if stored["series"] else None,
+    )
+
+
+def write_change(change: Change) -> dict[str, Any]:
+    """One changed group as JSON."""
+    return {
+        "group": str(change.group),
+        "before": _write_value(change.before),
+        "after": _write_value(change.after),
+        "source": _write_value(change.source),
+        "why": change.why,
+        "lost": change.lost,
+    }
+
+
+def read_change(stored: Stored) -> Change:
+    """The change that `write_change` was given."""
+    from syncd.core.actions import Change  # verbs that only read pairs start without it
+
+    return Change(
+        group=stored["group"],
+        before=_read_value(stored["before"]),
+        after=_read_value(stored["after"]),
+        source=_read_value(stored["source"]),
+        why=stored["why"],
+        lost=stored["lost"],
     )
 
 
@@ -127,6 +188,18 @@ def read_pair(columns: Sequence[Any]) -> Pair:
         wrote_ghl=read_wrote(ghl),
         wrote_hubspot=read_wrote(hubspot),
     )
+
+
+def _write_value(value: Value) -> str | list[str | None]:
+    if isinstance(value, tuple):
+        return [_write_instant(moment) if moment else None for moment in value]
+    return value
+
+
+def _read_value(stored: str | list[str | None]) -> Value:
+    if isinstance(stored, list):
+        return (_read_instant(stored[0]), _read_instant(stored[1]))
+    return stored
 
 
 def _write_instant(moment: datetime) -> str:

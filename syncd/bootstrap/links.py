@@ -227,7 +227,7 @@ def _seen(budget: rate_budget.Budget) -> traffic.Budget:
         seconds=view.limit.seconds,
         daily_left=view.daily_left,
         daily=view.daily,
-        silent_seconds=view.silent_seconds,
+        silent_seconds=view.paused_seconds,
         throttled_seconds=view.throttled_seconds,
         refusals=view.refusals,
         spent_until=view.spent_until,

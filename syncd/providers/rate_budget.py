@@ -1,10 +1,11 @@
-"""The request budget of one account: never too many in any window, whoever asks.
+"""The rate limit of one account: never too many requests in any window, for all links together.
 
-`http.Client` asks `acquire` before every attempt and settles the permit with
+`http.Client` calls `acquire` before every attempt and settles the permit after
 the answer; all threads and all links of an account share one `Budget`. It
-obeys the configured limits, learns the vendor's own from response headers,
-falls silent where the vendor asks for it, and stops for the day when the
-day's budget is spent. Leaves out retries (`retry`).
+keeps to the configured limits, learns the vendor's own from response headers,
+pauses where the vendor asks for it, and stops when the daily quota is used up.
+Leaves out retries (`retry`), and the capacity that is kept for the next poll
+(`reservation`).
 """
 
 from collections.abc import Mapping
@@ -25,7 +26,7 @@ from syncd.providers.retry import PATIENCE, policy_of, retry_after
 from syncd.providers.shared_window import Ledger, SharedPause, SharedWindow
 
 ASK_AGAIN = timedelta(hours=1)
-"""When a spent daily budget is asked for again where nobody said when it is back."""
+"""How soon a used-up daily quota is tried again where no answer gives its reset."""
 
 _LONGEST_BACK_OFF = 10.0
 """Seconds; both vendors count bursts over ten."""
@@ -35,7 +36,7 @@ _WHOLE = ""
 
 
 class Permit:
-    """Leave to send one request; `settle` it once, when the attempt is over."""
+    """Permission to send one request; `settle` it once, when the attempt is over."""
 
     def __init__(self, places: ExitStack | None = None) -> None:
         self._places = places or ExitStack()
@@ -46,17 +47,17 @@ class Permit:
 
 
 class RateBudget(Protocol):
-    """What the client asks of a budget."""
+    """A rate limit as the client uses it."""
 
     zone: tzinfo | None
-    """Where the account's day ends at midnight, once that is known."""
+    """The time zone at whose midnight the daily quota is reset, once that is known."""
 
     def acquire(self, kind: str = "") -> Permit:
         """Wait until a request may be sent.
 
         Raises:
-            DailyBudgetSpent: not before the day is over.
-            RateLimited: the vendor asked for a longer silence than a cycle waits.
+            DailyBudgetSpent: the daily quota is used up.
+            RateLimited: the vendor asked for a longer pause than a cycle waits.
             Unavailable: the process was asked to stop.
         """
         ...
@@ -66,7 +67,10 @@ class RateBudget(Protocol):
         ...
 
     def available(self, within: float = 0.0) -> int:
-        """How many requests could be sent within so many seconds, as far as this process knows."""
+        """Requests that could be sent within so many seconds, as far as this process knows.
+
+        Requests that already wait are subtracted: they go first.
+        """
         ...
 
 
@@ -78,26 +82,26 @@ class BudgetView:
     limit: Limit
     daily_left: int | None
     daily: int | None
-    silent_seconds: float
-    """How long the vendor still wants to hear nothing."""
+    paused_seconds: float
+    """How long the pause still lasts that the vendor asked for."""
     throttled_seconds: float
-    """How long requests have waited so far, added up."""
+    """Total time that requests have waited so far."""
     refusals: int
-    """How many 429 came."""
+    """Number of answers with status 429."""
     spent_until: datetime | None = None
-    """When a spent day is over (UTC)."""
+    """When the daily quota is reset (UTC), where it is used up."""
 
 
 class Budget:
     """The budget of one account at one vendor, shared by all its threads and links.
 
     `kinds` are further limits for some requests (HubSpot: `search`), which
-    count against the account's limit as well. `zone` is where a day ends at
-    midnight (HubSpot: the account's zone, set once it was read); without one, a
-    spent day is asked for again hourly. With a `ledger`, other processes share
-    the limits and the silences, under the name `account`, which is hashed
-    because it may hold a token. A spent day they do not share: a new command
-    asks once.
+    count against the account's limit as well. The daily quota is reset at
+    midnight in `zone` (HubSpot: the account's zone, set once it was read);
+    without one, it is tried again hourly. With a `ledger`, other processes
+    share the limits and the pauses, under the name `account`, which is hashed
+    because it may contain a token. They do not share a used-up daily quota: a
+    new process tries once.
     """
 
     def __init__(
@@ -118,18 +122,18 @@ class Budget:
         self._account = Window(limit, clock)
         self._kinds = {name: Window(each, clock) for name, each in (kinds or {}).items()}
         self._shared: dict[str, SharedWindow] = {}
-        self._others_silence: dict[str, SharedPause] = {}
+        self._shared_pauses: dict[str, SharedPause] = {}
         if ledger is not None:
             name = f"{side}:{blake2b(account.encode(), digest_size=8).hexdigest()}"
             for kind, each in {**(kinds or {}), _WHOLE: limit}.items():
                 row = f"{name}:{kind}".rstrip(":")
                 self._shared[kind] = SharedWindow(ledger, row, each, clock)
-                self._others_silence[kind] = SharedPause(ledger, row, clock)
+                self._shared_pauses[kind] = SharedPause(ledger, row, clock)
         self._learned: Window | None = None
-        self._silent_until: dict[str, float] = {}
+        self._paused_until: dict[str, float] = {}
         self._spent: tuple[datetime, float] | None = None
-        """When a spent day is over, by the wall clock and by the one that nobody sets."""
-        self._told = rate_headers.RateHeaders()
+        """When the daily quota is reset: by the wall clock, and monotonic."""
+        self._headers = rate_headers.RateHeaders()
         self._refused_in_row = 0
         self._refusals = 0
         self._throttled = 0.0
@@ -137,15 +141,15 @@ class Budget:
     def acquire(self, kind: str = "") -> Permit:
         """See `RateBudget.acquire`."""
         began = self._clock.monotonic()
-        self._wait_for_leave(kind)
+        self._wait_until_allowed(kind)
         with ExitStack() as places:
             for window in self._windows(kind):
                 window.take()
                 places.callback(window.settle)
             for shared in self._shared_windows(kind):
                 places.callback(shared.settle, shared.take())
-            # While we waited for a place, the vendor may have asked for silence.
-            self._wait_for_leave(kind)
+            # While we waited for a place, the vendor may have asked for a pause.
+            self._wait_until_allowed(kind)
             with self._lock:
                 self._throttled += self._clock.monotonic() - began
             return Permit(places.pop_all())
@@ -153,32 +157,32 @@ class Budget:
 
     def observe(self, response: Response, kind: str = "", *, sent: float | None = None) -> None:
         """See `RateBudget.observe`."""
-        heard = rate_headers.read(response.headers)
+        headers = rate_headers.read(response.headers)
         wait = retry_after(response, self._clock.now())
-        silences: dict[str, float] = {}
+        pauses: dict[str, float] = {}
         with self._lock:
-            self._learn(heard, self._clock.monotonic() if sent is None else sent)
+            self._learn(headers, self._clock.monotonic() if sent is None else sent)
             if response.status == 429:
-                silences = self._refused(response, kind, wait)
+                pauses = self._refused(response, kind, wait)
             else:
                 self._refused_in_row = 0
-            if heard.daily_left == 0 or _day_is_spent(response):
-                self._stop_for_the_day(heard, wait)
+            if headers.daily_left == 0 or _day_is_spent(response):
+                self._stop_for_the_day(headers, wait)
             elif wait is not None:
-                silences[_WHOLE] = max(wait, silences.get(_WHOLE, 0.0))
-            for each, seconds in silences.items():
-                self._silence(each, seconds)
-        self._tell_the_others(silences)
+                pauses[_WHOLE] = max(wait, pauses.get(_WHOLE, 0.0))
+            for each, seconds in pauses.items():
+                self._pause(each, seconds)
+        self._share(pauses)
 
     def available(self, within: float = 0.0) -> int:
         """See `RateBudget.available`."""
         with self._lock:
-            if self._silence_left(_WHOLE) > within:
+            if self._pause_left(_WHOLE) > within:
                 return 0
         return min(window.available(within) for window in self._windows(_WHOLE))
 
     def close(self) -> None:
-        """Tell the other processes what is not used any more; the budget may be used on."""
+        """Give unused places back to the other processes; the budget may be used further."""
         for shared in self._shared.values():
             shared.close()
 
@@ -188,16 +192,16 @@ class Budget:
             return BudgetView(
                 used=self._account.used,
                 limit=self._account.limit,
-                daily_left=self._told.daily_left,
-                daily=self._told.daily,
-                silent_seconds=self._silence_left(_WHOLE),
+                daily_left=self._headers.daily_left,
+                daily=self._headers.daily,
+                paused_seconds=self._pause_left(_WHOLE),
                 throttled_seconds=self._throttled,
                 refusals=self._refusals,
                 spent_until=self._spent_until(),
             )
 
     def _windows(self, kind: str) -> list[Window]:
-        # The narrowest first: who waits there must not keep a place that others could use.
+        # The narrowest first: a request that waits there must not hold a place of the others.
         with self._lock:
             return [
                 window
@@ -210,12 +214,12 @@ class Budget:
             self._shared[each] for each in dict.fromkeys((kind, _WHOLE)) if each in self._shared
         ]
 
-    def _wait_for_leave(self, kind: str) -> None:
+    def _wait_until_allowed(self, kind: str) -> None:
         while True:
-            told_others = self._silence_of_others(kind)
+            shared = self._shared_pause_left(kind)
             with self._lock:
                 until = self._spent_until()
-                wait = max(self._silence_left(_WHOLE), self._silence_left(kind), told_others)
+                wait = max(self._pause_left(_WHOLE), self._pause_left(kind), shared)
             if until is not None:
                 raise DailyBudgetSpent(
                     f"{_NAMES[self._side]}'s daily quota is used up until "
@@ -227,34 +231,34 @@ class Budget:
                 return
             if wait > PATIENCE:
                 raise RateLimited(
-                    f"{_NAMES[self._side]} asks for {wait:.0f} s of silence; "
+                    f"{_NAMES[self._side]} asks for a pause of {wait:.0f} s; "
                     "the next cycle tries again",
                     side=self._side,
                     retry_after=wait,
                 )
             pause(self._clock, wait)
 
-    def _silence_of_others(self, kind: str) -> float:
-        heard = [self._others_silence.get(each) for each in dict.fromkeys((kind, _WHOLE))]
-        return max((each.left() for each in heard if each is not None), default=0.0)
+    def _shared_pause_left(self, kind: str) -> float:
+        pauses = [self._shared_pauses.get(each) for each in dict.fromkeys((kind, _WHOLE))]
+        return max((each.left() for each in pauses if each is not None), default=0.0)
 
-    def _learn(self, heard: rate_headers.RateHeaders, sent: float) -> None:
-        if heard.daily_left is not None:
-            self._told = heard
-        if not heard.most or heard.left is None or not heard.seconds:
+    def _learn(self, headers: rate_headers.RateHeaders, sent: float) -> None:
+        if headers.daily_left is not None:
+            self._headers = headers
+        if not headers.most or headers.left is None or not headers.seconds:
             return
-        limit = Limit(requests=heard.most, seconds=heard.seconds)
-        used = max(0, heard.most - heard.left)
+        limit = Limit(requests=headers.most, seconds=headers.seconds)
+        used = max(0, headers.most - headers.left)
         if self._learned is None or self._learned.limit != limit:
             self._learned = Window(limit, self._clock, used=used)
         else:
             self._learned.note(used, sent)
 
     def _refused(self, response: Response, kind: str, wait: float | None) -> dict[str, float]:
-        """For how many seconds a 429 silences which kinds, beyond its `Retry-After`."""
+        """Seconds for which a 429 pauses requests, by kind, beyond its `Retry-After`."""
         self._refusals += 1
-        # Those that were on their way together are refused together: that is one refusal.
-        if not self._silence_left(kind) and not self._silence_left(_WHOLE):
+        # Requests that were in flight together are refused together: that counts once.
+        if not self._pause_left(kind) and not self._pause_left(_WHOLE):
             self._refused_in_row += 1
         match policy_of(response):
             case "DAILY":
@@ -268,25 +272,25 @@ class Budget:
             return {}
         return {_WHOLE: min(float(2 ** min(self._refused_in_row - 1, 10)), _LONGEST_BACK_OFF)}
 
-    def _tell_the_others(self, silences: Mapping[str, float]) -> None:
-        """Write down what the vendor asked for, for the other processes of this account."""
-        # The answer is at hand and must not be lost: a store that fails says so at the next
-        # request, before anything is sent.
+    def _share(self, pauses: Mapping[str, float]) -> None:
+        """Share the vendor's pauses with the other processes of this account."""
+        # The answer must not be lost: where the store fails, the next request raises its error
+        # before anything is sent.
         with suppress(StoreError):
-            for kind, seconds in silences.items():
-                if seconds and kind in self._others_silence:
-                    self._others_silence[kind].ask(seconds)
+            for kind, seconds in pauses.items():
+                if seconds and kind in self._shared_pauses:
+                    self._shared_pauses[kind].ask(seconds)
 
-    def _silence(self, kind: str, seconds: float) -> None:
+    def _pause(self, kind: str, seconds: float) -> None:
         until = self._clock.monotonic() + seconds
-        self._silent_until[kind] = max(until, self._silent_until.get(kind, 0.0))
+        self._paused_until[kind] = max(until, self._paused_until.get(kind, 0.0))
 
-    def _silence_left(self, kind: str) -> float:
-        return max(0.0, self._silent_until.get(kind, 0.0) - self._clock.monotonic())
+    def _pause_left(self, kind: str) -> float:
+        return max(0.0, self._paused_until.get(kind, 0.0) - self._clock.monotonic())
 
-    def _stop_for_the_day(self, heard: rate_headers.RateHeaders, wait: float | None) -> None:
+    def _stop_for_the_day(self, headers: rate_headers.RateHeaders, wait: float | None) -> None:
         now = self._clock.now()
-        seconds = heard.daily_reset if heard.daily_reset is not None else wait
+        seconds = headers.daily_reset if headers.daily_reset is not None else wait
         if seconds is not None:
             until = now + timedelta(seconds=seconds)
         elif self.zone is not None:
@@ -297,7 +301,7 @@ class Budget:
         self._spent = until, self._clock.monotonic() + (until - now).total_seconds()
 
     def _spent_until(self) -> datetime | None:
-        """When a spent day is over; None where it is, by one of the clocks: one may be set."""
+        """When a used-up quota is reset; None once either clock says so: one may be set."""
         if self._spent is None:
             return None
         until, at = self._spent

@@ -1,6 +1,6 @@
-"""What a vendor tells about its limits in the headers of an answer.
+"""A vendor's rate limits in the headers of an answer.
 
-`limits` calls this with every answer. HighLevel's names are in its
+`rate_budget` calls this with every answer. HighLevel's names are in its
 Authorization page (the daily reset was observed only); HubSpot's in its usage
 guidelines, absent on search. Every header is optional.
 """
@@ -20,7 +20,7 @@ _PREFIXES = ("x-hubspot-ratelimit-", "x-ratelimit-")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateHeaders:
-    """Limits as told; None for what was not said.
+    """Limits as the vendor gives them; None for what is missing.
 
     `most` requests are allowed in any `seconds`, `left` of them remain;
     `daily_left` remain of the day's `daily`, and the day ends in
@@ -44,16 +44,16 @@ def read(headers: Mapping[str, str]) -> RateHeaders:
             if name.startswith(prefix) and (number := _number(text)) is not None
         }
         if numbers:
-            return _told(numbers)
+            return _of(numbers)
     return RateHeaders()
 
 
-def _told(numbers: Mapping[str, int]) -> RateHeaders:
+def _of(numbers: Mapping[str, int]) -> RateHeaders:
     interval = numbers.get("interval-milliseconds")
     reset = numbers.get("daily-reset")
     most, seconds = numbers.get("max"), interval / 1000 if interval else None
     if seconds is not None and (seconds > _LONGEST_INTERVAL or (most or 0) > _MOST):
-        seconds = None  # No such limit exists: whoever obeyed it would stand still.
+        seconds = None  # No such limit exists: obeying it would stop everything.
     return RateHeaders(
         most=most,
         left=numbers.get("remaining"),

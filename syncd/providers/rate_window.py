@@ -1,11 +1,11 @@
 """One rolling window: so many requests in so many seconds, exactly, first come first served.
 
-A part of `limits`. How it can be exact: the vendor counts *arrivals*, and a
-request arrives somewhere between our sending it and its answer. So a request
-occupies a place from the moment it is let go until one window after its
-answer; whatever happens on the way, no window sees more arrivals than there
-are places. (A token bucket would let twice as many through around a full
-bucket, and a log of sending times is wrong by the jitter of the way.)
+A part of `rate_budget`. Why it is exact: the vendor counts *arrivals*, and a
+request arrives at some moment between its sending and its answer. So a request
+occupies a place from its sending until one window after its answer; whatever
+its travel time, no window sees more arrivals than there are places. (A token
+bucket would let twice as many through around a full bucket, and a log of
+sending times is wrong by the jitter of the travel times.)
 """
 
 from collections import deque
@@ -17,10 +17,10 @@ from syncd.errors import Unavailable
 from syncd.ports.clock import Clock
 
 MARGIN = 0.02
-"""Seconds that a window is taken longer, for clocks that do not run alike.
+"""Seconds that are added to a window, because clocks differ.
 
-Machines' clocks gain or lose less than a hundredth of that in ten seconds; where several share
-an account, it is what their clocks may differ by.
+A machine's clock drifts by less than a hundredth of that in ten seconds; between machines that
+share an account, it is the difference that their clocks may have.
 """
 
 _SHORTEST_SLEEP = 0.001
@@ -46,7 +46,7 @@ class Window:
         self._in_flight = 0
         self._free_at: deque[float] = deque([clock.monotonic() + self._span] * used)
         self._freed: deque[float] = deque(maxlen=limit.requests)
-        """When the places that became free last did so."""
+        """When each of the latest places became free (monotonic)."""
 
     @property
     def used(self) -> int:
@@ -55,7 +55,7 @@ class Window:
             return self._count()
 
     def available(self, within: float = 0.0) -> int:
-        """Places that nobody has taken or waits for, now or in so many seconds."""
+        """Places that no request has taken or waits for, now or in so many seconds."""
         with self._changed:
             soon = self._clock.monotonic() + within
             return self._room() + sum(1 for _ in takewhile(lambda at: at <= soon, self._free_at))
@@ -79,17 +79,17 @@ class Window:
                 self._changed.notify_all()
 
     def settle(self) -> None:
-        """The request that took a place was answered, or never will be."""
+        """The request was answered, or never will be: its place is free one window from now."""
         with self._changed:
             self._in_flight -= 1
             self._free_at.append(self._clock.monotonic() + self._span)
             self._changed.notify_all()
 
     def note(self, used: int, sent: float) -> None:
-        """The vendor counts `used` requests: those beyond ours are somebody else's, and count.
+        """The vendor counts `used` requests: those beyond ours are other programs', and count.
 
-        It counted when the request that it says this of arrived, which was not before `sent`
-        (monotonic seconds): places that became free since were still taken for it.
+        It counted when the request arrived, not before `sent` (monotonic seconds): for the vendor,
+        places that became free since were still taken.
         """
         with self._changed:
             ours = self._count() + sum(each > sent for each in self._freed)

@@ -1,14 +1,13 @@
-"""What several processes share of one account: its limit, in small blocks, and its silence.
+"""The limit of one account, shared between processes in small blocks, and the vendor's pauses.
 
-A part of `limits`, used where a `Ledger` is given. Within a process `Window`
-is exact to the request; across processes a block of places is written down
-before any of them is used, and each is given back for one window after its
-own answer, with the next block or at the end. So commands that follow each other, a
-daemon beside them and processes on other machines never use more than the
-limit together. A process that was killed leaves what it had not given back taken for as
-long as one of its requests might still be on the way. A silence that the
-vendor asked one process for is written down at once; the others look for it
-before they send.
+A part of `rate_budget`, used where a `Ledger` is given. Within a process
+`Window` is exact to the request; across processes a block of places is stored
+before any of them is used, and each is given back for one window after its own
+answer, with the next block or at the end. So consecutive commands, a daemon
+beside them and processes on other machines never exceed the limit together.
+The places of a killed process stay taken for as long as one of its requests
+may be in flight. A pause that the vendor asked one process for is stored at
+once; the others read it before they send.
 """
 
 from collections import defaultdict
@@ -23,21 +22,21 @@ from syncd.ports.clock import Clock
 from syncd.providers.rate_window import MARGIN, Limit, pause
 
 LARGEST_BLOCK = 5
-"""Places that are reserved at once: each block costs a transaction, and what is left of one when
-there is nothing more to send is lost for `LIFETIME`.
+"""Places that are taken at once: each block costs a transaction, and unused places of a block are
+lost for `LIFETIME`.
 """
 
 LIFETIME = timedelta(seconds=5)
 """How long the places of a block may wait to be used."""
 
 FLIGHT = timedelta(seconds=60)
-"""How long a request may be on its way; beyond the client's time-outs."""
+"""How long a request may be in flight; longer than the client's time-outs."""
 
 FRESH = 0.25
-"""Seconds for which nothing was heard of a silence that another process was asked for."""
+"""Seconds between two reads of the pauses that other processes stored."""
 
 _LONGEST_NAP = 0.5
-"""A place may become free earlier than it was written down, so look again after so long."""
+"""Seconds after which to try again: a place may become free earlier than its stored time."""
 
 
 Answered = Mapping[int, Sequence[datetime]]
@@ -45,7 +44,7 @@ Answered = Mapping[int, Sequence[datetime]]
 
 
 class Ledger(Protocol):
-    """Where the processes of one store write down what they use of an account.
+    """The places of an account that the processes of one store use.
 
     Each method is one short transaction, and may raise `errors.StoreError`.
     `account` is a name without any secret in it.
@@ -64,12 +63,12 @@ class Ledger(Protocol):
     ) -> tuple[int, int, datetime | None]:
         """Give back and take places, in one transaction that no other may overlap.
 
-        First the places in `answered` leave their blocks, if these are not
-        forgotten yet, and each is free at its instant; and what is free at
-        `now` is forgotten. No place is ever held for longer than `until`: what
-        says so was written before a clock was set back, and is free in one
-        window, a `span` from now.
-        Then up to `wanted` of what is left of `places` is taken as one block
+        First the places in `answered` leave their blocks, if these still
+        exist, and each is free at its instant; places that are free at `now`
+        are deleted. No place is held for longer than `until`: one that is was
+        stored before a clock was set back, and is free in one window, a `span`
+        from now.
+        Then up to `wanted` of the remaining `places` are taken as one block
         that is held `until` that instant.
 
         Returns:
@@ -83,30 +82,30 @@ class Ledger(Protocol):
         ...
 
     def pause(self, account: str, *, now: datetime, until: datetime) -> None:
-        """The vendor wants to hear nothing of the account until that instant (UTC)."""
+        """The vendor wants no request of the account until that instant (UTC)."""
         ...
 
-    def hushed_until(self, account: str, *, now: datetime) -> datetime | None:
-        """When the longest silence that is not over at `now` ends (UTC); None if there is none.
+    def paused_until(self, account: str, *, now: datetime) -> datetime | None:
+        """When the longest pause that is not over at `now` ends (UTC); None if there is none.
 
-        One that has longer to go than it was asked for was asked for before a
-        clock was set back: it counts as over.
+        One with more time left than its full length was stored before a clock
+        was set back: it counts as over.
         """
         ...
 
 
 @dataclass(slots=True, kw_only=True)
 class _Block:
-    """Places that are ours alone for a while."""
+    """Places of this process alone, for a while."""
 
     key: int
     left: int
     expires: float
-    """Monotonic seconds, whatever becomes of the wall clock."""
+    """Monotonic seconds: the wall clock may be set."""
 
 
 class SharedWindow:
-    """The places of one limit, as far as several processes share them."""
+    """The places of one limit that several processes share."""
 
     def __init__(self, ledger: Ledger, account: str, limit: Limit, clock: Clock) -> None:
         self._ledger = ledger
@@ -118,8 +117,8 @@ class SharedWindow:
         self._lock = Lock()
         self._turn = Lock()
         self._open: _Block | None = None
-        self._untold: defaultdict[int, list[float]] = defaultdict(list)
-        """What is to be given back with the next block: when each place is free (monotonic)."""
+        self._to_return: defaultdict[int, list[float]] = defaultdict(list)
+        """Places to give back with the next block: when each is free (monotonic)."""
 
     def take(self) -> int:
         """Wait for a place and take it; gives the number of its block, for `settle`.
@@ -140,16 +139,16 @@ class SharedWindow:
                     pause(self._clock, min(max(wait, 0.0), _LONGEST_NAP))
 
     def settle(self, block: int) -> None:
-        """A request that took a place of this block was answered, or never will be."""
+        """A request with a place of this block was answered, or never will be."""
         with self._lock:
-            self._untold[block].append(self._clock.monotonic() + self._span.total_seconds())
+            self._to_return[block].append(self._clock.monotonic() + self._span.total_seconds())
 
     def close(self) -> None:
-        """Give back what was taken and is not used any more."""
+        """Give back every place that is not used any more."""
         answered = self._to_give_back()
         if answered:
-            told = self._by_the_wall_clock(answered, self._clock.now())
-            self._ledger.release(self._account, answered=told)
+            free_at = self._by_the_wall_clock(answered, self._clock.now())
+            self._ledger.release(self._account, answered=free_at)
 
     def _from_open_block(self) -> int:
         with self._lock:
@@ -174,7 +173,7 @@ class SharedWindow:
         except StoreError:
             with self._lock:
                 for block, places in answered.items():
-                    self._untold[block] += places
+                    self._to_return[block] += places
             raise
         if not size:
             return free_at or now
@@ -186,7 +185,7 @@ class SharedWindow:
     def _by_the_wall_clock(
         self, answered: Mapping[int, Sequence[float]], now: datetime
     ) -> dict[int, list[datetime]]:
-        """The instants at which places are free, as other processes understand them."""
+        """The instants at which places are free, by the clock that processes share."""
         seconds = self._clock.monotonic()
         return {
             block: [now + timedelta(seconds=at - seconds) for at in places]
@@ -194,28 +193,28 @@ class SharedWindow:
         }
 
     def _to_give_back(self) -> dict[int, list[float]]:
-        """The places that nothing is on its way for any more, and when each is free."""
+        """The places without a request in flight, and when each is free."""
         with self._lock:
             if self._open is not None and self._open.left:
-                # What was never used has cost nothing.
-                self._untold[self._open.key] += [self._clock.monotonic()] * self._open.left
+                # Unused places are free at once.
+                self._to_return[self._open.key] += [self._clock.monotonic()] * self._open.left
             self._open = None
-            answered, self._untold = self._untold, defaultdict(list)
+            answered, self._to_return = self._to_return, defaultdict(list)
         return dict(answered)
 
 
 class SharedPause:
-    """A silence that the vendor asked some process of this store for."""
+    """A pause that the vendor asked one of the processes of this store for."""
 
     def __init__(self, ledger: Ledger, account: str, clock: Clock) -> None:
         self._ledger = ledger
         self._account = account
         self._clock = clock
-        self._looked_at = -FRESH
+        self._read_at = -FRESH
         self._until: datetime | None = None
 
     def ask(self, seconds: float) -> None:
-        """Tell all processes to be silent for so long.
+        """Make all processes pause for so long.
 
         Raises:
             StoreError: the ledger cannot be used.
@@ -224,14 +223,14 @@ class SharedPause:
         self._ledger.pause(self._account, now=now, until=now + timedelta(seconds=seconds))
 
     def left(self) -> float:
-        """Seconds of silence that are left, as known a moment ago.
+        """Seconds that are left of the pause, as known a moment ago.
 
         Raises:
             StoreError: the ledger cannot be used.
         """
-        # Two threads that look at once only look twice.
+        # Two threads at once only read it twice.
         now = self._clock.now()
-        if self._clock.monotonic() - self._looked_at >= FRESH:
-            self._until = self._ledger.hushed_until(self._account, now=now)
-            self._looked_at = self._clock.monotonic()
+        if self._clock.monotonic() - self._read_at >= FRESH:
+            self._until = self._ledger.paused_until(self._account, now=now)
+            self._read_at = self._clock.monotonic()
         return max(0.0, (self._until - now).total_seconds()) if self._until else 0.0

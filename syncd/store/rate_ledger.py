@@ -1,10 +1,10 @@
 """What the processes of one store use of each account's rate limit, in blocks of places.
 
-`providers.shared` works on it. A block is taken before its requests are sent;
+`providers.shared_window` works on it. A block is taken before its requests are sent;
 each place leaves it when its request was answered, as a block of its own that
 is free at an instant. The sum of the blocks that are not free yet is what the
-account cannot give now. A silence that a vendor asked for is a block under a
-name of its own, that is free when the silence ends; its places are the seconds
+account cannot give now. A pause that a vendor asked for is a block under a
+name of its own, that is free when the pause ends; its places are the seconds
 that were asked for. What lasts longer than anything can was written before a
 clock was set back.
 """
@@ -18,8 +18,8 @@ from sqlalchemy import Connection, delete, func, select, text, update
 from syncd.store.database import Database
 from syncd.store.tables import block as table
 
-_SILENCE = "!"
-"""What the name of an account ends with where a row stands for its silence."""
+_PAUSE = "!"
+"""What the name of an account ends with where a row is its pause."""
 
 _DIFFERENCE = timedelta(minutes=1)
 """What clocks of several machines may differ by."""
@@ -79,7 +79,7 @@ class SqlLedger:
     def pause(self, account: str, *, now: datetime, until: datetime) -> None:
         """The vendor wants to hear nothing of the account until that instant (UTC)."""
         seconds = math.ceil((until - now).total_seconds())
-        row = {"account": account + _SILENCE, "places": seconds, "free_at": until}
+        row = {"account": account + _PAUSE, "places": seconds, "free_at": until}
 
         def act(connection: Connection) -> None:
             over = table.c.account == row["account"], table.c.free_at <= now
@@ -88,10 +88,10 @@ class SqlLedger:
 
         self._database.write(act)
 
-    def hushed_until(self, account: str, *, now: datetime) -> datetime | None:
-        """When the longest silence that is not over at `now` ends (UTC); None if there is none."""
+    def paused_until(self, account: str, *, now: datetime) -> datetime | None:
+        """When the longest pause that is not over at `now` ends (UTC); None if there is none."""
         asked = select(table.c.free_at, table.c.places).where(
-            table.c.account == account + _SILENCE, table.c.free_at > now
+            table.c.account == account + _PAUSE, table.c.free_at > now
         )
         rows = self._database.read(lambda connection: connection.execute(asked).all())
         # A minute more, for clocks of several machines that differ.

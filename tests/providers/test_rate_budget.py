@@ -451,5 +451,5 @@ def test_the_view_tells_what_is_left(clock: VirtualClock) -> None:
     )
     view = account.view()
     assert (view.used, view.daily_left, view.daily, view.refusals) == (1, 7, 250_000, 1)
-    assert view.silent_seconds == 5.0
+    assert view.paused_seconds == 5.0
     assert view.throttled_seconds >= 10.0

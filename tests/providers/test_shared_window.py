@@ -74,7 +74,7 @@ class MemoryLedger:
         assert now < until
         self.silences.append((account, until))
 
-    def hushed_until(self, account: str, *, now: datetime) -> datetime | None:
+    def paused_until(self, account: str, *, now: datetime) -> datetime | None:
         self.looks += 1
         ends = [until for name, until in self.silences if name == account and until > now]
         return max(ends, default=None)

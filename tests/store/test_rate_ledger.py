@@ -95,17 +95,17 @@ def test_many_at_once_get_no_more_than_there_is(store: Store, now: datetime) -> 
 
 
 def test_the_longest_silence_counts_until_it_is_over(store: Store, now: datetime) -> None:
-    assert store.ledger.hushed_until("ghl:a", now=now) is None
+    assert store.ledger.paused_until("ghl:a", now=now) is None
     store.ledger.pause("ghl:a", now=now, until=now + 30 * SECOND)
     store.ledger.pause("ghl:a", now=now, until=now + 10 * SECOND)
-    assert store.ledger.hushed_until("ghl:a", now=now) == now + 30 * SECOND
-    assert store.ledger.hushed_until("ghl:a", now=now + 30 * SECOND) is None
+    assert store.ledger.paused_until("ghl:a", now=now) == now + 30 * SECOND
+    assert store.ledger.paused_until("ghl:a", now=now + 30 * SECOND) is None
 
 
 def test_a_silence_is_one_accounts_and_takes_no_place(store: Store, now: datetime) -> None:
     store.ledger.pause("ghl:a", now=now, until=now + 30 * SECOND)
-    assert store.ledger.hushed_until("ghl:a:search", now=now) is None
-    assert store.ledger.hushed_until("ghl:b", now=now) is None
+    assert store.ledger.paused_until("ghl:a:search", now=now) is None
+    assert store.ledger.paused_until("ghl:b", now=now) is None
     assert take(store.ledger, now, wanted=25)[1] == 25
 
 
@@ -129,7 +129,7 @@ def test_a_place_from_before_the_clock_was_set_back_is_free_after_a_window(
 def test_a_silence_from_before_the_clock_was_set_back_is_over(store: Store, now: datetime) -> None:
     later = now + 3600 * SECOND
     store.ledger.pause("ghl:a", now=later, until=later + 30 * SECOND)
-    assert store.ledger.hushed_until("ghl:a", now=later) == later + 30 * SECOND
-    assert store.ledger.hushed_until("ghl:a", now=now) is None
+    assert store.ledger.paused_until("ghl:a", now=later) == later + 30 * SECOND
+    assert store.ledger.paused_until("ghl:a", now=now) is None
     store.ledger.pause("ghl:a", now=now, until=now + 20 * SECOND)
-    assert store.ledger.hushed_until("ghl:a", now=now) == now + 20 * SECOND
+    assert store.ledger.paused_until("ghl:a", now=now) == now + 20 * SECOND

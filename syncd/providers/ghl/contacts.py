@@ -11,13 +11,12 @@ from collections import OrderedDict
 from collections.abc import Collection, Mapping, Sequence
 from threading import Lock
 
-import phonenumbers
-
 from syncd.core.model import Contact
 from syncd.errors import NotFound, ProviderError, TimedOut
 from syncd.ports.refusals import Asked, Stops, stops
 from syncd.providers.ghl import protocol, wire
 from syncd.providers.ghl.session import FATAL, Session, unreadable
+from syncd.providers.phones import normalized
 
 MANY = 20
 """From so many missing contacts on, pages of 500 are cheaper than single gets."""
@@ -33,20 +32,8 @@ def contact(row: wire.ContactRow, country: str) -> Contact:
         first_name=row.first_name,
         last_name=row.last_name,
         emails=row.emails,
-        phones=tuple(dict.fromkeys(e164(phone, row.country or country) for phone in row.phones)),
+        phones=normalized(row.phones, row.country or country),
     )
-
-
-def e164(number: str, country: str) -> str:
-    """A phone number in E.164, or its digits where it cannot be read so."""
-    try:
-        parsed = phonenumbers.parse(number, country or None)
-    except phonenumbers.NumberParseException:
-        parsed = None
-    if parsed is not None and phonenumbers.is_possible_number(parsed):
-        return str(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164))
-    plus = "+" if number.strip().startswith("+") else ""
-    return plus + "".join(char for char in number if char.isdigit())
 
 
 class ContactBook:

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import re
 
-import phonenumbers
-
 from syncd.core.model import Contact
 from syncd.providers.hubspot.wire import MERGED_IDS, Problem, Record
+from syncd.providers.phones import normalized
 
 PROPERTIES = (
     "firstname",
@@ -33,25 +32,14 @@ def contact(record: Record, country: str) -> Contact:
         held.get("email", "").strip(),
         *_SEPARATOR.split(held.get("hs_additional_emails", "")),
     )
-    phones = (normal_phone(held.get(name, ""), country) for name in ("phone", "mobilephone"))
+    phones = (held.get(name, "") for name in ("phone", "mobilephone"))
     return Contact(
         id=record.id,
         first_name=held.get("firstname", "").strip(),
         last_name=held.get("lastname", "").strip(),
         emails=tuple(dict.fromkeys(each for each in emails if each)),
-        phones=tuple(dict.fromkeys(each for each in phones if each)),
+        phones=normalized(phones, country),
     )
-
-
-def normal_phone(written: str, country: str) -> str:
-    """The number as E.164 where it can be read so, else its digits."""
-    try:
-        parsed = phonenumbers.parse(written, country or None)
-    except phonenumbers.NumberParseException:
-        parsed = None
-    if parsed is not None and phonenumbers.is_possible_number(parsed):
-        return str(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164))
-    return "".join(char for char in written if char.isdigit())
 
 
 def has_email(found: Contact, email: str) -> bool:

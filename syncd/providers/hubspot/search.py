@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, TypeVar
 
-import phonenumbers
-
 from syncd.ports.refusals import Asked
 from syncd.providers.hubspot.mapping import CREATED, GHL_ID, MODIFIED, OBJECT_ID
 from syncd.providers.hubspot.wire import Json, Page
 from syncd.providers.message import Request
+from syncd.providers.phones import national
 
 PAGE: Final = 200
 MOST: Final = 10_000
@@ -189,14 +188,6 @@ def further(page: Page, after: str) -> str:
     if not page.after.isdecimal() or int(page.after) <= int(after):
         return ""
     return page.after if int(page.after) + PAGE <= MOST else ""
-
-
-def national(phone: str) -> str:
-    """The digits of an E.164 number without its country code."""
-    try:
-        return str(phonenumbers.national_significant_number(phonenumbers.parse(phone)))
-    except phonenumbers.NumberParseException:
-        return phone.lstrip("+")
 
 
 def _spellings(phone: str) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from contact_helper import make_contact
 
 from syncd.core.model import Contact
 from syncd.errors import AuthFailed, Rejected, TimedOut, Unavailable, Unreadable
-from syncd.providers.ghl.contacts import e164
+from syncd.providers.phones import e164
 
 if TYPE_CHECKING:
     from tests.providers.ghl.conftest import Clinic, Open
@@ -44,6 +44,12 @@ def test_a_contact_is_read_with_all_addresses_and_e164(open_clinic: Open) -> Non
     assert found.phones == ("+41446681800",)
 
 
+def test_a_text_without_digits_is_no_number(clinic: Clinic) -> None:
+    key = clinic.world.location.add_contact("Dan Roe", "dan@example.com", "call me")
+    (found,) = sure(clinic.provider.contacts([key])).values()
+    assert found.phones == ()
+
+
 @pytest.mark.parametrize(
     ("number", "country", "expected"),
     [
@@ -51,7 +57,9 @@ def test_a_contact_is_read_with_all_addresses_and_e164(open_clinic: Open) -> Non
         ("079 000 00 00", "CH", "+41790000000"),
         ("(555) 010-0199", "US", "+15550100199"),
         ("12", "US", "12"),
+        ("+99", "US", "+99"),
         ("call me", "US", ""),
+        ("+", "US", ""),
         ("", "", ""),
         ("0555", "ZZ", "0555"),
     ],

@@ -23,7 +23,7 @@ from syncd.providers.hubspot import scopes as hubspot_scopes
 from syncd.providers.hubspot.account import Survey
 from syncd.providers.hubspot.provider import HubSpotProvider
 from syncd.providers.hubspot.schema import RUN_SETUP
-from syncd.providers.scope_check import Access, Trial
+from syncd.providers.scope_check import ScopeCheck, ScopeStatus
 from syncd.store import Store, open_engine
 
 ATTEMPTS = 2
@@ -128,7 +128,7 @@ class _Examination:
             yield from raised(GHL, fault)
             return
         yield ok(GHL, "the token is accepted")
-        yield from self._trials(GHL, provider, _ghl_scopes(self.link))
+        yield from self._scopes(GHL, provider, _ghl_scopes(self.link))
         if self.account is None:
             return
         zone = self.account.timezone
@@ -166,7 +166,7 @@ class _Examination:
         needed = _hubspot_scopes(self.link)
         if survey and any(RUN_SETUP in each.remedy for each in survey.findings if not each.ok):
             needed |= {hubspot_scopes.SCHEMA_WRITE}
-        yield from self._trials(HUBSPOT, provider, needed)
+        yield from self._scopes(HUBSPOT, provider, needed)
         if survey:
             yield from self._properties(survey)
         self._ask_more(provider)
@@ -194,34 +194,34 @@ class _Examination:
 
     # --- scopes
 
-    def _trials(
+    def _scopes(
         self, area: str, provider: GhlProvider | HubSpotProvider, needed: frozenset[str]
     ) -> Iterator[Finding]:
         granted: list[str] = []
         try:
-            for trial in provider.trials(needed):
-                if trial.access is Access.GRANTED:
-                    granted.append(trial.scope)
+            for check in provider.check_scopes(needed):
+                if check.status is ScopeStatus.GRANTED:
+                    granted.append(check.scope)
                 else:
-                    yield _lacking(area, trial)
+                    yield _lacking(area, check)
         except SyncdError as fault:
             yield from raised(area, fault)
         if granted:
             yield ok(area, f"scopes: {', '.join(granted)}")
 
 
-def _lacking(area: str, trial: Trial) -> Finding:
-    if trial.access is Access.UNKNOWN:
+def _lacking(area: str, check: ScopeCheck) -> Finding:
+    if check.status is ScopeStatus.UNKNOWN:
         return warning(
             area,
-            f"whether the token has the scope {trial.scope} could not be told ({trial.detail})",
+            f"whether the token has the scope {check.scope} could not be told ({check.detail})",
             "mend what else is found, then run `syncd doctor` again",
         )
     place = "private integration" if area == GHL else "service key or private app"
-    without = _WITHOUT.get(trial.scope, "")
+    without = _WITHOUT.get(check.scope, "")
     return error(
         area,
-        f"the token lacks the scope {trial.scope}",
+        f"the token lacks the scope {check.scope}",
         f"add it to the {place}{without}",
         code=6,
     )

@@ -24,7 +24,7 @@ from syncd.core.model import Appointment, Contact, Group, Snapshot
 from syncd.errors import AuthFailed, NotFound
 from syncd.ports.provider import CommandKind, Done, Failed, Receipt, ScanRequest, WriteCommand
 from syncd.providers.ghl import protocol
-from syncd.providers.scope_check import Access
+from syncd.providers.scope_check import ScopeStatus
 from syncd.sandbox import GHL_SCOPES
 
 if TYPE_CHECKING:
@@ -254,7 +254,7 @@ def _meet_people(bench: Bench) -> None:
     again = make_contact(ghl, Contact(first_name="Benny", emails=("ben@example.com",)))
     assert again.id == made.id
     # What the doctor asks: whether the token may, and that its scratch contact goes.
-    assert {each.access for each in ghl.trials(GHL_SCOPES)} == {Access.GRANTED}
+    assert {each.status for each in ghl.check_scopes(GHL_SCOPES)} == {ScopeStatus.GRANTED}
     ghl._session.ask(protocol.delete_contact(made.id))
 
 

@@ -1,4 +1,4 @@
-"""Scopes are told by requests that can change nothing, on both vendors."""
+"""Scopes are checked by requests that can change nothing, on both vendors."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from syncd.providers.http import Client
 from syncd.providers.hubspot import scopes as hubspot_scopes
 from syncd.providers.hubspot.auth import Token
 from syncd.providers.hubspot.provider import HubSpotProvider
-from syncd.providers.scope_check import Access
+from syncd.providers.scope_check import ScopeStatus
 from syncd.sandbox import SandboxSettings, SandboxWorld, application, empty
 from syncd.sandbox.faults import Fault
 
@@ -53,8 +53,8 @@ def provider(world: SandboxWorld, side: Side) -> Any:
     )
 
 
-def tried(world: SandboxWorld, side: Side, needed: Collection[str]) -> dict[str, Access]:
-    return {each.scope: each.access for each in provider(world, side).trials(needed)}
+def checked(world: SandboxWorld, side: Side, needed: Collection[str]) -> dict[str, ScopeStatus]:
+    return {each.scope: each.status for each in provider(world, side).check_scopes(needed)}
 
 
 EVERY = [(Side.GHL, scope) for scope in ghl_scopes.SCOPES] + [
@@ -72,40 +72,40 @@ def test_each_scope_that_is_missing_is_named_and_no_other(
         fewer[key] -= {"crm.schemas.appointments.read"}
     world.settings = replace(world.settings, **fewer)
     scopes = ghl_scopes.SCOPES if side is Side.GHL else hubspot_scopes.SCOPES
-    found = tried(world, side, scopes)
-    assert found.pop(lacking) is Access.MISSING
-    assert set(found.values()) == {Access.GRANTED}
+    found = checked(world, side, scopes)
+    assert found.pop(lacking) is ScopeStatus.MISSING
+    assert set(found.values()) == {ScopeStatus.GRANTED}
 
 
 @pytest.mark.parametrize("side", Side)
-def test_trying_changes_nothing(world: SandboxWorld, side: Side) -> None:
+def test_checking_changes_nothing(world: SandboxWorld, side: Side) -> None:
     contact = world.location.add_contact("Ann Lee", "ann@example.com")
     world.location.book(next(iter(world.location.calendars)), contact, NOW)
     world.portal.create({"hs_appointment_name": "Intro"})
     before = state(world)
     scopes = ghl_scopes.SCOPES if side is Side.GHL else hubspot_scopes.SCOPES
-    assert set(tried(world, side, scopes).values()) == {Access.GRANTED}
+    assert set(checked(world, side, scopes).values()) == {ScopeStatus.GRANTED}
     assert state(world) == before
 
 
 @pytest.mark.parametrize("side", Side)
-def test_only_what_is_needed_is_tried(world: SandboxWorld, side: Side) -> None:
+def test_only_what_is_needed_is_checked(world: SandboxWorld, side: Side) -> None:
     scope = "users.readonly" if side is Side.GHL else "crm.objects.owners.read"
-    assert list(tried(world, side, {scope})) == [scope]
+    assert list(checked(world, side, {scope})) == [scope]
     assert len(world.requests) == 1
 
 
 def test_an_object_that_is_not_activated_says_nothing_of_scopes(world: SandboxWorld) -> None:
     world.portal.activated = False
-    found = tried(world, Side.HUBSPOT, hubspot_scopes.SCOPES)
-    assert found[hubspot_scopes.RECORDS_READ] is Access.UNKNOWN
-    assert found[hubspot_scopes.OWNERS_READ] is Access.GRANTED
+    found = checked(world, Side.HUBSPOT, hubspot_scopes.SCOPES)
+    assert found[hubspot_scopes.RECORDS_READ] is ScopeStatus.UNKNOWN
+    assert found[hubspot_scopes.OWNERS_READ] is ScopeStatus.GRANTED
 
 
 def test_a_vendor_that_is_away_says_nothing_at_all(world: SandboxWorld) -> None:
     world.faults.add(Fault(status=503, times=None))
     with pytest.raises(Transient):
-        tried(world, Side.GHL, ghl_scopes.SCOPES)
+        checked(world, Side.GHL, ghl_scopes.SCOPES)
 
 
 def state(world: SandboxWorld) -> Any:
@@ -127,11 +127,11 @@ def state(world: SandboxWorld) -> Any:
         (Side.HUBSPOT, "0-421/batch/update", "crm.objects.appointments.write"),
     ],
 )
-def test_one_scope_that_cannot_be_tried_leaves_the_others_to_be_told(
+def test_one_scope_that_cannot_be_checked_does_not_stop_the_others(
     world: SandboxWorld, side: Side, path: str, scope: str, status: int
 ) -> None:
     world.faults.add(Fault(path=path, status=status, times=None, body={"message": "No"}))
     every = ghl_scopes.SCOPES if side is Side.GHL else hubspot_scopes.SCOPES
-    found = tried(world, side, every)
-    assert found.pop(scope) is Access.UNKNOWN
-    assert set(found.values()) == {Access.GRANTED}
+    found = checked(world, side, every)
+    assert found.pop(scope) is ScopeStatus.UNKNOWN
+    assert set(found.values()) == {ScopeStatus.GRANTED}

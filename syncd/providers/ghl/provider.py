@@ -30,7 +30,7 @@ from syncd.providers.ghl.session import Session
 from syncd.providers.ghl.shown_texts import ShownTexts
 from syncd.providers.ghl.writing import Writer, carry_out
 from syncd.providers.http import Client
-from syncd.providers.scope_check import Trial
+from syncd.providers.scope_check import ScopeCheck
 
 READ_AT_ONCE = 30
 """Records of one reading: what takes the threads a second or two."""
@@ -161,9 +161,9 @@ class GhlProvider:
         """HighLevel shows a contact's appointments one contact at a time: `bookings_of`."""
         return {}, {}
 
-    def trials(self, needed: Collection[str]) -> Iterator[Trial]:
-        """For the doctor: which of these scopes the token has, told by harmless requests."""
-        return scopes.trials(self._session, needed)
+    def check_scopes(self, needed: Collection[str]) -> Iterator[ScopeCheck]:
+        """For the doctor: which of these scopes the token has, by harmless requests."""
+        return scopes.check(self._session, needed)
 
     def close(self) -> None:
         """End the threads and the connections."""

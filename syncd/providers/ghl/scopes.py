@@ -1,18 +1,18 @@
-"""Tries the token's scopes one by one, with requests that can change nothing.
+"""Checks the scopes of a private integration, with requests that can change nothing.
 
-The doctor asks through `provider`. HighLevel has no request that lists the
-scopes of a private integration; a missing one is a 401 that says so. Writes
-are tried on an id that no record can have.
+`provider` calls this for the doctor. HighLevel has no request that lists the
+scopes of a private integration; a missing one is a 401 that says so (observed
+2026-07-17). Writes are checked with an id that no record can have.
 """
 
 from collections.abc import Collection, Iterator
 
-from syncd.errors import AuthFailed, DailyBudgetSpent, ProviderError, Transient, Unreadable
+from syncd.errors import DailyBudgetSpent, Unreadable
 from syncd.providers.ghl import protocol
 from syncd.providers.ghl.session import Session
-from syncd.providers.scope_check import Access, Trial
+from syncd.providers.scope_check import ScopeCheck, check_scopes
 
-NOBODY = "syncdDoctorNoSuchId0"
+UNKNOWN_ID = "syncdDoctorNoSuchId0"
 """An id that no record has."""
 
 SCOPES = (
@@ -27,50 +27,28 @@ SCOPES = (
 """Everything that a link may need."""
 
 
-def trials(session: Session, scopes: Collection[str]) -> Iterator[Trial]:
-    """What became of each of these scopes, in the order of `SCOPES`.
+def check(session: Session, needed: Collection[str]) -> Iterator[ScopeCheck]:
+    """The result for each needed scope, in the order of `SCOPES`; see `check_scopes`."""
 
-    Raises:
-        Transient: HighLevel cannot be reached, or the day's budget is spent.
-    """
-    for scope in SCOPES:
-        if scope in scopes:
-            yield _trial(session, scope)
+    def request(scope: str) -> None:
+        call = _call(session.location, scope)
+        response = session.client.send(call.request)
+        if not response.ok:  # As it is: how far a refusal reaches does not matter here.
+            raise protocol.refusal(call, response, location=session.location)
 
-
-def _trial(session: Session, scope: str) -> Trial:
-    try:
-        _try(session, _call(session.location, scope))
-    except AuthFailed as error:
-        # A 403 is about the location or the record, a suspended location about neither.
-        access = Access.MISSING if error.missing_scope else Access.UNKNOWN
-        return Trial(scope=scope, access=access, detail=str(error))
-    except (DailyBudgetSpent, Unreadable) as error:
-        return Trial(scope=scope, access=Access.UNKNOWN, detail=str(error))
-    except Transient as error:
-        if not session.answers():
-            raise
-        return Trial(scope=scope, access=Access.UNKNOWN, detail=str(error))
-    except ProviderError:
-        pass  # It was looked for and is not there: so it may be looked for.
-    return Trial(scope=scope, access=Access.GRANTED)
-
-
-def _try(session: Session, call: protocol.Call) -> None:
-    """Ask, and take a refusal as it is: how far it reaches is not the question here."""
-    response = session.client.send(call.request)
-    if not response.ok:
-        raise protocol.refusal(call, response, location=session.location)
+    scopes = [each for each in SCOPES if each in needed]
+    inconclusive = (DailyBudgetSpent, Unreadable)
+    return check_scopes(scopes, request, session.answers, inconclusive=inconclusive)
 
 
 def _call(location: str, scope: str) -> protocol.Call:
     calls = {
         protocol.LOCATIONS_READ: protocol.get_location(location),
         protocol.CALENDARS_READ: protocol.list_calendars(location),
-        protocol.EVENTS_READ: protocol.get_event(NOBODY),
-        protocol.EVENTS_WRITE: protocol.update_event(NOBODY, {"toNotify": False}),
-        protocol.CONTACTS_READ: protocol.get_contact(NOBODY),
-        protocol.CONTACTS_WRITE: protocol.update_contact(NOBODY, {}),
+        protocol.EVENTS_READ: protocol.get_event(UNKNOWN_ID),
+        protocol.EVENTS_WRITE: protocol.update_event(UNKNOWN_ID, {"toNotify": False}),
+        protocol.CONTACTS_READ: protocol.get_contact(UNKNOWN_ID),
+        protocol.CONTACTS_WRITE: protocol.update_contact(UNKNOWN_ID, {}),
         protocol.USERS_READ: protocol.list_users(location),
     }
     return calls[scope]

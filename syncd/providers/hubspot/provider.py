@@ -37,7 +37,7 @@ from syncd.providers.hubspot.reading import Reader
 from syncd.providers.hubspot.schema import MappedProperty
 from syncd.providers.hubspot.session import Session
 from syncd.providers.hubspot.writing import Writer
-from syncd.providers.scope_check import Trial
+from syncd.providers.scope_check import ScopeCheck
 
 ACCOUNT_LIFETIME = timedelta(minutes=15)
 """How long properties and owners are taken to stay as they are; an idle poll reads neither."""
@@ -156,9 +156,9 @@ class HubSpotProvider(Provider):
         """For the doctor: the account's own number; raises as `survey`."""
         return self._account.portal()
 
-    def trials(self, needed: Collection[str]) -> Iterator[Trial]:
-        """For the doctor: which of these scopes the token has, told by harmless requests."""
-        return scopes.trials(self._session, needed)
+    def check_scopes(self, needed: Collection[str]) -> Iterator[ScopeCheck]:
+        """For the doctor: which of these scopes the token has, by harmless requests."""
+        return scopes.check(self._session, needed)
 
     # --- reading
 

@@ -14,7 +14,6 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import replace
 from itertools import islice
-from threading import Lock
 
 from syncd.core import preconditions
 from syncd.core.essence import with_groups
@@ -46,6 +45,7 @@ from syncd.providers.ghl.reopening import has_room
 from syncd.providers.ghl.session import FATAL, Session
 from syncd.providers.ghl.shown_texts import WRITTEN, ShownTexts
 from syncd.providers.ghl.timestamps import stamp
+from syncd.providers.outage import OutageCounter
 from syncd.providers.retry import PATIENCE
 
 NAP = 0.02
@@ -121,10 +121,9 @@ class Writer:
         self._place = location_context
         self._slots = slots
         self._echoes = echoes
-        self._lock = Lock()
         self._places = Counter[str]()
         """How many places of the rate budget each order has taken."""
-        self._silent_in_row = 0
+        self._outage = OutageCounter(UNREACHABLE)
         self.fatal: ProviderError | None = None
 
     def is_over(self) -> bool:
@@ -171,12 +170,10 @@ class Writer:
 
     def _count(self, error: ProviderError | None) -> None:
         error = error.cause if isinstance(error, Outdated) else error
-        with self._lock:
-            silent = isinstance(error, Transient) and error.side != Side.HUBSPOT
-            self._silent_in_row = self._silent_in_row + 1 if silent else 0
-            if self._silent_in_row < UNREACHABLE or self.fatal is not None:
-                return
-            self._silent_in_row = 0
+        unanswered = isinstance(error, Transient) and error.side != Side.HUBSPOT
+        if not self._outage.add(unanswered=unanswered) or self.fatal is not None:
+            return
+        self._outage.reset()
         # Some writes may fail together, on one calendar say, and all others pass.
         if not self.session.answers():
             self.fatal = Unavailable(

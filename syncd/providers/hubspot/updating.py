@@ -71,7 +71,7 @@ class _Sending:
         self.checks.verify(self.part, self.read_at)
 
 
-class Changer:
+class Updater:
     """Updates and archives records of one account."""
 
     def __init__(self, session: Session, account: AccountReader, reader: Reader) -> None:

@@ -1,9 +1,9 @@
-"""Writing appointments in batches: every order gets its own receipt, whatever becomes of the rest.
+"""Writing appointments in batches: one receipt for each command, whatever happens to the others.
 
-`HubSpotProvider.write` delegates to this. Updates and removals are in
-`changing`, creations in `creating`; here they are put in line, several batches
-are under way at once, and a vendor that has gone away is told apart from one
-bad record.
+`HubSpotProvider.write` delegates to `Writer`. Updates and removals are in
+`updating`, creations in `creating`. Here commands are put in batches, several
+batches are in flight at once, and a vendor that is down is told from a bad
+record.
 """
 
 from __future__ import annotations
@@ -14,31 +14,39 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import ParamSpec, TypeVar
 
-from syncd.errors import DailyBudgetSpent, Outdated, SyncdError, Transient, Unreadable
+from syncd.errors import (
+    DailyBudgetSpent,
+    Outdated,
+    ProviderError,
+    SyncdError,
+    Transient,
+    Unreadable,
+)
 from syncd.ports.provider import NO_CHECKS, CommandKind, Failed, Receipt, WriteChecks, WriteCommand
 from syncd.providers.hubspot.account import AccountReader
 from syncd.providers.hubspot.batches import batches, record_of
 from syncd.providers.hubspot.creating import Creator
 from syncd.providers.hubspot.reading import Reader
 from syncd.providers.hubspot.session import Session
-from syncd.providers.hubspot.updating import Changer
+from syncd.providers.hubspot.updating import Updater
+from syncd.providers.outage import OutageCounter
 
 FAILURES_IN_A_ROW = 2
-"""Batches that fail for lack of an answer before the vendor is taken to be unreachable."""
+"""Batches in a row without an answer after which the vendor counts as unreachable."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
 class Writer:
-    """Carries out orders on one account, `concurrency` batches at once."""
+    """Carries out commands on one account, `concurrency` batches at once."""
 
     def __init__(
         self, session: Session, account: AccountReader, reader: Reader, *, concurrency: int = 1
     ) -> None:
         self._creator = Creator(session, account, reader)
-        self._changer = Changer(session, account, reader)
-        self._abreast = concurrency
+        self._updater = Updater(session, account, reader)
+        self._concurrency = concurrency
 
     def write(
         self,
@@ -47,103 +55,108 @@ class Writer:
     ) -> Iterator[Receipt]:
         """See `ports.provider.Provider.write`."""
         with self._threads() as threads:
-            works = _Works(threads, lambda batch: self._sent(batch, checks))
+            in_flight = _BatchesInFlight(threads, lambda batch: self._send(batch, checks))
             for batch in batches(commands):
-                while len(works.under_way) >= self._abreast or works.touches(batch):
-                    yield from works.next_receipts()
-                if works.fatal is not None:
+                while len(in_flight) >= self._concurrency or in_flight.shares_record(batch):
+                    yield from in_flight.next_receipts()
+                if in_flight.fatal is not None:
                     break
-                works.begin(batch)
-            while works.under_way:
-                yield from works.next_receipts()
-        if works.fatal is not None:
-            raise works.fatal
+                in_flight.submit(batch)
+            while in_flight:
+                yield from in_flight.next_receipts()
+        if in_flight.fatal is not None:
+            raise in_flight.fatal
 
     def _threads(self) -> AbstractContextManager[Executor]:
-        if self._abreast == 1:
-            return nullcontext(_Here())
-        return ThreadPoolExecutor(self._abreast, thread_name_prefix="hubspot")
+        if self._concurrency == 1:
+            return nullcontext(_InlineExecutor())
+        return ThreadPoolExecutor(self._concurrency, thread_name_prefix="hubspot")
 
-    def _sent(self, batch: Sequence[WriteCommand], checks: WriteChecks) -> _Outcome:
-        """What became of a batch; some may have an answer although the rest has none."""
-        outcome = _Outcome(batch=batch)
+    def _send(self, batch: Sequence[WriteCommand], checks: WriteChecks) -> _BatchResult:
+        """Send a batch; some of its commands may have receipts although the batch failed."""
+        result = _BatchResult(batch=batch)
         try:
-            outcome.receipts.extend(self._carry_out(batch, checks))
+            result.receipts.extend(self._carry_out(batch, checks))
         except SyncdError as error:
-            outcome.error = error
-        return outcome
+            result.error = error
+        return result
 
     def _carry_out(self, batch: Sequence[WriteCommand], checks: WriteChecks) -> Iterator[Receipt]:
         match batch[0].kind:
             case CommandKind.CREATE:
                 return self._creator.create(batch)
             case CommandKind.UPDATE:
-                return self._changer.update(batch, checks)
+                return self._updater.update(batch, checks)
             case CommandKind.REMOVE:
-                return self._changer.remove(batch, checks)
+                return self._updater.remove(batch, checks)
 
 
 @dataclass(slots=True, kw_only=True)
-class _Outcome:
-    """What became of one batch."""
+class _BatchResult:
+    """The receipts of one batch, and the error that ended it."""
 
     batch: Sequence[WriteCommand]
     receipts: list[Receipt] = field(default_factory=list)
     error: SyncdError | None = None
 
 
-class _Works:
-    """The batches under way, and whether any further one makes sense."""
+class _BatchesInFlight:
+    """The batches that were sent and not answered, and whether a further one makes sense."""
 
     def __init__(
-        self, threads: Executor, send: Callable[[Sequence[WriteCommand]], _Outcome]
+        self, threads: Executor, send: Callable[[Sequence[WriteCommand]], _BatchResult]
     ) -> None:
         self._threads, self._send = threads, send
-        self._silent = 0
-        self.under_way: dict[Future[_Outcome], frozenset[str]] = {}
+        self._outage = OutageCounter(FAILURES_IN_A_ROW)
+        self._records: dict[Future[_BatchResult], frozenset[str]] = {}
         self.fatal: SyncdError | None = None
 
-    def touches(self, batch: Sequence[WriteCommand]) -> bool:
-        """Whether an order for one of its records is under way: their order must be kept."""
-        names = {record_of(command) for command in batch}
-        return any(not names.isdisjoint(each) for each in self.under_way.values())
+    def __len__(self) -> int:
+        return len(self._records)
 
-    def begin(self, batch: Sequence[WriteCommand]) -> None:
+    def shares_record(self, batch: Sequence[WriteCommand]) -> bool:
+        """Whether a command for one of its records is in flight: their order must be kept."""
+        records = {record_of(command) for command in batch}
+        return any(not records.isdisjoint(each) for each in self._records.values())
+
+    def submit(self, batch: Sequence[WriteCommand]) -> None:
         """Send it."""
-        names = frozenset(record_of(command) for command in batch)
-        self.under_way[self._threads.submit(self._send, batch)] = names
+        records = frozenset(record_of(command) for command in batch)
+        self._records[self._threads.submit(self._send, batch)] = records
 
     def next_receipts(self) -> Iterator[Receipt]:
-        """Wait for an answer, and give what came."""
-        done, _ = wait(self.under_way, return_when=FIRST_COMPLETED)
+        """Wait for a batch, and give its receipts."""
+        done, _ = wait(self._records, return_when=FIRST_COMPLETED)
         for future in done:
-            del self.under_way[future]
+            del self._records[future]
             yield from self._receipts(future.result())
 
-    def _receipts(self, outcome: _Outcome) -> Iterator[Receipt]:
-        yield from outcome.receipts
-        error = outcome.error
+    def _receipts(self, result: _BatchResult) -> Iterator[Receipt]:
+        yield from result.receipts
+        error = result.error
         if error is None:
-            self._silent = 0
-            return
-        if isinstance(error, Transient | Unreadable | Outdated) and not isinstance(
-            error, DailyBudgetSpent
-        ):
-            self._silent += 1
-            if self._silent < FAILURES_IN_A_ROW or isinstance(error, Unreadable | Outdated):
-                answered = {receipt.key for receipt in outcome.receipts}
-                for command in outcome.batch:
-                    if command.key not in answered:
-                        yield Failed(key=command.key, error=error)
-                return
-        self.fatal = self.fatal or error
+            self._outage.reset()
+        elif self._is_fatal(error):
+            self.fatal = self.fatal or error
+        elif isinstance(error, ProviderError):
+            answered = {receipt.key for receipt in result.receipts}
+            for command in result.batch:
+                if command.key not in answered:
+                    yield Failed(key=command.key, error=error)
+
+    def _is_fatal(self, error: SyncdError) -> bool:
+        """Whether no further write can succeed."""
+        passing = isinstance(error, Transient | Unreadable | Outdated)
+        if not passing or isinstance(error, DailyBudgetSpent):
+            return True
+        return self._outage.add(unanswered=True) and isinstance(error, Transient)
 
 
-class _Here(Executor):
-    """Does at once, in this thread, what it is given."""
+class _InlineExecutor(Executor):
+    """Runs each call at once, in the calling thread."""
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Do it; what it raises, other than to end the process, is the future's."""
+        """Run it; an exception is raised here, not by the future."""
         future: Future[T] = Future()
         future.set_result(fn(*args, **kwargs))
         return future

@@ -20,9 +20,9 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-import world_state
+import scenarios
 from harness import TO_HUBSPOT, HarnessClock, Shelf, SyncHarness, build
-from world_state import row, table
+from scenarios import row, table
 
 from syncd.core.guards import GuardOverrides
 from syncd.core.model import Side
@@ -151,7 +151,7 @@ def measure(what: str, side: Side, size: int) -> None:
         harness.world.reset_requests()
         with serve(harness.world) as server:
             link = link_over(server, harness, shelf)
-            before = world_state.peak_mib()
+            before = scenarios.peak_mib()
             began = time.monotonic()
             said = cycle.run(link, CycleRequest(allowed=GuardOverrides(changes=True)))
             seconds = time.monotonic() - began
@@ -171,7 +171,7 @@ def measure(what: str, side: Side, size: int) -> None:
             f"{len(times) / rate:.0%} ({len(times) / most:.0%})",
             sum(each.status == 429 for each in sent),
             len(batches),
-            f"{world_state.peak_mib() - before:.0f}",
+            f"{scenarios.peak_mib() - before:.0f}",
         )
 
 
@@ -180,7 +180,7 @@ def main() -> None:
     options.add_argument("--ghl", type=int, default=2000)
     options.add_argument("--hubspot", type=int, default=500)
     given = options.parse_args()
-    world_state.machine()
+    scenarios.machine()
     table(
         "first sync",
         "result",

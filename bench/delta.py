@@ -22,8 +22,8 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-import world_state
-from world_state import ReadySide, row, table
+import scenarios
+from scenarios import ReadySide, row, table
 
 from syncd.core.model import Pair, Scan, Side, Snapshot
 from syncd.core.outcome import Outcome
@@ -49,13 +49,13 @@ class Changing(ReadySide):
 
 def name_of(link: int, number: int, side: Side) -> str:
     """Ids are unique over all links, as the vendors' are."""
-    return world_state.name_of(link * 10_000_000 + number, side)
+    return scenarios.name_of(link * 10_000_000 + number, side)
 
 
 def pair(link: int, number: int, window: int) -> Pair:
     """A settled pair; all but the first `window` of them ended long ago."""
     settled = replace(
-        world_state.pair(number),
+        scenarios.pair(number),
         ghl_id=name_of(link, number, Side.GHL),
         hubspot_id=name_of(link, number, Side.HUBSPOT),
     )
@@ -64,7 +64,7 @@ def pair(link: int, number: int, window: int) -> Pair:
     return replace(settled, ghl=_earlier(settled.ghl), hubspot=_earlier(settled.hubspot))
 
 
-def _earlier(appointment: world_state.Appointment) -> world_state.Appointment:
+def _earlier(appointment: scenarios.Appointment) -> scenarios.Appointment:
     assert appointment.start is not None
     assert appointment.end is not None
     return replace(appointment, start=appointment.start - LONG_AGO, end=appointment.end - LONG_AGO)
@@ -72,7 +72,7 @@ def _earlier(appointment: world_state.Appointment) -> world_state.Appointment:
 
 def shown(link: int, number: int, side: Side, *, edited: str = "") -> Snapshot:
     """The record of a booking in the window, with an edit's mark in its title."""
-    snapshot = replace(world_state.shown(number, side), id=name_of(link, number, side))
+    snapshot = replace(scenarios.shown(number, side), id=name_of(link, number, side))
     if side is Side.HUBSPOT:
         snapshot = replace(snapshot, external_id=name_of(link, number, Side.GHL))
     if edited:
@@ -111,13 +111,13 @@ def run(database: Database, link: int, window: int, changes: int, edited: str) -
     }
     news = tuple(list(hubspot.values())[window - ours :]) if ours else ()
     store = SqlLinkStore(database, f"link_{link:03d}")
-    prepared = world_state.link(
+    prepared = scenarios.link(
         store,
         Changing(Side.GHL, tuple(ghl.values()), ghl),
         Changing(Side.HUBSPOT, news, hubspot, complete=False),
     )
     said: list[CycleReport] = []
-    seconds, used = world_state.timed(lambda: said.append(cycle.run(prepared, INCREMENTAL)))
+    seconds, used = scenarios.timed(lambda: said.append(cycle.run(prepared, INCREMENTAL)))
     assert said[0].outcome is Outcome.OK, (said[0].outcome, said[0].detail)
     assert said[0].ghl.updated + said[0].hubspot.updated == changes, said[0].as_json()
     SPENT.append((seconds, used))
@@ -137,22 +137,22 @@ def main() -> None:
     options.add_argument("--keep", type=Path)
     options.add_argument("--postgres", action="store_true")
     given = options.parse_args()
-    world_state.machine()
+    scenarios.machine()
     print(f"{given.links * given.pairs:,} pairs over {given.links} links, "
           f"{given.window:,} bookings of each in the window\n")  # fmt: skip
     table("store", "what", "edits", "queries", "seconds", "CPU seconds")
-    with world_state.store(f"sqlite:///{given.keep.absolute()}" if given.keep else "") as database:
+    with scenarios.store(f"sqlite:///{given.keep.absolute()}" if given.keep else "") as database:
         measure("SQLite", database, given)
     if given.postgres:
-        with world_state.postgres() as url, world_state.store(url) as database:
+        with scenarios.postgres() as url, scenarios.store(url) as database:
             measure("PostgreSQL", database, given)
-    print(f"\npeak memory of this process: {world_state.peak_mib():.0f} MiB")
+    print(f"\npeak memory of this process: {scenarios.peak_mib():.0f} MiB")
 
 
 def measure(name: str, database: Database, given: argparse.Namespace) -> None:
     """The rows of one store."""
     fill(database, given.links, given.pairs, given.window)
-    heard = world_state.count_statements(database.engine)
+    heard = scenarios.count_statements(database.engine)
     edits = min(given.changes, given.window)
     # Twice nothing: the first of all cycles in a process compiles the statements.
     for what, changes in (("one link, nothing", 0), ("the same again", 0), ("one link", edits)):

@@ -28,8 +28,8 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-import world_state
-from world_state import Median, ReadySide, median, row, table
+import scenarios
+from scenarios import Median, ReadySide, median, row, table
 
 from syncd.core.guards import GuardOverrides
 from syncd.core.model import Side
@@ -48,11 +48,11 @@ def ours(links: SqlLinkStore, size: int, *, changed: bool, times: int, profile: 
     sides = {}
     for side in Side:
         records = tuple(
-            world_state.shown(number, side, edited=changed and world_state.edited_on(number, side))
+            scenarios.shown(number, side, edited=changed and scenarios.edited_on(number, side))
             for number in range(size)
         )
         sides[side] = ReadySide(side, records, {each.id: each for each in records})
-    link = world_state.link(links, sides[Side.GHL], sides[Side.HUBSPOT])
+    link = scenarios.link(links, sides[Side.GHL], sides[Side.HUBSPOT])
 
     def run() -> None:
         said = cycle.run(link, PLANNED if changed else QUIET)
@@ -72,8 +72,7 @@ def yardstick(size: int, times: int) -> Median:
     """Hash N records of each side, and compare them with the rows of a SQLite table."""
     sides = {
         side: [
-            {"id": world_state.name_of(number, side)} | _plain(number, side)
-            for number in range(size)
+            {"id": scenarios.name_of(number, side)} | _plain(number, side) for number in range(size)
         ]
         for side in Side
     }
@@ -104,7 +103,7 @@ def yardstick(size: int, times: int) -> Median:
 
 
 def _plain(number: int, side: Side) -> dict[str, str]:
-    appointment = world_state.booking(number, side)
+    appointment = scenarios.booking(number, side)
     names = ("title", "start", "end", "status", "description", "address", "owner", "contact")
     return {name: str(getattr(appointment, name)) for name in names}
 
@@ -161,7 +160,7 @@ def vdirsyncer(program: Path, size: int, times: int) -> Median:
         found = []
         for _ in range(times):
             before = resource.getrusage(resource.RUSAGE_CHILDREN)
-            wall, _ = world_state.timed(run)
+            wall, _ = scenarios.timed(run)
             after = resource.getrusage(resource.RUSAGE_CHILDREN)
             used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
             found.append(Median(wall=wall, cpu=used))
@@ -174,7 +173,7 @@ def vdirsyncer(program: Path, size: int, times: int) -> Median:
 def measure(database: Database, size: int, times: int, *, profile: bool) -> dict[str, Median]:
     """Our rows for one store."""
     links = SqlLinkStore(database, f"link-{size}")
-    world_state.fill(links, size)
+    scenarios.fill(links, size)
     return {
         "no change": ours(links, size, changed=False, times=times, profile=profile),
         "1 % edited on each side": ours(links, size, changed=True, times=times, profile=profile),
@@ -189,19 +188,19 @@ def main() -> None:
     options.add_argument("--no-postgres", action="store_true")
     options.add_argument("--profile", action="store_true")
     given = options.parse_args()
-    world_state.machine()
+    scenarios.machine()
     table("pairs", "what", "seconds", "CPU seconds", "beside the yardstick (CPU)")
     found: dict[str, list[Median]] = {}
     for size in map(int, given.sizes.split(",")):
         least = yardstick(size, given.times)
         rows = {"yardstick": least}
-        with world_state.store() as database:
+        with scenarios.store() as database:
             mine = measure(database, size, given.times, profile=given.profile)
             rows |= {f"SQLite, {what}": each for what, each in mine.items()}
         if not given.no_postgres:
-            with world_state.postgres() as url:
+            with scenarios.postgres() as url:
                 if url:
-                    with world_state.store(url) as database:
+                    with scenarios.store(url) as database:
                         mine = measure(database, size, given.times, profile=False)
                         rows |= {f"PostgreSQL, {what}": each for what, each in mine.items()}
         again = yardstick(size, given.times)
@@ -225,7 +224,7 @@ def main() -> None:
         if len(medians) > 1:
             print(f"growth of CPU from first to last size, {what}: "
                   f"{medians[-1].cpu / medians[0].cpu:.1f}x")  # fmt: skip
-    print(f"peak memory of this process: {world_state.peak_mib():.0f} MiB")
+    print(f"peak memory of this process: {scenarios.peak_mib():.0f} MiB")
 
 
 if __name__ == "__main__":

@@ -20,9 +20,9 @@ from contextlib import closing
 from dataclasses import replace
 
 import httpx
-import world_state
+import scenarios
 from harness import HarnessClock, InProcess, Shelf, SyncHarness, build
-from world_state import row, table
+from scenarios import row, table
 
 from syncd.core.outcome import Outcome
 from syncd.engine import cycle
@@ -103,11 +103,11 @@ def measure(size: int) -> None:
         harness.later(minutes=1)
         harness.world.reset_requests()
         scales = harness.transport = Scales(InProcess(application(harness.world)))
-        statements = world_state.count_statements(shelf.engine)
+        statements = scenarios.count_statements(shelf.engine)
         said, link = [], harness.link()
         ghl, hubspot = Asked(link.ghl), Asked(link.hubspot)
         link = replace(link, ghl=ghl, hubspot=hubspot)
-        _, used = world_state.timed(lambda: said.append(cycle.run(link, INCREMENTAL)))
+        _, used = scenarios.timed(lambda: said.append(cycle.run(link, INCREMENTAL)))
         read = ghl.used + hubspot.used
         assert said[0].outcome is Outcome.OK, said[0].detail
         row(
@@ -126,7 +126,7 @@ def main() -> None:
     options = argparse.ArgumentParser()
     options.add_argument("--sizes", default="150,1000")
     given = options.parse_args()
-    world_state.machine()
+    scenarios.machine()
     table(
         "pairs",
         "HighLevel requests",

@@ -23,10 +23,10 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-import world_state
+import scenarios
 from backfill import RealClock, link_over, people
 from harness import TO_HUBSPOT, Shelf, SyncHarness, build
-from world_state import row, table
+from scenarios import row, table
 
 from syncd.core.guards import GuardOverrides
 from syncd.core.model import Pair
@@ -149,7 +149,7 @@ def main() -> None:
     options.add_argument("--minutes", type=float, default=3)
     options.add_argument("--backfill", type=int, default=5000)
     given = options.parse_args()
-    world_state.machine()
+    scenarios.machine()
     table(
         "edits",
         "arrived",

@@ -29,10 +29,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-import world_state
+import scenarios
 from backfill import RealClock
 from harness import Shelf, SyncHarness, build
-from world_state import row, table
+from scenarios import row, table
 
 from syncd.sandbox import SandboxSettings
 from syncd.sandbox.server import serve
@@ -43,7 +43,7 @@ POLLED = "/calendars/events"
 PATIENCE = 120.0
 """Seconds that the daemon may take to be ready, or to poll."""
 
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(world_state.ROOT)}
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(scenarios.ROOT)}
 """`main` adds where compiled modules are kept: an installed program has its own."""
 
 _STORE = """
@@ -243,7 +243,7 @@ def main() -> None:
     options.add_argument("--store", type=Path)
     options.add_argument("--links", type=int, default=200)
     given = options.parse_args()
-    world_state.machine()
+    scenarios.machine()
     syncd = [sys.executable, "-m", "syncd"]
     with tempfile.TemporaryDirectory(prefix="syncd-bench-") as name:
         ENVIRONMENT["PYTHONPYCACHEPREFIX"] = f"{name}/compiled"

@@ -87,7 +87,7 @@ SYNC_OPTIONS = {
 def syncd(
     ctx: click.Context, /, *, config: Path | None, sync_now: bool, **given: bool | tuple[str, ...]
 ) -> int:
-    """Keep HighLevel and HubSpot appointments in step, both ways.
+    """Keep HighLevel and HubSpot appointments in sync, both ways.
 
     Without a verb it is the daemon, as `syncd run`; with --sync-now it runs
     one cycle and ends.
@@ -101,7 +101,7 @@ def syncd(
       4  a guard stopped writes; everything else was done
       5  another syncd holds the link
       6  credentials refused, or a scope is missing
-      7  a service could not be reached, or its daily budget is spent
+      7  a service could not be reached, or its daily quota is used up
     """  # noqa: D301 - click's mark for a block that is not wrapped is the character itself
     options = [SYNC_OPTIONS[name] for name, value in given.items() if value]
     if ctx.invoked_subcommand is not None:
@@ -155,5 +155,5 @@ def execute(args: Sequence[str]) -> int:
 def _checked(args: Sequence[str]) -> list[str]:
     """The arguments; no file and no id has a NUL in its name."""
     if any("\0" in each for each in args):
-        raise click.UsageError("an argument holds a NUL")
+        raise click.UsageError("an argument contains a NUL")
     return list(args)

@@ -77,7 +77,7 @@ class Place(click.ParamType[tuple[str, str]]):
 
 
 @click.command(
-    cls=Verb, short_help="Ask, check, and write a first configuration.", examples=EXAMPLES
+    cls=Verb, short_help="Ask questions and write a first configuration.", examples=EXAMPLES
 )
 @config_option
 @click.option("--name", help="A short name for the link: a-z, 0-9 and _.  [clinic]")
@@ -93,9 +93,9 @@ class Place(click.ParamType[tuple[str, str]]):
     "--default-calendar", metavar="ID", help="Where appointments made in HubSpot are booked."
 )
 @click.option("--store", metavar="URL", help="The store.  [sqlite:///syncd.db]")
-@click.option("--ghl-url", metavar="URL", help="Another address of HighLevel: a sandbox's.")
+@click.option("--ghl-url", metavar="URL", help="Another address of HighLevel, such as a sandbox.")
 @click.option("--hubspot-url", metavar="URL", help="Another address of HubSpot.")
-@click.option("--no-check", is_flag=True, help="Ask neither service whether it is right.")
+@click.option("--no-check", is_flag=True, help="Check nothing with the two services.")
 @click.pass_context
 def init(
     ctx: click.Context,
@@ -115,14 +115,14 @@ def init(
 
     target = config_path(ctx, config) or Path("config.toml")
     if target.exists():
-        raise click.UsageError(f"{target} is there already: name a new file with --config", ctx)
+        raise click.UsageError(f"{target} exists already: name a new file with --config", ctx)
     logging.configure(level="error", stream=sys.stderr)
     draft = Draft(**{key: value for key, value in said.items() if value})  # type: ignore[arg-type]
     given = {key for key, value in said.items() if value}
     if at_terminal():
         draft = _asked(draft, given, target, check=not no_check)
     elif not draft.location:
-        raise click.UsageError("nobody can be asked here: say at least --location ID", ctx)
+        raise click.UsageError("no terminal to ask questions on: give at least --location ID", ctx)
     elif not no_check:
         draft = replace(draft, account=_account(draft))
     _write(draft, target)
@@ -139,7 +139,7 @@ def at_terminal() -> bool:
 
 def _asked(draft: Draft, given: set[str], target: Path, *, check: bool) -> Draft:
     """The draft with everything that no option said, asked from the person at the terminal."""
-    click.echo("This writes a first configuration. Enter takes what stands in brackets.\n")
+    click.echo("This writes a first configuration. Enter accepts the value in brackets.\n")
     if "name" not in given:
         draft = replace(draft, name=click.prompt("A short name for this link", draft.name))
     while True:
@@ -183,7 +183,7 @@ def _ask_token(
     if place in KINDS and mark and where:
         return (place, where), draft.secrets
     file = f"{draft.name}-{side.lower()}-token"
-    click.echo(f"It will be kept in {target.with_name(file)}, for you alone.")
+    click.echo(f"It will be kept in {target.with_name(file)}, readable only by you.")
     return ("file", file), draft.secrets | {file: answer}
 
 
@@ -196,9 +196,7 @@ def _ask_calendars(draft: Draft, account: Account, given: set[str]) -> Draft:
         told = "Which are synced? (numbers with commas; Enter for every active one)"
         draft = replace(draft, calendars=_choice(told, ids, several=True))
     if "default_calendar" not in given:
-        told = (
-            "On which are appointments booked that are made in HubSpot? (Enter: on none, they wait)"
-        )
+        told = "Which one is for appointments created in HubSpot? (Enter: none, they are held)"
         draft = replace(draft, default_calendar=next(iter(_choice(told, ids)), ""))
     return draft
 
@@ -337,7 +335,7 @@ def _told(target: Path, *, check: bool) -> int:
     config = "" if target == Path("config.toml") else f"--config {target} "
     code = _checked(target) if check else 0
     if code:
-        click.echo(f"Mend what is said above, then: syncd {config}doctor")
+        click.echo(f"Fix the errors above, then: syncd {config}doctor")
     else:
         click.echo(f"Next: syncd {config}setup, then syncd {config}plan")
     return code

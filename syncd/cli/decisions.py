@@ -74,7 +74,7 @@ def _next_cycle(app: App, name: str) -> str:
 
 @click.command(
     cls=Verb,
-    short_help="Have held records tried again at once.",
+    short_help="Retry held records at once.",
     examples=(
         ("syncd retry", "everything that is held, in every link"),
         ("syncd retry 88100000001", "one record, by its id on either side"),
@@ -119,12 +119,14 @@ def retry(ctx: click.Context, record: str, config: Path | None, links: tuple[str
     ),
 )
 @click.argument("record", metavar="ID")
-@click.option("--keep", type=click.Choice(["ghl", "hubspot"]), help="A conflict: who wins.")
-@click.option("--pair", "pair_with", metavar="OTHER", help="The record across that it is one with.")
-@click.option("--separate", is_flag=True, help="It is no duplicate: make it across.")
+@click.option("--keep", type=click.Choice(["ghl", "hubspot"]), help="A conflict: which side wins.")
+@click.option(
+    "--pair", "pair_with", metavar="OTHER", help="The record on the other side that it belongs to."
+)
+@click.option("--separate", is_flag=True, help="It is no duplicate: create it on the other side.")
 @click.option("--contact", metavar="ID", help="The HubSpot contact that it is for.")
 @click.option("--book-anyway", is_flag=True, help="Book it onto the taken slot.")
-@click.option("--ignore", is_flag=True, help="Leave it alone, and hold it no more.")
+@click.option("--ignore", is_flag=True, help="Leave it alone, and stop holding it.")
 @config_option
 @link_option
 @click.pass_context
@@ -205,7 +207,7 @@ def undo(
     the record that a person had removed is made anew, with a new id.
     """
     if bool(record) == bool(cycle):
-        raise click.UsageError("say an ID or --cycle CYCLE", ctx)
+        raise click.UsageError("give an ID or --cycle CYCLE", ctx)
     from syncd.cli.output import formatting
     from syncd.cli.session import chosen, zone_name
     from syncd.engine.decisions.undo import lasting, overtaken, parts_of, reverts_of, standing
@@ -244,19 +246,20 @@ def undo(
 
 def _stays(entry: HistoryEntry) -> str:
     """What undo leaves as it is, and what a person can do about it."""
-    from syncd.cli.output.formatting import SIDES
+    from syncd.cli.output.formatting import DONE, SIDES, removal
 
     side = SIDES[entry.side]
     if entry.action == "create":
-        return f"made in {side} by that cycle, and stays: remove it there if it should go"
+        return f"created in {side} by that cycle, and stays: delete it there if it is not wanted"
     if entry.action == "remove":
-        return f"removed in {side} by that cycle, and stays so: restore it there if it should live"
+        gone = DONE[removal(entry.side, cancels=bool(entry.field))]
+        return f"{gone} in {side} by that cycle, and stays so: restore it there if it is wanted"
     return f"its contact in {side} stays as that cycle left it: change it in HighLevel"
 
 
 @click.command(
     cls=Verb,
-    short_help="Carry out a kept plan, exactly as shown.",
+    short_help="Carry out a saved plan, exactly as shown.",
     examples=(("syncd apply monday.json", "what `syncd plan --out monday.json` kept"),),
 )
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
@@ -293,13 +296,13 @@ def apply(ctx: click.Context, file: Path, config: Path | None) -> int:
     examples=(
         ("syncd kick", "every link"),
         ("syncd kick --link clinic --allow-removals", "one link, its removal guard open once"),
-        ("syncd kick --approve", "let a first sync go that waits for a person"),
+        ("syncd kick --approve", "approve a first sync that is waiting for approval"),
     ),
 )
 @config_option
 @link_option
 @guard_options
-@click.option("--approve", is_flag=True, help="Let a first sync go that waits for a person.")
+@click.option("--approve", is_flag=True, help="Approve a first sync that is waiting for approval.")
 @click.pass_context
 def kick(
     ctx: click.Context, /, *, config: Path | None, links: tuple[str, ...], **given: bool

@@ -169,7 +169,7 @@ class Demo:
                 detail = formatting.strip_control_chars(hold.detail)
                 yield f"waits for a person ({hold.reason}): {detail}"
                 next_step = formatting.lets_go(hold.reason, hold.ghl_id, hold.hubspot_id)
-                yield f"to let it go: {next_step}"
+                yield f"to resolve it: {next_step}"
 
     # --- the parts of a step
 

@@ -26,11 +26,14 @@ STYLES = {"ok": "green", "warning": "yellow", "error": "bold red"}
 
 @click.command(
     cls=Verb,
-    short_help="Check everything that a sync rests on.",
+    short_help="Check everything that a sync depends on.",
     examples=(
         ("syncd doctor", "configuration, store, tokens, scopes, properties, statuses, calendars"),
         ("syncd doctor --link clinic --json", "one link, for a script"),
-        ("syncd doctor --probe --link clinic", "learn on scratch records what no document says"),
+        (
+            "syncd doctor --probe --link clinic",
+            "check with test records what no documentation says",
+        ),
     ),
 )
 @config_option
@@ -38,7 +41,7 @@ STYLES = {"ok": "green", "warning": "yellow", "error": "bold red"}
 @click.option(
     "--probe",
     is_flag=True,
-    help="Also make scratch records on both sides, learn from them, and remove them.",
+    help="Also create test records on both sides, check the vendors with them, and remove them.",
 )
 @click.option("--yes", is_flag=True, help="With --probe: do not ask first.")
 @json_option
@@ -52,7 +55,7 @@ def doctor(
     yes: bool,
     as_json: bool,
 ) -> int:
-    """Check everything that a sync rests on, and say what to do about it.
+    """Check everything that a sync depends on, and say how to fix it.
 
     It changes nothing without --probe: whether a token may write is learnt
     from empty batches, and from changes to an id that no record has.
@@ -83,7 +86,7 @@ def doctor(
     if probe and not code_of(findings):
         answers = _probed(settings, names, None if as_json else paper)
     elif probe:
-        click.echo("Nothing was probed: mend the errors first.", err=True)
+        click.echo("Nothing was probed: fix the errors first.", err=True)
     return _ended(findings, answers, paper, as_json=as_json)
 
 

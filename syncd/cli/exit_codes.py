@@ -30,7 +30,7 @@ def ending(error: Exception | KeyboardInterrupt, args: Sequence[str]) -> int:
         case OSError():
             return outside(error, as_json=as_json)
         case UnicodeEncodeError() if not all(map(_is_text, args)):
-            return ended(click.UsageError("an argument is no text"), as_json=as_json)
+            return ended(click.UsageError("an argument is not text"), as_json=as_json)
         case _:
             return fault(error, as_json=as_json)
 
@@ -69,7 +69,7 @@ def outside(error: OSError, *, as_json: bool = False) -> int:
     }
     what = f"{error.filename}: " if error.filename else ""
     why = error.strerror or str(error) or type(error).__name__
-    said = redact(f"{what}{why}: mend that, then run the command again", personal=False)
+    said = redact(f"{what}{why}: fix that, then run the command again", personal=False)
     click.echo(f"syncd: {said}", err=True)
     return _told(7 if away else 2, [said], as_json=as_json)
 

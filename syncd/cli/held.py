@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 @click.command(
     cls=Verb,
-    short_help="List what waits for a person, and why.",
+    short_help="List held records, and why they are held.",
     examples=(
-        ("syncd held", "what waits, for every link"),
+        ("syncd held", "the held records of every link"),
         ("syncd held --link clinic --json", "one link, for a script"),
     ),
 )
@@ -91,5 +91,5 @@ def print_held(paper: Printer, name: str, holds: list[Hold], timezone: str) -> N
         )
         for hold in holds
     ]
-    heads = ("Starts", "Record", "Held since", "Why it waits", "What lets it go")
+    heads = ("Starts", "Record", "Held since", "Why it is held", "How to resolve it")
     paper.table(heads, rows, ("cyan", "bold"))

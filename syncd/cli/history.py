@@ -76,7 +76,7 @@ def _moment(
     try:
         at = datetime.fromisoformat(given)
     except ValueError as error:
-        told = f"{given!r} is neither a length of time, such as 2d, nor an instant"
+        told = f"{given!r} is neither a duration, such as 2d, nor a date and time"
         raise click.BadParameter(told) from error
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
@@ -106,9 +106,9 @@ def _moment(
     "--since",
     metavar="2d",
     callback=_moment,
-    help="Only what was written since: a length of time, or an instant as in 2026-03-02T09:00.",
+    help="Only writes since then: a duration, or a date and time such as 2026-03-02T09:00.",
 )
-@click.option("--action", type=click.Choice(ACTIONS), help="Only what was done so.")
+@click.option("--action", type=click.Choice(ACTIONS), help="Only this action.")
 @click.pass_context
 def history(
     ctx: click.Context,
@@ -209,6 +209,8 @@ def _print_write(paper: Printer, entries: list[HistoryEntry], timezone: str) -> 
     zone, first = formatting.zone_of(timezone), entries[0]
     actions = {entry.action for entry in entries} - {"conflict"}
     action = next(iter(actions)) if len(actions) == 1 else "update"
+    if action == "remove":
+        action = formatting.removal(first.side, cancels=any(entry.field for entry in entries))
     side, done = formatting.SIDES[first.side.value], formatting.DONE.get(action, action)
     whys = "; ".join(
         dict.fromkeys(formatting.strip_control_chars(entry.why) for entry in entries if entry.why)

@@ -87,7 +87,7 @@ def pause(ctx: click.Context, name: str, config: Path | None, *, everything: boo
 
 @click.command(
     cls=Verb,
-    short_help="Take a link into service again.",
+    short_help="Put a link back into service.",
     examples=(EXAMPLES[2],),
 )
 @click.argument("name", default="", metavar="[NAME]")
@@ -95,14 +95,14 @@ def pause(ctx: click.Context, name: str, config: Path | None, *, everything: boo
 @config_option
 @click.pass_context
 def resume(ctx: click.Context, name: str, config: Path | None, *, everything: bool) -> int:
-    """Take a paused link into service again; a running daemon goes on with it at once."""
+    """Put a paused link back into service; a running daemon continues with it at once."""
     return _turn(ctx, _meant(ctx, name, everything=everything), config, pausing=False)
 
 
 def _meant(ctx: click.Context, name: str, *, everything: bool) -> str:
     """The link that is named, or "" for all."""
     if bool(name) == everything:
-        raise click.UsageError("say the NAME of a link, or --all", ctx)
+        raise click.UsageError("give the NAME of a link, or --all", ctx)
     return name
 
 

@@ -39,7 +39,7 @@ from syncd.cli.command import (
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
-    help="Keep the plan in a file that only you can read.",
+    help="Save the plan in a file that only you can read.",
 )
 @click.pass_context
 def plan(

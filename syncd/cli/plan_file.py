@@ -33,7 +33,7 @@ def check(path: Path, store: Path | None = None) -> None:
     from syncd.store.engine import belongs_to
 
     if store is not None and belongs_to(store, path):
-        raise click.UsageError(f"--out {path}: this name is the store's: name another file")
+        raise click.UsageError(f"--out {path}: the store has this name: name another file")
     try:
         mode = path.lstat().st_mode
     except FileNotFoundError:
@@ -44,14 +44,14 @@ def check(path: Path, store: Path | None = None) -> None:
         why = getattr(error, "strerror", None) or error
         raise click.UsageError(f"--out {path}: {why}: name another file") from error
     if stat.S_ISLNK(mode):
-        raise click.UsageError(f"--out {path}: this is a symbolic link: name the file itself")
+        raise click.UsageError(f"--out {path}: a symbolic link: name the file itself")
     if not stat.S_ISREG(mode):
-        raise click.UsageError(f"--out {path}: this is no plain file: name another one")
+        raise click.UsageError(f"--out {path}: not a regular file: name another one")
     try:
         read(path)
     except click.UsageError:
         raise click.UsageError(
-            f"--out {path}: this is there already and no plan of syncd: name a new file, "
+            f"--out {path}: exists already and is no plan of syncd: name a new file, "
             "or remove that one"
         ) from None
 
@@ -121,5 +121,5 @@ def read(path: Path) -> dict[str, dict[str, str]]:
         raise click.UsageError(f"{path}: cannot be read: {error.strerror}") from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise click.UsageError(
-            f"{path} is no plan of this syncd: make one with `syncd plan --out FILE`"
+            f"{path} is not a plan of this syncd: make one with `syncd plan --out FILE`"
         ) from error

@@ -12,7 +12,7 @@ from syncd.cli.command import Verb, config_option, config_path, json_option, lin
 
 @click.command(
     cls=Verb,
-    short_help="Make a lost store again from the two systems.",
+    short_help="Rebuild a lost store from both systems.",
     examples=(
         ("syncd rebuild", "every link: pair what belongs together, write nothing"),
         ("syncd rebuild --link clinic --json", "one link, with a report for a script"),

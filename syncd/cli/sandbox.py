@@ -39,7 +39,7 @@ Status = Literal["native", "none", "pipeline"]
     default=0,
     help="The port; 0, the default, takes a free one.",
 )
-@click.option("--empty", is_flag=True, help="Calendars and staff, but nobody booked.")
+@click.option("--empty", is_flag=True, help="Calendars and staff, but no appointments.")
 @click.option(
     "--timezone", default="Europe/Zurich", show_default=True, help="The location's time zone."
 )
@@ -97,7 +97,7 @@ def sandbox(
             click.echo(err=True)  # a terminal shows ^C on this line
     except OSError as error:
         raise click.UsageError(f"{host}:{port} cannot be listened on: {error.strerror}") from error
-    click.echo("the sandbox has stopped, and forgotten everything", err=True)
+    click.echo("the sandbox has stopped; its data is gone", err=True)
     return 0
 
 
@@ -139,7 +139,7 @@ search_lag = {search_lag.total_seconds():g}
 
 
 def default_calendar(world: SandboxWorld) -> str:
-    """The calendar on which appointments born in HubSpot are booked: the first one."""
+    """The calendar on which appointments created in HubSpot are booked: the first one."""
     return next(iter(world.location.calendars))
 
 

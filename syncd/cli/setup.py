@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @click.command(
     cls=Verb,
-    short_help="Make the properties that HubSpot needs.",
+    short_help="Create the properties that HubSpot needs.",
     examples=(
         ("syncd setup", "make what is missing, for every link"),
         ("syncd setup --link clinic", "for one link"),

@@ -39,16 +39,16 @@ def _age(_ctx: click.Context, _option: click.Parameter, given: str | None) -> ti
     except ValueError as error:
         raise click.BadParameter(str(error)) from error
     if found <= timedelta():
-        raise click.BadParameter(f"{given!r} is no length of time, such as 15m or 2h")
+        raise click.BadParameter(f"{given!r} is not a duration, such as 15m or 2h")
     return found
 
 
 @click.command(
     cls=Verb,
-    short_help="Show how every link fares.",
+    short_help="Show the status of every link.",
     examples=(
         ("syncd status", "one screen, the link in most trouble first"),
-        ("syncd status --check", "say nothing more, end with the code of the worst link"),
+        ("syncd status --check", "only links in trouble, and the exit code of the worst"),
         ("syncd status --check --max-age 15m", "7 without a good cycle in the last 15 minutes"),
         ("syncd status --json", "for a script"),
         ("syncd status --watch", "look again every two seconds, until Ctrl-C"),

@@ -34,7 +34,7 @@ class Reason:
 
 @click.command(
     cls=Verb,
-    short_help="Tell what put each value of an appointment there.",
+    short_help="Show where each value of an appointment comes from.",
     examples=(
         ("syncd why 88100000001", "every field of that appointment, by its id on either side"),
         ("syncd why g2emAyjmP4IzHcVtAulJ --json", "the same, for a script"),
@@ -48,7 +48,7 @@ class Reason:
 def why(
     ctx: click.Context, record: str, config: Path | None, links: tuple[str, ...], *, as_json: bool
 ) -> int:
-    """Tell for every field of an appointment which edit, rule and write put its value there.
+    """Show which edit, rule and write each field of an appointment has its value from.
 
     Of a record that is not synced: why it is held, or which rule leaves it out.
     """

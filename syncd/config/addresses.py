@@ -31,10 +31,10 @@ def _host(name: str) -> str:
     try:
         plain = name.encode("idna").decode() if not name.isascii() else name
     except UnicodeError:
-        raise ValueError("this is no name of a host") from None
+        raise ValueError("not a host name") from None
     labels = plain.removesuffix(".").split(".")
     if len(plain) > _LONGEST_HOST or not all(_LABEL.fullmatch(label) for label in labels):
-        raise ValueError("this is no name of a host")
+        raise ValueError("not a host name")
     return plain.removesuffix(".").lower()
 
 
@@ -59,11 +59,11 @@ def _port(parts: SplitResult) -> int | None:
 def _split(url: str) -> SplitResult:
     """The parts of an address that holds nothing but visible ASCII or letters."""
     if not url.isprintable() or any(mark.isspace() for mark in url):
-        raise ValueError("an address holds no white space")
+        raise ValueError("an address has no white space")
     try:
         return urlsplit(url)
     except ValueError:
-        raise ValueError("this is no address") from None
+        raise ValueError("not an address") from None
 
 
 # --- the store
@@ -75,12 +75,12 @@ def _store_url(url: str) -> str:
     if mark and scheme.lower() in _POSTGRES:
         return _postgres(rest)
     if not mark or scheme not in {"sqlite", "sqlite+pysqlite"}:
-        raise ValueError("this database is not supported")
+        raise ValueError("not a supported database")
     file = url.split("?", 1)[0].partition(":///")[2]
     if file in {"", ":memory:"}:
-        raise ValueError("the store of a sync cannot live in memory: name a file")
+        raise ValueError("the store cannot be in memory: name a file")
     if "\0" in file:
-        raise ValueError("a file name holds no NUL")
+        raise ValueError("a file name has no NUL")
     return url
 
 
@@ -103,7 +103,7 @@ def _postgres(rest: str) -> str:
             if port and not (_is_number(port) and _in_range(port) and int(port)):
                 raise ValueError("a port is a number from 1 to 65535")
     if "\0" in unquote(parts.path):
-        raise ValueError("the name of a database holds no NUL")
+        raise ValueError("the name of a database has no NUL")
     # The driver is named so that nothing depends on a library's own default.
     return f"{_DRIVER}://{rest}"
 
@@ -121,14 +121,14 @@ StoreUrl = Annotated[
 def _service_url(url: str) -> str:
     parts = _split(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError("this is no address of a service")
+        raise ValueError("not the address of a service")
     if parts.query or parts.fragment:
-        raise ValueError("this is no address of a service")
+        raise ValueError("not the address of a service")
     if parts.username or parts.password:
-        raise ValueError("an address holds no user name or password")
+        raise ValueError("an address has no user name or password")
     port, host = _port(parts), _host(parts.hostname)
     if parts.scheme == "http" and host.endswith(_VENDORS):
-        raise ValueError("a token never travels to the vendor without TLS: write https://")
+        raise ValueError("tokens are only sent over TLS: write https://")
     shown = f"[{host}]" if ":" in host else host
     if port is not None and port != _USUAL_PORTS[parts.scheme]:
         shown += f":{port}"
@@ -158,7 +158,7 @@ def server_of(url: str) -> str:
 def _webhook_url(secret: SecretStr | None) -> SecretStr | None:
     url = secret.get_secret_value() if secret is not None else ""
     if url and not is_web_address(url):
-        raise ValueError("this is no address of a webhook")
+        raise ValueError("not the address of a webhook")
     return secret
 
 
@@ -179,7 +179,7 @@ WebhookUrl = Annotated[SecretStr | None, AfterValidator(_webhook_url)]
 def _notify_url(secret: SecretStr | None) -> SecretStr | None:
     url = secret.get_secret_value() if secret is not None else ""
     if url and not is_apprise_address(url):
-        raise ValueError("this is no address of Apprise")
+        raise ValueError("not an Apprise address")
     return secret
 
 
@@ -198,10 +198,10 @@ def host_and_port(listen: str) -> tuple[str, int]:
     """Split `host:port`, `[::1]:port` or `:port` (every address); raises ValueError."""
     host, colon, port = listen.rpartition(":")
     if not colon or not _is_number(port) or not _in_range(port):
-        raise ValueError("this is no host and port")
+        raise ValueError("not a host and port")
     bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
     if bare == host and ":" in host:
-        raise ValueError("an IPv6 address stands in brackets: [::1]:8787")
+        raise ValueError("write an IPv6 address in brackets: [::1]:8787")
     if bare:
         _host(bare) if bare == host else _ipv6(bare)
     return bare, int(port)

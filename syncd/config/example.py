@@ -44,7 +44,7 @@ url = "sqlite:///syncd.db"              # what the two sides agreed on; or Postg
 [links.clinic.ghl]
 location_id = "your-location-id"        # Settings, Business Profile, Location ID
 token = { env = "GHL_TOKEN" }           # or { file = "/path" } or { credential = "ghl-token" }
-default_calendar = ""                   # where appointments born in HubSpot are booked (always
+default_calendar = ""                   # where appointments created in HubSpot are booked (always
                                         # synced too); "" holds them
 
 [links.clinic.hubspot]

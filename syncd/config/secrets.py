@@ -51,7 +51,7 @@ def resolve_address(
     kept = _resolved(address.reference, key, env)
     if not address.fits(kept.get_secret_value()):
         kind, name = address.reference.place
-        raise ConfigError([f"{key}: {_KINDS[kind]} {name} holds no address; put one there"])
+        raise ConfigError([f"{key}: {_KINDS[kind]} {name} has no address; put one there"])
     return kept
 
 

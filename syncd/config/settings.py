@@ -294,7 +294,7 @@ class NotifySettings(Section):
 
 
 class Route(Section):
-    """Where the HubSpot-born appointments with this property value are booked."""
+    """Where the appointments created in HubSpot with this property value are booked."""
 
     accepts: ClassVar[str] = (
         'a table such as { property = "hubspot_owner_id", value = "77", calendar = "…" }'
@@ -334,7 +334,7 @@ class GhlSettings(Section):
     calendars: Annotated[values.Ids, AfterValidator(_distinct)] = ()
     """Calendar ids; empty means every active calendar of the location."""
     default_calendar: values.OptionalId = ""
-    """Where an appointment born in HubSpot is booked (always synced too); "" holds it."""
+    """Where an appointment created in HubSpot is booked (always synced too); "" holds it."""
     default_assignee: values.OptionalId = ""
     """HighLevel user for calendars that need one;
     "" is the primary team member where the record has no owner.
@@ -343,14 +343,14 @@ class GhlSettings(Section):
         tuple[Route, ...],
         Accepts(words='a list of tables: [{ property = "…", value = "…", calendar = "…" }]'),
     ] = ()
-    """Where appointments born in HubSpot are booked; the first match wins:
+    """Where appointments created in HubSpot are booked; the first match wins:
     [{ property = "hubspot_owner_id", value = "77", calendar = "…", assignee = "…" }]
     """
     notify: values.Notify = "never"
     """Whether HighLevel tells people of what syncd writes: never | live | always.
     live is for fresh changes by people, never for a first sync, a rebuild or an undo.
     What a first sync left undone stays its doing until a person changes the record, and a change
-    that could not be carried across for a day is not fresh any more.
+    that could not be synced for a day is not fresh any more.
     false and true mean never and always.
     """
     rate_limit: RateLimit = RateLimit()

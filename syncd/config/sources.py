@@ -112,10 +112,10 @@ def _named(path: Path, said_by: str) -> Path:
     except (FileNotFoundError, NotADirectoryError):
         raise ConfigError([f"{path}: no such file (named by {said_by})"]) from None
     except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or "this is no name of a file"
+        why = getattr(error, "strerror", None) or "not a file name"
         raise ConfigError([f"{path}: cannot be read: {why} (named by {said_by})"]) from error
     if stat.S_ISDIR(mode):
-        raise ConfigError([f"{path}: this is a folder; name the file in it (named by {said_by})"])
+        raise ConfigError([f"{path}: a folder; name the file in it (named by {said_by})"])
     return path
 
 

@@ -44,14 +44,14 @@ def duration(given: object) -> timedelta:
     """
     span = given if isinstance(given, timedelta) else timedelta(seconds=_seconds(given))
     if span > LONGEST:
-        raise ValueError("this is longer than 36500d")
+        raise ValueError("longer than 36500d")
     return span
 
 
 def _seconds(given: object) -> float:
     match = _DURATION.fullmatch(str(given).strip())
     if match is None or not isinstance(given, int | float | str):
-        raise ValueError("this is no duration")
+        raise ValueError("not a duration")
     number, unit = match.groups()
     # The bound keeps timedelta from overflowing; `duration` refuses what reaches it.
     return min(float(number) * _UNITS[unit or "s"], LONGEST.total_seconds() + 1)
@@ -59,7 +59,7 @@ def _seconds(given: object) -> float:
 
 def _positive(span: timedelta) -> timedelta:
     if span <= timedelta():
-        raise ValueError("this must be longer than nothing")
+        raise ValueError("must be longer than zero")
     return span
 
 
@@ -87,14 +87,14 @@ PositiveDuration = Annotated[
 def _no_truth(given: object) -> object:
     """Keep `true` from passing for the number 1."""
     if isinstance(given, bool):
-        raise ValueError("this is no number")  # noqa: TRY004 - pydantic collects ValueErrors
+        raise ValueError("not a number")  # noqa: TRY004 - pydantic collects ValueErrors
     return given
 
 
 def _at_least(least: int, most: int | None = None) -> Callable[[int], int]:
     def check(number: int) -> int:
         if number < least or (most is not None and number > most):
-            raise ValueError("this is out of range")
+            raise ValueError("out of range")
         return number
 
     return check
@@ -122,7 +122,7 @@ Percent = Annotated[
 
 def _link_name(text: str) -> str:
     if not re.fullmatch(r"[a-z0-9_]+", text):
-        raise ValueError("this is no name of a link")
+        raise ValueError("not a link name")
     return text
 
 
@@ -133,7 +133,7 @@ LinkName = Annotated[
 
 def _one_word(text: str) -> str:
     if not text or any(mark.isspace() or not mark.isprintable() for mark in text):
-        raise ValueError("this is empty or holds white space")
+        raise ValueError("empty, or has white space")
     return text
 
 
@@ -162,7 +162,7 @@ def _text(given: object) -> object:
 
 def _filled(text: str) -> str:
     if not text.strip():
-        raise ValueError("this is empty")
+        raise ValueError("empty")
     return text
 
 
@@ -186,7 +186,7 @@ OneOrMore = Annotated[tuple[_T, ...], BeforeValidator(_listed)]
 
 def _any_values(values: tuple[str, ...]) -> tuple[str, ...]:
     if not values:
-        raise ValueError("an empty list lets no record pass")
+        raise ValueError("an empty list matches no record")
     return values
 
 
@@ -211,7 +211,7 @@ def command_line(given: object) -> object:
 
 def _names_a_program(words: tuple[str, ...]) -> tuple[str, ...]:
     if words and not words[0]:
-        raise ValueError("the first word names the program")
+        raise ValueError("the first word is the program")
     return words
 
 
@@ -225,7 +225,7 @@ CommandLine = Annotated[
 
 def _api_version(version: str) -> str:
     if not re.fullmatch(r"\d{4}-\d{2}", version):
-        raise ValueError("this is no dated version")
+        raise ValueError("not a dated version")
     return version
 
 
@@ -236,7 +236,7 @@ ApiVersion = Annotated[
 
 def _object_type(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
-        raise ValueError("this is no object type")
+        raise ValueError("not an object type")
     return name
 
 
@@ -276,7 +276,7 @@ GhlStatus = Literal["new", "confirmed", "showed", "noshow", "cancelled", "invali
 
 def _ghl_status(name: str) -> str:
     if name not in get_args(GhlStatus):
-        raise ValueError("this is no status of HighLevel")
+        raise ValueError("not a HighLevel status")
     return name
 
 
@@ -304,9 +304,9 @@ GhlField = Annotated[
 
 def _map_name(text: str) -> str:
     if not re.fullmatch(r"[a-z0-9_]+", text):
-        raise ValueError("this is no name of a map")
+        raise ValueError("not the name of a mapped field")
     if text in RESERVED:
-        raise ValueError("this is the name of a field that every link has")
+        raise ValueError("the name of a standard field")
     return text
 
 
@@ -323,7 +323,7 @@ MapName = Annotated[
 
 def _link_template(text: str) -> str:
     if text and not text.startswith(("https://", "http://")):
-        raise ValueError("this is no address")
+        raise ValueError("not an address")
     strange = set(re.findall(r"\{([^{}]*)\}", text)) - set(mapped_fields.PLACES)
     if strange:
         raise ValueError(f"an address cannot name {', '.join(sorted(strange))}")

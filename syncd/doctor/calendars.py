@@ -60,7 +60,7 @@ def _default(link: LinkSettings, known: Mapping[str, Calendar]) -> Iterator[Find
     if not key:
         yield warning(
             AREA,
-            "no default_calendar: an appointment born in HubSpot"
+            "no default_calendar: an appointment created in HubSpot"
             + (" that no route fits" if link.ghl.routes else "")
             + " is held (no_default_calendar)",
             "set ghl.default_calendar to the calendar that it is to be booked on",

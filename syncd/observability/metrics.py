@@ -113,7 +113,7 @@ class Metrics:
             "syncd_lease_losses", "Links lost to another process.", "link"
         )
         self._ticks = self._counter(
-            "syncd_stumbled_ticks", "Ticks that were missed, late or failed.", "job", "what"
+            "syncd_missed_ticks", "Ticks that were missed, late or failed.", "job", "what"
         )
         self._states_entered = self._counter(
             "syncd_state_changes", "States that links entered.", "link", "state"
@@ -151,7 +151,7 @@ class Metrics:
         """Another process has a link that was ours."""
         self._leases_lost.labels(link).inc()
 
-    def tick_stumbled(self, job: str, what: str) -> None:
+    def tick_missed(self, job: str, what: str) -> None:
         """A tick of the scheduler did not go as planned."""
         self._ticks.labels(job, what).inc()
 

@@ -216,7 +216,7 @@ def health(look: Look) -> dict[str, object]:
         "status": "trouble" if code else "ok",
         "exit_code": code,
         "at": look.at.isoformat(timespec="seconds"),
-        "daemon": {"version": look.version, "ailment": look.unhealthy_reason or None},
+        "daemon": {"version": look.version, "problem": look.unhealthy_reason or None},
         "links": {
             link.name: _redacted(link.as_json())
             for link in sorted(look.links, key=lambda link: link.name)

@@ -22,7 +22,7 @@ from apscheduler.triggers.base import BaseTrigger
 
 _DEFAULTS = {"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
 
-_STUMBLES = {
+_MISSES = {
     EVENT_JOB_MISSED: "missed",
     EVENT_JOB_MAX_INSTANCES: "late",
     EVENT_JOB_ERROR: "failed",
@@ -32,12 +32,12 @@ _STUMBLES = {
 class Jobs:
     """Calls each job again and again, in a thread of its own."""
 
-    def __init__(self, stumbled: Callable[[str, str], None]) -> None:
-        """`stumbled` is told the job and what befell its tick: missed, late or failed."""
+    def __init__(self, missed: Callable[[str, str], None]) -> None:
+        """`missed` is told the job and what befell its tick: missed, late or failed."""
         self._scheduler = BackgroundScheduler(job_defaults=_DEFAULTS, timezone="UTC", executors={})
-        self._stumbled = stumbled
+        self._missed = missed
         mask = 0
-        for code in _STUMBLES:
+        for code in _MISSES:
             mask |= code
         self._scheduler.add_listener(self._told, mask)
 
@@ -68,7 +68,7 @@ class Jobs:
         self._scheduler.shutdown(wait=False)
 
     def _told(self, event: JobEvent) -> None:
-        self._stumbled(event.job_id, _STUMBLES[event.code])
+        self._missed(event.job_id, _MISSES[event.code])
 
 
 class IntervalTrigger(BaseTrigger):  # type: ignore[misc] # APScheduler 3 has no types

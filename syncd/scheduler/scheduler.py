@@ -74,7 +74,7 @@ class Scheduler:
             max_workers=min(MOST_WORKERS, max(2, len(links.settings.links))),
             thread_name_prefix="cycle",
         )
-        self._ticks = ticks or Jobs(metrics.tick_stumbled)
+        self._ticks = ticks or Jobs(metrics.tick_missed)
         self._turned = self._clock.monotonic()
         self._looked = float("-inf")
         self._closing = False

@@ -73,7 +73,7 @@ def test_no_file_is_overwritten(syncd: Syncd, tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text("mine")
     result = syncd("config", "init", "--location", "loc1", "--no-check")
     assert result.code == 2
-    assert "is there already: name a new file with --config" in result.err
+    assert "exists already: name a new file with --config" in result.err
     assert (tmp_path / "config.toml").read_text() == "mine"
 
 
@@ -108,7 +108,7 @@ def test_refused_credentials_are_the_exit_code(
     monkeypatch.setenv("HUBSPOT_TOKEN", bare.world.settings.hubspot_token)
     result = syncd("config", "init", "--location", bare.ghl.id, *addresses(bare))
     assert result.code == 6
-    assert "Mend what is said above, then: syncd doctor" in result.out
+    assert "Fix the errors above, then: syncd doctor" in result.out
     assert (tmp_path / "config.toml").exists()
 
 

@@ -80,10 +80,10 @@ def test_undo_puts_a_cycle_back_and_lists_what_stays(
     lines = said.out.splitlines()
     (fresh,) = [r.id for r in clinic.hubspot.records() if r.id not in synced.values()]
     assert [
-        line for line in lines if fresh in line and "made in HubSpot" in line and "stays" in line
+        line for line in lines if fresh in line and "created in HubSpot" in line and "stays" in line
     ]
     gone = synced["Visit 2"]
-    assert [line for line in lines if gone in line and "removed in HubSpot" in line]
+    assert [line for line in lines if gone in line and "archived in HubSpot" in line]
     assert not [line for line in lines if synced["Visit 1"] in line and "stays" in line]
     assert any("title back to Visit 0" in line for line in lines)
     assert any("status back to" in line for line in lines)
@@ -104,7 +104,7 @@ def test_undo_of_what_cannot_be_put_back_says_so_and_queues_nothing(
 ) -> None:
     said = syncd("undo", "--cycle", cycle(syncd, event_of(clinic, "Visit 0")))
     assert said.code == 2
-    assert said.out.count("made in HubSpot by that cycle, and stays") == 3
+    assert said.out.count("created in HubSpot by that cycle, and stays") == 3
     assert "nothing was overwritten" in said.err
     before = clinic.writes()
     assert syncd("--sync-now").code == 0

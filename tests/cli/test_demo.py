@@ -75,7 +75,7 @@ def test_of_two_edits_of_one_field_the_later_wins_and_the_other_is_kept(told: st
 def test_what_cannot_be_decided_waits_and_says_what_lets_it_go(told: str) -> None:
     answers = block(told, "Call back")[2:]
     assert answers[0].startswith("syncd waits for a person (no_contact)")
-    assert answers[1].startswith("syncd to let it go: give it a contact")
+    assert answers[1].startswith("syncd to resolve it: give it a contact")
 
 
 def test_the_third_sync_writes_nothing(told: str) -> None:

@@ -158,7 +158,7 @@ def test_probing_only_warns_where_nobody_can_be_asked(
 def test_accounts_with_errors_are_not_probed(clinic: VendorAccounts, syncd: Syncd) -> None:
     told = syncd("doctor", "--probe", "--yes")
     assert told.code == 2
-    assert "mend the errors first" in told.err
+    assert "fix the errors first" in told.err
     assert len(clinic.world.writes("ghl")) == 2  # the harmless trials of two scopes
 
 

@@ -301,7 +301,7 @@ def test_a_removal_in_the_history_names_its_appointment_and_a_contact_nobody() -
         "Europe/Zurich",
     )
     assert stream.getvalue().splitlines()[2:] == [
-        "  Mon 2026-03-02 09:00  HubSpot: removed: Check-up, Mon 2026-03-02 09:00",
+        "  Mon 2026-03-02 09:00  HubSpot: archived: Check-up, Mon 2026-03-02 09:00",
         "      record: HighLevel g1, HubSpot 501",
         "  Mon 2026-03-02 09:00  HubSpot: contact created",
         "      record: HighLevel c1, HubSpot 51",
@@ -345,7 +345,7 @@ def test_a_narrow_screen_breaks_no_word_and_cuts_nothing() -> None:
     stream = io.StringIO()
     paper = Printer(stream, console=Console(file=stream, width=60, color_system=None))
     rows = [("Tue 2026-12-01 08:30", "Check-up (HighLevel xX0rm8yguqv4KlTnakqC)", "x" * 70)]
-    paper.table(("When", "Record", "What lets it go"), rows)
+    paper.table(("When", "Record", "How to resolve it"), rows)
     paper.line(f"  see https://example.com/{'a' * 70} for more of it, as ever and as always")
     told = stream.getvalue()
     words = {word for line in told.splitlines() for word in line.split()}

@@ -144,7 +144,7 @@ def test_a_link_s_address_names_known_places_only(
     (problem,) = refused(text("https://app.example.com/{contat}"))
     assert "cannot name contat" in problem
     (problem,) = refused(text("app.example.com"))
-    assert "this is no address" in problem
+    assert "not an address" in problem
     assert loaded(text("https://app.example.com/{contact}")).links["clinic"].map["link"].template
 
 

@@ -119,7 +119,7 @@ def test_each_address_of_apprise_is_a_channel_and_may_be_kept_elsewhere(
     found = [resolve_address(link, name, env).get_secret_value() for name in names]
     assert found == [SLACK, NTFY, SLACK]
     kept.write_text("hush")
-    with pytest.raises(ConfigError, match=r"notify\.urls: .* holds no address") as refused:
+    with pytest.raises(ConfigError, match=r"notify\.urls: .* has no address") as refused:
         resolve_address(link, names[2], env)
     assert "hush" not in str(refused.value)
 

@@ -70,7 +70,7 @@ class TestTheMainFile:
 
     def test_that_is_a_folder_is_told(self, tmp_path: Path) -> None:
         (tmp_path / "config.toml").mkdir()
-        with pytest.raises(ConfigError, match="this is a folder"):
+        with pytest.raises(ConfigError, match="a folder; name the file in it"):
             load(Path("config.toml"), {}, tmp_path)
 
     def test_without_a_link_is_refused(self, tmp_path: Path) -> None:

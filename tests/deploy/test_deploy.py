@@ -142,7 +142,7 @@ def test_the_dashboard_shows_every_metric_that_the_issue_of_watching_needs() -> 
         "syncd_pairs",
         "syncd_poll_interval_seconds",
         "syncd_state_changes_total",
-        "syncd_stumbled_ticks_total",
+        "syncd_missed_ticks_total",
     }
     assert needed - spare - used(board) == set()
 

@@ -93,7 +93,7 @@ def test_users_that_could_not_be_read_are_not_said_to_be_missing(a_link: Link) -
         ({"calendars": ["c3"], "default_calendar": "c1"}, "is deactivated; what is booked on it"),
         ({"default_calendar": "c3"}, "what is born in HubSpot is held"),
         ({"default_calendar": "c4"}, "has no team member"),
-        ({}, "no default_calendar: an appointment born in HubSpot is held"),
+        ({}, "no default_calendar: an appointment created in HubSpot is held"),
         ({"default_calendar": "c1", "default_assignee": "u3"}, "primary team member is taken"),
         (
             {

@@ -631,7 +631,7 @@ def test_a_reload_reads_tokens_anew_and_tries_a_refused_link_at_once(build: Buil
 # --- is it alive?
 
 
-def test_a_claim_loop_that_stands_still_is_an_ailment(build: Build) -> None:
+def test_a_claim_loop_that_stands_still_is_a_problem(build: Build) -> None:
     rig = build("clinic")
     rig.scheduler.start()
     try:
@@ -643,7 +643,7 @@ def test_a_claim_loop_that_stands_still_is_an_ailment(build: Build) -> None:
     assert "does not run" in rig.scheduler.unhealthy_reason()
 
 
-def test_a_worker_without_a_sign_of_life_is_an_ailment(build: Build) -> None:
+def test_a_worker_without_a_sign_of_life_is_a_problem(build: Build) -> None:
     rig = build("clinic", schedule={"poll_interval": "10s"})
     found = []
 
@@ -751,7 +751,7 @@ def test_a_clock_that_is_set_back_does_not_stop_the_ticks(build: Build) -> None:
             rig.scheduler.stop_claiming()
 
 
-def test_a_stumbling_tick_is_counted(build: Build) -> None:
+def test_a_missed_tick_is_counted(build: Build) -> None:
     rig = build("clinic")
     rig.scheduler._ticks._told(JobEvent(EVENT_JOB_MISSED, "claim", "default"))
-    assert rig.value("syncd_stumbled_ticks_total", job="claim", what="missed") == 1
+    assert rig.value("syncd_missed_ticks_total", job="claim", what="missed") == 1

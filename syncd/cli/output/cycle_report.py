@@ -134,7 +134,7 @@ def print_holds(paper: Printer, holds: list[Hold], timezone: str) -> None:
         )
         for hold in holds
     ]
-    paper.table(("When", "Record", "Why it waits", "What lets it go"), rows, ("cyan", "bold"))
+    paper.table(("When", "Record", "Why it is held", "How to resolve it"), rows, ("cyan", "bold"))
 
 
 def print_sum(paper: Printer, report: CycleReport) -> None:

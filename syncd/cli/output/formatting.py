@@ -134,9 +134,14 @@ def action(write: PlannedWrite) -> str:
     """What a write does; a removal by the name that it has on its side."""
     if write.action != "remove":
         return write.action
-    if write.fields:
+    return removal(write.side, cancels=bool(write.fields))
+
+
+def removal(side: Side, *, cancels: bool) -> str:
+    """A removal by the name that it has on a side; one that changes fields is a cancellation."""
+    if cancels:
         return "cancel"
-    return "archive" if write.side is Side.HUBSPOT else "delete"
+    return "archive" if side is Side.HUBSPOT else "delete"
 
 
 def count(number: int, one: str, many: str = "") -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import ClassVar
 
 from syncd.core import essence
 from syncd.core.contacts import Resolution, ToMake
@@ -43,7 +44,42 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Create:
+class NewContact:
+    """A contact that is made on `side`, because writes to that side name it."""
+
+    side: Side
+    source: str
+    """The id of the same person's contact on the other side."""
+    contact: Contact
+
+    @property
+    def key(self) -> tuple[Side, str]:
+        """Alike for two contacts across that are one person's: the addresses tell."""
+        known = (*self.contact.emails, *self.contact.phones, self.source)
+        return self.side, known[0].casefold()
+
+
+class _Write:
+    """What all writes share: they are about an appointment, which starts at some time."""
+
+    __slots__ = ()
+
+    counted: ClassVar[bool] = True
+    """Whether people are told of it: an external id is written beside what they see."""
+
+    @property
+    def starts(self) -> tuple[datetime, ...]:
+        """When the appointment starts: as it is, and as it will be."""
+        return ()
+
+    @property
+    def starts_at(self) -> datetime | None:
+        """When the appointment starts: the earlier of what is and what will be."""
+        return min(self.starts, default=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Create(_Write):
     """Make the record that is missing on `side`; with a `pair`, make it anew."""
 
     side: Side
@@ -63,9 +99,37 @@ class Create:
     """What the source holds and nobody could translate now: it goes across when that is known."""
     why: str = ""
 
+    action: ClassVar[str] = "create"
+
+    @property
+    def ids(self) -> tuple[str, str]:
+        """The (ghl, hubspot) ids, "" for the record that is not there yet."""
+        missing = self.pair.id_on(self.side) if self.pair is not None else ""
+        return (missing, self.source.id) if self.side is Side.GHL else (self.source.id, missing)
+
+    @property
+    def starts(self) -> tuple[datetime, ...]:
+        """When the new record starts."""
+        return (self.wanted.start,) if self.wanted.start else ()
+
+    @property
+    def title(self) -> str:
+        """What the appointment is called."""
+        return self.wanted.title
+
+    @property
+    def changed_at(self) -> datetime | None:
+        """The vendor's stamp of the change that the write carries across, where it is known."""
+        return self.source.updated_at
+
+    @property
+    def new_contact(self) -> NewContact | None:
+        """The contact that has to be made before the write can be sent."""
+        return _new_contact(self.side, self.source.appointment.contact, self.contact)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Update:
+class Update(_Write):
     """Write the changed groups of a pair to one side; `restores` after a removal was undone."""
 
     pair: Pair
@@ -84,9 +148,36 @@ class Update:
     changed_at: datetime | None = field(default=None, compare=False)
     """The vendor's stamp of the change that this write carries across."""
 
+    @property
+    def action(self) -> str:
+        """The report's name for the write."""
+        return "restore" if self.restores else "update"
+
+    @property
+    def ids(self) -> tuple[str, str]:
+        """The (ghl, hubspot) ids."""
+        return self.pair.ids
+
+    @property
+    def starts(self) -> tuple[datetime, ...]:
+        """When the appointment starts: as it is, and as it will be."""
+        new = [change.after[0] for change in self.changes if isinstance(change.after, tuple)]
+        return tuple(at for at in (self.seen.appointment.start, *new) if at)
+
+    @property
+    def title(self) -> str:
+        """What the appointment is called on the side that is written."""
+        return self.seen.appointment.title
+
+    @property
+    def new_contact(self) -> NewContact | None:
+        """The contact that has to be made before the write can be sent."""
+        named = (str(each.source) for each in self.changes if each.group == Group.CONTACT)
+        return _new_contact(self.side, next(named, ""), self.contact)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Remove:
+class Remove(_Write):
     """Carry a removal across: archive, delete, or cancel (with the status to write)."""
 
     pair: Pair
@@ -99,6 +190,25 @@ class Remove:
     source: Snapshot | None = field(default=None, compare=False)
     """The record across, whose removal is carried."""
 
+    action: ClassVar[str] = "remove"
+    changed_at: ClassVar[datetime | None] = None
+    new_contact: ClassVar[NewContact | None] = None
+
+    @property
+    def ids(self) -> tuple[str, str]:
+        """The (ghl, hubspot) ids."""
+        return self.pair.ids
+
+    @property
+    def starts(self) -> tuple[datetime, ...]:
+        """When the appointment starts."""
+        return (self.seen.appointment.start,) if self.seen.appointment.start else ()
+
+    @property
+    def title(self) -> str:
+        """What the appointment is called on the side that is written."""
+        return self.seen.appointment.title
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rebase:
@@ -110,7 +220,7 @@ class Rebase:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WriteExternalId:
+class WriteExternalId(_Write):
     """Write the pair's identity to its HubSpot record (never counted as an update)."""
 
     pair: Pair
@@ -121,101 +231,34 @@ class WriteExternalId:
     seen: Snapshot | None = None
     """With either of them: the record that was booked; one that was edited since keeps its own."""
 
-
-Write = Create | Update | Remove
-Action = Write | Rebase | WriteExternalId | Hold
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewContact:
-    """A contact that is made on `side`, because writes to that side name it."""
-
-    side: Side
-    source: str
-    """The id of the same person's contact on the other side."""
-    contact: Contact
+    side: ClassVar[Side] = Side.HUBSPOT
+    action: ClassVar[str] = "update"
+    counted: ClassVar[bool] = False
+    source: ClassVar[Snapshot | None] = None
+    title: ClassVar[str] = ""
+    changed_at: ClassVar[datetime | None] = None
+    new_contact: ClassVar[NewContact | None] = None
 
     @property
-    def key(self) -> tuple[Side, str]:
-        """Alike for two contacts across that are one person's: the addresses tell."""
-        known = (*self.contact.emails, *self.contact.phones, self.source)
-        return self.side, known[0].casefold()
+    def ids(self) -> tuple[str, str]:
+        """The (ghl, hubspot) ids."""
+        return self.pair.ids
 
 
-def to_make(write: Write) -> ToMake | None:
-    """The contact that has to be made before the write can be sent."""
-    wanted = None if isinstance(write, Remove) else write.contact
-    return wanted if isinstance(wanted, ToMake) else None
+Write = Create | Update | Remove | WriteExternalId
+Action = Write | Rebase | Hold
 
 
-def source_contact(write: Write) -> str:
-    """The id across of the contact that a write is for."""
-    match write:
-        case Create():
-            return write.source.appointment.contact
-        case Update():
-            named = (each.source for each in write.changes if each.group == Group.CONTACT)
-            return str(next(named, ""))
-        case Remove():
-            return ""
-
-
-def new_contact(write: Write) -> NewContact | None:
-    """The contact that is made for a write, if one is."""
-    made = to_make(write)
-    if made is None:
+def _new_contact(side: Side, source: str, contact: Resolution | None) -> NewContact | None:
+    if not isinstance(contact, ToMake):
         return None
-    return NewContact(side=write.side, source=source_contact(write), contact=made.contact)
+    return NewContact(side=side, source=source, contact=contact.contact)
 
 
 def new_contacts(writes: Iterable[Write]) -> list[NewContact]:
     """The contacts that are made for these writes, each once."""
-    found = {new.key: new for write in writes if (new := new_contact(write)) is not None}
+    found = {new.key: new for write in writes if (new := write.new_contact) is not None}
     return list(found.values())
-
-
-def ids_of(write: Write) -> tuple[str, str]:
-    """The (ghl, hubspot) ids that a write is about, "" where there is none yet."""
-    if isinstance(write, Create):
-        ids = {write.source.side: write.source.id, write.side: ""}
-        if write.pair is not None:
-            ids[write.side] = write.pair.id_on(write.side)
-        return ids[Side.GHL], ids[Side.HUBSPOT]
-    return write.pair.ghl_id, write.pair.hubspot_id
-
-
-def starts(write: Write) -> tuple[datetime, ...]:
-    """When the appointment of a write starts: as it is, and as it will be."""
-    match write:
-        case Create():
-            moments = [write.wanted.start]
-        case Update():
-            new = [change.after[0] for change in write.changes if isinstance(change.after, tuple)]
-            moments = [write.seen.appointment.start, *new]
-        case Remove():
-            moments = [write.seen.appointment.start]
-    return tuple(at for at in moments if at)
-
-
-def starts_at(write: Write) -> datetime | None:
-    """When the appointment of a write starts: the earlier of what is and what will be."""
-    return min(starts(write), default=None)
-
-
-def title_of(write: Write) -> str:
-    """What the appointment of a write is called."""
-    return (write.wanted if isinstance(write, Create) else write.seen.appointment).title
-
-
-def changed_at(write: Write) -> datetime | None:
-    """The vendor's stamp of the change that a write carries across, where it is known."""
-    match write:
-        case Create():
-            return write.source.updated_at
-        case Update():
-            return write.changed_at
-        case Remove():
-            return None
 
 
 def updated(write: Update, pair: Pair, returned: Appointment, refused: frozenset[GroupKey]) -> Pair:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from syncd.core import actions
-from syncd.core.actions import Action, Create, Rebase, Remove, Update, Write, WriteExternalId
+from syncd.core.actions import Action, Rebase, Remove, Update, Write, WriteExternalId
 from syncd.core.context import PlanContext, held
 from syncd.core.model import Hold, Side
 
@@ -50,7 +50,7 @@ class GuardOverrides:
 
     def lets(self, write: Write) -> bool:
         """Whether this very write may go."""
-        ids = actions.ids_of(write)
+        ids = write.ids
         if isinstance(write, Remove):
             return self.removals or ids in self.named_removals
         return self.changes or (write.side.value, *ids) in self.named_changes
@@ -91,7 +91,7 @@ def guard(
 ) -> Plan:
     """Keep back removals, or creations and changes, where there are too many."""
     policy = context.policy
-    writes = [each for each in decided if isinstance(each, Create | Update | Remove)]
+    writes = [each for each in decided if isinstance(each, Write) and each.counted]
     holds = [each for each in decided if isinstance(each, Hold)]
     removals = [write for write in writes if isinstance(write, Remove)]
     kept_back = list[KeptBack]()
@@ -173,7 +173,7 @@ def urgency(write: Write, now: datetime) -> tuple[int, float]:
     Of a move, the more urgent of the two starts counts: what was due an hour
     ago and is due in an hour now is urgent.
     """
-    return min((_wait(start, now) for start in actions.starts(write)), default=(2, 0.0))
+    return min((_wait(start, now) for start in write.starts), default=(2, 0.0))
 
 
 def _wait(start: datetime, now: datetime) -> tuple[int, float]:

@@ -317,6 +317,11 @@ class Pair:
     wrote_ghl: Wrote | None = None
     wrote_hubspot: Wrote | None = None
 
+    @property
+    def ids(self) -> tuple[str, str]:
+        """The (ghl, hubspot) ids."""
+        return self.ghl_id, self.hubspot_id
+
     def wrote_on(self, side: Side) -> Wrote | None:
         """Our last write to that side, where it is known."""
         return self.wrote_ghl if side is Side.GHL else self.wrote_hubspot

@@ -18,7 +18,6 @@ from syncd.core.context import FirstSync
 from syncd.core.guards import CHANGES, REMOVALS, Plan
 from syncd.core.model import Hold, Side, Snapshot
 from syncd.core.outcome import Outcome
-from syncd.engine.apply.commands import ids_of
 from syncd.engine.apply.results import WriteResults
 from syncd.engine.decisions import completion, pending
 from syncd.engine.decisions.approval import ASK_ABOVE
@@ -253,7 +252,7 @@ def _notes(
     """What later decisions, and later cycles, have to know of what was kept back or left."""
     notes: dict[str, str] = {}
     stopped = [each.write for each in rounds.total.kept_back if each.guard == CHANGES]
-    changes = [[write.side.value, *ids_of(write)] for write in stopped]
+    changes = [[write.side.value, *write.ids] for write in stopped]
     kept_back = link.store.cursor(pending.KEPT_BACK)
     if changes and not full:
         known = {*map(tuple, changes)}
@@ -264,8 +263,8 @@ def _notes(
         removals = [w for w in rounds.sums.going if isinstance(w, Remove)]
         others = [w for w in rounds.sums.going if not isinstance(w, Remove)]
         lets = {
-            "removals": [[*ids_of(w)] for w in removals],
-            "changes": [[w.side.value, *ids_of(w)] for w in others],
+            "removals": [[*w.ids] for w in removals],
+            "changes": [[w.side.value, *w.ids] for w in others],
         }
         plans = {str(part[0]) for parts in decided.only_parts.values() for part in parts}
         notes[pending.TRIED] = json.dumps(dict.fromkeys(plans, lets))

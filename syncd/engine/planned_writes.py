@@ -19,8 +19,7 @@ from syncd.core.actions import (
     Remove,
     Update,
     Write,
-    ids_of,
-    new_contact,
+    WriteExternalId,
     new_contacts,
 )
 from syncd.core.contacts import Known
@@ -96,20 +95,9 @@ def planned_as_json(write: PlannedWrite) -> dict[str, object]:
 # --- from actions to words
 
 
-def action_of(write: Write) -> str:
-    """The report's name for a write."""
-    match write:
-        case Create():
-            return "create"
-        case Update():
-            return "restore" if write.restores else "update"
-        case Remove():
-            return "remove"
-
-
 def described(write: Write, delay: float | None = None) -> PlannedWrite:
     """A write in words; `delay` once it is done, see `PlannedWrite`."""
-    ghl_id, hubspot_id = ids_of(write)
+    ghl_id, hubspot_id = write.ids
     match write:
         case Create():
             shown, why = write.wanted, write.why
@@ -123,9 +111,11 @@ def described(write: Write, delay: float | None = None) -> PlannedWrite:
         case Remove():
             shown, why = write.seen.appointment, write.why
             fields = {"status": (shown.status, write.cancel_as)} if write.cancel_as else {}
+        case WriteExternalId():
+            shown, why, fields = write.pair.hubspot, "", {}
     return PlannedWrite(
         side=write.side,
-        action=action_of(write),
+        action=write.action,
         ghl_id=ghl_id,
         hubspot_id=hubspot_id,
         fields=fields,
@@ -148,7 +138,7 @@ def _where(write: Create) -> str:
     return write.calendar or write.source.calendar or (write.pair.calendar if write.pair else "")
 
 
-def _whose(write: Update | Remove) -> str:
+def _whose(write: Update | Remove | WriteExternalId) -> str:
     # Of what was removed one reading tells more than another.
     records = [each for each in (write.seen, write.source) if each is not None and not each.gone]
     return " ".join(
@@ -228,7 +218,7 @@ def digests(write: Write) -> dict[str, PlannedWrite]:
     A cycle that was broken off may have made the contact that the rest is for,
     so that the write has another name than it had before.
     """
-    told, new = described(write), new_contact(write)
+    told, new = described(write), write.new_contact
     found = [told, before_its_contact(told)]
     if new is not None:
         found.append(described_contact(new))

@@ -9,12 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from syncd.core.actions import ids_of
 from syncd.core.model import Hold, Side
 from syncd.core.outcome import Outcome
 from syncd.engine.planned_writes import (
     PlannedWrite,
-    action_of,
     described,
     digest,
     field_values,
@@ -230,11 +228,9 @@ __all__ = [
     "FailedWrite",
     "PlannedWrite",
     "Tally",
-    "action_of",
     "described",
     "digest",
     "field_values",
-    "ids_of",
     "in_one_line",
     "planned_as_json",
 ]

@@ -20,7 +20,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from syncd.core import essence, observe
-from syncd.core.actions import Remove, Update, Write, WriteExternalId, new_contact, new_contacts
+from syncd.core.actions import Remove, Update, Write, WriteExternalId, new_contacts
 from syncd.core.contacts import ContactBook
 from syncd.core.context import Evidence, FirstSync, PlanContext
 from syncd.core.guards import GuardOverrides, KeptBack, Plan, RecentWrites
@@ -29,7 +29,6 @@ from syncd.core.observe import Observed, Sighting, UnpairedRecords
 from syncd.core.policy import Policy
 from syncd.core.translate import Translator
 from syncd.engine import planned_writes
-from syncd.engine.apply.commands import ids_of
 from syncd.engine.apply.executor import WriteExecutor
 from syncd.engine.decisions.basis import Shown
 from syncd.engine.decisions.completion import MOVED_ON
@@ -45,7 +44,6 @@ from syncd.engine.plan.evidence import clock_skew, decide
 from syncd.engine.plan.translation import with_contacts
 from syncd.engine.poll import poll
 from syncd.engine.poll.poll import PollResult
-from syncd.engine.record.intents import AnyWrite
 from syncd.engine.recover.recover import recover
 from syncd.engine.report import CycleReport, FailedWrite
 from syncd.errors import ProviderError
@@ -348,14 +346,14 @@ class Rounds:
     @property
     def unsent(self) -> set[str]:
         """Ids of records with a write that failed, was not sent, or was kept back."""
-        kept_back = {each for kept in self._totals.kept_back for each in ids_of(kept.write)}
+        kept_back = {each for kept in self._totals.kept_back for each in kept.write.ids}
         return self.untried | (kept_back - {""})
 
     @property
     def untried(self) -> set[str]:
         """Ids of records with a write that failed in passing, or was not sent; guards aside."""
         waiting = [*self.executor.waiting(), *self._totals.not_approved]
-        found = {each for write in waiting for each in ids_of(write)}
+        found = {each for write in waiting for each in write.ids}
         for failed in self._report.failed:
             found |= {failed.ghl_id, failed.hubspot_id}
         return found - {""}
@@ -393,30 +391,30 @@ class Rounds:
 
     # --- what changed under a write
 
-    def _moved(self) -> list[AnyWrite]:
+    def _moved(self) -> list[Write]:
         """Writes that do not stand any more; a record is judged anew once in a cycle."""
         writes, self.executor.applied.moved = self.executor.applied.moved, []
         only = self._cycle_context.decided.only
         for write in writes if only is not None else ():
             # Of an approved plan nothing may go out but what it shows.
             self.tracker.give_up(write)
-            if not isinstance(write, WriteExternalId):
+            if write.counted:
                 self._left_out(planned_writes.in_one_line(planned_writes.described(write)))
-            self.executor.applied.forget(set(ids_of(write)) - {""})
+            self.executor.applied.forget(set(write.ids) - {""})
         if self._cycle_context.frozen or self.total.guarded:
             return []
-        moved = [write for write in writes if not self._rejudged & set(ids_of(write))]
+        moved = [write for write in writes if not self._rejudged & set(write.ids)]
         for write in moved:
-            self._rejudged |= set(ids_of(write)) - {""}
+            self._rejudged |= set(write.ids) - {""}
         return moved
 
-    def _judge_anew(self, writes: Sequence[AnyWrite]) -> None:
+    def _judge_anew(self, writes: Sequence[Write]) -> None:
         link = self._cycle_context.link
         policy = replace(self._cycle_context.policy, now=link.clock.now())
         moved = {
             (side, each)
             for write in writes
-            for side, each in zip(Side, ids_of(write), strict=True)
+            for side, each in zip(Side, write.ids, strict=True)
             if each
         }
         try:
@@ -541,7 +539,7 @@ class Rounds:
             return made
         shown = {name: write for write in made.writes for name in planned_writes.digests(write)}
         approved = {name: write for name, write in shown.items() if name in decided.only_parts}
-        sums.approved |= {name: ids_of(write) for name, write in approved.items()}
+        sums.approved |= {name: write.ids for name, write in approved.items()}
         if decided.only is None:
             return made
         contacts = {
@@ -552,7 +550,7 @@ class Rounds:
         able = {
             name: write
             for name, write in shown.items()
-            if name in contacts or (new := new_contact(write)) is None or new.key in may_make
+            if name in contacts or (new := write.new_contact) is None or new.key in may_make
         }
         for words in (words for name, words in decided.only.items() if name not in able):
             self._left_out(words)
@@ -561,11 +559,11 @@ class Rounds:
         }
         sums.going += [each for each in made.writes if id(each) in going]
         sums.not_approved += [each for each in made.writes if id(each) not in going]
-        has_external_id = {each for write in sums.going for each in ids_of(write)} - {""}
+        has_external_id = {each for write in sums.going for each in write.ids} - {""}
         return replace(
             made,
             writes=tuple(each for each in made.writes if id(each) in going),
-            id_writes=tuple(each for each in made.id_writes if has_external_id & {*ids_of(each)}),
+            id_writes=tuple(each for each in made.id_writes if has_external_id & {*each.ids}),
         )
 
     def _left_out(self, words: str) -> None:

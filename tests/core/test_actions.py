@@ -138,11 +138,11 @@ def test_a_record_born_without_a_status_stays_open_until_it_has_one() -> None:
 
 def test_an_update_starts_as_it_is_and_as_it_will_be() -> None:
     write = follows(pair(), ghl(start=NOW, end=None))
-    assert actions.starts(write) == (pair().hubspot.start, NOW)
-    assert actions.starts_at(write) == NOW
+    assert write.starts == (pair().hubspot.start, NOW)
+    assert write.starts_at == NOW
 
 
 def test_a_write_without_a_start_starts_at_no_time() -> None:
     write = replace(follows(pair(), ghl(**GONE)), seen=hubspot(start=None, end=None)(pair()))
-    assert actions.starts(write) == ()
-    assert actions.starts_at(write) is None
+    assert write.starts == ()
+    assert write.starts_at is None

@@ -23,7 +23,6 @@ from plan_cases import (
     rules,
 )
 
-from syncd.core import actions
 from syncd.core.actions import Create, Remove, Update
 from syncd.core.contacts import Known
 from syncd.core.context import PlanContext
@@ -168,9 +167,7 @@ TIGHT = rules(change_guard=Limit(percent=50, at_least=2))
 def test_too_many_changes_of_a_side_are_kept_back_on_that_side_only() -> None:
     right = sighted(9, right=hubspot(title="Follow-up"))
     made = planned([*many(3, title="Follow-up"), right], TIGHT, pairs=4)
-    assert [(write.side, actions.starts_at(write)) for write in made.writes] == [
-        (GHL, right.pair.ghl.start)
-    ]
+    assert [(write.side, write.starts_at) for write in made.writes] == [(GHL, right.pair.ghl.start)]
     assert made.stopped_changes == 3
 
 

@@ -40,7 +40,7 @@ class Mutant:
 
 PLAN, FIELDS, MERGE = "core/plan.py", "core/reconcile.py", "core/merge.py"
 MAKING, GUARDS, OBSERVE = "core/creation.py", "core/guards.py", "core/observe.py"
-ACTIONS, ESSENCE = "core/actions.py", "core/essence.py"
+ACTIONS, ESSENCE, SERIALIZE = "core/actions.py", "core/essence.py", "core/serialize.py"
 INTENTS, RECOVER, RECORD = (
     "engine/record/intents.py",
     "engine/recover/recover.py",
@@ -498,8 +498,8 @@ MUTANTS = (
     ),
     Mutant(
         "an intent forgets the loser",
-        INTENTS,
-        '        lost=held["lost"],',
+        SERIALIZE,
+        '        lost=stored["lost"],',
         "        lost=False,",
     ),
     Mutant(

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from memory_sides import GHL, HUBSPOT, NOW, MemorySides, appointment, perfect, policy, quiet, sloppy
 
 from syncd.core import essence, translate
-from syncd.core.actions import Create, Remove, Update, Write, starts
+from syncd.core.actions import Create, Remove, Update, Write
 from syncd.core.essence import Value
 from syncd.core.guards import Plan
 from syncd.core.model import Group, GroupKey, Pair, Side, Snapshot
@@ -291,15 +291,16 @@ def check(moment: Moment, seen: Counter[str]) -> None:
 def _soonest_first(moment: Moment) -> None:
     """What is about to happen is written before what is later, and that before what is past."""
     waits = [
-        min((start < NOW, abs(start - NOW)) for start in starts(write))
+        min((start < NOW, abs(start - NOW)) for start in write.starts)
         for write in moment.made.writes
-        if starts(write)
+        if write.starts
     ]
     assert waits == sorted(waits)
 
 
 def _touches_only_what_is_there(moment: Moment, write: Write) -> None:
     record = write.source if isinstance(write, Create) else write.seen
+    assert record is not None
     shown = moment.records[record.side][record.id]
     assert not shown.gone
     rules = moment.rules

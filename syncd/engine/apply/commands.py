@@ -12,16 +12,15 @@ from datetime import datetime
 from hashlib import blake2b
 from typing import assert_never
 
-from syncd.core import actions, preconditions
-from syncd.core.actions import Create, NewContact, Remove, Update, WriteExternalId
+from syncd.core import preconditions
+from syncd.core.actions import Create, Remove, Update, Write, WriteExternalId
 from syncd.core.essence import instant, is_empty, value, with_groups, with_value
 from syncd.core.model import Appointment, Group, GroupKey, Side
 from syncd.engine import report
-from syncd.engine.record.intents import AnyWrite
 from syncd.ports.provider import CommandKind, ExternalIds, WriteCommand
 
 
-def command_of(write: AnyWrite, key: str, contact: str, location: str) -> WriteCommand:
+def command_of(write: Write, key: str, contact: str, location: str) -> WriteCommand:
     """The order for a write; `contact` is whom a CREATE is for, on the side that is written."""
     match write:
         case Create():
@@ -107,20 +106,20 @@ def _filled(wanted: Appointment) -> frozenset[str]:
     return frozenset(name for name in names if not is_empty(value(wanted, name)))
 
 
-def key_of(write: AnyWrite, cycle: str, number: int) -> str:
+def key_of(write: Write, cycle: str, number: int) -> str:
     """A key that names this write and no other: the pair's version is part of it."""
     version = 0 if isinstance(write, Create) else write.pair.version
-    parts = (cycle, str(number), *ids_of(write), str(version))
+    parts = (cycle, str(number), *write.ids, str(version))
     return _digest("\x1f".join(parts))
 
 
-def fingerprint_of(write: AnyWrite) -> str:
+def fingerprint_of(write: Write) -> str:
     """What a write wants, and of which records, as a short digest.
 
     Another wish is tried at once, and so is the same one for a record that
     changed: what the refusal named may be mended.
     """
-    if isinstance(write, WriteExternalId):
+    if not write.counted:
         return ""
     said = report.described(write)
     parts = [said.action, said.side.value, *(f"{k}={v[1]}" for k, v in sorted(said.fields.items()))]
@@ -134,38 +133,11 @@ def by_group(write: Update) -> dict[GroupKey, Update]:
     return {change.group: replace(write, changes=(change,)) for change in write.changes}
 
 
-def _stamps(write: Create | Update | Remove) -> tuple[datetime | None, datetime | None]:
+def _stamps(write: Write) -> tuple[datetime | None, datetime | None]:
     """When the vendors say that the records of a write changed last: its own, and its source."""
-    match write:
-        case Create():
-            return None, write.source.updated_at
-        case Update():
-            return write.seen.updated_at, write.changed_at
-        case Remove():
-            return write.seen.updated_at, None
+    own = None if isinstance(write, Create) or write.seen is None else write.seen.updated_at
+    return own, write.changed_at
 
 
 def _digest(words: str) -> str:
     return blake2b(words.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
-
-
-def ids_of(write: AnyWrite) -> tuple[str, str]:
-    """The (ghl, hubspot) ids that a write is about, "" where there is none yet."""
-    if isinstance(write, WriteExternalId):
-        return write.pair.ghl_id, write.pair.hubspot_id
-    return actions.ids_of(write)
-
-
-def side_of(write: AnyWrite) -> Side:
-    """The side that is written to; identities stand in HubSpot."""
-    return Side.HUBSPOT if isinstance(write, WriteExternalId) else write.side
-
-
-def action_of(write: AnyWrite) -> str:
-    """The report's name for a write."""
-    return "update" if isinstance(write, WriteExternalId) else report.action_of(write)
-
-
-def new_contact(write: AnyWrite) -> NewContact | None:
-    """The contact that has to be made before the write can be sent."""
-    return None if isinstance(write, WriteExternalId) else actions.new_contact(write)

@@ -21,11 +21,11 @@ from itertools import islice
 from threading import Event, RLock
 from typing import assert_never
 
-from syncd.core.actions import Create, Update, WriteExternalId
+from syncd.core.actions import Create, Update, Write, WriteExternalId
 from syncd.core.contacts import Known
 from syncd.core.guards import Plan, urgency
 from syncd.core.model import Group, Pair, Side
-from syncd.engine.apply.commands import command_of, ids_of, key_of, new_contact, side_of
+from syncd.engine.apply.commands import command_of, key_of
 from syncd.engine.apply.preconditions import Preconditions
 from syncd.engine.apply.results import WriteResults
 from syncd.engine.apply.slot_dependencies import SlotDependencies
@@ -36,7 +36,7 @@ from syncd.engine.observe.contacts import ContactMaker
 from syncd.engine.observe.duplicate_check import Watch
 from syncd.engine.record import record
 from syncd.engine.record.agreements import Agreements
-from syncd.engine.record.intents import AnyWrite, intent_of
+from syncd.engine.record.intents import intent_of
 from syncd.engine.record.record import CompletedWrite
 from syncd.engine.report import CycleReport
 from syncd.engine.workers import Lane
@@ -76,7 +76,7 @@ STOPPING = (AuthFailed, DailyBudgetSpent, Unavailable)
 class InFlight:
     """What a lane has under way: written down, and not recorded yet."""
 
-    unanswered: dict[str, tuple[AnyWrite, str]] = field(default_factory=dict)
+    unanswered: dict[str, tuple[Write, str]] = field(default_factory=dict)
     effects: list[CompletedWrite] = field(default_factory=list)
     committed_at: float = -GATHER
     all_taken: bool = False
@@ -98,7 +98,7 @@ class WriteExecutor:
         self.applied = WriteResults(report=said)
         self._progress = progress
         self._lock = RLock()
-        self._queues: dict[Side, deque[AnyWrite]] = {Side.GHL: deque(), Side.HUBSPOT: deque()}
+        self._queues: dict[Side, deque[Write]] = {Side.GHL: deque(), Side.HUBSPOT: deque()}
         self._id_writes: deque[WriteExternalId] = deque()
         self._agreements = Agreements(link, self.applied)
         self._contacts = ContactMaker(link, self._lock, said, self._errands.contact_made)
@@ -150,30 +150,30 @@ class WriteExecutor:
                 )
         self._planned += len(plan.writes)
 
-    def _place_in_line(self, write: AnyWrite) -> tuple[int, tuple[int, float]]:
+    def _place_in_line(self, write: Write) -> tuple[int, tuple[int, float]]:
         """What starts within a day, then what people changed, then the rest of a backfill."""
         if isinstance(write, WriteExternalId):
             return (3, (0, 0.0))
         past, ahead = waits = urgency(write, self.link.clock.now())
         if past == 0 and ahead <= SOON:
             return (0, waits)
-        return (1 if not isinstance(write, Create) or self._fresh & {*ids_of(write)} else 2, waits)
+        return (1 if not isinstance(write, Create) or self._fresh & {*write.ids} else 2, waits)
 
     def drop(self, ids: Collection[str]) -> None:
         """Forget what is to be written, failed or was held of these: they are judged anew."""
         gone = set(ids)
         for side, queue in self._queues.items():
-            kept = deque(write for write in queue if not gone & {*ids_of(write)})
+            kept = deque(write for write in queue if not gone & {*write.ids})
             for write in queue if len(kept) < len(queue) else ():
-                if gone & {*ids_of(write)}:
+                if gone & {*write.ids}:
                     self._match_keys.settle(write)
             self._planned -= len(queue) - len(kept)
             self._queues[side] = kept
-        self._id_writes = deque(each for each in self._id_writes if not gone & {*ids_of(each)})
+        self._id_writes = deque(each for each in self._id_writes if not gone & {*each.ids})
         self.applied.forget(gone)
         self._errands.drop(gone)
 
-    def waiting(self) -> list[AnyWrite]:
+    def waiting(self) -> list[Write]:
         """What is still to be written, but for identities."""
         return [write for queue in self._queues.values() for write in queue]
 
@@ -309,7 +309,7 @@ class WriteExecutor:
             if commands:
                 return commands
 
-    def _without_twins(self, side: Side, writes: Sequence[AnyWrite]) -> list[AnyWrite]:
+    def _without_twins(self, side: Side, writes: Sequence[Write]) -> list[Write]:
         """These but for what somebody made meanwhile, which is judged anew."""
         creates = [write for write in writes if isinstance(write, Create)]
         with self._lock:
@@ -322,9 +322,9 @@ class WriteExecutor:
         left_out = {id(write) for write, _ in doubted}
         return [write for write in writes if id(write) not in left_out]
 
-    def _next_writes(self, side: Side, in_flight: InFlight) -> list[AnyWrite]:
+    def _next_writes(self, side: Side, in_flight: InFlight) -> list[Write]:
         """What goes next; a booking waits for the write that frees its spot to be answered."""
-        queue, writes, later = self._queues[side], list[AnyWrite](), list[AnyWrite]()
+        queue, writes, later = self._queues[side], list[Write](), list[Write]()
         while queue and len(writes) < CHUNK[side]:
             write = queue.popleft()
             (later if side is Side.GHL and self._match_keys.awaited_by(write) else writes).append(
@@ -336,12 +336,12 @@ class WriteExecutor:
         queue.extendleft(reversed(later))
         return writes
 
-    def _open(self, in_flight: InFlight, writes: Sequence[AnyWrite]) -> list[WriteCommand]:
+    def _open(self, in_flight: InFlight, writes: Sequence[Write]) -> list[WriteCommand]:
         location = self.link.rules.template.location_id
         with self._lock:
             sendable = [ready for write in writes if (ready := self._prepared(write)) is not None]
             now = self.link.clock.now()
-            opened: dict[str, tuple[AnyWrite, str]] = {}
+            opened: dict[str, tuple[Write, str]] = {}
             for write, contact in sendable:
                 self._numbered += 1
                 opened[key_of(write, self.applied.report.cycle, self._numbered)] = (write, contact)
@@ -389,13 +389,13 @@ class WriteExecutor:
                 assert_never(receipt)
         self._owed.discard(side)
 
-    def _is_tried_again(self, write: AnyWrite, late: Outdated) -> bool:
+    def _is_tried_again(self, write: Write, late: Outdated) -> bool:
         """Whether it is read and sent once more; nothing came of it so far."""
-        self._late[ids_of(write)] += 1
+        self._late[write.ids] += 1
         fails = isinstance(late.cause, Unavailable)
-        return self._late[ids_of(write)] <= (1 if fails else MOST_LATE)
+        return self._late[write.ids] <= (1 if fails else MOST_LATE)
 
-    def _put_again(self, side: Side, key: str, write: AnyWrite) -> None:
+    def _put_again(self, side: Side, key: str, write: Write) -> None:
         """It waited too long after its records were read: it goes next, and they are read again."""
         with self._lock:
             with self.link.store.begin() as transaction:
@@ -441,10 +441,10 @@ class WriteExecutor:
 
     # --- what did not take effect
 
-    def _failed(self, key: str, write: AnyWrite, error: ProviderError) -> None:
+    def _failed(self, key: str, write: Write, error: ProviderError) -> None:
         """Hold what was refused for good; remember what is to be tried again."""
         with self._lock:
-            if not isinstance(write, WriteExternalId):
+            if write.counted:
                 self._done += 1
             if isinstance(error, Outdated):
                 error = error.cause or error
@@ -452,7 +452,7 @@ class WriteExecutor:
                 with self.link.store.begin() as transaction:
                     transaction.close_intents([key])
             self.applied.failed(write, error)
-            if isinstance(error, STOPPING) and error.side == side_of(write).other:
+            if isinstance(error, STOPPING) and error.side == write.side.other:
                 self.applied.stopped = error  # What the writes rest on cannot be read.
             self._tell()
 
@@ -486,9 +486,9 @@ class WriteExecutor:
 
     # --- contacts
 
-    def _make_contacts(self, side: Side, writes: Sequence[AnyWrite]) -> bool:
+    def _make_contacts(self, side: Side, writes: Sequence[Write]) -> bool:
         """Make the contacts that these writes need first; false when nothing more can be sent."""
-        wanted = [new for write in writes if (new := new_contact(write)) is not None]
+        wanted = [new for write in writes if (new := write.new_contact) is not None]
         try:
             self._contacts.make(side, wanted)
         except STOPPING as error:
@@ -498,11 +498,11 @@ class WriteExecutor:
             return False
         return True
 
-    def _prepared(self, write: AnyWrite) -> tuple[AnyWrite, str] | None:
+    def _prepared(self, write: Write) -> tuple[Write, str] | None:
         """The write with the contact that it is for."""
         if isinstance(write, Create) and isinstance(write.contact, Known):
             return (write, write.contact.id)
-        new = new_contact(write)
+        new = write.new_contact
         if new is None:
             return (write, "")
         made = self._contacts.made(new.side, new.source)

@@ -19,12 +19,11 @@ from dataclasses import dataclass, replace
 from threading import Lock
 
 from syncd.core import essence
-from syncd.core.actions import Remove, Update
+from syncd.core.actions import Remove, Update, Write
 from syncd.core.essence import Value
 from syncd.core.model import EXTRA_PREFIX, Group, GroupKey, Missing, Side, Snapshot
 from syncd.core.preconditions import Precondition, moved_on, source_of
 from syncd.engine.link import Link
-from syncd.engine.record.intents import AnyWrite
 from syncd.errors import (
     AuthFailed,
     DailyBudgetSpent,
@@ -69,7 +68,7 @@ class Preconditions(WriteChecks):
         self._unreadable: dict[Side, ProviderError] = {}
         """Sides that cannot be read any more in this stage, and why."""
 
-    def open(self, key: str, write: AnyWrite) -> None:
+    def open(self, key: str, write: Write) -> None:
         """An order for this write is about to be sent."""
         self._opened[key] = _Opened(precondition=source_of(write))
         match write:
@@ -79,7 +78,7 @@ class Preconditions(WriteChecks):
             case Remove(side=side, seen=seen) if write.cancel_as:
                 self._note(side, seen.id, Group.STATUS, write.cancel_as)
 
-    def wrote(self, write: AnyWrite, done: Done) -> None:
+    def wrote(self, write: Write, done: Done) -> None:
         """What the vendor made of a write: nobody else did that."""
         if isinstance(write, Update):
             for change in write.changes:

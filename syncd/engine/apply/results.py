@@ -9,14 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from syncd.core import actions, essence
-from syncd.core.actions import Create, Remove, Update, WriteExternalId
+from syncd.core import essence
+from syncd.core.actions import Create, Update, Write
 from syncd.core.context import in_words
 from syncd.core.essence import slot_fingerprint
 from syncd.core.model import Group, GroupKey, Hold, Pair, Side
 from syncd.engine import report
-from syncd.engine.apply.commands import action_of, by_group, fingerprint_of, ids_of, side_of
-from syncd.engine.record.intents import AnyWrite
+from syncd.engine.apply.commands import by_group, fingerprint_of
 from syncd.engine.record.record import CompletedWrite
 from syncd.engine.report import CycleReport, FailedWrite
 from syncd.errors import AuthFailed, Permanent, ProviderError, Rejected, Stale, TimedOut
@@ -33,7 +32,7 @@ class WriteResults:
     holds: list[Hold] = field(default_factory=list)
     again: list[tuple[Side, str]] = field(default_factory=list)
     """Records that the next cycle has to look at whatever the scans say."""
-    moved: list[AnyWrite] = field(default_factory=list)
+    moved: list[Write] = field(default_factory=list)
     """Writes that were not sent because what they rest on has changed: to be judged anew."""
     stopped: ProviderError | None = None
     interrupted: bool = False
@@ -45,10 +44,10 @@ class WriteResults:
     def took(self, effect: CompletedWrite, pair: Pair, now: datetime) -> None:
         """A write took effect, but for what was refused of it; identities are not told."""
         write = effect.write
-        if isinstance(write, WriteExternalId):
+        if not write.counted:
             return
         if not isinstance(write, Update) or len(effect.done.refused) < len(write.changes):
-            self.report.count(write.side, report.action_of(write))
+            self.report.count(write.side, write.action)
             self.report.written.append(report.described(write, delay=_delay(write, now)))
         alone: dict[GroupKey, Update] = {}
         if effect.done.refused and isinstance(write, Update):
@@ -71,7 +70,7 @@ class WriteResults:
             )
             self.look_again(write)
 
-    def failed(self, write: AnyWrite, error: ProviderError) -> None:
+    def failed(self, write: Write, error: ProviderError) -> None:
         """A write did not take effect: held where it was refused for good, else tried again."""
         self.look_again(write)
         if isinstance(error, AuthFailed):
@@ -83,15 +82,15 @@ class WriteResults:
         else:
             self._told(write, error)
 
-    def put_off(self, write: AnyWrite, error: ProviderError) -> None:
+    def put_off(self, write: Write, error: ProviderError) -> None:
         """A write was not sent; the next cycle tries it. A mark that is missing is no failure."""
         self.look_again(write)
-        if not isinstance(write, WriteExternalId):
+        if write.counted:
             self._told(write, error)
 
-    def look_again(self, write: AnyWrite) -> None:
+    def look_again(self, write: Write) -> None:
         """Have the next cycle look at the records of a write."""
-        ghl_id, hubspot_id = ids_of(write)
+        ghl_id, hubspot_id = write.ids
         self.again += [
             (side, record_id)
             for side, record_id in ((Side.GHL, ghl_id), (Side.HUBSPOT, hubspot_id))
@@ -105,8 +104,8 @@ class WriteResults:
         ]
         self.holds = [each for each in self.holds if not ids & {each.ghl_id, each.hubspot_id}]
 
-    def _refused(self, write: AnyWrite, error: Permanent) -> None:
-        ghl_id, hubspot_id = ids_of(write)
+    def _refused(self, write: Write, error: Permanent) -> None:
+        ghl_id, hubspot_id = write.ids
         reason = error.reason if isinstance(error, Rejected) else "rejected"
         self.holds.append(
             Hold(
@@ -118,27 +117,27 @@ class WriteResults:
                 fingerprint=slot_fingerprint(write.source)
                 if isinstance(write, Create) and reason != "rejected"
                 else fingerprint_of(write),
-                starts_at=None if isinstance(write, WriteExternalId) else actions.starts_at(write),
-                title="" if isinstance(write, WriteExternalId) else actions.title_of(write),
+                starts_at=write.starts_at,
+                title=write.title,
                 values=_wanted(write, Group.TIME),
             )
         )
 
-    def _told(self, write: AnyWrite, error: ProviderError) -> None:
+    def _told(self, write: Write, error: ProviderError) -> None:
         self.unsure |= isinstance(error, TimedOut) and error.sent
-        ghl_id, hubspot_id = ids_of(write)
+        ghl_id, hubspot_id = write.ids
         self.report.failed.append(
             FailedWrite(
                 ghl_id=ghl_id,
                 hubspot_id=hubspot_id,
-                side=side_of(write),
-                action=action_of(write),
+                side=write.side,
+                action=write.action,
                 detail=str(error),
             )
         )
 
 
-def _wanted(write: AnyWrite, group: GroupKey) -> dict[str, str]:
+def _wanted(write: Write, group: GroupKey) -> dict[str, str]:
     """What each side shows in a group that was refused, for people."""
     if isinstance(write, Create):
         source = write.source
@@ -158,7 +157,7 @@ def _as_left(write: Update, done: Done) -> Update:
     return replace(write, seen=replace(write.seen, updated_at=stamp))
 
 
-def _delay(write: Create | Update | Remove, now: datetime) -> float | None:
+def _delay(write: Write, now: datetime) -> float | None:
     """Seconds from the change to now; clocks that disagree make it 0, never less."""
-    changed = actions.changed_at(write)
+    changed = write.changed_at
     return max(0.0, (now - changed).total_seconds()) if changed else None

@@ -10,10 +10,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from syncd.core.actions import Create, Remove, Update
+from syncd.core.actions import Create, Remove, Update, Write
 from syncd.core.model import Group
-from syncd.engine.apply.commands import ids_of
-from syncd.engine.record.intents import AnyWrite
 
 _Spot = tuple[str, datetime, datetime]
 _LEAVES = frozenset({Group.TIME, Group.STATUS})
@@ -25,17 +23,17 @@ class SlotDependencies:
     def __init__(self) -> None:
         self._leaving: dict[tuple[str, str], _Spot] = {}
 
-    def expect(self, write: AnyWrite) -> None:
+    def expect(self, write: Write) -> None:
         """This write is planned, and may leave a spot."""
         spot = _left_by(write)
         if spot is not None:
-            self._leaving[ids_of(write)] = spot
+            self._leaving[write.ids] = spot
 
-    def settle(self, write: AnyWrite) -> None:
+    def settle(self, write: Write) -> None:
         """Whatever became of the write, nobody waits for it any more."""
-        self._leaving.pop(ids_of(write), None)
+        self._leaving.pop(write.ids, None)
 
-    def awaited_by(self, write: AnyWrite) -> bool:
+    def awaited_by(self, write: Write) -> bool:
         """Whether a booking wants a spot that is not free yet."""
         if not self._leaving or not isinstance(write, Create) or not write.validate_slot:
             return False
@@ -52,7 +50,7 @@ class SlotDependencies:
         self._leaving.clear()
 
 
-def _left_by(write: AnyWrite) -> _Spot | None:
+def _left_by(write: Write) -> _Spot | None:
     if isinstance(write, Update):
         leaves = any(change.group in _LEAVES for change in write.changes)
     else:

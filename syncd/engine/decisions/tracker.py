@@ -12,10 +12,9 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 
-from syncd.core.actions import Create, NewContact, Remove, Update, WriteExternalId
+from syncd.core.actions import Create, NewContact, Remove, Update, Write
 from syncd.core.context import UNDONE
 from syncd.core.model import Group, GroupKey, Side
-from syncd.engine.apply.commands import ids_of, side_of
 from syncd.engine.decisions.pending import Part, PendingDecisions, Undo, Word
 from syncd.engine.planned_writes import (
     before_its_contact,
@@ -24,7 +23,6 @@ from syncd.engine.planned_writes import (
     digest,
     digests,
 )
-from syncd.engine.record.intents import AnyWrite
 from syncd.engine.record.record import CompletedWrite
 from syncd.ports.store import APPLY, CLI, SYNC
 
@@ -51,7 +49,7 @@ class DecisionTracker:
         self.settled: set[Part] = set()
         """What was closed together with its write."""
 
-    def take(self, write: AnyWrite) -> None:
+    def take(self, write: Write) -> None:
         """A write is planned."""
         parts = self._of(write) if self._any else frozenset()
         if not parts:
@@ -61,7 +59,7 @@ class DecisionTracker:
         for part in parts:
             self._owed[part].add(name)
 
-    def give_up(self, write: AnyWrite) -> None:
+    def give_up(self, write: Write) -> None:
         """A write of an approved plan is not what it shows any more, and is left out."""
         self.given_up |= self._parts.pop(_name(write), frozenset())
 
@@ -71,7 +69,7 @@ class DecisionTracker:
             for part in self._parts.pop(name):
                 self._owed[part].discard(name)
 
-    def closed_by(self, write: AnyWrite) -> list[Part]:
+    def closed_by(self, write: Write) -> list[Part]:
         """What is done once this write is: nothing else is owed for it."""
         if not self._parts:
             return []
@@ -86,7 +84,7 @@ class DecisionTracker:
         author = self.author_of(effect.write)
         return replace(effect, author=author, carries=tuple(self.done(effect.write, refused)))
 
-    def done(self, write: AnyWrite, refused: Collection[GroupKey] = ()) -> list[Part]:
+    def done(self, write: Write, refused: Collection[GroupKey] = ()) -> list[Part]:
         """A write took effect, but for the groups that were refused; gives what is closed by it."""
         name = _name(write)
         kept = {part for part in self._parts.get(name, ()) if self._needs(part, refused)}
@@ -96,7 +94,7 @@ class DecisionTracker:
         self.settled |= {*closed}
         return closed
 
-    def author_of(self, write: AnyWrite) -> str:
+    def author_of(self, write: Write) -> str:
         """Who decided a write, as the history tells it."""
         if not self._parts:
             return SYNC
@@ -119,10 +117,10 @@ class DecisionTracker:
         """Whether a write for it failed, or was not sent."""
         return bool(self._owed.get(part))
 
-    def _of(self, write: AnyWrite) -> frozenset[Part]:
-        if isinstance(write, WriteExternalId):
+    def _of(self, write: Write) -> frozenset[Part]:
+        if not write.counted:
             return frozenset()
-        decided, ids = self._decided, {*ids_of(write)} - {""}
+        decided, ids = self._decided, {*write.ids} - {""}
         carried = [
             word
             for word in decided.words
@@ -147,7 +145,7 @@ class DecisionTracker:
         return any(u.part == part and u.revert.group in refused for u in self._decided.undos)
 
 
-def _carries_word(write: Create | Update | Remove, word: Word, ids: Iterable[str]) -> bool:
+def _carries_word(write: Write, word: Word, ids: Iterable[str]) -> bool:
     if not word.ids.intersection(ids):
         return False
     match word.way:
@@ -162,7 +160,7 @@ def _carries_word(write: Create | Update | Remove, word: Word, ids: Iterable[str
             return True
 
 
-def _undoes(write: Create | Update | Remove, undo: Undo) -> bool:
+def _undoes(write: Write, undo: Undo) -> bool:
     revert, pair = undo.revert, write.pair
     if pair is None or pair.key != revert.pair_key:
         return False
@@ -171,13 +169,13 @@ def _undoes(write: Create | Update | Remove, undo: Undo) -> bool:
     return isinstance(write, Create) and write.why == UNDONE and revert.group == Group.STATUS
 
 
-def _own_names(write: AnyWrite) -> list[str]:
+def _own_names(write: Write) -> list[str]:
     """What names a write in a kept plan, without the contact that is made for it."""
-    if isinstance(write, WriteExternalId):
+    if not write.counted:
         return []
     told = described(write)
     return [digest(told), digest(before_its_contact(told))]
 
 
-def _name(write: AnyWrite) -> _Name:
-    return (*ids_of(write), side_of(write))
+def _name(write: Write) -> _Name:
+    return (*write.ids, write.side)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
-from syncd.core import actions
 from syncd.core.actions import Update, Write
 from syncd.core.guards import Plan
 from syncd.core.model import GroupKey, Hold
@@ -48,7 +47,7 @@ def put_off(
             waiting += fields
         if due is None:
             continue
-        hold = refused.get((*actions.ids_of(write), ""))
+        hold = refused.get((*write.ids, ""))
         if hold is not None and hold.fingerprint == _print(due, link):
             waiting.append(_still(hold, due))
         else:
@@ -62,7 +61,7 @@ def _put_off_fields(
     """What is left of the write, if anything, and the fields that wait."""
     waiting: dict[GroupKey, Hold] = {}
     for group, alone in by_group(write).items():
-        hold = refused.get((*actions.ids_of(write), group))
+        hold = refused.get((*write.ids, group))
         if hold is not None and hold.fingerprint == _print(alone, link):
             waiting[group] = _still(hold, alone)
     left = tuple(change for change in write.changes if change.group not in waiting)

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from syncd.core.actions import Create
+from syncd.core.actions import Create, Write
 from syncd.core.guards import Plan
 from syncd.core.model import ContactPair, Pair
 from syncd.engine.apply.results import WriteResults
 from syncd.engine.link import Link
 from syncd.engine.record import record
-from syncd.engine.record.intents import AnyWrite
 
 
 class Agreements:
@@ -54,7 +53,7 @@ class Agreements:
         for pair in saved:
             self._applied.pairs[pair.key] = pair
 
-    def current(self, write: AnyWrite) -> AnyWrite:
+    def current(self, write: Write) -> Write:
         """The write with the key that its pair got when it was adopted."""
         if isinstance(write, Create) or write.pair.key:
             return write

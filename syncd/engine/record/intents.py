@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from syncd.core.actions import Create, Remove, Update, WriteExternalId
+from syncd.core.actions import Create, Remove, Update, Write, WriteExternalId
 from syncd.core.contacts import Known, Proof
-from syncd.core.model import Pair, Side
+from syncd.core.model import Pair
 from syncd.core.serialize import (
     read_appointment,
     read_change,
@@ -24,11 +24,16 @@ from syncd.core.serialize import (
 )
 from syncd.ports.store import SYNC, Intent, IntentKind
 
-AnyWrite = Create | Update | Remove | WriteExternalId
+_KINDS = {
+    Create: IntentKind.CREATE,
+    Update: IntentKind.UPDATE,
+    Remove: IntentKind.REMOVE,
+    WriteExternalId: IntentKind.UPDATE,
+}
 
 
 def intent_of(
-    write: AnyWrite,
+    write: Write,
     key: str,
     at: datetime,
     contact: str = "",
@@ -41,30 +46,17 @@ def intent_of(
     `carries` are the parts of people's decisions that are done once it is, and
     `author` is who decided it.
     """
-    match write:
-        case Create():
-            kind, pair_key, side = (
-                IntentKind.CREATE,
-                write.pair.key if write.pair else 0,
-                write.side,
-            )
-        case Update():
-            kind, pair_key, side = IntentKind.UPDATE, write.pair.key, write.side
-        case Remove():
-            kind, pair_key, side = IntentKind.REMOVE, write.pair.key, write.side
-        case WriteExternalId():
-            kind, pair_key, side = IntentKind.UPDATE, write.pair.key, Side.HUBSPOT
     return Intent(
         key=key,
-        side=side,
-        kind=kind,
-        pair_key=pair_key,
+        side=write.side,
+        kind=_KINDS[type(write)],
+        pair_key=write.pair.key if write.pair else 0,
         created_at=at,
         payload=_payload(write, contact) | _decided(carries, author),
     )
 
 
-def _payload(write: AnyWrite, contact: str) -> dict[str, object]:
+def _payload(write: Write, contact: str) -> dict[str, object]:
     match write:
         case Create():
             return {

@@ -11,12 +11,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from syncd.core import actions, essence, own_writes
-from syncd.core.actions import Create, Remove, Update, WriteExternalId
+from syncd.core.actions import Create, Remove, Update, Write, WriteExternalId
 from syncd.core.contacts import Known, Proof
 from syncd.core.model import ContactPair, Group, Pair, Side, Wrote
 from syncd.engine import report
 from syncd.engine.link import Link
-from syncd.engine.record.intents import AnyWrite
 from syncd.ports.provider import Done
 from syncd.ports.store import SYNC, HistoryEntry
 
@@ -29,7 +28,7 @@ class CompletedWrite:
     """A write that took effect: what was meant, and what came back."""
 
     key: str
-    write: AnyWrite
+    write: Write
     done: Done
     contact: str = ""
     """With a CREATE: the contact across that it was made for."""
@@ -153,7 +152,7 @@ def _contacts(effect: CompletedWrite) -> list[ContactPair]:
 def _history(effect: CompletedWrite, pair: Pair, cycle: str, now: datetime) -> list[HistoryEntry]:
     """One entry per field that was written, one for the record where none was."""
     write = effect.write
-    if isinstance(write, WriteExternalId):
+    if not write.counted:
         return []
     refused = {refusal.group for refusal in effect.done.refused}
     if isinstance(write, Update) and refused:
@@ -185,7 +184,7 @@ def _history(effect: CompletedWrite, pair: Pair, cycle: str, now: datetime) -> l
     return entries if isinstance(write, Update) else [entry(), *entries]
 
 
-def _lost_fields(write: Create | Update | Remove) -> set[str]:
+def _lost_fields(write: Write) -> set[str]:
     if not isinstance(write, Update):
         return set()
     return {

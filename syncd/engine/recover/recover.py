@@ -14,7 +14,7 @@ from datetime import timedelta
 from typing import Any
 
 from syncd.core import essence
-from syncd.core.actions import Change, Create, Remove, Update, WriteExternalId
+from syncd.core.actions import Change, Create, Remove, Update
 from syncd.core.essence import Value
 from syncd.core.model import (
     EXTRA_PREFIX,
@@ -124,8 +124,8 @@ def _is_whole(effect: CompletedWrite, open_intents: Iterable[Intent]) -> bool:
 
 def _count(said: CycleReport, effects: Iterable[CompletedWrite]) -> None:
     for effect in effects:
-        if not isinstance(effect.write, WriteExternalId):
-            said.count(effect.write.side, report.action_of(effect.write))
+        if effect.write.counted:
+            said.count(effect.write.side, effect.write.action)
             said.written.append(report.described(effect.write))
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from mutants import MUTANTS, Mutant
+from run_mutants import EXAMPLES, PROPERTIES, ROOT, SIMULATION
 
-PACKAGE = Path(__file__).resolve().parents[2] / "syncd"
+PACKAGE = ROOT / "syncd"
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda each: each.name)
@@ -20,3 +19,9 @@ def test_a_mutant_breaks_exactly_one_place_and_still_is_python(mutant: Mutant) -
 
 def test_there_are_at_least_sixty_of_different_names() -> None:
     assert len({mutant.name for mutant in MUTANTS}) == len(MUTANTS) >= 60
+
+
+def test_all_who_are_to_notice_it_are_there() -> None:
+    judges = {*PROPERTIES, *SIMULATION, *(each for found in EXAMPLES.values() for each in found)}
+    assert all((ROOT / each.partition("::")[0]).exists() for each in judges)
+    assert {mutant.file.partition("/")[0] for mutant in MUTANTS} <= set(EXAMPLES)

@@ -67,7 +67,7 @@ ERRANDS, SHOWN, PLANNED = (
 MODEL, SERIES, STANDING = "core/model.py", "core/series.py", "core/preconditions.py"
 BENCH, FRESHNESS, ASSOCIATION = "core/context.py", "core/freshness.py", "core/association.py"
 TRACES, RENDERING, REFUSALS = "core/own_writes.py", "core/rendering.py", "ports/refusals.py"
-GHL_ORDERS, ECHOES = "providers/ghl/writing.py", "providers/ghl/shown_texts.py"
+GHL_WRITING, SHOWN_TEXTS = "providers/ghl/writing.py", "providers/ghl/shown_texts.py"
 HTTP, JOURNAL = "providers/http.py", "store/history.py"
 
 AIMED_AT = {
@@ -774,7 +774,7 @@ MUTANTS = (
     ),
     Mutant(
         "what came back meanwhile is made again",
-        GHL_ORDERS,
+        GHL_WRITING,
         "            self._still_gone(command)",
         "            pass",
         hint="interrupted",
@@ -961,9 +961,9 @@ MUTANTS = (
     ),
     Mutant(
         "nobody listens to what HighLevel kept",
-        ECHOES,
-        "            if wanted != shown and is_vendors(wanted, shown, left, read.updated_at):",
-        "            if False:",
+        SHOWN_TEXTS,
+        "if wanted != shown and is_vendors(wanted, shown, written_at, read.updated_at):",
+        "if False:",
         hint="rewritten",
     ),
 )

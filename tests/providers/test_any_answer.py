@@ -129,7 +129,7 @@ def read_ghl(body: Any) -> None:
     for event in (wire.event(body), wire.enveloped(body), *(wire.events(body) or ())):
         if event is not None:
             ghl.snapshot(event, PLACE)
-            ghl.is_silent(event, PLACE)
+            ghl.omits_mapped_field(event, PLACE)
     for row in wire.calendars(body) or ():
         ghl.calendar(row)
     for user in wire.users(body) or []:

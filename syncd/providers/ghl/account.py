@@ -1,9 +1,9 @@
 """Reads what a location looks like: zone, calendars, users.
 
-`provider.prepare` calls this once per cycle. Calendars are enumerated every
-time, because they come and go by themselves (a new user gets a personal one);
-the location and its users are read again when they are older than an hour,
-so that an idle cycle costs one request here.
+`provider.prepare` calls this once per cycle. Calendars are listed every time,
+because they appear by themselves (a new user gets a personal one, observed
+2026-09-12). The location and its users are cached for an hour, so that an idle
+cycle costs one request here.
 """
 
 from dataclasses import dataclass, replace
@@ -32,22 +32,22 @@ _USERS_PAGE = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _People:
-    """The users; `why` they could not be read, if so, and whether to ask again soon."""
+class _Users:
+    """The users; `error` where they could not be read, and whether to retry soon."""
 
     known: tuple[Person, ...] = ()
-    why: str = ""
-    again: bool = False
+    error: str = ""
+    retry_soon: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Stable:
-    """What is not read anew in every cycle."""
+class _Cached:
+    """What is not read in every cycle."""
 
     read_at: datetime
     row: wire.LocationRow
     zone: ZoneInfo
-    people: _People
+    people: _Users
     warnings: tuple[str, ...]
 
 
@@ -62,57 +62,58 @@ class AccountReader:
         self._chosen = frozenset(calendars)
         self._named = tuple(filter(None, dict.fromkeys((*calendars, default_calendar))))
         self._default = default_calendar
-        self._stable: _Stable | None = None
+        self._cached: _Cached | None = None
         self._calendars: tuple[Calendar, ...] | None = None
         self.teamless: frozenset[str] = frozenset()
+        """Calendars without a team, as listed last."""
         self.slots: dict[str, timedelta] = {}
-        """Calendars without a team, as of the last enumeration."""
+        """The length of a slot, by calendar."""
         self.names: dict[str, str] = {}
-        """What calendars are called; one that vanished keeps its name here."""
+        """Names by calendar; a calendar that no longer exists keeps its name here."""
 
     def read(self) -> Account:
-        """Read the account anew.
+        """Read the account.
 
         Raises:
             NotPrepared: a configured calendar does not exist, or the location is suspended.
             AuthFailed: the token is refused or lacks a scope.
         """
         try:
-            stable = self._stable_part()
-            calendars = self._calendars = self._enumerate()
+            cached = self._location_and_users()
+            calendars = self._calendars = self._list_calendars()
         except AuthFailed as error:
             if error.status != 400:
                 raise
             raise NotPrepared(str(error)) from error  # a suspended sub-account
         known = {calendar.id for calendar in calendars}
-        unpaired = [key for key in self._named if key not in known]
-        if unpaired:
+        unknown = [key for key in self._named if key not in known]
+        if unknown:
             known_by_name = ", ".join(f"{each.id} {quoted(each.name)}" for each in calendars[:20])
             raise NotPrepared(
                 f"HighLevel location {self._session.location} has no calendar "
-                f"{', '.join(unpaired)}; correct ghl.calendars or ghl.default_calendar "
+                f"{', '.join(unknown)}; correct ghl.calendars or ghl.default_calendar "
                 f"(it has: {known_by_name})"
             )
         return Account(
             side=Side.GHL,
-            people=stable.people.known,
-            people_unread=bool(stable.people.why),
+            people=cached.people.known,
+            people_unread=bool(cached.people.error),
             calendars=calendars,
-            timezone=stable.zone.key,
-            country=stable.row.country,
-            warnings=(*stable.warnings, *filter(None, (stable.people.why,))),
+            timezone=cached.zone.key,
+            country=cached.row.country,
+            warnings=(*cached.warnings, *filter(None, (cached.people.error,))),
         )
 
     def synced(self, asked: frozenset[str] = frozenset()) -> tuple[Calendar, ...]:
-        """The calendars to poll: those asked for, else the configured ones, else every active one.
+        """The calendars to poll: the requested, else the configured, else every active one.
 
-        The default calendar is always among them. Enumerates them again
-        unless `read` has just done so. One that is asked for and is not
-        there is given back bare: its list will be refused, and not be empty.
+        The default calendar is always among them. Lists them again unless
+        `read` has just done so. A requested calendar that does not exist has
+        only its id here: its list will be refused, not empty.
         """
         calendars, self._calendars = self._calendars, None
         if calendars is None:
-            calendars = self._enumerate()
+            calendars = self._list_calendars()
         chosen = asked | self._chosen
         if not chosen:
             return tuple(each for each in calendars if each.active or each.id == self._default)
@@ -121,22 +122,22 @@ class AccountReader:
         return tuple(known.get(key) or Calendar(id=key) for key in named)
 
     def location_context(self) -> tuple[wire.LocationRow, ZoneInfo]:
-        """The location and its zone, read now if it was not before."""
-        stable = self._stable or self._stable_part()
-        return stable.row, stable.zone
+        """The location and its zone, read now if they were not before."""
+        cached = self._cached or self._location_and_users()
+        return cached.row, cached.zone
 
-    def _stable_part(self) -> _Stable:
+    def _location_and_users(self) -> _Cached:
         now = self._clock.now()
-        held = self._stable
+        held = self._cached
         if held is None or now - held.read_at >= MAX_AGE:
             row = self._location()
             zone, warnings = _zone(row)
-            people = self._people(row)
-            held = self._stable = _Stable(
+            people = self._optional_users(row)
+            held = self._cached = _Cached(
                 read_at=now, row=row, zone=zone, people=people, warnings=warnings
             )
-        elif held.people.again:
-            held = self._stable = replace(held, people=self._people(held.row))
+        elif held.people.retry_soon:
+            held = self._cached = replace(held, people=self._optional_users(held.row))
         return held
 
     def _location(self) -> wire.LocationRow:
@@ -152,7 +153,7 @@ class AccountReader:
             raise unreadable(call)
         return row
 
-    def _enumerate(self) -> tuple[Calendar, ...]:
+    def _list_calendars(self) -> tuple[Calendar, ...]:
         call = protocol.list_calendars(self._session.location)
         rows = wire.calendars(self._session.ask(call))
         if rows is None:
@@ -162,19 +163,19 @@ class AccountReader:
         self.slots |= {row.id: timedelta(minutes=row.slot_minutes) for row in rows}
         return tuple(mapping.calendar(row) for row in rows)
 
-    def _people(self, row: wire.LocationRow) -> _People:
-        """The users, where they can be had: everything but owners is synced without them."""
+    def _optional_users(self, row: wire.LocationRow) -> _Users:
+        """The users, or why they cannot be read: everything but owners is synced without them."""
         try:
             users = self._users(row)
         except ProviderError as error:
             if stops(Asked.BESIDE, error) is not Stops.NOTHING:
                 raise
             passing = isinstance(error, Transient | Unreadable)
-            return _People(why=f"owners cannot be matched: {error}", again=passing)
-        return _People(known=tuple(mapping.person(each) for each in users))
+            return _Users(error=f"owners cannot be matched: {error}", retry_soon=passing)
+        return _Users(known=tuple(mapping.person(each) for each in users))
 
     def _users(self, row: wire.LocationRow) -> list[wire.UserRow]:
-        # The older list needs no company id, but is deprecated; where it is gone, search.
+        # The older list needs no company id, but is deprecated (API description); then search.
         try:
             return self._page_of_users(protocol.list_users(self._session.location))
         except (NotFound, Rejected, Unreadable):

@@ -1,9 +1,10 @@
 """The HighLevel token: a private integration's, which may be rotated while we run.
 
 Made by `bootstrap`, used by `http.Client`. When the token is refused it is
-read again, once: HighLevel keeps old and new valid for seven days after a
-rotation, so a file that was replaced in time is picked up without a restart.
-Leaves out OAuth: a private integration token never expires by itself.
+read again, once: HighLevel keeps the old and the new token valid for seven
+days after a rotation (page on private integrations), so a file that was
+replaced in time is read without a restart. Leaves out OAuth: a private
+integration token never expires by itself.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,7 +13,7 @@ from syncd.providers.message import Response
 
 
 class PrivateToken:
-    """A bearer token; `read` gives the present one, from wherever it is kept."""
+    """A bearer token; `read` reads it from where it is stored."""
 
     def __init__(self, read: Callable[[], str]) -> None:
         self._read = read
@@ -28,9 +29,9 @@ class PrivateToken:
         return {"Authorization": f"Bearer {self._token}"}
 
     def renewed(self, refused: Response) -> bool:
-        """Whether another token than the refused one is kept now.
+        """Whether a different token is stored now.
 
-        A missing scope is a 401 too, but no other token cures it.
+        A missing scope is a 401 too (observed 2026-08-19), but another token does not help.
         """
         if "scope" in refused.words.casefold():
             return False

@@ -1,9 +1,9 @@
-"""Contacts: read, find by e-mail and phone, make; never change one.
+"""Contacts: read, find by e-mail and phone, create; never change one.
 
-`provider` calls `ContactBook`, which remembers within a cycle what it read,
-up to a bound. Search lags behind writes by seconds and the look-up of
-duplicates may answer with somebody else, so what search does not show is
-asked for by id, and what a look-up shows is checked.
+`provider` calls `ContactBook`, which caches within a cycle what it read, up
+to a limit. Search lags behind writes by about ten seconds (observed
+2026-09-12), and the duplicate look-up may return another contact, so contacts
+that a search does not show are read by id, and results of a look-up are checked.
 """
 
 import math
@@ -18,15 +18,15 @@ from syncd.providers.ghl import protocol, wire
 from syncd.providers.ghl.session import FATAL, Session, unreadable
 from syncd.providers.phones import normalized
 
-MANY = 20
-"""From so many missing contacts on, pages of 500 are cheaper than single gets."""
+SEARCH_FROM = 20
+"""From so many missing contacts on, pages of 500 are cheaper than single reads."""
 
-BOUND = 20_000
-"""Contacts that are remembered at most."""
+CACHED = 20_000
+"""Contacts that are cached at most."""
 
 
 def contact(row: wire.ContactRow, country: str) -> Contact:
-    """A contact as the core sees it; numbers in E.164, read with its own or the place's country."""
+    """A contact in the core's terms; numbers in E.164, by its own or the location's country."""
     return Contact(
         id=row.id,
         first_name=row.first_name,
@@ -37,7 +37,7 @@ def contact(row: wire.ContactRow, country: str) -> Contact:
 
 
 class ContactBook:
-    """The contacts of one location, as read in this cycle."""
+    """The contacts of one location, cached for one cycle."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -45,7 +45,7 @@ class ContactBook:
         self._by_id: OrderedDict[str, Contact | None] = OrderedDict()
         self._found: dict[str, tuple[Contact, ...]] = {}
         self._searched = False
-        self._begin_paging()
+        self._reset_pages()
 
     def forget(self) -> None:
         """A new cycle begins."""
@@ -53,16 +53,16 @@ class ContactBook:
             self._by_id.clear()
             self._found.clear()
             self._searched = False
-            self._begin_paging()
+            self._reset_pages()
 
-    def _begin_paging(self) -> None:
+    def _reset_pages(self) -> None:
         self._after: tuple[object, ...] = ()
         self._paged = 0
         self._pages: int | None = None
-        """How many pages are left; None before the first."""
+        """Pages left; None before the first."""
 
     def contacts(self, ids: Collection[str], country: str) -> dict[str, Contact | ProviderError]:
-        """Contacts by id, or why one cannot be read; unknown ones are left out.
+        """Contacts by id, or the error of one that cannot be read; unknown ones are left out.
 
         Raises:
             AuthFailed, DailyBudgetSpent, Transient: none can be read.
@@ -72,7 +72,7 @@ class ContactBook:
         known: dict[str, Contact | ProviderError | None] = {
             key: self._by_id[key] for key in wanted if key in self._by_id
         }
-        if len(missing) > MANY:
+        if len(missing) > SEARCH_FROM:
             known |= self._from_search(missing, country)
         rest = [key for key in missing if key not in known]
         known |= self._session.each(lambda key: self._get(key, country), rest)
@@ -81,9 +81,9 @@ class ContactBook:
     def find(
         self, emails: Collection[str], phones: Collection[str], country: str
     ) -> dict[str, tuple[Contact, ...] | ProviderError]:
-        """Contacts by each e-mail and each phone (E.164), under the very keys given.
+        """Contacts by each e-mail and each phone (E.164), by the keys as given.
 
-        A look-up that failed says so; an empty answer would mean that there is nobody.
+        A failed look-up has its error here: an empty result means that there is no such contact.
 
         Raises:
             AuthFailed, DailyBudgetSpent, Transient: none can be looked up.
@@ -91,7 +91,7 @@ class ContactBook:
         failed: dict[str, ProviderError] = {}
         wanted = dict.fromkeys((*emails, *phones))
         missing = [key for key in wanted if _key(key) not in self._found]
-        if len(missing) > MANY and not self._searched:
+        if len(missing) > SEARCH_FROM and not self._searched:
             self._searched = True
             self._from_search([], country, lookups=len(missing))
             self._index()
@@ -104,7 +104,7 @@ class ContactBook:
         return {key: failed.get(key) or self._found.get(_key(key), ()) for key in wanted}
 
     def create_all(self, wanted: Sequence[Contact], country: str) -> list[Contact | ProviderError]:
-        """Make contacts, several at once; HighLevel has no batch for it.
+        """Create contacts, several at once; HighLevel has no batch for it.
 
         Raises:
             AuthFailed, DailyBudgetSpent, Transient: no further one can succeed.
@@ -115,10 +115,10 @@ class ContactBook:
         ]
 
     def create(self, wanted: Contact, country: str) -> Contact:
-        """Make a contact, or give back the existing one that the vendor names instead.
+        """Create a contact, or give back the existing one that the refusal names.
 
         Raises:
-            ProviderError: it was refused, or (`TimedOut` with `sent`) may have been made.
+            ProviderError: it was refused, or (`TimedOut` with `sent`) may have been created.
         """
         body: dict[str, object] = {"locationId": self._session.location}
         body |= {
@@ -135,17 +135,18 @@ class ContactBook:
         try:
             response = self._session.client.send(call.request)
         except TimedOut as error:
-            found = self._standing(wanted, country) if error.sent else None
+            found = self._existing_after(wanted, country) if error.sent else None
             if found is None:
                 raise
             return found
-        made = wire.contact(response.payload) if response.ok else None
-        if made is not None:
-            return self._remember_made(contact(made, country))
-        # Where duplicates are not allowed, the refusal names the contact that is there. And a
-        # 422 was seen to have made the contact all the same.
-        twin = wire.duplicate_of(response.payload)
-        found = self._standing(wanted, country, twin)
+        created = wire.contact(response.payload) if response.ok else None
+        if created is not None:
+            return self._cache_created(contact(created, country))
+        # Where duplicates are not allowed, the refusal names the existing contact (observed
+        # 2026-09-12). And a 422 may come although the contact was created (reported, read
+        # 2026-11-20).
+        duplicate = wire.duplicate_of(response.payload)
+        found = self._existing_after(wanted, country, duplicate)
         if found is not None:
             return found
         if response.ok:
@@ -162,11 +163,11 @@ class ContactBook:
             if row is None:
                 raise unreadable(call)
             found = contact(row, country)
-        self._remember(key, found)
+        self._cache(key, found)
         return found
 
     def _look_up(self, key: str, country: str) -> tuple[Contact, ...]:
-        """Whoever has this e-mail or number, at once up to date."""
+        """The contact with this e-mail or number; not delayed, unlike search."""
         is_email = "@" in key
         call = protocol.find_duplicate(
             self._session.location,
@@ -178,22 +179,22 @@ class ContactBook:
             raise unreadable(call)
         row = wire.contact(payload)
         if row is None:
-            if payload["contact"]:  # something that is no contact: not the same as nobody
+            if payload["contact"]:  # Something that is no contact does not mean that there is none.
                 raise unreadable(call)
             return ()
         found: Contact | None = contact(row, country)
         if found is not None and not _has(found, key):
-            # `matchingField` cannot be trusted (observed): look for ourselves.
+            # `matchingField` is not reliable (observed 2026-07-17): read the contact.
             found = self._get(row.id, country)
         if found is None or not _has(found, key):
             return ()
-        self._remember(found.id, found)
+        self._cache(found.id, found)
         return (found,)
 
-    def _standing(self, wanted: Contact, country: str, twin: str = "") -> Contact | None:
-        """The contact that a creation met, or made, as far as that can be told now."""
+    def _existing_after(self, wanted: Contact, country: str, duplicate: str = "") -> Contact | None:
+        """The contact that a creation found or made, as far as it can be read now."""
         try:
-            return self._get(twin, country) if twin else self._existing(wanted, country)
+            return self._get(duplicate, country) if duplicate else self._existing(wanted, country)
         except FATAL:
             raise
         except ProviderError:
@@ -209,9 +210,9 @@ class ContactBook:
     def _from_search(
         self, missing: Collection[str], country: str, *, lookups: int = 0
     ) -> dict[str, Contact]:
-        """What pages of a search show, as long as they are cheaper than asking one by one.
+        """Contacts from pages of a search, while these are cheaper than single reads.
 
-        Each page is read once in a cycle: the next call goes on behind the last one.
+        Each page is read once in a cycle: the next call continues after the last one.
         """
         lookups = lookups or len(missing)
         open_ids = set(missing)
@@ -223,16 +224,16 @@ class ContactBook:
             except ProviderError as error:
                 if stops(Asked.BESIDE, error) is not Stops.NOTHING:
                     raise
-                self._pages = 0  # No search here: then one by one.
+                self._pages = 0  # No search here: read one by one.
                 break
             fresh = {row.id for row in rows} - self._by_id.keys()
             for row in rows:
-                self._remember(row.id, contact(row, country))
+                self._cache(row.id, contact(row, country))
             self._paged += len(rows)
             open_ids -= {row.id for row in rows}
             self._after = rows[-1].search_after if rows else ()
             left = math.ceil((total - self._paged) / protocol.PAGE)
-            # A page that shows nothing new may be followed by any number of such.
+            # A page without a new contact may be followed by any number of such pages.
             self._pages = left if self._after and fresh else 0
         held = {key: self._by_id.get(key) for key in missing}
         return {key: found for key, found in held.items() if found is not None}
@@ -245,17 +246,17 @@ class ContactBook:
         for key, several in by_key.items():
             self._found.setdefault(key, tuple(several))
 
-    def _remember(self, key: str, found: Contact | None) -> None:
+    def _cache(self, key: str, found: Contact | None) -> None:
         with self._lock:
             self._by_id[key] = found
-            while len(self._by_id) > BOUND:
+            while len(self._by_id) > CACHED:
                 self._by_id.popitem(last=False)
 
-    def _remember_made(self, made: Contact) -> Contact:
-        self._remember(made.id, made)
-        for key in (*made.emails, *made.phones):
-            self._found[_key(key)] = (*self._found.get(_key(key), ()), made)
-        return made
+    def _cache_created(self, created: Contact) -> Contact:
+        self._cache(created.id, created)
+        for key in (*created.emails, *created.phones):
+            self._found[_key(key)] = (*self._found.get(_key(key), ()), created)
+        return created
 
 
 def _key(text: str) -> str:

@@ -1,11 +1,11 @@
-"""Offered slots, asked for in months and remembered within a cycle.
+"""Free slots, requested in ranges of 31 days and cached within a cycle.
 
-`commands` asks here before it books. The months are counted from the beginning
-of the cycle, so that bookings may come in any order and no day is asked for
-twice. The very text of the offer matters: with
-validation on, a slot that was written in another offset was seen to be
-refused as gone. Leaves out moves: an appointment's own time hides its slot, so
-those are validated by the API itself.
+`writing` asks here before it books. The ranges are counted from the beginning
+of the cycle, so that bookings may come in any order and no day is requested
+twice. The exact text of the offer matters: with validation, a slot written in
+another offset was refused as no longer available (reported, read 2026-11-20).
+Leaves out moves: an appointment's own time hides its slot, so the API
+validates those itself.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ from syncd.providers.ghl.session import Session, unreadable
 from syncd.providers.ghl.timestamps import parse
 
 SPAN = timedelta(days=31)
-"""The longest range that may be asked for (API description; more is a 400, observed)."""
+"""The longest range of one request (API description; more is a 400, observed 2026-08-06)."""
 
 _LEAD = timedelta(minutes=1)
 _TICK = timedelta(milliseconds=1)
@@ -28,7 +28,7 @@ _TICK = timedelta(milliseconds=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlotQuery:
-    """A start on a calendar, for one of its team or for anybody."""
+    """A start on a calendar, for one user of its team or for any."""
 
     calendar: str
     start: datetime
@@ -36,59 +36,59 @@ class SlotQuery:
 
 
 @dataclass(slots=True)
-class _Month:
-    """What is offered in one range of 31 days, once somebody has asked."""
+class _Range:
+    """The offers of one range of 31 days, once they were requested."""
 
-    asking: Lock = field(default_factory=Lock)
+    lock: Lock = field(default_factory=Lock)
     offers: Mapping[datetime, str] | None = None
 
 
 class SlotBook:
-    """The free slots that this cycle has asked for.
+    """The free slots that this cycle has requested.
 
-    A slot that was booked since is refused by the API itself; one that we
-    freed since is asked for again, one that somebody else freed is offered in
+    A slot that was booked since is refused by the API itself. A slot that we
+    freed since is requested again; one that somebody else freed is found in
     the next cycle.
     """
 
     def __init__(self, session: Session, clock: Clock) -> None:
         self._session, self._clock = session, clock
         self._lock = Lock()
-        self._months: dict[tuple[str, str, int], _Month] = {}
+        self._ranges: dict[tuple[str, str, int], _Range] = {}
         self._first = clock.now() - _LEAD
 
     def forget(self) -> None:
         """A new cycle begins."""
         with self._lock:
-            self._months.clear()
+            self._ranges.clear()
             self._first = self._clock.now() - _LEAD
 
-    def offer(self, location_context: LocationContext, wish: SlotQuery) -> str | None:
+    def offer(self, location_context: LocationContext, query: SlotQuery) -> str | None:
         """The offered text for this instant, or None where the slot is not free.
 
         Raises:
             ProviderError: the slots could not be read.
         """
         with self._lock:
-            number = (wish.start - self._first) // SPAN
+            number = (query.start - self._first) // SPAN
             since = self._first + number * SPAN
-            month = self._months.setdefault((wish.calendar, wish.user, number), _Month())
-        with month.asking:  # Who comes second waits for the first one's answer.
-            if month.offers is None:
-                month.offers = self._ask(location_context, wish, since)
-            return month.offers.get(wish.start)
+            range_ = self._ranges.setdefault((query.calendar, query.user, number), _Range())
+        with range_.lock:  # A second thread waits for the answer of the first.
+            if range_.offers is None:
+                range_.offers = self._request(location_context, query, since)
+            return range_.offers.get(query.start)
 
     def freed(self, calendar: str) -> None:
-        """An appointment of that calendar went elsewhere: what it offers is asked for again."""
+        """An appointment left that calendar: its slots are requested again."""
         with self._lock:
-            for key in [each for each in self._months if each[0] == calendar]:
-                del self._months[key]
+            for key in [each for each in self._ranges if each[0] == calendar]:
+                del self._ranges[key]
 
-    def _ask(
-        self, location_context: LocationContext, wish: SlotQuery, since: datetime
+    def _request(
+        self, location_context: LocationContext, query: SlotQuery, since: datetime
     ) -> Mapping[datetime, str]:
         call = protocol.free_slots(
-            wish.calendar, since, since + SPAN - _TICK, location_context.timezone, wish.user
+            query.calendar, since, since + SPAN - _TICK, location_context.timezone, query.user
         )
         offered = wire.slots(self._session.ask(call))
         if offered is None:

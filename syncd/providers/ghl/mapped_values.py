@@ -1,9 +1,9 @@
-"""The further mapped fields of an appointment, as the core sees them and as a write sends them.
+"""The mapped fields of an appointment, read from an event and written to a body. Pure.
 
-`mapping` calls this for every event that it reads. Pure. Which fields there
-are stands in `core.mapped_fields`; here is where each is found: most under a key of
-the event, some derived from it. Leaves out HubSpot's side, and the link to
-its record, which only HubSpot's adapter can tell.
+`mapping` calls this for every event. `core.mapped_fields` lists the fields;
+here is where each one is found: most under a key of the event, some derived
+from it. Leaves out HubSpot's side, and the link to its record, which only
+HubSpot's adapter knows.
 """
 
 from collections.abc import Collection, Mapping
@@ -26,8 +26,8 @@ def read(
 ) -> tuple[tuple[str, str], ...]:
     """The values of these fields (name → field), sorted by name; "" where there is none.
 
-    `derived` holds what the event's own keys do not say, by field; `templates`
-    the addresses of links that are not the usual one, by name.
+    `derived` holds values that the event's own keys lack, by field; `templates`
+    the URL templates of links that are not the default, by name.
     """
     found: dict[str, str] = {}
     for name, field in fields.items():
@@ -37,7 +37,7 @@ def read(
             found[name] = derived[field]
         else:
             found[name] = _value(
-                _at(event.raw, field), mapped_fields.FIELDS.get(field, Kind.TEXT), zone
+                _lookup(event.raw, field), mapped_fields.FIELDS.get(field, Kind.TEXT), zone
             )
     return tuple(sorted(found.items()))
 
@@ -45,7 +45,7 @@ def read(
 def written(
     wanted: Appointment, fields: Mapping[str, str], groups: Collection[str]
 ) -> dict[str, object]:
-    """These groups' fields, as keys of a write's body; one that is wanted empty is cleared."""
+    """The fields of these groups, as keys of a write's body; an empty value clears a field."""
     held = dict(wanted.mapped_fields)
     return {
         field: held.get(name, "")
@@ -54,9 +54,9 @@ def written(
     }
 
 
-def is_silent(answer: wire.Event, fields: Collection[str]) -> bool:
-    """Whether a write's answer lacks one of these fields: then only a reading tells."""
-    return any(_at(answer.raw, field) is None for field in fields)
+def is_missing(answer: wire.Event, fields: Collection[str]) -> bool:
+    """Whether a write's answer lacks one of these fields: then the record has to be read."""
+    return any(_lookup(answer.raw, field) is None for field in fields)
 
 
 def _link(event: wire.Event, derived: Mapping[str, str], template: str) -> str:
@@ -69,8 +69,8 @@ def _link(event: wire.Event, derived: Mapping[str, str], template: str) -> str:
     return mapped_fields.address(template, ids)
 
 
-def _at(raw: wire.Json, field: str) -> object:
-    """What stands under a key, or under a key of an object: `createdBy.source`."""
+def _lookup(raw: wire.Json, field: str) -> object:
+    """The value of a key, or of a nested key: `createdBy.source`."""
     found: object = raw
     for key in field.split("."):
         found = found.get(key) if isinstance(found, Mapping) else None

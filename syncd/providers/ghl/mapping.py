@@ -1,7 +1,7 @@
-"""Between HighLevel's words and the core's: appointments, calendars, people; pure.
+"""Between HighLevel's terms and the core's: appointments, calendars, users. Pure.
 
-The provider calls `snapshot` on every event it reads, and `booking` and
-`changes` for the bodies of its writes. Leaves out contacts (`people`).
+`reading` calls `snapshot` for every event, `writing` calls `booking` and
+`changes` for the bodies of its requests. Leaves out contacts (`contacts`).
 """
 
 import re
@@ -31,11 +31,11 @@ _INSTANCE = re.compile(r"(?P<master>.+)_\d{9,14}_\d+")
 """Master id, start in epoch milliseconds, length in seconds (API description, examples)."""
 
 _SAME_STATUS = {"completed": "showed", "active": "confirmed", "pending": "new"}
-"""Newer words for three of the six: `completed` is stored as showed (observed), and the
-machine words beside the status pair the others."""
+"""Newer names of three of the six: `completed` is stored as showed, and `statusDetails` pairs the
+others (observed 2026-09-12)."""
 
 _WRITABLE = frozenset({"new", "confirmed", "cancelled", "showed", "noshow", "invalid"})
-"""What a write takes for a status (API description, v2)."""
+"""The statuses that a write accepts (API description, v2)."""
 
 _GROUP_OF_KEY = {
     "title": Group.TITLE,
@@ -45,12 +45,12 @@ _GROUP_OF_KEY = {
     "contactId": Group.CONTACT,
 }
 API_SOURCE = "third_party"
-"""`createdBy.source` of whatever any API client made, ours or not (observed)."""
+"""`createdBy.source` of what an API client created, ours or not (observed 2026-07-17)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocationContext:
-    """What reading and writing an event takes to know of the location."""
+    """What is needed of the location to read and write events."""
 
     location: str
     zone: tzinfo = UTC
@@ -59,18 +59,18 @@ class LocationContext:
     teamless: frozenset[str] = frozenset()
     """Calendars without a team: their appointments have no assignee unless one is given."""
     slots: Mapping[str, timedelta] = field(default_factory=dict)
-    """How long a slot of each calendar is."""
+    """The length of a slot, by calendar."""
     mapped_fields: Mapping[str, str] = field(default_factory=dict)
-    """Further mapped fields: our name → the field, as `core.mapped_fields` calls it."""
+    """Mapped fields: our name → the field, as in `core.mapped_fields`."""
     templates: Mapping[str, str] = field(default_factory=dict)
-    """Addresses of links, by our name, where they are not the usual ones."""
+    """URL templates of links, by our name, where they are not the default."""
     calendar_names: Mapping[str, str] = field(default_factory=dict)
 
 
 def snapshot(
     event: wire.Event, location_context: LocationContext, *, calendar: str = ""
 ) -> Snapshot:
-    """An event as the core sees it; a part that cannot be understood is a flaw, not an error."""
+    """An event in the core's terms; an unreadable part is a `FieldError`, not an exception."""
     start, end = parse(event.start, location_context.zone), parse(event.end, location_context.zone)
     calendar = event.calendar or calendar
     return Snapshot(
@@ -85,7 +85,7 @@ def snapshot(
             address=text(event.address),
             owner=text(event.assignee),
             contact=event.contact,
-            mapped_fields=_extras(event, location_context, calendar),
+            mapped_fields=_mapped_fields(event, location_context, calendar),
         ),
         contacts=(event.contact,) if event.contact else (),
         updated_at=stamp(event.updated, location_context.zone),
@@ -95,32 +95,34 @@ def snapshot(
         location_id=event.location or location_context.location,
         series=series(event),
         by_api=event.source == API_SOURCE,
-        field_errors=tuple(_flaws(event, unread_start=start is None, unread_end=end is None)),
+        field_errors=tuple(
+            _field_errors(event, unread_start=start is None, unread_end=end is None)
+        ),
     )
 
 
 def series(event: wire.Event) -> Series | None:
-    """The series of an instance: told by the master's id, or by the shape of its own."""
+    """The series of an instance, by the master's id or by the form of its own id."""
     if event.master and event.master != event.id:
         return Series(master=event.master)
-    # Most ids have no part of their own: looking for one first is the cheaper half.
-    shape = _INSTANCE.fullmatch(event.id) if "_" in event.id else None
-    return Series(master=shape["master"]) if shape else None
+    # Most ids have no underscore: checking for one first is cheaper.
+    parts = _INSTANCE.fullmatch(event.id) if "_" in event.id else None
+    return Series(master=parts["master"]) if parts else None
 
 
 def is_master(event: wire.Event) -> bool:
-    """Whether an event stands for a whole series: writing to it would write to all of it."""
+    """Whether an event is a whole series: a write to it would change every instance."""
     return bool(event.rule) and series(event) is None
 
 
 def booking(command: WriteCommand, location_context: LocationContext) -> dict[str, object]:
-    """The body of a create. Never `notes`, which is accepted and dropped (observed)."""
+    """The body of a create. Never `notes`: accepted and dropped (observed 2026-08-06)."""
     wanted = command.wanted
     body: dict[str, object] = {
         "calendarId": command.calendar,
         "locationId": location_context.location,
         "contactId": wanted.contact,
-        # Automations run by default: say it every time.
+        # Automations run by default (API description): always explicit.
         "toNotify": command.notify,
         "ignoreFreeSlotValidation": not command.validate_slot,
     }
@@ -131,30 +133,30 @@ def booking(command: WriteCommand, location_context: LocationContext) -> dict[st
         ("title", wanted.title),
         ("assignedUserId", wanted.owner),
         ("description", wanted.description),
-        # An address makes the meeting place custom, so only a real one is sent.
+        # An address sets the meeting location to custom (API description): only a real one is sent.
         ("address", wanted.address),
     ):
         if value:
             body[key] = value
-    named = {f"{EXTRA_PREFIX}{name}" for name, held in wanted.mapped_fields if held}
-    return body | mapped_values.written(wanted, location_context.mapped_fields, named)
+    mapped = {f"{EXTRA_PREFIX}{name}" for name, held in wanted.mapped_fields if held}
+    return body | mapped_values.written(wanted, location_context.mapped_fields, mapped)
 
 
 def changes(
     command: WriteCommand,
-    fresh: Appointment,
+    current: Appointment,
     groups: Collection[GroupKey],
     location_context: LocationContext,
 ) -> dict[str, object]:
     """The body of an update that writes `groups`.
 
-    The status always goes with it, the fresh one unless it is written itself:
-    a PUT without it was seen to reset it to confirmed.
+    The status is always sent, the current one unless it is written itself: a
+    PUT without it may reset it to confirmed (observed 2026-10-06).
     """
     wanted = command.wanted
     body: dict[str, object] = {"toNotify": command.notify}
-    status = wanted.status if Group.STATUS in groups else fresh.status
-    # A word that may only be read would refuse the whole update.
+    status = wanted.status if Group.STATUS in groups else current.status
+    # A status that can only be read would refuse the whole update.
     if status and (Group.STATUS in groups or status in _WRITABLE):
         body["appointmentStatus"] = status
     validated = command.validate_slot and not {Group.TIME, Group.STATUS, Group.OWNER}.isdisjoint(
@@ -183,15 +185,15 @@ def shown_after(
 ) -> Appointment:
     """What the record shows after a write of `groups`.
 
-    What the answer says, or what was sent where it is silent: write answers
-    have neither start nor end (observed). The status is always the answer's,
-    because a write may change it unasked.
+    The values of the answer, or those that were sent where it leaves them out:
+    answers to writes have neither start nor end (observed 2026-07-17). The
+    status is always the answer's, because a write may change it by itself.
     """
     after = with_groups(before, sent, groups)
     if answer is None:
         return after
     read = snapshot(answer, location_context).appointment
-    told = {
+    present = {
         Group.TITLE: answer.title is not None,
         Group.STATUS: bool(answer.status),
         Group.OWNER: answer.assignee is not None,
@@ -199,33 +201,35 @@ def shown_after(
         Group.ADDRESS: answer.address is not None,
         Group.TIME: read.start is not None and read.end is not None,
     }
-    heard = [group for group in told if told[group] and (group in groups or group == Group.STATUS)]
-    after = with_groups(after, read, heard)
+    answered = [
+        group for group in present if present[group] and (group in groups or group == Group.STATUS)
+    ]
+    after = with_groups(after, read, answered)
     if Group.OWNER in groups and not sent.owner and answer.assignee is None:
-        # HighLevel has no way to take an assignee away.
+        # HighLevel cannot remove an assignee (API description).
         after = replace(after, owner=before.owner)
     return after
 
 
-def as_made(
+def shown_after_create(
     sent: Appointment, answer: wire.Event, location_context: LocationContext, calendar: str
 ) -> Appointment:
-    """What a new booking shows, further fields that nobody sent included."""
+    """What a new booking shows, mapped fields that were not sent included."""
     groups = {*Group, *(f"{EXTRA_PREFIX}{name}" for name, _ in sent.mapped_fields)}
     shown = shown_after(sent, Appointment(), answer, groups, location_context)
-    told = dict(snapshot(answer, location_context, calendar=calendar).appointment.mapped_fields)
-    return replace(shown, mapped_fields=tuple(sorted((told | dict(shown.mapped_fields)).items())))
+    filled = dict(snapshot(answer, location_context, calendar=calendar).appointment.mapped_fields)
+    return replace(shown, mapped_fields=tuple(sorted((filled | dict(shown.mapped_fields)).items())))
 
 
-def is_silent(answer: wire.Event, location_context: LocationContext) -> bool:
-    """Whether a write's answer may leave out a further field that the booking has."""
+def omits_mapped_field(answer: wire.Event, location_context: LocationContext) -> bool:
+    """Whether a write's answer may leave out a mapped field that the booking has."""
     derived = {mapped_fields.STATUS, mapped_fields.CALENDAR_NAME, mapped_fields.HIGHLEVEL_LINK}
     derived |= {"calendarId", "locationId"}
-    return mapped_values.is_silent(answer, set(location_context.mapped_fields.values()) - derived)
+    return mapped_values.is_missing(answer, set(location_context.mapped_fields.values()) - derived)
 
 
 def calendar(row: wire.CalendarRow) -> Calendar:
-    """A calendar as the core sees it."""
+    """A calendar in the core's terms."""
     return Calendar(
         id=row.id,
         name=row.name,
@@ -238,12 +242,12 @@ def calendar(row: wire.CalendarRow) -> Calendar:
 
 
 def person(row: wire.UserRow) -> Person:
-    """A user as the core sees it."""
+    """A user in the core's terms."""
     return Person(id=row.id, email=row.email, name=row.name, active=not row.deleted)
 
 
 def _times(wanted: Appointment, location_context: LocationContext) -> dict[str, object]:
-    # With the offset: a time without one was seen to end in shifted bookings.
+    # With the offset: without one, bookings were shifted (reported, read 2026-11-20).
     found = (("startTime", wanted.start), ("endTime", wanted.end))
     return {key: with_offset(moment, location_context.zone) for key, moment in found if moment}
 
@@ -252,7 +256,7 @@ def _status(event: wire.Event) -> str:
     return _SAME_STATUS.get(event.status, event.status)
 
 
-def _extras(
+def _mapped_fields(
     event: wire.Event, location_context: LocationContext, calendar: str
 ) -> tuple[tuple[str, str], ...]:
     if not location_context.mapped_fields:
@@ -272,7 +276,7 @@ def _extras(
     )
 
 
-def _flaws(event: wire.Event, *, unread_start: bool, unread_end: bool) -> list[FieldError]:
+def _field_errors(event: wire.Event, *, unread_start: bool, unread_end: bool) -> list[FieldError]:
     found = [
         FieldError(
             group=_GROUP_OF_KEY[key], reason="unreadable", detail=f"{key} is no text in HighLevel"

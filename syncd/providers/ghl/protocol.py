@@ -1,10 +1,10 @@
 """HighLevel's requests as values, and its refusals as our errors; no I/O.
 
-The provider's modules build every request here and hand what is no success to
-`refusal`. Each builder names the scope that it needs, so that a refusal can
-say what to add. Paths, keys and `Version` values are those of HighLevel's own
-API descriptions (v2, 2026-06); where the service behaves otherwise, the line
-says "observed".
+The provider's modules build every request here and pass each answer that is no
+success to `refusal`. Each builder names the scope that it needs, so that a
+refusal can name the missing one. Paths, keys and `Version` values are those of
+HighLevel's own API descriptions (v2, 2026-06-19); where the service behaves
+differently, the line says when that was observed.
 """
 
 from collections.abc import Callable, Mapping
@@ -25,7 +25,7 @@ from syncd.providers.message import Request, Response, segment
 
 CALENDAR_VERSION = "2021-04-15"
 VERSION = "2021-07-28"
-"""Of contacts, users and locations: there the calendars' version answers 404 (observed)."""
+"""Of contacts, users and locations: the calendars' version is a 404 there (observed 2026-08-06)."""
 
 EVENTS_READ = "calendars/events.readonly"
 EVENTS_WRITE = "calendars/events.write"
@@ -36,7 +36,7 @@ LOCATIONS_READ = "locations.readonly"
 USERS_READ = "users.readonly"
 
 PAGE = 500
-"""The largest page of a contact search (observed)."""
+"""The largest page of a contact search (observed 2026-07-17)."""
 
 _SLOT_GONE = "no longer available"
 _NOT_IN_TEAM = "calendar team"
@@ -47,7 +47,7 @@ _SUSPENDED = "location is not active"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """A request with the scope that its token needs, and what it is about."""
+    """A request with the scope that its token needs."""
 
     request: Request
     scope: str
@@ -58,7 +58,7 @@ class Call:
         return self.request.asked
 
     def when(self, ready: Callable[[], None] | None) -> Self:
-        """The same call, asked for leave before each attempt."""
+        """The same call with `ready` as in `Request`."""
         return replace(self, request=replace(self.request, ready=ready))
 
 
@@ -73,12 +73,12 @@ def list_calendars(location: str) -> Call:
 
 
 def list_users(location: str) -> Call:
-    """GET /users/: deprecated, but all that a token without a company id can list."""
+    """GET /users/: deprecated, but the only list for a token without a company id."""
     return _call("GET", "/users/", USERS_READ, Asked.BESIDE, query={"locationId": location})
 
 
 def search_users(location: str, company: str, skip: int, limit: int) -> Call:
-    """GET /users/search: where the older list is gone; needs the company's id."""
+    """GET /users/search: where the older list no longer exists; needs the company's id."""
     query = {"companyId": company, "locationId": location, "skip": str(skip), "limit": str(limit)}
     return _call("GET", "/users/search", USERS_READ, Asked.BESIDE, query=query)
 
@@ -92,7 +92,7 @@ def list_events(
     """
     query = {
         "locationId": location,
-        # One of calendarId, userId and groupId is needed: without, 422 (observed).
+        # One of calendarId, userId and groupId is required: without, 422 (observed 2026-09-12).
         **({"userId": user} if user else {"calendarId": calendar}),
         "startTime": milliseconds(since),
         "endTime": milliseconds(until),
@@ -113,7 +113,7 @@ def create_event(body: Mapping[str, object]) -> Call:
 
 
 def update_event(event: str, body: Mapping[str, object]) -> Call:
-    """PUT some fields of an appointment; what tells a customer is never repeated blindly."""
+    """PUT some fields of an appointment; not repeatable where it notifies the contact."""
     path = f"/calendars/events/appointments/{_segment(event)}"
     silent = body.get("toNotify") is False
     return _call("PUT", path, EVENTS_WRITE, Asked.WRITE, json=body, repeatable=silent)
@@ -128,7 +128,7 @@ def delete_event(event: str) -> Call:
 def free_slots(
     calendar: str, since: datetime, until: datetime, timezone: str, user: str = ""
 ) -> Call:
-    """GET the offered slots of at most 31 days (more is a 400, observed)."""
+    """GET the offered slots of at most 31 days (more is a 400, observed 2026-08-06)."""
     query = {
         "startDate": milliseconds(since),
         "endDate": milliseconds(until),
@@ -141,12 +141,12 @@ def free_slots(
 
 
 def get_contact(contact: str) -> Call:
-    """GET a contact: at once up to date, unlike search."""
+    """GET a contact: not delayed, unlike search."""
     return _call("GET", f"/contacts/{_segment(contact)}", CONTACTS_READ, Asked.RECORD)
 
 
 def search_contacts(location: str, after: tuple[object, ...] = ()) -> Call:
-    """POST a search for everybody, a page at a time (each row says where to go on)."""
+    """POST a search for all contacts, page by page (each row holds its `searchAfter`)."""
     body: dict[str, object] = {"locationId": location, "pageLimit": PAGE}
     if after:
         body["searchAfter"] = list(after)
@@ -154,7 +154,7 @@ def search_contacts(location: str, after: tuple[object, ...] = ()) -> Call:
 
 
 def find_duplicate(location: str, *, email: str = "", number: str = "") -> Call:
-    """GET whoever a create with this e-mail or number would collide with."""
+    """GET the contact that a create with this e-mail or number would duplicate."""
     query = {"locationId": location}
     if email:
         query["email"] = email
@@ -164,17 +164,17 @@ def find_duplicate(location: str, *, email: str = "", number: str = "") -> Call:
 
 
 def create_contact(body: Mapping[str, object]) -> Call:
-    """POST a contact; never the upsert, which overwrites what it finds."""
+    """POST a contact; never the upsert, which overwrites an existing one (API description)."""
     return _call("POST", "/contacts/", CONTACTS_WRITE, Asked.WRITE, json=body, repeatable=False)
 
 
 def update_contact(contact: str, body: Mapping[str, object]) -> Call:
-    """PUT some fields of a contact: the doctor's, on contacts that it made itself or nobody has."""
+    """PUT some fields of a contact: only for the doctor, on its own or a nonexistent contact."""
     return _call("PUT", f"/contacts/{_segment(contact)}", CONTACTS_WRITE, Asked.WRITE, json=body)
 
 
 def delete_contact(contact: str) -> Call:
-    """DELETE a contact: the probe's, on the contact that it made itself."""
+    """DELETE a contact: only for the probe, on its own contact."""
     return _call("DELETE", f"/contacts/{_segment(contact)}", CONTACTS_WRITE, Asked.WRITE)
 
 
@@ -185,9 +185,9 @@ def contact_events(contact: str) -> Call:
 
 
 def refusal(call: Call, response: Response, *, location: str = "") -> ProviderError:
-    """What an answer that is no 2xx says: `AuthFailed`, `NotFound` or `Rejected`.
+    """The error of an answer that is no 2xx: `AuthFailed`, `NotFound` or `Rejected`.
 
-    How far it reaches stands in `ports.refusals`.
+    `ports.refusals` says how far it reaches.
     """
     status, said = response.status, response.words.casefold()
     if status in (401, 403):
@@ -199,7 +199,7 @@ def refusal(call: Call, response: Response, *, location: str = "") -> ProviderEr
             side=Side.GHL,
             status=status,
         )
-    if status == 404 or (status == 400 and _names_nothing(said)):
+    if status == 404 or (status == 400 and _is_unknown_id(said)):
         return NotFound(f"{call.request.label}: {response.said}", side=Side.GHL, status=status)
     reason = "rejected"
     if _SLOT_GONE in said:
@@ -210,7 +210,7 @@ def refusal(call: Call, response: Response, *, location: str = "") -> ProviderEr
 
 
 def _denied(call: Call, response: Response, location: str) -> AuthFailed:
-    # A missing scope is a 401 as well, and never heals by itself (observed).
+    # A missing scope is a 401 as well, and permanent (observed 2026-08-19).
     if "scope" in response.words.casefold():
         return AuthFailed(
             f"the HighLevel token lacks the scope {call.scope}; add it to the private "
@@ -233,8 +233,8 @@ def _denied(call: Call, response: Response, location: str) -> AuthFailed:
     )
 
 
-def _names_nothing(said: str) -> bool:
-    # Unknown ids were seen to answer 404 and 400 alike; in other words, a 400 proves nothing.
+def _is_unknown_id(said: str) -> bool:
+    # Unknown ids are a 404 or a 400 (observed 2026-08-06); a 400 with another text proves nothing.
     return any(text in said for text in (*_EVENT_GONE, _NO_CALENDAR, "not found"))
 
 

@@ -1,8 +1,7 @@
 """HighLevel as the engine sees it: one object per link, implementing `ports.provider`.
 
-Made by `bootstrap`. A façade: what is read and written, and how, stands in
-`account`, `events`, `people` and `commands`; this class knows what belongs to
-one cycle (which begins with `prepare`) and to whom each call goes.
+Made by `bootstrap`. A facade over `account`, `reading`, `contacts` and
+`writing`; it holds what belongs to one cycle, which begins with `prepare`.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -44,9 +43,9 @@ class GhlProvider:
 
     `calendars` are the ids to sync (empty: every active one);
     `default_calendar` is always synced too. `concurrency` is how many
-    requests are under way at once; the client's pool must be as large.
-    `mapped_fields` maps our name of a further field to HighLevel's (see `core.mapped_fields`),
-    `templates` our name of a link to its address where that is not the usual one.
+    requests are in flight at once; the client's pool must be as large.
+    `mapped_fields` maps our name of a mapped field to HighLevel's (see `core.mapped_fields`),
+    `templates` our name of a link to its URL template where that is not the default.
     """
 
     def __init__(
@@ -65,10 +64,10 @@ class GhlProvider:
         self._account = AccountReader(
             self._session, clock, calendars=calendars, default_calendar=default_calendar
         )
-        self._people = ContactBook(self._session)
+        self._contacts = ContactBook(self._session)
         self._slots = SlotBook(self._session, clock)
-        self._echoes = ShownTexts()
-        self._extra_fields = dict(mapped_fields or {})
+        self._shown_texts = ShownTexts()
+        self._mapped_fields = dict(mapped_fields or {})
         self._templates = dict(templates or {})
 
     @property
@@ -83,28 +82,28 @@ class GhlProvider:
 
     @property
     def skew_seconds(self) -> float | None:
-        """How far HighLevel's clock was ahead of ours at the last answer, if it said."""
+        """How far HighLevel's clock was ahead of ours at the last answer; None if unknown."""
         return self._session.client.skew_seconds
 
     @property
     def country(self) -> str:
-        """ISO 3166 code of the location, once `prepare` has read it: where its phones are."""
-        return self._place().country
+        """ISO 3166 code of the location, for its phone numbers; known once `prepare` has run."""
+        return self._location().country
 
     def prepare(self) -> Account:
         """Read the account; a new cycle begins."""
-        self._people.forget()
+        self._contacts.forget()
         self._slots.forget()
         return self._account.read()
 
     def scan(self, request: ScanRequest) -> Scan:
         """List every appointment that starts in the window, calendar by calendar."""
         calendars = self._account.synced(request.calendars)
-        return reading.scan(self._session, self._place(), request.window, calendars)
+        return reading.scan(self._session, self._location(), request.window, calendars)
 
     def fetch(self, ids: Collection[str]) -> Mapping[str, Snapshot | Missing]:
-        """Ask for appointments by id; deleted ones answer as `gone`."""
-        return reading.fetch(self._session, self._place(), ids)
+        """Read appointments by id; deleted ones are `gone`."""
+        return reading.fetch(self._session, self._location(), ids)
 
     def reread(self, ids: Collection[str]) -> Reading:
         """As many as can be sent within a second: a longer wait would make the others old."""
@@ -118,22 +117,22 @@ class GhlProvider:
             return Reading(at=at, asked=asked, error=error)
 
     def find_by_external_id(self, ghl_ids: Collection[str]) -> Mapping[str, Snapshot | Missing]:  # noqa: ARG002 - the port
-        """HighLevel has no property that could carry an id."""
+        """HighLevel has no field for an external id."""
         return {}
 
     def contacts(self, ids: Collection[str]) -> Mapping[str, Contact | ProviderError]:
         """Contacts by id."""
-        return self._people.contacts(ids, self._place().country)
+        return self._contacts.contacts(ids, self._location().country)
 
     def find_contacts(
         self, emails: Collection[str], phones: Collection[str]
     ) -> Mapping[str, tuple[Contact, ...] | ProviderError]:
         """Contacts by e-mail and by phone."""
-        return self._people.find(emails, phones, self._place().country)
+        return self._contacts.find(emails, phones, self._location().country)
 
     def create_contacts(self, contacts: Sequence[Contact]) -> Sequence[Contact | ProviderError]:
-        """Make contacts, or give back those that are there."""
-        return self._people.create_all(contacts, self._place().country)
+        """Create contacts, or give back the existing ones."""
+        return self._contacts.create_all(contacts, self._location().country)
 
     def reserve(self, poll: NextPoll | None) -> None:
         """See `Provider.reserve`."""
@@ -143,22 +142,22 @@ class GhlProvider:
         self, commands: Iterable[WriteCommand], checks: WriteChecks = NO_CHECKS
     ) -> Iterator[Receipt]:
         """Carry out writes, several at once."""
-        writer = Writer(self._session, self._place(), self._slots, self._echoes, checks)
+        writer = Writer(self._session, self._location(), self._slots, self._shown_texts, checks)
         return carry_out(writer, commands)
 
     def edits(self, ids: Collection[str]) -> Mapping[str, tuple[Edit, ...]]:  # noqa: ARG002 - the port
-        """HighLevel tells nothing but the record's own `updated_at`."""
+        """HighLevel has no history of fields, only the record's `updated_at`."""
         return {}
 
     def bookings_of(self, contact: str) -> tuple[Snapshot, ...]:
         """The appointments of a contact."""
-        return reading.bookings_of(self._session, self._place(), contact)
+        return reading.bookings_of(self._session, self._location(), contact)
 
     def linked_to(
         self,
         contacts: Collection[str],  # noqa: ARG002 - the port
     ) -> tuple[Mapping[str, Collection[str]], Mapping[str, ProviderError]]:
-        """HighLevel shows a contact's appointments one contact at a time: `bookings_of`."""
+        """HighLevel lists the appointments of one contact at a time: `bookings_of`."""
         return {}, {}
 
     def check_scopes(self, needed: Collection[str]) -> Iterator[ScopeCheck]:
@@ -169,7 +168,7 @@ class GhlProvider:
         """End the threads and the connections."""
         self._session.close()
 
-    def _place(self) -> LocationContext:
+    def _location(self) -> LocationContext:
         row, zone = self._account.location_context()
         return LocationContext(
             location=self._session.location,
@@ -178,7 +177,7 @@ class GhlProvider:
             country=row.country,
             teamless=self._account.teamless,
             slots=self._account.slots,
-            mapped_fields=self._extra_fields,
+            mapped_fields=self._mapped_fields,
             templates=self._templates,
             calendar_names=self._account.names,
         )

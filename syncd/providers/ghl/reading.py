@@ -1,10 +1,10 @@
 """Reads appointments: the lists of a window, single ones by id, a contact's own.
 
-`provider` calls this. A list proves what it shows and nothing else: a
-calendar that cannot be read is a failure and never an empty list, and what is
-not listed may have been deleted, moved or lost its calendar; only a get by id
-tells (`fetch`). Blocked time and service bookings live in other lists and are
-no appointments.
+`provider` calls this. A list proves only what it contains: a calendar that
+cannot be read is a failure and never an empty list, and an appointment that is
+not listed may have been deleted, moved or have lost its calendar; only a read
+by id shows which (`fetch`). Blocked time and service bookings are in other
+lists and are no appointments (API description).
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -19,16 +19,16 @@ from syncd.providers.ghl.session import Session, unreadable
 from syncd.providers.ghl.timestamps import is_ambiguous
 
 PADDING = timedelta(days=1)
-"""Whether an event that only ends inside a window is listed is not documented: ask for more,
-keep what starts inside."""
+"""Whether an event that only ends inside a window is listed is not documented: a longer window is
+requested, and what starts inside the window is kept."""
 
-MASTER = "it stands for a whole series; a write to it would change every instance"
+MASTER = "it stands for a complete_calendars series; a write to it would change every instance"
 
 
 @dataclass(slots=True)
 class _Found:
     snapshots: dict[str, Snapshot] = field(default_factory=dict)
-    whole: set[str] = field(default_factory=set)
+    complete_calendars: set[str] = field(default_factory=set)
     unreadable: dict[str, str] = field(default_factory=dict)
     failures: list[str] = field(default_factory=list)
     refused: set[str] = field(default_factory=set)
@@ -46,8 +46,8 @@ def scan(
     change (API description).
 
     Raises:
-        AuthFailed, DailyBudgetSpent: nothing can be read, or several calendars are there and
-            none of them is open to us.
+        AuthFailed, DailyBudgetSpent: nothing can be read, or there are several calendars and
+            none of them is permitted.
         Transient: not one calendar could be reached.
     """
 
@@ -57,33 +57,33 @@ def scan(
         rows = wire.events(session.ask(call))
         if rows is None:
             raise unreadable(call)
-        return _sorted_in(rows, location_context, calendar.id, window)
+        return _classified(rows, location_context, calendar.id, window)
 
     found = _Found()
     parts = session.each(listed, calendars)
-    _check([part for _, part in parts])
+    _check_any_read([part for _, part in parts])
     for calendar, part in parts:
         if isinstance(part, ProviderError):
             found.failures.append(f"calendar {calendar.id} ({calendar.name}): {part}")
             if isinstance(part, Permanent):
                 found.refused.add(calendar.id)
             continue
-        found.whole.add(calendar.id)
+        found.complete_calendars.add(calendar.id)
         found.snapshots |= part.snapshots
         found.unreadable |= part.unreadable
     return Scan(
         side=Side.GHL,
         snapshots=tuple(found.snapshots.values()),
         complete=not found.failures,
-        calendars=frozenset(found.whole),
+        calendars=frozenset(found.complete_calendars),
         unreadable=tuple(found.unreadable.items()),
         failures=tuple(found.failures),
         refused=frozenset(found.refused),
     )
 
 
-def _check(parts: Sequence[_Found | ProviderError]) -> None:
-    """See that there is something to go on with: no calendar at all is no part of a side."""
+def _check_any_read(parts: Sequence[_Found | ProviderError]) -> None:
+    """Raise where no calendar could be read: then it is the side that fails, not a part."""
     failures = [part for part in parts if isinstance(part, ProviderError)]
     if not failures or len(failures) < len(parts):
         return
@@ -111,10 +111,10 @@ def get(
     key: str,
     ready: Callable[[], None] | None = None,
 ) -> Snapshot | Missing:
-    """One appointment by id; `ready` as a `Request` has it.
+    """One appointment by id; `ready` as in `Request`.
 
     Raises:
-        ProviderError: it could not be asked for.
+        ProviderError: it could not be read.
     """
     call = protocol.get_event(key).when(ready)
     try:
@@ -133,15 +133,15 @@ def get(
 def bookings_of(
     session: Session, location_context: LocationContext, contact: str
 ) -> tuple[Snapshot, ...]:
-    """A contact's appointments: to find our own booking again, or one that somebody made.
+    """A contact's appointments: to find our own booking again, or one that a person made.
 
-    Times come without an offset and are local to the location; those within
-    the hour that a clock change repeats are asked for by id.
+    Times come without an offset, in the location's zone (contacts description);
+    those within the hour that a clock change repeats are read by id.
 
     Raises:
         NotFound: the contact is unknown.
-        Unreadable, Rejected: of this contact nothing can be told now.
-        AuthFailed, DailyBudgetSpent, Transient: of nobody.
+        Unreadable, Rejected: this contact's cannot be read now.
+        AuthFailed, DailyBudgetSpent, Transient: no contact's can.
     """
     call = protocol.contact_events(contact)
     try:
@@ -164,15 +164,15 @@ def bookings_of(
     return tuple(found)
 
 
-def _sorted_in(
+def _classified(
     rows: Iterable[wire.Event | None],
     location_context: LocationContext,
     calendar: str,
     window: Window,
 ) -> _Found:
-    """What a calendar's list shows; its rows are gone over once, since there may be many."""
+    """The appointments of a calendar's list; one pass, since there may be many rows."""
     found = _Found()
-    masters, expanded = list[str](), set[str]()
+    masters, listed_series = list[str](), set[str]()
     for number, event in enumerate(rows):
         if event is None:
             name = f"{calendar}#{number}"
@@ -180,7 +180,7 @@ def _sorted_in(
             continue
         series = mapping.series(event)
         if series is not None:
-            expanded.add(series.master)
+            listed_series.add(series.master)
         if event.location not in ("", location_context.location):
             found.unreadable[event.id] = f"it belongs to another location, {event.location}"
         elif mapping.is_master(event):
@@ -189,6 +189,6 @@ def _sorted_in(
             shown = mapping.snapshot(event, location_context, calendar=calendar)
             if shown.appointment.start is None or window.holds(shown.appointment.start):
                 found.snapshots[event.id] = shown
-    # A master's instances are what happens; without them it cannot be synced one by one.
-    found.unreadable |= {each: MASTER for each in masters if each not in expanded}
+    # A series is synced by its instances; a master without any cannot be synced.
+    found.unreadable |= {each: MASTER for each in masters if each not in listed_series}
     return found

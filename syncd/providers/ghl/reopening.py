@@ -1,9 +1,9 @@
 """Whether a cancelled appointment may take its slot again.
 
-`commands` asks here before it writes such a status. A PUT is only described to
-check slots where times move, and no page says that it checks a status that
-makes the appointment count again. Leaves out moves: those are validated by
-the API itself.
+`writing` asks here before it writes such a status. The API description says
+that a PUT checks slots where times move; no page says that it checks a status
+that makes the appointment count again. Leaves out moves: the API validates
+those itself.
 """
 
 from contextlib import suppress
@@ -23,28 +23,28 @@ def has_room(
     session: Session,
     location_context: LocationContext,
     slots: SlotBook,
-    wish: SlotQuery,
+    query: SlotQuery,
     end: datetime,
     record: str,
 ) -> bool:
-    """Whether the slot is offered, or at least nobody else's appointment stands there.
+    """Whether the slot is offered, or at least no other appointment is there.
 
-    What was booked by hand beside the calendar's grid is never offered.
+    A time beside the calendar's grid, as people book by hand, is never offered.
 
     Raises:
-        ProviderError: it could not be asked.
+        ProviderError: it could not be read.
     """
-    slots.freed(wish.calendar)  # What was offered when the cycle began is no answer.
-    # A calendar that offers nothing at all, as a draft does, may be refused.
+    slots.freed(query.calendar)  # The offers from the beginning of the cycle are too old.
+    # The request may be refused for a calendar that offers nothing at all, such as a draft.
     with suppress(Rejected, NotFound):
-        offered = slots.offer(location_context, wish) is not None
-        # An offer speaks of one slot: of the rest of a longer appointment it says nothing.
-        if offered and end - wish.start <= location_context.slots.get(wish.calendar, timedelta()):
+        offered = slots.offer(location_context, query) is not None
+        # An offer is one slot: the rest of a longer appointment may be taken.
+        if offered and end - query.start <= location_context.slots.get(query.calendar, timedelta()):
             return True
-    since, until = wish.start - PADDING, end + PADDING
-    calls = [protocol.list_events(session.location, wish.calendar, since, until)]
-    if wish.user:
-        calls.append(protocol.list_events(session.location, "", since, until, user=wish.user))
+    since, until = query.start - PADDING, end + PADDING
+    calls = [protocol.list_events(session.location, query.calendar, since, until)]
+    if query.user:
+        calls.append(protocol.list_events(session.location, "", since, until, user=query.user))
     for call in calls:
         rows = wire.events(session.ask(call))
         if rows is None:
@@ -53,18 +53,18 @@ def has_room(
             if (
                 event is not None
                 and event.id != record
-                and _stands(event, location_context, wish, end)
+                and _overlaps(event, location_context, query, end)
             ):
                 return False
     return True
 
 
-def _stands(
-    event: wire.Event, location_context: LocationContext, wish: SlotQuery, end: datetime
+def _overlaps(
+    event: wire.Event, location_context: LocationContext, query: SlotQuery, end: datetime
 ) -> bool:
-    """Whether an appointment takes some of that time from the same user, or the calendar."""
+    """Whether an appointment overlaps that time for the same user, or on the calendar."""
     shown = mapping.snapshot(event, location_context).appointment
     if shown.start is None or shown.status in _FREEING or mapping.is_master(event):
         return False
-    others = wish.user and shown.owner and shown.owner != wish.user
-    return not others and shown.start < end and wish.start < (shown.end or shown.start)
+    others = query.user and shown.owner and shown.owner != query.user
+    return not others and shown.start < end and query.start < (shown.end or shown.start)

@@ -1,7 +1,8 @@
-"""The line to one location: asks one call, or many at once.
+"""The API session of one location: sends one request, or many at once.
 
-`account`, `events`, `people`, `slots` and `commands` talk through this; it owns
-the threads. Retries and the rate budget are the client's.
+`account`, `reading`, `contacts`, `free_slots`, `reopening`, `scopes` and
+`writing` send through this; it owns the threads. Retries and the rate budget
+are the client's.
 """
 
 from collections.abc import Callable, Iterable
@@ -24,13 +25,13 @@ from syncd.providers.http import Client
 from syncd.providers.message import Response
 
 FATAL = (AuthFailed, DailyBudgetSpent)
-"""What no other request of the same account can escape."""
+"""Errors that every other request of the account would meet too."""
 
-BELIEVED = 5.0
-"""Seconds for which it is believed that the location answers, or that the token is good."""
+TRUSTED = 5.0
+"""Seconds for which a success proves that the location answers and the token is valid."""
 
 BESIDE_ATTEMPTS = 3
-"""How often something is asked for that a cycle can do without."""
+"""Attempts for what a cycle can do without."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -43,18 +44,18 @@ class Session:
         self.client = client
         self.clock = clock
         self.location = location
-        self._answered_at = -BELIEVED
+        self._answered_at = -TRUSTED
         self.pool = ThreadPoolExecutor(concurrency, thread_name_prefix="ghl")
         self.ahead = 2 * concurrency - 1
-        """How many writes are given to the pool at once: no thread waits while answers are
-        recorded, and what comes in urgently waits for few."""
+        """Writes that the pool has at once: no thread is idle while receipts are recorded,
+        and an urgent write waits for few others."""
 
     def ask(self, call: protocol.Call) -> object:
         """The payload of the answer.
 
         Raises:
             AuthFailed, DailyBudgetSpent: no other request can succeed either.
-            ProviderError: what was asked for was refused, or there is no answer.
+            ProviderError: the request was refused or not answered.
         """
         few = BESIDE_ATTEMPTS if call.asked is Asked.BESIDE else None
         response = self.client.send(call.request, few)
@@ -63,7 +64,7 @@ class Session:
         raise self.refusal(call, response)
 
     def refusal(self, call: protocol.Call, response: Response) -> ProviderError:
-        """What an answer that is no success stands for, no wider than it reaches."""
+        """The error of an answer that is no success, no wider than its scope."""
         error = protocol.refusal(call, response, location=self.location)
         if not isinstance(error, AuthFailed):
             return error
@@ -77,9 +78,9 @@ class Session:
         )
 
     def answers(self) -> bool:
-        """Whether the location itself answers us; asked once in a while."""
+        """Whether the location itself answers; checked at most every few seconds."""
         now = self.clock.monotonic()
-        if now - self._answered_at < BELIEVED:
+        if now - self._answered_at < TRUSTED:
             return True
         try:
             there = self.client.send(protocol.get_location(self.location).request, attempts=1).ok
@@ -92,11 +93,11 @@ class Session:
     def each(
         self, work: Callable[[Item], Result], items: Iterable[Item]
     ) -> list[tuple[Item, Result | ProviderError]]:
-        """Do `work` for every item at once; what one of them raised is its result.
+        """Do `work` for every item, several at once; an error of one item is its result.
 
         Raises:
             AuthFailed, DailyBudgetSpent: no item can succeed.
-            Transient: not a single item could be reached, and the location cannot be either.
+            Transient: no item could be reached, and neither can the location.
         """
         futures = [(item, self.pool.submit(work, item)) for item in items]
         results: list[tuple[Item, Result | ProviderError]] = []
@@ -117,14 +118,14 @@ class Session:
         return results
 
     def close(self) -> None:
-        """End the threads and the connections; nobody waits for what is still under way."""
+        """End the threads and the connections, without waiting for requests in flight."""
         self.client.abandon()
         self.pool.shutdown(wait=True, cancel_futures=True)
         self.client.close()
 
 
 def unreadable(call: protocol.Call) -> Unreadable:
-    """An answer that was no refusal, but is not what was asked for either."""
+    """The error of a success that does not contain what was requested."""
     return Unreadable(
         f"the answer to {call.request.label} cannot be understood; "
         "check base_url, and try again in the next cycle",

@@ -1,11 +1,11 @@
-"""What HighLevel makes of the texts and times that are written: read back where nobody knows.
+"""Which texts HighLevel shows as they were written, and which it changes or hides.
 
-`commands` asks here after a write. HighLevel's answers to writes leave the
-description and the times out, and what they tell may be what was sent.
-Whether lists and gets show a description on every kind of calendar is not
-documented; some addresses were seen to be missing there too. A text that is
-never shown must not look like one that somebody cleared, and one that was cut
-or escaped not like one that somebody edited: agreed is what the side shows.
+`writing` asks here after a write. HighLevel's answers to writes leave out the
+description and the times (observed 2026-07-17), and the other values may only
+repeat what was sent. Whether lists and gets show a description on every kind
+of calendar is not documented; some are missing there (observed 2026-07-17).
+A text that is never shown must not look cleared, and one that was cut or
+escaped must not look edited: the agreed value is what the side shows.
 """
 
 from collections.abc import Collection
@@ -23,41 +23,41 @@ _SOMETIMES_HIDDEN = (Group.DESCRIPTION, Group.ADDRESS)
 
 
 class ShownTexts:
-    """What was learnt, for as long as the process lives; safe to share between threads."""
+    """What was learned while the process lives; safe to share between threads."""
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._hidden: set[tuple[str, GroupKey]] = set()
-        self._faithful = ReadBack()
+        self._read_back = ReadBack()
 
-    def unsure(
+    def needs_reading(
         self,
         calendar: str,
         sent: Appointment,
         answer: wire.Event | None,
         groups: Collection[GroupKey],
     ) -> bool:
-        """Whether the record has to be read to know if it shows what was sent."""
+        """Whether the record must be read to know if it shows what was sent."""
         return any(
             not self._is_hidden(calendar, group, answer)
-            and not _goes_without_saying(group, value(sent, group), answer)
-            and not self._faithful.keeps(calendar, group, value(sent, group))
+            and not _surely_kept(group, value(sent, group), answer)
+            and not self._read_back.keeps(calendar, group, value(sent, group))
             for group in _sent(sent, groups)
         )
 
-    def heard(
+    def learn(
         self,
         calendar: str,
         sent: Appointment,
         read: Snapshot,
         groups: Collection[GroupKey],
         after: Appointment,
-        left: datetime | None,
+        written_at: datetime | None,
     ) -> Appointment:
-        """`after` as the record shows it that was read right after the write.
+        """`after` with the values of the record that was read right after the write.
 
-        What somebody may have edited in between stays as it was sent, and so
-        is news. `left` is the stamp that the write left.
+        A value that somebody may have edited in between stays as it was sent,
+        so that the next poll sees the edit. `written_at` is the stamp of the write.
         """
         for group in _sent(sent, groups):
             wanted, shown = value(sent, group), value(read.appointment, group)
@@ -67,12 +67,12 @@ class ShownTexts:
                 continue
             with self._lock:
                 self._hidden.discard((calendar, group))
-            self._faithful.learn(calendar, group, wanted, shown)
-            if wanted != shown and is_vendors(wanted, shown, left, read.updated_at):
+            self._read_back.learn(calendar, group, wanted, shown)
+            if wanted != shown and is_vendors(wanted, shown, written_at, read.updated_at):
                 after = with_value(after, group, shown)
         return after
 
-    def as_shown(
+    def without_hidden(
         self,
         calendar: str,
         sent: Appointment,
@@ -80,27 +80,27 @@ class ShownTexts:
         groups: Collection[GroupKey],
         after: Appointment,
     ) -> Appointment:
-        """`after` without the texts that this calendar's appointments never show."""
+        """`after` without the texts that appointments of this calendar never show."""
         for group in _sent(sent, groups):
             if self._is_hidden(calendar, group, answer):
                 after = with_value(after, group, "")
         return after
 
     def _is_hidden(self, calendar: str, group: GroupKey, answer: wire.Event | None) -> bool:
-        told = {
+        answered = {
             Group.DESCRIPTION: answer is not None and answer.description is not None,
             Group.ADDRESS: answer is not None and answer.address is not None,
         }
-        return not told.get(Group(group), True) and (calendar, group) in self._hidden
+        return not answered.get(Group(group), True) and (calendar, group) in self._hidden
 
 
-def _goes_without_saying(group: GroupKey, wanted: Value, answer: wire.Event | None) -> bool:
-    """Whether it is kept: a time that is even, or a plain title that the answer repeats."""
+def _surely_kept(group: GroupKey, wanted: Value, answer: wire.Event | None) -> bool:
+    """Whether it is surely kept: an even time, or a plain title that the answer repeats."""
     if group == Group.TITLE:
         return answer is not None and answer.title == wanted and is_plain(wanted)
     return not traits(wanted)
 
 
 def _sent(sent: Appointment, groups: Collection[GroupKey]) -> list[GroupKey]:
-    """What was sent of the groups that a vendor may not keep as they are."""
+    """The groups that were sent and that a vendor may change."""
     return [group for group in WRITTEN if group in groups and not is_empty(value(sent, group))]

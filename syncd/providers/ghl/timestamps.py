@@ -1,10 +1,9 @@
-"""Instants as HighLevel writes and wants them: five formats on one API.
+"""Instants in the five formats of HighLevel's API. Pure.
 
-`wire` reads with this, `protocol` and `mapping` write. Lists and gets answer
-with the location's offset, stamps in UTC with a `Z`, a contact's appointments
-in local time without any offset, queries are epoch milliseconds (observed on
-recorded answers). Two values are the same when their instants are, never
-because their texts are.
+`mapping` and `reading` parse with this, `protocol` and `mapping` write. Lists
+and gets have the location's offset, stamps are UTC with a `Z`, a contact's
+appointments are local times without an offset, queries are epoch milliseconds
+(observed 2026-07-17). Instants are compared, never texts.
 """
 
 import re
@@ -19,11 +18,11 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def parse(raw: object, zone: tzinfo) -> datetime | None:
-    """The UTC instant of a value, to the second; None where it cannot be understood.
+    """The UTC instant of a value, to the second; None where it is unreadable.
 
     A text without an offset is local time in `zone`; within the hour that a
-    clock change repeats it is taken as the first of the two. Epoch
-    milliseconds are understood as well.
+    clock change repeats it means the first of the two. Epoch milliseconds are
+    accepted as well.
     """
     if isinstance(raw, str):
         return _read(raw, zone)
@@ -33,7 +32,7 @@ def parse(raw: object, zone: tzinfo) -> datetime | None:
 
 
 def stamp(raw: object, zone: tzinfo) -> datetime | None:
-    """The UTC instant of a stamp, as fine as it is written: two writes share a second easily."""
+    """The UTC instant of a stamp, with its fraction: two writes may share a second."""
     whole = parse(raw, zone)
     if whole is None or not isinstance(raw, str) or "." not in raw:
         return whole
@@ -59,7 +58,7 @@ def _of_epoch(milliseconds: float) -> datetime | None:
 
 
 def is_ambiguous(raw: object, zone: tzinfo) -> bool:
-    """Whether a local time without an offset names two instants: the hour that is repeated."""
+    """Whether a local time without an offset is two instants, in the repeated hour."""
     if not isinstance(raw, str) or not _NAIVE_TAIL.search(raw.strip()):
         return False
     try:
@@ -71,9 +70,9 @@ def is_ambiguous(raw: object, zone: tzinfo) -> bool:
 
 
 def with_offset(moment: datetime, zone: tzinfo) -> str:
-    """ISO to the second with the location's own offset, the form that the service shows.
+    """ISO to the second with the location's own offset, as the service shows it.
 
-    On the first and last day of the calendar, where that offset would lead out of it, in UTC.
+    In UTC where that offset is out of range, on the first and last day of the calendar.
     """
     try:
         return moment.astimezone(zone).isoformat(timespec="seconds")
@@ -82,5 +81,5 @@ def with_offset(moment: datetime, zone: tzinfo) -> str:
 
 
 def milliseconds(moment: datetime) -> str:
-    """Epoch milliseconds as a string, the form that queries want."""
+    """Epoch milliseconds as a string, as queries need them."""
     return str((moment - _EPOCH) // timedelta(milliseconds=1))

@@ -1,10 +1,10 @@
 """What HighLevel's answers hold, read defensively into frozen values.
 
-`protocol` calls this with decoded JSON. The descriptions mark keys as required
-that the service leaves out, spell some twice and wrap a get in another
-envelope than they say; so any key may be missing, null or of another type,
-and what cannot be read is left empty, never an exception. Leaves out what the
-values mean: `mapping` (appointments) and `people` (contacts).
+The other modules call this with decoded JSON. The service leaves out keys that
+the API descriptions require, spells some twice and wraps a get in another
+envelope (observed 2026-07-17). So any key may be missing, null or of another
+type, and an unreadable value is left empty, never an exception. Leaves out
+what the values mean: `mapping` (appointments) and `contacts`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -19,15 +19,15 @@ _PLAIN = frozenset({str, NoneType})
 _READABLE = (str, int, float, NoneType)
 _NONE = frozenset[str]()
 _USUAL_MINUTES = 30
-"""The length of a slot where the calendar does not tell."""
+"""The length of a slot where the calendar has none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
     """An appointment, or one instance of a series, with its values as they came.
 
-    Times are not read yet: that takes the location's zone. `broken` names the
-    keys whose value is of a kind that cannot be a text.
+    Times are not parsed yet: that needs the location's zone. `broken` names the
+    keys whose value is of a type that cannot be a text.
     """
 
     id: str
@@ -68,7 +68,7 @@ class CalendarRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocationRow:
-    """The location: the only place that knows the time zone."""
+    """The location, with its time zone."""
 
     id: str
     name: str
@@ -89,7 +89,7 @@ class UserRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContactRow:
-    """A contact, of a get or of a search (whose rows name some keys otherwise)."""
+    """A contact, of a get or of a search (whose rows have other names for some keys)."""
 
     id: str
     first_name: str
@@ -106,7 +106,7 @@ def event(raw: object) -> Event | None:
     key = _text(row.get("id"))
     if not key:
         return None
-    # The service sends the status twice, once misspelt (observed).
+    # The service sends the status twice, once misspelt (observed 2026-07-17).
     status = _text(row.get("appointmentStatus")) or _text(row.get("appoinmentStatus"))
     return Event(
         id=key,
@@ -132,7 +132,7 @@ def event(raw: object) -> Event | None:
 
 
 def enveloped(payload: object) -> Event | None:
-    """The event of a get: under `appointment` (observed) or `event` (described), or bare."""
+    """The event of a get: in `appointment` (observed 2026-09-12), `event` (described), or bare."""
     body = _object(payload)
     for name in ("appointment", "event"):
         if isinstance(body.get(name), Mapping):
@@ -141,15 +141,15 @@ def enveloped(payload: object) -> Event | None:
 
 
 def events(payload: object) -> Iterator[Event | None] | None:
-    """The rows of a list, one by one; None stands for a row without an id, None alone for no list.
+    """The rows of a list, one by one, with None for a row without an id; None if there is no list.
 
-    A row that was given is forgotten: a list may be long, and what is made of it shorter.
+    A row that was read is freed: a list may be long.
     """
     rows = _object(payload).get("events")
-    return _each_once(rows) if isinstance(rows, list) else None
+    return _consumed(rows) if isinstance(rows, list) else None
 
 
-def _each_once(rows: list[object]) -> Iterator[Event | None]:
+def _consumed(rows: list[object]) -> Iterator[Event | None]:
     rows.reverse()
     while rows:
         yield event(rows.pop())
@@ -208,15 +208,15 @@ def contacts(payload: object) -> tuple[list[ContactRow], int]:
 
 
 def duplicate_of(payload: object) -> str:
-    """The contact that a refused create names as the existing one."""
+    """The id of the existing contact that a refused create names."""
     meta = _object(_object(payload).get("meta"))
     return _text(meta.get("contactId")) or _text(meta.get("id"))
 
 
 def slots(payload: object) -> list[str] | None:
-    """Every offered start, as the very text of the offer; None where it is no answer to that.
+    """Every offered start, as the exact text of the offer; None where there are no slots at all.
 
-    The answer is a map by local date; a `traceId` stands among the dates.
+    The answer is a map by local date, with a `traceId` among the dates (API description).
     """
     if not isinstance(payload, Mapping):
         return None
@@ -229,7 +229,7 @@ def slots(payload: object) -> list[str] | None:
 
 
 def _calendar(row: Json) -> CalendarRow:
-    # An event calendar has no team at all (observed).
+    # An event calendar has no team at all (observed 2026-07-17).
     members = [each for each in _objects(row.get("teamMembers")) if _text(each.get("userId"))]
     team = tuple(dict.fromkeys(_text(each.get("userId")) for each in members))
     chosen = [_text(each.get("userId")) for each in members if each.get("isPrimary") is True]
@@ -266,7 +266,7 @@ def _contact(raw: object) -> ContactRow | None:
 
 
 def _others(raw: object, key: str) -> list[object]:
-    # A get shows objects, a search plain texts (observed).
+    # A get shows objects, a search plain texts (observed 2026-07-17).
     rows = raw if isinstance(raw, list) else []
     return [row.get(key) if isinstance(row, Mapping) else row for row in rows]
 

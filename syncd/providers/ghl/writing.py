@@ -1,10 +1,10 @@
-"""Carries out writes: creates, updates, deletes, several at once.
+"""Writing appointments: creates, updates and deletes, several at once.
 
-`provider.write` calls `carry_out`. Before it changes a record it reads it
-again, and has the engine read what else the order rests on: what somebody
-changed since the plan was made is never overwritten, and the status is re-sent
-as it is now, because a PUT without it was seen to reset it. Leaves out when to
-write, and in which order: the engine's work.
+`provider.write` calls `carry_out`. Before a record is changed it is read
+again, and the engine rechecks what else the command depends on: an edit made
+since the plan is never overwritten. The current status is sent with every
+update, because a PUT without it may reset it (observed 2026-10-06). Leaves out when to write,
+and in which order: the engine's work.
 """
 
 from __future__ import annotations
@@ -48,31 +48,31 @@ from syncd.providers.ghl.timestamps import stamp
 from syncd.providers.outage import OutageCounter
 from syncd.providers.retry import PATIENCE
 
-NAP = 0.02
-"""Seconds between two looks whether there is room in the rate budget."""
+CHECK_INTERVAL = 0.02
+"""Seconds between two checks whether the rate budget has capacity."""
 
 SOON = 0.1
-"""Seconds before a place is free in which an order is given to a thread that waits for it.
+"""Seconds before a request is permitted in which a thread may take its command and wait.
 
-Nothing can overtake it there, but the place is used at once, whatever else is done meanwhile.
+No other command can overtake it there, but the request goes out the moment it is permitted.
 """
 
 SERVER_ERROR = 500
 
 UNREACHABLE = 3
-"""After so many orders in a row without an answer, the vendor is taken to be down."""
+"""Commands in a row without an answer after which the vendor counts as down."""
 
 
 def carry_out(writer: Writer, commands: Iterable[WriteCommand]) -> Iterator[Receipt]:
     """One receipt for each command, as they come.
 
-    Waits for capacity in the rate budget before it takes a command: once taken
+    Waits for capacity in the rate budget before it takes a command: once accepted
     it cannot be reordered or returned. Closing the iterator lets those in
     flight end and sends no more.
 
     Raises:
         AuthFailed, DailyBudgetSpent, Unavailable: nothing further can
-            succeed; orders without a receipt were not sent.
+            succeed; commands without a receipt were not sent.
     """
     session, waiting = writer.session, iter(commands)
     in_flight: dict[Future[Receipt | None], WriteCommand] = {}
@@ -87,10 +87,10 @@ def carry_out(writer: Writer, commands: Iterable[WriteCommand]) -> Iterator[Rece
             if not in_flight:
                 if over or room:
                     break
-                session.clock.sleep(NAP)
+                session.clock.sleep(CHECK_INTERVAL)
                 continue
-            # A place may become free before anything is answered.
-            done, _ = wait(in_flight, NAP, return_when=FIRST_COMPLETED)
+            # The rate budget may permit a request before any answer comes.
+            done, _ = wait(in_flight, CHECK_INTERVAL, return_when=FIRST_COMPLETED)
             for future in done:
                 del in_flight[future]
                 receipt = future.result()
@@ -113,21 +113,21 @@ class Writer:
         session: Session,
         location_context: LocationContext,
         slots: SlotBook,
-        echoes: ShownTexts,
+        shown_texts: ShownTexts,
         checks: WriteChecks = NO_CHECKS,
     ) -> None:
         self.session = session
         self._checks = checks
-        self._place = location_context
+        self._location = location_context
         self._slots = slots
-        self._echoes = echoes
-        self._places = Counter[str]()
-        """How many places of the rate budget each order has taken."""
+        self._shown_texts = shown_texts
+        self._sent = Counter[str]()
+        """Requests that each command has sent, by key."""
         self._outage = OutageCounter(UNREACHABLE)
         self.fatal: ProviderError | None = None
 
     def is_over(self) -> bool:
-        """Whether no further command is to be taken."""
+        """Whether no further command is to be accepted."""
         return (
             self.fatal is not None
             or self._checks.cancelled(Side.GHL)
@@ -146,15 +146,15 @@ class Writer:
         budget = self.session.client.budget
         places = budget.available(SOON) - promised - self.session.client.reservation.reserved()
         if places <= 0 and not in_flight and budget.available(PATIENCE) <= 0:
-            return 1  # There is none for long: the budget says why, to whoever asks for one.
+            return 1  # None for a long time: the attempt raises the budget's reason.
         return max(0, min(self.session.ahead - in_flight, places))
 
     def promised(self, command: WriteCommand) -> int:
-        """How many places of the rate budget an order in flight has yet to take."""
-        return max(0, _most(command) - self._places[command.key])
+        """How many requests a command in flight is still expected to send."""
+        return max(0, _expected_requests(command) - self._sent[command.key])
 
     def attempt(self, command: WriteCommand) -> Receipt | None:
-        """The receipt of one order; None where it was not sent because nothing can succeed."""
+        """The receipt of one command; None where it was not sent because nothing can succeed."""
         if self.fatal is not None:
             return None
         try:
@@ -174,7 +174,7 @@ class Writer:
         if not self._outage.add(unanswered=unanswered) or self.fatal is not None:
             return
         self._outage.reset()
-        # Some writes may fail together, on one calendar say, and all others pass.
+        # Several writes may fail together, on one calendar for example, while all others succeed.
         if not self.session.answers():
             self.fatal = Unavailable(
                 f"{UNREACHABLE} writes in a row found HighLevel unreachable "
@@ -194,9 +194,9 @@ class Writer:
     def _create(self, command: WriteCommand) -> Done:
         if command.id:
             self._still_gone(command)
-        body = mapping.booking(command, self._place)
+        body = mapping.booking(command, self._location)
         if command.validate_slot:
-            # Whose slot is asked for has to be known; mostly it is read already.
+            # The contact must be known before its slot is requested; mostly it is read already.
             self._recheck(command)
             body["startTime"] = self._offered(command)
         self._recheck(command)
@@ -209,27 +209,30 @@ class Writer:
                 sent=True,
             )
         sent, calendar = command.wanted, command.calendar
-        shown = mapping.as_made(sent, answer, self._place, calendar)
-        filled_in, left = self._fills_in(command, answer), stamp(answer.updated, self._place.zone)
-        if filled_in or self._echoes.unsure(calendar, sent, answer, WRITTEN):
+        shown = mapping.shown_after_create(sent, answer, self._location, calendar)
+        filled_in, written_at = (
+            self._filled_in(command, answer),
+            stamp(answer.updated, self._location.zone),
+        )
+        if filled_in or self._shown_texts.needs_reading(calendar, sent, answer, WRITTEN):
             read = self._read_back(answer.id)
             if read is not None:
                 shown = read.appointment if filled_in else shown
-                shown = self._echoes.heard(calendar, sent, read, WRITTEN, shown, left)
+                shown = self._shown_texts.learn(calendar, sent, read, WRITTEN, shown, written_at)
         return Done(
             key=command.key,
             id=answer.id,
-            returned=self._echoes.as_shown(calendar, sent, answer, WRITTEN, shown),
-            updated_at=left,
+            returned=self._shown_texts.without_hidden(calendar, sent, answer, WRITTEN, shown),
+            updated_at=written_at,
         )
 
     def _offered(self, command: WriteCommand) -> str:
         wanted = command.wanted
         if wanted.start is None:
             raise Rejected("a booking needs a start", side=Side.GHL, reason="missing_time")
-        wish = SlotQuery(calendar=command.calendar, start=wanted.start, user=wanted.owner)
-        offer = self._slots.offer(self._place, wish)
-        self._places[command.key] += 1  # Or it was read before, and takes none.
+        query = SlotQuery(calendar=command.calendar, start=wanted.start, user=wanted.owner)
+        offer = self._slots.offer(self._location, query)
+        self._sent[command.key] += 1  # At most: the slots may have been read before.
         if offer is None:
             raise Rejected(
                 f"calendar {command.calendar} offers no slot at {wanted.start:%Y-%m-%d %H:%M} UTC",
@@ -238,26 +241,26 @@ class Writer:
             )
         return offer
 
-    def _fills_in(self, command: WriteCommand, answer: wire.Event) -> bool:
-        """Whether the vendor filled something in and did not say what."""
+    def _filled_in(self, command: WriteCommand, answer: wire.Event) -> bool:
+        """Whether the vendor filled in a value that the answer leaves out."""
         wanted = command.wanted
         return (
             (not wanted.title and answer.title is None)
             or wanted.end is None
-            or mapping.is_silent(answer, self._place)
+            or mapping.omits_mapped_field(answer, self._location)
             or (
                 not wanted.owner
                 and answer.assignee is None
-                and command.calendar not in self._place.teamless
+                and command.calendar not in self._location.teamless
             )
         )
 
     def _read_back(self, key: str) -> Snapshot | None:
-        """What a record shows right after a write; None where it cannot be read now."""
+        """The record right after a write; None where it cannot be read now."""
         try:
-            read = reading.get(self.session, self._place, key)
+            read = reading.get(self.session, self._location, key)
         except FATAL as error:
-            # The write itself is done, and must be reported so.
+            # The write itself took effect, and is reported so.
             self.fatal = error
             return None
         except ProviderError:
@@ -266,7 +269,7 @@ class Writer:
 
     def _update(self, command: WriteCommand) -> Done:
         self._recheck(command)
-        fresh, read_at = self._fresh(command)
+        current, read_at = self._current(command)
         groups = frozenset(command.groups) - {Group.CONTACT}
         refused = tuple(
             Refusal(
@@ -276,11 +279,13 @@ class Writer:
             )
             for group in frozenset(command.groups) - groups
         )
-        if command.reopens and Group.STATUS in groups and not self._has_room(command, fresh):
+        if command.reopens and Group.STATUS in groups and not self._has_room(command, current):
             groups -= {Group.STATUS}
-            refused += (Refusal(group=Group.STATUS, reason="slot_taken", detail=_taken(fresh)),)
+            refused += (
+                Refusal(group=Group.STATUS, reason="slot_taken", detail=_slot_taken(current)),
+            )
         while groups:
-            body = mapping.changes(command, fresh.appointment, groups, self._place)
+            body = mapping.changes(command, current.appointment, groups, self._location)
             try:
                 call = protocol.update_event(command.id, body)
                 answer = wire.enveloped(self._send(command, call, read_at))
@@ -288,35 +293,37 @@ class Writer:
             except NotFound as error:
                 raise Stale(f"it is gone meanwhile: {error}", side=Side.GHL) from error
             except Rejected as error:
-                culprit = _culprit(error, groups)
-                if culprit is None:
+                refused_group = _refused_group(error, groups)
+                if refused_group is None:
                     return self._in_parts(command, groups, refused, error)
-                groups -= {culprit}
-                refused += (Refusal(group=culprit, reason=error.reason, detail=str(error)),)
+                groups -= {refused_group}
+                refused += (Refusal(group=refused_group, reason=error.reason, detail=str(error)),)
             except Unavailable as error:
-                # A server may stumble over one text; while it is down nothing is divided.
+                # A server may fail on one text; while it is down, nothing is divided.
                 if error.status < SERVER_ERROR or len(groups) < 2 or not self.session.answers():
                     raise
                 return self._in_parts(command, groups, refused, error)
         else:
-            return Done(key=command.key, id=command.id, returned=fresh.appointment, refused=refused)
-        sent, calendar = command.wanted, fresh.calendar
+            return Done(
+                key=command.key, id=command.id, returned=current.appointment, refused=refused
+            )
+        sent, calendar = command.wanted, current.calendar
         if groups & {Group.TIME, Group.STATUS, Group.OWNER}:
             self._slots.freed(calendar)
-        # An instance of a series is named after its start: a move renames it.
+        # The id of an instance of a series contains its start (API description): a move changes it.
         key = answer.id if answer else command.id
-        shown = mapping.shown_after(sent, fresh.appointment, answer, groups, self._place)
-        left = stamp(answer.updated, self._place.zone) if answer else None
-        if self._echoes.unsure(calendar, sent, answer, groups):
+        shown = mapping.shown_after(sent, current.appointment, answer, groups, self._location)
+        written_at = stamp(answer.updated, self._location.zone) if answer else None
+        if self._shown_texts.needs_reading(calendar, sent, answer, groups):
             read = self._read_back(key)
             if read is not None:
-                shown = self._echoes.heard(calendar, sent, read, groups, shown, left)
+                shown = self._shown_texts.learn(calendar, sent, read, groups, shown, written_at)
         return Done(
             key=command.key,
             id=key,
-            returned=self._echoes.as_shown(calendar, sent, answer, groups, shown),
-            updated_at=left,
-            before=fresh,
+            returned=self._shown_texts.without_hidden(calendar, sent, answer, groups, shown),
+            updated_at=written_at,
+            before=current,
             refused=refused,
         )
 
@@ -327,35 +334,37 @@ class Writer:
         refused: tuple[Refusal, ...],
         error: Rejected | Unavailable,
     ) -> Done:
-        """Send each group alone, what people act upon first: one that is not taken keeps back none.
+        """Send each group alone, the most urgent first, so that a refused one stops no other.
 
-        Whoever may be notified is notified once.
+        Contacts are notified once.
 
         Raises:
-            Rejected: no group is taken; `error`, which is what all of them together met.
-            ProviderError: one failed, or could not be tried; the next plan knows what was written.
+            Rejected: no group was accepted; `error`, the refusal of all of them together.
+            ProviderError: one failed or was not tried; the next plan finds what was written.
         """
         if len(groups) < 2:
             raise error
         last: Done | None = None
         failing: Unavailable | None = None
-        taken = frozenset[GroupKey]()
+        accepted = frozenset[GroupKey]()
         for group in sorted(groups, key=_precedence):
-            part = replace(command, groups=frozenset({group}), notify=command.notify and not taken)
+            part = replace(
+                command, groups=frozenset({group}), notify=command.notify and not accepted
+            )
             if last is not None and command.seen is not None:
-                written = with_groups(command.seen.appointment, last.returned, taken)
+                written = with_groups(command.seen.appointment, last.returned, accepted)
                 part = replace(part, seen=replace(command.seen, appointment=written))
             try:
                 last = self._update(replace(part, id=last.id if last else command.id))
-            except Rejected as alone:
-                refused += (Refusal(group=group, reason=alone.reason, detail=str(alone)),)
-            except Unavailable as alone:
+            except Rejected as single:
+                refused += (Refusal(group=group, reason=single.reason, detail=str(single)),)
+            except Unavailable as single:
                 if failing is not None:
-                    raise  # It is not about one of them.
-                failing = alone
+                    raise  # Two failures do not come from one text.
+                failing = single
             else:
                 refused += last.refused
-                taken |= frozenset() if last.refused else {group}
+                accepted |= frozenset() if last.refused else {group}
         if failing is not None:
             raise failing
         if last is None:
@@ -364,8 +373,8 @@ class Writer:
 
     def _remove(self, command: WriteCommand) -> Done:
         done = Done(key=command.key, id=command.id, returned=Appointment())
-        # A get first also makes sure that this is an appointment: the same request would
-        # delete blocked time.
+        # The read also makes sure that this is an appointment: the same request would
+        # delete blocked time (API description).
         self._recheck(command)
         shown, read_at = self._read(command)
         if isinstance(shown, Missing):
@@ -374,7 +383,7 @@ class Writer:
             return done
         if shown.gone:
             return replace(done, returned=shown.appointment)
-        _stands(command, shown)
+        _check_unchanged(command, shown)
         try:
             self._send(command, protocol.delete_event(command.id), read_at)
         except NotFound as error:
@@ -383,46 +392,46 @@ class Writer:
         return replace(done, returned=shown.appointment)
 
     def _deleted_already(self, command: WriteCommand, error: NotFound) -> Done:
-        # The same words are said of an orphan, whose contact was deleted: that one stays.
-        shown = reading.get(self.session, self._place, command.id)
+        # An orphan, whose contact was deleted, is refused alike and stays (observed 2026-08-06).
+        shown = reading.get(self.session, self._location, command.id)
         if isinstance(shown, Snapshot) and not shown.gone:
             raise Rejected(
                 f"{error}; it cannot be deleted because its contact was", side=Side.GHL
             ) from error
         return Done(key=command.key, id=command.id, returned=Appointment())
 
-    # --- what the order rests on
+    # --- what the command depends on
 
     def _read(self, command: WriteCommand) -> tuple[Snapshot | Missing, float]:
-        """The record as it is now, and when it was asked for (monotonic)."""
-        asked = self.session.clock.monotonic()
+        """The record as it is now, and when it was requested (monotonic)."""
+        requested_at = self.session.clock.monotonic()
 
         def ready() -> None:
-            nonlocal asked  # The wait for a place in the rate budget makes no reading old.
-            asked = self.session.clock.monotonic()
-            self._places[command.key] += 1
+            nonlocal requested_at  # The wait for the rate budget makes no reading old.
+            requested_at = self.session.clock.monotonic()
+            self._sent[command.key] += 1
 
         try:
-            return reading.get(self.session, self._place, command.id, ready), asked
+            return reading.get(self.session, self._location, command.id, ready), requested_at
         except Rejected as error:
-            # The look was refused, not the write: nobody has said anything about that.
+            # The read was refused, not the write.
             raise Transient(
                 f"appointment {command.id} could not be read before the write ({error}); "
                 "the next cycle tries again",
                 side=Side.GHL,
             ) from error
 
-    def _fresh(self, command: WriteCommand) -> tuple[Snapshot, float]:
-        shown, asked = self._read(command)
+    def _current(self, command: WriteCommand) -> tuple[Snapshot, float]:
+        shown, requested_at = self._read(command)
         if isinstance(shown, Missing):
             raise Stale(f"it cannot be found any more: {shown.detail}", side=Side.GHL)
         if shown.gone:
             raise Stale("it was deleted since the plan was made", side=Side.GHL)
-        _stands(command, shown)
-        return shown, asked
+        _check_unchanged(command, shown)
+        return shown, requested_at
 
     def _still_gone(self, command: WriteCommand) -> None:
-        """See that the removed appointment which a booking stands for did not come back."""
+        """See that the deleted appointment which a booking replaces was not restored."""
         shown, _ = self._read(command)
         if isinstance(shown, Snapshot) and not shown.gone:
             raise _changed_meanwhile(command)
@@ -441,36 +450,36 @@ class Writer:
         self, command: WriteCommand, call: protocol.Call, read_at: float | None = None
     ) -> object:
         def ready() -> None:
-            self._places[command.key] += 1
+            self._sent[command.key] += 1
             self._checks.verify([command], read_at)
 
         return self.session.ask(call.when(ready))
 
-    def _has_room(self, command: WriteCommand, fresh: Snapshot) -> bool:
-        """Whether the record may take its slot again."""
-        wanted = command.wanted if Group.TIME in command.groups else fresh.appointment
-        user = command.wanted.owner or fresh.appointment.owner
+    def _has_room(self, command: WriteCommand, current: Snapshot) -> bool:
+        """Whether the record's slot is still free for it."""
+        wanted = command.wanted if Group.TIME in command.groups else current.appointment
+        user = command.wanted.owner or current.appointment.owner
         if wanted.start is None:
             return False
-        wish = SlotQuery(calendar=fresh.calendar, start=wanted.start, user=user)
+        query = SlotQuery(calendar=current.calendar, start=wanted.start, user=user)
         end = wanted.end or wanted.start
-        return has_room(self.session, self._place, self._slots, wish, end, command.id)
+        return has_room(self.session, self._location, self._slots, query, end, command.id)
 
 
-def _most(command: WriteCommand) -> int:
-    """How many requests the order takes at most, but for what nobody expects."""
+def _expected_requests(command: WriteCommand) -> int:
+    """How many requests a command usually sends at most."""
     return 1 if command.kind is CommandKind.CREATE and not command.validate_slot else 2
 
 
-def _stands(command: WriteCommand, shown: Snapshot) -> None:
-    rests = command.groups | command.depends_on
+def _check_unchanged(command: WriteCommand, shown: Snapshot) -> None:
+    groups = command.groups | command.depends_on
     if command.kind is CommandKind.REMOVE and command.seen:
-        rests = preconditions.everything(command.seen, shown)
-    if command.seen and preconditions.differing(command.seen, shown, rests):
+        groups = preconditions.everything(command.seen, shown)
+    if command.seen and preconditions.differing(command.seen, shown, groups):
         raise _changed_meanwhile(command)
 
 
-def _taken(record: Snapshot) -> str:
+def _slot_taken(record: Snapshot) -> str:
     return f"its slot on calendar {record.calendar} was given to somebody else meanwhile"
 
 
@@ -481,16 +490,16 @@ def _changed_meanwhile(command: WriteCommand) -> Stale:
     )
 
 
-_FIRST: tuple[GroupKey, ...] = (Group.STATUS, Group.TIME, Group.OWNER, Group.TITLE)
-"""What people act upon; a refused text must not keep a cancellation back."""
+_URGENT: tuple[GroupKey, ...] = (Group.STATUS, Group.TIME, Group.OWNER, Group.TITLE)
+"""What people act upon first; a refused text must not delay a cancellation."""
 
 
 def _precedence(group: GroupKey) -> tuple[int, str]:
-    return (_FIRST.index(group) if group in _FIRST else len(_FIRST), group)
+    return (_URGENT.index(group) if group in _URGENT else len(_URGENT), group)
 
 
-def _culprit(error: Rejected, groups: frozenset[GroupKey]) -> GroupKey | None:
-    """The group that a refusal is about, where the rest may still be written."""
+def _refused_group(error: Rejected, groups: frozenset[GroupKey]) -> GroupKey | None:
+    """The group that a refusal is about; the others may still be written."""
     for reason, group in (("slot_taken", Group.TIME), ("outside_team", Group.OWNER)):
         if error.reason == reason and group in groups:
             return group

@@ -97,9 +97,9 @@ def read(**shown: Any) -> Snapshot:
 def test_what_was_not_read_is_believed_to_be_shown() -> None:
     sent = Appointment(description="Knee")
     echoes = ShownTexts()
-    assert echoes.unsure("c", sent, None, ["description"])
-    assert echoes.as_shown("c", sent, None, ["description"], sent) == sent
-    echoes.heard("c", sent, read(), ["description"], sent, None)
-    assert not echoes.unsure("c", sent, None, ["description"])
-    assert echoes.as_shown("c", sent, None, ["description"], sent) == Appointment()
-    assert echoes.as_shown("c", sent, None, ["title"], sent) == sent
+    assert echoes.needs_reading("c", sent, None, ["description"])
+    assert echoes.without_hidden("c", sent, None, ["description"], sent) == sent
+    echoes.learn("c", sent, read(), ["description"], sent, None)
+    assert not echoes.needs_reading("c", sent, None, ["description"])
+    assert echoes.without_hidden("c", sent, None, ["description"], sent) == Appointment()
+    assert echoes.without_hidden("c", sent, None, ["title"], sent) == sent

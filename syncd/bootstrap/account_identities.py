@@ -60,6 +60,7 @@ class Identities:
         self._numbers: dict[str, str] = {}
         self._silent: dict[str, tuple[float, str]] = {}
         """Who did not tell, when that was, and why."""
+        self._placed: tuple[Mapping[str, LinkSettings], dict[str, _Place]] | None = None
         self._judged: tuple[Mapping[str, LinkSettings], dict[str, list[str]]] | None = None
 
     def check(self, link: LinkSettings) -> None:
@@ -78,6 +79,26 @@ class Identities:
             if problems := quarrels.get(link.name):
                 raise ConfigError(problems)
             self._must_be_known(link, links)
+
+    def accounts(self) -> dict[str, str]:
+        """What stands for the account of each link: its number, else its token, else the link.
+
+        Asks the store for the numbers that are not known yet, and no vendor.
+
+        Raises:
+            StoreError: our own store failed.
+        """
+        with self._lock:
+            links = self._links()
+            if self._placed is None or self._placed[0] is not links:
+                self._placed = links, {name: self._place(link) for name, link in links.items()}
+            places = self._placed[1]
+            tokens = {place.token for place in places.values() if place.token}
+            self._numbers |= self._known.numbers(sorted(tokens.difference(self._numbers)))
+            return {
+                name: f"{place.server} {self._numbers.get(place.token) or place.token or name}"
+                for name, place in places.items()
+            }
 
     def _quarrels(self, links: Mapping[str, LinkSettings]) -> dict[str, list[str]]:
         """What is wrong with each link; judged anew when there is something new to judge."""

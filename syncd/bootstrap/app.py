@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
 from syncd.bootstrap.clock import SystemClock
 from syncd.config import Settings
+from syncd.errors import ConfigError
 from syncd.ports.clock import Clock
 from syncd.ports.store import PAUSED, LinkStore
 
 if TYPE_CHECKING:
+    from syncd.bootstrap.fleet import Fleet
     from syncd.bootstrap.links import LinkFactory, LinkOpener
     from syncd.engine.cycle import CycleRequest
     from syncd.engine.report import CycleReport
@@ -42,10 +44,20 @@ def open_app(
     and before anything is written, rather than now.
 
     Raises:
+        ConfigError: an embedded store cannot be shared as the configuration wants.
         StoreError: the store is missing, too new, corrupt or cannot be reached.
     """
     from syncd.store import Store, migrate, open_engine
 
+    if settings.fleet.engine != "none" and settings.store.is_embedded:
+        raise ConfigError(
+            [
+                (
+                    "fleet.engine: it deals links out to processes that share PostgreSQL: "
+                    'set store.url to one, or fleet.engine = "none"'
+                )
+            ]
+        )
     stop = stop or threading.Event()
     clock = clock or SystemClock(stop)
     engine = open_engine(settings.store.url)
@@ -79,6 +91,7 @@ class App:
         self.clock = clock
         self.stop = stop
         self._env = env
+        self._fleet: Fleet | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -132,6 +145,28 @@ class App:
         """Go on with another configuration; links that are open keep what they have."""
         self.settings = settings
         self._workshop.adopt()
+        if self._fleet is not None:
+            self._fleet.announce(self.settings)
+
+    def join(self) -> Fleet | None:
+        """Become one of the daemons of a PostgreSQL store; None beside SQLite, which has one.
+
+        Raises:
+            ConfigError: what deals out the links is not installed or not prepared.
+            StoreError: our own store failed.
+        """
+        if self.store.members is None:
+            return None
+        from syncd.bootstrap.fleet import Fleet
+
+        self._fleet = Fleet(
+            self.store.members,
+            self.clock,
+            settings=lambda: self.settings,
+            accounts=self._workshop.accounts,
+        )
+        self._fleet.announce(self.settings)
+        return self._fleet
 
     @cached_property
     def notices(self) -> Notifier:
@@ -202,6 +237,18 @@ class App:
             StoreError: our own store failed.
         """
         return self.store.acquire(name, "run")
+
+    def lock_all(self, names: Collection[str]) -> tuple[Mapping[str, Lease], Mapping[str, str]]:
+        """Take as many of these links as are free; of the others, who holds them, in words.
+
+        Raises:
+            StoreError: our own store failed.
+        """
+        return self.store.acquire_all(names, "run")
+
+    def unlock_all(self, leases: Iterable[Lease]) -> None:
+        """Give several links back at once."""
+        self.store.release_all(leases)
 
     def open_link(self, name: str, lease: Lease) -> LinkOpener:
         """Get a link ready; no vendor is asked yet.

@@ -118,6 +118,14 @@ class LinkFactory:
         """Another configuration is in force: rate limits may be others."""
         self._accounts.reconsider()
 
+    def accounts(self) -> Mapping[str, str]:
+        """The HubSpot account of every configured link, as far as it is known without asking.
+
+        Raises:
+            StoreError: our own store failed.
+        """
+        return self._identities.accounts()
+
     def open(self, settings: LinkSettings, lease: Lease | None = None) -> LinkOpener:
         """Get a link ready; no vendor is asked yet.
 

@@ -38,6 +38,7 @@ PLACES = {
     "apply": "syncd.cli.decisions:apply",
     "kick": "syncd.cli.decisions:kick",
     "link": "syncd.cli.link:link",
+    "fleet": "syncd.cli.fleet:fleet",
     "rebuild": "syncd.cli.rebuild:rebuild",
     "forget": "syncd.cli.forget:forget",
     "db": "syncd.cli.db:db",

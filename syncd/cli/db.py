@@ -18,6 +18,8 @@ from syncd.cli.command import Verb, Verbs, config_option, config_path
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+    from syncd.config import Settings
+
 EXAMPLES = (
     ("syncd db upgrade", "bring the store to this version of syncd, or make it"),
     ("syncd db backup /var/backups/syncd.db", "a consistent copy, also beside a running daemon"),
@@ -63,6 +65,7 @@ def upgrade(ctx: click.Context, config: Path | None) -> int:
     engine = open_engine(settings.store.url)
     try:
         before = migrate.upgrade(engine)
+        dealt = _upgrade_engine(settings, engine)
     finally:
         engine.dispose()
     where = place(engine.url)
@@ -72,7 +75,26 @@ def upgrade(ctx: click.Context, config: Path | None) -> int:
         click.echo(f"{where} is up to date (migration {before})")
     else:
         click.echo(f"{where} was brought from migration {before} to {migrate.HEAD}")
+    if dealt:
+        click.echo(f"the tables of fleet.engine were {dealt}")
     return 0
+
+
+def _upgrade_engine(settings: Settings, engine: Engine) -> str:
+    """Make or migrate the tables of what deals out the links; gives what was done, in words."""
+    if settings.fleet.engine == "none" or settings.store.is_embedded:
+        return ""
+    from syncd.bootstrap.fleet import engine_url, require_engine
+    from syncd.store.at_work import refuse_at_all
+
+    require_engine()
+    from syncd.fleet import tables
+
+    url = engine_url(settings)
+    if tables.is_older(url):
+        # Its workers speak the tables that they were started with.
+        refuse_at_all(engine)
+    return tables.upgrade(url)
 
 
 @click.command(

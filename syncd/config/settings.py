@@ -607,6 +607,15 @@ class LinkSettings(Section):
         return self._name
 
 
+class FleetSettings(Section):
+    """Many machines on one PostgreSQL database."""
+
+    engine: Literal["none", "procrastinate"] = "none"
+    """procrastinate (the extra syncd[fleet]) deals the links out evenly to all processes.
+    With none each link is worked by the oldest living process that knows it.
+    """
+
+
 class Settings(Section):
     """The whole configuration, after includes, defaults and environment."""
 
@@ -617,6 +626,7 @@ class Settings(Section):
     http: HttpSettings = HttpSettings()
     logging: LoggingSettings = LoggingSettings()
     notify: NotifySettings = NotifySettings()
+    fleet: FleetSettings = FleetSettings()
     links: Annotated[
         Mapping[values.LinkName, LinkSettings],
         Accepts(words="tables [links.NAME], NAME being made of a-z, 0-9 and _"),

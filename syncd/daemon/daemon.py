@@ -19,6 +19,7 @@ import structlog
 
 from syncd import config
 from syncd.bootstrap import open_app
+from syncd.bootstrap.fleet import Fleet
 from syncd.bootstrap.process import (
     environment,
     leave_at_once,
@@ -49,6 +50,9 @@ BEAT = 1.0
 DRAIN_LIMIT = 7.0
 """Seconds for work under way at the end; the process is gone within ten (`docs/exit-codes.md`)."""
 
+LISTENED_AGAIN_AFTER = 30.0
+"""Seconds until an address is tried again that another process of the fleet listens at."""
+
 _PAUSE = 0.05
 
 
@@ -74,6 +78,7 @@ def run(settings: Settings, stop: threading.Event | None = None) -> int:
             load=lambda: config.load(settings.path, env, cwd),
             set_up_log=lambda new: set_up_log(new, env),
             notices=app.notices,
+            fleet=app.join(),
         )
         # The app is given back only leases that it gave out itself.
         return Daemon(cast("Links", app), stop, around).run()
@@ -106,6 +111,8 @@ class DaemonDeps:
     """Who tells people of trouble; nobody, unless given."""
     ticks: Jobs | None = None
     """What makes the claim loop turn; APScheduler, unless given."""
+    fleet: Fleet | None = None
+    """The daemons of this store, where it may have several."""
 
 
 class Daemon:
@@ -121,12 +128,15 @@ class Daemon:
             metrics,
             workers=around.workers,
             ticks=around.ticks,
+            share=around.fleet.share() if around.fleet else None,
         )
         self.panel = DaemonStatus(links, self.scheduler, metrics)
         self.crier = (
             NotifierThread(links, self.scheduler, around.notices) if around.notices else None
         )
         self.server: StatusServer | None = None
+        self._listen_again = float("inf")
+        """When to try again to listen at an address that another process has."""
         self._told = ""
         self._ailing = ""
         self._stops = 0
@@ -181,10 +191,27 @@ class Daemon:
             raise LinkLocked(watches[0].name, watches[0].holder)
 
     def _listen(self, settings: Settings) -> StatusServer | None:
+        """Listen where the configuration says; not now, where another process of the fleet does.
+
+        Raises:
+            ConfigError: the address or the token is not usable.
+        """
+        self._listen_again = float("inf")
         address = settings.http.address
         if address is None:
             return None
-        return StatusServer(address, self.panel, token=self._token(settings))
+        try:
+            server = StatusServer(address, self.panel, token=self._token(settings))
+        except ConfigError:
+            fleet = self._around.fleet
+            if fleet is None or not fleet.is_taken(settings.http.listen):
+                raise
+            log.warning("http.taken", listen=settings.http.listen, again_in=LISTENED_AGAIN_AFTER)
+            self._listen_again = self._links.clock.monotonic() + LISTENED_AGAIN_AFTER
+            return None
+        if self._around.fleet is not None:
+            self._around.fleet.listen([settings.http.listen])
+        return server
 
     def _token(self, settings: Settings) -> str | None:
         if not settings.http.asks_for_token:
@@ -215,6 +242,8 @@ class Daemon:
     def _beat(self) -> None:
         """Tell the service manager that all is well, if it is."""
         self.scheduler.wake()
+        if self._links.clock.monotonic() >= self._listen_again:
+            self.server = self._listen(self._links.settings)
         unhealthy_reason = self.scheduler.unhealthy_reason()
         if not unhealthy_reason:
             self._manager.alive()
@@ -262,6 +291,10 @@ class Daemon:
     def _take_up(self, new: Settings) -> list[str]:
         """Go on with another configuration, or raise before anything of it counts."""
         old = self._links.settings
+        if new.fleet != old.fleet:
+            raise ConfigError(
+                ["fleet.engine: another one needs a restart; everything else was kept as it was"]
+            )
         if new.store.url != old.store.url:
             raise ConfigError(
                 ["store.url: another store needs a restart; everything else was kept as it was"]

@@ -48,11 +48,19 @@ class DaemonStatus:
         )
 
     def links(self, *, history: int = 0) -> list[LinkHealth]:
-        """The health of every link, by the scheduler's own word."""
+        """The health of every link, by the scheduler's own word where it works on it."""
         now = self._links.clock.now()
+        ours = self._scheduler.notes()
         return [
-            examine(name, self._links.quick_view(name), now, heartbeat=heartbeat, history=history)
-            for name, heartbeat in self._scheduler.notes().items()
+            examine(
+                state.name,
+                self._links.quick_view(state.name),
+                now,
+                # Of links that others work on, what they noted counts.
+                heartbeat=ours[state.name] if state.shared else None,
+                history=history,
+            )
+            for state in self._scheduler.watches()
         ]
 
     def metrics(self) -> bytes:
@@ -62,6 +70,8 @@ class DaemonStatus:
     def _now(self) -> Iterable[LinkNow]:
         now, monotonic = self._links.clock.now(), self._links.clock.monotonic()
         for state in self._scheduler.watches():
+            if not state.shared:
+                continue  # Whoever works on it counts it.
             yield LinkNow(
                 link=state.name,
                 state=state.state,

@@ -80,6 +80,16 @@ def upgrade(conninfo: str) -> str:
         return done
 
 
+def is_older(conninfo: str) -> bool:
+    """Whether the tables are there, and are those of an older version.
+
+    Raises:
+        psycopg.Error: the database refuses, or is away.
+    """
+    with psycopg.connect(conninfo, prepare_threshold=None, autocommit=True) as connection:
+        return "" < _found(connection) < _migrations()[-1]
+
+
 def check(conninfo: str) -> None:
     """Make sure that the tables are those of the installed version.
 

@@ -46,6 +46,10 @@ class LinkState:
     """The configuration no longer has it."""
     reopen: bool = False
     """Its settings or tokens may have changed since it was opened."""
+    shared: bool = True
+    """Whether it belongs to this process's share; another process works on it otherwise."""
+    recalled: bool = False
+    """Whether what the process before this one noted of it has been read."""
     lease: Lease | None = None
     lost: bool = False
     """The lease is gone; a cycle that runs notices before its next write."""

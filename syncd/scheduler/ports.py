@@ -7,7 +7,7 @@ anew without ever being let go.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Protocol
 
@@ -39,6 +39,39 @@ class Lease(Protocol):
     def release(self) -> None:
         """Give the link back; safe to repeat."""
         ...
+
+
+class Share(Protocol):
+    """Which links this process may hold: all of them, or what many processes leave to it."""
+
+    def start(self) -> None:
+        """Begin to take part."""
+        ...
+
+    def names(self) -> Collection[str]:
+        """The links that it may hold now; asked twice a second, and never waits."""
+        ...
+
+    def stop(self) -> None:
+        """Leave all links to the others; waits a moment at most."""
+        ...
+
+
+class AllLinks:
+    """`Share` of a process that has the store to itself: every configured link, always."""
+
+    def __init__(self, known: Callable[[], Collection[str]]) -> None:
+        self._known = known
+
+    def start(self) -> None:
+        """There is nobody to share with."""
+
+    def names(self) -> Collection[str]:
+        """Every configured link."""
+        return self._known()
+
+    def stop(self) -> None:
+        """There is nobody to leave anything to."""
 
 
 class OpenLink(Protocol):
@@ -91,6 +124,18 @@ class Links(Protocol):
         """
         ...
 
+    def lock_all(self, names: Collection[str]) -> tuple[Mapping[str, Lease], Mapping[str, str]]:
+        """Take as many of these links as are free; of the others, who holds them, in words.
+
+        Raises:
+            StoreError: our own store failed.
+        """
+        ...
+
+    def unlock_all(self, leases: Iterable[Lease]) -> None:
+        """Give several links back at once."""
+        ...
+
     def open_link(self, name: str, lease: Lease) -> OpenLink:
         """Get a link ready; no vendor is asked yet.
 
@@ -116,4 +161,4 @@ class Links(Protocol):
         ...
 
 
-__all__ = ["Lease", "Links", "OpenLink"]
+__all__ = ["AllLinks", "Lease", "Links", "OpenLink", "Share"]

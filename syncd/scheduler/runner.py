@@ -11,7 +11,7 @@ import json
 import random
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -41,6 +41,9 @@ log = structlog.get_logger(__name__)
 
 DUE_SHIFTED = 1.0
 """Seconds by which the next turn is another one than the note tells of."""
+
+SOON = 3.0
+"""Seconds within which links that came in from another process are due."""
 
 SILENT_AFTER = 20.0
 """Seconds without an answer in mid-cycle that are still no trouble, however often is polled."""
@@ -128,6 +131,43 @@ class Runner:
                 log.warning("lease.not_released", link=state.name, detail=str(error))
             state.lease, state.lost = None, False
 
+    def take_over(self, states: Sequence[LinkState], *, soon: bool) -> None:
+        """Take several links that nobody else holds, with one statement; they may be due `soon`."""
+        try:
+            taken, refused = self.links.lock_all([state.name for state in states])
+        except StoreError as error:
+            self._metrics.store_failed("")
+            log.warning("links.not_taken", detail=str(error))
+            return
+        now, poll = self._clock.monotonic(), states[0].poll
+        for position, state in enumerate(states):
+            if (lease := taken.get(state.name)) is not None:
+                state.lease, state.lost = lease, False
+                if soon:
+                    state.due = now + backoff.spread(position, len(states), min(poll, SOON))
+            elif state.state is not State.LOCKED:
+                holder = refused.get(state.name, "")
+                locked = str(LinkLocked(state.name, holder))
+                with structlog.contextvars.bound_contextvars(link=state.name):
+                    turn = _Turn(
+                        state=State.LOCKED, outcome=Outcome.LOCKED, detail=locked, holder=holder
+                    )
+                    self._enter(state, turn)
+
+    def give_up(self, states: Sequence[LinkState]) -> None:
+        """Give several links back at once, for other processes to work on."""
+        leases = []
+        for state in states:
+            if state.link is not None:
+                state.link.close()
+                state.link = None
+            if state.lease is not None:
+                leases.append(state.lease)
+            state.lease, state.lost, state.recalled = None, False, False
+            state.state, state.detail, state.failures = State.STARTING, "", 0
+        if leases:
+            self.links.unlock_all(leases)
+
     def check(self, state: LinkState) -> None:
         """Hold and open the link before its first turn; what is wrong stands in the watch."""
         with structlog.contextvars.bound_contextvars(link=state.name):
@@ -195,10 +235,16 @@ class Runner:
 
     def _recalled(self, state: LinkState) -> _Turn:
         self.hold(state)
-        # When it was good last, the daemon before this one may be the only one to know.
-        before = heartbeat.read(self.links.link_store(state.name).cursor(heartbeat.HEARTBEAT))
-        state.good_at = before.good_at if before else None
+        self._recall(state)
         return _Turn(state=State.OK)
+
+    def _recall(self, state: LinkState) -> None:
+        """When it was good last, the daemon before this one may be the only one to know."""
+        if not state.recalled:
+            store = self.links.link_store(state.name)
+            before = heartbeat.read(store.cursor(heartbeat.HEARTBEAT))
+            state.good_at = before.good_at if before else None
+            state.recalled = True
 
     def _turn(self, state: LinkState) -> _Turn:
         store = self.links.link_store(state.name)
@@ -208,6 +254,7 @@ class Runner:
         if self.links.paused(state.name):
             return _Turn(state=State.PAUSED)
         self.hold(state)
+        self._recall(state)
         first = not store.cursor(FIRST)
         kicked, state.kicked = state.kicked, False
         full = first or kicked or orders.full or state.began >= state.sweep_due

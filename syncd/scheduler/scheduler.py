@@ -23,7 +23,7 @@ from syncd.observability.state import State
 from syncd.scheduler import backoff
 from syncd.scheduler.jobs import Jobs
 from syncd.scheduler.link_state import NOTED_EVERY, LinkState
-from syncd.scheduler.ports import Links
+from syncd.scheduler.ports import AllLinks, Links, Share
 from syncd.scheduler.requests import APPROVE, KICK
 from syncd.scheduler.runner import Runner
 
@@ -32,7 +32,10 @@ log = structlog.get_logger(__name__)
 SLOWEST_TICK = 1.0
 FASTEST_TICK = 0.02
 RENEWED_EVERY = 8.0
-"""Seconds between renewals of the leases, which end after 30 s."""
+"""Seconds between looks whether the leases are still ours."""
+
+SHARED_EVERY = 0.5
+"""Seconds between looks at which links are ours."""
 
 HOUSE_KEPT_EVERY = 6 * 3600.0
 
@@ -63,6 +66,7 @@ class Scheduler:
         *,
         workers: Executor | None = None,
         ticks: Jobs | None = None,
+        share: Share | None = None,
     ) -> None:
         self._links = links
         self._shift = shift
@@ -78,14 +82,22 @@ class Scheduler:
         self._turned = self._clock.monotonic()
         self._looked = float("-inf")
         self._closing = False
+        self._share = share or AllLinks(lambda: links.settings.links)
+        self._shared = float("-inf")
+        """When the share was followed last."""
+        self._together = not links.settings.store.is_embedded
+        """Whether links are taken and given back many at a time."""
         self._enroll(links.settings.links)
 
     # --- from start to end
 
     def check_links(self) -> None:
-        """Hold and open every link; one that cannot be is out of service and says so."""
+        """Hold and open every link of ours; one that cannot be is out of service and says so."""
+        self._share.start()
+        self._follow_share(soon=False)
         for state in self.watches():
-            self._shift.check(state)
+            if state.shared:
+                self._shift.check(state)
 
     def start(self) -> None:
         """Begin to tick."""
@@ -100,6 +112,7 @@ class Scheduler:
         self._closing = True
         if self._ticks.running:
             self._ticks.stop()
+        self._share.stop()
 
     def busy(self) -> list[str]:
         """The links that a worker is at."""
@@ -122,6 +135,8 @@ class Scheduler:
         if self._closing:
             return
         now = self._clock.monotonic()
+        if now - self._shared >= SHARED_EVERY:
+            self._follow_share()
         self._look_for_decisions(now)
         for state in self.watches():
             self._shift.tell_of_work(state)
@@ -170,9 +185,11 @@ class Scheduler:
                 if state.state not in {State.OK, State.PAUSED}:
                     state.due = self._clock.monotonic()
         self._enroll(fresh, running=True)
+        self._follow_share()
         for state in self.watches():
             if state.name in fresh:
-                self._shift.check(state)
+                if state.shared:
+                    self._shift.check(state)
                 state.running = False
         self._part()
         self._shift.quota.keep_only(set(settings.links))
@@ -226,6 +243,7 @@ class Scheduler:
                 state
                 for state in self._watches.values()
                 if not state.running and not state.leaving and state.due <= now
+                if state.shared and (state.lease is not None or not self._together)
             ]
             for state in due:
                 state.running, state.began, state.sign = True, now, now
@@ -236,7 +254,7 @@ class Scheduler:
             return
         self._looked = now
         for state in self.watches():
-            if state.running:
+            if state.running or not state.shared:
                 continue
             try:
                 decided = self._links.link_store(state.name).decisions()
@@ -251,6 +269,28 @@ class Scheduler:
                 state.seen = {each.id for each in decided}
                 state.kicked |= any(each.kind in {KICK, APPROVE} for each in fresh)
                 state.due = now
+
+    def _follow_share(self, *, soon: bool = True) -> None:
+        """Let go of links that left the share, once nobody is at them; take those that came in."""
+        self._shared = self._clock.monotonic()
+        names = frozenset(self._share.names())
+        with self._lock:
+            for state in self._watches.values():
+                state.shared = state.name in names
+            idle = [state for state in self._watches.values() if not state.running]
+            leaving = [state for state in idle if state.lease is not None and not state.shared]
+            wanted = [s for s in idle if s.shared and s.lease is None and not s.leaving]
+            # Nobody else begins anything with them meanwhile.
+            for state in leaving:
+                state.running = True
+        try:
+            self._shift.give_up(leaving)
+        finally:
+            with self._lock:
+                for state in leaving:
+                    state.running = False
+        if wanted and self._together:
+            self._shift.take_over(wanted, soon=soon)
 
     def _renew(self, state: LinkState) -> None:
         lease = state.lease
@@ -313,7 +353,8 @@ class Scheduler:
 
     def _tick(self) -> float:
         poll = self._links.settings.schedule.poll_interval.total_seconds()
-        return min(SLOWEST_TICK, max(FASTEST_TICK, poll / 4))
+        slowest = SHARED_EVERY if self._together else SLOWEST_TICK
+        return min(slowest, max(FASTEST_TICK, poll / 4))
 
     def _tick_now(self) -> None:
         if self._ticks.running:

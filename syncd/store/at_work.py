@@ -6,9 +6,10 @@ PostgreSQL a session's advisory lock, beside SQLite a file of its own.
 
 from pathlib import Path
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Engine, text
 
 from syncd.errors import LinkLocked
+from syncd.store.errors import explained
 from syncd.store.file_leases import is_locked
 
 _MEMBERS_SINCE = "0004"
@@ -34,6 +35,14 @@ _TOO_OLD = text(
 )
 
 
+_ANY = text(
+    """
+    SELECT link.name FROM link JOIN member ON member.id = link.owner
+    WHERE member.lease_until > clock_timestamp() ORDER BY link.name LIMIT 1
+    """
+)
+
+
 def refuse_at_work(connection: Connection, found: str, reader: str) -> None:
     """Refuse to migrate from `found` under a process that is older than migration `reader`.
 
@@ -52,6 +61,19 @@ def refuse_at_work(connection: Connection, found: str, reader: str) -> None:
         row = connection.execute(_TOO_OLD, {"reader": reader}).first()
         if row is not None:
             raise LinkLocked(row.name, "an older version: stop every process, then upgrade")
+
+
+def refuse_at_all(engine: Engine) -> None:
+    """Refuse to go on while any process holds a link of a PostgreSQL store.
+
+    Raises:
+        LinkLocked: one does.
+        StoreError: the store cannot be read.
+    """
+    with explained(engine.url), engine.connect() as connection:
+        row = connection.execute(_ANY).first()
+    if row is not None:
+        raise LinkLocked(row.name, "stop every process, then upgrade")
 
 
 def _refuse_files(store: Path) -> None:

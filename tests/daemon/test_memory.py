@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import Executor
 from dataclasses import replace
 from datetime import datetime
@@ -23,7 +23,7 @@ from syncd.engine.report import CycleReport
 from syncd.observability import page
 from syncd.observability.metrics import Metrics
 from syncd.observability.traffic import Traffic
-from syncd.scheduler import Links, Runner, Scheduler
+from syncd.scheduler import Lease, Links, Runner, Scheduler
 
 if TYPE_CHECKING:
     from harness import SyncHarness
@@ -74,6 +74,12 @@ class HarnessLinks:
     def lock(self, name: str) -> Held:
         del name
         return Held()
+
+    def lock_all(self, names: Collection[str]) -> tuple[dict[str, Lease], dict[str, str]]:
+        return {name: Held() for name in names}, {}
+
+    def unlock_all(self, leases: Iterable[Lease]) -> None:
+        del leases
 
     def open_link(self, name: str, lease: object) -> Kept:
         del name, lease

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ from syncd.observability.heartbeat import HEARTBEAT, Heartbeat, read
 from syncd.observability.metrics import Metrics
 from syncd.observability.traffic import Budget, Traffic
 from syncd.ports.store import CycleRow, Decision, HistoryEntry, LinkStore
-from syncd.scheduler import Runner, Scheduler
+from syncd.scheduler import Lease, Runner, Scheduler
 
 START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 
@@ -254,6 +254,20 @@ class FakeLinks:
         link.is_held, link.stolen = True, False
         link.leases.append(FakeLease(link))
         return link.leases[-1]
+
+    def lock_all(self, names: Collection[str]) -> tuple[dict[str, Lease], dict[str, str]]:
+        taken: dict[str, Lease] = {}
+        refused: dict[str, str] = {}
+        for name in names:
+            try:
+                taken[name] = self.lock(name)
+            except LinkLocked as error:
+                refused[name] = error.holder
+        return taken, refused
+
+    def unlock_all(self, leases: Iterable[Lease]) -> None:
+        for lease in leases:
+            lease.release()
 
     def open_link(self, name: str, lease: object) -> FakeLink:
         del lease

@@ -1,0 +1,102 @@
+"""`syncd fleet`: the processes that share a PostgreSQL store, and the links of each.
+
+Reads the store alone: no credentials, no lock, no request. Beside SQLite there
+is one process at most, which `syncd status` tells of.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from syncd.cli.command import Verb, config_option, config_path, json_option
+
+if TYPE_CHECKING:
+    from syncd.store.members import Member
+
+
+@click.command(
+    cls=Verb,
+    short_help="List the processes that share the store.",
+    examples=(
+        ("syncd fleet", "each process, its links, and where configurations differ"),
+        ("syncd fleet --json", "the same for a script"),
+    ),
+)
+@config_option
+@json_option
+@click.pass_context
+def fleet(ctx: click.Context, config: Path | None, *, as_json: bool) -> int:
+    """List the processes that share a PostgreSQL store, and the links that each holds.
+
+    A configuration differs where it is another than the newest process's:
+    links that only some processes know are worked by one of those.
+    """
+    from syncd.bootstrap import open_app
+    from syncd.cli.session import begin
+
+    with open_app(begin(config_path(ctx, config))) as app:
+        members = app.store.members
+        found = [] if members is None else [each for each in members.members() if each.lives]
+        held = {name for each in found for name in each.links}
+        unheld = [] if members is None else [n for n in app.link_names() if n not in held]
+    digests = [each.card.digest for each in found if each.card.knows is not None]
+    newest = digests[-1] if digests else ""
+    if as_json:
+        told = [as_value(each, newest) for each in found]
+        click.echo(json.dumps({"version": 1, "processes": told, "unheld": unheld}, indent=2))
+    elif members is None:
+        click.echo("a SQLite store has one process at most: `syncd status` tells of it")
+    else:
+        print_fleet(found, newest, unheld)
+    return 0
+
+
+def as_value(member: Member, newest: str) -> dict[str, object]:
+    """A process as JSON."""
+    return {
+        "host": member.holder.host,
+        "pid": member.holder.pid,
+        "verb": member.holder.verb,
+        "version": member.card.version,
+        "age": round(member.age, 1),
+        "links": list(member.links),
+        "digest": member.card.digest,
+        "differs": differs(member, newest),
+    }
+
+
+def differs(member: Member, newest: str) -> bool:
+    """Whether it is a daemon whose configuration is another than the newest one's."""
+    return member.card.knows is not None and member.card.digest != newest
+
+
+def print_fleet(found: list[Member], newest: str, unheld: list[str]) -> None:
+    """The processes, for people."""
+    from syncd.cli.output import formatting
+    from syncd.cli.output.printer import Printer
+
+    paper = Printer()
+    if not found:
+        paper.line("no process works on this store")
+    rows = [
+        (
+            each.holder.host,
+            str(each.holder.pid),
+            f"syncd {each.holder.verb}",
+            each.card.version,
+            formatting.seconds(each.age),
+            formatting.count(len(each.links), "link"),
+            "another one" if differs(each, newest) else "",
+        )
+        for each in found
+    ]
+    if rows:
+        heads = ("Host", "Process", "Runs", "Version", "For", "Holds", "Configuration")
+        paper.table(heads, rows, ("cyan", "bold"))
+    if unheld:
+        number = formatting.count(len(unheld), "link")
+        paper.line(f"held by nobody now: {number}: {', '.join(unheld)}", "yellow")

@@ -214,7 +214,7 @@ class App:
         name = report.link
         if report.stopped:
             return  # Whoever asked for it knows.
-        self.notices.look(_standing(report), self.store.link(name).holds)
+        self.notices.queue_events(_status(report), self.store.link(name).holds)
         self.notices.deliver(name, self.stop)
 
     def setup(self, name: str) -> list[tuple[str, bool]]:
@@ -259,32 +259,31 @@ class App:
         return self._workshop.open(self.settings.links[name], lease)
 
 
-def tell_of_no_store(
+def notify_without_store(
     settings: Settings,
     reports: Iterable[CycleReport],
     *,
     clock: Clock | None = None,
     env: Mapping[str, str] | None = None,
 ) -> None:
-    """Tell people of links whose store cannot even be opened; never raises.
+    """Notify people of links whose store cannot be opened; never raises.
 
-    Nothing is remembered, where there is nothing to remember it in: every
-    command that meets this tells it again.
+    Nothing can be remembered without a store: every such command sends it again.
     """
-    from syncd.notifications import LostOutbox, Notifier
+    from syncd.notifications import Notifier
 
-    notices = Notifier(
-        outbox=LostOutbox(),
+    notifier = Notifier(
+        outbox=None,
         clock=clock or SystemClock(),
         env=os.environ if env is None else env,
         links=lambda: settings.links,
     )
     for report in reports:
-        notices.look(_standing(report), list)
+        notifier.queue_events(_status(report), list)
 
 
-def _standing(report: CycleReport) -> LinkStatus:
-    """How a link fares, as a cycle of a verb left it."""
+def _status(report: CycleReport) -> LinkStatus:
+    """The status of a link after a cycle of a verb."""
     from syncd.notifications import LinkStatus
     from syncd.observability.state import State
 

@@ -118,7 +118,7 @@ def show(reports: Mapping[str, CycleReport], wanted: Wanted) -> None:
 
 def _run(settings: Settings, names: list[str], wanted: Wanted) -> dict[str, CycleReport]:
     """One cycle of each link; where the store cannot be opened, each link's report says so."""
-    from syncd.bootstrap import open_app, tell_of_no_store
+    from syncd.bootstrap import notify_without_store, open_app
     from syncd.errors import StoreError, StoreMissing
 
     with ExitStack() as stack:
@@ -130,7 +130,7 @@ def _run(settings: Settings, names: list[str], wanted: Wanted) -> dict[str, Cycl
         except StoreError as error:
             reports = {name: _no_store(name, error) for name in names}
             if not wanted.dry_run:
-                tell_of_no_store(settings, reports.values())
+                notify_without_store(settings, reports.values())
             return reports
         stack.enter_context(app)
         return _cycles(app, names, wanted)

@@ -1,12 +1,13 @@
-"""Telling people: a message when a link breaks, recovers or trips a guard, or a record waits.
+"""Notifications: a message when a link breaks, recovers or trips a guard, or a record is held.
 
-The daemon and `--sync-now` look at a link after its cycle (`Notifier.look`) and
-send what is due (`Notifier.deliver`); neither ever stops or delays a cycle.
-The modules: `news` (what there is to tell, pure), `message` (its JSON),
-`channels` (webhook, command and Apprise), `desk` (both together, over the outbox).
+After each cycle the daemon and `--sync-now` queue a link's new events
+(`Notifier.queue_events`) and send them (`Notifier.deliver`); neither ever stops
+or delays a cycle. The modules: `events` (what to notify of, pure), `message`
+(its JSON), `channels` (webhook, command and Apprise), `notifier` (all of them,
+over the outbox).
 """
 
 from syncd.notifications.events import LinkStatus
-from syncd.notifications.notifier import LostOutbox, Notifier
+from syncd.notifications.notifier import Notifier
 
-__all__ = ["LinkStatus", "LostOutbox", "Notifier"]
+__all__ = ["LinkStatus", "Notifier"]

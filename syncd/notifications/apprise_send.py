@@ -1,9 +1,9 @@
 """A program that sends one message through Apprise: `channels.Apprise` runs it.
 
-It reads JSON from standard input: `url`, `title`, `body` and `type`. A process
-of its own, because Apprise and what it uses log addresses, which hold tokens,
-and know no limit for a message as a whole. So it writes nothing but the status
-code that a service answered.
+It reads JSON from standard input: `url`, `title`, `body` and `type`. It is a
+separate process, because Apprise and its libraries log addresses, which contain
+tokens, and have no time limit for a whole message. So it writes only the status
+code of the service's answer.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ import os
 import re
 import sys
 
-NOT_TAKEN = 3
-NOT_UNDERSTOOD = 4
+NOT_DELIVERED = 3
+UNKNOWN_SERVICE = 4
 
 
 def main() -> int:
-    """Send it; 0 where the service took it."""
+    """Send it; 0 if the service accepted it."""
     message = json.load(sys.stdin)
-    # Whatever Apprise or a plugin of it prints stays here, a traceback included.
+    # The output of Apprise and its plug-ins is discarded, tracebacks included.
     output = os.fdopen(os.dup(2), "w")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
@@ -29,13 +29,13 @@ def main() -> int:
 
     answer = _StatusCode()
     logging.getLogger("apprise").addHandler(answer)
-    # No pictures from elsewhere.
+    # No images from other servers.
     asset = apprise.AppriseAsset(
         app_id="syncd", app_desc="syncd", app_url="", image_url_mask="", image_url_logo=""
     )
     sender = apprise.Apprise(asset=asset)
     if not sender.add(message["url"]):
-        return NOT_UNDERSTOOD
+        return UNKNOWN_SERVICE
     if sender.notify(
         title=message["title"],
         body=message["body"],
@@ -45,11 +45,11 @@ def main() -> int:
         return 0
     if answer.status:
         print(f"the service answered {answer.status}", file=output, flush=True)
-    return NOT_TAKEN
+    return NOT_DELIVERED
 
 
 class _StatusCode(logging.Handler):
-    """Of Apprise's lines, the status code: everything else may repeat the address."""
+    """Takes the status code from Apprise's log; everything else may contain the address."""
 
     status = ""
 

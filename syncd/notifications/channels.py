@@ -1,7 +1,7 @@
-"""The ways that a message takes: an HTTP POST, a program's standard input, and Apprise.
+"""The channels of a message: an HTTP POST, a program's standard input, and Apprise.
 
-`desk` makes one per link and sends through it. A channel that fails says why
-in words that hold no address, and never raises anything else.
+`notifier` makes one for each message and sends through it. A channel that fails
+raises `Undelivered`, whose text contains no address, and never anything else.
 """
 
 from __future__ import annotations
@@ -25,59 +25,59 @@ from syncd.notifications import apprise_send
 from syncd.ports.clock import Clock
 from syncd.providers.deadlines import Deadline, watch
 
-PATIENCE = 10.0
-"""Seconds for which a webhook may take its time, its answer included."""
+WEBHOOK_TIMEOUT = 10.0
+"""Seconds for a webhook, its answer included."""
 
-RUN_LIMIT = 30.0
-"""Seconds for which a command may run."""
+COMMAND_TIMEOUT = 30.0
+"""Seconds for a command."""
 
-PARTING = 1.0
-"""Seconds that a channel has left when the process is asked to stop: the message is sent again."""
+STOP_GRACE = 1.0
+"""Seconds left for a channel when the process is asked to stop: the message is sent again."""
 
-_LOOK = 0.1
-"""Seconds between two looks whether a command has ended, or is to."""
+POLL_SECONDS = 0.1
+"""Seconds between two checks whether a command has ended, or has to."""
 
-_PIECE = 65_536
+PIPE_CHUNK = 65_536
 
-LAST_PROGRAM = 200
-"""Characters of a command's complaint that are kept."""
+ERROR_CHARS = 200
+"""Characters that are kept of a command's error output."""
 
-PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "USER", "XDG_RUNTIME_DIR")
-"""What a command sees of our environment, which may hold both vendors' tokens."""
+COMMAND_ENV = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "USER", "XDG_RUNTIME_DIR")
+"""The environment variables of a command; others may hold both vendors' tokens."""
 
-TO_APPRISE = (
-    *PASSED_ON,
+APPRISE_ENV = (
+    *COMMAND_ENV,
     *("PYTHONPATH", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"),
     *(f"{each}_proxy" for each in ("http", "https", "all", "no")),
     *(f"{each}_PROXY" for each in ("HTTP", "HTTPS", "ALL", "NO")),
 )
-"""What Apprise sees of it: the way to the network as well."""
+"""The environment variables of Apprise: also those for the network."""
 
 
 class Undelivered(Exception):  # noqa: N818 - a state of the message, and no bug
-    """Nobody took the message; it is tried again."""
+    """The message was not delivered; it is tried again."""
 
 
 class Channel(Protocol):
-    """A way to people."""
+    """A way to send messages to people."""
 
     def send(self, body: Mapping[str, object], stopping: Callable[[], bool] = bool) -> None:
-        """Hand the message over; once the process is `stopping`, within a moment.
+        """Send the message; once the process is `stopping`, within `STOP_GRACE`.
 
         Raises:
-            Undelivered: it was not taken, as far as we know.
+            Undelivered: there is no proof that it was delivered.
         """
         ...
 
 
 class Webhook:
-    """Posts the message as JSON; any answer of 200 to 299 means that it was taken."""
+    """Posts the message as JSON; any answer of 200 to 299 means that it was delivered."""
 
     def __init__(self, url: str, clock: Clock) -> None:
         self._url, self._clock = url, clock
 
     def send(self, body: Mapping[str, object], stopping: Callable[[], bool] = bool) -> None:
-        """Post it once; what the answer says beyond its status is not read."""
+        """Post it once; only the status of the answer is read."""
         import httpx
 
         headers = {
@@ -86,14 +86,17 @@ class Webhook:
         }
         allowance = Deadline(self._clock, stopping)
         try:
-            with httpx.Client(timeout=PATIENCE, verify=_tls()) as client, allowance.of(PATIENCE):
+            with (
+                httpx.Client(timeout=WEBHOOK_TIMEOUT, verify=_tls()) as client,
+                allowance.of(WEBHOOK_TIMEOUT),
+            ):
                 watch(client, allowance)
                 with client.stream("POST", self._url, json=dict(body), headers=headers) as answer:
                     status = answer.status_code
         except httpx.TimeoutException as error:
-            raise Undelivered(f"the webhook did not answer within {PATIENCE:g} s") from error
+            raise Undelivered(f"the webhook did not answer within {WEBHOOK_TIMEOUT:g} s") from error
         except (httpx.HTTPError, httpx.InvalidURL, ValueError, OSError) as error:
-            # The library's own words may repeat the address.
+            # The library's error text may contain the address.
             raise Undelivered(
                 f"the webhook cannot be reached ({type(error).__name__}): check its address"
             ) from error
@@ -108,62 +111,62 @@ def _tls() -> ssl.SSLContext:
 
 
 class Command:
-    """Runs a program that reads the message; exit code 0 means that it was taken."""
+    """Runs a program that reads the message; exit code 0 means that it was delivered."""
 
-    def __init__(self, words: Sequence[str], env: Mapping[str, str]) -> None:
-        self._words = list(words)
-        self._env = {name: env[name] for name in PASSED_ON if name in env}
+    def __init__(self, args: Sequence[str], env: Mapping[str, str]) -> None:
+        self._args = list(args)
+        self._env = {name: env[name] for name in COMMAND_ENV if name in env}
 
     def send(self, body: Mapping[str, object], stopping: Callable[[], bool] = bool) -> None:
         """Run it once, in a process group of its own, without our tokens."""
-        code, words = _run("the command", self._words, self._env, body, stopping)
+        code, errors = _run("the command", self._args, self._env, body, stopping)
         if code:
-            raise Undelivered(f"the command ended with {code}{words}")
+            raise Undelivered(f"the command ended with {code}{errors}")
 
 
 class Apprise:
-    """Sends the message's words through Apprise, to the service that the address names.
+    """Sends the message's text through Apprise, to the service that the address names.
 
-    Apprise runs in a process of its own: see `apprise_send`.
+    Apprise runs in a separate process: see `apprise_send`.
     """
 
     _PROGRAM = (sys.executable, "-P", str(Path(apprise_send.__file__)))
 
     def __init__(self, url: str, env: Mapping[str, str]) -> None:
         self._url = url
-        self._env = {name: env[name] for name in TO_APPRISE if name in env}
+        self._env = {name: env[name] for name in APPRISE_ENV if name in env}
 
     def send(self, body: Mapping[str, object], stopping: Callable[[], bool] = bool) -> None:
         """Send it once: the first line of its text is the title."""
         title, _, rest = str(body["text"]).partition("\n")
         kind = _KINDS.get(str(body.get("event")), "warning")
         message = {"url": self._url, "title": title, "body": rest or title, "type": kind}
-        code, words = _run("Apprise", self._PROGRAM, self._env, message, stopping)
-        if code == apprise_send.NOT_UNDERSTOOD:
+        code, errors = _run("Apprise", self._PROGRAM, self._env, message, stopping)
+        if code == apprise_send.UNKNOWN_SERVICE:
             raise Undelivered("Apprise knows no service with such an address: check its form")
         if code:
-            raise Undelivered(f"Apprise could not deliver it{words}: check the address")
+            raise Undelivered(f"Apprise could not deliver it{errors}: check the address")
 
 
 _KINDS = {"link_broken": "failure", "link_recovered": "success"}
-"""How urgent Apprise shows an event; everything else is a warning."""
+"""The type that Apprise shows for an event; every other event is a warning."""
 
 
 def _run(
     name: str,
-    words: Sequence[str],
+    args: Sequence[str],
     env: Mapping[str, str],
     body: Mapping[str, object],
     stopping: Callable[[], bool],
 ) -> tuple[int, str]:
-    """Run a program that reads a message; gives its exit code, and `: ` with what it complains of.
+    """Run a program that reads a message; returns its exit code, and `: ` with its error output.
 
     Raises:
         Undelivered: it cannot be run, or took too long.
     """
     try:
         process = subprocess.Popen(  # noqa: S603 - the configuration names the program
-            words,
+            args,
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -174,16 +177,16 @@ def _run(
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise Undelivered(f"{name} cannot be run: {reason}") from error
     with _ended(process):
-        complaint = _conversation(name, process, json.dumps(body).encode(), stopping)
-    shown = " ".join(complaint.decode(errors="replace").split())[-LAST_PROGRAM:]
+        errors = _communicate(name, process, json.dumps(body).encode(), stopping)
+    shown = " ".join(errors.decode(errors="replace").split())[-ERROR_CHARS:]
     return process.returncode, f": {shown}" if shown else ""
 
 
 @contextmanager
 def _ended(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Whatever happens in the block, the command and its children are gone after it.
+    """After the block the command and its children have ended, whatever happened in it.
 
-    A child in a session of its own is not found; nobody waits for what it holds open.
+    A child in its own session is not found; the pipes that it holds open are not waited for.
     """
     try:
         yield
@@ -195,15 +198,15 @@ def _ended(process: subprocess.Popen[bytes]) -> Iterator[None]:
                 with suppress(OSError):
                     pipe.close()
         with suppress(subprocess.TimeoutExpired):
-            process.wait(PARTING)
+            process.wait(STOP_GRACE)
 
 
-def _conversation(
-    name: str, process: subprocess.Popen[bytes], told: bytes, stopping: Callable[[], bool]
+def _communicate(
+    name: str, process: subprocess.Popen[bytes], message: bytes, stopping: Callable[[], bool]
 ) -> bytes:
-    """Tell the program the message, and give the end of what it complains of.
+    """Write the message to the program, and return the end of its error output.
 
-    It ends with the command itself, whoever else still holds its pipes.
+    It ends with the command itself, even if another process still holds its pipes.
 
     Raises:
         Undelivered: it took too long.
@@ -211,7 +214,7 @@ def _conversation(
     stdin, stderr = process.stdin, process.stderr
     assert stdin is not None  # noqa: S101 - both are pipes
     assert stderr is not None  # noqa: S101 - see above
-    heard, left = b"", RUN_LIMIT
+    output, left = b"", COMMAND_TIMEOUT
     with selectors.DefaultSelector() as pipes:
         for pipe, event in ((stdin, selectors.EVENT_WRITE), (stderr, selectors.EVENT_READ)):
             os.set_blocking(pipe.fileno(), False)
@@ -219,40 +222,40 @@ def _conversation(
         began = monotonic()
         while True:
             ended = process.poll() is not None
-            ready = pipes.select(0 if ended else _LOOK)
+            ready = pipes.select(0 if ended else POLL_SECONDS)
             for key, _ in ready:
                 if key.fileobj is stdin:
-                    told = _written(stdin.fileno(), told)
-                    if not told:
+                    message = _write(stdin.fileno(), message)
+                    if not message:
                         pipes.unregister(stdin)
                         stdin.close()
                 elif piece := _read(stderr.fileno()):
-                    heard = (heard + piece)[-4 * LAST_PROGRAM :]
+                    output = (output + piece)[-4 * ERROR_CHARS :]
                 elif piece is not None:
                     pipes.unregister(stderr)
             if ended:
-                return heard
+                return output
             passed = monotonic() - began
             if stopping():
-                left = min(left, passed + PARTING)
+                left = min(left, passed + STOP_GRACE)
             if passed >= left:
-                raise Undelivered(f"{name} took longer than {RUN_LIMIT:g} s")
+                raise Undelivered(f"{name} took longer than {COMMAND_TIMEOUT:g} s")
 
 
-def _written(pipe: int, told: bytes) -> bytes:
-    """What is left of the message; nothing where nobody reads it."""
+def _write(pipe: int, message: bytes) -> bytes:
+    """The rest of the message; empty if the program does not read it."""
     try:
-        return told[os.write(pipe, told[:_PIECE]) :]
+        return message[os.write(pipe, message[:PIPE_CHUNK]) :]
     except BlockingIOError:
-        return told
+        return message
     except OSError:
         return b""
 
 
 def _read(pipe: int) -> bytes | None:
-    """A piece of what it says; an empty one at the end, None where there is none yet."""
+    """A piece of its output; empty at the end, None if there is none yet."""
     try:
-        return os.read(pipe, _PIECE)
+        return os.read(pipe, PIPE_CHUNK)
     except BlockingIOError:
         return None
     except OSError:

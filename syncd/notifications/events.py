@@ -1,8 +1,8 @@
-"""What there is to tell of a link: pure, from how it fares, what is held, and what was told.
+"""The events of a link that people are notified of; pure.
 
-`desk` calls `news_of` after every cycle. An event is told once: its key is
-remembered until the event is over. Leaves out how the message looks
-(`message`) and how it travels (`channels`).
+`notifier` calls `event_changes` after every cycle, with the link's status, its
+holds and the events announced so far. An event is announced once: its key is
+stored until the event has ended. `message` formats an event, `channels` sends it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from syncd.observability.state import State
 
 
 class Event(StrEnum):
-    """What people are told of."""
+    """The kinds of events, as a message names them."""
 
     LINK_BROKEN = "link_broken"
     LINK_RECOVERED = "link_recovered"
@@ -26,110 +26,118 @@ class Event(StrEnum):
     HELD_STARTS_SOON = "held_starts_soon"
 
 
-GUARDS = frozenset({State.GUARD, State.WAITING})
-"""Nothing is broken there, but nothing goes on until a person lets it."""
+GUARD_STATES = frozenset({State.GUARD, State.WAITING})
+"""Nothing is broken, but a person has to approve writes."""
 
-NEUTRAL = frozenset({State.STARTING, State.PAUSED, State.LOCKED, State.GONE})
-"""What neither breaks a link nor mends it: a person's wish, or another syncd's work."""
+NEUTRAL_STATES = frozenset({State.STARTING, State.PAUSED, State.LOCKED, State.GONE})
+"""States that neither break a link nor end a break: a person's wish, or another syncd's work."""
 
-PASSING = frozenset({State.UNREACHABLE, State.FAILED_WRITES})
-"""What often mends itself with the next cycle: told only once it has lasted."""
+TRANSIENT_STATES = frozenset({State.UNREACHABLE, State.FAILED_WRITES})
+"""States that often end with the next cycle: announced only when they last."""
 
 _LINK, _HELD, _SOON = "link", "held", "soon"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkStatus:
-    """How a link fares after a cycle."""
+    """The status of a link after a cycle."""
 
     link: str
     state: State
     detail: str = ""
     since: datetime | None = None
     guards: tuple[str, ...] = ()
-    """The guards that keep something back, where that is known."""
+    """The guards that keep writes back, if known."""
     lasting: bool = True
-    """Whether the state has outlived a second cycle or two poll intervals."""
+    """Whether the state has lasted for a second cycle or two poll intervals."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
-    """How long a record may wait before people are told."""
+class Thresholds:
+    """How long a record may be held before people are notified."""
 
     held_longer_than: timedelta
     starts_within: timedelta
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Item:
-    """One event that people are to be told of."""
+class NewEvent:
+    """One event to notify people of."""
 
-    event: Event
+    kind: Event
     was: str = ""
-    """Of a recovery: the state that is over."""
+    """Of a recovery: the state that has ended."""
     holds: tuple[Hold, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Events:
-    """What is to be told now, and what to remember of it."""
+class EventChanges:
+    """New events, and the keys to add to and to remove from the announced ones."""
 
-    items: tuple[Item, ...] = ()
-    told: frozenset[str] = frozenset()
-    over: frozenset[str] = frozenset()
+    new: tuple[NewEvent, ...] = ()
+    announced: frozenset[str] = frozenset()
+    ended: frozenset[str] = frozenset()
 
     def __bool__(self) -> bool:
-        return bool(self.items or self.told or self.over)
+        return bool(self.new or self.announced or self.ended)
 
 
-def news_of(
-    standing: LinkStatus, holds: Iterable[Hold], told: Collection[str], terms: Terms, now: datetime
-) -> Events:
-    """What is new since people were told last; `told` are the keys of what they know."""
-    waiting = list(holds)
-    of_link = _of_link(standing, {key for key in told if _kind(key) == _LINK})
-    late = _of_holds(_HELD, waiting, told, lambda hold: _is_late(hold, terms, now))
-    soon = _of_holds(_SOON, waiting, told, lambda hold: _is_soon(hold, terms, now))
+def event_changes(
+    status: LinkStatus,
+    holds: Iterable[Hold],
+    announced: Collection[str],
+    thresholds: Thresholds,
+    now: datetime,
+) -> EventChanges:
+    """The changes since the last notification; `announced` are the keys of earlier events."""
+    held = list(holds)
+    of_link = _of_link(status, {key for key in announced if _kind(key) == _LINK})
+    late = _of_holds(_HELD, held, announced, lambda hold: _is_late(hold, thresholds, now))
+    soon = _of_holds(_SOON, held, announced, lambda hold: _is_soon(hold, thresholds, now))
     parts = (of_link, soon, late)
-    return Events(
-        items=tuple(item for part in parts for item in part.items),
-        told=frozenset().union(*(part.told for part in parts)),
-        over=frozenset().union(*(part.over for part in parts)),
+    return EventChanges(
+        new=tuple(event for part in parts for event in part.new),
+        announced=frozenset().union(*(part.announced for part in parts)),
+        ended=frozenset().union(*(part.ended for part in parts)),
     )
 
 
-def _of_link(standing: LinkStatus, known: set[str]) -> Events:
-    """At most one event: it broke, it recovered, or neither."""
-    state = standing.state
-    if state in NEUTRAL:
-        return Events()
+def _of_link(status: LinkStatus, known: set[str]) -> EventChanges:
+    """At most one event: the link broke, or it recovered."""
+    state = status.state
+    if state in NEUTRAL_STATES:
+        return EventChanges()
     if state is State.OK:
         was = ", ".join(sorted(key.partition(" ")[2] for key in known))
-        items = (Item(event=Event.LINK_RECOVERED, was=was),) if known else ()
-        return Events(items=items, over=frozenset(known))
+        new = (NewEvent(kind=Event.LINK_RECOVERED, was=was),) if known else ()
+        return EventChanges(new=new, ended=frozenset(known))
     key = f"{_LINK} {state}"
-    if key in known or (state in PASSING and not standing.lasting):
-        return Events()
-    event = Event.GUARD_TRIPPED if state in GUARDS else Event.LINK_BROKEN
-    return Events(items=(Item(event=event),), told=frozenset({key}), over=frozenset(known))
+    if key in known or (state in TRANSIENT_STATES and not status.lasting):
+        return EventChanges()
+    kind = Event.GUARD_TRIPPED if state in GUARD_STATES else Event.LINK_BROKEN
+    return EventChanges(
+        new=(NewEvent(kind=kind),), announced=frozenset({key}), ended=frozenset(known)
+    )
 
 
 def _of_holds(
-    kind: str, holds: Iterable[Hold], told: Collection[str], fits: Callable[[Hold], bool]
-) -> Events:
-    """One item for all the records that reached the limit since people were told last."""
-    standing = {_key(kind, hold): hold for hold in holds}
-    fresh = {key: hold for key, hold in standing.items() if key not in told and fits(hold)}
-    over = frozenset(key for key in told if _kind(key) == kind and key not in standing)
+    kind: str, holds: Iterable[Hold], announced: Collection[str], fits: Callable[[Hold], bool]
+) -> EventChanges:
+    """One event for all records that reached the limit since the last notification."""
+    current = {_key(kind, hold): hold for hold in holds}
+    fresh = {key: hold for key, hold in current.items() if key not in announced and fits(hold)}
+    ended = frozenset(key for key in announced if _kind(key) == kind and key not in current)
     if not fresh:
-        return Events(over=over)
-    event = Event.RECORD_HELD if kind == _HELD else Event.HELD_STARTS_SOON
-    item = Item(event=event, holds=tuple(fresh.values()))
-    return Events(items=(item,), told=frozenset(fresh), over=over)
+        return EventChanges(ended=ended)
+    new = NewEvent(
+        kind=Event.RECORD_HELD if kind == _HELD else Event.HELD_STARTS_SOON,
+        holds=tuple(fresh.values()),
+    )
+    return EventChanges(new=(new,), announced=frozenset(fresh), ended=ended)
 
 
 def _key(kind: str, hold: Hold) -> str:
-    """What makes it the same event; one that was moved may start soon a second time."""
+    """The identity of an event; an appointment that was moved may start soon a second time."""
     name = f"{kind} {hold.ghl_id or '-'} {hold.hubspot_id or '-'} {hold.group or '-'} {hold.reason}"
     if kind == _SOON and hold.starts_at is not None:
         return f"{name} {hold.starts_at:%Y-%m-%dT%H:%M}"
@@ -140,12 +148,12 @@ def _kind(key: str) -> str:
     return key.partition(" ")[0]
 
 
-def _is_late(hold: Hold, terms: Terms, now: datetime) -> bool:
-    return hold.since is not None and now - hold.since >= terms.held_longer_than
+def _is_late(hold: Hold, thresholds: Thresholds, now: datetime) -> bool:
+    return hold.since is not None and now - hold.since >= thresholds.held_longer_than
 
 
-def _is_soon(hold: Hold, terms: Terms, now: datetime) -> bool:
-    return hold.starts_at is not None and now <= hold.starts_at <= now + terms.starts_within
+def _is_soon(hold: Hold, thresholds: Thresholds, now: datetime) -> bool:
+    return hold.starts_at is not None and now <= hold.starts_at <= now + thresholds.starts_within
 
 
-__all__ = ["Event", "Events", "Item", "LinkStatus", "Terms", "news_of"]
+__all__ = ["Event", "EventChanges", "LinkStatus", "NewEvent", "Thresholds", "event_changes"]

@@ -1,9 +1,9 @@
-"""An event as the JSON that people's own tools are sent.
+"""The JSON of a notification.
 
-`desk` calls `body_of`. What is in it finds the record and no more: ids,
+`notifier` calls `body_of`. The body identifies the record and no more: ids,
 reason, times and the link; no title, no name, no provider's words about a
-record. `text` says the whole in a few lines, under the name that Slack and
-Mattermost look for.
+record. `text` is the message in a few lines, under the key that Slack and
+Mattermost show.
 """
 
 from __future__ import annotations
@@ -14,58 +14,60 @@ from datetime import datetime
 from uuid import uuid4
 
 from syncd.core.model import Hold
-from syncd.notifications.events import Event, Item, LinkStatus, Terms
+from syncd.notifications.events import Event, LinkStatus, NewEvent, Thresholds
 from syncd.observability.redaction import redact
 from syncd.observability.remedies import remedy_of
 from syncd.observability.state import State
 
 VERSION = 1
 
-MOST_RECORDS = 50
-"""Records that one message lists; `count` says how many there are."""
+MAX_RECORDS = 50
+"""Records that one message lists; `count` is the number of all."""
 
-MOST_LINES = 5
-"""Records that its text tells one by one."""
+MAX_LINES = 5
+"""Records that its text lists one by one."""
 
 _COMMAND = re.compile(r"`(syncd [^`]+)`")
 
 
-def body_of(item: Item, standing: LinkStatus, terms: Terms, now: datetime) -> dict[str, object]:
+def body_of(
+    event: NewEvent, status: LinkStatus, thresholds: Thresholds, now: datetime
+) -> dict[str, object]:
     """The message; instants in UTC, to the second."""
-    about = _of_records(item, standing) if item.holds else _of_link(item, standing)
+    about = _of_records(event, status) if event.holds else _of_link(event, status)
     return {
         "version": VERSION,
         "id": uuid4().hex,
-        "event": item.event.value,
-        "link": standing.link,
-        "at": _moment(now),
-        "text": "\n".join(_lines(item, standing, terms)),
+        "event": event.kind.value,
+        "link": status.link,
+        "at": _utc(now),
+        "text": "\n".join(_lines(event, status, thresholds)),
         **about,
     }
 
 
-def _of_link(item: Item, standing: LinkStatus) -> dict[str, object]:
-    remedy = standing.state.remedy(standing.link, standing.guards)
+def _of_link(event: NewEvent, status: LinkStatus) -> dict[str, object]:
+    remedy = status.state.remedy(status.link, status.guards)
     return {
-        "state": standing.state.value,
-        "reason": _reason(standing) or standing.state.words,
-        "since": _moment(standing.since),
-        "was": item.was or None,
+        "state": status.state.value,
+        "reason": _reason(status) or status.state.words,
+        "since": _utc(status.since),
+        "was": event.was or None,
         "remedy": remedy or None,
         "commands": _COMMAND.findall(remedy),
     }
 
 
-def _reason(standing: LinkStatus) -> str:
-    """What is wrong with the link; what a service said of one record stays here."""
-    return "" if standing.state is State.FAILED_WRITES else redact(standing.detail)
+def _reason(status: LinkStatus) -> str:
+    """The link's problem; without a service's words about a single record."""
+    return "" if status.state is State.FAILED_WRITES else redact(status.detail)
 
 
-def _of_records(item: Item, standing: LinkStatus) -> dict[str, object]:
+def _of_records(event: NewEvent, status: LinkStatus) -> dict[str, object]:
     return {
-        "count": len(item.holds),
-        "records": [_record(hold) for hold in item.holds[:MOST_RECORDS]],
-        "commands": [_list_command(standing)],
+        "count": len(event.holds),
+        "records": [_record(hold) for hold in event.holds[:MAX_RECORDS]],
+        "commands": [_list_command(status)],
     }
 
 
@@ -76,52 +78,52 @@ def _record(hold: Hold) -> dict[str, object]:
         "hubspot_id": hold.hubspot_id or None,
         "reason": hold.reason,
         "field": hold.group or None,
-        "since": _moment(hold.since),
-        "starts_at": _moment(hold.starts_at),
+        "since": _utc(hold.since),
+        "starts_at": _utc(hold.starts_at),
         "remedy": remedy.instead,
         "commands": list(remedy.commands_for(hold)),
     }
 
 
-def _list_command(standing: LinkStatus) -> str:
-    return f"syncd held --link {standing.link}"
+def _list_command(status: LinkStatus) -> str:
+    return f"syncd held --link {status.link}"
 
 
-def _lines(item: Item, standing: LinkStatus, terms: Terms) -> Iterator[str]:
-    """The same in words."""
-    link, state = standing.link, standing.state
-    match item.event:
+def _lines(event: NewEvent, status: LinkStatus, thresholds: Thresholds) -> Iterator[str]:
+    """The lines of `text`."""
+    link, state = status.link, status.state
+    match event.kind:
         case Event.LINK_RECOVERED:
-            yield f"syncd: link {link} is in step again (it was: {item.was})"
+            yield f"syncd: link {link} is in step again (it was: {event.was})"
         case Event.LINK_BROKEN | Event.GUARD_TRIPPED:
             yield f"syncd: link {link}: {state.words}"
             yield from (
-                each for each in (_reason(standing), state.remedy(link, standing.guards)) if each
+                each for each in (_reason(status), state.remedy(link, status.guards)) if each
             )
         case Event.RECORD_HELD:
-            limit = _hours(terms.held_longer_than.total_seconds())
-            yield f"syncd: link {link}: {_number(item)} held for more than {limit}"
-            yield from _told(item, standing)
+            limit = _hours(thresholds.held_longer_than.total_seconds())
+            yield f"syncd: link {link}: {_count(event)} held for more than {limit}"
+            yield from _record_lines(event, status)
         case Event.HELD_STARTS_SOON:
-            limit = _hours(terms.starts_within.total_seconds())
-            yield f"syncd: link {link}: {_number(item)} held and starting within {limit}"
-            yield from _told(item, standing)
+            limit = _hours(thresholds.starts_within.total_seconds())
+            yield f"syncd: link {link}: {_count(event)} held and starting within {limit}"
+            yield from _record_lines(event, status)
 
 
-def _told(item: Item, standing: LinkStatus) -> Iterator[str]:
-    for hold in item.holds[:MOST_LINES]:
+def _record_lines(event: NewEvent, status: LinkStatus) -> Iterator[str]:
+    for hold in event.holds[:MAX_LINES]:
         sides = (("HighLevel", hold.ghl_id), ("HubSpot", hold.hubspot_id))
         ids = ", ".join(f"{name} {record}" for name, record in sides if record)
         starts = f", starts {hold.starts_at:%Y-%m-%d %H:%M} UTC" if hold.starts_at else ""
         remedy = remedy_of(hold)
         yield f"- {ids}: {remedy.meaning}{starts}: `{remedy.commands_for(hold)[0]}`"
-    if (more := len(item.holds) - MOST_LINES) > 0:
+    if (more := len(event.holds) - MAX_LINES) > 0:
         yield f"- and {more} more"
-    yield f"`{_list_command(standing)}` lists them"
+    yield f"`{_list_command(status)}` lists them"
 
 
-def _number(item: Item) -> str:
-    return "1 record is" if len(item.holds) == 1 else f"{len(item.holds)} records are"
+def _count(event: NewEvent) -> str:
+    return "1 record is" if len(event.holds) == 1 else f"{len(event.holds)} records are"
 
 
 def _hours(seconds: float) -> str:
@@ -130,7 +132,7 @@ def _hours(seconds: float) -> str:
     return f"{seconds / 60:g} min" if seconds >= 60 else f"{seconds:g} s"
 
 
-def _moment(at: datetime | None) -> str | None:
+def _utc(at: datetime | None) -> str | None:
     return at.strftime("%Y-%m-%dT%H:%M:%SZ") if at else None
 
 

@@ -1,4 +1,4 @@
-"""What the notices ask of the store: what was told already, and what still has to be sent.
+"""The outbox of notifications: which events are announced, and what still has to be sent.
 
 `syncd.notifications` calls this; `syncd.store` implements it over SQLAlchemy. Every
 method is one short transaction and may raise `errors.StoreError`.
@@ -20,7 +20,7 @@ class Notification:
     channel: str
     """webhook, command, or the place of an address of Apprise."""
     body: Mapping[str, object]
-    """What is sent: JSON values only."""
+    """The message: JSON values only."""
     made_at: datetime
     attempts: int = 0
     due_at: datetime
@@ -28,10 +28,10 @@ class Notification:
 
 
 class Outbox(Protocol):
-    """The memory of the notices: of what was told, and what waits to be sent."""
+    """Stores the announced events, and the notifications that wait to be sent."""
 
-    def told(self, link: str) -> frozenset[str]:
-        """The events of a link that go on and were told, by their keys."""
+    def announced(self, link: str) -> frozenset[str]:
+        """The keys of the link's announced events that have not ended."""
         ...
 
     def write(
@@ -39,18 +39,18 @@ class Outbox(Protocol):
         link: str,
         notifications: Sequence[Notification],
         *,
-        told: Collection[str],
-        over: Collection[str],
+        announced: Collection[str],
+        ended: Collection[str],
     ) -> None:
-        """Queue letters, and remember what they tell and what is over, all at once."""
+        """Queue notifications, and store announced and ended events, in one transaction."""
         ...
 
     def notifications(self, link: str) -> list[Notification]:
-        """What waits to be sent, in the order in which it was queued."""
+        """The notifications that wait to be sent, in the order in which they were queued."""
         ...
 
-    def put_off(self, notification: Notification) -> None:
-        """Keep how often it was tried, and when it is due again."""
+    def reschedule(self, notification: Notification) -> None:
+        """Store the number of attempts, and when it is due again."""
         ...
 
     def drop(self, notification: Notification) -> None:

@@ -1,8 +1,8 @@
-"""The memory of the notices, as rows: what was told, and what waits to be sent.
+"""The outbox of notifications as rows: announced events, and what waits to be sent.
 
-`notices` works on it through `ports.notices.Outbox`. A letter and the mark
-that its event was told are committed together, before anything is sent: a
-process that dies between the two sends it again, and never not at all.
+`syncd.notifications` uses it through `ports.notifications.Outbox`. A notification
+and its announced event are committed together, before anything is sent: a
+process that dies in between sends it again, but never loses it.
 """
 
 from collections.abc import Collection, Sequence
@@ -18,13 +18,13 @@ from syncd.store.transaction import ensure_link, find_link
 
 
 class SqlOutbox:
-    """`ports.notices.Outbox`; every method is one short transaction."""
+    """`ports.notifications.Outbox`; every method is one short transaction."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def told(self, link: str) -> frozenset[str]:
-        """The events of a link that go on and were told, by their keys."""
+    def announced(self, link: str) -> frozenset[str]:
+        """The keys of the link's announced events that have not ended."""
 
         def ask(connection: Connection) -> frozenset[str]:
             of_link = memory.c.link_id == (find_link(connection, link) or 0)
@@ -37,29 +37,29 @@ class SqlOutbox:
         link: str,
         notifications: Sequence[Notification],
         *,
-        told: Collection[str],
-        over: Collection[str],
+        announced: Collection[str],
+        ended: Collection[str],
     ) -> None:
-        """Queue letters, and remember what they tell and what is over, all at once."""
+        """Queue notifications, and store announced and ended events, in one transaction."""
         now = self._database.clock.now()
 
         def act(connection: Connection) -> None:
             link_id = ensure_link(connection, self._database, link)
-            if over:
-                gone = memory.c.link_id == link_id, among(connection, memory.c.key, over)
+            if ended:
+                gone = memory.c.link_id == link_id, among(connection, memory.c.key, ended)
                 connection.execute(delete(memory).where(*gone))
-            marks = [{"link_id": link_id, "key": key, "told_at": now} for key in sorted(told)]
+            marks = [{"link_id": link_id, "key": key, "told_at": now} for key in sorted(announced)]
             upsert(connection, memory, marks, by=("link_id", "key"))
             rows = [
                 {
                     "link_id": link_id,
-                    "channel": letter.channel,
-                    "body": dict(letter.body),
-                    "made_at": letter.made_at,
-                    "attempts": letter.attempts,
-                    "due_at": letter.due_at,
+                    "channel": notification.channel,
+                    "body": dict(notification.body),
+                    "made_at": notification.made_at,
+                    "attempts": notification.attempts,
+                    "due_at": notification.due_at,
                 }
-                for letter in notifications
+                for notification in notifications
             ]
             if rows:
                 connection.execute(table.insert(), rows)
@@ -67,7 +67,7 @@ class SqlOutbox:
         self._database.write(act)
 
     def notifications(self, link: str) -> list[Notification]:
-        """What waits to be sent, in the order in which it was queued."""
+        """The notifications that wait to be sent, in the order in which they were queued."""
 
         def ask(connection: Connection) -> list[Notification]:
             of_link = table.c.link_id == (find_link(connection, link) or 0)
@@ -86,19 +86,19 @@ class SqlOutbox:
 
         return self._database.read(ask)
 
-    def put_off(self, letter: Notification) -> None:
-        """Keep how often it was tried, and when it is due again."""
-        again = {"attempts": letter.attempts, "due_at": letter.due_at}
+    def reschedule(self, notification: Notification) -> None:
+        """Store the number of attempts, and when it is due again."""
+        again = {"attempts": notification.attempts, "due_at": notification.due_at}
 
         def act(connection: Connection) -> None:
-            connection.execute(update(table).where(table.c.id == letter.id).values(**again))
+            connection.execute(update(table).where(table.c.id == notification.id).values(**again))
 
         self._database.write(act)
 
-    def drop(self, letter: Notification) -> None:
+    def drop(self, notification: Notification) -> None:
         """It was sent, or never will be."""
 
         def act(connection: Connection) -> None:
-            connection.execute(delete(table).where(table.c.id == letter.id))
+            connection.execute(delete(table).where(table.c.id == notification.id))
 
         self._database.write(act)

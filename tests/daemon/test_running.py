@@ -156,7 +156,7 @@ def test_an_outage_and_its_end_are_posted_once_each(
     running.until("cycle.finished")
     clinic.world.faults.add(side="hubspot", status=401, times=2)
     running.until("link.troubled")
-    told = [running.until("notice.sent")["event_told"] for _ in range(2)]
+    told = [running.until("notification.sent")["event_name"] for _ in range(2)]
     assert told == webhook.events == ["link_broken", "link_recovered"]
     assert "401" in webhook.got[0]["reason"] or "HubSpot" in webhook.got[0]["reason"]
 

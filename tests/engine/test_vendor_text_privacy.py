@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import structlog
 
-from syncd.notifications.events import Event, Item, LinkStatus, Terms
+from syncd.notifications.events import Event, LinkStatus, NewEvent, Thresholds
 from syncd.notifications.message import body_of
 from syncd.observability import words
 from syncd.observability.logging import configure
@@ -89,8 +89,8 @@ def test_no_line_of_the_log_repeats_what_a_vendor_said(
     assert '"event": "cycle.finished"' in logged.getvalue()
     clean(words.text(report.detail))
     standing = LinkStatus(link="clinic", state=State.of(report.outcome.value), detail=report.detail)
-    terms = Terms(held_longer_than=busy.rules.past, starts_within=busy.rules.past)
-    told = body_of(Item(event=Event.LINK_BROKEN), standing, terms, busy.clock.now())
+    terms = Thresholds(held_longer_than=busy.rules.past, starts_within=busy.rules.past)
+    told = body_of(NewEvent(kind=Event.LINK_BROKEN), standing, terms, busy.clock.now())
     clean(str(told))
 
 

@@ -1,4 +1,4 @@
-"""A desk that tells people of a link, over a real store."""
+"""A notifier that tells people of a link, over a real store."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,8 +18,8 @@ def store(sqlite_store_url: str, standing_clock: StandingClock) -> Iterator[Stor
 
 
 @pytest.fixture
-def desk(store: Store, standing_clock: StandingClock) -> Callable[..., Notifier]:
-    """`desk(webhook=…, command=…)` tells people of the link `clinic` in these ways."""
+def notifier(store: Store, standing_clock: StandingClock) -> Callable[..., Notifier]:
+    """`notifier(webhook=…, command=…)` tells people of the link `clinic` in these ways."""
 
     def make(**notify: object) -> Notifier:
         link = {"ghl": {"location_id": "loc-1"}, "notify": notify}

@@ -12,12 +12,12 @@ from stores import StandingClock
 
 from syncd.core.model import Hold
 from syncd.notifications import LinkStatus, Notifier, channels
-from syncd.notifications import notifier as notifiers
+from syncd.notifications import notifier as notifier_module
 from syncd.notifications.channels import Apprise, Undelivered
 from syncd.observability.redaction import redact
 from syncd.observability.state import State
 
-Desk = Callable[..., Notifier]
+NewNotifier = Callable[..., Notifier]
 REFUSED = LinkStatus(link="clinic", state=State.REFUSED, detail="HighLevel: the token is expired")
 WELL = LinkStatus(link="clinic", state=State.OK)
 BODY = {"event": "link_broken", "text": "syncd: link clinic\nsee `syncd doctor`"}
@@ -25,9 +25,9 @@ SECRET = "hush-7Zq9"
 DEAD = f"json://user:{SECRET}@127.0.0.1:9/{SECRET}?+X-Token={SECRET}"
 
 
-def tell(desk: Notifier, standing: LinkStatus, *holds: Hold) -> None:
-    desk.look(standing, lambda: list(holds))
-    desk.deliver("clinic")
+def tell(notifier: Notifier, status: LinkStatus, *holds: Hold) -> None:
+    notifier.queue_events(status, lambda: list(holds))
+    notifier.deliver("clinic")
 
 
 def through(webhook: Any) -> str:
@@ -40,11 +40,11 @@ def received(webhook: Any) -> list[tuple[str, str]]:
 
 
 def test_an_event_arrives_with_a_title_its_text_and_how_urgent_it_is(
-    desk: Desk, webhook: Any
+    notifier: NewNotifier, webhook: Any
 ) -> None:
-    notices = desk(urls=[through(webhook)])
-    for standing in (WELL, REFUSED, REFUSED, WELL, WELL):
-        tell(notices, standing)
+    notices = notifier(urls=[through(webhook)])
+    for status in (WELL, REFUSED, REFUSED, WELL, WELL):
+        tell(notices, status)
     tell(notices, LinkStatus(link="clinic", state=State.GUARD, detail="9 removals"))
     assert [kind for kind, _ in received(webhook)] == ["failure", "success", "warning"]
     broken, recovered, guard = webhook.got
@@ -56,31 +56,36 @@ def test_an_event_arrives_with_a_title_its_text_and_how_urgent_it_is(
 
 
 def test_an_address_is_a_channel_of_its_own(
-    desk: Desk, webhook: Any, standing_clock: StandingClock, tmp_path: Path
+    notifier: NewNotifier, webhook: Any, standing_clock: StandingClock, tmp_path: Path
 ) -> None:
     kept = tmp_path / "kept"
     kept.write_text(DEAD)
     kept.chmod(0o600)
     settings = {"urls": [{"file": str(kept)}, through(webhook)]}
-    for standing in (REFUSED, WELL):
-        tell(desk(**settings), standing)
+    for status in (REFUSED, WELL):
+        tell(notifier(**settings), status)
     assert [kind for kind, _ in received(webhook)] == ["failure", "success"], "the other one failed"
     kept.write_text(through(webhook))
-    standing_clock.tick(notifiers.PAUSES[0])
-    tell(desk(**settings), WELL)
+    standing_clock.tick(notifier_module.PAUSES[0])
+    tell(notifier(**settings), WELL)
     assert [kind for kind, _ in received(webhook)] == ["failure", "success"] * 2, "in its own order"
-    tell(desk(**settings), WELL)
+    tell(notifier(**settings), WELL)
     assert len(webhook.got) == 4, "a restart repeats nothing"
 
 
 @pytest.mark.parametrize("url", [DEAD, f"nosuch://{SECRET}", f"json://{SECRET}:0/%%", "mailto://x"])
 def test_an_address_that_fails_stands_in_no_line(
-    desk: Desk, url: str, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+    notifier: NewNotifier,
+    url: str,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     caplog.set_level(logging.DEBUG)
     with structlog.testing.capture_logs() as logs:
-        tell(desk(urls=[url]), REFUSED)
-    assert [line["channel"] for line in logs if line["event"] == "notice.not_taken"] == ["urls[0]"]
+        tell(notifier(urls=[url]), REFUSED)
+    assert [line["channel"] for line in logs if line["event"] == "notification.not_delivered"] == [
+        "urls[0]"
+    ]
     for lines in (repr(logs), caplog.text, "".join(capfd.readouterr())):
         assert SECRET not in lines
     assert SECRET not in redact(f"somebody else says {url}")
@@ -101,7 +106,7 @@ def test_an_address_that_apprise_does_not_know_is_told_as_that() -> None:
 
 
 def test_a_service_that_hangs_has_an_end(webhook: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(channels, "RUN_LIMIT", 0.2)
+    monkeypatch.setattr(channels, "COMMAND_TIMEOUT", 0.2)
     began = monotonic()
     with pytest.raises(Undelivered, match=r"Apprise took longer than 0\.2 s"):
         Apprise(through(webhook), {}).send(BODY)

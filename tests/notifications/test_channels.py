@@ -31,8 +31,8 @@ ENV = {"PATH": os.defpath}
 
 @pytest.fixture(autouse=True)
 def _short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(channels, "PATIENCE", 0.4)
-    monkeypatch.setattr(channels, "RUN_LIMIT", 0.6)
+    monkeypatch.setattr(channels, "WEBHOOK_TIMEOUT", 0.4)
+    monkeypatch.setattr(channels, "COMMAND_TIMEOUT", 0.6)
 
 
 @contextmanager
@@ -67,7 +67,7 @@ def test_a_webhook_that_answers_in_drops_is_given_up(drops: tuple[bytes, bytes])
 
 
 def test_a_stop_ends_a_webhook(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(channels, "PATIENCE", 600.0)
+    monkeypatch.setattr(channels, "WEBHOOK_TIMEOUT", 600.0)
     monkeypatch.setattr(deadlines, "GRACE", 0.2)
     began = monotonic()
     with webhook(b"", b"H") as url, pytest.raises(Undelivered):
@@ -95,14 +95,14 @@ def test_a_command_gets_the_whole_message(tmp_path: Path) -> None:
 def test_a_command_that_reads_little_and_says_much_is_no_trouble(
     script: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(channels, "RUN_LIMIT", 30.0)
+    monkeypatch.setattr(channels, "COMMAND_TIMEOUT", 30.0)
     assert run(script) < ENOUGH
 
 
 def test_a_child_that_keeps_the_pipe_open_keeps_nobody_waiting(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(channels, "RUN_LIMIT", 600.0)
+    monkeypatch.setattr(channels, "COMMAND_TIMEOUT", 600.0)
     child = tmp_path / "child"
     assert run(f"sleep 1000 & echo $! > {child}; exit 0") < ENOUGH
     assert is_gone(int(child.read_text()))
@@ -130,8 +130,8 @@ def test_a_child_of_its_own_session_that_holds_the_pipe_keeps_nobody_waiting(
 
 
 def test_a_stop_ends_a_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(channels, "RUN_LIMIT", 600.0)
-    monkeypatch.setattr(channels, "PARTING", 0.2)
+    monkeypatch.setattr(channels, "COMMAND_TIMEOUT", 600.0)
+    monkeypatch.setattr(channels, "STOP_GRACE", 0.2)
     began = monotonic()
     with pytest.raises(Undelivered):
         run("exec sleep 1000", stop=True)

@@ -13,25 +13,25 @@ from stores import StandingClock
 from syncd.core.model import Hold
 from syncd.errors import StoreInterrupted
 from syncd.notifications import LinkStatus, Notifier
-from syncd.notifications import notifier as desks
+from syncd.notifications import notifier as notifier_module
 from syncd.observability.state import State
 from syncd.ports.notifications import Outbox
 from syncd.store import Store
 
-Desk = Callable[..., Notifier]
+NewNotifier = Callable[..., Notifier]
 REFUSED = LinkStatus(link="clinic", state=State.REFUSED, detail="HighLevel: the token is expired")
 WELL = LinkStatus(link="clinic", state=State.OK)
 
 
-def tell(desk: Notifier, standing: LinkStatus, *holds: Hold) -> None:
-    desk.look(standing, lambda: list(holds))
-    desk.deliver("clinic")
+def tell(notifier: Notifier, status: LinkStatus, *holds: Hold) -> None:
+    notifier.queue_events(status, lambda: list(holds))
+    notifier.deliver("clinic")
 
 
-def test_a_break_and_its_end_are_posted_once_each(desk: Desk, webhook: Any) -> None:
-    notices = desk(webhook=webhook.url)
-    for standing in (WELL, REFUSED, REFUSED, WELL, WELL):
-        tell(notices, standing)
+def test_a_break_and_its_end_are_posted_once_each(notifier: NewNotifier, webhook: Any) -> None:
+    notices = notifier(webhook=webhook.url)
+    for status in (WELL, REFUSED, REFUSED, WELL, WELL):
+        tell(notices, status)
     assert webhook.events == ["link_broken", "link_recovered"]
     broken, recovered = webhook.got
     assert (broken["link"], broken["state"]) == ("clinic", "refused")
@@ -42,22 +42,25 @@ def test_a_break_and_its_end_are_posted_once_each(desk: Desk, webhook: Any) -> N
     assert webhook.headers[0]["Idempotency-Key"] == broken["id"]
 
 
-def test_a_guard_is_told_with_the_command_that_lets_it_pass(desk: Desk, webhook: Any) -> None:
+def test_a_guard_is_told_with_the_command_that_lets_it_pass(
+    notifier: NewNotifier, webhook: Any
+) -> None:
     tell(
-        desk(webhook=webhook.url), LinkStatus(link="clinic", state=State.GUARD, detail="9 removals")
+        notifier(webhook=webhook.url),
+        LinkStatus(link="clinic", state=State.GUARD, detail="9 removals"),
     )
     assert webhook.events == ["guard_tripped"]
     assert "syncd kick --link clinic --allow-removals" in webhook.got[0]["commands"]
 
 
-def test_a_restart_repeats_nothing(desk: Desk, webhook: Any) -> None:
-    tell(desk(webhook=webhook.url), REFUSED)
-    tell(desk(webhook=webhook.url), REFUSED)
+def test_a_restart_repeats_nothing(notifier: NewNotifier, webhook: Any) -> None:
+    tell(notifier(webhook=webhook.url), REFUSED)
+    tell(notifier(webhook=webhook.url), REFUSED)
     assert webhook.events == ["link_broken"]
 
 
 def test_a_held_record_is_told_with_what_finds_it_and_lets_it_go_and_no_more(
-    desk: Desk, webhook: Any, standing_clock: StandingClock
+    notifier: NewNotifier, webhook: Any, standing_clock: StandingClock
 ) -> None:
     soon = Hold(
         ghl_id="g7",
@@ -68,7 +71,7 @@ def test_a_held_record_is_told_with_what_finds_it_and_lets_it_go_and_no_more(
         starts_at=standing_clock.now() + timedelta(hours=3),
         values={"ghl": "Ana Example"},
     )
-    tell(desk(webhook=webhook.url), WELL, soon)
+    tell(notifier(webhook=webhook.url), WELL, soon)
     assert webhook.events == ["held_starts_soon"]
     (record,) = webhook.got[0]["records"]
     assert (record["ghl_id"], record["reason"]) == ("g7", "rejected")
@@ -81,9 +84,9 @@ def test_a_held_record_is_told_with_what_finds_it_and_lets_it_go_and_no_more(
 
 
 def test_a_webhook_that_is_down_gets_everything_later_in_its_order(
-    desk: Desk, webhook: Any, standing_clock: StandingClock
+    notifier: NewNotifier, webhook: Any, standing_clock: StandingClock
 ) -> None:
-    notices = desk(webhook=webhook.url)
+    notices = notifier(webhook=webhook.url)
     webhook.status = 503
     tell(notices, REFUSED)
     tell(notices, WELL)
@@ -91,16 +94,16 @@ def test_a_webhook_that_is_down_gets_everything_later_in_its_order(
     webhook.status = 200
     tell(notices, WELL)
     assert webhook.events == ["link_broken"], "not before its time"
-    standing_clock.tick(desks.PAUSES[0])
-    tell(desk(webhook=webhook.url), WELL)
+    standing_clock.tick(notifier_module.PAUSES[0])
+    tell(notifier(webhook=webhook.url), WELL)
     assert webhook.events == ["link_broken", "link_broken", "link_recovered"]
     assert webhook.got[0]["id"] == webhook.got[1]["id"]
 
 
 def test_attempts_grow_seldom_and_a_stale_message_is_given_up(
-    desk: Desk, webhook: Any, store: Store, standing_clock: StandingClock
+    notifier: NewNotifier, webhook: Any, store: Store, standing_clock: StandingClock
 ) -> None:
-    notices = desk(webhook=webhook.url)
+    notices = notifier(webhook=webhook.url)
     webhook.status = 500
     tell(notices, REFUSED)
     while store.outbox.notifications("clinic"):
@@ -114,59 +117,62 @@ def test_attempts_grow_seldom_and_a_stale_message_is_given_up(
     assert store.outbox.notifications("clinic") == []
 
 
-def test_the_address_stands_in_no_line_of_the_log(desk: Desk) -> None:
+def test_the_address_stands_in_no_line_of_the_log(notifier: NewNotifier) -> None:
     with structlog.testing.capture_logs() as logs:
-        tell(desk(webhook="http://127.0.0.1:9/hooks/hush"), REFUSED)
-    assert any(line["event"] == "notice.not_taken" for line in logs)
+        tell(notifier(webhook="http://127.0.0.1:9/hooks/hush"), REFUSED)
+    assert any(line["event"] == "notification.not_delivered" for line in logs)
     assert "hush" not in repr(logs)
 
 
 def test_a_command_reads_the_message_and_none_of_our_tokens(
-    desk: Desk, script: Callable[[str], str], tmp_path: Path
+    notifier: NewNotifier, script: Callable[[str], str], tmp_path: Path
 ) -> None:
     program = script('cat > "$1"; env >> "$1"')
-    tell(desk(command=[program, str(tmp_path / "told")]), REFUSED)
+    tell(notifier(command=[program, str(tmp_path / "told")]), REFUSED)
     told = (tmp_path / "told").read_text()
     assert json.JSONDecoder().raw_decode(told)[0]["event"] == "link_broken"
     assert "pit-hush" not in told
 
 
 def test_a_command_that_fails_is_tried_again(
-    desk: Desk, script: Callable[[str], str], standing_clock: StandingClock, tmp_path: Path
+    notifier: NewNotifier,
+    script: Callable[[str], str],
+    standing_clock: StandingClock,
+    tmp_path: Path,
 ) -> None:
     flag = tmp_path / "on"
     program = script(f'cat > /dev/null; test -e {flag} || {{ echo "no line" >&2; exit 3; }}')
-    notices = desk(command=program)
+    notices = notifier(command=program)
     with structlog.testing.capture_logs() as logs:
         tell(notices, REFUSED)
     assert logs[-1]["detail"] == "the command ended with 3: no line"
     flag.touch()
-    standing_clock.tick(desks.PAUSES[0])
+    standing_clock.tick(notifier_module.PAUSES[0])
     assert notices.deliver("clinic") is None
 
 
 @pytest.mark.parametrize("command", [["/nowhere/page"], "/dev/null"])
-def test_a_command_that_cannot_run_stops_nothing(desk: Desk, command: object) -> None:
+def test_a_command_that_cannot_run_stops_nothing(notifier: NewNotifier, command: object) -> None:
     with structlog.testing.capture_logs() as logs:
-        tell(desk(command=command), REFUSED)
+        tell(notifier(command=command), REFUSED)
     assert "the command cannot be run" in logs[-1]["detail"]
 
 
 def test_both_ways_are_taken_and_one_does_not_wait_for_the_other(
-    desk: Desk, webhook: Any, script: Callable[[str], str], tmp_path: Path
+    notifier: NewNotifier, webhook: Any, script: Callable[[str], str], tmp_path: Path
 ) -> None:
     webhook.status = 500
-    tell(desk(webhook=webhook.url, command=script(f"cat > {tmp_path / 'told'}")), REFUSED)
+    tell(notifier(webhook=webhook.url, command=script(f"cat > {tmp_path / 'told'}")), REFUSED)
     assert json.loads((tmp_path / "told").read_text())["event"] == "link_broken"
 
 
 def test_what_nobody_wants_any_more_is_not_sent(
-    desk: Desk, webhook: Any, store: Store, standing_clock: StandingClock
+    notifier: NewNotifier, webhook: Any, store: Store, standing_clock: StandingClock
 ) -> None:
     webhook.status = 500
-    tell(desk(webhook=webhook.url), REFUSED)
-    standing_clock.tick(desks.PAUSES[0])
-    desk().deliver("clinic")
+    tell(notifier(webhook=webhook.url), REFUSED)
+    standing_clock.tick(notifier_module.PAUSES[0])
+    notifier().deliver("clinic")
     assert store.outbox.notifications("clinic") == []
     assert len(webhook.got) == 1
 
@@ -184,9 +190,9 @@ class Forgetful:
 
 
 def test_a_break_is_told_once_although_the_store_is_away_and_so_is_its_end(
-    desk: Desk, webhook: Any, store: Store
+    notifier: NewNotifier, webhook: Any, store: Store
 ) -> None:
-    notices = desk(webhook=webhook.url)
+    notices = notifier(webhook=webhook.url)
     notices._outbox = outbox = Forgetful(store.outbox)
     broken = LinkStatus(link="clinic", state=State.FAULT, detail="the database is away")
     tell(notices, WELL)
@@ -195,7 +201,7 @@ def test_a_break_is_told_once_although_the_store_is_away_and_so_is_its_end(
         tell(notices, broken)
         tell(notices, broken)
     assert webhook.events == ["link_broken"]
-    assert {"notice.not_queued", "notice.not_sent"} <= {line["event"] for line in logs}
+    assert {"notification.not_queued", "notification.not_sent"} <= {line["event"] for line in logs}
     outbox.is_away = False
     tell(notices, broken)
     assert webhook.events == ["link_broken"]
@@ -204,5 +210,5 @@ def test_a_break_is_told_once_although_the_store_is_away_and_so_is_its_end(
     assert webhook.events == ["link_broken", "link_recovered"]
 
 
-def test_nobody_is_asked_where_nobody_is_to_be_told(desk: Desk) -> None:
-    desk().look(REFUSED, lambda: pytest.fail("the store was asked"))
+def test_nobody_is_asked_where_nobody_is_to_be_told(notifier: NewNotifier) -> None:
+    notifier().queue_events(REFUSED, lambda: pytest.fail("the store was asked"))

@@ -39,7 +39,7 @@ def full(store: Store, a_pair: Callable[..., Pair], standing_clock: StandingCloc
             writing.save_cycle(a_cycle(now))
             writing.drop_pairs([saved[-1].key])
         store.link(name).decide("kick", {}, now)
-        store.outbox.write(name, [a_letter(now)], told=["link refused"], over=[])
+        store.outbox.write(name, [a_notification(now)], announced=["link refused"], ended=[])
     store.ledger.exchange(
         "ghl:a",
         now=now,
@@ -60,7 +60,7 @@ def an_entry(at: datetime) -> HistoryEntry:
     )
 
 
-def a_letter(at: datetime) -> Notification:
+def a_notification(at: datetime) -> Notification:
     return Notification(channel="webhook", body={"event": "link_broken"}, made_at=at, due_at=at)
 
 

@@ -144,7 +144,9 @@ def test_nothing_of_a_forgotten_contact_is_left(
         )
         transaction.save_cycle(a_cycle(now, "c1", held=[{"ghl_id": "g1", "detail": secret}]))
         transaction.save_cycle(a_cycle(now, "c2", held=[{"ghl_id": "g2", "detail": "Bob"}]))
-    store.outbox.write("clinic", [a_letter(now, "g1"), a_letter(now, "g2")], told=[], over=[])
+    store.outbox.write(
+        "clinic", [a_notification(now, "g1"), a_notification(now, "g2")], announced=[], ended=[]
+    )
     done = store.forget("clinic", asked)
     assert (done.pairs, done.history, done.holds, done.contacts, done.reports) == (1, 3, 1, 1, 1)
     assert secret not in everything(store)
@@ -153,12 +155,12 @@ def test_nothing_of_a_forgotten_contact_is_left(
     assert (len(link.history()), len(link.holds())) == (2, 1)
     assert link.contact_pairs(Side.GHL, ["c2"]) == {"c2": "k2"}
     assert [bool(row.report) for row in link.cycles()] == [True, False]
-    assert [letter.body for letter in store.outbox.notifications("clinic")] == [
-        a_letter(now, "g2").body
+    assert [notification.body for notification in store.outbox.notifications("clinic")] == [
+        a_notification(now, "g2").body
     ]
 
 
-def a_letter(at: datetime, record: str) -> Notification:
+def a_notification(at: datetime, record: str) -> Notification:
     body = {"records": [{"ghl_id": record, "hubspot_id": None}]}
     return Notification(channel="webhook", body=body, made_at=at, due_at=at)
 

@@ -18,7 +18,7 @@ from syncd.bootstrap.clock import SystemClock
 from syncd.config import Settings
 from syncd.errors import ConfigError
 from syncd.ports.clock import Clock
-from syncd.ports.store import PAUSED, LinkStore
+from syncd.ports.store import PAUSED, Decided, LinkStore
 
 if TYPE_CHECKING:
     from syncd.bootstrap.fleet import Fleet
@@ -118,6 +118,22 @@ class App:
     def paused(self, name: str) -> bool:
         """Whether a person took the link out of service."""
         return bool(self.store.link(name).cursor(PAUSED))
+
+    def look(self) -> Decided:
+        """What people decided of any link; does not wait for a database that is away.
+
+        Raises:
+            StoreError: our own store failed.
+        """
+        return self.store.decided()
+
+    def write_notes(self, cursor: str, notes: Mapping[str, str]) -> None:
+        """Keep a short text of each of these links, where it is ours.
+
+        Raises:
+            StoreError: our own store failed.
+        """
+        self.store.write_notes(cursor, notes)
 
     def daemon(self, name: str) -> bool:
         """Whether a daemon holds a link now.

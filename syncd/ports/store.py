@@ -111,6 +111,16 @@ class Decision:
     payload: Mapping[str, object] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """What people decided of all links of a store."""
+
+    decisions: Mapping[str, Sequence[Decision]]
+    """By link, oldest first; only those that no cycle has carried out."""
+    paused: frozenset[str]
+    """Links that are out of service."""
+
+
 class Transaction(Protocol):
     """The writes of one transaction."""
 

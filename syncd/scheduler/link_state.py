@@ -17,6 +17,7 @@ from syncd.core.model import Side
 from syncd.observability.heartbeat import CYCLES, CyclePoint, Heartbeat
 from syncd.observability.state import State
 from syncd.observability.traffic import Traffic
+from syncd.ports.store import Decision
 from syncd.scheduler.ports import Lease, OpenLink
 
 NOTED_EVERY = 30.0
@@ -25,6 +26,16 @@ NOTED_EVERY = 30.0
 NOTED_AFTER_A_TURN = 10.0
 """Seconds, or half a poll interval where that is less, after which a turn that brought nothing new
 is noted as well: it says when the link was good last, and when it is due next."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looked:
+    """What people decided of a link."""
+
+    at: float
+    """When it was read."""
+    decisions: tuple[Decision, ...]
+    paused: bool
 
 
 @dataclass(slots=True, kw_only=True)
@@ -46,6 +57,12 @@ class LinkState:
     """The configuration no longer has it."""
     reopen: bool = False
     """Its settings or tokens may have changed since it was opened."""
+    first_done: bool = False
+    """Whether its first sync is known to be complete."""
+    looked: Looked | None = None
+    """What people decided of it, as it was read of all links last."""
+    note_due: bool = False
+    """Whether a note of it is to be written with those of other links."""
     shared: bool = True
     """Whether it belongs to this process's share; another process works on it otherwise."""
     recalled: bool = False

@@ -17,7 +17,7 @@ from syncd.engine.cycle import CycleRequest
 from syncd.engine.report import CycleReport
 from syncd.observability.traffic import Traffic
 from syncd.ports.clock import Clock
-from syncd.ports.store import LinkStore
+from syncd.ports.store import Decided, LinkStore
 
 
 class Lease(Protocol):
@@ -141,6 +141,22 @@ class Links(Protocol):
 
         Raises:
             ConfigError: a token is missing.
+        """
+        ...
+
+    def look(self) -> Decided:
+        """What people decided of any link and no cycle has carried out yet.
+
+        Raises:
+            StoreError: our own store failed.
+        """
+        ...
+
+    def write_notes(self, cursor: str, notes: Mapping[str, str]) -> None:
+        """Keep a short text of each of these links, where it is ours; never waits for long.
+
+        Raises:
+            StoreError: our own store failed.
         """
         ...
 

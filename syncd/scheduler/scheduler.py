@@ -22,7 +22,7 @@ from syncd.observability.metrics import Metrics
 from syncd.observability.state import State
 from syncd.scheduler import backoff
 from syncd.scheduler.jobs import Jobs
-from syncd.scheduler.link_state import NOTED_EVERY, LinkState
+from syncd.scheduler.link_state import NOTED_EVERY, LinkState, Looked
 from syncd.scheduler.ports import AllLinks, Links, Share
 from syncd.scheduler.requests import APPROVE, KICK
 from syncd.scheduler.runner import Runner
@@ -121,12 +121,13 @@ class Scheduler:
     def close(self) -> None:
         """Say goodbye in every note, and let go of every link that no worker is at."""
         self._workers.shutdown(wait=False, cancel_futures=True)
-        for state in self.watches():
-            if state.running:
-                continue  # Its thread hangs: the lease ends with the process.
+        # The thread of one that runs hangs: its lease ends with the process.
+        idle = [state for state in self.watches() if not state.running]
+        for state in idle:
             if state.lease is not None:
-                self._shift.write_note(state, force=True, stopped=True)
-            self._shift.let_go(state)
+                self._shift.notes.write(state, force=True, stopped=True)
+        self._shift.notes.flush(idle, stopped=True)
+        self._shift.give_up(idle)
 
     # --- the ticks
 
@@ -137,11 +138,12 @@ class Scheduler:
         now = self._clock.monotonic()
         if now - self._shared >= SHARED_EVERY:
             self._follow_share()
-        self._look_for_decisions(now)
+        self._look(now)
         for state in self.watches():
-            self._shift.tell_of_work(state)
+            self._shift.notes.tell_of_work(state)
         for state in self._take_due(now):
             self._workers.submit(self._work, state)
+        self._shift.notes.flush(self.watches())
         self._turned = self._clock.monotonic()
 
     def renew_leases(self) -> None:
@@ -151,7 +153,7 @@ class Scheduler:
             if state.running:
                 self._shift.listen(state)
             if state.lease is not None and self._clock.monotonic() - state.noted_at >= NOTED_EVERY:
-                self._shift.write_note(state, force=True)
+                self._shift.notes.write(state, force=True)
 
     def keep_house(self) -> None:
         """Delete what is older than the configuration keeps."""
@@ -249,26 +251,31 @@ class Scheduler:
                 state.running, state.began, state.sign = True, now, now
         return sorted(due, key=lambda state: state.due)
 
-    def _look_for_decisions(self, now: float) -> None:
-        if now - self._looked < min(DECISIONS_EVERY, self._tick()):
+    def _look(self, now: float) -> None:
+        """Read what people decided of all links, with one statement; what is new is due at once."""
+        soon = min(DECISIONS_EVERY, self._tick())
+        if now - self._looked < soon:
             return
         self._looked = now
+        try:
+            found = self._links.look()
+        except StoreError as error:
+            self._metrics.store_failed("")
+            log.warning("decisions.not_read", detail=str(error))
+            return
         for state in self.watches():
-            if state.running or not state.shared:
-                continue
-            try:
-                decided = self._links.link_store(state.name).decisions()
-            except StoreError as error:
-                self._metrics.store_failed(state.name)
-                log.warning("decisions.not_read", link=state.name, detail=str(error))
-                return  # One store serves all links.
+            decided = found.decisions.get(state.name, ())
             fresh = [each for each in decided if each.id not in state.seen]
-            if not fresh:
-                continue
             with self._lock:
-                state.seen = {each.id for each in decided}
-                state.kicked |= any(each.kind in {KICK, APPROVE} for each in fresh)
-                state.due = now
+                if state.running or not state.shared:
+                    continue
+                state.looked = Looked(
+                    at=now, decisions=tuple(decided), paused=state.name in found.paused
+                )
+                if fresh:
+                    state.seen = {each.id for each in decided}
+                    state.kicked |= any(each.kind in {KICK, APPROVE} for each in fresh)
+                    state.due = now
 
     def _follow_share(self, *, soon: bool = True) -> None:
         """Let go of links that left the share, once nobody is at them; take those that came in."""
@@ -348,7 +355,7 @@ class Scheduler:
             for state in leaving:
                 del self._watches[state.name]
         for state in leaving:
-            self._shift.write_note(state, force=True, stopped=True)
+            self._shift.notes.write(state, force=True, stopped=True)
             self._shift.let_go(state)
 
     def _tick(self) -> float:

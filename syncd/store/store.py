@@ -12,7 +12,8 @@ from typing import Self
 from sqlalchemy import Engine
 
 from syncd.ports.clock import Clock
-from syncd.store import retention
+from syncd.ports.store import Decided
+from syncd.store import across, retention
 from syncd.store.accounts import SqlAccounts
 from syncd.store.database import GLANCE, Database
 from syncd.store.holder import Holder
@@ -92,6 +93,23 @@ class Store:
             StoreError: the store cannot be used.
         """
         return self._leases.holder(name)
+
+    def decided(self) -> Decided:
+        """What people decided of any link; does not wait for a database that is away.
+
+        Raises:
+            StoreError: the store cannot be used.
+        """
+        return self._glanced_at.read(across.decided)
+
+    def write_notes(self, cursor: str, notes: Mapping[str, str]) -> None:
+        """Keep a short text of each of these links, where it is ours.
+
+        Raises:
+            StoreError: the store cannot be used.
+        """
+        me = self._members.me if self._members else None
+        self._glanced_at.write(lambda at: across.write_notes(at, cursor, notes, me))
 
     def prune(self, name: str, before: datetime) -> int:
         """Delete a link's history, reports and closed decisions from before an instant.

@@ -23,6 +23,7 @@ from syncd.engine.report import CycleReport
 from syncd.observability import page
 from syncd.observability.metrics import Metrics
 from syncd.observability.traffic import Traffic
+from syncd.ports.store import Decided
 from syncd.scheduler import Lease, Links, Runner, Scheduler
 
 if TYPE_CHECKING:
@@ -84,6 +85,12 @@ class HarnessLinks:
     def open_link(self, name: str, lease: object) -> Kept:
         del name, lease
         return Kept(self.harness)
+
+    def look(self) -> Decided:
+        return Decided(decisions={}, paused=frozenset())
+
+    def write_notes(self, cursor: str, notes: Mapping[str, str]) -> None:
+        del cursor, notes
 
     def paused(self, name: str) -> bool:
         del name

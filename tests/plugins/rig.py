@@ -23,7 +23,7 @@ from syncd.errors import ConfigError, LinkLocked, StoreInterrupted
 from syncd.observability.heartbeat import HEARTBEAT, Heartbeat, read
 from syncd.observability.metrics import Metrics
 from syncd.observability.traffic import Budget, Traffic
-from syncd.ports.store import CycleRow, Decision, HistoryEntry, LinkStore
+from syncd.ports.store import CycleRow, Decided, Decision, HistoryEntry, LinkStore
 from syncd.scheduler import Lease, Runner, Scheduler
 
 START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -275,6 +275,18 @@ class FakeLinks:
             raise ConfigError([f"links.{name}.ghl.token: the environment variable is not set"])
         self[name].opened += 1
         return self[name]
+
+    def look(self) -> Decided:
+        for link in self.known.values():
+            link.store._up()
+        decisions = {name: link.store.decisions() for name, link in self.known.items()}
+        paused = frozenset(name for name, link in self.known.items() if link.is_paused)
+        return Decided(decisions=decisions, paused=paused)
+
+    def write_notes(self, cursor: str, notes: Mapping[str, str]) -> None:
+        for name, value in notes.items():
+            with self.link_store(name).begin() as transaction:
+                transaction.set_state(cursor, value)
 
     def paused(self, name: str) -> bool:
         return self[name].is_paused

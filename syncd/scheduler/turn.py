@@ -1,0 +1,194 @@
+"""What one turn at a link does: which cycle runs, if any, and what came of it.
+
+The runner asks `take` in a worker's thread, with the link held and open.
+Leaves out when the next turn is due, and what becomes of an error.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from syncd.core.model import Side
+from syncd.core.outcome import Outcome
+from syncd.engine.cycle import CycleRequest
+from syncd.engine.decisions.approval import ASK_ABOVE, SHOWN
+from syncd.engine.decisions.halt import pauses
+from syncd.engine.finish import FIRST
+from syncd.engine.report import CycleReport
+from syncd.observability.metrics import Metrics
+from syncd.observability.state import State
+from syncd.ports.store import Decision
+from syncd.scheduler.facts import account_of, facts_of, point_of, reason_of, writes_of
+from syncd.scheduler.link_state import LinkState
+from syncd.scheduler.ports import Links
+from syncd.scheduler.quota import Quota
+from syncd.scheduler.requests import CycleRequests, orders_in
+
+JUST_LOOKED = 1.0
+"""Seconds for which what was read of all links at once is not read again of one."""
+
+NAMES = {Side.GHL: "HighLevel", Side.HUBSPOT: "HubSpot"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """What came of a turn."""
+
+    state: State
+    outcome: Outcome = Outcome.OK
+    detail: str = ""
+    report: CycleReport | None = None
+    planned: Mapping[str, int] = field(default_factory=dict)
+    holder: str = ""
+
+
+class Turns:
+    """What the runner does at a link, one turn after another."""
+
+    def __init__(self, links: Links, metrics: Metrics, stop: threading.Event, quota: Quota) -> None:
+        self._links, self._metrics, self._stop, self._quota = links, metrics, stop, quota
+        self._clock = links.clock
+
+    def take(self, state: LinkState, hold: Callable[[], None]) -> Turn:
+        """Run what is due; `hold` has the link held and open.
+
+        Raises:
+            SyncdError: the cycle could not even begin, or our own store failed.
+        """
+        store = self._links.link_store(state.name)
+        decisions, paused = self._decided(state)
+        orders = orders_in(decisions)
+        state.seen = set(orders.all_ids)
+        self._close(state, orders.turns)
+        if paused:
+            return Turn(state=State.PAUSED)
+        hold()
+        first = not state.first_done and not store.cursor(FIRST)
+        state.first_done = not first
+        kicked, state.kicked = state.kicked, False
+        full = first or kicked or orders.full or state.began >= state.sweep_due
+        asks = first and state.settings.sync.first_sync == "ask"
+        if asks and not orders.approved:
+            waiting = self._asked(state, orders)
+            if waiting is not None:
+                return waiting
+        report = self._run(
+            state,
+            CycleRequest(
+                full=full,
+                approval=orders.approval if asks else None,
+                progress=self._signs(state),
+                halted=self._pauses(state),
+            ),
+        )
+        if report.stopped and self._links.paused(state.name):
+            state.kicked |= kicked
+            return Turn(state=State.PAUSED)
+        if report.uncovered:
+            self._close(state, orders.approvals)
+            return self._waits(state, {s.value: n for s, n in report.uncovered.items()})
+        if report.outcome.completed and not self._stop.is_set():
+            if full:
+                sweep = self._links.settings.schedule.sweep_interval.total_seconds()
+                state.sweep_due = state.began + sweep
+        elif kicked:
+            state.kicked = True  # What was asked for is still to be done.
+        return _turn_of(report)
+
+    def _decided(self, state: LinkState) -> tuple[list[Decision], bool]:
+        """What people decided of the link, and whether it is paused."""
+        looked = state.looked
+        if looked is not None and self._clock.monotonic() - looked.at <= JUST_LOOKED:
+            return list(looked.decisions), looked.paused
+        store = self._links.link_store(state.name)
+        return store.decisions(), self._links.paused(state.name)
+
+    def _asked(self, state: LinkState, orders: CycleRequests) -> Turn | None:
+        """What comes of a first sync that is not approved; None where it may go by itself."""
+        if orders.planned:
+            # What a person read and approved goes out all the same, and nothing else.
+            done = self._run(
+                state,
+                CycleRequest(full=True, planned_only=True, halted=self._pauses(state)),
+            )
+            if not done.outcome.completed or self._stop.is_set():
+                return _turn_of(done)
+        planned = self._run(state, CycleRequest(full=True, dry_run=True))
+        counts = Counter(each.side.value for each in planned.planned or () if each.goes_out)
+        if not planned.outcome.completed:
+            return _turn_of(planned)
+        if max(counts.values(), default=0) > ASK_ABOVE:
+            self._close(state, orders.kicks)
+            return self._waits(state, counts)
+        return None
+
+    def _waits(self, state: LinkState, counts: Mapping[str, int]) -> Turn:
+        """A first sync waits for a person, whose approval is for what is shown now."""
+        store = self._links.link_store(state.name)
+        if store.cursor(SHOWN) != (shown := json.dumps(dict(counts), sort_keys=True)):
+            with store.begin() as transaction:
+                transaction.set_state(SHOWN, shown)
+        return _waiting(counts)
+
+    def _run(self, state: LinkState, request: CycleRequest) -> CycleReport:
+        assert state.link is not None  # noqa: S101 - `hold` went before
+        report = state.link.cycle(request)
+        if not request.dry_run:
+            self._metrics.cycle_ended(facts_of(report))
+            if report.started_at is not None and report.outcome is not Outcome.LOCKED:
+                state.recent.append(point_of(report))
+        self._charge(state, report)
+        return report
+
+    def _close(self, state: LinkState, ids: frozenset[int]) -> None:
+        if ids:
+            with self._links.link_store(state.name).begin() as transaction:
+                transaction.close_decisions(ids)
+
+    def _pauses(self, state: LinkState) -> Callable[[], bool]:
+        """Whether a person has paused the link."""
+        return pauses(lambda: self._links.paused(state.name), self._clock.monotonic)
+
+    def _signs(self, state: LinkState) -> Callable[[int, int], None]:
+        def progress(done: int, of: int) -> None:
+            del done, of
+            state.sign = self._clock.monotonic()
+
+        return progress
+
+    def _charge(self, state: LinkState, report: CycleReport) -> None:
+        """Count what the cycle read against the polls' share of the day."""
+        now = self._clock.monotonic()
+        quiet = report.outcome is Outcome.OK and not any(writes_of(report, side) for side in Side)
+        for side, wire in state.traffic().items():
+            account = account_of(state.settings, side)
+            used = report.tally(side).requests
+            self._quota.told(side, account, wire.budget.daily)
+            if quiet and report.kind != "full":
+                self._quota.learn(side, account, state.name, used)
+            # What a cycle wrote is no poll: then the last quiet one says what its reading cost.
+            cost = used if quiet else min(used, self._quota.cost(side, account, state.name))
+            self._quota.charge(side, account, cost, now)
+
+
+def _turn_of(report: CycleReport) -> Turn:
+    return Turn(
+        state=State.of(report.outcome),
+        outcome=report.outcome,
+        detail=report.detail or reason_of(report),
+        report=report,
+    )
+
+
+def _waiting(counts: Mapping[str, int]) -> Turn:
+    told = ", ".join(f"{counts[side]} in {NAMES[side]}" for side in Side if counts.get(side))
+    detail = (
+        f"the first sync would write more than {ASK_ABOVE} records on a side ({told}); "
+        "look at them with `syncd plan`, then approve them with `syncd kick --approve` "
+        "(or stop the daemon and run `syncd --sync-now`)"
+    )
+    return Turn(state=State.WAITING, detail=detail, planned=dict(counts))

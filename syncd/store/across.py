@@ -1,0 +1,72 @@
+"""What is asked and written of all links at once, with one statement each.
+
+`Store` uses it for the daemon, whose links are many.
+"""
+
+from collections.abc import Mapping
+
+from sqlalchemy import Connection, cast, literal, null, select, text, union_all
+
+from syncd.ports.store import PAUSED, Decided, Decision
+from syncd.store.bulk import upsert
+from syncd.store.escaping import storable
+from syncd.store.tables import cursor, decision, link
+from syncd.store.types import Instant, Json
+
+_DECIDED = union_all(
+    select(link.c.name, decision.c.id, decision.c.kind, decision.c.made_at, decision.c.payload)
+    .join(link, link.c.id == decision.c.link_id)
+    .where(decision.c.closed_at.is_(None)),
+    select(
+        link.c.name,
+        literal(0),
+        literal(PAUSED),
+        cast(null(), Instant),
+        cast(null(), Json),
+    )
+    .join(link, link.c.id == cursor.c.link_id)
+    .where(cursor.c.name == PAUSED, cursor.c.value != ""),
+)
+
+_NOTE = text(
+    """
+    INSERT INTO cursor (link_id, name, value)
+    SELECT link.id, :cursor, note.value
+    FROM unnest(:names, :values) AS note (name, value) JOIN link ON link.name = note.name
+    WHERE link.owner = :me
+    ON CONFLICT (link_id, name) DO UPDATE SET value = excluded.value
+    """
+)
+
+
+def decided(connection: Connection) -> Decided:
+    """What people decided of any link and no cycle has carried out yet."""
+    decisions: dict[str, list[Decision]] = {}
+    paused = set()
+    for row in sorted(connection.execute(_DECIDED), key=lambda row: row.id):
+        if not row.id:
+            paused.add(row.name)
+            continue
+        made = Decision(id=row.id, kind=row.kind, made_at=row.made_at, payload=row.payload)
+        decisions.setdefault(row.name, []).append(made)
+    return Decided(decisions=decisions, paused=frozenset(paused))
+
+
+def write_notes(
+    connection: Connection, name: str, notes: Mapping[str, str], member: int | None
+) -> None:
+    """Keep a short text of each link that this member owns; without members, of each."""
+    if member is None:
+        keys = dict(connection.execute(select(link.c.name, link.c.id)).all())
+        rows = [
+            {"link_id": keys[each], "name": name, "value": value}
+            for each, value in notes.items()
+            if each in keys
+        ]
+        upsert(connection, cursor, rows, by=("link_id", "name"))
+        return
+    names, values = zip(*((each, storable(value)) for each, value in notes.items()), strict=True)
+    connection.execute(
+        _NOTE,
+        {"cursor": name, "names": [*names], "values": [*values], "me": member},
+    )

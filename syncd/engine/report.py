@@ -1,11 +1,12 @@
 """What a cycle did, as values: the report of `docs/report.md`.
 
-`cycle` fills it in, the verbs print it, the store keeps it.
+`finish` builds it from what the steps gave, the verbs print it, the store keeps it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -21,8 +22,11 @@ from syncd.engine.planned_writes import (
 )
 from syncd.ports.store import APPOINTMENT, CONTACT
 
+WRITES = ("created", "updated", "removed", "restored", "contacts_created")
+"""What a tally counts of writes."""
 
-@dataclass(slots=True, kw_only=True)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tally:
     """What was written to one side."""
 
@@ -38,13 +42,27 @@ class Tally:
         """All of them together."""
         return sum(getattr(self, name) for name in WRITES)
 
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(
+            **{name: count + getattr(other, name) for name, count in self.as_json().items()}
+        )
+
     def as_json(self) -> dict[str, int]:
         """The side's counts in the JSON report, and in the log."""
         return {name: getattr(self, name) for name in (*WRITES, "requests")}
 
 
-WRITES = ("created", "updated", "removed", "restored", "contacts_created")
-"""What a tally counts of writes."""
+def tally(side: Side, writes: Iterable[PlannedWrite], requests: int = 0) -> Tally:
+    """What these writes and so many requests are to a side."""
+    counts = Counter((each.action, each.record) for each in writes if each.side is side)
+    return Tally(
+        created=counts["create", APPOINTMENT],
+        updated=counts["update", APPOINTMENT],
+        removed=counts["remove", APPOINTMENT],
+        restored=counts["restore", APPOINTMENT],
+        contacts_created=counts["create", CONTACT],
+        requests=requests,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +76,7 @@ class FailedWrite:
     detail: str
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CycleReport:
     """Everything that one cycle of one link did."""
 
@@ -79,21 +97,21 @@ class CycleReport:
     conflicts: int = 0
     ghl: Tally = field(default_factory=Tally)
     hubspot: Tally = field(default_factory=Tally)
-    held: list[Hold] = field(default_factory=list)
-    failed: list[FailedWrite] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-    unread: list[str] = field(default_factory=list)
+    held: Sequence[Hold] = field(default_factory=list)
+    failed: Sequence[FailedWrite] = field(default_factory=list)
+    warnings: Sequence[str] = field(default_factory=list)
+    unread: Sequence[str] = field(default_factory=list)
     """Parts that could not be read and will be tried again."""
-    written: list[PlannedWrite] = field(default_factory=list)
-    clock_skew: dict[str, float] = field(default_factory=dict)
+    written: Sequence[PlannedWrite] = field(default_factory=list)
+    clock_skew: Mapping[str, float] = field(default_factory=dict)
     """Seconds that each vendor's clock was ahead of ours, by its `Date` headers."""
-    planned: list[PlannedWrite] | None = None
+    planned: Sequence[PlannedWrite] | None = None
     """With a dry run: what would be written."""
-    left_out: dict[str, int] | None = None
+    left_out: Mapping[str, int] | None = None
     """What a full cycle read and does not sync, by reason; None where it did not look."""
     looked: bool = False
     """Whether both sides could be read; else there are no counts of what stands there."""
-    guards: list[str] = field(default_factory=list)
+    guards: Sequence[str] = field(default_factory=list)
     """The guards that kept something back."""
     uncovered: Mapping[Side, int] = field(default_factory=dict)
     """What a first sync would write, by side, where it is more than a person let go."""
@@ -132,34 +150,25 @@ class CycleReport:
             counted |= dict.fromkeys(WRITES)
         return counted
 
-    def followed_by(self, again: CycleReport) -> None:
-        """Add what a second look at the same records came to; how things stand is its word."""
-        for side in Side:
-            first, second = self.tally(side), again.tally(side)
-            for name in WRITES:
-                setattr(first, name, getattr(first, name) + getattr(second, name))
-        self.outcome, self.detail = again.outcome, again.detail
-        self.pairs, self.adopted = again.pairs, self.adopted + again.adopted
-        self.left_out, self.looked = again.left_out or self.left_out, self.looked or again.looked
-        self.conflicts = max(self.conflicts, again.conflicts)
-        self.held, self.failed, self.unread = again.held, again.failed, again.unread
-        self.warnings = list(dict.fromkeys(self.warnings + again.warnings))
-        self.written += again.written
-
-    def count(self, side: Side, action: str, record: str = APPOINTMENT) -> None:
-        """One more write of that kind."""
-        tally = self.tally(side)
-        match action:
-            case "create" if record == CONTACT:
-                tally.contacts_created += 1
-            case "create":
-                tally.created += 1
-            case "update":
-                tally.updated += 1
-            case "remove":
-                tally.removed += 1
-            case "restore":
-                tally.restored += 1
+    def followed_by(self, second: CycleReport) -> CycleReport:
+        """Add a further pass: counts add up, its outcome and its holds replace ours."""
+        return replace(
+            self,
+            ghl=self.ghl + second.ghl,
+            hubspot=self.hubspot + second.hubspot,
+            outcome=second.outcome,
+            detail=second.detail,
+            pairs=second.pairs,
+            adopted=self.adopted + second.adopted,
+            left_out=second.left_out or self.left_out,
+            looked=self.looked or second.looked,
+            conflicts=max(self.conflicts, second.conflicts),
+            held=second.held,
+            failed=second.failed,
+            unread=second.unread,
+            warnings=[*dict.fromkeys((*self.warnings, *second.warnings))],
+            written=[*self.written, *second.written],
+        )
 
     def as_json(self) -> dict[str, object]:
         """The link's object in the JSON report."""
@@ -177,7 +186,7 @@ class CycleReport:
             "seconds": round(self.seconds, 3),
         }
         if self.kind == "full":
-            found["left_out"] = self.left_out
+            found["left_out"] = None if self.left_out is None else dict(self.left_out)
         if not self.looked:
             found["looked"] = False
         if self.timezone:

@@ -17,7 +17,7 @@ from syncd.core.outcome import Outcome
 from syncd.engine.cycle import CycleRequest
 from syncd.engine.decisions.approval import ASK_ABOVE, SHOWN
 from syncd.engine.decisions.halt import pauses
-from syncd.engine.finish import FIRST
+from syncd.engine.poll.prepare import FIRST
 from syncd.engine.report import CycleReport
 from syncd.observability.metrics import Metrics
 from syncd.observability.state import State

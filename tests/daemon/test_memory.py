@@ -18,7 +18,7 @@ from syncd.core.model import Side
 from syncd.daemon.status import DaemonStatus
 from syncd.engine import cycle
 from syncd.engine.cycle import CycleRequest
-from syncd.engine.finish import FIRST
+from syncd.engine.poll.prepare import FIRST
 from syncd.engine.report import CycleReport
 from syncd.observability import page
 from syncd.observability.metrics import Metrics

@@ -18,7 +18,7 @@ from syncd.engine.cycle import CycleRequest
 from syncd.engine.decisions.approval import Approval
 from syncd.engine.decisions.basis import shown_of
 from syncd.engine.decisions.pending import WAYS, leave_of
-from syncd.engine.finish import FIRST
+from syncd.engine.poll.prepare import FIRST
 from syncd.sandbox import ConnectionDropped, Fault
 
 if TYPE_CHECKING:

@@ -20,9 +20,10 @@ from syncd.core.guards import GuardOverrides
 from syncd.core.model import Pair, Side
 from syncd.core.outcome import Outcome
 from syncd.engine import cycle
+from syncd.engine.apply.executor import WriteExecutor
 from syncd.engine.cycle import CycleRequest
 from syncd.engine.observe.duplicate_check import SHARE
-from syncd.engine.rounds import Rounds
+from syncd.ports.provider import NextPoll
 from syncd.providers.rate_budget import Budget
 from syncd.providers.rate_window import Limit
 from syncd.providers.reservation import LULL
@@ -349,10 +350,10 @@ def test_something_is_written_to_each_side_before_the_next_look_however_late_tha
     harness = over_time(clinic, 12).harness
     bookings_of_strangers(harness, 12, first=500)
 
-    def late(_: Rounds) -> tuple[float, float]:
-        return 0.0, harness.clock.monotonic() - 1
+    def late(_: WriteExecutor, __: float, requests: int) -> NextPoll:
+        return NextPoll(requests=requests, earliest=0.0, latest=harness.clock.monotonic() - 1)
 
-    monkeypatch.setattr(Rounds, "_next_look", late)
+    monkeypatch.setattr(WriteExecutor, "next_poll", late)
     report = run(harness, seconds=600)
     assert (report.outcome, report.ghl.created, report.hubspot.created) == (Outcome.OK, 12, 12)
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from syncd.core.outcome import Outcome
 from syncd.engine import cycle
-from syncd.engine.cycle import LOOKS, CycleRequest
+from syncd.engine.cycle import CycleRequest
+from syncd.engine.finish import PAUSES
 
 if TYPE_CHECKING:
     from harness import SyncHarness
@@ -55,7 +56,7 @@ def test_a_stop_while_it_waits_to_look_for_a_lost_answer_ends_the_cycle(
     )
     asked = harness.clock.monotonic()
     # The wait for the look is the first in which time passes; the stop comes in it.
-    link = replace(harness.link(), stopping=lambda: harness.clock.monotonic() >= asked + LOOKS[0])
+    link = replace(harness.link(), stopping=lambda: harness.clock.monotonic() >= asked + PAUSES[0])
     harness.world.reset_requests()
     report = cycle.run(link, CycleRequest())
     assert (report.outcome, report.stopped) == (Outcome.FAILED_WRITES, True)

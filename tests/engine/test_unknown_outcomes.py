@@ -9,7 +9,7 @@ import pytest
 
 from syncd.core.model import Side
 from syncd.core.outcome import Outcome
-from syncd.engine.cycle import LOOKS
+from syncd.engine.finish import PAUSES
 
 if TYPE_CHECKING:
     from harness import SyncHarness
@@ -73,7 +73,7 @@ def test_a_service_that_goes_on_failing_is_given_up(harness: SyncHarness, ben: s
     assert report.outcome is Outcome.FAILED_WRITES
     assert [(write.side, write.action) for write in report.failed] == [(Side.GHL, "create")]
     tried = [each for each in harness.world.writes("ghl") if each.path.endswith("/appointments")]
-    assert len(tried) == 1 + len(LOOKS)
+    assert len(tried) == 1 + len(PAUSES)
     harness.world.faults.clear()
     assert harness.sync().ghl.created == 1
     assert ben

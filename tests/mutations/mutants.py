@@ -47,12 +47,13 @@ INTENTS, RECOVER, RECORD = (
     "engine/record/record.py",
 )
 APPLY, APPLIED = "engine/apply/executor.py", "engine/apply/results.py"
-POLL, CLOSING = "engine/poll/poll.py", "engine/finish.py"
+POLL, SIGHTINGS = "engine/poll/poll.py", "engine/observe/sightings.py"
+CLOSING = "engine/finish.py"
 CONTACTS, CORE_CONTACTS = "engine/observe/contacts.py", "core/contacts.py"
 TWINS, ROUNDS, DICTIONARY = (
     "engine/observe/duplicate_check.py",
     "engine/rounds.py",
-    "engine/plan/translation.py",
+    "engine/poll/prepare.py",
 )
 GROUND, ORDERS, MEETING = (
     "engine/apply/preconditions.py",
@@ -569,14 +570,14 @@ MUTANTS = (
     Mutant(
         "an adopted remark has no key",
         APPLY,
-        "replace(id_write, pair=self._agreements.agreed(id_write.pair))",
-        "id_write",
+        "replace(each, pair=self._agreed(each.pair))",
+        "each",
     ),
     Mutant(
         "what is missing is not asked for",
         POLL,
-        "        if asked:\n            gathered",
-        "        if False:\n            gathered",
+        "        if asked:\n            state",
+        "        if False:\n            state",
         rare=True,
     ),
     Mutant(
@@ -588,13 +589,13 @@ MUTANTS = (
     Mutant(
         "merges are not followed",
         POLL,
-        "    _follow_merges(link, gathered, pairs)\n\n",
+        "    _follow_merges(context.link, state, pairs)\n\n",
         "\n",
         rare=True,
     ),
     Mutant(
         "carriers are not asked for",
-        POLL,
+        SIGHTINGS,
         "    if ghl and not scans[Side.HUBSPOT].whole:",
         "    if False:",
         rare=True,
@@ -630,8 +631,8 @@ MUTANTS = (
     Mutant(
         "the cursor moves although writes were left out",
         CLOSING,
-        "    whole = over and not partly",
-        "    whole = over",
+        "        self._whole = self._over and not (",
+        "        self._whole = self._over or (",
     ),
     # What was read, and what that proves.
     Mutant(
@@ -658,21 +659,21 @@ MUTANTS = (
     Mutant(
         "who waits beside a newcomer is not judged with it",
         ROUNDS,
-        "        return judged.with_more(fresh)",
-        "        return fresh",
+        "        return neighbours.with_more(unpaired)",
+        "        return unpaired",
         hint="in_line",
     ),
     Mutant(
         "a list's word alone removes",
         POLL,
-        "    if told:\n        gathered.seen[scan.side] |=",
-        "    if False:\n        gathered.seen[scan.side] |=",
+        "    if removed:\n        state.seen[scan.side] |=",
+        "    if False:\n        state.seen[scan.side] |=",
         hint="late_bin",
     ),
     Mutant(
         "people who cannot be read are nobody",
         DICTIONARY,
-        "people_unread=any(each.people_unread or not each.people for each in accounts)",
+        "people_unread=any(each.people_unread or not each.people for each in (ghl, hubspot))",
         "people_unread=False",
         hint="half_read",
     ),
@@ -693,8 +694,8 @@ MUTANTS = (
     Mutant(
         "the cursor moves past what was not read",
         CLOSING,
-        "            if not polled.scans[Side.HUBSPOT].passing:",
-        "            if True:",
+        "            if self._whole and not self._polled.scans[Side.HUBSPOT].passing:",
+        "            if self._whole:",
         hint="half_read",
     ),
     Mutant(
@@ -833,8 +834,8 @@ MUTANTS = (
     Mutant(
         "a cycle that was cut short has judged all",
         CLOSING,
-        "only=None if over else rounds.sums.judged",
-        "only=None",
+        "only = None if self._over else _judged(self._observations)",
+        "only = None",
         hint="decided half_read paused",
     ),
     Mutant(

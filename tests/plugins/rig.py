@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
@@ -17,7 +17,7 @@ from syncd.config import Settings
 from syncd.core.model import Hold, Side
 from syncd.core.outcome import Outcome
 from syncd.engine.cycle import CycleRequest
-from syncd.engine.finish import FIRST
+from syncd.engine.poll.prepare import FIRST
 from syncd.engine.report import CycleReport, PlannedWrite, Tally
 from syncd.errors import ConfigError, LinkLocked, StoreInterrupted
 from syncd.observability.heartbeat import HEARTBEAT, Heartbeat, read
@@ -181,7 +181,7 @@ class FakeLink:
         if self.stolen:
             outcome = Outcome.LOCKED
         tally = {side: Tally(requests=self.requests[side]) for side in Side}
-        tally[Side.HUBSPOT].created = self.writes
+        tally[Side.HUBSPOT] = replace(tally[Side.HUBSPOT], created=self.writes)
         planned = [
             PlannedWrite(side=side, action="create", ghl_id="", hubspot_id="", fields={}, why="")
             for side, count in self.plans.items()

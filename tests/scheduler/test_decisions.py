@@ -9,7 +9,7 @@ from syncd.core.model import Side
 from syncd.core.outcome import Outcome
 from syncd.engine.decisions.approval import Approval
 from syncd.engine.decisions.halt import PAUSE_HEARD
-from syncd.engine.finish import FIRST
+from syncd.engine.poll.prepare import FIRST
 from syncd.observability.state import State
 
 Build = Callable[..., Any]

@@ -20,7 +20,7 @@ from syncd.core.model import Group, Hold, Pair, Side
 from syncd.core.outcome import Outcome
 from syncd.core.policy import Notify, OnRemoval
 from syncd.core.status import CANCELLED, OVER
-from syncd.engine.finish import FIRST
+from syncd.engine.poll.prepare import FIRST
 from syncd.engine.report import FailedWrite
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ plan of a dry run is `plans`' business.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from syncd.cli.output import formatting
 from syncd.cli.output.printer import Printer
@@ -122,7 +122,7 @@ def print_troubles(paper: Printer, report: CycleReport, held: list[Hold] | None 
         paper.line(f"Warning: {formatting.strip_control_chars(warning)}", "yellow")
 
 
-def print_holds(paper: Printer, holds: list[Hold], timezone: str) -> None:
+def print_holds(paper: Printer, holds: Sequence[Hold], timezone: str) -> None:
     """What waits: which record, why, and what lets it go."""
     zone = formatting.zone_of(timezone)
     rows = [

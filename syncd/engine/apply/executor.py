@@ -1,12 +1,13 @@
 """Apply: carry a plan out, most urgent first, every write behind its intent.
 
-`rounds` makes a `WriteExecutor`, gives it plans and lets it run. Both sides are
-written at the same time, each in a lane of its own that hands orders to the
-provider as fast as that takes them: HubSpot gathers batches, HighLevel keeps
-its threads busy. Intents are committed before their requests are sent, and
-`record` commits what comes back. A refused or failed write never stops the
-others; only what no write can survive (credentials, a vendor that is gone, a
-spent budget) ends a side, and a lost lease or store ends everything.
+`cycle` and `rounds` call `apply` with what was planned, and a `WriteExecutor`
+carries it out. Both sides are written at the same time, each in a lane of its
+own that hands commands to the provider as fast as that takes them: HubSpot
+gathers batches, HighLevel keeps its threads busy. Intents are committed before
+their requests are sent, and `record` commits what comes back. A refused or
+failed write never stops the others; only what no write can survive
+(credentials, a vendor that is gone, a spent budget) ends a side, and a lost
+lease or store ends everything.
 
 The lanes share the store and what is known so far; both are touched only
 under one lock, which is never held while a vendor is asked.
@@ -25,20 +26,21 @@ from syncd.core.actions import Create, Update, Write, WriteExternalId
 from syncd.core.contacts import Known
 from syncd.core.guards import Plan, urgency
 from syncd.core.model import Group, Pair, Side
+from syncd.core.observe import UnpairedRecords
 from syncd.engine.apply.commands import command_of, key_of
+from syncd.engine.apply.contact_creation import ContactMaker
 from syncd.engine.apply.preconditions import Preconditions
 from syncd.engine.apply.results import WriteResults
 from syncd.engine.apply.slot_dependencies import SlotDependencies
 from syncd.engine.decisions.pending import PendingDecisions
 from syncd.engine.decisions.tracker import DecisionTracker
 from syncd.engine.link import Link
-from syncd.engine.observe.contacts import ContactMaker
 from syncd.engine.observe.duplicate_check import Watch
+from syncd.engine.plan.planning import Planned
 from syncd.engine.record import record
 from syncd.engine.record.agreements import Agreements
 from syncd.engine.record.intents import intent_of
 from syncd.engine.record.record import CompletedWrite
-from syncd.engine.report import CycleReport
 from syncd.engine.workers import Lane
 from syncd.errors import (
     AuthFailed,
@@ -50,6 +52,7 @@ from syncd.errors import (
     Unavailable,
 )
 from syncd.ports.provider import Done, Failed, NextPoll, Receipt, WriteCommand
+from syncd.ports.store import SYNC
 
 SOON = 86_400.0
 """Seconds: what starts within them is written before anything else."""
@@ -59,6 +62,15 @@ CHUNK = {Side.GHL: 20, Side.HUBSPOT: 100}
 
 AHEAD = 100
 """How many further writes a look for what somebody made meanwhile serves."""
+
+LEAST_PAUSE = 5.0
+"""Seconds between two polls, however often the link is polled when it has little to write."""
+
+LATE = 1.3
+"""A poll waits for a pause in writing, but not for longer than this share of its time."""
+
+POLL_REQUESTS = 1
+"""Requests that a poll sends to HighLevel beside one for every calendar."""
 
 GATHER = 0.05
 """Seconds within which answers that follow each other share a commit; until then their intents
@@ -89,23 +101,23 @@ class WriteExecutor:
     def __init__(
         self,
         link: Link,
-        said: CycleReport,
+        results: WriteResults,
         progress: Callable[[int, int], None] | None = None,
         tracker: DecisionTracker | None = None,
     ) -> None:
-        self.link = link
-        self._errands = tracker or DecisionTracker(PendingDecisions())
-        self.applied = WriteResults(report=said)
+        """`tracker` says which decisions the writes carry out; None where there are none."""
+        self.link, self.tracker = link, tracker
+        self.results = results
         self._progress = progress
         self._lock = RLock()
         self._queues: dict[Side, deque[Write]] = {Side.GHL: deque(), Side.HUBSPOT: deque()}
         self._id_writes: deque[WriteExternalId] = deque()
-        self._agreements = Agreements(link, self.applied)
-        self._contacts = ContactMaker(link, self._lock, said, self._errands.contact_made)
+        self._agreements: Agreements | None = None
+        self._contacts: ContactMaker | None = None
         self._preconditions = Preconditions(link, lambda side: not self._may_write(side))
-        self.watch = Watch(link, self._lock)
+        self._watch: Watch | None = None
         self._late = Counter[tuple[str, str]]()
-        self._match_keys = SlotDependencies()
+        self._slots: SlotDependencies | None = None
         self._stopped: dict[Side, ProviderError] = {}
         self._over: set[Side] = set()
         self._broken = False
@@ -113,42 +125,119 @@ class WriteExecutor:
         self._numbered = 0
         self._done = self._planned = 0
         self._until: float | None = None
+        self.paused_early = False
+        """Whether the last run paused for a poll before its latest moment."""
+        self._writing_since: float | None = None
+        """When the first write after the last poll could be sent (monotonic)."""
         self._owed: set[Side] = set()
         """The sides with something to write that nothing was written to yet in this run."""
         self._fresh: set[str] = set()
-        self.to_come = 0
+        self._expected = 0
         """Writes that may still be planned in this cycle, for the progress."""
 
     # --- what the cycle calls
 
-    def take(self, plan: Plan, fresh: Collection[str] = ()) -> None:
+    def apply(self, planned: Planned) -> None:
+        """Write the plan of one round, until everything is written or it is time to poll again.
+
+        Raises:
+            LinkLocked: another syncd holds the link.
+            StoreError: our own store failed.
+        """
+        observation, plan = planned.observation, planned.plan
+        turn, context = observation.turn, observation.turn.polled.context
+        if self.tracker is not None and observation.validity is not None:
+            self.tracker.mark_invalid(observation.validity)
+        self.enqueue(plan, turn.fresh, observation.waiting)
+        calendars = turn.polled.scans[Side.GHL].calendars
+        self._watch_for_duplicates(turn.polled.polled_at, calendars, observation.matched)
+        once = context.plans_once or turn.guarded or plan.guarded
+        requests = len(calendars) + POLL_REQUESTS
+        self.run(None if once else self.next_poll(turn.polled.polled_at, requests))
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether anything is left to be written, judged anew or planned."""
+        return self.left or bool(self._expected or self.results.moved)
+
+    def enqueue(self, plan: Plan, fresh: Collection[str] = (), expected: int = 0) -> None:
         """Agree on what needs no write, and put the plan's writes in line.
 
-        `fresh` are the ids of records that people touched since the cycle began.
+        `fresh` are the ids of records that people changed since the cycle began,
+        `expected` is how many writes may still be planned.
         """
         self._fresh |= set(fresh)
-        self._agreements.commit(plan)
+        self._expected = expected
+        if plan.rebases:
+            self._agreements = self._agreements or Agreements(self.link, self.results)
+            self._agreements.commit(plan)
         marking = {
             write.pair.key or id(write.pair)
             for write in plan.writes
             if isinstance(write, Update) and write.side is Side.HUBSPOT
         }
         for write in plan.writes:
-            self._errands.take(write)
-            self._queues[write.side].append(self._agreements.current(write))
+            if self.tracker is not None:
+                self.tracker.take(write)
+            self._queues[write.side].append(self._current(write))
             if write.side is Side.GHL:
-                self._match_keys.expect(write)
+                self._expect(write)
         for side, queue in self._queues.items():
             self._queues[side] = deque(sorted(queue, key=self._place_in_line))
             error = self._stopped.get(side)
             if error is not None:
                 self._stop(side, error)
-        for id_write in plan.id_writes:
-            if (id_write.pair.key or id(id_write.pair)) not in marking:
-                self._id_writes.append(
-                    replace(id_write, pair=self._agreements.agreed(id_write.pair))
-                )
+        self._id_writes.extend(
+            replace(each, pair=self._agreed(each.pair))
+            for each in plan.id_writes
+            if (each.pair.key or id(each.pair)) not in marking
+        )
         self._planned += len(plan.writes)
+        if self._writing_since is None:
+            self._writing_since = self.link.clock.monotonic()
+
+    def _current(self, write: Write) -> Write:
+        """The write with the key that its pair got when it was adopted."""
+        if isinstance(write, Create) or write.pair.key:
+            return write
+        return replace(write, pair=self._agreed(write.pair))
+
+    def _agreed(self, pair: Pair) -> Pair:
+        """The pair with its key."""
+        if pair.key or self._agreements is None:
+            return pair
+        return self._agreements.agreed(pair)
+
+    def _expect(self, write: Write) -> None:
+        """A write to HighLevel is in line, and may free a slot."""
+        self._slots = self._slots or SlotDependencies()
+        self._slots.expect(write)
+
+    def _settle(self, write: Write) -> None:
+        """Nothing waits any more for the slot that the write may free."""
+        if self._slots is not None:
+            self._slots.settle(write)
+
+    def restart(self) -> None:
+        """Both sides were polled again: the time for writing begins anew."""
+        self._writing_since = None
+
+    def next_poll(self, polled_at: float, requests: int) -> NextPoll | None:
+        """When to poll again, with so many requests to HighLevel; None for never.
+
+        However long polling takes, and planning after it, half of the time is for writing.
+        """
+        every = self.link.rules.look_again
+        if every is None:
+            return None
+        seconds = max(every.total_seconds(), LEAST_PAUSE)
+        since = polled_at if self._writing_since is None else self._writing_since
+        least = since + max(seconds / 2, since - polled_at)
+        return NextPoll(
+            requests=requests,
+            earliest=max(polled_at + seconds, least),
+            latest=max(polled_at + LATE * seconds, least),
+        )
 
     def _place_in_line(self, write: Write) -> tuple[int, tuple[int, float]]:
         """What starts within a day, then what people changed, then the rest of a backfill."""
@@ -166,25 +255,23 @@ class WriteExecutor:
             kept = deque(write for write in queue if not gone & {*write.ids})
             for write in queue if len(kept) < len(queue) else ():
                 if gone & {*write.ids}:
-                    self._match_keys.settle(write)
+                    self._settle(write)
             self._planned -= len(queue) - len(kept)
             self._queues[side] = kept
         self._id_writes = deque(each for each in self._id_writes if not gone & {*each.ids})
-        self.applied.forget(gone)
-        self._errands.drop(gone)
+        self.results.forget(gone)
+        if self.tracker is not None:
+            self.tracker.drop(gone)
 
     def waiting(self) -> list[Write]:
         """What is still to be written, but for identities."""
         return [write for queue in self._queues.values() for write in queue]
 
-    def run(self, poll: NextPoll | None = None) -> bool:
+    def run(self, poll: NextPoll | None = None) -> None:
         """Write until nothing is left, the next poll is due, or the process is to stop.
 
         What is left waits for the next run. Each side with anything to write gets at least one
         write, however late it is: else what is done between two runs could take all the time.
-
-        Returns:
-            Whether the writing paused for the poll before its latest moment.
 
         Raises:
             LinkLocked: another syncd holds the link.
@@ -196,7 +283,7 @@ class WriteExecutor:
         self._owed |= {Side.HUBSPOT} if self._id_writes else set()
         self._over.clear()
         self.link.lanes([self._lane(side) for side in Side])
-        return self._until != latest
+        self.paused_early = self._until != latest
 
     @property
     def left(self) -> bool:
@@ -298,40 +385,52 @@ class WriteExecutor:
                 writes = self._next_writes(side, in_flight)
             if not writes:
                 return []
-            if side is Side.GHL and not self._queues[side] and not self.to_come:
+            if side is Side.GHL and not self._queues[side] and not self._expected:
                 self.link.ghl.reserve(None)  # Nothing is left that a poll could come before.
             self._commit(in_flight)
             self.link.check_held()
-            writes = self._without_twins(side, writes)
+            writes = self._without_duplicates(side, writes)
             if not self._make_contacts(side, writes):
                 return []
             commands = self._open(in_flight, writes)
             if commands:
                 return commands
 
-    def _without_twins(self, side: Side, writes: Sequence[Write]) -> list[Write]:
+    def _without_duplicates(self, side: Side, writes: Sequence[Write]) -> list[Write]:
         """These but for what somebody made meanwhile, which is judged anew."""
         creates = [write for write in writes if isinstance(write, Create)]
+        if not creates or self._watch is None:
+            return list(writes)
         with self._lock:
             queued = islice(self._queues[side], AHEAD)
             ahead = [write for write in queued if isinstance(write, Create)]
-        doubted = self.watch.look(side, creates, ahead) if creates else []
+        doubted = self._watch.look(side, creates, ahead)
         for write, error in doubted:
-            self._match_keys.settle(write)
+            self._settle(write)
             self._failed("", write, error)
         left_out = {id(write) for write, _ in doubted}
         return [write for write in writes if id(write) not in left_out]
+
+    def _watch_for_duplicates(
+        self, polled_at: float, calendars: frozenset[str], matched: UnpairedRecords
+    ) -> None:
+        """Look before records are made whether somebody made them since the poll, see `Watch`."""
+        if self._watch is None:
+            if not any(isinstance(write, Create) for write in self.waiting()):
+                return
+            self._watch = Watch(self.link, self._lock)
+        self._watch.read_at, self._watch.calendars = polled_at, calendars
+        self._watch.met = {Side.GHL: matched.ghl, Side.HUBSPOT: matched.hubspot}
 
     def _next_writes(self, side: Side, in_flight: InFlight) -> list[Write]:
         """What goes next; a booking waits for the write that frees its spot to be answered."""
         queue, writes, later = self._queues[side], list[Write](), list[Write]()
         while queue and len(writes) < CHUNK[side]:
             write = queue.popleft()
-            (later if side is Side.GHL and self._match_keys.awaited_by(write) else writes).append(
-                write
-            )
-        if not writes and not in_flight.unanswered:
-            self._match_keys.clear()  # What they wait for is not written in this run.
+            slots = self._slots if side is Side.GHL else None
+            (later if slots is not None and slots.awaited_by(write) else writes).append(write)
+        if not writes and self._slots is not None and not in_flight.unanswered:
+            self._slots.clear()  # What they wait for is not written in this run.
             writes, later = later[: CHUNK[side]], later[CHUNK[side] :]
         queue.extendleft(reversed(later))
         return writes
@@ -344,7 +443,7 @@ class WriteExecutor:
             opened: dict[str, tuple[Write, str]] = {}
             for write, contact in sendable:
                 self._numbered += 1
-                opened[key_of(write, self.applied.report.cycle, self._numbered)] = (write, contact)
+                opened[key_of(write, self.results.cycle, self._numbered)] = (write, contact)
             with self.link.store.begin() as transaction:
                 transaction.open_intents(
                     intent_of(
@@ -352,8 +451,8 @@ class WriteExecutor:
                         key,
                         now,
                         contact,
-                        carries=self._errands.closed_by(write),
-                        author=self._errands.author_of(write),
+                        carries=self.tracker.closed_by(write) if self.tracker else (),
+                        author=self.tracker.author_of(write) if self.tracker else SYNC,
                     )
                     for key, (write, contact) in opened.items()
                 )
@@ -369,7 +468,7 @@ class WriteExecutor:
     def _take_receipt(self, side: Side, in_flight: InFlight, receipt: Receipt) -> None:
         write, contact = in_flight.unanswered.pop(receipt.key)
         self._preconditions.close(receipt.key)
-        self._match_keys.settle(write)
+        self._settle(write)
         match receipt:
             case Done():
                 self._preconditions.wrote(write, receipt)
@@ -402,7 +501,7 @@ class WriteExecutor:
                 transaction.close_intents([key])
             self._queues[side].appendleft(write)
             if side is Side.GHL:
-                self._match_keys.expect(write)
+                self._expect(write)
 
     def _is_due(self, in_flight: InFlight) -> bool:
         """Whether what took effect is recorded now, rather than with what follows at once."""
@@ -415,8 +514,9 @@ class WriteExecutor:
         in_flight.committed_at = self.link.clock.monotonic()
         effects, in_flight.effects = in_flight.effects, []
         with self._lock:
-            effects = [self._errands.tell(each) for each in effects]
-            pairs = record.record(self.link, self.applied.report.cycle, effects, self.applied.pairs)
+            if self.tracker is not None:
+                effects = [self.tracker.tell(each) for each in effects]
+            pairs = record.record(self.link, self.results.cycle, effects, self.results.pairs)
             for effect, pair in zip(effects, pairs, strict=True):
                 self._count(effect, pair)
             self._tell()
@@ -424,14 +524,14 @@ class WriteExecutor:
 
     def _tell(self) -> None:
         if self._progress is not None:
-            self._progress(self._done, self._planned + self.to_come)
+            self._progress(self._done, self._planned + self._expected)
 
     def _count(self, effect: CompletedWrite, pair: Pair) -> None:
         write = effect.write
         if isinstance(write, WriteExternalId):
             return
         self._done += 1
-        self.applied.took(effect, pair, self.link.clock.now())
+        self.results.add_success(effect, pair, self.link.clock.now())
         if isinstance(write, Create) and (write.side is Side.GHL or effect.done.needs_record_link):
             late = pair.open.intersection(write.late)
             source = write.source if write.side is Side.GHL else None
@@ -451,18 +551,19 @@ class WriteExecutor:
             if key and not (isinstance(error, TimedOut) and error.sent):
                 with self.link.store.begin() as transaction:
                     transaction.close_intents([key])
-            self.applied.failed(write, error)
+            self.results.add_failure(write, error)
             if isinstance(error, STOPPING) and error.side == write.side.other:
-                self.applied.stopped = error  # What the writes rest on cannot be read.
+                self.results.stop(error)  # What the writes rest on cannot be read.
             self._tell()
 
     def _stop(self, side: Side, error: ProviderError) -> None:
         """No more writes to this side; the other side's go on."""
         with self._lock:
-            self._stopped[side] = self.applied.stopped = error
+            self._stopped[side] = error
+            self.results.stop(error)
             waiting = self._queues[side]
             for write in (*waiting, *(self._id_writes if side is Side.HUBSPOT else ())):
-                self.applied.put_off(write, error)
+                self.results.add_deferred(write, error)
             waiting.clear()
             if side is Side.HUBSPOT:
                 self._id_writes.clear()
@@ -482,18 +583,23 @@ class WriteExecutor:
                 return
             error = self._stopped.get(side) or _not_sent()
             for write in writes:
-                self.applied.put_off(write, error)
+                self.results.add_deferred(write, error)
 
     # --- contacts
 
     def _make_contacts(self, side: Side, writes: Sequence[Write]) -> bool:
         """Make the contacts that these writes need first; false when nothing more can be sent."""
         wanted = [new for write in writes if (new := write.new_contact) is not None]
+        if not wanted:
+            return True
+        if self._contacts is None:
+            carried = self.tracker.contact_made if self.tracker else None
+            self._contacts = ContactMaker(self.link, self._lock, self.results, carried)
         try:
             self._contacts.make(side, wanted)
         except STOPPING as error:
             for write in writes:
-                self.applied.put_off(write, error)
+                self.results.add_deferred(write, error)
             self._stop(side, error)
             return False
         return True
@@ -503,7 +609,7 @@ class WriteExecutor:
         if isinstance(write, Create) and isinstance(write.contact, Known):
             return (write, write.contact.id)
         new = write.new_contact
-        if new is None:
+        if new is None or self._contacts is None:
             return (write, "")
         made = self._contacts.made(new.side, new.source)
         if isinstance(made, ProviderError):
@@ -516,6 +622,22 @@ class WriteExecutor:
             )
             write = replace(write, changes=changes)
         return (write, made)
+
+
+def apply(planned: Planned, results: WriteResults) -> WriteExecutor:
+    """Write what was planned; what is left when it is time to poll again waits in the executor.
+
+    Raises:
+        LinkLocked: another syncd holds the link.
+        StoreError: our own store failed.
+    """
+    context = planned.observation.turn.polled.context
+    decisions = context.decisions
+    tracker = DecisionTracker(decisions) if decisions != PendingDecisions() else None
+    executor = WriteExecutor(context.link, results, context.request.progress, tracker)
+    if not context.request.dry_run:
+        executor.apply(planned)
+    return executor
 
 
 def _not_sent() -> Transient:

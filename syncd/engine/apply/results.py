@@ -6,6 +6,8 @@ read it. It touches neither a vendor nor the store.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -14,10 +16,11 @@ from syncd.core.actions import Create, Update, Write
 from syncd.core.context import in_words
 from syncd.core.essence import slot_fingerprint
 from syncd.core.model import Group, GroupKey, Hold, Pair, Side
-from syncd.engine import report
+from syncd.engine import planned_writes
 from syncd.engine.apply.commands import by_group, fingerprint_of
+from syncd.engine.planned_writes import PlannedWrite
 from syncd.engine.record.record import CompletedWrite
-from syncd.engine.report import CycleReport, FailedWrite
+from syncd.engine.report import FailedWrite
 from syncd.errors import AuthFailed, Permanent, ProviderError, Rejected, Stale, TimedOut
 from syncd.ports.provider import Done
 
@@ -26,7 +29,13 @@ from syncd.ports.provider import Done
 class WriteResults:
     """What came of a plan's writes."""
 
-    report: CycleReport
+    cycle: str
+    """Id of the cycle."""
+    written: list[PlannedWrite] = field(default_factory=list)
+    changes: Counter[Side] = field(default_factory=Counter)
+    """How many of them are no removals, by side."""
+    failed: list[FailedWrite] = field(default_factory=list)
+    """Writes that will be tried again."""
     pairs: dict[int, Pair] = field(default_factory=dict)
     """The newest state of every pair that was touched, by key."""
     holds: list[Hold] = field(default_factory=list)
@@ -36,19 +45,46 @@ class WriteResults:
     """Writes that were not sent because what they rest on has changed: to be judged anew."""
     stopped: ProviderError | None = None
     interrupted: bool = False
+    left_out: list[str] = field(default_factory=list)
+    """Writes of an approved plan that were left out, in words for a person."""
     unsure: bool = False
     """Whether a write may or may not have taken effect."""
     lacking: AuthFailed | None = None
     """A scope that some writes need and the credentials lack; everything else was done."""
 
-    def took(self, effect: CompletedWrite, pair: Pair, now: datetime) -> None:
+    def stop(self, error: ProviderError) -> None:
+        """No further write can succeed."""
+        self.stopped = error
+
+    def interrupt(self) -> None:
+        """The process was asked to stop, and writes are left."""
+        self.interrupted = True
+
+    def add_pairs(self, pairs: Mapping[int, Pair]) -> None:
+        """Pairs as they are after an earlier write was recovered."""
+        self.pairs |= pairs
+
+    def take_moved(self) -> list[Write]:
+        """Give back the writes to be judged anew, and forget them."""
+        found, self.moved = self.moved, []
+        return found
+
+    def add_left_out(self, line: str) -> None:
+        """A write of an approved plan was left out; `line` tells a person which."""
+        self.left_out.append(line)
+
+    def count(self, write: PlannedWrite) -> None:
+        """One more write took effect."""
+        self.written.append(write)
+        self.changes[write.side] += write.action != "remove"
+
+    def add_success(self, effect: CompletedWrite, pair: Pair, now: datetime) -> None:
         """A write took effect, but for what was refused of it; identities are not told."""
         write = effect.write
         if not write.counted:
             return
         if not isinstance(write, Update) or len(effect.done.refused) < len(write.changes):
-            self.report.count(write.side, write.action)
-            self.report.written.append(report.described(write, delay=_delay(write, now)))
+            self.count(planned_writes.described(write, delay=_delay(write, now)))
         alone: dict[GroupKey, Update] = {}
         if effect.done.refused and isinstance(write, Update):
             alone = by_group(_as_left(write, effect.done))
@@ -68,11 +104,11 @@ class WriteResults:
                     values=_wanted(write, refusal.group),
                 )
             )
-            self.look_again(write)
+            self.recheck(write)
 
-    def failed(self, write: Write, error: ProviderError) -> None:
+    def add_failure(self, write: Write, error: ProviderError) -> None:
         """A write did not take effect: held where it was refused for good, else tried again."""
-        self.look_again(write)
+        self.recheck(write)
         if isinstance(error, AuthFailed):
             self.lacking = error
         if isinstance(error, Stale):
@@ -80,15 +116,15 @@ class WriteResults:
         if isinstance(error, Permanent):
             self._refused(write, error)
         else:
-            self._told(write, error)
+            self._add_failed(write, error)
 
-    def put_off(self, write: Write, error: ProviderError) -> None:
+    def add_deferred(self, write: Write, error: ProviderError) -> None:
         """A write was not sent; the next cycle tries it. A mark that is missing is no failure."""
-        self.look_again(write)
+        self.recheck(write)
         if write.counted:
-            self._told(write, error)
+            self._add_failed(write, error)
 
-    def look_again(self, write: Write) -> None:
+    def recheck(self, write: Write) -> None:
         """Have the next cycle look at the records of a write."""
         ghl_id, hubspot_id = write.ids
         self.again += [
@@ -99,9 +135,7 @@ class WriteResults:
 
     def forget(self, ids: set[str]) -> None:
         """What failed or was held of these records: they are judged anew."""
-        self.report.failed = [
-            each for each in self.report.failed if not ids & {each.ghl_id, each.hubspot_id}
-        ]
+        self.failed = [each for each in self.failed if not ids & {each.ghl_id, each.hubspot_id}]
         self.holds = [each for each in self.holds if not ids & {each.ghl_id, each.hubspot_id}]
 
     def _refused(self, write: Write, error: Permanent) -> None:
@@ -123,10 +157,10 @@ class WriteResults:
             )
         )
 
-    def _told(self, write: Write, error: ProviderError) -> None:
+    def _add_failed(self, write: Write, error: ProviderError) -> None:
         self.unsure |= isinstance(error, TimedOut) and error.sent
         ghl_id, hubspot_id = write.ids
-        self.report.failed.append(
+        self.failed.append(
             FailedWrite(
                 ghl_id=ghl_id,
                 hubspot_id=hubspot_id,

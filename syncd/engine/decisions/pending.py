@@ -249,16 +249,18 @@ class PendingDecisions:
         )
 
 
-def read(link_store: LinkStore, *, keep: bool, planned_only: bool = False) -> PendingDecisions:
-    """Everything that was decided and is not done, oldest first.
+def read(
+    store: LinkStore, opened: Iterable[Decision], *, keep: bool, planned_only: bool = False
+) -> PendingDecisions:
+    """What these open decisions come to, oldest first.
 
     With `keep`, what a decision does not say of what the person was shown is
     written to it. An approved plan is all that its first cycle writes, with
     `planned_only` every cycle; what is left of it afterwards is written
     together with everything else.
     """
-    found = _Reading(link_store, keep=keep, planned_only=planned_only)
-    for decision in link_store.decisions():
+    found = _Reading(store, keep=keep, planned_only=planned_only)
+    for decision in opened:
         found.add(decision)
     return found.result()
 
@@ -413,7 +415,7 @@ def _leave(decision_id: int, payload: Mapping[str, Any], *, plan: bool = False) 
 
 def ignores(store: LinkStore, record: str) -> bool:
     """Whether a person said to leave this record alone."""
-    decided = read(store, keep=False)
+    decided = read(store, store.decisions(), keep=False)
     return bool(decided.kept.get(record, {}).get("ignore")) or any(
         word.way == "ignore" and record in word.ids for word in decided.words
     )

@@ -16,6 +16,7 @@ from syncd.core.actions import Create, NewContact, Remove, Update, Write
 from syncd.core.context import UNDONE
 from syncd.core.model import Group, GroupKey, Side
 from syncd.engine.decisions.pending import Part, PendingDecisions, Undo, Word
+from syncd.engine.decisions.validity import Validity
 from syncd.engine.planned_writes import (
     before_its_contact,
     described,
@@ -48,6 +49,11 @@ class DecisionTracker:
         self.given_up: set[Part] = set()
         self.settled: set[Part] = set()
         """What was closed together with its write."""
+
+    def mark_invalid(self, validity: Validity) -> None:
+        """These decisions do not apply any more, or only in part."""
+        self.void |= validity.void
+        self.faded |= validity.faded
 
     def take(self, write: Write) -> None:
         """A write is planned."""

@@ -1,8 +1,8 @@
-"""Who meets whom: what has to be looked up before a record without a pair can be judged.
+"""What has to be looked up before records without a pair can be matched.
 
-`rounds` calls `load_match_context` for the strangers whose turn it is, and for the pairs
-whose contact changed. Leaves out which strangers (`new_records`), the look-up
-itself (`contacts`) and the matching (`core.observe`).
+`sightings` calls `match` for the unpaired records whose turn it is, and for
+the pairs whose contact changed. Leaves out whose turn it is (`unpaired_queue`),
+the look-up itself (`contacts`) and the matching (`core.observe`).
 """
 
 from __future__ import annotations
@@ -11,31 +11,36 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from syncd.core import observe
 from syncd.core.contacts import ContactBook, Known, Resolution
 from syncd.core.model import Group, Pair, Side, Snapshot
-from syncd.core.observe import Sighting, UnpairedRecords
+from syncd.core.observe import Observed, Sighting, UnpairedRecords
 from syncd.core.policy import Policy
+from syncd.engine.context import CycleContext
 from syncd.engine.link import Link
 from syncd.engine.observe import contacts
 
 
-def load_match_context(
-    link: Link, policy: Policy, sightings: Iterable[Sighting], unpaired: UnpairedRecords
-) -> tuple[UnpairedRecords, ContactBook]:
-    """Look up the contacts of these records across, and the pairs that stand where they stand.
+def match(
+    context: CycleContext,
+    policy: Policy,
+    sightings: Sequence[Sighting],
+    unpaired: UnpairedRecords,
+) -> tuple[Observed, ContactBook]:
+    """Look up contacts and neighbours of these records, and match those without a pair.
 
     Raises:
         ProviderError: a look-up failed.
     """
-    judged = list(sightings)
-    book = _contacts(link, policy, judged, unpaired)
-    return _with_neighbours(link, unpaired, book, judged), book
+    book = _contacts(context.link, policy, sightings, unpaired)
+    around = _with_neighbours(context.link, unpaired, book, sightings)
+    return observe.meet(around, book, policy, context.translator.statuses), book
 
 
 def _contacts(
-    link: Link, policy: Policy, sightings: list[Sighting], unpaired: UnpairedRecords
+    link: Link, policy: Policy, sightings: Sequence[Sighting], unpaired: UnpairedRecords
 ) -> ContactBook:
-    """The contacts of strangers, and of pairs whose contact changed or is open."""
+    """The contacts of unpaired records, and of pairs whose contact changed or is open."""
     ghl = {
         record.appointment.contact
         for record in unpaired.ghl.values()
@@ -90,7 +95,7 @@ def _leaving(sightings: Iterable[Sighting]) -> dict[Side, set[int]]:
 def _with_neighbours(
     link: Link, unpaired: UnpairedRecords, book: ContactBook, sightings: Sequence[Sighting]
 ) -> UnpairedRecords:
-    """Add the pairs that stand where a stranger's contact and start point to, and stay there."""
+    """Add the pairs that stand, and stay, where the unpaired records may belong."""
     match_keys: dict[Side, set[tuple[str, datetime]]] = {Side.GHL: set(), Side.HUBSPOT: set()}
     for record in unpaired.ghl.values():
         if isinstance(record, Snapshot):

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 from syncd.core.actions import Update, Write
@@ -16,30 +16,32 @@ from syncd.engine.apply.commands import by_group, fingerprint_of
 from syncd.engine.backoff import pause_after, waits
 from syncd.engine.decisions.pending import PendingDecisions
 from syncd.engine.link import Link
+from syncd.engine.observe.sightings import Found
 from syncd.engine.planned_writes import digests
 from syncd.engine.poll.poll import PollResult
 
 
 def put_off(
-    link: Link, made: Plan, polled: PollResult, decided: PendingDecisions
-) -> tuple[Plan, list[Hold]]:
-    """Refused writes wait with back-off, unless they would say something else now.
+    link: Link, plan: Plan, held: Iterable[Hold], decisions: PendingDecisions
+) -> tuple[Plan, tuple[Hold, ...]]:
+    """Leave out refused writes that wait with back-off, unless they would write something else.
 
-    A field that was refused alone waits alone: the rest of its record goes out.
+    `held` are the refusals that were held when the cycle began. A field that
+    was refused alone waits alone: the rest of its record goes out.
     """
     now = link.clock.now()
     refused = {
         (*hold.ids, hold.group): hold
-        for hold in polled.held
-        if hold.reason == "rejected" and waits(hold, now) and not decided.lets_go(hold)
+        for hold in held
+        if waits(hold, now) and not decisions.lets_go(hold)
     }
     if not refused:
-        return made, []
+        return plan, ()
     kept: list[Write] = []
     waiting: list[Hold] = []
-    for write in made.writes:
+    for write in plan.writes:
         due: Write | None = write
-        if decided.only_parts and digests(write).keys() & decided.only_parts.keys():
+        if decisions.only_parts and digests(write).keys() & decisions.only_parts.keys():
             kept.append(write)
             continue
         if isinstance(write, Update):
@@ -52,7 +54,7 @@ def put_off(
             waiting.append(_still(hold, due))
         else:
             kept.append(due)
-    return replace(made, writes=tuple(kept)), waiting
+    return replace(plan, writes=tuple(kept)), tuple(waiting)
 
 
 def _put_off_fields(
@@ -101,8 +103,8 @@ def stored(hold: Hold, before: Mapping[tuple[str, str, str, str], Hold], link: L
     )
 
 
-def judged(
-    polled: PollResult, *, only: Collection[str] | None, unsent: Collection[str]
+def judged_holds(
+    polled: PollResult, found: Found, *, only: Collection[str] | None, unsent: Collection[str]
 ) -> set[tuple[str, str]]:
     """The held records (ghl, hubspot) that this cycle saw whole, so that a hold may be let go.
 
@@ -117,7 +119,7 @@ def judged(
     }
     if all(scan.complete for scan in polled.scans.values()):
         return held
-    pairs = [sighting.pair for sighting in polled.sightings]
-    ghl = {"", *polled.unpaired.ghl, *(pair.ghl_id for pair in pairs)}
-    hubspot = {"", *polled.unpaired.hubspot, *(pair.hubspot_id for pair in pairs)}
+    pairs = [sighting.pair for sighting in found.sightings]
+    ghl = {"", *found.unpaired.ghl, *(pair.ghl_id for pair in pairs)}
+    hubspot = {"", *found.unpaired.hubspot, *(pair.hubspot_id for pair in pairs)}
     return {(one, other) for one, other in held if one in ghl and other in hubspot}

@@ -37,7 +37,7 @@ class Agreements:
         with self._link.store.begin() as transaction:
             saved = transaction.save_pairs([rebase.pair for rebase in rebases])
             transaction.add_history(
-                record.adoption(pair, self._applied.report.cycle, self._link.clock.now())
+                record.adoption(pair, self._applied.cycle, self._link.clock.now())
                 for rebase, pair in zip(rebases, saved, strict=True)
                 if not rebase.pair.key
             )

@@ -28,11 +28,10 @@ from syncd.core.model import (
     Window,
 )
 from syncd.core.rendering import renders
-from syncd.engine import report
 from syncd.engine.link import Link
+from syncd.engine.planned_writes import PlannedWrite, described
 from syncd.engine.record import intents, record
 from syncd.engine.record.record import CompletedWrite
-from syncd.engine.report import CycleReport
 from syncd.errors import NotFound, ProviderError, Unreadable
 from syncd.ports.provider import Done, ScanRequest
 from syncd.ports.refusals import Asked, Stops, stops
@@ -53,19 +52,18 @@ class Recovered:
     pairs: Mapping[int, Pair] = field(default_factory=dict)
     """The pairs that they are about, as they are now, by key."""
     unsettled: Mapping[tuple[Side, str], str] = field(default_factory=dict)
-    """Why it cannot be told whether a record was made: those of which that is so have to wait."""
+    """Records that wait because it is unknown whether they were made; and why."""
+    written: tuple[PlannedWrite, ...] = ()
+    """The writes that took effect."""
 
 
-def recover(link: Link, cycle: str, said: CycleReport | None = None) -> Recovered:
-    """Settle every open intent, as far as the sides answer.
-
-    What took effect is counted in `said`, the report of a cycle that made the
-    intents itself; what an earlier one left is in nobody's.
+def recover(link: Link, cycle: str, *, dry_run: bool = False) -> Recovered:
+    """Settle every open intent, as far as the sides answer; in a dry run, none.
 
     Raises:
         ProviderError: a side cannot be asked at all; the intents stay open.
     """
-    open_intents = link.store.intents()
+    open_intents = link.store.intents() if not dry_run else []
     if not open_intents:
         return Recovered()
     link.check_held()
@@ -87,8 +85,6 @@ def recover(link: Link, cycle: str, said: CycleReport | None = None) -> Recovere
         for effect in effects
     ]
     record.record(link, cycle, effects, pairs)
-    if said is not None:
-        _count(said, effects)
     with link.store.begin() as transaction:
         transaction.close_intents(
             [intent.key for intent in open_intents if intent.key not in unsettled]
@@ -99,7 +95,11 @@ def recover(link: Link, cycle: str, said: CycleReport | None = None) -> Recovere
             pair = pairs.get(intent.pair_key)
             source = intents.create_of(intent, pair)[0].source
             waiting[source.side, source.id] = f"whether it was made: {unsettled[intent.key]}"
-    return Recovered(pairs=pairs, unsettled=waiting)
+    return Recovered(
+        pairs=pairs,
+        unsettled=waiting,
+        written=tuple(described(each.write) for each in effects if each.write.counted),
+    )
 
 
 def _asked(unsettled: dict[str, ProviderError], intent: Intent, error: ProviderError) -> None:
@@ -120,13 +120,6 @@ def _is_whole(effect: CompletedWrite, open_intents: Iterable[Intent]) -> bool:
     meant = next(each.payload for each in open_intents if each.key == effect.key)
     changes: Any = meant["changes"]
     return len(effect.write.changes) == len(changes)
-
-
-def _count(said: CycleReport, effects: Iterable[CompletedWrite]) -> None:
-    for effect in effects:
-        if effect.write.counted:
-            said.count(effect.write.side, effect.write.action)
-            said.written.append(report.described(effect.write))
 
 
 def _created_in_hubspot(

@@ -1,10 +1,10 @@
-"""`syncd doctor`: looks at everything that a sync rests on, and says what to do about it.
+"""`syncd doctor`: checks everything that a sync needs, with a remedy for each problem.
 
-The verb calls `examine` and prints the findings as they come; `probe` learns
-on scratch records what the vendors' documentation leaves open. What is judged
-is judged in pure functions (`calendars`, `statuses`, `people`, `clocks`,
-`sharing`); `examine` does the asking. It takes no lock, makes no store and
-changes nothing anywhere; only `probe` writes, and cleans up.
+The verb calls `examine` and prints the findings as they come; `probe` answers
+with scratch records the questions that the vendors' documentation leaves open.
+Pure functions judge (`calendars`, `statuses`, `owners`, `clocks`,
+`shared_accounts`); `examine` sends the requests. It takes no lock, creates no
+store and changes nothing; only `probe` writes, and cleans up.
 """
 
 from syncd.doctor.examine import examine

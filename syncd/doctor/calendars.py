@@ -1,7 +1,7 @@
 """Judges the calendars of a location against what the link's configuration names; pure.
 
-`examine` calls this with what HighLevel answered. Nothing here stops at the
-first fault: a person should see all of them.
+`examine` calls this with HighLevel's answer. It reports all problems, not only the
+first one.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from syncd.doctor.finding import Finding, error, ok, warning
 
 AREA = "calendars"
 _ASSIGNS = ("round_robin", "collective", "class_booking", "service_booking", "personal")
-"""Kinds of calendar whose bookings belong to somebody."""
+"""Kinds of calendar whose bookings have an assignee."""
 
 
 def judge(
     link: LinkSettings, calendars: Collection[Calendar], users: Collection[Person] | None
 ) -> Iterator[Finding]:
-    """Every calendar and assignee that the link names; `users` None where they are not known."""
+    """Every calendar and assignee that the link names; `users` is None if they are unknown."""
     known = {each.id: each for each in calendars}
     yield from _synced(link, known)
     if link.sync.direction != "ghl_to_hubspot":
@@ -32,7 +32,7 @@ def judge(
 def _synced(link: LinkSettings, known: Mapping[str, Calendar]) -> Iterator[Finding]:
     if not known:
         yield warning(
-            AREA, "the location has no calendar: nothing to sync", "make one in HighLevel"
+            AREA, "the location has no calendar: nothing to sync", "create one in HighLevel"
         )
         return
     for key in link.ghl.calendars:
@@ -41,8 +41,8 @@ def _synced(link: LinkSettings, known: Mapping[str, Calendar]) -> Iterator[Findi
         elif not known[key].active:
             yield warning(
                 AREA,
-                f"{_named(known[key])} is deactivated; what is booked on it is still synced",
-                "activate it in HighLevel, or take it out of ghl.calendars",
+                f"{_named(known[key])} is deactivated; its bookings are still synced",
+                "activate it in HighLevel, or remove it from ghl.calendars",
             )
     active = [each for each in known.values() if each.active]
     chosen = [known[key] for key in link.ghl.calendars if key in known] or active
@@ -61,9 +61,9 @@ def _default(link: LinkSettings, known: Mapping[str, Calendar]) -> Iterator[Find
         yield warning(
             AREA,
             "no default_calendar: an appointment created in HubSpot"
-            + (" that no route fits" if link.ghl.routes else "")
+            + (" without a matching route" if link.ghl.routes else "")
             + " is held (no_default_calendar)",
-            "set ghl.default_calendar to the calendar that it is to be booked on",
+            "set ghl.default_calendar to the calendar for such bookings",
         )
     elif key not in known:
         yield _unknown(key, "ghl.default_calendar", known)
@@ -84,7 +84,7 @@ def _bookable(calendar: Calendar, where: str) -> Iterator[Finding]:
     if not calendar.active:
         yield warning(
             AREA,
-            f"{where}: {_named(calendar)} is deactivated; what is born in HubSpot is held",
+            f"{where}: {_named(calendar)} is deactivated; appointments created in HubSpot are held",
             "activate it in HighLevel, or name another one",
         )
     elif not calendar.team and calendar.kind in _ASSIGNS:
@@ -113,14 +113,14 @@ def _people(
             yield error(
                 AREA,
                 f"{where}: the location has no user {user}",
-                f"name one of these: {names or 'none was listed'}",
+                f"name one of these: {names or 'HighLevel lists none'}",
             )
         elif calendar_of and calendar_of.team and user not in calendar_of.team:
             yield warning(
                 AREA,
                 f"{where}: user {user} is not in the team of {_named(calendar_of)}; "
                 + (
-                    "its primary team member is taken instead"
+                    "its primary team member is used instead"
                     if where.endswith("default_assignee")
                     else "HighLevel refuses such bookings"
                 ),

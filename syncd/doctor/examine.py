@@ -1,7 +1,7 @@
-"""Asks everything, in the order in which a person would mend it: one finding after the other.
+"""Checks everything, in the order in which a person would fix it: one finding after the other.
 
-The verb calls `examine`. What cannot be asked because something before it
-failed is left out: its own fault comes to light in the next run.
+The verb calls `examine`. A check that is impossible because an earlier one
+failed is left out: the next run reports it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from syncd.providers.scope_check import ScopeCheck, ScopeStatus
 from syncd.store import Store, open_engine
 
 ATTEMPTS = 2
-"""A person waits for the answer: a vendor that is away is said so soon."""
+"""Attempts for each request: a person waits, so an unreachable vendor is reported soon."""
 
 GHL, HUBSPOT = "HighLevel", "HubSpot"
 
@@ -35,12 +35,12 @@ GHL, HUBSPOT = "HighLevel", "HubSpot"
 def examine(
     settings: Settings, names: Sequence[str], *, clock: Clock, env: Mapping[str, str] | None = None
 ) -> Iterator[Finding]:
-    """Everything about these links; `env` is where tokens may be. Raises nothing on purpose."""
+    """Everything about these links; `env` is where tokens may be. Raises no expected error."""
     yield from files.configuration(settings)
     found, usable = files.store(settings.store.url)
     yield from found
     portals: dict[str, str] = {}
-    with accounts_of(settings, clock=clock, env=env, shared=usable) as accounts:
+    with open_accounts(settings, clock=clock, env=env, shared=usable) as accounts:
         for name in names:
             examination = _Examination(settings.links[name], accounts)
             for each in examination.findings():
@@ -51,10 +51,10 @@ def examine(
 
 
 @contextmanager
-def accounts_of(
+def open_accounts(
     settings: Settings, *, clock: Clock, env: Mapping[str, str] | None, shared: bool
 ) -> Iterator[ProviderFactory]:
-    """The way to the vendors; with `shared`, on the same rate budget as a daemon beside us."""
+    """Makes the providers; with `shared`, on the same rate budget as a running daemon."""
     if not shared:
         yield ProviderFactory(clock=clock, env=env, ledger=None, attempts=ATTEMPTS)
         return
@@ -66,8 +66,8 @@ def accounts_of(
             accounts.rest()
 
 
-def bare(link: LinkSettings) -> LinkSettings:
-    """The link without the calendars that it names: the provider would refuse unknown ones."""
+def without_calendars(link: LinkSettings) -> LinkSettings:
+    """The link without its configured calendars: the provider would refuse unknown ones."""
     ghl = link.ghl.model_copy(update={"calendars": (), "default_calendar": ""})
     return link.model_copy(update={"ghl": ghl})
 
@@ -85,7 +85,7 @@ def _of_link(found: Finding, name: str) -> Finding:
 
 @dataclass(slots=True)
 class _Examination:
-    """One link, and what was learnt of it so far."""
+    """One link, and the results about it so far."""
 
     link: LinkSettings
     accounts: ProviderFactory
@@ -109,7 +109,7 @@ class _Examination:
 
     def _ghl(self) -> Iterator[Finding]:
         try:
-            provider, client = self.accounts.ghl(bare(self.link))
+            provider, client = self.accounts.ghl(without_calendars(self.link))
         except SyncdError as fault:
             yield from raised(GHL, fault)
             return
@@ -169,7 +169,7 @@ class _Examination:
         yield from self._scopes(HUBSPOT, provider, needed)
         if survey:
             yield from self._properties(survey)
-        self._ask_more(provider)
+        self._read_owners_and_portal(provider)
 
     def _properties(self, survey: Survey) -> Iterator[Finding]:
         for each in survey.findings:
@@ -180,8 +180,8 @@ class _Examination:
                 self.link, survey.status_property, survey.status_values, survey.status_labels
             )
 
-    def _ask_more(self, provider: HubSpotProvider) -> None:
-        """What other judgements want to know; a refusal was told by its scope already."""
+    def _read_owners_and_portal(self, provider: HubSpotProvider) -> None:
+        """Read data for other checks; a refusal is reported by its scope already."""
         try:
             if self.link.fields.owner != "off":
                 self.owners = provider.owners()
@@ -203,19 +203,19 @@ class _Examination:
                 if check.status is ScopeStatus.GRANTED:
                     granted.append(check.scope)
                 else:
-                    yield _lacking(area, check)
+                    yield _missing_scope(area, check)
         except SyncdError as fault:
             yield from raised(area, fault)
         if granted:
             yield ok(area, f"scopes: {', '.join(granted)}")
 
 
-def _lacking(area: str, check: ScopeCheck) -> Finding:
+def _missing_scope(area: str, check: ScopeCheck) -> Finding:
     if check.status is ScopeStatus.UNKNOWN:
         return warning(
             area,
-            f"whether the token has the scope {check.scope} could not be told ({check.detail})",
-            "mend what else is found, then run `syncd doctor` again",
+            f"whether the token has the scope {check.scope} is unknown ({check.detail})",
+            "fix the other problems, then run `syncd doctor` again",
         )
     place = "private integration" if area == GHL else "service key or private app"
     without = _WITHOUT.get(check.scope, "")
@@ -230,15 +230,15 @@ def _lacking(area: str, check: ScopeCheck) -> Finding:
 _WITHOUT: Mapping[str, str] = {
     ghl_scopes.USERS_READ: ', or set fields.owner = "off"',
     hubspot_scopes.OWNERS_READ: ', or set fields.owner = "off"',
-    ghl_scopes.CONTACTS_WRITE: ", or let create_contacts make none there",
-    hubspot_scopes.CONTACTS_WRITE: ", or let create_contacts make none there",
-    hubspot_scopes.SCHEMA_WRITE: "; `syncd setup` needs it, nothing else does",
+    ghl_scopes.CONTACTS_WRITE: ", or set create_contacts so that none is created there",
+    hubspot_scopes.CONTACTS_WRITE: ", or set create_contacts so that none is created there",
+    hubspot_scopes.SCHEMA_WRITE: "; only `syncd setup` needs it",
 }
-"""What a person may do instead."""
+"""An alternative to adding the scope."""
 
 
 def _ghl_scopes(link: LinkSettings) -> frozenset[str]:
-    """What the link needs of HighLevel's token."""
+    """The scopes that the link needs in HighLevel."""
     needed = {
         ghl_scopes.LOCATIONS_READ,
         ghl_scopes.CALENDARS_READ,
@@ -255,10 +255,10 @@ def _ghl_scopes(link: LinkSettings) -> frozenset[str]:
 
 
 def _hubspot_scopes(link: LinkSettings) -> frozenset[str]:
-    """What the link needs of HubSpot's token."""
+    """The scopes that the link needs in HubSpot."""
     needed = {
         hubspot_scopes.RECORDS_READ,
-        hubspot_scopes.RECORDS_WRITE,  # the mark is written whichever way the link flows
+        hubspot_scopes.RECORDS_WRITE,  # the external id is written in every direction
         hubspot_scopes.CONTACTS_READ,
     }
     if link.fields.owner != "off":

@@ -1,6 +1,6 @@
-"""The files that only their owner should read: configuration, tokens, store.
+"""Checks the files that only their owner should read: configuration, tokens, store.
 
-`examine` calls this first; nothing is asked of a vendor.
+`examine` calls this first; no request is sent.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ STORE = "store"
 
 
 def configuration(settings: Settings) -> Iterable[Finding]:
-    """Its files: that they could be read is known by now."""
+    """The configuration files, which have been read already."""
     count = len(settings.links)
     links = f"{count} link{'' if count == 1 else 's'}"
     yield ok("configuration", f"{settings.path} ({links})" if settings.path else links)
     for path in settings.files:
         if _mode(path) & (stat.S_IWGRP | stat.S_IWOTH):
-            what = f"{path} can be changed by others, who could send the records anywhere"
+            what = f"{path} can be changed by other users, who could send the records anywhere"
             yield warning("configuration", what, f"chmod go-w {path}")
-    # The service's user is another one than the file's owner, and has to read it: it stays open.
+    # The service's user must read the file and is not its owner, so it is readable for all.
     readable = any(_open_to_others(path) for path in settings.files)
     for secret, remedy in _secrets(settings) if readable else ():
-        yield warning("configuration", f"{secret} stands in a file that others can read", remedy)
+        yield warning("configuration", f"{secret} is in a file that others can read", remedy)
 
 
 def _secrets(settings: Settings) -> Iterator[tuple[str, str]]:
-    """What stands in the configuration that no other may know, and where it goes instead."""
+    """Secrets in the configuration file, each with a better place for it."""
     if _holds_password(settings.store.url):
-        yield "the password in store.url", "leave it out there, and keep it in a .pgpass file"
+        yield "the password in store.url", "remove it there, and keep it in a .pgpass file"
     links = settings.links.values()
     if any(link.notify.webhook.url is not None for link in links):
         yield (
@@ -58,7 +58,7 @@ def _holds_password(url: str) -> bool:
 
 
 def store(url: str) -> tuple[list[Finding], bool]:
-    """The store, and whether it can be used as it is; it is neither made nor migrated here."""
+    """The store, and whether it is usable as it is; it is neither created nor migrated here."""
     try:
         engine = open_engine(url)
     except StoreError as fault:
@@ -79,9 +79,9 @@ def _judged(found: str, path: Path | None) -> tuple[list[Finding], bool]:
     if found != migrate.HEAD:
         return [_other_version(place, found, path)], False
     if path is not None and _open_to_others(path):
-        what = f"{path} can be read by others; it holds appointments and names"
+        what = f"{path} can be read by others; it contains appointments and names"
         return [warning(STORE, what, f"chmod 600 {path}")], True
-    return [ok(STORE, f"{place} is there and up to date")], True
+    return [ok(STORE, f"{place} exists and is up to date")], True
 
 
 def _missing(place: str, path: Path | None) -> Finding:
@@ -89,28 +89,28 @@ def _missing(place: str, path: Path | None) -> Finding:
     if folder is not None and not _writable(folder):
         return error(
             STORE,
-            f"{place} is not there, and this user may not make it",
+            f"{place} does not exist, and this user may not create it",
             f"make the folder {folder} writable for this user, or change store.url",
         )
     return warning(
         STORE,
-        f"{place} is not there yet",
-        "nothing to do: `syncd setup` or the first sync makes it",
+        f"{place} does not exist yet",
+        "nothing to do: `syncd setup` or the first sync creates it",
     )
 
 
 def _other_version(place: str, found: str, path: Path | None) -> Finding:
     if not found.isdigit() or int(found) > int(migrate.HEAD):
-        remedy = "install that version again, or put back a backup from before it"
+        remedy = "install that version again, or restore a backup from before it"
         return error(STORE, f"{place} was written by a newer syncd ({found})", remedy)
     if path is None:
-        return error(STORE, f"{place} is of an older syncd ({found})", "run `syncd db upgrade`")
+        return error(STORE, f"{place} is from an older syncd ({found})", "run `syncd db upgrade`")
     remedy = "nothing to do: the next command that needs it migrates it"
-    return warning(STORE, f"{place} is of an older syncd ({found})", remedy)
+    return warning(STORE, f"{place} is from an older syncd ({found})", remedy)
 
 
 def _writable(folder: Path) -> bool:
-    """Whether a folder, which may be made along with the file, can be written in."""
+    """Whether a folder, which may be created with the file, is writable."""
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     return os.access(folder, os.W_OK | os.X_OK)

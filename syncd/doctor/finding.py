@@ -1,6 +1,6 @@
-"""One thing that the doctor looked at: what was found, and the remedy.
+"""One finding of the doctor: what was checked, the result, and the remedy.
 
-Made by every module of this room, printed by the verb.
+Made by every module of this package, printed by the verb.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from syncd.errors import SyncdError
 
 
 class Mark(StrEnum):
-    """How it stands."""
+    """The severity of a finding."""
 
     OK = "ok"
     WARNING = "warning"
@@ -23,36 +23,36 @@ class Mark(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """What was looked at and found; `remedy` is what a person does about it."""
+    """A result; `remedy` says what a person has to do."""
 
     area: str
-    """What it is about: configuration, store, HighLevel, HubSpot, calendars, …"""
+    """The subject: configuration, store, HighLevel, HubSpot, calendars, …"""
     what: str
     mark: Mark = Mark.OK
     remedy: str = ""
     link: str = ""
-    """The link's name; "" for what concerns all of them."""
+    """The link's name; "" if it concerns all of them."""
     code: int = 0
-    """The exit code that an error asks for."""
+    """The exit code of an error."""
 
 
 def ok(area: str, what: str, *, link: str = "") -> Finding:
-    """All is well."""
+    """A check without a problem."""
     return Finding(area=area, what=what, link=link)
 
 
 def warning(area: str, what: str, remedy: str, *, link: str = "") -> Finding:
-    """It works, and a person should know."""
+    """It works, but a person should know of the problem."""
     return Finding(area=area, what=what, mark=Mark.WARNING, remedy=remedy, link=link)
 
 
 def error(area: str, what: str, remedy: str, *, link: str = "", code: int = 2) -> Finding:
-    """It does not work as it is."""
+    """It does not work."""
     return Finding(area=area, what=what, mark=Mark.ERROR, remedy=remedy, link=link, code=code)
 
 
 def raised(area: str, fault: SyncdError, *, link: str = "") -> list[Finding]:
-    """What was raised instead of an answer, line by line; its words end with the remedy."""
+    """The findings of a raised error, one for each line; each line ends with the remedy."""
     code = fault.outcome.exit_code
     found = []
     for line in str(fault).splitlines():
@@ -62,5 +62,5 @@ def raised(area: str, fault: SyncdError, *, link: str = "") -> list[Finding]:
 
 
 def code_of(findings: Iterable[Finding]) -> int:
-    """The exit code of a whole examination: that of the worst error, else 0."""
+    """The exit code of all findings: that of the worst error, else 0."""
     return worst_code(each.code for each in findings if each.mark is Mark.ERROR)

@@ -1,7 +1,7 @@
-"""Judges the status tables against the values that the account has; pure.
+"""Compares the status tables with the account's values; pure.
 
-A value that a table of the user's own names must be there; one of the default
-table that is missing only holds the records that need it.
+A value of the user's own table must exist; a missing value of the default table
+only holds the records that need it.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ AREA = "status"
 def judge(
     link: LinkSettings, name: str, values: Collection[str], labels: Mapping[str, str] | None = None
 ) -> Iterator[Finding]:
-    """What the tables ask for and the property `name` lacks, and the other way round.
+    """Values of the tables that the property `name` lacks, and the other way round.
 
-    `labels` say what people call a value that is a mere number: a stage's id.
+    `labels` are the names of values that are only numbers: a stage's id.
     """
     if link.fields.status == "off":
         yield ok(AREA, "statuses are not synced (fields.status is off)")
         return
     if not values:
-        remedy = "give the property the values that [status] names, or name another property"
-        yield warning(AREA, f"{name} lists no values: the tables cannot be checked", remedy)
+        remedy = "add the values of [status] to the property, or name another property"
+        yield warning(AREA, f"{name} has no values: the tables cannot be checked", remedy)
         return
     table = StatusTable(to_hubspot=dict(link.status.to_hubspot), to_ghl=dict(link.status.to_ghl))
     shown = {each: _with_label(each, labels or {}) for each in values}
@@ -71,19 +71,19 @@ def _to_ghl(
 ) -> Iterator[Finding]:
     wanted = {*table.to_hubspot.values()} if not link.status.given else set[str]()
     for key in table.to_ghl:
-        # What the default table lacks is said once, where it matters more.
+        # A value that the default table lacks is reported once, for the other direction.
         if key not in wanted and status.spelled(key, values) is None:
             yield warning(
                 AREA,
-                f"status.to_ghl: {name} has no value {key!r}, so that line is never used",
-                "correct the spelling, or take the line out",
+                f"status.to_ghl: {name} has no value {key!r}, so this line is never used",
+                "correct the spelling, or remove the line",
             )
     resolved, _ = status.resolve(table, values)
-    silent = [shown for each, shown in values.items() if each not in resolved.to_ghl]
-    if silent and link.sync.direction != "ghl_to_hubspot":
+    untranslated = [shown for each, shown in values.items() if each not in resolved.to_ghl]
+    if untranslated and link.sync.direction != "ghl_to_hubspot":
         yield warning(
             AREA,
-            f"{name} has values that no table translates: {', '.join(silent)}; a record that is "
+            f"{name} has values that no table translates: {', '.join(untranslated)}; a record "
             "set to one is held (unknown_status) unless HighLevel's status maps to it",
-            "name them in [status.to_ghl], together with those that are there by default",
+            "name them in [status.to_ghl], together with the default ones",
         )

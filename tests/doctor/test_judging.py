@@ -90,11 +90,11 @@ def test_users_that_could_not_be_read_are_not_said_to_be_missing(a_link: Link) -
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"calendars": ["c3"], "default_calendar": "c1"}, "is deactivated; what is booked on it"),
-        ({"default_calendar": "c3"}, "what is born in HubSpot is held"),
+        ({"calendars": ["c3"], "default_calendar": "c1"}, "is deactivated; its bookings"),
+        ({"default_calendar": "c3"}, "appointments created in HubSpot are held"),
         ({"default_calendar": "c4"}, "has no team member"),
         ({}, "no default_calendar: an appointment created in HubSpot is held"),
-        ({"default_calendar": "c1", "default_assignee": "u3"}, "primary team member is taken"),
+        ({"default_calendar": "c1", "default_assignee": "u3"}, "primary team member is used"),
         (
             {
                 "default_calendar": "c1",
@@ -159,7 +159,7 @@ def test_a_value_that_a_given_table_lacks_is_an_error(a_link: Link) -> None:
 def test_a_line_that_is_never_used_and_a_value_without_a_line_are_warnings(a_link: Link) -> None:
     link = a_link(status={"to_ghl": {"SCHEDULED": "confirmed", "LATE": "showed"}})
     said = [each.what for each in bad(statuses.judge(link, "p", VALUES))]
-    assert "no value 'LATE', so that line is never used" in said[0]
+    assert "no value 'LATE', so this line is never used" in said[0]
     assert "COMPLETED, NO_SHOW, CANCELLED" in said[1]
     link = a_link(sync={"direction": "ghl_to_hubspot"})
     assert bad(statuses.judge(link, "p", (*VALUES, "LATE"))) == []
@@ -192,7 +192,7 @@ def test_who_has_nobody_across_is_named() -> None:
 def test_who_was_deactivated_in_hubspot_is_named() -> None:
     parted = Person(id="1", email="d@example.com", active=False)
     found = [*owners.judge(USERS, (parted, Person(id="2", email="m@example.com")))]
-    assert "deactivated in HubSpot, and so matched to nobody: Dana" in found[1].what
+    assert "deactivated in HubSpot, so they match no owner: Dana" in found[1].what
 
 
 def test_without_anybody_nothing_is_matched() -> None:
@@ -214,7 +214,7 @@ def test_a_clock_that_differs_is_a_warning(ghl: float, hubspot: float, mark: str
 def test_it_is_said_whose_clock_it_is() -> None:
     (found,) = clocks.judge({Side.GHL: 700.0, Side.HUBSPOT: 701.0})
     assert "may be missed" in found.what
-    assert found.remedy == "set this machine's clock by NTP"
+    assert found.remedy == "set this machine's clock with NTP"
     (found,) = clocks.judge({Side.GHL: 90.0, Side.HUBSPOT: 1.0})
     assert found.remedy.startswith("nothing to do here")
 
@@ -250,7 +250,7 @@ def test_links_that_keep_apart_are_well(a_link: Link) -> None:
     (found,) = shared_accounts.judge(shared(a_link, split=True), {"north": "1", "south": "1"})
     assert (found.mark, found.what) == (
         "ok",
-        "north, south share HubSpot account 1 and keep apart there",
+        "north, south share HubSpot account 1 with disjoint filters",
     )
 
 

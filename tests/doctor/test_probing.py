@@ -73,30 +73,28 @@ def test_what_the_accounts_do_is_what_is_learnt(practice: Any) -> None:
     )
     found = {question: each.answer for question, each in answers(practice).items()}
     assert found["Does an update without a status reset it?"].startswith("it never does")
-    assert found["What does a deletion move, and an update after it?"].startswith(
+    assert found["What do a deletion and an update after it do?"].startswith(
         "a deletion moves dateUpdated"
     )
     assert "event" in found["Under which key does a get show it?"]
-    assert found["Is a move held against the slots?"].startswith("no")
+    assert found["Is a move checked against the free slots?"].startswith("no")
     assert "is refused" in found["What does an upsert over an archived holder do?"]
     assert "keeps the first one's id" in found["Does a merged record's id lead to the survivor?"]
-    assert found["Is a contact found by a further address?"] == "yes"
+    assert found["Is a contact found by an additional address?"] == "yes"
 
 
 def test_and_the_other_way_round(practice: Any) -> None:
     found = {question: each.answer for question, each in answers(practice).items()}
     assert "noshow becomes confirmed" in found["Does an update without a status reset it?"]
-    assert (
-        "does not move dateUpdated" in found["What does a deletion move, and an update after it?"]
-    )
+    assert "does not move dateUpdated" in found["What do a deletion and an update after it do?"]
     assert "ends inside" in found["What does a list show at its window's edges?"]
     assert "appointment" in found["Under which key does a get show it?"]
-    assert found["Is a move held against the slots?"].startswith("yes")
-    assert "makes another record" in found["What does an upsert over an archived holder do?"]
+    assert found["Is a move checked against the free slots?"].startswith("yes")
+    assert "creates another record" in found["What does an upsert over an archived holder do?"]
     assert found["Which association types?"] == (
         "appointment to contact 906, contact to appointment 907"
     )
-    assert found["How is a point in time cleared?"] == 'null is refused (400); "" clears it'
+    assert found["How is a time cleared?"] == 'null refused (400); "" clears it'
 
 
 def test_the_search_is_waited_for(practice: Any) -> None:
@@ -110,7 +108,7 @@ def test_the_search_is_waited_for(practice: Any) -> None:
 def test_a_portal_without_the_native_status_says_so(raw: Any) -> None:
     raw.hubspot.appointments.definitions.pop("hs_appointment_status")
     raw.setup()
-    told = answers(raw)["Which doubtful properties are there?"].answer
+    told = answers(raw)["Which uncertain properties exist?"].answer
     assert told.startswith("hs_appointment_status is not there")
     assert left(raw) == []
 
@@ -118,8 +116,8 @@ def test_a_portal_without_the_native_status_says_so(raw: Any) -> None:
 def test_an_account_that_demands_a_stage_is_probed_all_the_same(practice: Any) -> None:
     practice.become(stage_required=True)
     found = answers(practice)
-    told = found["Which stages, and is one needed?"].answer
-    assert "no record can be made without one" in told
+    told = found["Which stages exist, and is one required?"].answer
+    assert "no record can be created without one" in told
     assert sum(each.state is State.UNASKED for each in found.values()) == 4
     assert left(practice) == []
 
@@ -165,7 +163,7 @@ def test_what_cannot_be_removed_is_told_with_its_name(practice: Any) -> None:
     told = [each for each in asked(practice) if each.question == "Is everything removed again?"]
     assert [each.state for each in told] == [State.LEARNT, State.FAILED]
     assert "HubSpot contact" in told[1].answer
-    assert "remove what is called `syncd probe " in told[1].answer
+    assert "remove the records named `syncd probe " in told[1].answer
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,9 @@
-"""Learns on scratch records what the vendors' documentation leaves open.
+"""Answers with scratch records the questions that the vendors' documentation leaves open.
 
-`probe` makes a scratch contact and scratch appointments on both sides, far
-beyond what any link syncs, asks, and removes them whatever happens. It
-answers 26 questions: 16 of HubSpot, 10 of HighLevel; those that no request
-can answer are answered with why.
+`probe` creates a scratch contact and scratch appointments on both sides, far
+outside the window of any link, asks, and removes them whatever happens. There
+are 26 questions: 16 for HubSpot, 10 for HighLevel. A question that no request
+can answer gets the reason as its answer.
 """
 
 from syncd.doctor.probing.answer import Answer, State

@@ -1,6 +1,6 @@
-"""A question that only a real account can answer, and what it said.
+"""A question that only a real account can answer, and its answer.
 
-`run` gives these, the verb prints them.
+`run` yields these, the verb prints them.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from enum import StrEnum
 
 
 class State(StrEnum):
-    """What became of a question."""
+    """The result of a question."""
 
     LEARNT = "learnt"
     FAILED = "failed"

@@ -1,8 +1,8 @@
-"""The ten questions to a HighLevel location, each a function that asks and says what it saw.
+"""The ten questions to a HighLevel location, each a function that returns the answer.
 
-`run` calls them in order. All work on scratch appointments of one scratch
-contact, far beyond any link's window, and never with `toNotify`. Four cannot
-be asked by requests alone.
+`run` calls them in order. All use scratch appointments of one scratch contact,
+far outside any link's window, and never `toNotify`. Four cannot be answered with
+requests alone.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from syncd.core.model import Calendar
 from syncd.core.status import GHL_STATUSES
-from syncd.doctor.probing.scratch import Scratch, Unasked, said
+from syncd.doctor.probing.scratch import CannotAsk, Scratch, refusal_text
 from syncd.ports.clock import Clock
 from syncd.providers.ghl import protocol, wire
 from syncd.providers.ghl.protocol import Call
@@ -27,7 +27,7 @@ LENGTH = timedelta(minutes=30)
 
 @dataclass(slots=True)
 class ProbeContext:
-    """What the questions share: the location, and scratch records made when first wanted."""
+    """What the questions share: the location, and scratch records created when first needed."""
 
     scratch: Scratch
     location: str
@@ -41,7 +41,7 @@ class ProbeContext:
     _made: dict[str, str] = field(default_factory=dict)
 
     def send(self, call: Call, *, version: str = "") -> Response:
-        """The answer to a call, in another version of the API where one is named."""
+        """The answer to a call, in another version of the API if one is given."""
         request = call.request
         if version:
             headers = {**request.headers, "Version": version}
@@ -56,7 +56,7 @@ class ProbeContext:
         return self.scratch.send(request)
 
     def contact(self) -> str:
-        """The scratch contact, made once."""
+        """The scratch contact, created once."""
         if "contact" not in self._made:
             body = {
                 "locationId": self.location,
@@ -66,16 +66,16 @@ class ProbeContext:
             call = protocol.create_contact(body)
             made = wire.contact(self.scratch.create("HighLevel contact", call.request).payload)
             if made is None:
-                raise Unasked("the answer to the scratch contact names no id")
+                raise CannotAsk("the answer to the scratch contact names no id")
             removal = protocol.delete_contact(made.id).request
             self.scratch.remove_later(f"HighLevel contact {made.id}", removal)
             self._made["contact"] = made.id
         return self._made["contact"]
 
     def calendar(self) -> Calendar:
-        """The calendar that most questions are asked on."""
+        """The calendar that most questions use."""
         if not self.calendars:
-            raise Unasked("the location has no active calendar")
+            raise CannotAsk("the location has no active calendar")
         return self.calendars[0]
 
     def book(self, calendar: Calendar | None = None, **more: object) -> str:
@@ -96,13 +96,13 @@ class ProbeContext:
         call = protocol.create_event(body | more)
         made = wire.event(self.scratch.create("HighLevel appointment", call.request).payload)
         if made is None:
-            raise Unasked("the answer to the scratch appointment names no id")
+            raise CannotAsk("the answer to the scratch appointment names no id")
         removal = protocol.delete_event(made.id).request
         self.scratch.remove_later(f"HighLevel appointment {made.id}", removal)
         return made.id
 
-    def lost(self, settling: float) -> Iterator[tuple[str, Request]]:
-        """What a probe of this location made and left: the contact first, to be removed last."""
+    def leftovers(self, settling: float) -> Iterator[tuple[str, Request]]:
+        """Records that a probe of this location left: the contact first, to be removed last."""
         del settling  # the look-up of duplicates shows a contact at once
         call = protocol.find_duplicate(self.location, email=self._mail)
         found = wire.contact(self.send(call).payload)
@@ -120,7 +120,7 @@ class ProbeContext:
         return f"syncd-probe-{self.tag}@example.com"
 
     def times(self, start: datetime) -> dict[str, object]:
-        """Start and end, as a write has them."""
+        """Start and end in the format of a write."""
         return {
             "startTime": with_offset(start, self.zone),
             "endTime": with_offset(start + LENGTH, self.zone),
@@ -136,16 +136,16 @@ class ProbeContext:
         response = self.send(protocol.get_event(event))
         found = wire.enveloped(response.payload) if response.ok else None
         if found is None:
-            raise Unasked(f"it cannot be read: {said(response)}")
+            raise CannotAsk(f"it cannot be read: {refusal_text(response)}")
         return found
 
     def listed(self, calendar: str, since: datetime, until: datetime) -> dict[str, wire.Event]:
-        """What the list of a calendar shows in a window, by id."""
+        """The appointments that a calendar's list shows in a window, by id."""
         call = protocol.list_events(self.location, calendar, since, until)
         response = self.send(call)
         rows = wire.events(response.payload) if response.ok else None
         if rows is None:
-            raise Unasked(f"the list is refused: {said(response)}")
+            raise CannotAsk(f"the list is refused: {refusal_text(response)}")
         return {row.id: row for row in rows if row is not None}
 
 
@@ -153,7 +153,7 @@ def status_reset(context: ProbeContext) -> str:
     """Whether an update without a status resets it; for every status, in both versions."""
     event = context.book()
     reset = [*_resets(context, event)]
-    asked = "toNotify false; true is not asked, since it would write to people"
+    asked = "with toNotify false; true would send messages to people"
     return f"{'; '.join(reset) or 'it never does'} ({asked})"
 
 
@@ -166,7 +166,7 @@ def _resets(context: ProbeContext, event: str) -> Iterator[str]:
             title = f"syncd probe {context.tag} {status}"
             changed = context.update(event, {"title": title}, version)
             if not changed.ok:
-                yield f"{version}: refused ({said(changed)})"
+                yield f"{version}: refused ({refusal_text(changed)})"
                 return
             after = context.read(event).status
             if after != status:
@@ -176,7 +176,7 @@ def _resets(context: ProbeContext, event: str) -> Iterator[str]:
 
 
 def deletion(context: ProbeContext) -> str:
-    """What a deletion moves, and what an update of a deleted appointment does."""
+    """Whether a deletion changes the stamp, and what an update of a deleted appointment does."""
     event = context.book()
     before = context.read(event).updated
     context.clock.sleep(1)
@@ -185,16 +185,16 @@ def deletion(context: ProbeContext) -> str:
     moved = "moves" if gone.updated != before else "does not move"
     changed = context.update(event, {"title": f"syncd probe {context.tag} again"})
     if not changed.ok:
-        outcome = f"is refused ({said(changed)})"
+        outcome = f"is refused ({refusal_text(changed)})"
     else:
-        outcome = "is taken, and it stays deleted"
+        outcome = "is accepted, and it stays deleted"
         if not context.read(event).deleted:
             outcome = "brings it back"
     return f"a deletion {moved} dateUpdated; an update afterwards {outcome}"
 
 
 def window_edges(context: ProbeContext) -> str:
-    """Which appointments a list shows at the edges of its window."""
+    """The appointments that a list shows at the edges of its window."""
     event, calendar = context.book(), context.calendar().id
     start, minute = context.start, timedelta(minutes=1)
     windows = {
@@ -209,37 +209,37 @@ def window_edges(context: ProbeContext) -> str:
 def descriptions(context: ProbeContext) -> str:
     """Whether lists and gets show the description, on a calendar of each kind."""
     kinds = {each.kind: each for each in reversed(context.calendars)}
-    told = []
+    answers = []
     for kind, calendar in sorted(kinds.items()):
         try:
             event = context.book(calendar, description=f"syncd probe {context.tag}")
-        except Unasked as reason:
-            told.append(f"{kind}: {reason}")
+        except CannotAsk as reason:
+            answers.append(f"{kind}: {reason}")
             continue
         got = bool(context.read(event).description)
         row = context.listed(calendar.id, context.start - LENGTH, context.start + LENGTH).get(event)
         listed = bool(row and row.description)
-        told.append(f"{kind}: get {_yes(got)}, list {_yes(listed)}")
-    return "; ".join(told)
+        answers.append(f"{kind}: get {_yes_or_no(got)}, list {_yes_or_no(listed)}")
+    return "; ".join(answers)
 
 
 def invitations(context: ProbeContext) -> str:
-    """Whether toNotify silences the calendar's own invitations."""
+    """Whether toNotify suppresses the calendar's own invitations."""
     del context
-    raise Unasked("only the mailbox of a guest tells whether an invitation came")
+    raise CannotAsk("only the mailbox of a guest shows whether an invitation arrived")
 
 
 def webhooks(context: ProbeContext) -> str:
     """Whether our own writes come back as webhooks."""
     del context
-    raise Unasked("webhooks go to an app with an address of its own, which a token is not")
+    raise CannotAsk("webhooks go to an app with an address of its own, which a token is not")
 
 
 def limits(context: ProbeContext) -> str:
-    """What the limits say of themselves; they are not exhausted for it."""
+    """The rate limits in the headers of an answer; the limits are not exhausted for it."""
     headers = context.send(protocol.list_calendars(context.location)).headers
-    told = {name: held for name, held in headers.items() if name.startswith("x-ratelimit")}
-    shown = ", ".join(f"{name} {held}" for name, held in sorted(told.items())) or "no header"
+    answer = {name: held for name, held in headers.items() if name.startswith("x-ratelimit")}
+    shown = ", ".join(f"{name} {held}" for name, held in sorted(answer.items())) or "no header"
     return (
         f"{shown}; the 429 itself is not asked for, since every app of the location would "
         "have to wait"
@@ -247,44 +247,44 @@ def limits(context: ProbeContext) -> str:
 
 
 def envelope(context: ProbeContext) -> str:
-    """Under which key a get shows the appointment."""
+    """The key of the appointment in the answer to a get."""
     call = protocol.get_event(context.book())
-    told = []
+    answers = []
     for version in (protocol.CALENDAR_VERSION, NEWER):
         body = context.send(call, version=version).payload
         keys = [key for key in ("appointment", "event") if _has(body, key)]
-        told.append(f"{version}: {keys[0] if keys else 'neither'}")
-    return ", ".join(told)
+        answers.append(f"{version}: {keys[0] if keys else 'neither'}")
+    return ", ".join(answers)
 
 
 def merged_contacts(context: ProbeContext) -> str:
-    """What becomes of the appointments of a contact that is merged away."""
+    """What happens to the appointments of a merged contact."""
     del context
-    raise Unasked("only a person can merge contacts: the API has no request for it")
+    raise CannotAsk("only a person can merge contacts: the API has no request for it")
 
 
 def validated_moves(context: ProbeContext) -> str:
-    """Whether a move is held against the offered slots."""
+    """Whether a move is checked against the free slots."""
     event = context.book()
     later = context.times(context.start + timedelta(days=1, minutes=13))
     held = {"appointmentStatus": "confirmed", "ignoreFreeSlotValidation": False}
     response = context.update(event, held | later)
     if response.ok:
-        return "no: a time that no slot offers is taken"
-    return f"yes: {said(response)}"
+        return "no: a time outside the free slots is accepted"
+    return f"yes: {refusal_text(response)}"
 
 
 QUESTIONS: tuple[tuple[str, Callable[[ProbeContext], str]], ...] = (
     ("Does an update without a status reset it?", status_reset),
-    ("What does a deletion move, and an update after it?", deletion),
+    ("What do a deletion and an update after it do?", deletion),
     ("What does a list show at its window's edges?", window_edges),
     ("Are descriptions in lists and gets?", descriptions),
-    ("Does toNotify silence invitations?", invitations),
+    ("Does toNotify suppress invitations?", invitations),
     ("Do our own writes come back as webhooks?", webhooks),
-    ("What do the limits say?", limits),
+    ("Which rate limits do the headers show?", limits),
     ("Under which key does a get show it?", envelope),
-    ("What becomes of a merged contact's appointments?", merged_contacts),
-    ("Is a move held against the slots?", validated_moves),
+    ("What happens to a merged contact's appointments?", merged_contacts),
+    ("Is a move checked against the free slots?", validated_moves),
 )
 
 
@@ -292,5 +292,5 @@ def _has(body: object, key: str) -> bool:
     return isinstance(body, Mapping) and isinstance(body.get(key), Mapping)
 
 
-def _yes(told: bool) -> str:  # noqa: FBT001 - a yes or no is all it says
-    return "yes" if told else "no"
+def _yes_or_no(answer: bool) -> str:  # noqa: FBT001 - a yes or no is all it says
+    return "yes" if answer else "no"

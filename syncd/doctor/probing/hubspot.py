@@ -1,4 +1,4 @@
-"""The sixteen questions to a HubSpot account, each a function that asks and says what it saw.
+"""The sixteen questions to a HubSpot account, each a function that returns the answer.
 
 `run` calls them in order. All work on scratch appointments that start far
 beyond any link's window, and on one scratch contact. Two can be asked by
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from syncd.doctor.probing.scratch import Scratch, Unasked, Untaken, said
+from syncd.doctor.probing.scratch import CannotAsk, CreationRefused, Scratch, refusal_text
 from syncd.ports.clock import Clock
 from syncd.providers.hubspot import mapping, refusals, schema, search, wire
 from syncd.providers.hubspot.protocol import CONTACTS, Api
@@ -20,12 +20,12 @@ from syncd.providers.hubspot.wire import Json
 from syncd.providers.message import Request, Response
 
 LONGEST_LAG = 60
-"""Seconds after which a search that still does not show a record is given up."""
+"""Seconds after which the question gives up waiting for the search to show a record."""
 
 
 @dataclass(slots=True)
 class ProbeContext:
-    """What the questions share: scratch records, made when they are first wanted."""
+    """What the questions share: scratch records, created when they are first needed."""
 
     scratch: Scratch
     api: Api
@@ -33,12 +33,11 @@ class ProbeContext:
     start: datetime
     """When scratch appointments start; UTC."""
     tag: str
-    """The same in every probe of the link, so that one finds what another one left."""
+    """The same in every probe of the link, so that a probe finds the records of an earlier one."""
     once: str
-    """Another one in every probe, for values that archived records keep to themselves."""
-    """A word of this probe's own, for addresses and ids."""
+    """Different in every probe, for addresses and unique values that archived records keep."""
     stage: Mapping[str, str] = field(default_factory=dict)
-    """The stage that scratch appointments begin in, where the account demands one."""
+    """The first stage of scratch appointments, if the account requires one."""
     _records: dict[str, str] = field(default_factory=dict)
     _known: Mapping[str, schema.Definition] = field(default_factory=dict)
 
@@ -46,7 +45,7 @@ class ProbeContext:
         """The body of an answer that must be a success."""
         response = self.scratch.send(request)
         if not response.ok:
-            raise Unasked(f"refused: {said(response)}")
+            raise CannotAsk(f"refused: {refusal_text(response)}")
         return wire.mapping(response.payload)
 
     def definitions(self) -> Mapping[str, schema.Definition]:
@@ -63,10 +62,10 @@ class ProbeContext:
         }
 
     def create(self, properties: Mapping[str, str], object_type: str = "") -> str:
-        """Make a record, which is removed in the end; gives its id."""
+        """Create a record, which is removed at the end; returns its id."""
         try:
             response = self._send_new(properties, object_type)
-        except Untaken as refused:
+        except CreationRefused as refused:
             found = wire.problem(refused.response.payload)
             if object_type or self.stage or not refusals.wants_a_stage(found):
                 raise
@@ -86,27 +85,27 @@ class ProbeContext:
         )
 
     def remove_later(self, record: str, object_type: str = "") -> None:
-        """Archive a record in the end."""
+        """Archive a record at the end."""
         kind = "HubSpot contact" if object_type else "HubSpot appointment"
         path = f"{self.api.objects(object_type)}/{record}"
         self.scratch.remove_later(f"{kind} {record}", Request(method="DELETE", path=path))
 
     def record(self, name: str = "main", **more: str) -> str:
-        """A scratch appointment by a name of its own, made once."""
+        """A scratch appointment for each name, created once."""
         if name not in self._records:
             self._records[name] = self.create(self.times() | more)
         return self._records[name]
 
     def contact(self) -> str:
-        """The scratch contact, made once."""
+        """The scratch contact, created once."""
         if "contact" not in self._records:
             mail = f"syncd-probe-{self.tag}@example.com"
             held = {"email": mail, "lastname": self._name}
             self._records["contact"] = self.create(held, CONTACTS)
         return self._records["contact"]
 
-    def lost(self, settling: float) -> Iterator[tuple[str, Request]]:
-        """What a probe of this link made and left, as far as the search shows it by then."""
+    def leftovers(self, settling: float) -> Iterator[tuple[str, Request]]:
+        """Records that a probe of this link left, as far as the search shows them by then."""
         self.clock.sleep(settling)
         for object_type, name, value in (
             ("", mapping.NAME, self._name),
@@ -147,12 +146,12 @@ class ProbeContext:
 
 def activation(context: ProbeContext) -> str:
     """Whether the object is activated."""
-    told = context.ask(context.api.enablement()).get("enablement")
-    return "yes" if told is True else f"the account answers {told!r}"
+    answer = context.ask(context.api.enablement()).get("enablement")
+    return "yes" if answer is True else f"the account answers {answer!r}"
 
 
 def properties(context: ProbeContext) -> str:
-    """Which of the doubtful properties there are."""
+    """Which of the uncertain properties exist."""
     known = context.definitions()
     status = known.get(schema.NATIVE_STATUS)
     native = f"with {', '.join(status.options) or 'no values'}" if status else "is not there"
@@ -162,12 +161,12 @@ def properties(context: ProbeContext) -> str:
 
 
 def pipelines(context: ProbeContext) -> str:
-    """Which stages there are, and whether a record can be made without one."""
+    """Which stages exist, and whether a record can be created without one."""
     found = schema.stages(context.ask(context.api.pipelines()))
     shown = context.read(context.record(), mapping.STAGE, mapping.PIPELINE)
     stage = wire.string(shown.get(mapping.STAGE))
     got = f"it got {stage!r}" if stage else "it got none"
-    without = "no record can be made" if context.stage else "a record can be made"
+    without = "no record can be created" if context.stage else "a record can be created"
     stages = ", ".join(f"{each} of {pipeline}" for each, pipeline in found.items()) or "none"
     return f"stages: {stages}; {without} without one, and {got}"
 
@@ -188,17 +187,17 @@ def association_types(context: ProbeContext) -> str:
 
 
 def unique_property(context: ProbeContext) -> str:
-    """Whether a unique property can be made on the object."""
+    """Whether the object can have a unique property."""
     found = context.definitions().get(mapping.GHL_ID)
     if found is None:
-        raise Unasked(f"{schema.RUN_SETUP} first: it makes one, and says whether that worked")
+        raise CannotAsk(f"{schema.RUN_SETUP} first: it creates one and reports the result")
     group = wire.string(context.ask(context.api.property(mapping.GHL_ID)).get("groupName"))
-    demands = "demands unique values" if found.unique else "does not demand unique values"
+    demands = "requires unique values" if found.unique else "does not require unique values"
     return f"{mapping.GHL_ID} is there in group {group!r} and {demands}"
 
 
 def upsert_over_archived(context: ProbeContext) -> str:
-    """What an upsert does where an archived record holds the unique value."""
+    """What an upsert does if an archived record has the unique value."""
     value, old = _archived_holder(context, "overwritten")
     held = {**context.stage, **context.times()}
     row = {"idProperty": mapping.GHL_ID, "id": value, "properties": held}
@@ -208,12 +207,12 @@ def upsert_over_archived(context: ProbeContext) -> str:
     for each in made:
         context.remove_later(each)
     if not response.ok or not made:
-        outcome = f"is refused: {said(response)}"
+        outcome = f"is refused: {refusal_text(response)}"
     elif made == [old]:
-        outcome = "brings the archived record back"
+        outcome = "restores the archived record"
     else:
-        outcome = f"makes another record ({response.status})"
-    return f"an upsert {outcome}; what a restore does then, only a person can see"
+        outcome = f"creates another record ({response.status})"
+    return f"an upsert {outcome}; only a person can test a restore after that"
 
 
 def archived_by_unique_value(context: ProbeContext) -> str:
@@ -224,7 +223,7 @@ def archived_by_unique_value(context: ProbeContext) -> str:
     found = [wire.string(wire.mapping(each).get("id")) for each in _rows(response)]
     if found == [old]:
         return "yes"
-    return "no" if response.ok else f"no: {said(response)}"
+    return "no" if response.ok else f"no: {refusal_text(response)}"
 
 
 def merged_id(context: ProbeContext) -> str:
@@ -243,7 +242,7 @@ def merged_id(context: ProbeContext) -> str:
 
 
 def search_lag(context: ProbeContext) -> str:
-    """How late the search index shows a new record."""
+    """After how many seconds the search index shows a new record."""
     record = context.record("sought")
     window = search.ChangeWindow(
         since=context.clock.now() - timedelta(minutes=10),
@@ -262,7 +261,7 @@ def search_lag(context: ProbeContext) -> str:
 
 
 def association_moves_stamp(context: ProbeContext) -> str:
-    """Whether a change of contacts alone moves the modification stamp."""
+    """Whether a change of contacts alone changes the modification stamp."""
     record = context.record()
     before = context.read(record, mapping.MODIFIED).get(mapping.MODIFIED)
     context.clock.sleep(1)
@@ -272,53 +271,55 @@ def association_moves_stamp(context: ProbeContext) -> str:
 
 
 def secondary_email(context: ProbeContext) -> str:
-    """Whether a contact is found by a further address."""
+    """Whether a contact is found by an additional address."""
     contact = context.contact()
-    further = f"syncd-probe-{context.tag}-{context.once}@example.com"
+    additional = f"syncd-probe-{context.tag}-{context.once}@example.com"
     path = f"{context.api.objects(CONTACTS)}/{contact}"
-    body = {"properties": {"hs_additional_emails": further}}
+    body = {"properties": {"hs_additional_emails": additional}}
     if not (changed := context.scratch.send(Request(method="PATCH", path=path, json=body))).ok:
-        raise Unasked(f"a further address is refused: {said(changed)}")
+        raise CannotAsk(f"an additional address is refused: {refusal_text(changed)}")
     request = context.api.batch_read(
-        [further], ("email",), id_property="email", object_type=CONTACTS
+        [additional], ("email",), id_property="email", object_type=CONTACTS
     )
-    return "yes" if _rows(context.scratch.send(request)) else "no: a search has to look for it"
+    return "yes" if _rows(context.scratch.send(request)) else "no: it needs a search"
 
 
 def end_before_start(context: ProbeContext) -> str:
-    """Whether an end before the start is taken."""
+    """Whether an end before the start is accepted."""
     early = _written(context.start - timedelta(hours=1))
     response = context.patch(context.record("times"), {mapping.END: early})
-    return "it is taken" if response.ok else f"it is refused: {said(response)}"
+    return "it is accepted" if response.ok else f"it is refused: {refusal_text(response)}"
 
 
 def empty_moment(context: ProbeContext) -> str:
-    """How a point in time is cleared."""
+    """How a time is cleared."""
     record = context.record("emptied")
-    told = []
+    answers = []
     for name, empty in (("null", None), ('""', "")):
         context.patch(record, {mapping.END: _written(context.start + timedelta(minutes=30))})
         response = context.patch(record, {mapping.END: empty})
         left = context.read(record, mapping.END).get(mapping.END)
         done = "clears it" if response.ok and not left else "leaves it"
-        told.append(f"{name} {done}" if response.ok else f"{name} is refused ({response.status})")
-    return "; ".join(told)
+        answers.append(
+            f"{name} {done}" if response.ok else f"{name} is refused ({response.status})"
+        )
+    return "; ".join(answers)
 
 
 def journal(context: ProbeContext) -> str:
     """Whether the journal can be subscribed to for the object."""
     del context
-    raise Unasked("journals take the token of an OAuth project app; a link has a static token")
+    raise CannotAsk("journals take the token of an OAuth project app; a link has a static token")
 
 
 def default_association(context: ProbeContext) -> str:
     """Whether the default route associates with this kind of token."""
     response = _associate(context, context.record())
-    return "yes" if response.ok else f"no: {said(response)}"
+    return "yes" if response.ok else f"no: {refusal_text(response)}"
 
 
 def own_writes(context: ProbeContext) -> str:
-    """Which source the history names for our own writes."""
+    """The source that the history names for syncd's own writes."""
     record = context.record()
     request = context.api.batch_read([record], (), history=(mapping.NAME,))
     (row, *_) = _rows_of(context.ask(request)) or [{}]
@@ -330,28 +331,28 @@ def own_writes(context: ProbeContext) -> str:
 
 QUESTIONS: tuple[tuple[str, Callable[[ProbeContext], str]], ...] = (
     ("Are appointments activated?", activation),
-    ("Which doubtful properties are there?", properties),
-    ("Which stages, and is one needed?", pipelines),
+    ("Which uncertain properties exist?", properties),
+    ("Which stages exist, and is one required?", pipelines),
     ("Which association types?", association_types),
     ("Can the object have a unique property?", unique_property),
     ("What does an upsert over an archived holder do?", upsert_over_archived),
     ("Is an archived record read by its unique value?", archived_by_unique_value),
     ("Does a merged record's id lead to the survivor?", merged_id),
     ("How late does the search show a change?", search_lag),
-    ("Does a change of contacts move the stamp?", association_moves_stamp),
-    ("Is a contact found by a further address?", secondary_email),
-    ("Is an end before the start taken?", end_before_start),
-    ("How is a point in time cleared?", empty_moment),
+    ("Does a change of contacts change the stamp?", association_moves_stamp),
+    ("Is a contact found by an additional address?", secondary_email),
+    ("Is an end before the start accepted?", end_before_start),
+    ("How is a time cleared?", empty_moment),
     ("Can the journal be subscribed to?", journal),
     ("Does the default route associate?", default_association),
-    ("Whose are our own writes in the history?", own_writes),
+    ("Which source has syncd's own write in the history?", own_writes),
 )
 
 
 def _archived_holder(context: ProbeContext, name: str) -> tuple[str, str]:
-    """A unique value that an archived record holds, and that record's id."""
+    """The unique value of an archived record, and that record's id."""
     if mapping.GHL_ID not in context.definitions():
-        raise Unasked(f"{schema.RUN_SETUP} first: it makes the unique property")
+        raise CannotAsk(f"{schema.RUN_SETUP} first: it creates the unique property")
     value = f"syncd-probe-{context.tag}-{context.once}-{name}"
     record = context.record(name, **{mapping.GHL_ID: value})
     context.scratch.send(Request(method="DELETE", path=f"{context.api.objects()}/{record}"))

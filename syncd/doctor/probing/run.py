@@ -1,7 +1,7 @@
 """Asks every question of both accounts of a link, and cleans up.
 
-The verb calls `probe` after the doctor found no error. One question's failure
-ends no other; what could not be removed is told as an answer of its own.
+The verb calls `probe` if the doctor found no error. A failing question
+does not stop the others; records that could not be removed are an answer of their own.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from zoneinfo import ZoneInfo
 from syncd.bootstrap.providers import ProviderFactory
 from syncd.config import LinkSettings, Settings
 from syncd.core.model import Calendar
-from syncd.doctor.examine import GHL, HUBSPOT, accounts_of, bare
+from syncd.doctor.examine import GHL, HUBSPOT, open_accounts, without_calendars
 from syncd.doctor.files import store
 from syncd.doctor.probing import ghl, hubspot
 from syncd.doctor.probing.answer import Answer, State
-from syncd.doctor.probing.scratch import Scratch, Unasked
+from syncd.doctor.probing.scratch import CannotAsk, Scratch
 from syncd.errors import SyncdError
 from syncd.ports.clock import Clock
 from syncd.providers.hubspot.protocol import Api
 
 BEYOND = timedelta(days=30)
-"""How far behind a link's window scratch appointments start: a daemon beside us leaves them."""
+"""How long after a link's window scratch appointments start, so that a daemon ignores them."""
 
 ProbeContext = TypeVar("ProbeContext")
 Questions = Sequence[tuple[str, Callable[[ProbeContext], str]]]
@@ -37,9 +37,9 @@ Questions = Sequence[tuple[str, Callable[[ProbeContext], str]]]
 def probe(
     settings: Settings, names: Sequence[str], *, clock: Clock, env: Mapping[str, str] | None
 ) -> Generator[Answer]:
-    """Ask about these links; every answer as it comes. Scratch records are gone at the end."""
+    """Ask about these links; yields each answer at once. Scratch records are removed at the end."""
     _, usable = store(settings.store.url)
-    with accounts_of(settings, clock=clock, env=env, shared=usable) as accounts:
+    with open_accounts(settings, clock=clock, env=env, shared=usable) as accounts:
         for name in names:
             link = settings.links[name]
             for asked in (_highlevel, _hubspot):
@@ -48,7 +48,7 @@ def probe(
 
 
 def _highlevel(link: LinkSettings, accounts: ProviderFactory, clock: Clock) -> Iterator[Answer]:
-    provider, client = accounts.ghl(bare(link))
+    provider, client = accounts.ghl(without_calendars(link))
     with closing(provider):
         account = provider.prepare()
         with Scratch(client) as scratch:
@@ -61,11 +61,11 @@ def _highlevel(link: LinkSettings, accounts: ProviderFactory, clock: Clock) -> I
                 start=_start(link, clock.now()),
                 tag=_tag(link),
             )
-            scratch.find_lost = context.lost
-            yield from _left_before(GHL, scratch)
+            scratch.find_leftovers = context.leftovers
+            yield from _earlier_leftovers(GHL, scratch)
             yield from _answers(GHL, ghl.QUESTIONS, context)
             scratch.clean()
-            yield from _left(GHL, scratch, context.tag)
+            yield from _not_removed(GHL, scratch, context.tag)
 
 
 def _hubspot(link: LinkSettings, accounts: ProviderFactory, clock: Clock) -> Iterator[Answer]:
@@ -79,11 +79,11 @@ def _hubspot(link: LinkSettings, accounts: ProviderFactory, clock: Clock) -> Ite
             tag=_tag(link),
             once=secrets.token_hex(4),
         )
-        scratch.find_lost = context.lost
-        yield from _left_before(HUBSPOT, scratch)
+        scratch.find_leftovers = context.leftovers
+        yield from _earlier_leftovers(HUBSPOT, scratch)
         yield from _answers(HUBSPOT, hubspot.QUESTIONS, context)
         scratch.clean()
-        yield from _left(HUBSPOT, scratch, context.tag)
+        yield from _not_removed(HUBSPOT, scratch, context.tag)
 
 
 def _answers(
@@ -92,34 +92,37 @@ def _answers(
     for question, ask in questions:
         state = State.LEARNT
         try:
-            told = ask(context)
-        except Unasked as reason:
-            state, told = State.UNASKED, str(reason)
+            answer = ask(context)
+        except CannotAsk as reason:
+            state, answer = State.UNASKED, str(reason)
         except SyncdError as fault:
-            state, told = State.FAILED, str(fault)
-        yield Answer(side=side, question=question, state=state, answer=told)
+            state, answer = State.FAILED, str(fault)
+        yield Answer(side=side, question=question, state=state, answer=answer)
 
 
 def _tag(link: LinkSettings) -> str:
     return blake2b(link.ghl.location_id.encode(), digest_size=4).hexdigest()
 
 
-def _left_before(side: str, scratch: Scratch) -> Iterable[Answer]:
-    """A probe that was killed could remove nothing: the next one does."""
-    found = scratch.take_over()
+def _earlier_leftovers(side: str, scratch: Scratch) -> Iterable[Answer]:
+    """Removes the records of an earlier probe that was killed."""
+    found = scratch.remove_leftovers()
     if not found:
         return []
-    told = f"yes, {found}; {'removed' if not scratch.left else '; '.join(scratch.left)}"
+    answer = (
+        f"yes, {found}; {'removed' if not scratch.not_removed else '; '.join(scratch.not_removed)}"
+    )
     question = "Did an earlier probe leave records behind?"
-    return [Answer(side=side, question=question, state=State.LEARNT, answer=told)]
+    return [Answer(side=side, question=question, state=State.LEARNT, answer=answer)]
 
 
-def _left(side: str, scratch: Scratch, tag: str) -> Iterable[Answer]:
+def _not_removed(side: str, scratch: Scratch, tag: str) -> Iterable[Answer]:
     question = "Is everything removed again?"
-    if not scratch.left:
+    if not scratch.not_removed:
         return [Answer(side=side, question=question, state=State.LEARNT, answer="yes")]
-    told = f"no: {'; '.join(scratch.left)}; remove what is called `syncd probe {tag}` by hand"
-    return [Answer(side=side, question=question, state=State.FAILED, answer=told)]
+    remaining = "; ".join(scratch.not_removed)
+    answer = f"no: {remaining}; remove the records named `syncd probe {tag}` by hand"
+    return [Answer(side=side, question=question, state=State.FAILED, answer=answer)]
 
 
 def _calendars(link: LinkSettings, calendars: Sequence[Calendar]) -> list[Calendar]:
@@ -129,6 +132,6 @@ def _calendars(link: LinkSettings, calendars: Sequence[Calendar]) -> list[Calend
 
 
 def _start(link: LinkSettings, now: datetime) -> datetime:
-    """An odd minute of the night, beyond the link's window."""
+    """An odd minute at night, after the link's window."""
     day = now + link.sync.future + BEYOND
     return day.replace(hour=3, minute=7, second=0, microsecond=0)

@@ -1,7 +1,7 @@
-"""What a probe makes, and the promise that it goes again.
+"""The scratch records of a probe, and their removal.
 
-Both sides' questions make their records through a `Scratch`; leaving it
-removes them in reverse order, whatever was raised, and tells of each that
+Both sides' questions create their records through a `Scratch`. Leaving it
+removes them in reverse order, whatever was raised, and lists each record that
 could not be removed.
 """
 
@@ -20,26 +20,26 @@ from syncd.providers.message import Request, Response
 log = structlog.get_logger(__name__)
 
 SETTLING = 30.0
-"""Seconds after which a search shows what was made without an answer."""
+"""Seconds until a search shows a record whose creation got no answer."""
 
-HURRIED = 2.0
-"""The same for who was asked to end; what shows later is found by the next probe."""
-
-
-class Unasked(Exception):  # noqa: N818 - an answer of its own kind, caught in `run`
-    """The question cannot be asked here; says why."""
+SETTLING_WHEN_STOPPED = 2.0
+"""The same if the probe was asked to stop; the next probe finds later records."""
 
 
-class Untaken(Unasked):
+class CannotAsk(Exception):  # noqa: N818 - an answer of its own kind, caught in `run`
+    """The question cannot be asked here; its text is the reason."""
+
+
+class CreationRefused(CannotAsk):
     """A record that the question needs was refused."""
 
     def __init__(self, response: Response) -> None:
-        super().__init__(f"no scratch record could be made: {said(response)}")
+        super().__init__(f"no scratch record could be made: {refusal_text(response)}")
         self.response = response
 
 
-def said(response: Response) -> str:
-    """What a refusal says."""
+def refusal_text(response: Response) -> str:
+    """Status and text of a refusal."""
     return f"{response.status} {response.words}"
 
 
@@ -48,11 +48,11 @@ class Scratch:
 
     def __init__(self, client: Client) -> None:
         self.client = client
-        self.left: list[str] = []
-        """What could not be removed, in words for a person."""
-        self.find_lost: Callable[[float], Iterable[tuple[str, Request]]] = lambda _: ()
-        """Finds what a probe made, after so many seconds: what it is, and how it is removed."""
-        self._hurried = False
+        self.not_removed: list[str] = []
+        """Records that could not be removed, in words for a person."""
+        self.find_leftovers: Callable[[float], Iterable[tuple[str, Request]]] = lambda _: ()
+        """Finds a probe's records after a number of seconds: each with the request to remove it."""
+        self._stopped = False
         self._made: list[tuple[str, Request]] = []
         self._unanswered: list[str] = []
         self._pending = ""
@@ -66,13 +66,13 @@ class Scratch:
         return self.client.send(request)
 
     def create(self, what: str, request: Request) -> Response:
-        """The answer to a creation that was taken; one that is never answered is told of.
+        """The answer to a successful creation; one without an answer is listed at the end.
 
         Raises:
-            Untaken: it was refused.
+            CreationRefused: it was refused.
             ProviderError: no answer came.
         """
-        # Until the answer is in hand, whatever comes between may leave the record behind.
+        # Until the answer has arrived, an interruption may leave the record behind.
         self._pending = what
         try:
             response = self.send(request)
@@ -83,11 +83,11 @@ class Scratch:
             raise
         if not response.ok:
             self._pending = ""
-            raise Untaken(response)
+            raise CreationRefused(response)
         return response
 
     def remove_later(self, what: str, request: Request) -> None:
-        """Remember how to remove something, before anything else is done with it."""
+        """Store the request that removes a record, before anything else is done with it."""
         self._made.append((what, request))
         if what.startswith(self._pending):
             self._pending = ""
@@ -101,15 +101,15 @@ class Scratch:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._hurried = error is not None
+        self._stopped = error is not None
         self.clean()
-        if self._hurried and self.left:
-            log.warning("probe.left", records=self.left)
+        if self._stopped and self.not_removed:
+            log.warning("probe.left", records=self.not_removed)
 
-    def take_over(self) -> int:
-        """Remove what an earlier probe left, which something ended; gives how many there were."""
+    def remove_leftovers(self) -> int:
+        """Remove the records of an earlier, interrupted probe; returns their number."""
         try:
-            found = [*self.find_lost(0.0)]
+            found = [*self.find_leftovers(0.0)]
         except SyncdError:
             return 0
         for what, request in found:
@@ -118,38 +118,38 @@ class Scratch:
         return len(found)
 
     def clean(self) -> None:
-        """Remove everything that was made, the youngest first."""
+        """Remove all created records, the newest first."""
         if self._pending:
             self._unanswered.append(self._pending)
             self._pending = ""
         if self._unanswered:
-            self._take_up_lost()
+            self._find_unanswered()
         while self._made:
             what, request = self._made.pop()
             try:
                 response = self.send(request)
             except SyncdError as fault:
-                self.left.append(f"{what} ({fault})")
+                self.not_removed.append(f"{what} ({fault})")
                 continue
             if not response.ok and not _is_gone(response):
-                self.left.append(f"{what} ({response.words})")
+                self.not_removed.append(f"{what} ({response.words})")
 
-    def _take_up_lost(self) -> None:
+    def _find_unanswered(self) -> None:
         known = {request.path for _, request in self._made}
         try:
-            settling = HURRIED if self._hurried else SETTLING
-            found = [each for each in self.find_lost(settling) if each[1].path not in known]
+            settling = SETTLING_WHEN_STOPPED if self._stopped else SETTLING
+            found = [each for each in self.find_leftovers(settling) if each[1].path not in known]
         except SyncdError:
             found = []
         for what, request in found:
             self.remove_later(what, request)
         if len(found) < len(self._unanswered):
-            told = ", ".join(self._unanswered)
-            self.left.append(f"{told} that may have been made without an answer")
+            answer = ", ".join(self._unanswered)
+            self.not_removed.append(f"{answer} that may have been made without an answer")
         self._unanswered.clear()
 
 
 def _is_gone(response: Response) -> bool:
-    """A refusal to remove what is not there any more is as good as its removal."""
-    said = response.words.casefold()
-    return response.status == 404 or "already been deleted" in said or "not found" in said
+    """Whether the refusal means that the record does not exist any more."""
+    text = response.words.casefold()
+    return response.status == 404 or "already been deleted" in text or "not found" in text

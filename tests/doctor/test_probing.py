@@ -94,7 +94,7 @@ def test_and_the_other_way_round(practice: Any) -> None:
     assert found["Which association types?"] == (
         "appointment to contact 906, contact to appointment 907"
     )
-    assert found["How is a time cleared?"] == 'null refused (400); "" clears it'
+    assert found["How is a time cleared?"] == 'null is refused (400); "" clears it'
 
 
 def test_the_search_is_waited_for(practice: Any) -> None:

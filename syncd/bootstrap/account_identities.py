@@ -1,10 +1,10 @@
-"""Which HubSpot account each link leads to, as the vendor says it: before a link may write.
+"""Checks before any write which HubSpot account each link uses, by the vendor's number.
 
-Two variables may hold one token, and two tokens may lead to one account. Two
-links of one account take up each other's records unless their filters keep
-them apart, and each would book what the other has booked. `LinkFactory` asks
-`check` before every cycle. What a vendor said of a token is kept in the store
-and never asked again; a lone link is asked nothing.
+Two variables may hold one token, and two tokens may belong to one account. Two
+links of one account would sync each other's records unless their filters are
+disjoint, and each would book the other's bookings. `LinkFactory` calls `check`
+before every cycle. The vendor's answer for a token is stored and never asked
+again; for a single link nothing is asked.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ ASK_AGAIN = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Place:
-    """Where a link's requests go, as far as it is known without asking."""
+    """The server and token of a link, known without a request."""
 
     server: str
     token: str
@@ -59,15 +59,15 @@ class Identities:
         self._lock = threading.Lock()
         self._numbers: dict[str, str] = {}
         self._silent: dict[str, tuple[float, str]] = {}
-        """Who did not tell, when that was, and why."""
+        """Tokens whose account could not be read, with the time and the reason."""
         self._placed: tuple[Mapping[str, LinkSettings], dict[str, _Place]] | None = None
         self._judged: tuple[Mapping[str, LinkSettings], dict[str, list[str]]] | None = None
 
     def check(self, link: LinkSettings) -> None:
-        """Make sure that no other link can claim what this one claims.
+        """Make sure that no other link syncs the records of this one.
 
         Raises:
-            ConfigError: another link shares the account, and nothing keeps them apart.
+            ConfigError: another link shares the account, and their filters overlap.
             AccountUnknown: another link may share it.
             StoreError: our own store failed.
         """
@@ -75,15 +75,15 @@ class Identities:
             links = self._links()
             if len(links) < 2 or link.name not in links:
                 return
-            quarrels = self._quarrels(links)
-            if problems := quarrels.get(link.name):
+            conflicts = self._conflicts(links)
+            if problems := conflicts.get(link.name):
                 raise ConfigError(problems)
             self._must_be_known(link, links)
 
     def accounts(self) -> dict[str, str]:
-        """What stands for the account of each link: its number, else its token, else the link.
+        """The account of each link: its number, else its token, else the link's name.
 
-        Asks the store for the numbers that are not known yet, and no vendor.
+        Reads unknown numbers from the store, and asks no vendor.
 
         Raises:
             StoreError: our own store failed.
@@ -100,8 +100,8 @@ class Identities:
                 for name, place in places.items()
             }
 
-    def _quarrels(self, links: Mapping[str, LinkSettings]) -> dict[str, list[str]]:
-        """What is wrong with each link; judged anew when there is something new to judge."""
+    def _conflicts(self, links: Mapping[str, LinkSettings]) -> dict[str, list[str]]:
+        """The problems of each link; checked again when the accounts have changed."""
         if self._judged is not None and self._judged[0] is links:
             return self._judged[1]
         places = {name: self._place(link) for name, link in links.items()}
@@ -118,7 +118,7 @@ class Identities:
         try:
             token = self._accounts.hubspot_token(link)
         except ConfigError:
-            return _Place(server=server, token="")  # its own cycle says so
+            return _Place(server=server, token="")  # its own cycle reports it
         digest = blake2b(f"{server} {token}".encode(), digest_size=16).hexdigest()
         return _Place(server=server, token=digest)
 
@@ -204,7 +204,7 @@ class Identities:
 def _shared(
     links: Iterable[LinkSettings], account_of: Callable[[LinkSettings], Hashable]
 ) -> Iterable[tuple[str, tuple[str, ...]]]:
-    """Each quarrel of links that share an account, with the names of the two."""
+    """Each conflict of links that share an account, with both names."""
     groups: dict[Hashable, list[LinkSettings]] = {}
     for link in links:
         groups.setdefault(account_of(link), []).append(link)

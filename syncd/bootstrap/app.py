@@ -1,8 +1,8 @@
 """The configured program: its store, its links, and one cycle of each.
 
-Made by `open_app`. The verbs ask it for single cycles (`cycle`), the daemon
-for links that it keeps, with their lease, between cycles (`lock`,
-`open_link`). What a cycle needs is imported with the first one (`links`).
+Made by `open_app`. The verbs run single cycles (`cycle`); the daemon keeps links
+open between cycles, with their lease (`lock`, `open_link`). The first cycle imports
+what cycles need (`links`).
 """
 
 from __future__ import annotations
@@ -117,10 +117,10 @@ class App:
 
     def paused(self, name: str) -> bool:
         """Whether a person took the link out of service."""
-        return bool(self.store.link(name).cursor(PAUSED))
+        return bool(self.store.link(name).get_state(PAUSED))
 
     def look(self) -> Decided:
-        """What people decided of any link; does not wait for a database that is away.
+        """Open decisions of all links; does not wait for an unreachable database.
 
         Raises:
             StoreError: our own store failed.
@@ -128,7 +128,7 @@ class App:
         return self.store.decided()
 
     def write_notes(self, cursor: str, notes: Mapping[str, str]) -> None:
-        """Keep a short text of each of these links, where it is ours.
+        """Store a short text for each of these links that this process holds.
 
         Raises:
             StoreError: our own store failed.
@@ -151,14 +151,14 @@ class App:
     def keep_house(self, name: str) -> None:
         """Delete what is older than the configuration keeps, after a cycle of a verb.
 
-        The daemon does so by the hour. What cannot be deleted now goes another time.
+        The daemon does so every hour. Data that cannot be deleted now is deleted later.
         """
         from syncd.engine.housekeeping import keep_house
 
         keep_house(self.prune, name, self.clock.now() - self.settings.links[name].sync.history_keep)
 
     def adopt(self, settings: Settings) -> None:
-        """Go on with another configuration; links that are open keep what they have."""
+        """Use another configuration; open links keep theirs."""
         self.settings = settings
         self._workshop.adopt()
         if self._fleet is not None:
@@ -186,7 +186,7 @@ class App:
 
     @cached_property
     def notices(self) -> Notifier:
-        """Who tells people of trouble; asked beside the cycles, never in them."""
+        """The notifier of this process; called between the cycles, never in them."""
         from syncd.notifications import Notifier
 
         return Notifier(
@@ -218,23 +218,23 @@ class App:
     def cycle(self, name: str, request: CycleRequest, *, verb: str = "--sync-now") -> CycleReport:
         """One cycle of a link, under its lock unless it is a dry run; never raises for a link.
 
-        `verb` is what another syncd is told about who holds the link.
+        `verb` is shown to other processes as the holder of the link.
         """
         return self._workshop.cycle(self.settings.links[name], request, verb)
 
     def tell(self, report: CycleReport) -> None:
-        """Tell people what a cycle of a verb came to, where it is news; never raises.
+        """Notify people of a verb's cycle, if it brought new events; never raises.
 
-        What is not taken now waits in the store for the next command.
+        A notification that is not delivered now waits in the store for the next command.
         """
         name = report.link
         if report.stopped:
-            return  # Whoever asked for it knows.
+            return  # The person who stopped it knows.
         self.notices.queue_events(_status(report), self.store.link(name).holds)
         self.notices.deliver(name, self.stop)
 
     def setup(self, name: str) -> list[tuple[str, bool]]:
-        """Make what HubSpot needs; gives what it is, and whether it was made just now.
+        """Create what HubSpot needs; returns each item, and whether it was created just now.
 
         Raises:
             ConfigError: a token is missing.

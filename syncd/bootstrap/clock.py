@@ -1,4 +1,4 @@
-"""The real time: the only clock of the program that nobody made up."""
+"""The real time: the only clock of the program that is not a test's."""
 
 from __future__ import annotations
 

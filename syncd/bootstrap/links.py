@@ -1,7 +1,7 @@
-"""Links made ready for cycles: providers, rules and store put together, under a lease or not.
+"""Opens links for cycles: combines providers, rules and store, with or without a lease.
 
-`App` makes one, once a cycle is wanted: what stands here imports the providers
-and the engine, which a verb that only reads the store never needs.
+`App` makes one before the first cycle: this module imports the providers and the
+engine, which a verb that only reads the store never needs.
 """
 
 from __future__ import annotations
@@ -50,27 +50,27 @@ class LinkOpener:
         self._identify = identify
 
     def cycle(self, request: CycleRequest) -> CycleReport:
-        """Run one cycle; what a vendor did, or a lost lease, is in the report.
+        """Run one cycle; a vendor's error, or a lost lease, is in the report.
 
         Raises:
             StoreError: our own store failed.
-            ConfigError: another link shares the account, and nothing keeps them apart.
+            ConfigError: another link shares the account, and their filters overlap.
             AccountUnknown: another link may share it.
             ProviderError: and HubSpot does not answer at all.
         """
         try:
-            self._know_the_account()
+            self._identify_account()
             return cycle.run(self.link, request)
         finally:
             for _, budget in self._wires.values():
                 budget.close()
 
-    def _know_the_account(self) -> None:
+    def _identify_account(self) -> None:
         client, _ = self._wires[Side.HUBSPOT]
         try:
             self._wires[Side.HUBSPOT] = client, self._identify(client)
         except AccountUnknown:
-            self.link.hubspot.prepare()  # a graver reason to wait goes first
+            self.link.hubspot.prepare()  # a worse error goes first
             raise
 
     def guard(
@@ -116,7 +116,7 @@ class LinkFactory:
 
     def adopt(self) -> None:
         """Another configuration is in force: rate limits may be others."""
-        self._accounts.reconsider()
+        self._accounts.refresh_limits()
 
     def accounts(self) -> Mapping[str, str]:
         """The HubSpot account of every configured link, as far as it is known without asking.
@@ -146,7 +146,7 @@ class LinkFactory:
             clock=self._clock,
             rules=rules_of(settings, look_again=self._poll()),
             stopping=self._stop.is_set,
-            settings_fingerprint=_print(settings),
+            settings_fingerprint=_fingerprint(settings),
         )
         wires = {
             Side.GHL: (ghl_client, self._accounts.budget_of(Side.GHL, settings)),
@@ -164,12 +164,12 @@ class LinkFactory:
 
     def cycle(self, settings: LinkSettings, request: CycleRequest, verb: str) -> CycleReport:
         """One cycle of a link, under its lock unless it is a dry run; never raises for a link."""
-        return _reported(settings.name, lambda: self._cycle(settings, request, verb))
+        return _report_of(settings.name, lambda: self._cycle(settings, request, verb))
 
     def _cycle(self, settings: LinkSettings, request: CycleRequest, verb: str) -> CycleReport:
         with ExitStack() as stack:
-            # The configuration is judged before the lock is asked for: a missing token is
-            # said whoever holds the link.
+            # The configuration is checked before the lock is taken: a missing token is
+            # reported even if another process holds the link.
             kept = self.open(settings)
             stack.callback(kept.close)
             if not request.dry_run:
@@ -188,7 +188,7 @@ class LinkFactory:
         kept.guard(store, check, lease.left)
 
     def setup(self, settings: LinkSettings) -> list[tuple[str, bool]]:
-        """Make what HubSpot needs; gives what it is, and whether it was made just now.
+        """Create what HubSpot needs; returns each item, and whether it was created just now.
 
         Raises:
             ConfigError: a token is missing.
@@ -203,26 +203,26 @@ class LinkFactory:
             self._accounts.rest()
 
 
-def _reported(name: str, work: Callable[[], CycleReport]) -> CycleReport:
-    """The report of a cycle that could not even begin, in place of its error."""
+def _report_of(name: str, work: Callable[[], CycleReport]) -> CycleReport:
+    """The report of a cycle; also of one that raised an error."""
     try:
         return work()
     except Exception as error:
         if isinstance(error, StoreError):
-            _tell_store_failed(error, link=name)
+            _log_store_failure(error, link=name)
         elif not isinstance(error, SyncdError):
             log.exception("cycle.failed", link=name)
         outcome, detail = ended_by(error)
         return CycleReport(link=name, outcome=outcome, detail=detail)
 
 
-def _tell_store_failed(error: StoreError, *, link: str) -> None:
+def _log_store_failure(error: StoreError, *, link: str) -> None:
     """Log it: in one sentence, unless it is a bug."""
     bug = isinstance(error, StoreFault)
     log.error("store.failed", link=link, detail=str(error), exc_info=error if bug else None)
 
 
-def _print(settings: LinkSettings) -> str:
+def _fingerprint(settings: LinkSettings) -> str:
     """A digest of everything that is configured for a link; tokens are references in it."""
     return blake2b(settings.model_dump_json().encode(), digest_size=6).hexdigest()
 

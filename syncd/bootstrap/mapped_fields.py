@@ -1,7 +1,7 @@
-"""From a link's further mapped fields to what rules and providers want to know of them.
+"""Converts a link's mapped fields for the rules and the providers.
 
-`rules_of` and `ProviderFactory` call this. A link to the HubSpot record is no field
-of the core: it belongs to the mark that HubSpot's adapter writes.
+`rules_of` and `ProviderFactory` call this. A link to the HubSpot record is not a
+field of the core: HubSpot's adapter writes it together with the external id.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def fields(link: LinkSettings) -> dict[str, str]:
 
 
 def templates(link: LinkSettings) -> dict[str, str]:
-    """Name → a link's address, where it is not the usual one."""
+    """Name → the template of a link's address, if it is not the default one."""
     return {name: each.template for name, each in _on(link).items() if each.template}
 
 
@@ -42,23 +42,23 @@ def properties(link: LinkSettings) -> tuple[MappedProperty, ...]:
 def record_link(link: LinkSettings) -> str:
     """The property that is to hold the HubSpot record's own address; "" for none."""
     if not Direction(link.sync.direction).reaches(Side.HUBSPOT):
-        return ""  # Nothing but the mark itself is written to the side that leads.
+        return ""  # Only the external id is written to the leading side.
     wanted = (each.hubspot for each in link.map.values() if each.on and each.ghl == HUBSPOT_LINK)
     return next(wanted, "")
 
 
 def directions(link: LinkSettings) -> dict[GroupKey, Direction]:
-    """Which way each further field flows."""
+    """The direction of each mapped field."""
     return {f"{EXTRA_PREFIX}{name}": Direction(each.direction) for name, each in _on(link).items()}
 
 
 def winners(link: LinkSettings) -> dict[GroupKey, Winner]:
-    """Who wins a conflict in each further field."""
+    """The winner of a conflict in each mapped field."""
     return {f"{EXTRA_PREFIX}{name}": Winner(each.conflict) for name, each in _on(link).items()}
 
 
 def status_echoes(link: LinkSettings) -> tuple[GroupKey, ...]:
-    """The further fields that repeat HighLevel's status word."""
+    """The mapped fields that repeat HighLevel's status."""
     return tuple(f"{EXTRA_PREFIX}{name}" for name, each in _on(link).items() if each.ghl == STATUS)
 
 

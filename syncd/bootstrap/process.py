@@ -1,4 +1,4 @@
-"""What the daemon asks of the operating system: its environment, its journal, an end at once."""
+"""The daemon's use of the operating system: environment, journal, immediate exit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The way to the vendors' accounts: tokens, rate budgets, TLS, providers.
+"""Makes the vendors' providers: tokens, rate budgets, TLS.
 
 `LinkFactory` keeps one `ProviderFactory` per process: all links of an account share its
 budget, and through the store so do all processes.
@@ -34,7 +34,7 @@ CONCURRENCY = 8
 
 
 _Key = tuple[Side, str, str]
-"""Side, server and account: what has one budget."""
+"""Side, server and account: the key of a budget."""
 
 _Limits = tuple[Limit, tuple[tuple[str, Limit], ...]]
 
@@ -42,8 +42,8 @@ _Limits = tuple[Limit, tuple[tuple[str, Limit], ...]]
 class ProviderFactory:
     """Makes providers; `env` is where tokens may be; None for the process's.
 
-    `attempts` is how often a request is tried where a vendor cannot be reached;
-    `stopping` says whether the process was asked to end.
+    `attempts` is the number of attempts if a vendor cannot be reached;
+    `stopping` returns whether the process was asked to stop.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class ProviderFactory:
         self._limits: dict[_Key, _Limits] = {}
         self._unsure: set[_Key] = set()
         self._numbers: dict[tuple[str, str], str] = {}
-        """The account's number by server and token, where it is known."""
+        """The account's number by server and token, if known."""
         self._lock = threading.Lock()
 
     def ghl(self, link: LinkSettings) -> tuple[GhlProvider, Client]:
@@ -72,7 +72,7 @@ class ProviderFactory:
             ConfigError: the token is missing.
         """
         settings = link.ghl
-        self._token(link, "ghl")  # a missing token is said before anything is asked
+        self._token(link, "ghl")  # a missing token is reported before any request
         budget = self._ghl_budget(link)
         client = Client(
             side=Side.GHL,
@@ -161,7 +161,7 @@ class ProviderFactory:
         return self._token(link, "hubspot")
 
     def note_number(self, link: LinkSettings, number: str) -> None:
-        """HubSpot has said which account a link's token leads to: its tokens share one budget."""
+        """The account of a link's token is known: its tokens share one budget."""
         name = server_of(link.hubspot.base_url), self._token(link, "hubspot")
         with self._lock:
             self._numbers[name] = number
@@ -179,8 +179,8 @@ class ProviderFactory:
             client.budget = budget
         return budget
 
-    def reconsider(self) -> None:
-        """Rate limits may have changed: each budget is made anew where its limit is another one."""
+    def refresh_limits(self) -> None:
+        """Rate limits may have changed: replace each budget whose limit is different."""
         with self._lock:
             self._unsure = set(self._budgets)
 
@@ -219,12 +219,12 @@ class ProviderFactory:
         rate: RateLimit,
         kinds: Mapping[str, Limit] | None = None,
     ) -> Budget:
-        """One budget per account, whatever links share it."""
+        """One budget for each account, shared by its links."""
         key = (side, server, account)
         limits = (_limit(rate), tuple((kinds or {}).items()))
         with self._lock:
             if key in self._unsure and self._limits[key] != limits:
-                # What was used stands in the store, where the new one finds it.
+                # The new budget reads from the store how much is used.
                 self._budgets.pop(key).close()
             self._unsure.discard(key)
             if key not in self._budgets:
@@ -251,7 +251,7 @@ def _limit(rate: RateLimit) -> Limit:
 
 
 def _needed(link: LinkSettings) -> frozenset[str]:
-    """The fields that are on: what they need of the account has to be there."""
+    """The fields that are on: the account must have what they need."""
     return frozenset(name for name, way in link.fields if way != "off")
 
 

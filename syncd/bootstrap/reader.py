@@ -82,6 +82,6 @@ class _SqliteApp:
             return False
         if holder.is_here:
             return not holder.is_dead
-        # Of a process of another machine or container only the full store can tell.
+        # Only the full store knows processes of another machine or container.
         with self._open_full(self._settings) as app:
             return app.daemon(name)

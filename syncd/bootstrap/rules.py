@@ -18,7 +18,7 @@ TEXT_GROUPS = (Group.TITLE, Group.DESCRIPTION, Group.ADDRESS)
 
 
 def rules_of(link: LinkSettings, look_again: timedelta | None = None) -> Rules:
-    """What the configuration says of a link, in the core's words."""
+    """Converts the configuration of a link into the core's types."""
     sync = link.sync
     epoch = datetime.fromtimestamp(0, UTC)
     template = Policy(

@@ -350,5 +350,5 @@ def _asked(app: App, name: str, given: Mapping[str, bool]) -> dict[str, object]:
             store, now, removals=given["allow_removals"], changes=given["allow_changes"]
         )
     if given["approve"]:
-        asked["shown"] = json.loads(store.cursor(SHOWN) or "null")
+        asked["shown"] = json.loads(store.get_state(SHOWN) or "null")
     return asked

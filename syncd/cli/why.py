@@ -102,7 +102,7 @@ def rule_of(store: LinkReader, *records: str) -> str:
     """Which rule left one of these out in the last full cycle; "" where none did."""
     from syncd.ports.store import LEFT_OUT_IDS
 
-    found = json.loads(store.cursor(LEFT_OUT_IDS) or "{}").items()
+    found = json.loads(store.get_state(LEFT_OUT_IDS) or "{}").items()
     return next((reason for reason, ids in found if {*records} & {*ids}), "")
 
 

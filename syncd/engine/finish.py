@@ -432,7 +432,7 @@ class _Recording:
             judged = judged_holds(self._polled, self._found, only=only, unsent=self._unsent)
         named = {hold.key for hold in holds}
         left = [h for name, h in before.items() if name[:2] not in judged and name not in named]
-        first = not store.cursor(FIRST)
+        first = not store.get_state(FIRST)
         first_done = not first or (self._whole and self._first_is_done())
         state = self._state(holds)
         if self._whole and first and first_done:
@@ -482,14 +482,14 @@ class _Recording:
             untried=self._untried,
             met=reverted,
             approved=approved,
-            overrides=self._store.cursor(pending.OVERRIDES),
+            overrides=self._store.get_state(pending.OVERRIDES),
         )
 
     def _state(self, holds: Iterable[Hold]) -> dict[str, str]:
         """The facts of the link that later cycles and decisions need, by name."""
         store = self._store
         state = {poll.RECHECK: self._recheck()}
-        survivors = store.cursor(poll.SURVIVORS)
+        survivors = store.get_state(poll.SURVIVORS)
         waiting = frozenset(each for hold in holds for each in hold.ids)
         now_left = self._survivors(survivors, waiting)
         if now_left != survivors:
@@ -504,7 +504,7 @@ class _Recording:
         else:
             state[poll.ROTATION] = str(self._polled.rotated_to)
         people = "unread" if self._context.translator.people_unread else ""
-        if people != store.cursor(poll.PEOPLE) and (people or self._whole):
+        if people != store.get_state(poll.PEOPLE) and (people or self._whole):
             state[poll.PEOPLE] = people
         return state
 
@@ -513,7 +513,7 @@ class _Recording:
         found = {*self._rechecked(), *self._polled.recheck, *self._found.recheck}
         recheck = {(side.value, record_id) for side, record_id in found}
         # What was to be read again and was not written is so still.
-        asked = json.loads(self._store.cursor(poll.RECHECK) or "[]")
+        asked = json.loads(self._store.get_state(poll.RECHECK) or "[]")
         recheck |= {(side, name) for side, name in asked if not self._over or name in self._unsent}
         return json.dumps(sorted(recheck))
 
@@ -599,7 +599,7 @@ class _Recording:
         state: dict[str, str] = {}
         stopped = [each.write for each in self._kept_back if each.guard == CHANGES]
         changes = [[write.side.value, *write.ids] for write in stopped]
-        kept_back = store.cursor(pending.KEPT_BACK)
+        kept_back = store.get_state(pending.KEPT_BACK)
         if changes and not self._full:
             known = {*map(tuple, changes)}
             changes += [each for each in json.loads(kept_back or "[]") if tuple(each) not in known]
@@ -615,7 +615,7 @@ class _Recording:
             }
             plans = {str(part[0]) for parts in decisions.only_parts.values() for part in parts}
             state[pending.TRIED] = json.dumps(dict.fromkeys(plans, lets))
-        elif not decisions.only_parts and store.cursor(pending.TRIED):
+        elif not decisions.only_parts and store.get_state(pending.TRIED):
             state[pending.TRIED] = ""
         return state
 

@@ -143,10 +143,10 @@ def examine(
     Raises:
         StoreError: our own store failed.
     """
-    said = heartbeat or read(store.cursor(HEARTBEAT))
+    said = heartbeat or read(store.get_state(HEARTBEAT))
     rows = store.cycles(CYCLES)
     daemon = said is not None and not said.stopped and now - said.at <= FRESH
-    paused_at = store.cursor(PAUSED)
+    paused_at = store.get_state(PAUSED)
     good = [row.started_at for row in rows if row.outcome == "ok"]
     if said is not None and said.good_at is not None:
         good.append(said.good_at)
@@ -175,7 +175,7 @@ def examine(
         planned=said.planned if said and state is State.WAITING else {},
         budgets=said.budgets if said and daemon else {},
         pairs=store.count_pairs(),
-        left_out=_left_out(store.cursor(LEFT_OUT)),
+        left_out=_left_out(store.get_state(LEFT_OUT)),
         held=tuple(store.holds()),
         cycles=_timeline(rows, said),
         history=tuple(store.history(limit=history)) if history else (),

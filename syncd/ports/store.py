@@ -195,7 +195,7 @@ class LinkReader(Protocol):
         """What waits, oldest first."""
         ...
 
-    def cursor(self, name: str) -> str:
+    def get_state(self, name: str) -> str:
         """A cursor's value, "" where it was never set."""
         ...
 

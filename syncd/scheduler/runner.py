@@ -200,7 +200,7 @@ class Runner:
         """When it was good last, the daemon before this one may be the only one to know."""
         if not state.recalled:
             store = self.links.link_store(state.name)
-            before = heartbeat.read(store.cursor(heartbeat.HEARTBEAT))
+            before = heartbeat.read(store.get_state(heartbeat.HEARTBEAT))
             state.good_at = before.good_at if before else None
             state.recalled = True
 

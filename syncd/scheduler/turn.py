@@ -67,7 +67,7 @@ class Turns:
         if paused:
             return Turn(state=State.PAUSED)
         hold()
-        first = not state.first_done and not store.cursor(FIRST)
+        first = not state.first_done and not store.get_state(FIRST)
         state.first_done = not first
         kicked, state.kicked = state.kicked, False
         full = first or kicked or orders.full or state.began >= state.sweep_due
@@ -129,7 +129,7 @@ class Turns:
     def _waits(self, state: LinkState, counts: Mapping[str, int]) -> Turn:
         """A first sync waits for a person, whose approval is for what is shown now."""
         store = self._links.link_store(state.name)
-        if store.cursor(SHOWN) != (shown := json.dumps(dict(counts), sort_keys=True)):
+        if store.get_state(SHOWN) != (shown := json.dumps(dict(counts), sort_keys=True)):
             with store.begin() as transaction:
                 transaction.set_state(SHOWN, shown)
         return _waiting(counts)

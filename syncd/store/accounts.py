@@ -1,6 +1,6 @@
-"""Which account each token leads to, as its vendor said: asked once, and kept for good.
+"""The account of each token, as its vendor named it: asked once, and stored permanently.
 
-`bootstrap.identities` works on it. A token stands here as a digest only.
+`bootstrap.account_identities` uses it. A token is stored as a digest only.
 """
 
 from collections.abc import Collection, Mapping
@@ -14,7 +14,7 @@ from syncd.store.tables import account as table
 
 
 class SqlAccounts:
-    """What is known of tokens; every method is one short transaction."""
+    """Known accounts of tokens; every method is one short transaction."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -35,7 +35,7 @@ class SqlAccounts:
         return self._database.read(ask) if tokens else {}
 
     def keep(self, numbers: Mapping[str, str], now: datetime) -> None:
-        """Remember what vendors said at that instant (UTC).
+        """Store the vendors' answers of that instant (UTC).
 
         Raises:
             StoreError: the store cannot be used.

@@ -1,4 +1,4 @@
-"""What is asked and written of all links at once, with one statement each.
+"""Reads and writes for all links at once, with one statement each.
 
 `Store` uses it for the daemon, whose links are many.
 """
@@ -40,7 +40,7 @@ _NOTE = text(
 
 
 def decided(connection: Connection) -> Decided:
-    """What people decided of any link and no cycle has carried out yet."""
+    """Decisions of all links that no cycle has carried out yet."""
     decisions: dict[str, list[Decision]] = {}
     paused = set()
     for row in sorted(connection.execute(_DECIDED), key=lambda row: row.id):

@@ -1,7 +1,7 @@
 """A consistent copy of a store, while it is in use: as a SQLite file, or in another database.
 
-`syncd db backup` and `syncd db copy` call it. A copy is what the store held at
-one instant. It leaves out who holds which link: the copy is held by nobody.
+`syncd db backup` and `syncd db copy` call it. A copy shows the store at
+one instant. It leaves out which process holds which link: nobody holds the copy.
 """
 
 import os
@@ -31,12 +31,12 @@ def backup(engine: Engine, path: Path) -> None:
         StoreError: it cannot be written.
     """
     if "?" in path.name:
-        raise StoreTaken(f"{path}: the name of a copy holds no ?: name another file")
+        raise StoreTaken(f"{path}: the name of a copy must not contain ?: choose another name")
     if os.path.lexists(path):  # a link that leads nowhere is something as well
-        raise StoreTaken(f"{path} is there already: name a new file, or move that one away")
+        raise StoreTaken(f"{path} exists already: choose another name, or move that file away")
     own = engines.sqlite_path(engine)
     if own is not None and engines.belongs_to(own, path):
-        raise StoreTaken(f"{path} belongs to the store itself: name another file")
+        raise StoreTaken(f"{path} belongs to the store itself: choose another name")
     engines.make_file(path, new=True)
     try:
         if engine.dialect.name == "sqlite":
@@ -51,13 +51,13 @@ def backup(engine: Engine, path: Path) -> None:
 
 
 def copy(engine: Engine, url: str) -> int:
-    """Copy everything into another, empty database; gives how many pairs it holds.
+    """Copy everything into another, empty database; returns the number of its pairs.
 
     The store must be of this program's migration (`migrate.check`), and nobody
-    should work on it any more, or what is written afterwards stays behind.
+    should work on it any more: later writes are not copied.
 
     Raises:
-        StoreTaken: the other database holds something already.
+        StoreTaken: the other database is not empty.
         StoreError: it cannot be used.
     """
     target = engines.open_engine(url)
@@ -70,7 +70,7 @@ def copy(engine: Engine, url: str) -> int:
         ):
             if writing.execute(select(func.count()).select_from(tables.link)).scalar():
                 raise StoreTaken(
-                    f"{place(target.url)} holds links already: copy into an empty database"
+                    f"{place(target.url)} contains links already: copy into an empty database"
                 )
             for table in tables.metadata.sorted_tables:
                 if table is tables.member:
@@ -94,7 +94,7 @@ def links(engine: Engine) -> list[str]:
 
 @contextmanager
 def _snapshot(engine: Engine) -> Iterator[Connection]:
-    """A connection that sees one instant, whatever is written meanwhile."""
+    """A connection that sees one instant, even during other writes."""
     with explained(engine.url), engines.at_one_instant(engine).connect() as connection:
         yield connection
 

@@ -64,10 +64,10 @@ def packed(connection: Connection, values: Collection[str] | Collection[int]) ->
 def bare(
     connection: Connection, asked: Select[Any], values: Mapping[str, object]
 ) -> Iterator[tuple[Any, ...]]:
-    """Rows just as the driver gives them, for answers with a row per appointment.
+    """Rows as the driver returns them, for answers with a row per appointment.
 
-    Nothing stands between: text is not `readable` yet, and instants are the
-    driver's own. Costs a third of rows that SQLAlchemy makes.
+    They are not converted: text is not `readable` yet, and instants are the
+    driver's own. They cost a third of SQLAlchemy's rows.
 
     Raises:
         DBAPIError: the database broke off in the middle of its answer.
@@ -105,18 +105,18 @@ def _array(column: Column[Any]) -> postgresql.ARRAY[Any]:
 
 
 def upsert(connection: Connection, table: Table, rows: Sequence[Row], *, by: Sequence[str]) -> None:
-    """Insert rows, or replace what stands under the same `by`; equal rows are left untouched."""
+    """Insert rows, or replace those with the same `by`; equal rows are left untouched."""
     if not rows:
         return
     many(connection, _upsert(connection.dialect.name, table, tuple(rows[0]), tuple(by)), rows)
 
 
 def many(connection: Connection, statement: Insert | Update, rows: Sequence[Row]) -> int:
-    """Carry a statement that is built once out for each row; gives how many rows it touched.
+    """Run one statement for each row; returns the number of changed rows.
 
     All rows have the same columns. They are bound here, in the order of the
-    first one's: SQLAlchemy would look each name up anew for every row, which
-    costs as much as writing it.
+    first one's: SQLAlchemy would look up each name for every row, which costs as
+    much as the write.
     """
     dialect = connection.dialect
     words, binds = _compiled(dialect, statement, tuple(rows[0]))
@@ -133,7 +133,7 @@ def many(connection: Connection, statement: Insert | Update, rows: Sequence[Row]
 def _compiled(
     dialect: Dialect, statement: Insert | Update, names: tuple[str, ...]
 ) -> tuple[str, list[tuple[str, Callable[[Any], Any]]]]:
-    """A statement's text, and its parameters in their order with what makes a value ready."""
+    """A statement's text, and its parameters in order, each with its value processor."""
     compiled: Any = statement.compile(
         dialect=dialect, column_keys=list(names), for_executemany=True
     )

@@ -1,9 +1,9 @@
-"""One database as the rest of the store uses it: short reads and writes that outlive a hiccup.
+"""One database as the rest of the store uses it: short reads and writes that survive interruptions.
 
 `link_store`, `leases`, `ledger` and `outbox` work on it. A PostgreSQL server
 that restarts, drops a connection or refuses to serialise costs a wait, not a
-cycle: what was under way is done again, for up to `PATIENCE` seconds. Leaves
-out the transactions of a cycle, which `transaction` carries out again itself.
+cycle: the current work is repeated, for up to `PATIENCE` seconds. The
+transactions of a cycle are not here: `transaction` repeats them itself.
 """
 
 from collections.abc import Callable
@@ -22,8 +22,8 @@ log = structlog.get_logger(__name__)
 PATIENCE = 30.0
 """Seconds of waiting for a database that is away, all waits together."""
 
-GLANCE = 1.0
-"""The same for who looks in passing: long enough for a connection that was cut to be made anew."""
+QUICK_PATIENCE = 1.0
+"""The same for `quick_view`: long enough to replace a broken connection."""
 
 _FIRST_WAIT = 0.1
 _LONGEST_WAIT = 5.0
@@ -46,7 +46,7 @@ class Database:
         return self.engine.dialect.name == "sqlite"
 
     def read(self, ask: Callable[[Connection], T]) -> T:
-        """Ask something that stands alone.
+        """Run one read in a transaction of its own.
 
         Raises:
             StoreError: the database cannot answer.
@@ -78,7 +78,7 @@ class Database:
                     if repeatable:
                         raise
                     raise StoreUncertain(
-                        f"it is not known whether this was written: look before you repeat it; "
+                        f"it is unknown whether this was written: check before you repeat it; "
                         f"{error}"
                     ) from error
                 return done

@@ -1,7 +1,7 @@
 """Opening the database that `store.url` names, set up as syncd needs it.
 
-`Store` and `migrate` work on what `open_engine` gives. It makes no file and
-asks no server: that is `migrate`'s business, which knows what the verb may do.
+`Store` and `migrate` use the engine of `open_engine`. It creates no file and
+connects to no server: `migrate` does, because it knows what the verb may do.
 
 SQLite: write-ahead log, so that readers never wait for a writer; BEGIN
 IMMEDIATE, so that a transaction that reads and then writes cannot lose to
@@ -26,7 +26,7 @@ CONNECT_SECONDS = 10
 """How long a PostgreSQL server may take to answer at all."""
 
 READS = "syncd_reads"
-"""The execution option of a connection whose statements only read, and stand alone."""
+"""The execution option of a connection with single reads only."""
 
 SNAPSHOT = "syncd_snapshot"
 """The execution option of a connection whose statements all see the same instant."""
@@ -35,7 +35,7 @@ MIGRATES = "syncd_migrates"
 """The execution option of a connection that changes tables."""
 
 _KEEPALIVES = {
-    # A server that is gone without a word is noticed, rather than waited for.
+    # Detects a server that disappeared, in place of waiting for it.
     "keepalives_idle": 5,
     "keepalives_interval": 5,
     "keepalives_count": 3,
@@ -45,7 +45,7 @@ _KEEPALIVES = {
 
 _POSTGRES_SETTINGS = (
     "TimeZone=UTC",
-    # A host that died without a word is noticed by the server well within a lease.
+    # The server detects a dead host well within a lease.
     "tcp_keepalives_idle=5",
     "tcp_keepalives_interval=5",
     "tcp_keepalives_count=3",
@@ -56,13 +56,13 @@ _POSTGRES_SETTINGS = (
 that a pooler in transaction mode hands out in turn."""
 
 POOL = 24
-"""Connections that are kept: as many as there are threads, so that in the long run none is made."""
+"""Connections that are kept open: one for each thread, so that no new ones are needed."""
 
 
 def open_engine(url: str) -> Engine:
     """An engine for `sqlite:///path`, `postgresql://…` or `postgresql+psycopg://…`.
 
-    Nothing is connected yet. A SQLite file that is not there is not made.
+    Nothing is connected yet. A missing SQLite file is not created.
 
     Raises:
         StoreError: the URL cannot be read, or the driver is not installed.
@@ -79,9 +79,9 @@ def sqlite_path(engine: Engine) -> Path | None:
 
 
 def belongs_to(store: Path, path: Path) -> bool:
-    """Whether this is the name of the SQLite file, or of one that belongs beside it.
+    """Whether this is the name of the SQLite file, or of one of its companion files.
 
-    SQLite takes what it finds under `-wal` and `-journal` for a part of the store.
+    SQLite treats files with the suffixes `-wal` and `-journal` as a part of the store.
     """
     own, name = store.name, path.name
     if path.absolute().parent.resolve() != store.absolute().parent.resolve():
@@ -102,21 +102,21 @@ def is_there(path: Path) -> bool:
         return False
     except OSError as error:
         raise StoreError(
-            f"the store {path} cannot be looked at ({error.strerror}): run as the user that owns "
+            f"the store {path} cannot be examined ({error.strerror}): run as the user that owns "
             "it, or check `store.url`"
         ) from error
     if not stat.S_ISREG(mode):
-        raise StoreError(f"the store {path} cannot be used: it is no plain file: check `store.url`")
+        raise StoreError(f"the store {path} is not a regular file: check `store.url`")
     return True
 
 
 def make_file(path: Path, *, new: bool = False) -> None:
-    """Make an empty SQLite file that only its owner can read; one that is there stays.
+    """Create an empty SQLite file that only its owner can read; an existing one stays.
 
-    With `new` nothing may have that name yet, not even a link.
+    With `new` that name must not exist yet, not even as a link.
 
     Raises:
-        StoreError: the folder is not there or cannot be written.
+        StoreError: the folder does not exist or is not writable.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -124,20 +124,20 @@ def make_file(path: Path, *, new: bool = False) -> None:
         os.close(os.open(path, flags, 0o600))
     except OSError as error:
         raise StoreError(
-            f"the store {path} cannot be made ({error.strerror}): check `store.url`, and that "
+            f"the store {path} cannot be created ({error.strerror}): check `store.url`, and that "
             "this user may write in that folder"
         ) from error
 
 
 def reading(engine: Engine) -> Engine:
-    """The same engine for reads that stand alone: no lock, no transaction, no wait for a writer."""
+    """The same engine for single reads: no lock, no transaction, no wait for a writer."""
     if engine.dialect.name == "sqlite":
         return engine.execution_options(**{READS: True})
     return engine.execution_options(isolation_level="AUTOCOMMIT")
 
 
 def at_one_instant(engine: Engine) -> Engine:
-    """The same engine for reads that see one instant, whatever is written meanwhile."""
+    """The same engine for reads that see one instant, even during other writes."""
     if engine.dialect.name == "sqlite":
         return engine.execution_options(**{SNAPSHOT: True})
     return engine.execution_options(isolation_level="REPEATABLE READ")
@@ -190,7 +190,7 @@ def _set_up_sqlite(connection: Any, _: ConnectionPoolEntry) -> None:
 
 
 def _must_be_same(record: ConnectionPoolEntry, path: Path) -> None:
-    """A file that was taken away or put back under a running program is opened anew."""
+    """A file that was removed or replaced while the program runs is opened again."""
     if record.info["file"] != _file(path):
         raise DisconnectionError
 
@@ -239,7 +239,7 @@ def _open_postgres(url: URL) -> Engine:
 
 
 class _Connector:
-    """Connects with our settings, and without them where a pooler refuses to pass them on."""
+    """Connects with our settings, or without them if a pooler refuses them."""
 
     def __init__(self) -> None:
         settings = (*_POSTGRES_SETTINGS, f"lock_timeout={BUSY_SECONDS * 1000:.0f}ms")

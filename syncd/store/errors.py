@@ -1,8 +1,8 @@
-"""What a database says when something is wrong, in the words of `errors`.
+"""Translates database errors into the errors of `syncd.errors`.
 
-Every access to the database goes through `explained`. Leaves out the trying
-again, which is `database`'s business: here it is only decided whether the same
-again may pass (`errors.StoreInterrupted`) or cannot.
+Every access to the database goes through `explained`. This module only decides
+whether a repetition may succeed (`errors.StoreInterrupted`) or cannot; `database`
+repeats.
 """
 
 from collections.abc import Iterator
@@ -24,9 +24,9 @@ _CONNECTION = "08"
 """The class of PostgreSQL's connection errors."""
 
 _ABOUT_VALUES = ("22", "23")
-"""The classes of PostgreSQL's errors about data: what it cannot be, and what may not be twice."""
+"""PostgreSQL's error classes for invalid data and violated constraints."""
 
-_CORRUPT = "{place} is corrupt: put a backup in its place, or move it away and run `syncd rebuild`"
+_CORRUPT = "{place} is corrupt: replace it with a backup, or move it away and run `syncd rebuild`"
 
 _SQLITE = (
     ("file is not a database", "{place} is not an SQLite file: check `store.url`"),
@@ -40,10 +40,10 @@ _SQLITE = (
     ),
     (
         "unable to open",
-        "{place} cannot be opened: check that it is there, and run as the user that owns it",
+        "{place} cannot be opened: check that it exists, and run as the user that owns it",
     ),
-    ("full", "there is no room left to write {place}: free some space, then run again"),
-    ("disk i/o", "{place} cannot be read or written by the disk: check the disk and the mount"),
+    ("full", "no space is left to write {place}: free some space, then run again"),
+    ("disk i/o", "the disk cannot read or write {place}: check the disk and the mount"),
     ("no such table", "{place} lacks a table: run `syncd db upgrade`"),
     ("no such column", "{place} lacks a column: run `syncd db upgrade`"),
 )
@@ -51,10 +51,13 @@ _SQLITE = (
 _POSTGRES = (
     (("28P01", "28000"), "{place} refuses the user or the password: check `store.url`"),
     (("3D000",), "{place} does not exist: create the database, or check `store.url`"),
-    (("42501",), "{place} refuses what syncd has to do: grant this user the right to it"),
+    (("42501",), "{place} denies this user a right that syncd needs: grant it"),
     (("42P01", "42703"), "{place} lacks a table or a column: run `syncd db upgrade`"),
-    (("53100",), "{place} has no room left: free some space on the server, then run again"),
-    (("53300",), "{place} takes no more connections: raise max_connections, or run fewer programs"),
+    (("53100",), "{place} has no space left: free some space on the server, then run again"),
+    (
+        ("53300",),
+        "{place} accepts no more connections: raise max_connections, or run fewer",
+    ),
 )
 
 
@@ -75,18 +78,18 @@ def place(url: URL) -> str:
     return f"the database {url.database} on {url.host or 'this machine'}"
 
 
-def corrupt(url: URL, said: str) -> StoreError:
-    """A SQLite file that does not hold together; `said` are SQLite's words."""
+def corrupt(url: URL, words: str) -> StoreError:
+    """A damaged SQLite file; `words` is SQLite's text."""
     # Its first line; what follows may quote values.
-    return StoreError(f"{_CORRUPT.format(place=place(url))} (SQLite: {said.splitlines()[0]})")
+    return StoreError(f"{_CORRUPT.format(place=place(url))} (SQLite: {words.splitlines()[0]})")
 
 
 @contextmanager
 def explained(url: URL) -> Iterator[None]:
-    """Turn what the database raises into a StoreError that says what to do next.
+    """Turn a database error into a StoreError with a remedy.
 
     Raises:
-        StoreInterrupted: the same again may pass.
+        StoreInterrupted: a repetition may succeed.
         StoreError: it cannot.
     """
     try:
@@ -101,53 +104,53 @@ def explained(url: URL) -> Iterator[None]:
 
 
 def explain(error: DBAPIError, url: URL) -> StoreError:
-    """The StoreError that stands for what the driver raised."""
-    said = _first_line(error)
+    """The StoreError for the driver's error."""
+    words = _first_line(error)
     if url.get_backend_name() == "sqlite":
-        return explain_sqlite(said, place(url))
+        return explain_sqlite(words, place(url))
     state = getattr(error.orig, "sqlstate", None)
-    return _explain_state(error, state, said, url) if state else _explain_words(error, said, url)
+    return _explain_state(error, state, words, url) if state else _explain_words(error, words, url)
 
 
-def _explain_state(error: DBAPIError, state: str, said: str, url: URL) -> StoreError:
+def _explain_state(error: DBAPIError, state: str, words: str, url: URL) -> StoreError:
     """By what PostgreSQL's own code of the error stands for."""
     if state == _LOCKED:
         return _locked(place(url))
     if error.connection_invalidated or state.startswith(_CONNECTION) or state in _AGAIN:
         return StoreInterrupted(
-            f"the connection to {place(url)} was interrupted ({said}): check that the server runs"
+            f"the connection to {place(url)} was interrupted ({words}): check that the server runs"
         )
     for states, remedy in _POSTGRES:
         if state in states:
-            return StoreError(f"{remedy.format(place=place(url))} ({said})")
+            return StoreError(f"{remedy.format(place=place(url))} ({words})")
     # Of data that it refuses the database quotes the value, which may be somebody's name.
-    words = quoted(said) if state.startswith(_ABOUT_VALUES) else said
+    words = quoted(words) if state.startswith(_ABOUT_VALUES) else words
     return StoreFault(f"{place(url)} failed ({state}): {words}")
 
 
-def _explain_words(error: DBAPIError, said: str, url: URL) -> StoreError:
-    """By the words alone: of connections that were refused, broke or never came about."""
+def _explain_words(error: DBAPIError, words: str, url: URL) -> StoreError:
+    """By the error text alone: connections that were refused, broken or never established."""
     for signs, remedy in _REFUSED_AT_THE_DOOR:
-        if "FATAL" in said and any(sign in said for sign in signs):
-            return StoreError(f"{remedy.format(place=place(url))} ({said})")
+        if "FATAL" in words and any(sign in words for sign in signs):
+            return StoreError(f"{remedy.format(place=place(url))} ({words})")
     if error.connection_invalidated or isinstance(error, OperationalError):
         return StoreInterrupted(
-            f"{place(url)} cannot be reached ({said}): check that the server runs, and `store.url`"
+            f"{place(url)} cannot be reached ({words}): check that the server runs, and `store.url`"
         )
-    if error.statement is None:  # nothing was asked yet: what it objects to is the address
-        return StoreError(f"{place(url)} cannot be connected to ({said}): check `store.url`")
-    return StoreFault(f"{place(url)} failed: {said}")
+    if error.statement is None:  # no statement was sent yet: the error is about the address
+        return StoreError(f"{place(url)} cannot be connected to ({words}): check `store.url`")
+    return StoreFault(f"{place(url)} failed: {words}")
 
 
-def explain_sqlite(said: str, place: str) -> StoreError:
+def explain_sqlite(words: str, place: str) -> StoreError:
     """The StoreError for an error of SQLite, by its words; `place` is what to call the store."""
-    lowered = said.lower()
+    lowered = words.lower()
     if "locked" in lowered or "busy" in lowered:
         return _locked(place)
     for sign, remedy in _SQLITE:
         if sign in lowered:
-            return StoreError(f"{remedy.format(place=place)} (SQLite: {said})")
-    return StoreFault(f"{place} failed: {said}")
+            return StoreError(f"{remedy.format(place=place)} (SQLite: {words})")
+    return StoreFault(f"{place} failed: {words}")
 
 
 def _locked(place: str) -> StoreInterrupted:

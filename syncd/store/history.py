@@ -93,7 +93,7 @@ def written_since(connection: Connection, link_id: int, at: datetime) -> dict[Si
 
 
 def _is_record(entry: HistoryEntry) -> bool:
-    """Whether it tells of a whole record: the fields of a removal have entries of their own."""
+    """Whether the entry concerns a whole record; the fields of a removal have separate entries."""
     return not entry.field and entry.record == APPOINTMENT
 
 
@@ -111,9 +111,9 @@ def _removals(connection: Connection, link_id: int) -> list[tuple[datetime, int]
 
 
 def removals_since(connection: Connection, link_id: int, at: datetime) -> int:
-    """Records that we removed since then, of the last 24 hours at most.
+    """Records that syncd removed since then, of the last 24 hours at most.
 
-    The history tells as much as is left of it, and those of an earlier version.
+    Removals of an earlier version are counted from the history, as far as it is left.
     """
     cached = sum(count for when, count in _removals(connection, link_id) if when >= at)
     return max(cached, _told_removals(connection, link_id, at))

@@ -1,10 +1,9 @@
-"""A look at the whole of a large SQLite file, beside the work that goes on in it.
+"""The integrity check of a large SQLite file, in parallel with other work.
 
-`Store.inspect` begins one for the daemon, which shall be ready in a moment
-however much it has to remember. Whoever is about to write to a vendor waits
-for it (`Store.ensure_intact`): a page that is broken would else show only when it is
-needed, which may be after a write. Small files, and those of verbs that do
-one cycle, are looked at before anything else: `migrate.check`.
+`Store.inspect` begins one for the daemon, which has to be ready soon even with a
+large store. A write to a vendor first waits for it (`Store.ensure_intact`): a
+broken page would else show only when it is needed, maybe after a write. Small
+files, and those of verbs that run one cycle, are checked first: `migrate.check`.
 """
 
 import sqlite3
@@ -24,11 +23,11 @@ log = structlog.get_logger(__name__)
 AFTER = 5.0
 """Seconds that a start has for itself before the look begins, unless somebody waits for it."""
 
-_ENDS = "the program ends: nothing is written any more"
+_ENDS = "the program is stopping: nothing is written any more"
 
 
 class Inspection:
-    """One look, in a thread of its own."""
+    """One integrity check, in its own thread."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -44,10 +43,10 @@ class Inspection:
         self._thread.start()
 
     def ensure_intact(self) -> None:
-        """Wait for the end, and go on where the file holds together.
+        """Wait for the end, and go on if the file is intact.
 
         Raises:
-            StoreError: it is corrupt, or nobody looks any more.
+            StoreError: it is corrupt, or the check was stopped.
         """
         self._due.set()
         self._over.wait()

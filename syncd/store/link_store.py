@@ -1,8 +1,7 @@
 """The store as one link sees it: `ports.store.LinkStore` over SQLAlchemy.
 
-`Store.link` makes one. Reads stand alone and take no lock; writes go through
-`begin`. A link that was never written to has no row, and everything of it
-reads as empty.
+`Store.link` makes one. Each read is separate and takes no lock; writes go through
+`begin`. A link that was never written to has no row, and reads as empty.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -78,15 +77,15 @@ class SqlLinkStore:
         return self._ask(pending.intents)
 
     def contact_pairs(self, side: Side, ids: Collection[str]) -> Mapping[str, str]:
-        """Known contacts: id on that side → id across."""
+        """Known contacts: id on that side → id on the other side."""
         return self._ask(lambda at, link: state.contact_pairs(at, link, side, ids)) if ids else {}
 
     def holds(self) -> list[Hold]:
         """What waits, oldest first."""
         return [hold for _, hold in self._ask(lambda at, link: reads.holds(asking(at), link))]
 
-    def cursor(self, name: str) -> str:
-        """A cursor's value, "" where it was never set."""
+    def get_state(self, name: str) -> str:
+        """The value of a state key, "" if it was never set."""
         return self._ask(lambda at, link: state.read_cursor(at, link, name))
 
     def removals_since(self, at: datetime) -> int:
@@ -116,7 +115,7 @@ class SqlLinkStore:
         return self._ask(lambda at, link: reads.cycles(asking(at), link, limit))
 
     def decisions(self) -> list[Decision]:
-        """What people decided and no cycle has carried out yet, oldest first."""
+        """Decisions that no cycle has carried out yet, oldest first."""
         return self._ask(pending.decisions)
 
     def decide(self, kind: str, payload: Mapping[str, object], at: datetime) -> int:
@@ -129,7 +128,7 @@ class SqlLinkStore:
         return self._database.write(act, repeatable=False)
 
     def _ask(self, ask: Callable[[Connection, int], T]) -> T:
-        """Read something of this link; where it has no row yet, of none."""
+        """Read something of this link; of none if it has no row yet."""
 
         def read(connection: Connection) -> T:
             if not self._link_id:

@@ -43,17 +43,17 @@ LARGE = 100 * 2**20
 
 
 def check(engine: Engine, *, may_create: bool, whole: bool = True) -> None:
-    """Make sure that the store can be used as it is, or make it so where that is ours to do.
+    """Make sure that the store is usable; create or migrate it if that is allowed.
 
-    A store that is not there, or is empty, is made where `may_create`. An older
-    SQLite file is migrated; an older PostgreSQL database waits for a person,
-    since other programs may be using it. The verbs that may make a store are
-    those that go on to change the vendors' records: for them the whole of a
-    SQLite file is looked at before, which costs 0.2 s with 100,000 pairs; of a large
-    one only if `whole`, else its caller has it looked at beside the work.
+    A missing or empty store is created with `may_create`. An older SQLite file is
+    migrated; an older PostgreSQL database waits for a person, because other
+    programs may be using it. The verbs that may create a store also change the
+    vendors' records: for them a whole SQLite file is checked before, which costs
+    0.2 s with 100,000 pairs; a large one only if `whole`, else its caller starts
+    the check in parallel with its work.
 
     Raises:
-        StoreMissing: there is none, and the verb may not make it.
+        StoreMissing: there is none, and the verb may not create it.
         StoreTooNew: a newer syncd wrote it.
         StoreError: it is not syncd's, is corrupt, needs `syncd db upgrade`, or cannot be used.
     """
@@ -66,11 +66,11 @@ def check(engine: Engine, *, may_create: bool, whole: bool = True) -> None:
     if not found and not may_create:
         raise StoreMissing(
             f"{place(engine.url)} is not there yet: `syncd --sync-now`, `syncd run` or "
-            "`syncd db upgrade` make it"
+            "`syncd db upgrade` creates it"
         )
     if found and engine.dialect.name != "sqlite":
         _refuse_newer(engine, found)
-        raise StoreError(f"{place(engine.url)} is of an older syncd: run `syncd db upgrade`")
+        raise StoreError(f"{place(engine.url)} is from an older syncd: run `syncd db upgrade`")
     upgrade(engine)
 
 
@@ -88,9 +88,9 @@ def current(engine: Engine) -> str:
 
 
 def upgrade(engine: Engine) -> str:
-    """Bring the store to the newest migration, making it where it is not there.
+    """Bring the store to the newest migration; a missing one is created.
 
-    Gives the migration that it was at before, "" for a new store.
+    Returns the earlier migration, "" for a new store.
 
     Raises:
         StoreTooNew: a newer syncd wrote it.
@@ -130,9 +130,9 @@ def refuse_corrupt(connection: Connection) -> None:
     """
     if connection.dialect.name != "sqlite":
         return
-    said = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
-    if said != "ok":
-        raise corrupt(connection.engine.url, str(said))
+    reported = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
+    if reported != "ok":
+        raise corrupt(connection.engine.url, str(reported))
 
 
 def scripts() -> Path:
@@ -175,7 +175,7 @@ def _refuse_newer(engine: Engine, found: str) -> None:
     if found and (not re.fullmatch(r"\d{4}", found) or _is_newer(found)):
         raise StoreTooNew(
             f"{place(engine.url)} was written by a newer syncd (migration {found}, this one knows "
-            f"{HEAD}): install that version again, or put back a backup from before it"
+            f"{HEAD}): install that version again, or restore a backup from before it"
         )
 
 
@@ -184,7 +184,7 @@ def _refuse_strange(connection: Connection) -> None:
     tables = set(inspect(connection).get_table_names())
     if connection.dialect.name == "sqlite" and tables and VERSION_TABLE not in tables:
         raise StoreError(
-            f"{place(connection.engine.url)} holds another program's tables: check `store.url`"
+            f"{place(connection.engine.url)} contains another program's tables: check `store.url`"
         )
 
 
@@ -200,6 +200,6 @@ def _run(connection: Connection) -> None:
         broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
         if broken is not None:
             raise StoreError(
-                f"the migration would leave rows of {broken[0]} without what they belong to; "
-                "nothing was changed: `syncd rebuild` makes a new store"
+                f"the migration would leave rows of {broken[0]} with broken references; "
+                "nothing was changed: `syncd rebuild` creates a new store"
             )

@@ -1,7 +1,7 @@
-"""Pairs as rows: what the engine searches by stands in columns, the rest as JSON.
+"""Pairs as rows: searchable values in columns, the rest as JSON.
 
 `link_store` reads through these functions and `transaction` writes through
-them; each takes a connection and the link's key, and does one statement.
+them; each takes a connection and the link's key, and runs one statement.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -90,7 +90,7 @@ def prints(
 
 
 def _by_name(rows: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """What stands by id; of ids that were escaped, which are next to none, as they were."""
+    """The values by id; escaped ids, which are very rare, are made readable."""
     found = dict(rows)
     if MARK in "".join(found):
         return {readable(name): held for name, held in found.items()}
@@ -149,13 +149,13 @@ def missing_from_scan(
     # shown costs as many values, each of them three times as much, and its planner a guess.
     expected = dict(bare(connection, _expected(side), values))
     names = _as_set(shown)
-    # Ids that were escaped are among what is left as well, so these few are made readable.
+    # The rest may contain escaped ids too, so these few are made readable.
     left = expected.keys() - names
     return sorted(expected[each] for each in left if readable(each) not in names)
 
 
 def _as_set(names: Collection[str]) -> AbstractSet[str]:
-    """Names to look up in; what is a set already, or a mapping's keys, is not copied."""
+    """A set for look-ups; an existing set, or a mapping's keys, is not copied."""
     return names if isinstance(names, AbstractSet) else frozenset(names)
 
 
@@ -259,7 +259,7 @@ def _standing(dialect: str) -> Select[Any]:
 
 
 def _moves(pair: Pair, standing: Result[Any] | None) -> bool:
-    """Whether a pair has other records than the store says; else nothing changes hands."""
+    """Whether a pair has other records than in the store."""
     return standing is None or (standing.ghl_id or "", standing.hubspot_id or "") != (
         pair.ghl_id,
         pair.hubspot_id,
@@ -331,7 +331,7 @@ def _row(pair: Pair, now: datetime) -> Row:
 
 
 def _drawn(pair: Pair, side: Side, shown: Appointment) -> Row:
-    """What is searched by on one side."""
+    """The searchable columns of one side."""
     return {
         f"{side}_print": agreed_fingerprint(pair, side),
         f"{side}_start": shown.start,

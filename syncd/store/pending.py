@@ -17,7 +17,7 @@ from syncd.store import reads, tables
 from syncd.store.bulk import VALUES, Row, among, asking, one_of, packed, upsert
 
 _Key = tuple[str, str, str, str]
-"""What makes a hold the same hold: both ids, group and reason."""
+"""The identity of a hold: both ids, group and reason."""
 
 
 # --- intents
@@ -126,7 +126,7 @@ def _hold_row(link_id: int, hold: Hold) -> Row:
 
 
 def decisions(connection: Connection, link_id: int) -> list[Decision]:
-    """What people decided and no cycle has carried out yet, oldest first."""
+    """Decisions that no cycle has carried out yet, oldest first."""
     table = tables.decision
     found = (
         select(table)
@@ -154,7 +154,7 @@ def decide(
 def amend_decision(
     connection: Connection, link_id: int, decision_id: int, payload: Mapping[str, object]
 ) -> None:
-    """Say more exactly what was decided."""
+    """Replace the parts of a decision."""
     table = tables.decision
     connection.execute(
         update(table)
@@ -170,7 +170,7 @@ _PARTED = {"undo": "parts", "apply": "writes"}
 def settle_decisions(
     connection: Connection, link_id: int, done: Collection[tuple[int, str]], now: datetime
 ) -> None:
-    """Parts of decisions were carried out; what has no part left, or never had any, is closed."""
+    """Mark parts of decisions as carried out; a decision without open parts is closed."""
     table = tables.decision
     ids = {decision_id for decision_id, _ in done}
     standing = select(table).where(

@@ -1,12 +1,11 @@
-"""What the processes of one store use of each account's rate limit, in blocks of places.
+"""The use of each account's rate limit by the processes of one store, in blocks of places.
 
-`providers.shared_window` works on it. A block is taken before its requests are sent;
-each place leaves it when its request was answered, as a block of its own that
-is free at an instant. The sum of the blocks that are not free yet is what the
-account cannot give now. A pause that a vendor asked for is a block under a
-name of its own, that is free when the pause ends; its places are the seconds
-that were asked for. What lasts longer than anything can was written before a
-clock was set back.
+`providers.shared_window` uses it. A block is taken before its requests are sent;
+when a request was answered, its place leaves the block and becomes a block that
+is free at an instant. The sum of the blocks that are not free yet is the used
+part of the limit. A pause that a vendor asked for is a block with its own name,
+which is free when the pause ends; its places are the seconds of the pause. A
+block that lasts impossibly long was written before a clock was set back.
 """
 
 import math
@@ -19,7 +18,7 @@ from syncd.store.database import Database
 from syncd.store.tables import block as table
 
 _PAUSE = "!"
-"""What the name of an account ends with where a row is its pause."""
+"""The suffix of an account's name in the row of its pause."""
 
 _DIFFERENCE = timedelta(minutes=1)
 """What clocks of several machines may differ by."""
@@ -45,9 +44,9 @@ class SqlLedger:
         until: datetime,
         span: timedelta,
     ) -> tuple[int, int, datetime | None]:
-        """Give back the answered places, then take up to `wanted` of what is left of `places`.
+        """Return the answered places, then take up to `wanted` of the remaining `places`.
 
-        Nothing is held beyond `until`; what says so is free a `span` from now.
+        No block lasts beyond `until`; a longer one is free a `span` from now.
 
         Returns:
             The block's id, its size, and None; or 0, 0 and the instant at
@@ -77,7 +76,7 @@ class SqlLedger:
         self._database.write(lambda connection: _give_back(connection, account, answered))
 
     def pause(self, account: str, *, now: datetime, until: datetime) -> None:
-        """The vendor wants to hear nothing of the account until that instant (UTC)."""
+        """The vendor asked for a pause of the account until that instant (UTC)."""
         seconds = math.ceil((until - now).total_seconds())
         row = {"account": account + _PAUSE, "places": seconds, "free_at": until}
 

@@ -1,9 +1,9 @@
-"""What people ask of a store, as SQL that SQLite and PostgreSQL both take.
+"""The reads of verbs, as SQL for both SQLite and PostgreSQL.
 
 `link_store` asks over SQLAlchemy, which the daemon has loaded; `sqlite_reader`
 asks the driver alone, for verbs that only read: importing SQLAlchemy costs
-five times what such a verb does (`bench/start.py`). Each function takes a way
-to ask and, except the first, the link's key.
+five times as much as such a verb (`bench/start.py`). Each function takes a
+function that runs a query and, except the first, the link's key.
 """
 
 import json
@@ -112,13 +112,13 @@ _PAIR: Mapping[str, Read] = {
 
 
 def find_link(ask: Ask, name: str) -> int | None:
-    """The key of a link; None where nothing was ever written of it."""
+    """The key of a link; None if nothing was ever written for it."""
     found: int | None = _value(ask("SELECT id FROM link WHERE name = :name", {"name": name}))
     return found
 
 
 def state(ask: Ask, link_id: int, name: str) -> str:
-    """A short fact of the link, "" where it was never set."""
+    """The value of a state key, "" if it was never set."""
     found = ask(
         "SELECT value FROM cursor WHERE link_id = :link_id AND name = :name",
         {"link_id": link_id, "name": name},
@@ -138,7 +138,7 @@ def holder(ask: Ask, link_id: int) -> Holder | None:
 
 
 def holds(ask: Ask, link_id: int) -> list[tuple[int, Hold]]:
-    """What is held, oldest first, each with its key."""
+    """The holds, oldest first, each with its key."""
     found = _rows(ask, "hold", _HOLD, "link_id = :link_id ORDER BY since, id", link_id=link_id)
     return [
         (row.pop("id"), Hold(group=row.pop("group_key"), values=row.pop("sides"), **row))
@@ -190,5 +190,5 @@ def _rows(
 
 
 def _value(rows: Iterable[Sequence[Any]]) -> Any:
-    """The first column of the first row; None where there is no row."""
+    """The first column of the first row; None if there is no row."""
     return next((row[0] for row in rows), None)

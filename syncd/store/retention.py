@@ -1,7 +1,7 @@
-"""What the store may not keep: values that are too old, and a person who is to be forgotten.
+"""Deletes old values, and the data of a person who is to be forgotten.
 
-`Store` offers both. Work is done in small transactions, so that a cycle beside
-it never waits long, and what was not reached is reached the next time.
+`Store` offers both. They work in small transactions, so that a cycle never waits
+long; the rest is done the next time.
 """
 
 import re
@@ -35,7 +35,7 @@ _CHUNK = 2000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forgotten:
-    """What was taken out of the store."""
+    """The numbers of deleted rows."""
 
     pairs: int = 0
     history: int = 0
@@ -70,11 +70,11 @@ def prune(database: Database, name: str, before: datetime) -> int:
 
 
 def forget(database: Database, name: str, contact_id: str) -> Forgotten:
-    """Take everything of a contact, an id of either side, out of a link's store.
+    """Delete all data of a contact (an id of either side) from a link's store.
 
-    Its pairs go, with their history, and the reports that name their records
-    are emptied. Records that are still in the two systems are paired again by
-    the next cycle: whoever is to be forgotten is removed there first.
+    Its pairs and their history are deleted, and the reports that name their
+    records are emptied. The next cycle pairs records that still exist in the two
+    systems: delete the person there first.
 
     Raises:
         StoreError: the store cannot be used.
@@ -125,7 +125,7 @@ def _forget(connection: Connection, link_id: int, contact_id: str) -> Forgotten:
         where = delete(table).where(table.c.link_id == link_id, or_(*conditions))
         return connection.execute(where).rowcount
 
-    _burn_letters(connection, link_id, records | people)
+    _delete_notifications(connection, link_id, records | people)
     _forget_decisions(connection, link_id, records | people)
     less = living(connection, link_id, keys)
     of_link = update(tables.link).where(tables.link.c.id == link_id)
@@ -175,7 +175,7 @@ def _empty_reports(connection: Connection, link_id: int, names: set[str]) -> int
     return len(naming)
 
 
-def _burn_letters(connection: Connection, link_id: int, names: set[str]) -> None:
+def _delete_notifications(connection: Connection, link_id: int, names: set[str]) -> None:
     """Messages that still wait and name one of these ids are not sent any more."""
     letter = tables.letter
     waiting = select(letter.c.id, letter.c.body).where(letter.c.link_id == link_id)
@@ -185,7 +185,7 @@ def _burn_letters(connection: Connection, link_id: int, names: set[str]) -> None
 
 
 def _forget_decisions(connection: Connection, link_id: int, names: set[str]) -> None:
-    """What was decided of one of these ids is not carried out, nor kept, any more."""
+    """Delete decisions about these ids; they are not carried out any more."""
     table = tables.decision
     decided = select(table.c.id, table.c.payload).where(table.c.link_id == link_id)
     for row in connection.execute(decided).all():

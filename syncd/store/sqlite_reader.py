@@ -1,8 +1,7 @@
-"""A SQLite store for verbs that only read it: the driver, and nothing else that costs a start.
+"""A SQLite store for verbs that only read it: it imports only the driver.
 
-`bootstrap.open_reader` opens it. A store that needs anything (it is missing,
-older, newer, damaged) is not opened here: the full store says what is wrong or
-puts it right.
+`bootstrap.open_reader` opens it. A store that is missing, older, newer or damaged
+is not opened here: the full store reports the problem or migrates it.
 """
 
 import sqlite3
@@ -25,7 +24,7 @@ short enough for a person who waits for a command."""
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """Open a file for reading and writing; one that is not there is not made.
+    """Open a file for reading and writing; a missing one is not created.
 
     Raises:
         sqlite3.Error: it cannot be opened.
@@ -44,7 +43,7 @@ class SqliteReader:
 
     @classmethod
     def open(cls, url: str) -> "SqliteReader | None":
-        """The store that a URL names; None where it is no SQLite file that can be read as it is."""
+        """The store of a URL; None unless it is a SQLite file that is readable as it is."""
         address = url.split("?", 1)[0]
         scheme = next((each for each in SCHEMES if address.startswith(each)), "")
         path = Path(address.removeprefix(scheme))
@@ -91,8 +90,8 @@ class SqliteLinkReader:
         self._ask = store.ask
         self._link_id = reads.find_link(store.ask, name) or 0
 
-    def cursor(self, name: str) -> str:
-        """A short fact of the link, "" where it was never set."""
+    def get_state(self, name: str) -> str:
+        """The value of a state key, "" if it was never set."""
         return reads.state(self._ask, self._link_id, name)
 
     def count_pairs(self) -> int:
@@ -100,7 +99,7 @@ class SqliteLinkReader:
         return reads.count_pairs(self._ask, self._link_id)
 
     def holds(self) -> list[Hold]:
-        """What is held, oldest first."""
+        """The holds, oldest first."""
         return [hold for _, hold in reads.holds(self._ask, self._link_id)]
 
     def cycles(self, limit: int = 20) -> list[CycleRow]:

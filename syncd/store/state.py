@@ -15,7 +15,7 @@ from syncd.store.tables import contact, cursor
 
 
 def read_cursor(connection: Connection, link_id: int, name: str) -> str:
-    """A cursor's value, "" where it was never set."""
+    """The value of a state key, "" if it was never set."""
     return reads.state(asking(connection), link_id, name)
 
 
@@ -28,14 +28,14 @@ def set_state(connection: Connection, link_id: int, name: str, value: str) -> No
 def contact_pairs(
     connection: Connection, link_id: int, side: Side, ids: Collection[str]
 ) -> Mapping[str, str]:
-    """Known contacts: id on that side → id across."""
+    """Known contacts: id on that side → id on the other side."""
     here, there = contact.c[f"{side}_id"], contact.c[f"{side.other}_id"]
     found = select(here, there).where(contact.c.link_id == link_id, among(connection, here, ids))
     return dict(connection.execute(found).all())
 
 
 def save_contacts(connection: Connection, link_id: int, pairs: Iterable[ContactPair]) -> None:
-    """Remember contacts that are one person; what was known of either id is replaced."""
+    """Store contacts that are one person; earlier entries of either id are replaced."""
     by_ghl = {pair.ghl_id: pair for pair in pairs}
     by_both = {pair.hubspot_id: pair for pair in by_ghl.values()}
     kept = list(by_both.values())

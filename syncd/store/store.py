@@ -1,4 +1,4 @@
-"""A whole store: the way to every link in it, and to the leases of this process.
+"""A whole store: all its links, and the leases of this process.
 
 `bootstrap` makes one per process and closes it at the end.
 """
@@ -15,7 +15,7 @@ from syncd.ports.clock import Clock
 from syncd.ports.store import Decided
 from syncd.store import across, retention
 from syncd.store.accounts import SqlAccounts
-from syncd.store.database import GLANCE, Database
+from syncd.store.database import QUICK_PATIENCE, Database
 from syncd.store.holder import Holder
 from syncd.store.integrity import Inspection
 from syncd.store.leases import Lease, Leases
@@ -31,29 +31,29 @@ class Store:
 
     def __init__(self, engine: Engine, clock: Clock) -> None:
         self._database = Database(engine, clock)
-        self._glanced_at = Database(engine, clock, patience=GLANCE)
+        self._quick = Database(engine, clock, patience=QUICK_PATIENCE)
         self._members: Members | None = None
         if self._database.is_sqlite:
             from syncd.store.file_leases import FileLeases
 
             self._leases: Leases = FileLeases(self._database, Path(str(engine.url.database)))
         else:
-            self._leases = self._members = Members(self._database, quick=self._glanced_at)
+            self._leases = self._members = Members(self._database, quick=self._quick)
         self.ledger = SqlLedger(self._database)
-        """Where the processes of this store share the vendors' rate limits."""
+        """The ledger through which the processes of this store share rate limits."""
         self.accounts = SqlAccounts(self._database)
         """Which account each token leads to."""
         self._inspection: Inspection | None = None
         self.outbox = SqlOutbox(self._database)
-        """What people were told, and what still has to be sent to them."""
+        """Announced events, and notifications that still have to be sent."""
 
     def link(self, name: str, lease: Lease | None = None) -> SqlLinkStore:
-        """One link's share; with its lease, what is written is fenced by it."""
+        """One link's store; with a lease, every commit checks it."""
         return SqlLinkStore(self._database, name, fence=lease.fence if lease else None)
 
     def quick_view(self, name: str) -> SqlLinkStore:
-        """One link's share for a look at it: that the database is away is said almost at once."""
-        return SqlLinkStore(self._glanced_at, name)
+        """One link's store for a quick read: an unreachable database is reported almost at once."""
+        return SqlLinkStore(self._quick, name)
 
     def acquire(self, name: str, verb: str, *, wait: bool = False) -> Lease:
         """Take a link for this process; `verb` is the command that runs (run, sync-now, …).
@@ -87,7 +87,7 @@ class Store:
         return self._members
 
     def holder(self, name: str) -> Holder | None:
-        """The process that holds a link now, for people; None where nobody does.
+        """The process that holds a link now, for people; None if there is none.
 
         Raises:
             StoreError: the store cannot be used.
@@ -95,21 +95,21 @@ class Store:
         return self._leases.holder(name)
 
     def decided(self) -> Decided:
-        """What people decided of any link; does not wait for a database that is away.
+        """Open decisions of all links; does not wait for an unreachable database.
 
         Raises:
             StoreError: the store cannot be used.
         """
-        return self._glanced_at.read(across.decided)
+        return self._quick.read(across.decided)
 
     def write_notes(self, cursor: str, notes: Mapping[str, str]) -> None:
-        """Keep a short text of each of these links, where it is ours.
+        """Store a short text for each of these links that this process holds.
 
         Raises:
             StoreError: the store cannot be used.
         """
         me = self._members.me if self._members else None
-        self._glanced_at.write(lambda at: across.write_notes(at, cursor, notes, me))
+        self._quick.write(lambda at: across.write_notes(at, cursor, notes, me))
 
     def prune(self, name: str, before: datetime) -> int:
         """Delete a link's history, reports and closed decisions from before an instant.

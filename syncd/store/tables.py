@@ -1,7 +1,7 @@
 """The tables: one set for SQLite and PostgreSQL, everything keyed by link.
 
-The repositories build their statements from these; `migrations/` makes them,
-and a test proves that both say the same. Many links share one store.
+The repositories build their statements from these; `migrations/` creates them,
+and a test proves that both agree. Many links share one store.
 """
 
 from sqlalchemy import (
@@ -66,7 +66,7 @@ link = Table(
     _number("fence"),
     # How many pairs live: counting a million of them in every cycle would cost too much.
     _number("living"),
-    # A mark of the last transaction, to tell whether a commit whose answer was lost took effect.
+    # A mark of the last transaction, to find out whether a commit without an answer took effect.
     Column("last_commit", String, nullable=False, server_default=""),
     Index("ix_link_owner", "owner"),
 )
@@ -138,7 +138,7 @@ pair = Table(
     # A key is never given twice, since the history speaks of pairs that are no more.
     sqlite_autoincrement=True,
 )
-"""Two records that are one appointment, and what was last agreed of them."""
+"""Two records that are one appointment, and their last agreed values."""
 
 
 intent = Table(
@@ -244,7 +244,7 @@ history = Table(
     ),
     sqlite_autoincrement=True,
 )
-"""What was written where, when and why, with the value before and after."""
+"""Each write: where, when and why, with the value before and after."""
 
 
 cycle = Table(
@@ -285,7 +285,7 @@ account = Table(
     Column("number", String, nullable=False),
     Column("told_at", Instant, nullable=False),
 )
-"""Which account a token, as its digest, leads to: what the vendor said of it."""
+"""The account of a token (its digest), as the vendor named it."""
 
 
 decision = Table(
@@ -300,7 +300,7 @@ decision = Table(
     Index("ix_decision_open", "link_id", "closed_at", "id"),
     sqlite_autoincrement=True,
 )
-"""What a person decided through a verb; closed once a cycle has carried it out."""
+"""A decision of a person; closed once a cycle has carried it out."""
 
 
 told = Table(
@@ -312,7 +312,7 @@ told = Table(
     Column("key", Words, primary_key=True, nullable=False),
     Column("told_at", Instant, nullable=False),
 )
-"""An event of a link that goes on and that people were told of: they are told once."""
+"""An announced event of a link that has not ended: people are notified once."""
 
 
 letter = Table(
@@ -326,7 +326,7 @@ letter = Table(
     _number("attempts"),
     Column("due_at", Instant, nullable=False),
     Index("ix_letter_link_id_id", "link_id", "id"),
-    # A letter that was sent must not lend its number to the next one.
+    # A new notification must not get the number of a sent one.
     sqlite_autoincrement=True,
 )
 """A message to people that has not been taken yet: see `outbox`."""

@@ -1,10 +1,9 @@
-"""The writes of one transaction, done again from the start when its connection is lost.
+"""The writes of one transaction, repeated from the start when its connection is lost.
 
 `LinkStore.begin` makes one. Every write is carried out at once and remembered;
 when PostgreSQL drops the connection or refuses to serialise, all of them are
-done again on a new one, new pairs under the keys that they were given the
-first time. Whether a commit took effect whose answer was lost is told by a
-mark that it leaves in the link's row.
+repeated on a new one, new pairs with the keys of the first time. A mark in the
+link's row shows whether a commit without an answer took effect.
 
 The last thing before the commit is the fence: a program that lost its lease
 commits nothing.
@@ -39,7 +38,7 @@ _SEAL = (
 )
 
 _Write = Callable[[Connection, int], int | None]
-"""Gives how many more pairs live after it, where it touches pairs."""
+"""Returns by how many the number of active pairs grew, if it touches pairs."""
 
 
 class SqlTransaction:
@@ -89,13 +88,13 @@ class SqlTransaction:
             self._do(lambda connection, link: pending.close_intents(connection, link, keys))
 
     def save_contacts(self, found: Iterable[ContactPair]) -> None:
-        """Remember contacts that are one person; replaces what was known of either id."""
+        """Store contacts that are one person; replaces earlier entries of either id."""
         known = list(found)
         if known:
             self._do(lambda connection, link: state.save_contacts(connection, link, known))
 
     def replace_holds(self, holds: Iterable[Hold], *, judged: Collection[tuple[str, str]]) -> None:
-        """Write the holds of the judged records; those of theirs that are not given are let go."""
+        """Write the holds of the judged records; their other holds are deleted."""
         given = list(holds)
         now = self._database.clock.now()
         if given or judged:
@@ -132,7 +131,7 @@ class SqlTransaction:
             )
 
     def amend_decision(self, decision_id: int, payload: Mapping[str, object]) -> None:
-        """Say more exactly what was decided."""
+        """Replace the parts of a decision."""
         said = dict(payload)
         self._do(
             lambda connection, link: pending.amend_decision(connection, link, decision_id, said)
@@ -141,10 +140,10 @@ class SqlTransaction:
     # --- what LinkStore calls
 
     def commit(self) -> None:
-        """Make it all true.
+        """Commit everything.
 
         Raises:
-            LinkLocked: another syncd has the link by now; nothing was written.
+            LinkLocked: another syncd holds the link by now; nothing was written.
             StoreError: the database cannot do it; nothing was written.
         """
         if self._connection is None:
@@ -233,7 +232,7 @@ class SqlTransaction:
             raise LinkLocked(self._name, read_holder(connection, self._link_id))
 
     def _close(self) -> None:
-        """Let the connection go; what was not committed is rolled back."""
+        """Return the connection; uncommitted writes are rolled back."""
         self._more_living = 0
         if self._connection is not None:
             with explained(self._database.engine.url):
@@ -242,12 +241,12 @@ class SqlTransaction:
 
 
 def find_link(connection: Connection, name: str) -> int | None:
-    """The key of a link; None where nothing was ever written of it."""
+    """The key of a link; None if nothing was ever written for it."""
     return reads.find_link(asking(connection), name)
 
 
 def ensure_link(connection: Connection, database: Database, name: str) -> int:
-    """The key of a link; its row is made with the first thing that is written of it."""
+    """The key of a link; its row is created with the first write for it."""
     known = find_link(connection, name)
     if known is not None:
         return known

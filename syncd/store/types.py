@@ -32,7 +32,7 @@ class Words(TypeDecorator[str]):
     cache_ok = True
 
     def bind_processor(self, dialect: Dialect) -> Callable[[str | None], str | None]:
-        """Escape what a database would refuse."""
+        """Escape characters that a database would refuse."""
         del dialect
         return _storable
 
@@ -66,7 +66,7 @@ class Instant(TypeDecorator[datetime]):
     cache_ok = True
 
     def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], object]:
-        """Turn it to UTC; on SQLite to the text that SQLAlchemy keeps it as.
+        """Convert it to UTC; on SQLite to SQLAlchemy's text format.
 
         The processor raises ValueError where the instant has no time zone.
         """

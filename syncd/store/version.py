@@ -1,4 +1,4 @@
-"""Which tables this program speaks: the newest migration, and where a store keeps its own."""
+"""The newest migration that this program knows, and where a store records its own."""
 
 HEAD = "0004"
 """The newest migration; a test holds it against `migrations/versions`."""

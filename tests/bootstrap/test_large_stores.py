@@ -74,7 +74,7 @@ def test_nothing_is_written_to_a_vendor_from_a_large_store_that_is_corrupt(
     clinic: VendorAccounts, used: Path, cycle: Callable[[], Outcome]
 ) -> None:
     spoil(used, "letter")  # no cycle reads it
-    with pytest.raises(StoreError, match="is corrupt: put a backup in its place"):
+    with pytest.raises(StoreError, match="is corrupt: replace it with a backup"):
         cycle()
     assert len(clinic.hubspot.records()) == 1
 

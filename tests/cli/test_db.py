@@ -41,7 +41,7 @@ def test_a_backup_never_replaces_a_file(syncd: Syncd, tmp_path: Path) -> None:
     (tmp_path / "copy.db").write_text("mine")
     result = syncd("db", "backup", "copy.db")
     assert result.code == 2
-    assert "is there already: name a new file" in result.err
+    assert "exists already: choose another name" in result.err
     assert (tmp_path / "copy.db").read_text() == "mine"
 
 

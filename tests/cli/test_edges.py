@@ -160,14 +160,16 @@ ROWS: dict[str, Row] = {
         lambda p: p.variable("HTTP_PROXY", "http://a..b:1"), ASKS, 2, "HTTP_PROXY"
     ),
     # --- the store
-    "the store is a folder": Row(lambda p: _folder(p.store), READS, 2, "no plain file"),
-    "the store is a device": Row(lambda p: p.url("sqlite:////dev/null"), READS, 2, "no plain file"),
+    "the store is a folder": Row(lambda p: _folder(p.store), READS, 2, "not a regular file"),
+    "the store is a device": Row(
+        lambda p: p.url("sqlite:////dev/null"), READS, 2, "not a regular file"
+    ),
     "the store is no database": Row(
         lambda p: p.store.write_bytes(b"Dear Ada" * 999), READS, 2, "not an SQLite file"
     ),
     "the store is locked": Row(_locked, ("--sync-now",), 7, "locked by another program"),
     "the store cannot be made": Row(
-        lambda p: p.url("sqlite:////proc/no/syncd.db"), ("--sync-now",), 2, "cannot be made"
+        lambda p: p.url("sqlite:////proc/no/syncd.db"), ("--sync-now",), 2, "cannot be created"
     ),
     "the database is away": Row(
         lambda p: p.url(PG.format(login=SECRET, port=_unused_port())), READS, 7, "cannot be reached"

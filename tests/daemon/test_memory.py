@@ -128,7 +128,7 @@ def test_memory_stays_flat_over_a_thousand_cycles(
     shift = Runner(cast("Links", links), metrics, stop, chance=lambda: 0.0)
     scheduler = Scheduler(cast("Links", links), shift, metrics, workers=inline)
     panel = DaemonStatus(cast("Links", links), scheduler, metrics)
-    assert harness.store.link("clinic").cursor(FIRST)
+    assert harness.store.link("clinic").get_state(FIRST)
 
     def live(cycles: int) -> None:
         for number in range(cycles):

@@ -708,7 +708,7 @@ def test_beyond_that_nothing_is_written_and_the_link_asks_again(
     done = harness.sync(approval=given)
     assert (done.outcome, done.hubspot.created) == (Outcome.GUARD, 0)
     assert done.uncovered == {Side.HUBSPOT: 7}
-    assert not harness.store.link(harness.name).cursor(FIRST)
+    assert not harness.store.link(harness.name).get_state(FIRST)
 
 
 def test_what_was_written_before_an_outage_counts_with_what_comes_after_it(
@@ -760,7 +760,7 @@ def test_a_first_sync_that_an_outage_disturbed_goes_on_as_one(
     done = harness.sync()
     assert (done.outcome, done.failed) == (Outcome.OK, [])
     assert len(harness.pairs()) == (30 if trouble == "book" else 31)
-    assert harness.store.link(harness.name).cursor(FIRST)
+    assert harness.store.link(harness.name).get_state(FIRST)
 
 
 def test_a_few_records_that_go_on_failing_do_not_hold_a_first_sync_open(
@@ -769,7 +769,7 @@ def test_a_few_records_that_go_on_failing_do_not_hold_a_first_sync_open(
     bookings(harness, ann[0], 3)
     harness.world.faults.add(Fault(side="hubspot", path="/batch/create", status=503, times=None))
     assert harness.sync().outcome is Outcome.FAILED_WRITES
-    assert harness.store.link(harness.name).cursor(FIRST)
+    assert harness.store.link(harness.name).get_state(FIRST)
 
 
 def test_the_other_side_is_covered_by_its_own_number(
@@ -793,7 +793,7 @@ def test_an_approved_plan_goes_out_of_a_first_sync_that_waits(
     bookings(harness, ann[0], 2, hours=100)
     done = harness.sync(planned_only=True)
     assert (done.hubspot.created, open_decisions(harness)) == (2, [])
-    assert not harness.store.link(harness.name).cursor(FIRST)
+    assert not harness.store.link(harness.name).get_state(FIRST)
 
 
 # --- guards

@@ -33,8 +33,8 @@ def test_what_is_left_out_is_counted_by_reason(harness: SyncHarness) -> None:
     report = harness.sync()
     assert report.left_out == {"window": 2, "filter": 1, "location": 1}
     assert report.as_json()["left_out"] == report.left_out
-    assert json.loads(harness.link().store.cursor(LEFT_OUT)) == report.left_out
-    named = json.loads(harness.link().store.cursor(LEFT_OUT_IDS))
+    assert json.loads(harness.link().store.get_state(LEFT_OUT)) == report.left_out
+    named = json.loads(harness.link().store.get_state(LEFT_OUT_IDS))
     assert named == {"window": [far, past], "filter": [theirs], "location": [elsewhere]}
     harness.later(days=60)
     assert harness.sync().left_out == {"window": 3, "filter": 1, "location": 1}

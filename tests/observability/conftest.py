@@ -33,7 +33,7 @@ class Shelf:
     waiting: list[Hold] = field(default_factory=list)
     entries: list[HistoryEntry] = field(default_factory=list)
 
-    def cursor(self, name: str) -> str:
+    def get_state(self, name: str) -> str:
         return {"daemon": self.notes, "paused": self.paused}.get(name, "")
 
     def cycles(self, limit: int = 20) -> list[CycleRow]:

@@ -71,7 +71,7 @@ class MemoryStore:
     def close_decisions(self, ids: Collection[int]) -> None:
         self.open = [each for each in self.open if each.id not in ids]
 
-    def cursor(self, name: str) -> str:
+    def get_state(self, name: str) -> str:
         self._up()
         return self.cursors.get(name, "")
 

@@ -95,7 +95,7 @@ class CycleInvariants:
             at=simulation.clock.now(),
             records=_records(simulation),
             pairs=store.count_pairs(),
-            first=not store.cursor(FIRST),
+            first=not store.get_state(FIRST),
             acts=simulation.edit_log.count,
             told=len(simulation.harness.world.notifications),
             outdated=_outdated(simulation),

@@ -106,7 +106,7 @@ def test_a_backup_can_be_worked_on_at_once(
 def test_a_backup_replaces_nothing(full: Store, tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("mine")
-    with pytest.raises(StoreError, match="is there already"):
+    with pytest.raises(StoreError, match="exists already"):
         backup(full._database.engine, path)
     assert path.read_text() == "mine"
 
@@ -187,6 +187,6 @@ def test_a_database_that_holds_links_is_not_written_over(full: Store, other_url:
     copy(full._database.engine, other_url)
     with opened(other_url) as engine:
         before = rows(engine)
-        with pytest.raises(StoreError, match="holds links already"):
+        with pytest.raises(StoreError, match="contains links already"):
             copy(full._database.engine, other_url)
         assert rows(engine) == before

@@ -120,8 +120,8 @@ def test_a_reader_does_not_wait_for_a_writer(
         link = store.link("clinic")
         with link.begin() as transaction:
             transaction.set_state("hubspot", "new")
-            assert link.cursor("hubspot") == ""
-        assert link.cursor("hubspot") == "new"
+            assert link.get_state("hubspot") == ""
+        assert link.get_state("hubspot") == "new"
 
 
 def test_a_store_that_is_put_back_under_a_running_program_is_taken_up(
@@ -136,7 +136,7 @@ def test_a_store_that_is_put_back_under_a_running_program_is_taken_up(
         (tmp_path / "old.db").rename(path)
         path.with_name("syncd.db-wal").unlink()
         path.with_name("syncd.db-shm").unlink()
-        assert store.link("clinic").cursor("hubspot") == ""
+        assert store.link("clinic").get_state("hubspot") == ""
         with pytest.raises(LinkLocked), store.link("clinic", lease).begin() as transaction:
             transaction.set_state("hubspot", "newest")
 
@@ -163,13 +163,13 @@ def test_a_corrupt_file_is_named_with_the_remedy(sqlite_store_url: str) -> None:
     whole = path.read_bytes()
     path.write_bytes(whole[:4096] + b"\xff" * (len(whole) - 4096))
     said = refusal(sqlite_store_url)
-    assert f"{path} is corrupt: put a backup in its place" in said
+    assert f"{path} is corrupt: replace it with a backup" in said
 
 
 def test_a_truncated_file_is_named_with_the_remedy(sqlite_store_url: str) -> None:
     path = Path(str(make_url(sqlite_store_url).database))
     path.write_bytes(path.read_bytes()[:5000])
-    assert "is corrupt: put a backup in its place" in refusal(sqlite_store_url)
+    assert "is corrupt: replace it with a backup" in refusal(sqlite_store_url)
 
 
 def test_a_file_that_breaks_off_in_the_middle_of_an_answer_is_named_with_the_remedy(
@@ -188,13 +188,13 @@ def test_a_file_that_breaks_off_in_the_middle_of_an_answer_is_named_with_the_rem
     window = Window(since=since, until=since + timedelta(days=900))
     with (
         Store(open_engine(sqlite_store_url), standing_clock) as store,
-        pytest.raises(StoreError, match="is corrupt: put a backup in its place"),
+        pytest.raises(StoreError, match="is corrupt: replace it with a backup"),
     ):
         store.link("clinic").missing_from_scan(Side.GHL, window, ())
 
 
 def test_a_folder_is_no_store(tmp_path: Path) -> None:
-    assert "no plain file" in refusal(f"sqlite:///{tmp_path}")
+    assert "not a regular file" in refusal(f"sqlite:///{tmp_path}")
 
 
 @pytest.fixture
@@ -208,7 +208,7 @@ def visible_folder() -> Iterator[Path]:
 @as_root
 def test_a_folder_that_cannot_be_written_is_told(visible_folder: Path) -> None:
     said = as_nobody(f"sqlite:///{visible_folder}/syncd.db")
-    assert "cannot be made (Permission denied)" in said
+    assert "cannot be created (Permission denied)" in said
     assert "this user may write in that folder" in said
 
 

@@ -13,7 +13,7 @@ from syncd.core.model import Pair, Side
 from syncd.errors import StoreError, StoreInterrupted
 from syncd.ports.store import HistoryEntry
 from syncd.store import Store, open_engine
-from syncd.store.database import GLANCE, PATIENCE
+from syncd.store.database import PATIENCE, QUICK_PATIENCE
 from syncd.store.link_store import SqlLinkStore
 
 pytestmark = pytest.mark.postgres
@@ -90,7 +90,7 @@ def test_a_connection_lost_between_two_writes_costs_nothing(
         cut()
     assert stored(link)[0] == [first, second]
     assert link.count_pairs() == 2
-    assert link.cursor("hubspot") == "2"
+    assert link.get_state("hubspot") == "2"
     del store
 
 
@@ -196,7 +196,7 @@ def test_who_looks_in_passing_is_told_soon(
             quick_view.count_pairs()
     finally:
         postgres.start()
-    assert sum(standing_clock.slept) < 2 * GLANCE
+    assert sum(standing_clock.slept) < 2 * QUICK_PATIENCE
 
 
 def test_a_decision_that_may_have_been_written_is_not_written_twice(

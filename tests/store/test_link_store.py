@@ -67,7 +67,7 @@ def test_a_block_that_raises_leaves_nothing(
         transaction.set_state("hubspot", "5")
         raise ZeroDivisionError
     assert link.count_pairs() == 0
-    assert link.cursor("hubspot") == ""
+    assert link.get_state("hubspot") == ""
 
 
 def test_a_block_that_writes_nothing_asks_the_database_nothing(
@@ -141,7 +141,7 @@ def test_a_cursor_moves(link: SqlLinkStore) -> None:
         with link.begin() as transaction:
             transaction.set_state("hubspot", value)
             transaction.set_state("other", "x")
-    assert (link.cursor("hubspot"), link.cursor("other")) == ("7", "x")
+    assert (link.get_state("hubspot"), link.get_state("other")) == ("7", "x")
 
 
 # --- holds

@@ -228,7 +228,7 @@ def test_a_link_that_was_never_written_to_reads_as_empty(store: Store) -> None:
     new = store.link("new")
     assert new.prints(Side.GHL, ["g1"]) == {}
     assert new.count_pairs() == 0
-    assert new.cursor("hubspot") == ""
+    assert new.get_state("hubspot") == ""
     assert new.holds() == []
 
 

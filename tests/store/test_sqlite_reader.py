@@ -110,8 +110,8 @@ def test_it_shows_what_the_full_store_shows(full: Store, reader: SqliteReader) -
         assert ours.cycles() == theirs.cycles()
         assert ours.cycles(1) == theirs.cycles(1)
         assert ours.count_pairs() == theirs.count_pairs()
-        assert ours.cursor("hubspot") == theirs.cursor("hubspot")
-        assert ours.cursor("unset") == ""
+        assert ours.get_state("hubspot") == theirs.get_state("hubspot")
+        assert ours.get_state("unset") == ""
         for asked in ("", "g1", ODD, "h1", "nobody"):
             assert ours.history(asked) == theirs.history(asked)
         assert ours.history(cycle="c1", limit=1) == theirs.history(cycle="c1", limit=1)

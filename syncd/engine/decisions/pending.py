@@ -271,10 +271,10 @@ class _Reading:
     def __init__(self, store: LinkStore, *, keep: bool, planned_only: bool) -> None:
         self._store, self._keep = store, keep
         self._tried: dict[str, Mapping[str, Any]] = (
-            {} if planned_only else json.loads(store.cursor(TRIED) or "{}")
+            {} if planned_only else json.loads(store.get_state(TRIED) or "{}")
         )
         self._held: list[Hold] | None = None
-        self._kept: dict[str, Mapping[str, Any]] = json.loads(store.cursor(OVERRIDES) or "{}")
+        self._kept: dict[str, Mapping[str, Any]] = json.loads(store.get_state(OVERRIDES) or "{}")
         self._words: list[Word] = []
         self._taken_back: set[int] = set()
         self._retry_all: list[tuple[int, datetime]] = []
@@ -433,7 +433,7 @@ def leave_of(
             if hold.reason == "removal_guard" and (hold.since is None or hold.since <= at)
         ]
     if changes:
-        found["changes"] = json.loads(store.cursor(KEPT_BACK) or "[]")
+        found["changes"] = json.loads(store.get_state(KEPT_BACK) or "[]")
     return found
 
 

@@ -167,15 +167,15 @@ def poll(context: CycleContext, unsettled: Unsettled = MappingProxyType({})) -> 
         ProviderError: a side cannot be read at all.
     """
     link, store, full = context.link, context.link.store, context.request.full
-    cursor = "" if full else store.cursor(CURSOR)
+    cursor = "" if full else store.get_state(CURSOR)
     scans = _scans(context, ScanRequest(window=context.policy.window, cursor=cursor))
     held = store.holds()
     state = PollState()
-    if not full and (survivors := store.cursor(SURVIVORS)):
+    if not full and (survivors := store.get_state(SURVIVORS)):
         state.fingerprints.load(survivors)
     _take_scans(link, state, scans)
     rotated = _read_expected(context, state, held)
-    if store.cursor(PEOPLE) and not context.translator.people_unread:
+    if store.get_state(PEOPLE) and not context.translator.people_unread:
         state.changed[Side.GHL] |= _without_owner(link)
     vanished = _vanished(context, state, scans, full=full)
     undone = {undo.revert.pair_key for undo in context.decisions.undos}
@@ -346,7 +346,7 @@ def _read_expected(context: CycleContext, state: PollState, held: Sequence[Hold]
     """Read what earlier cycles left over, what decisions name, and the next of the rotation."""
     link, decisions, full = context.link, context.decisions, context.request.full
     wanted: dict[Side, set[str]] = {Side.GHL: set(), Side.HUBSPOT: set()}
-    for side, record_id in json.loads(link.store.cursor(RECHECK) or "[]"):
+    for side, record_id in json.loads(link.store.get_state(RECHECK) or "[]"):
         wanted[Side(side)].add(record_id)
     for hold in held:
         due = full or not waits(hold, link.clock.now())
@@ -371,7 +371,7 @@ def _rotate(link: Link, wanted: dict[Side, set[str]], *, full: bool) -> int:
     """Read known HubSpot records again in turn: archives, merges and contacts move no stamp."""
     if full or not link.rules.rotation:
         return 0
-    after = int(link.store.cursor(ROTATION) or 0)
+    after = int(link.store.get_state(ROTATION) or 0)
     stretch = link.store.rotation(after, link.rules.rotation)
     wanted[Side.HUBSPOT] |= {hubspot_id for _, hubspot_id in stretch}
     return stretch[-1][0] if len(stretch) == link.rules.rotation else 0

@@ -40,7 +40,7 @@ def prepare(link: Link, request: CycleRequest, cycle: str) -> CycleContext:
     """
     store, rules = link.store, link.rules
     accounts = link.ghl.prepare(), link.hubspot.prepare()
-    ended = store.cursor(FIRST)
+    ended = store.get_state(FIRST)
     decisions = _decisions(link, request)
     overrides = decisions.overrides()[0] if decisions.words or decisions.kept else {}
     began = link.clock.now()
@@ -70,20 +70,20 @@ def prepare(link: Link, request: CycleRequest, cycle: str) -> CycleContext:
 
 def last_polled(link: Link) -> dict[Side, datetime]:
     """When each side was polled last; a side that never was is left out."""
-    stored: dict[str, str] = json.loads(link.store.cursor(POLLED_AT) or "{}")
+    stored: dict[str, str] = json.loads(link.store.get_state(POLLED_AT) or "{}")
     return {Side(side): datetime.fromisoformat(at) for side, at in stored.items()}
 
 
 def _first_sync(link: Link, ended: str) -> FirstSync:
     """What is known of the end of the link's first sync."""
-    left: dict[str, str] = json.loads(link.store.cursor(LEFT_OVER) or "{}")
+    left: dict[str, str] = json.loads(link.store.get_state(LEFT_OVER) or "{}")
     return FirstSync(ended=datetime.fromisoformat(ended), left_over=left)
 
 
 def _decisions(link: Link, request: CycleRequest) -> PendingDecisions:
     """What people decided, where anybody did."""
     opened = link.store.decisions()
-    if not opened and not link.store.cursor(pending.OVERRIDES):
+    if not opened and not link.store.get_state(pending.OVERRIDES):
         return PendingDecisions()
     found = pending.read(
         link.store, opened, keep=not request.dry_run, planned_only=request.planned_only

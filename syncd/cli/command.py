@@ -75,7 +75,7 @@ class Verbs(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """The verb that was meant; an unknown one is answered with the nearest known."""
         if args and args[0] not in self.places:
-            ctx.fail(f"No such verb {args[0]!r}{nearest(args[0], self.places)}")
+            ctx.fail(f"No such verb {args[0]!r}{suggestion(args[0], self.places)}")
         return super().resolve_command(ctx, args)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -84,13 +84,12 @@ class Verbs(click.Group):
         super().format_epilog(ctx, formatter)
 
 
-def nearest(word: str, known: Sequence[str] | Mapping[str, object]) -> str:
-    """`; did you mean 'plan'?`, or what there is where nothing is near."""
-    from difflib import get_close_matches
+def suggestion(word: str, known: Sequence[str] | Mapping[str, object]) -> str:
+    """The end of a message about an unknown word: `; did you mean 'plan'?`, or all known ones."""
+    from syncd.config.key_tree import nearest
 
-    near = get_close_matches(word, known, n=1)
-    if near:
-        return f"; did you mean {near[0]!r}?"
+    if close := nearest(word, known):
+        return f"; did you mean {close!r}?"
     return f"; there are: {', '.join(known)}" if known else ""
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from syncd.cli.command import Verb, Verbs, config_option, config_path, json_option, nearest
+from syncd.cli.command import Verb, Verbs, config_option, config_path, json_option, suggestion
 
 if TYPE_CHECKING:
     from syncd.bootstrap import App, StoreReader
@@ -114,7 +114,7 @@ def _turn(ctx: click.Context, name: str, config: Path | None, *, pausing: bool) 
     settings = begin(config_path(ctx, config))
     with open_app(settings) as app:
         if name and name not in settings.links:
-            raise click.UsageError(f"{name}: no such link{nearest(name, settings.links)}", ctx)
+            raise click.UsageError(f"{name}: no such link{suggestion(name, settings.links)}", ctx)
         for each in [name] if name else app.link_names():
             click.echo(_turned(app, each, pausing=pausing))
     return 0

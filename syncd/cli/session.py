@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TextIO, cast
 
 import click
 
-from syncd.cli.command import nearest
+from syncd.cli.command import suggestion
 
 if TYPE_CHECKING:
     from syncd.bootstrap import App, StoreReader
@@ -90,7 +90,7 @@ def chosen(known: Sequence[str], links: Iterable[str]) -> list[str]:
     """
     for name in links:
         if name not in known:
-            raise click.UsageError(f"--link {name}: no such link{nearest(name, known)}")
+            raise click.UsageError(f"--link {name}: no such link{suggestion(name, known)}")
     return list(dict.fromkeys(links)) or list(known)
 
 

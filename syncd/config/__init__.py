@@ -2,7 +2,7 @@
 
 Bootstrap and the verbs call `load` and `resolve_token`; nothing else of the
 program reads a file or a variable. The modules: `values` (kinds of values),
-`settings` (every key), `shape` (the tree of keys), `sources` (files, defaults,
+`settings` (every key), `key_tree` (the tree of keys), `sources` (files, defaults,
 environment), `problems` (what is wrong, in words), `claims` (what links may
 not do together), `maps` (what the further fields of a link may not), `tokens`,
 `show`, `example`.

@@ -1,10 +1,9 @@
-"""The shape of the configuration file: what may stand at and below each key.
+"""The tree of keys of the configuration file, derived from the settings models.
 
-Used by `sources` (which merges files, defaults and environment key by key),
-by `problems` (which names the nearest known key) and by `example`. It is read
-off the settings models, so that a new key needs no second place. A *leaf* is
-a key whose value is taken whole: a single value, a list, a free table, or a
-section that replaces the one below it.
+`sources` merges files, defaults and environment by it, `problems` names the
+nearest known key, `example` writes it. A *leaf* is a key whose value is taken
+whole: a single value, a list, a free table, or a section that replaces an
+earlier one.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ from __future__ import annotations
 import types
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from syncd.config import toml
@@ -118,6 +118,18 @@ def dotted(path: Iterable[str | int]) -> str:
         else:
             words += f".{toml.key(key)}" if words else toml.key(key)
     return words
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The known word that is most like this one; "" where none is close."""
+    close = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return close[0] if close else ""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """The end of a message about an unknown word: `; did you mean X?`, or nothing."""
+    close = nearest(word, known)
+    return f"; did you mean {close}?" if close else ""
 
 
 def node_at(path: Sequence[str | int]) -> Node | None:

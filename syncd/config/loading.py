@@ -14,12 +14,13 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from syncd.config.key_tree import DEFAULTS, LINKS
+from syncd.config.layers import Layers
 from syncd.config.mapped_fields import colliding
 from syncd.config.masking import masked
 from syncd.config.overlaps import overlapping
 from syncd.config.problems import problems_of
 from syncd.config.settings import LinkSettings, Settings
-from syncd.config.sources import Layers, find_config, gather
+from syncd.config.sources import find_config, gather
 from syncd.errors import ConfigError
 
 

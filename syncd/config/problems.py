@@ -7,31 +7,32 @@ key, and the file or variable where it stands unless that is the main file.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from difflib import get_close_matches
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
 from syncd.config import toml
-from syncd.config.key_tree import DEFAULTS, LINKS, NOTIFY, KeyPath, dotted, known_keys, node_at
+from syncd.config.key_tree import (
+    DEFAULTS,
+    LINKS,
+    NOTIFY,
+    KeyPath,
+    dotted,
+    known_keys,
+    nearest,
+    node_at,
+)
+from syncd.config.layers import Given, Layers
 from syncd.config.masking import MASK, masked, without_login
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-    from syncd.config.sources import Given, Layers
-
 LONGEST_VALUE = 80
 """Longer values are cut: the line has to stay a line."""
 
 _SECRET_KEYS = ("token", "secret", "password", "api_key", "apikey", "webhook", "urls")
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """`; did you mean X?`, or nothing where nothing known is near."""
-    close = get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f"; did you mean {close[0]}?" if close else ""
 
 
 def problems_of(error: ValidationError, layers: Layers) -> list[str]:
@@ -118,11 +119,10 @@ def _unknown(path: Sequence[str | int], layers: Layers) -> tuple[str, tuple[str,
     word = str(path[-1])
     table = node_at(path[:-1])
     siblings = table.children() if table else ()
-    close = get_close_matches(word, siblings, n=1, cutoff=0.6)
-    if close:
-        like = node_at((*path[:-1], close[0]))
+    if close := nearest(word, siblings):
+        like = node_at((*path[:-1], close))
         words = "" if like is None or like.merges else f" (accepted: {like.accepted})"
-        return f"unknown key; did you mean {close[0]}{words}?", tuple(close)
+        return f"unknown key; did you mean {close}{words}?", (close,)
     homes = _homes(word, path, layers)
     if homes:
         return f"unknown key here; it belongs in [{dotted(homes[0])}]", (word,)

@@ -16,7 +16,7 @@ from typing import Literal
 from pydantic import SecretStr
 
 from syncd.config.masking import masked
-from syncd.config.settings import HttpSettings, LinkSettings, TokenReference
+from syncd.config.settings import HttpSettings, LinkSettings, Reference
 from syncd.errors import ConfigError
 
 
@@ -48,14 +48,14 @@ def resolve_address(
     if address.url is not None:
         return address.url
     key = f"links.{link.name}.notify.{'webhook' if channel == 'webhook' else 'urls'}"
-    kept = _resolved(address.reference, key, env)
+    kept = _resolved(address, key, env)
     if not address.fits(kept.get_secret_value()):
-        kind, name = address.reference.place
+        kind, name = address.place
         raise ConfigError([f"{key}: {_KINDS[kind]} {name} has no address; put one there"])
     return kept
 
 
-def _resolved(reference: TokenReference, key: str, env: Mapping[str, str] | None) -> SecretStr:
+def _resolved(reference: Reference, key: str, env: Mapping[str, str] | None) -> SecretStr:
     kind, name = reference.place
     try:
         token = _READERS[kind](name, os.environ if env is None else env).strip()

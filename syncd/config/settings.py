@@ -84,13 +84,10 @@ class SearchRateLimit(RateLimit):
     per: PositiveDuration = duration("1s")
 
 
-class TokenReference(Section):
-    """Where a token is kept: the configuration never holds the token itself."""
+class Reference(Section):
+    """The place where a secret is kept: a variable, a file, or a systemd credential."""
 
     whole: ClassVar[bool] = True
-    accepts: ClassVar[str] = (
-        'where the token is kept: { env = "NAME" }, { file = "/path" } or { credential = "name" }'
-    )
 
     env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
     """The environment variable that holds it."""
@@ -99,20 +96,31 @@ class TokenReference(Section):
     credential: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")] | None = None
     """The name of a systemd credential (a file in $CREDENTIALS_DIRECTORY)."""
 
-    @model_validator(mode="after")
-    def _names_one_place(self) -> Self:
-        if sum(place is not None for place in (self.env, self.file, self.credential)) != 1:
-            raise ValueError(f"accepted: {self.accepts}, exactly one of them")
-        return self
+    @property
+    def places(self) -> tuple[tuple[str, str], ...]:
+        """The places that are named, each with its kind: `("env", "GHL_TOKEN")`."""
+        named = {"env": self.env, "file": self.file, "credential": self.credential}
+        return tuple((kind, name) for kind, name in named.items() if name is not None)
 
     @property
     def place(self) -> tuple[str, str]:
-        """The kind of place and its name, such as `("env", "GHL_TOKEN")`."""
-        for kind in ("env", "file", "credential"):
-            name = getattr(self, kind)
-            if name is not None:
-                return kind, str(name)
-        raise AssertionError("the validator lets no empty reference through")
+        """The only place; just where one is named."""
+        (place,) = self.places
+        return place
+
+
+class TokenReference(Reference):
+    """Where a token is kept: the configuration never contains the token itself."""
+
+    accepts: ClassVar[str] = (
+        'where the token is kept: { env = "NAME" }, { file = "/path" } or { credential = "name" }'
+    )
+
+    @model_validator(mode="after")
+    def _names_one_place(self) -> Self:
+        if len(self.places) != 1:
+            raise ValueError(f"accepted: {self.accepts}, exactly one of them")
+        return self
 
 
 class StoreSettings(Section):
@@ -179,10 +187,9 @@ class LoggingSettings(Section):
     """The least important messages that are still written: debug | info | warning | error."""
 
 
-class WebhookReference(Section):
+class WebhookReference(Reference):
     """Where messages are posted to; the address is often a secret, and is treated as one."""
 
-    whole: ClassVar[bool] = True
     accepts: ClassVar[str] = (
         'an address such as "https://hooks.example.com/…", where it is kept: { env = "NAME" }, '
         '{ file = "/path" } or { credential = "name" }, or ""'
@@ -190,12 +197,6 @@ class WebhookReference(Section):
 
     url: addresses.WebhookUrl = None
     """The address itself."""
-    env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
-    """The environment variable that holds it."""
-    file: Annotated[str, Field(min_length=1)] | None = None
-    """A file that only its owner can read."""
-    credential: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")] | None = None
-    """The name of a systemd credential (a file in $CREDENTIALS_DIRECTORY)."""
 
     @classmethod
     def as_table(cls, given: object) -> object:
@@ -211,23 +212,14 @@ class WebhookReference(Section):
 
     @model_validator(mode="after")
     def _names_one_place(self) -> Self:
-        if sum(place is not None for place in (self.url, *self._kept)) > 1:
+        if (self.url is not None) + len(self.places) > 1:
             raise ValueError(f"accepted: {self.accepts}, one of them")
         return self
 
     @property
-    def _kept(self) -> tuple[str | None, str | None, str | None]:
-        return self.env, self.file, self.credential
-
-    @property
     def given(self) -> bool:
         """Whether there is a webhook at all."""
-        return self.url is not None or any(self._kept)
-
-    @property
-    def reference(self) -> TokenReference:
-        """The place where the address is kept; only where it is given and does not stand here."""
-        return TokenReference(env=self.env, file=self.file, credential=self.credential)
+        return self.url is not None or bool(self.places)
 
     def fits(self, address: str) -> bool:
         """Whether this is such an address."""
@@ -288,7 +280,7 @@ class NotifySettings(Section):
         """The channels that have an address; one of `urls` is called by its place."""
         found: dict[str, WebhookReference] = {"webhook": self.webhook} if self.webhook.given else {}
         for number, url in enumerate(self.urls):
-            place = f"urls[{number}]" if url.url is not None else ":".join(url.reference.place)
+            place = f"urls[{number}]" if url.url is not None else ":".join(url.place)
             found[place] = url
         return found
 

@@ -1,87 +1,24 @@
 """Where values come from: the main file, its includes, the environment.
 
-Called by `load`. Everything is flattened into leaves that remember where they
-were written, so that a later layer replaces exactly the keys that it names and
-an error names the file or the variable to change. What the values must be is
-none of its business: `settings` says that.
+`load` calls it. Everything becomes leaves that know where they were written
+(`layers`): a later layer replaces exactly the keys that it names, and an error
+names the file or the variable to change. Which values are allowed is defined
+in `settings`.
 """
 
 from __future__ import annotations
 
-import re
 import stat
-import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from syncd.config import toml
-from syncd.config.key_tree import (
-    DEFAULTS,
-    INCLUDE,
-    LINKS,
-    NOTIFY,
-    ROOT,
-    KeyPath,
-    Node,
-    dotted,
-    known_keys,
-    leaves,
-    node_at,
-)
-from syncd.config.problems import nearest
+from syncd.config.environment import PREFIX, Overrides
+from syncd.config.key_tree import DEFAULTS, INCLUDE, LINKS, NOTIFY, dotted, leaves
+from syncd.config.layers import Given, Layers
+from syncd.config.paths import anchored
 from syncd.config.settings import StoreSettings
-from syncd.config.values import command_line
 from syncd.errors import ConfigError
-
-PREFIX = "SYNCD_"
-_NOT_KEYS = re.compile(r"SYNCD_(CONFIG|TEST_.*)")
-_SQLITE_FILE = re.compile(r"(sqlite(?:\+pysqlite)?:///)([^?]*)(.*)", re.DOTALL)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Given:
-    """A value, and where it was written: the key there, and the file or variable."""
-
-    value: object
-    key: KeyPath
-    origin: str
-
-
-@dataclass(slots=True, kw_only=True)
-class Layers:
-    """What all sources give together, and what was wrong with them."""
-
-    main: Path
-    files: list[Path] = field(default_factory=list)
-    """Every file that was read, the main one first."""
-    given: dict[KeyPath, Given] = field(default_factory=dict)
-    problems: list[str] = field(default_factory=list)
-
-    @property
-    def links(self) -> list[str]:
-        """The names of the links, in the order of the files."""
-        return list(
-            dict.fromkeys(path[1] for path in self.given if path[:1] == (LINKS,) and path[1:])
-        )
-
-    def tree(self) -> dict[str, object]:
-        """The leaves as nested tables, without `defaults` and `include`."""
-        root: dict[str, object] = {}
-        for path, given in self.given.items():
-            if path[0] not in {DEFAULTS, INCLUDE}:
-                _plant(root, path, given.value)
-        return root
-
-
-def _plant(table: dict[str, object], path: KeyPath, value: object) -> None:
-    for key in path[:-1]:
-        below = table.setdefault(key, {})
-        if not isinstance(below, dict):
-            return  # A single value stands where a table is due: validation says so.
-        table = below
-    if not (value == {} and path[-1] in table):
-        table[path[-1]] = value
 
 
 def find_config(explicit: Path | None, *, env: Mapping[str, str], cwd: Path) -> Path:
@@ -158,9 +95,9 @@ def gather(main: Path, *, env: Mapping[str, str], cwd: Path) -> Layers:
     if ("store", "url") not in layers.given:
         # The default is relative to the main file, like a value that stands in it.
         default = StoreSettings.model_fields["url"].default
-        url = _anchored(("store", "url"), default, main.parent, home)
+        url = anchored(("store", "url"), default, main.parent, home)
         layers.given["store", "url"] = Given(value=url, key=("store", "url"), origin="")
-    overrides = _Overrides(layers=layers, env=env, cwd=cwd)
+    overrides = Overrides(layers=layers, env=env, cwd=cwd)
     overrides.apply(defaults=True)
     _spread_defaults(layers)
     overrides.apply(defaults=False)
@@ -170,49 +107,15 @@ def gather(main: Path, *, env: Mapping[str, str], cwd: Path) -> Layers:
 def _add_file(layers: Layers, path: Path, home: str) -> None:
     origin = "" if path == layers.main else str(path)
     layers.files.append(path)
-    for key, value in leaves(toml.read(path)):
+    for key, written in leaves(toml.read(path)):
         if origin and key[0] == INCLUDE:
             layers.problems.append(f"include: only the main file may include others [{origin}]")
         elif key in layers.given:
             first = layers.given[key].origin or str(layers.main)
             layers.problems.append(f"{dotted(key)}: given twice, in {first} and {origin}")
         else:
-            anchored = _anchored(key, value, path.parent, home)
-            layers.given[key] = Given(value=anchored, key=key, origin=origin)
-
-
-def _anchored(key: KeyPath, value: object, folder: Path, home: str) -> object:
-    """Make a relative path absolute, from the folder of the file that it stands in."""
-    match key, value:
-        case ("store", "url"), str() if found := _SQLITE_FILE.fullmatch(value):
-            scheme, file, query = found.groups()
-            return (
-                value if file in {"", ":memory:"} else f"{scheme}{_path(file, folder, home)}{query}"
-            )
-        case (*_, "token" | "webhook" | "urls"), {"file": str() as file, **rest} if file:
-            return {"file": _path(file, folder, home), **rest}
-        case (*_, "urls"), list():
-            return [_anchored(key, each, folder, home) for each in value]
-        case (*_, "notify", "command"), _ if words := _program(value):
-            # A bare name is looked for on the PATH; anything else is a path.
-            first = words[0] if "/" not in words[0] else _path(words[0], folder, home)
-            return [first, *words[1:]]
-    return value
-
-
-def _program(command: object) -> list[str]:
-    """The words of a command; none where it is not one: validation says so."""
-    try:
-        words = command_line(command)
-    except ValueError:
-        return []
-    return words if isinstance(words, list) and all(isinstance(w, str) for w in words) else []
-
-
-def _path(file: str, folder: Path, home: str) -> str:
-    if home and file.startswith("~/"):
-        return str(Path(home) / file[2:])
-    return str(folder.absolute() / file)
+            value = anchored(key, written, path.parent, home)
+            layers.given[key] = Given(value=value, key=key, origin=origin)
 
 
 def _included(layers: Layers, env: Mapping[str, str], cwd: Path) -> list[Path]:
@@ -220,7 +123,7 @@ def _included(layers: Layers, env: Mapping[str, str], cwd: Path) -> list[Path]:
     given = layers.given.get((INCLUDE,))
     patterns, folder = (given.value if given else []), layers.main.parent
     if variable in env:
-        patterns, folder = _parsed(env[variable]), cwd
+        patterns, folder = toml.parsed(env[variable]), cwd
         patterns = [patterns] if isinstance(patterns, str) else patterns
     if not isinstance(patterns, list) or not all(isinstance(item, str) for item in patterns):
         layers.problems.append(
@@ -262,128 +165,3 @@ def _spread_defaults(layers: Layers) -> None:
         for path, given in shared:
             if path:
                 layers.given.setdefault((LINKS, name, *path), given)
-
-
-def _parsed(text: str) -> object:
-    """A variable's text: a list or a table where it reads as one, else the text itself."""
-    if text.lstrip()[:1] in {"[", "{"}:
-        try:
-            return tomllib.loads(f"value = {text}")["value"]
-        except (ValueError, RecursionError):
-            return text
-    return text
-
-
-@dataclass(slots=True, kw_only=True)
-class _Overrides:
-    """The SYNCD_ variables, laid over what the files give."""
-
-    layers: Layers
-    env: Mapping[str, str]
-    cwd: Path
-
-    def apply(self, *, defaults: bool) -> None:
-        """Lay over the variables of what all links share, or all others."""
-        for variable in sorted(self.env):
-            if not variable.startswith(PREFIX) or _NOT_KEYS.fullmatch(variable):
-                continue
-            words = variable.removeprefix(PREFIX).split("__")
-            shared = words[0] in {DEFAULTS.upper(), NOTIFY.upper()}
-            if shared == defaults and words != [INCLUDE.upper()]:
-                self._lay(variable, words)
-
-    def _lay(self, variable: str, words: Sequence[str]) -> None:
-        path = self._key(words)
-        if path is None:
-            if not self._holds_a_token(variable):
-                self.layers.problems.append(self._unknown(variable))
-            return
-        leaf, item = path
-        value = self._value(leaf, item, variable)
-        node = node_at(leaf)
-        if node is not None and node.merges and isinstance(value, Mapping):
-            for below, inner in leaves(value, node):
-                self._put((*leaf, *below), inner, variable)
-            return
-        for deeper in [known for known in self.layers.given if known[: len(leaf)] == leaf]:
-            del self.layers.given[deeper]
-        self._put(leaf, value, variable)
-
-    def _put(self, leaf: KeyPath, value: object, variable: str) -> None:
-        value = _anchored(leaf, value, self.cwd, self.env.get("HOME", ""))
-        self.layers.given[leaf] = Given(value=value, key=leaf, origin=variable)
-
-    def _key(self, words: Sequence[str]) -> tuple[KeyPath, str] | None:
-        """The leaf that a variable names, and the item inside of it, if any."""
-        path: KeyPath = ()
-        node: Node | None = ROOT
-        rest = list(words)
-        while rest and node is not None and node.merges:
-            key, used = self._word(path, rest)
-            if not used:
-                return None
-            path, rest, node = (*path, key), rest[used:], node.child(key)
-        if node is None or len(rest) > 1:
-            return None
-        if not rest:
-            return path, ""
-        item = rest[0] if node.free_table else rest[0].lower()
-        return (path, item) if node.child(item) is not None else None
-
-    def _word(self, path: KeyPath, rest: Sequence[str]) -> tuple[str, int]:
-        """The next key and how many words it takes: a link's name may hold two underscores."""
-        if path == (LINKS,):
-            for used in range(len(rest), 0, -1):
-                name = "__".join(rest[:used]).lower()
-                if name in self.layers.links:
-                    return name, used
-            return "", 0
-        return rest[0].lower(), 1
-
-    def _value(self, leaf: KeyPath, item: str, variable: str) -> object:
-        given = _parsed(self.env[variable])
-        if not item:
-            return given
-        table = dict(self._table(leaf))
-        named = next((key for key in table if key.upper() == item.upper()), None)
-        node = node_at(leaf)
-        fallback = item.lower() if node and leaf[-1] == "to_hubspot" else item
-        table[named or fallback] = given
-        return table
-
-    def _table(self, leaf: KeyPath) -> Mapping[str, object]:
-        """What a single item is added to: the value so far, or the default."""
-        so_far = self.layers.given.get(leaf)
-        node = node_at(leaf)
-        section = node.section if node else None
-        if leaf[-1] in {"token", "webhook"} and not (so_far and so_far.origin.startswith(PREFIX)):
-            return {}  # One place replaces the other.
-        value = so_far.value if so_far else _default(leaf)
-        value = section.as_table(value) if section else value
-        return value if isinstance(value, Mapping) else {}
-
-    def _holds_a_token(self, variable: str) -> bool:
-        """Whether a reference names this variable; then it is no override."""
-        tokens = (
-            token
-            for path, given in self.layers.given.items()
-            if path[-1] in {"token", "webhook", "urls"}
-            for token in (given.value if isinstance(given.value, list) else [given.value])
-        )
-        return any(isinstance(token, Mapping) and token.get("env") == variable for token in tokens)
-
-    def _unknown(self, variable: str) -> str:
-        known = (variable_of(path) for path in known_keys(self.layers.links))
-        return f"{variable}: unknown variable{nearest(variable, known)}"
-
-
-def _default(leaf: KeyPath) -> object:
-    parent = node_at(leaf[:-1])
-    if parent is None or parent.section is None:
-        return None
-    return parent.section.model_fields[leaf[-1]].default
-
-
-def variable_of(path: Iterable[str]) -> str:
-    """The environment variable that overrides a key."""
-    return PREFIX + "__".join(path).upper()

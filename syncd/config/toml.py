@@ -38,6 +38,16 @@ def read(path: Path) -> dict[str, object]:
         raise ConfigError([_syntax(path, str(error))]) from error
 
 
+def parsed(text: str) -> object:
+    """A variable's text: a list or a table where it reads as one, else the text itself."""
+    if text.lstrip()[:1] in {"[", "{"}:
+        try:
+            return tomllib.loads(f"value = {text}")["value"]
+        except (ValueError, RecursionError):
+            return text
+    return text
+
+
 def _bytes(path: Path) -> bytes:
     """What the file holds: a pipe or a shell's `<(…)` may be one, an endless device is not."""
     with path.open("rb") as file:

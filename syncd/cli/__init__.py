@@ -110,9 +110,9 @@ def syncd(
             _refuse(ctx, ctx.invoked_subcommand, (["--sync-now"] if sync_now else []) + options)
         return 0
     if sync_now:
-        from syncd.cli.sync_now import Wanted, sync
+        from syncd.cli.sync_now import SyncOptions, sync
 
-        return sync(config, Wanted.of(given))
+        return sync(config, SyncOptions.of(given))
     if options:
         raise click.UsageError(f"{', '.join(options)}: goes with --sync-now or after a verb", ctx)
     from syncd.cli.run import start
@@ -129,19 +129,19 @@ def _refuse(ctx: click.Context, verb: str, options: Sequence[str]) -> NoReturn:
 
 def main() -> NoReturn:
     """The installed command: run, and end the process with its exit code (`docs/exit-codes.md`)."""
-    from syncd.cli.shutdown import interruptible, leave, watched
-    from syncd.cli.streams import steadied
+    from syncd.cli.shutdown import interruptible, leave, on_stop_signal
+    from syncd.cli.streams import robust_streams
 
-    with steadied(), watched() as ear, interruptible():
+    with robust_streams(), on_stop_signal() as signals, interruptible():
         code = execute(sys.argv[1:])
-        if ear.heard:
+        if signals.count:
             leave(code)  # a thread may hang that the interpreter would wait for
     sys.exit(code)
 
 
 def execute(args: Sequence[str]) -> int:
     """Run a command line; gives its exit code, with everything told on stderr."""
-    from syncd.cli.exit_codes import ending, told_all
+    from syncd.cli.exit_codes import check_output, report_error
     from syncd.cli.output.printer import tolerant
 
     for stream in (sys.stdout, sys.stderr):
@@ -149,8 +149,8 @@ def execute(args: Sequence[str]) -> int:
     try:
         code = syncd.main(args=_checked(args), prog_name="syncd", standalone_mode=False)
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - whatever it is, it is told in one line
-        return ending(error, args)
-    return told_all(code if isinstance(code, int) else 0)
+        return report_error(error, args)
+    return check_output(code if isinstance(code, int) else 0)
 
 
 def _checked(args: Sequence[str]) -> list[str]:

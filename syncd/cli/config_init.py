@@ -126,7 +126,7 @@ def init(
     elif not no_check:
         draft = replace(draft, account=_account(draft))
     _write(draft, target)
-    return _told(target, check=not no_check)
+    return _finish(target, check=not no_check)
 
 
 def at_terminal() -> bool:
@@ -329,7 +329,7 @@ def _first_part(draft: Draft) -> Iterator[str]:
 # --- what comes next
 
 
-def _told(target: Path, *, check: bool) -> int:
+def _finish(target: Path, *, check: bool) -> int:
     """Say what was written, let the doctor look at it, say what comes next."""
     click.echo(f"\n{target} was written.")
     config = "" if target == Path("config.toml") else f"--config {target} "

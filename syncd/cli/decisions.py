@@ -50,11 +50,11 @@ def _app(ctx: click.Context, config: Path | None) -> Iterator[App]:
 
 def _holding(app: App, record: str, links: tuple[str, ...]) -> list[Found]:
     """The links that hold this record, or leave it alone because a person said so."""
-    from syncd.cli.session import chosen
+    from syncd.cli.session import selected_links
     from syncd.engine.decisions.pending import ignores
 
     found = []
-    for name in chosen(app.link_names(), links):
+    for name in selected_links(app.link_names(), links):
         store = app.link_store(name)
         holds = tuple(h for h in store.holds() if record in {h.ghl_id, h.hubspot_id})
         ignored = ignores(store, record)
@@ -90,12 +90,12 @@ def retry(ctx: click.Context, record: str, config: Path | None, links: tuple[str
     Only refused writes wait at all; everything else is looked at again in
     every full cycle. With an ID it also takes `syncd resolve ID --ignore` back.
     """
-    from syncd.cli.session import chosen
+    from syncd.cli.session import selected_links
     from syncd.engine.decisions.basis import shown_of
 
     with _app(ctx, config) as app:
         if not record:
-            for name in chosen(app.link_names(), links):
+            for name in selected_links(app.link_names(), links):
                 app.link_store(name).decide("retry", {}, app.clock.now())
                 click.echo(f"{name}: everything that is held; {_next_cycle(app, name)}")
             return 0
@@ -209,13 +209,13 @@ def undo(
     if bool(record) == bool(cycle):
         raise click.UsageError("give an ID or --cycle CYCLE", ctx)
     from syncd.cli.output import formatting
-    from syncd.cli.session import chosen, zone_name
+    from syncd.cli.session import selected_links, timezone_of
     from syncd.engine.decisions.undo import lasting, overtaken, parts_of, reverts_of, standing
 
     payload = {"id": record} if record else {"cycle": cycle}
     queued = 0
     with _app(ctx, config) as app:
-        for name in chosen(app.link_names(), links):
+        for name in selected_links(app.link_names(), links):
             store = app.link_store(name)
             entries = store.history(record, cycle=cycle)
             found = reverts_of(entries)
@@ -231,7 +231,7 @@ def undo(
                 continue
             store.decide("undo", {**payload, "parts": parts_of(reverts)}, app.clock.now())
             queued += 1
-            zone = formatting.zone_of(zone_name(store))
+            zone = formatting.zone_of(timezone_of(store))
             for revert in reverts:
                 for field, back in revert.back.items():
                     value = formatting.field_value(field, back, zone)
@@ -314,10 +314,10 @@ def kick(
     complete, and up to twice the writes that were shown. A paused link is left
     out; one that is named ends with 2.
     """
-    from syncd.cli.session import chosen
+    from syncd.cli.session import selected_links
 
     with _app(ctx, config) as app:
-        names = chosen(app.link_names(), links)
+        names = selected_links(app.link_names(), links)
         paused = [name for name in names if app.paused(name)]
         if paused and (links or len(paused) == len(names)):
             back = f"syncd link resume {paused[0] if len(paused) == 1 else '--all'}"

@@ -52,7 +52,7 @@ def demo(*, keep: bool) -> int:
         folder = stack.enter_context(_folder(keep=keep))
         show = stack.enter_context(_opened(folder, Printer()))
         code = show.run()
-    show.where_next(folder if keep else None)
+    show.next_steps(folder if keep else None)
     return code
 
 
@@ -60,9 +60,9 @@ class Demo:
     """The steps, and what is printed after each."""
 
     def __init__(
-        self, app: App, server: SandboxServer, clock: SandboxClock, paper: Printer
+        self, app: App, server: SandboxServer, clock: SandboxClock, printer: Printer
     ) -> None:
-        self._app, self._server, self._clock, self._paper = app, server, clock, paper
+        self._app, self._server, self._clock, self._paper = app, server, clock, printer
         self._world: SandboxWorld = server.world
         self._step = 0
 
@@ -79,21 +79,21 @@ class Demo:
         reports += [self._second_sync(edits), self._third_sync()]
         return worst_code(report.outcome.exit_code for report in reports)
 
-    def where_next(self, folder: Path | None) -> None:
+    def next_steps(self, folder: Path | None) -> None:
         """What to do after the demo."""
-        paper = self._paper
-        paper.line()
-        paper.line("Where to go next", "bold")
+        printer = self._paper
+        printer.line()
+        printer.line("Where to go next", "bold")
         if folder is not None:
             file = folder / "config.toml"
-            paper.raw(f"  syncd --config {file} history    what was written, and why")
-            paper.raw(f"  syncd --config {file} held       what waits for a person")
-        paper.raw("  syncd sandbox        keeps such a sandbox running, to try syncd by hand")
-        paper.raw("  syncd config init    asks for your own accounts, and writes a configuration")
-        paper.raw(
+            printer.raw(f"  syncd --config {file} history    what was written, and why")
+            printer.raw(f"  syncd --config {file} held       what waits for a person")
+        printer.raw("  syncd sandbox        keeps such a sandbox running, to try syncd by hand")
+        printer.raw("  syncd config init    asks for your own accounts, and writes a configuration")
+        printer.raw(
             "  syncd plan           what a sync would write, field by field; it writes nothing"
         )
-        paper.raw("  syncd --help         all the rest")
+        printer.raw("  syncd --help         all the rest")
 
     # --- the steps
 
@@ -168,7 +168,7 @@ class Demo:
             if edit.is_about(hold.ghl_id, hold.hubspot_id):
                 detail = formatting.strip_control_chars(hold.detail)
                 yield f"waits for a person ({hold.reason}): {detail}"
-                next_step = formatting.lets_go(hold.reason, hold.ghl_id, hold.hubspot_id)
+                next_step = formatting.how_to_resolve(hold.reason, hold.ghl_id, hold.hubspot_id)
                 yield f"to resolve it: {next_step}"
 
     # --- the parts of a step
@@ -220,7 +220,7 @@ def _folder(*, keep: bool) -> Iterator[Path]:
 
 
 @contextmanager
-def _opened(folder: Path, paper: Printer) -> Iterator[Demo]:
+def _opened(folder: Path, printer: Printer) -> Iterator[Demo]:
     """The sandbox on loopback, and syncd on a configuration and a store in the folder."""
     from syncd import config
     from syncd.bootstrap import open_app
@@ -239,7 +239,7 @@ def _opened(folder: Path, paper: Printer) -> Iterator[Demo]:
             clock=DemoClock(clock),
             env=tokens,
         ) as app:
-            yield Demo(app, server, clock, paper)
+            yield Demo(app, server, clock, printer)
 
 
 def _next_monday(zone: ZoneInfo) -> SandboxClock:

@@ -65,29 +65,29 @@ def doctor(
     vendor or a store that is away.
     """
     from syncd.cli.output.printer import Printer
-    from syncd.cli.session import begin, chosen
+    from syncd.cli.session import begin, selected_links
     from syncd.doctor import code_of
     from syncd.doctor.finding import raised
     from syncd.errors import ConfigError
 
     if yes and not probe:
         raise click.UsageError("--yes goes with --probe", ctx)
-    paper = Printer()
+    printer = Printer()
     try:
         settings = begin(config_path(ctx, config))
     except ConfigError as fault:
-        findings = _shown(raised("configuration", fault), None if as_json else paper)
-        return _ended(findings, [], paper, as_json=as_json, problems=fault.problems)
-    names = chosen(list(settings.links), links)
+        findings = _shown(raised("configuration", fault), None if as_json else printer)
+        return _ended(findings, [], printer, as_json=as_json, problems=fault.problems)
+    names = selected_links(list(settings.links), links)
     if probe:
         _ask(names, yes=yes)
-    findings = _shown(_examined(settings, names), None if as_json else paper)
+    findings = _shown(_examined(settings, names), None if as_json else printer)
     answers: list[Answer] = []
     if probe and not code_of(findings):
-        answers = _probed(settings, names, None if as_json else paper)
+        answers = _probed(settings, names, None if as_json else printer)
     elif probe:
         click.echo("Nothing was probed: fix the errors first.", err=True)
-    return _ended(findings, answers, paper, as_json=as_json)
+    return _ended(findings, answers, printer, as_json=as_json)
 
 
 def _examined(settings: Settings, names: Sequence[str]) -> Iterable[Finding]:
@@ -97,7 +97,7 @@ def _examined(settings: Settings, names: Sequence[str]) -> Iterable[Finding]:
     return examine(settings, names, clock=SystemClock())
 
 
-def _probed(settings: Settings, names: Sequence[str], paper: Printer | None) -> list[Answer]:
+def _probed(settings: Settings, names: Sequence[str], printer: Printer | None) -> list[Answer]:
     from contextlib import closing
 
     from syncd.bootstrap import SystemClock
@@ -107,19 +107,19 @@ def _probed(settings: Settings, names: Sequence[str], paper: Printer | None) -> 
     answers: list[Answer] = []
     # Closed whatever happens, so that nothing that was made for it stays.
     with (
-        _ending_well(),
+        _cleanup_on_stop(),
         closing(probe(settings, names, clock=SystemClock(), env=None)) as asked,
     ):
         for each in asked:
             answers.append(each)
-            if paper is not None:
+            if printer is not None:
                 told = f"{each.side}: {each.question} {strip_control_chars(each.answer)}"
-                paper.line(f"{each.state:<9}{each.link}  {told}", hang=9)
+                printer.line(f"{each.state:<9}{each.link}  {told}", hang=9)
     return answers
 
 
 @contextmanager
-def _ending_well() -> Iterator[None]:
+def _cleanup_on_stop() -> Iterator[None]:
     """A stop, from a service manager or a terminal that goes, ends a probe as Ctrl-C does.
 
     What it made is removed; once more ends it at once.
@@ -152,13 +152,13 @@ def _ask(names: Sequence[str], *, yes: bool) -> None:
         click.confirm("Go on?", abort=True, err=True)
 
 
-def _shown(findings: Iterable[Finding], paper: Printer | None) -> list[Finding]:
-    """The findings, printed as they come where there is paper."""
+def _shown(findings: Iterable[Finding], printer: Printer | None) -> list[Finding]:
+    """The findings, printed as they come where there is printer."""
     seen = []
     for each in findings:
         seen.append(each)
-        if paper is not None:
-            paper.line(_line(each), STYLES[each.mark], hang=9)
+        if printer is not None:
+            printer.line(_line(each), STYLES[each.mark], hang=9)
     return seen
 
 
@@ -173,7 +173,7 @@ def _line(found: Finding) -> str:
 def _ended(
     findings: Sequence[Finding],
     answers: Sequence[Answer],
-    paper: Printer,
+    printer: Printer,
     *,
     as_json: bool,
     problems: Sequence[str] = (),
@@ -190,9 +190,9 @@ def _ended(
     errors = sum(each.mark is Mark.ERROR for each in findings)
     warnings = sum(each.mark is Mark.WARNING for each in findings)
     if errors or warnings:
-        paper.line(f"{count(errors, 'error')}, {count(warnings, 'warning')}")
+        printer.line(f"{count(errors, 'error')}, {count(warnings, 'warning')}")
     else:
-        paper.line("All is well.")
+        printer.line("All is well.")
     return code
 
 

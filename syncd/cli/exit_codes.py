@@ -1,8 +1,7 @@
-"""How a command ends that did not end well: lines on stderr, and the exit code.
+"""What a command prints when it fails, and its exit code.
 
-`execute` hands over whatever a verb raised. What a link's cycle runs into is
-not raised but stands in its report; what is left here concerns the whole
-command.
+`execute` passes on whatever a verb raised. Failures of one link's cycle are in
+its report; errors here concern the whole command.
 """
 
 from __future__ import annotations
@@ -13,69 +12,76 @@ from collections.abc import Sequence
 import click
 
 from syncd.errors import ConfigError, SyncdError
-from syncd.observability.redaction import redact
 
 INTERRUPTED = 130
 """What a shell expects after Ctrl-C: 128 and the signal's number."""
 
 
-def ending(error: Exception | KeyboardInterrupt, args: Sequence[str]) -> int:
-    """Tell what ended a command line, and give the exit code."""
-    as_json = "--json" in args
+def report_error(error: Exception | KeyboardInterrupt, args: Sequence[str]) -> int:
+    """Print what ended a command line on stderr; gives the exit code.
+
+    With `--json` one object on stdout has the same text.
+    """
+    code, problems = _reported(error, args)
+    if "--json" in args:
+        document = {"version": 1, "exit_code": code, "problems": problems}
+        click.echo(json.dumps(document, indent=2))
+    return code
+
+
+def _reported(error: Exception | KeyboardInterrupt, args: Sequence[str]) -> tuple[int, list[str]]:
+    """Print an error; gives the exit code and the lines that were printed."""
     match error:
-        case KeyboardInterrupt():
-            return ended(click.Abort(), as_json=as_json)
-        case click.ClickException() | click.Abort() | SyncdError():
-            return ended(error, as_json=as_json)
-        case OSError():
-            return outside(error, as_json=as_json)
         case UnicodeEncodeError() if not all(map(_is_text, args)):
-            return ended(click.UsageError("an argument is not text"), as_json=as_json)
-        case _:
-            return fault(error, as_json=as_json)
-
-
-def _is_text(argument: str) -> bool:
-    """Whether all of it could be decoded; Python keeps what could not as half characters."""
-    return not any("\ud800" <= mark <= "\udfff" for mark in argument)
-
-
-def ended(error: click.ClickException | click.Abort | SyncdError, *, as_json: bool = False) -> int:
-    """Tell what went wrong, and give the exit code."""
-    match error:
+            return _reported(click.UsageError("an argument is not text"), args)
         case click.ClickException():
             error.show()
-            return _told(error.exit_code, [error.format_message()], as_json=as_json)
-        case click.Abort():
-            said = ["interrupted; the next cycle finishes what was begun"]
-            code = INTERRUPTED
+            return error.exit_code, [error.format_message()]
         case ConfigError():
             for problem in error.problems:
                 click.echo(problem, err=True)
-            return _told(2, error.problems, as_json=as_json)
+            return 2, list(error.problems)
+        case KeyboardInterrupt() | click.Abort():
+            code, message = INTERRUPTED, "interrupted; the next cycle finishes what was begun"
+        case SyncdError():
+            code, message = error.outcome.exit_code, _redacted(str(error))
+        case OSError():
+            code, message = _os_error(error)
         case _:
-            said, code = [redact(str(error), personal=False)], error.outcome.exit_code
-    click.echo(f"syncd: {said[0]}", err=True)
-    return _told(code, said, as_json=as_json)
+            _log(error)
+            code = 1
+            message = f"unexpected fault ({type(error).__name__}); the log has the traceback"
+    click.echo(f"syncd: {message}", err=True)
+    return code, [message]
 
 
-def outside(error: OSError, *, as_json: bool = False) -> int:
-    """The machine refused something: a file, a folder, a connection."""
+def _is_text(argument: str) -> bool:
+    """Whether it could be decoded; Python keeps undecodable bytes as lone surrogates."""
+    return not any("\ud800" <= mark <= "\udfff" for mark in argument)
+
+
+def _redacted(message: str) -> str:
+    from syncd.observability.redaction import redact
+
+    return redact(message, personal=False)
+
+
+def _os_error(error: OSError) -> tuple[int, str]:
+    """The operating system refused a file, a folder or a connection: exit code and message."""
     import errno
 
-    away = isinstance(error, ConnectionError | TimeoutError) or error.errno in {
+    unreachable = isinstance(error, ConnectionError | TimeoutError) or error.errno in {
         errno.ENETUNREACH,
         errno.EHOSTUNREACH,
     }
     what = f"{error.filename}: " if error.filename else ""
     why = error.strerror or str(error) or type(error).__name__
-    said = redact(f"{what}{why}: fix that, then run the command again", personal=False)
-    click.echo(f"syncd: {said}", err=True)
-    return _told(7 if away else 2, [said], as_json=as_json)
+    message = _redacted(f"{what}{why}: fix that, then run the command again")
+    return 7 if unreachable else 2, message
 
 
-def fault(error: Exception, *, as_json: bool = False) -> int:
-    """A bug: the traceback goes to the log, and one line says so."""
+def _log(error: BaseException) -> None:
+    """Log the traceback of a bug."""
     import structlog
 
     from syncd.cli.session import set_up_log
@@ -83,30 +89,19 @@ def fault(error: Exception, *, as_json: bool = False) -> int:
     if not structlog.is_configured():
         set_up_log()
     structlog.get_logger(__name__).error("command.failed", exc_info=error)
-    said = f"unexpected fault ({type(error).__name__}); the log has the traceback"
-    click.echo(f"syncd: {said}", err=True)
-    return _told(1, [said], as_json=as_json)
 
 
-def told_all(code: int) -> int:
-    """The code of a verb that came to its end; 2 where all was well but its report is lost."""
+def check_output(code: int) -> int:
+    """The exit code of a verb that finished; 2 where it would be 0 but its report is lost."""
     import sys
 
-    from syncd.cli.streams import unwritten
+    from syncd.cli.streams import write_error
 
-    if why := unwritten(sys.stdout):
+    if why := write_error(sys.stdout):
         click.echo(
             f"syncd: what this command did is done, but stdout cannot be written ({why}): "
             "send it somewhere else to see the report",
             err=True,
         )
         return code or 2
-    return code
-
-
-def _told(code: int, problems: Sequence[str], *, as_json: bool) -> int:
-    """With `--json`, what ended a command before its report is one object on stdout."""
-    if as_json:
-        told = {"version": 1, "exit_code": code, "problems": list(problems)}
-        click.echo(json.dumps(told, indent=2))
     return code

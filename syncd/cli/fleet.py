@@ -79,9 +79,9 @@ def print_fleet(found: list[Member], newest: str, unheld: list[str]) -> None:
     from syncd.cli.output import formatting
     from syncd.cli.output.printer import Printer
 
-    paper = Printer()
+    printer = Printer()
     if not found:
-        paper.line("no process works on this store")
+        printer.line("no process works on this store")
     rows = [
         (
             each.holder.host,
@@ -96,7 +96,7 @@ def print_fleet(found: list[Member], newest: str, unheld: list[str]) -> None:
     ]
     if rows:
         heads = ("Host", "Process", "Runs", "Version", "For", "Holds", "Configuration")
-        paper.table(heads, rows, ("cyan", "bold"))
+        printer.table(heads, rows, ("cyan", "bold"))
     if unheld:
         number = formatting.count(len(unheld), "link")
-        paper.line(f"held by nobody now: {number}: {', '.join(unheld)}", "yellow")
+        printer.line(f"held by nobody now: {number}: {', '.join(unheld)}", "yellow")

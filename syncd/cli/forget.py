@@ -38,16 +38,16 @@ def forget(ctx: click.Context, contact: str, config: Path | None, links: tuple[s
     db backup`, kept plans and log files are yours to remove.
     """
     from syncd.bootstrap import open_app
-    from syncd.cli.session import begin, chosen
+    from syncd.cli.session import begin, selected_links
 
     settings = begin(config_path(ctx, config))
     with open_app(settings) as app:
-        for name in chosen(app.link_names(), links):
-            click.echo(f"{name}: {_told(app.store.forget(name, contact), contact)}")
+        for name in selected_links(app.link_names(), links):
+            click.echo(f"{name}: {_summary(app.store.forget(name, contact), contact)}")
     return 0
 
 
-def _told(gone: Forgotten, contact: str) -> str:
+def _summary(gone: Forgotten, contact: str) -> str:
     from dataclasses import asdict
 
     from syncd.cli.output.formatting import count

@@ -37,12 +37,12 @@ def held(ctx: click.Context, config: Path | None, links: tuple[str, ...], *, as_
     itself when its cause is gone.
     """
     from syncd.cli.output.printer import Printer
-    from syncd.cli.session import chosen, open_reader, zone_name
+    from syncd.cli.session import open_reader, selected_links, timezone_of
 
     with open_reader(config_path(ctx, config)) as app:
-        stores = {name: app.link_store(name) for name in chosen(app.link_names(), links)}
+        stores = {name: app.link_store(name) for name in selected_links(app.link_names(), links)}
         waiting = {name: store.holds() for name, store in stores.items()}
-        zones = {name: zone_name(store) for name, store in stores.items()}
+        zones = {name: timezone_of(store) for name, store in stores.items()}
     if as_json:
         told = {name: [as_value(hold) for hold in holds] for name, holds in waiting.items()}
         click.echo(json.dumps({"version": 1, "links": told}, indent=2))
@@ -71,25 +71,25 @@ def as_value(hold: Hold) -> dict[str, object]:
     }
 
 
-def print_held(paper: Printer, name: str, holds: list[Hold], timezone: str) -> None:
+def print_held(printer: Printer, name: str, holds: list[Hold], timezone: str) -> None:
     """One link's held records, for people."""
     from syncd.cli.output import formatting
 
     if not holds:
-        paper.line(f"{name}: nothing is held", "green")
+        printer.line(f"{name}: nothing is held", "green")
         return
     zone = formatting.zone_of(timezone)
     number = formatting.count(len(holds), "record")
-    paper.line(f"{name}: {number} held (times in {timezone or 'UTC'})", "bold")
+    printer.line(f"{name}: {number} held (times in {timezone or 'UTC'})", "bold")
     rows = [
         (
             formatting.when(hold.starts_at, zone),
             formatting.called(hold.title, hold.ghl_id, hold.hubspot_id),
             formatting.when(hold.since, zone),
             formatting.held_because(hold.reason, hold.group, hold.detail, hold.values),
-            formatting.lets_go(hold.reason, hold.ghl_id, hold.hubspot_id),
+            formatting.how_to_resolve(hold.reason, hold.ghl_id, hold.hubspot_id),
         )
         for hold in holds
     ]
     heads = ("Starts", "Record", "Held since", "Why it is held", "How to resolve it")
-    paper.table(heads, rows, ("cyan", "bold"))
+    printer.table(heads, rows, ("cyan", "bold"))

@@ -32,7 +32,7 @@ FIELDS = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class Query:
     """Which part of the history."""
 
     record: str = ""
@@ -42,20 +42,20 @@ class Wanted:
     action: str = ""
 
 
-def entries_of(store: LinkReader, wanted: Wanted) -> list[HistoryEntry]:
+def entries_of(store: LinkReader, query: Query) -> list[HistoryEntry]:
     """The entries of the newest records that fit, all fields of each."""
-    rows = FIELDS * wanted.limit
+    rows = FIELDS * query.limit
     while True:
-        entries = store.history(wanted.record, limit=rows)
+        entries = store.history(query.record, limit=rows)
         writes = [list(together) for _, together in groupby(entries, key=_write)]
         is_all = not rows or len(entries) < rows
         if not is_all:
             writes.pop()  # Its other fields may lie beyond what was read.
-        fresh = [w for w in writes if wanted.since is None or w[0].at >= wanted.since]
-        fits = [w for w in fresh if wanted.action in {"", *(entry.action for entry in w)}]
-        if is_all or len(fits) >= wanted.limit or len(fresh) < len(writes):
-            chosen = fits[: wanted.limit] if wanted.limit else fits
-            return [entry for write in chosen for entry in write]
+        fresh = [w for w in writes if query.since is None or w[0].at >= query.since]
+        fits = [w for w in fresh if query.action in {"", *(entry.action for entry in w)}]
+        if is_all or len(fits) >= query.limit or len(fresh) < len(writes):
+            fits = fits[: query.limit] if query.limit else fits
+            return [entry for write in fits for entry in write]
         rows *= 4
 
 
@@ -127,14 +127,14 @@ def history(
     kept here, as `overwritten`.
     """
     from syncd.cli.output.printer import Printer
-    from syncd.cli.session import chosen, open_reader, zone_name
+    from syncd.cli.session import open_reader, selected_links, timezone_of
 
     with open_reader(config_path(ctx, config)) as app:
-        stores = {name: app.link_store(name) for name in chosen(app.link_names(), links)}
+        stores = {name: app.link_store(name) for name in selected_links(app.link_names(), links)}
         start = app.clock.now() - since if isinstance(since, timedelta) else since
-        wanted = Wanted(record=record, limit=limit, since=start, action=action or "")
-        found = {name: entries_of(store, wanted) for name, store in stores.items()}
-        zones = {name: zone_name(store) for name, store in stores.items()}
+        query = Query(record=record, limit=limit, since=start, action=action or "")
+        found = {name: entries_of(store, query) for name, store in stores.items()}
+        zones = {name: timezone_of(store) for name, store in stores.items()}
     if as_json:
         told = {name: [as_value(entry) for entry in entries] for name, entries in found.items()}
         click.echo(json.dumps({"version": 1, "links": told}, indent=2))
@@ -167,22 +167,22 @@ def as_value(entry: HistoryEntry) -> dict[str, object]:
 
 
 def print_history(
-    paper: Printer, name: str, entries: Iterable[HistoryEntry], timezone: str
+    printer: Printer, name: str, entries: Iterable[HistoryEntry], timezone: str
 ) -> None:
     """One link's entries, for people: by cycle, one block for each write, newest first."""
     from syncd.cli.output import formatting
 
     writes = [list(together) for _, together in groupby(entries, key=_write)]
     if not writes:
-        paper.line(f"{name}: nothing was written")
+        printer.line(f"{name}: nothing was written")
         return
-    paper.line(f"{name} (times in {timezone or 'UTC'})", "bold")
+    printer.line(f"{name} (times in {timezone or 'UTC'})", "bold")
     zone = formatting.zone_of(timezone)
     for cycle, together in groupby(writes, key=lambda write: write[0].cycle):
         of_cycle = list(together)
-        paper.line(f"cycle {cycle}, {formatting.when(of_cycle[0][0].at, zone)}", "bold")
+        printer.line(f"cycle {cycle}, {formatting.when(of_cycle[0][0].at, zone)}", "bold")
         for write in of_cycle:
-            _print_write(paper, write[::-1], timezone)
+            _print_write(printer, write[::-1], timezone)
 
 
 def _write(entry: HistoryEntry) -> tuple[object, ...]:
@@ -201,7 +201,7 @@ def _named(entry: HistoryEntry, done: str, zone: tzinfo) -> str:
     return done + title + (f", {formatting.when(entry.starts_at, zone)}" if entry.starts_at else "")
 
 
-def _print_write(paper: Printer, entries: list[HistoryEntry], timezone: str) -> None:
+def _print_write(printer: Printer, entries: list[HistoryEntry], timezone: str) -> None:
     """The entries of one write, in the order in which they were written down."""
     from syncd.cli.output import formatting
     from syncd.ports.store import SYNC
@@ -217,16 +217,16 @@ def _print_write(paper: Printer, entries: list[HistoryEntry], timezone: str) -> 
     )
     told = f"  {formatting.when(first.at, zone)}  {side}: {_named(first, done, zone)}"
     by = "" if first.author == SYNC else f", decided by {first.author}"
-    paper.line(told + (f" ({whys}{by})" if whys else ""), "cyan")
-    paper.line(f"      record: {formatting.named(first.ghl_id, first.hubspot_id)}")
+    printer.line(told + (f" ({whys}{by})" if whys else ""), "cyan")
+    printer.line(f"      record: {formatting.named(first.ghl_id, first.hubspot_id)}")
     for entry in entries:
         if not entry.field:
             continue
         if action == "create":
-            paper.line(
+            printer.line(
                 f"      {entry.field}: {formatting.field_value(entry.field, entry.after, zone)}"
             )
             continue
         changed = formatting.change(entry.field, (entry.before, entry.after), zone)
         lost = f" ({formatting.DONE['conflict']})" if entry.action == "conflict" else ""
-        paper.line(f"      {changed}{lost}")
+        printer.line(f"      {changed}{lost}")

@@ -82,7 +82,7 @@ def pause(ctx: click.Context, name: str, config: Path | None, *, everything: boo
     link out, unless it is named with --link. Nothing is forgotten: what is
     changed meanwhile is synced afterwards.
     """
-    return _turn(ctx, _meant(ctx, name, everything=everything), config, pausing=True)
+    return _switch(ctx, _target(ctx, name, everything=everything), config, pausing=True)
 
 
 @click.command(
@@ -96,17 +96,17 @@ def pause(ctx: click.Context, name: str, config: Path | None, *, everything: boo
 @click.pass_context
 def resume(ctx: click.Context, name: str, config: Path | None, *, everything: bool) -> int:
     """Put a paused link back into service; a running daemon continues with it at once."""
-    return _turn(ctx, _meant(ctx, name, everything=everything), config, pausing=False)
+    return _switch(ctx, _target(ctx, name, everything=everything), config, pausing=False)
 
 
-def _meant(ctx: click.Context, name: str, *, everything: bool) -> str:
+def _target(ctx: click.Context, name: str, *, everything: bool) -> str:
     """The link that is named, or "" for all."""
     if bool(name) == everything:
         raise click.UsageError("give the NAME of a link, or --all", ctx)
     return name
 
 
-def _turn(ctx: click.Context, name: str, config: Path | None, *, pausing: bool) -> int:
+def _switch(ctx: click.Context, name: str, config: Path | None, *, pausing: bool) -> int:
     """Pause or resume a link, or with "" all of them."""
     from syncd.bootstrap import open_app
     from syncd.cli.session import begin
@@ -116,11 +116,11 @@ def _turn(ctx: click.Context, name: str, config: Path | None, *, pausing: bool) 
         if name and name not in settings.links:
             raise click.UsageError(f"{name}: no such link{suggestion(name, settings.links)}", ctx)
         for each in [name] if name else app.link_names():
-            click.echo(_turned(app, each, pausing=pausing))
+            click.echo(_switch_one(app, each, pausing=pausing))
     return 0
 
 
-def _turned(app: App, name: str, *, pausing: bool) -> str:
+def _switch_one(app: App, name: str, *, pausing: bool) -> str:
     from syncd.core.essence import moment_text
     from syncd.ports.store import PAUSE, PAUSED, RESUME
 
@@ -133,10 +133,10 @@ def _turned(app: App, name: str, *, pausing: bool) -> str:
     if holder:
         # A daemon looks for decisions every second or two, and else only when a poll is due.
         store.decide(PAUSE if pausing else RESUME, {}, at)
-    return _told(name, str(holder) if holder else "", pausing=pausing)
+    return _message(name, str(holder) if holder else "", pausing=pausing)
 
 
-def _told(name: str, holder: str, *, pausing: bool) -> str:
+def _message(name: str, holder: str, *, pausing: bool) -> str:
     if pausing:
         meanwhile = f"; {holder} finishes the writes in hand" if holder else ""
         return f"{name} is paused{meanwhile}; `syncd link resume {name}` takes it back"

@@ -55,6 +55,6 @@ def plan(
     Takes no lock, makes no store, and may run beside the daemon. The exit code
     is that of the cycle.
     """
-    from syncd.cli.sync_now import Wanted, sync
+    from syncd.cli.sync_now import SyncOptions, sync
 
-    return sync(config_path(ctx, config), Wanted.of(given | {"dry_run": True}), out=out)
+    return sync(config_path(ctx, config), SyncOptions.of(given | {"dry_run": True}), out=out)

@@ -33,7 +33,7 @@ def check(path: Path, store: Path | None = None) -> None:
     from syncd.store.engine import belongs_to
 
     if store is not None and belongs_to(store, path):
-        raise click.UsageError(f"--out {path}: the store has this name: name another file")
+        raise click.UsageError(f"--out {path}: this is the store's name: name another file")
     try:
         mode = path.lstat().st_mode
     except FileNotFoundError:

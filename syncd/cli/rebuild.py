@@ -31,14 +31,14 @@ def rebuild(
     every pair again. What has no pair yet is left for the next cycle.
     """
     from syncd.bootstrap import open_app
-    from syncd.cli.session import begin, chosen
-    from syncd.cli.sync_now import stopping
+    from syncd.cli.session import begin, selected_links
+    from syncd.cli.sync_now import graceful_stop
     from syncd.core.outcome import worst_code
     from syncd.engine.cycle import CycleRequest
 
     settings = begin(config_path(ctx, config))
-    names = chosen(list(settings.links), links)
-    with stopping() as stop, open_app(settings, make_store=True, stop=stop) as app:
+    names = selected_links(list(settings.links), links)
+    with graceful_stop() as stop, open_app(settings, make_store=True, stop=stop) as app:
         request = CycleRequest(rebuild=True)
         reports = {name: app.cycle(name, request, verb="rebuild") for name in names}
     code = worst_code(report.outcome.exit_code for report in reports.values())

@@ -16,7 +16,7 @@ from types import FrameType
 import click
 
 from syncd.cli.command import Verb, config_option, config_path
-from syncd.cli.shutdown import watched
+from syncd.cli.shutdown import on_stop_signal
 
 
 @click.command(
@@ -37,7 +37,7 @@ def run(ctx: click.Context, config: Path | None) -> int:
 def start(config: Path | None) -> int:
     """Run the daemon; gives its exit code."""
     stop = threading.Event()
-    with _stopping_well(), watched(stop.set, code=0):
+    with _early_stop(), on_stop_signal(stop.set, code=0):
         from syncd.cli.session import begin
 
         settings = begin(config)
@@ -46,7 +46,7 @@ def start(config: Path | None) -> int:
 
 
 @contextmanager
-def _stopping_well() -> Iterator[None]:
+def _early_stop() -> Iterator[None]:
     """A stop that comes before the daemon takes its signals ends with 0 as well.
 
     What asks for a reload or a cycle by then is about to be had, and kills nobody.

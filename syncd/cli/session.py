@@ -1,6 +1,6 @@
 """What most verbs begin with: the configuration, the log, the store, the links that are meant.
 
-Verbs that sync or write call `begin`, then `chosen`, then open the app; verbs
+Verbs that sync or write call `begin`, then `selected_links`, then open the app; verbs
 that only read the store call `open_reader`. The log goes to stderr as the
 configuration says; at a terminal it leaves out what the output shows anyway.
 """
@@ -82,7 +82,7 @@ def _load(path: Path | None) -> Settings:
     return settings
 
 
-def chosen(known: Sequence[str], links: Iterable[str]) -> list[str]:
+def selected_links(known: Sequence[str], links: Iterable[str]) -> list[str]:
     """The links that are meant: those that were named, else all.
 
     Raises:
@@ -94,7 +94,7 @@ def chosen(known: Sequence[str], links: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(links)) or list(known)
 
 
-def zone_name(store: LinkReader) -> str:
+def timezone_of(store: LinkReader) -> str:
     """The location's time zone as the last cycles found it; "" where none has run."""
     for row in store.cycles(limit=5):
         if found := row.report.get("timezone"):

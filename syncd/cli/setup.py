@@ -32,16 +32,16 @@ def setup(ctx: click.Context, config: Path | None, links: tuple[str, ...]) -> in
     """
     from syncd.bootstrap import open_app
     from syncd.cli.output.printer import Printer
-    from syncd.cli.session import begin, chosen
+    from syncd.cli.session import begin, selected_links
     from syncd.core.outcome import worst_code
 
     settings = begin(config_path(ctx, config))
-    names = chosen(list(settings.links), links)
+    names = selected_links(list(settings.links), links)
     with open_app(settings, make_store=True) as app:
         return worst_code([_set_up(app, name, Printer()) for name in names])
 
 
-def _set_up(app: App, name: str, paper: Printer) -> int:
+def _set_up(app: App, name: str, printer: Printer) -> int:
     """One link; what stops it is told, and stops no other."""
     from syncd.errors import ProviderError, SyncdError
 
@@ -52,17 +52,17 @@ def _set_up(app: App, name: str, paper: Printer) -> int:
         for line in str(error).splitlines():
             click.echo(f"{name}: {where}{line}", err=True)
         return error.outcome.exit_code
-    print_setup(paper, name, made)
+    print_setup(printer, name, made)
     return 0
 
 
-def print_setup(paper: Printer, name: str, made: list[tuple[str, bool]]) -> None:
+def print_setup(printer: Printer, name: str, made: list[tuple[str, bool]]) -> None:
     """What was made, and what was there."""
     for what, is_new in made:
         if is_new:
-            paper.line(f"{name}: made in HubSpot: {what}", "green")
+            printer.line(f"{name}: made in HubSpot: {what}", "green")
     there = sum(not is_new for _, is_new in made)
     if there == len(made):
-        paper.line(f"{name}: HubSpot has everything that is needed", "green")
+        printer.line(f"{name}: HubSpot has everything that is needed", "green")
     elif there:
-        paper.line(f"{name}: {there} of {len(made)} were there already")
+        printer.line(f"{name}: {there} of {len(made)} were there already")

@@ -1,10 +1,10 @@
-"""The end of the process, whatever it waits in: a thread of its own hears SIGINT and SIGTERM.
+"""How SIGINT and SIGTERM end the process, whatever it is waiting for.
 
-A handler of Python's runs in the main thread, once that comes back from the
-operating system: not while it looks a name up, or waits for a database's lock.
-The number of a signal is written into a socket at once, and a thread that does
-nothing else reads it there. The first stop begins an orderly end, for which
-there is a limit; a second one ends the process in a moment.
+A Python signal handler runs in the main thread, and only after a system call
+returns: not during a name lookup or while waiting for a database lock. So the
+signal's number is written to a socket at once, and a thread reads it there.
+The first signal starts an orderly end with a time limit; the second one ends
+the process within a second.
 """
 
 from __future__ import annotations
@@ -27,94 +27,94 @@ AT_ONCE = 1.0
 STOPS = (signal.SIGINT, signal.SIGTERM)
 
 
-class Ear:
-    """What was heard so far."""
+class StopSignals:
+    """The stop signals that arrived, and what to do at the first one."""
 
     def __init__(self) -> None:
-        self.wishes: list[tuple[Callable[[], None], int | None]] = []
-        """What the blocks around the present moment want of a stop, the innermost last."""
-        self._over = threading.Event()
-        self.heard = 0
-        """How many stops there were."""
+        self.handlers: list[tuple[Callable[[], None], int | None]] = []
+        """Callback and exit code of each enclosing block, the innermost last."""
+        self._ended = threading.Event()
+        self.count = 0
 
     def listen(self, socket_: socket.socket) -> None:
-        """Hear signals until the other end is closed."""
+        """Read signal numbers until the other end is closed."""
         with suppress(OSError):
             while numbers := socket_.recv(64):
                 for number in numbers:
                     if number in STOPS:
                         self._stopped(number)
 
-    def rest(self) -> None:
-        """The end has come; nothing is ended any more."""
-        self._over.set()
+    def finish(self) -> None:
+        """The process ends by itself: cancel the time limit."""
+        self._ended.set()
 
     def _stopped(self, number: int) -> None:
-        self.heard += 1
-        if self.heard == 1:
-            codes = [code for _, code in self.wishes if code is not None]
+        self.count += 1
+        if self.count == 1:
+            codes = [code for _, code in self.handlers if code is not None]
             self._end_after(LIMIT, codes[-1] if codes else 128 + number)
-            for on_stop, _ in self.wishes:
+            for on_stop, _ in self.handlers:
                 on_stop()
-        elif self.heard == 2:
+        elif self.count == 2:
             self._end_after(AT_ONCE, 128 + number)
 
     def _end_after(self, seconds: float, code: int) -> None:
         def end() -> None:
-            if not self._over.wait(seconds):
+            if not self._ended.wait(seconds):
                 leave(code)
 
         threading.Thread(target=end, name="end", daemon=True).start()
 
 
 @contextmanager
-def watched(
+def on_stop_signal(
     on_stop: Callable[[], None] = lambda: None, *, code: int | None = None
-) -> Iterator[Ear]:
-    """See to it that a stop ends the process, while the block runs; blocks share one ear.
+) -> Iterator[StopSignals]:
+    """Make sure that a stop signal ends the process while the block runs; blocks may nest.
 
-    `on_stop` is called at the first one, in another thread; where the orderly
-    end takes too long, the exit code is `code`, or what shells expect of a
-    signal. Handlers are for the caller: a signal that has none is not heard.
+    The first signal calls `on_stop` in another thread. If the orderly end takes
+    too long, the process exits with `code`, or with 128 + the signal's number.
+    The caller installs the signal handlers: without one no number is written.
     """
-    with _listening() as ear:
-        ear.wishes.append((on_stop, code))
+    with _listening() as signals:
+        signals.handlers.append((on_stop, code))
         try:
-            yield ear
+            yield signals
         finally:
-            ear.wishes.pop()
+            signals.handlers.pop()
 
 
-_ears: list[Ear] = []
-"""The one that listens, while there is one: a process has one socket for its signals."""
+_listeners: list[StopSignals] = []
+"""The active one, if any: a process has one wake-up socket for signals."""
 
 
 @contextmanager
-def _listening() -> Iterator[Ear]:
-    if _ears or threading.current_thread() is not threading.main_thread():
-        yield _ears[0] if _ears else Ear()  # only a main thread gets signals
+def _listening() -> Iterator[StopSignals]:
+    if _listeners or threading.current_thread() is not threading.main_thread():
+        # Only the main thread gets signals.
+        yield _listeners[0] if _listeners else StopSignals()
         return
-    ear = Ear()
+    signals = StopSignals()
     ours, theirs = socket.socketpair()
     theirs.settimeout(0)
-    thread = threading.Thread(target=ear.listen, args=(ours,), name="signals", daemon=True)
+    thread = threading.Thread(target=signals.listen, args=(ours,), name="signals", daemon=True)
     thread.start()
     before = signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
-    _ears.append(ear)
+    _listeners.append(signals)
     try:
-        yield ear
+        yield signals
     finally:
-        _ears.remove(ear)
+        _listeners.remove(signals)
         signal.set_wakeup_fd(before)
         theirs.close()
         thread.join()
         ours.close()
-        ear.rest()
+        signals.finish()
 
 
 @contextmanager
 def interruptible() -> Iterator[None]:
-    """SIGTERM ends a verb as Ctrl-C does, with everything put away that was made for it."""
+    """Let SIGTERM end a verb as Ctrl-C does: with cleanup."""
     if (
         threading.current_thread() is not threading.main_thread()
         or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
@@ -129,7 +129,7 @@ def interruptible() -> Iterator[None]:
 
 
 def leave(code: int) -> None:
-    """End the process without waiting for a thread that hangs; locks end with it."""
+    """End the process without waiting for threads that hang; the kernel frees its locks."""
     with suppress(OSError, ValueError):
         sys.stdout.flush()
         sys.stderr.flush()

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from syncd.observability.health import LinkHealth
     from syncd.observability.traffic import Budget
 
-WATCHED_EVERY = 2.0
+WATCH_SECONDS = 2.0
 """Seconds after which `--watch` looks again."""
 
 
@@ -84,17 +84,17 @@ def status(
     it last ran, or for --max-age, though nobody paused it.
     """
     from syncd.bootstrap import open_app
-    from syncd.cli.session import begin, chosen, open_reader
+    from syncd.cli.session import begin, open_reader, selected_links
 
     if watch and as_json:
         raise click.UsageError("--watch is for people and --json for scripts: choose one")
     path = config_path(ctx, config)
     # `--watch` outlives a store that is moved away and put back; one look need not.
     with open_app(begin(path)) if watch else open_reader(path) as app:
-        names = chosen(app.link_names(), links)
+        names = selected_links(app.link_names(), links)
         found = _look(app, names, max_age)
         if watch:
-            return _watched(app, names, max_age)
+            return _watch(app, names, max_age)
         if as_json:
             click.echo(json.dumps(document(found), indent=2))
         else:
@@ -130,15 +130,15 @@ def _look(app: StoreReader, names: Sequence[str], max_age: timedelta | None) -> 
     )
 
 
-def _watched(app: StoreReader, names: Sequence[str], max_age: timedelta | None) -> int:
+def _watch(app: StoreReader, names: Sequence[str], max_age: timedelta | None) -> int:
     """Show it until Ctrl-C, which is how it is meant to end."""
-    from syncd.cli.streams import hung_up
+    from syncd.cli.streams import reader_gone
 
     try:
-        while not hung_up(sys.stdout):
+        while not reader_gone(sys.stdout):
             click.clear()
             _show(_look(app, names, max_age), check=False)
-            threading.Event().wait(WATCHED_EVERY)
+            threading.Event().wait(WATCH_SECONDS)
     except KeyboardInterrupt:
         return 0
     return 0
@@ -148,29 +148,29 @@ def _show(links: Sequence[LinkHealth], *, check: bool) -> None:
     """One screen; with `--check` only what is in trouble."""
     from syncd.cli.output.printer import Printer
 
-    paper = Printer()
+    printer = Printer()
     for link in links:
         if not check or link.code:
-            print_link(paper, link)
+            print_link(printer, link)
 
 
-def print_link(paper: Printer, link: LinkHealth) -> None:
+def print_link(printer: Printer, link: LinkHealth) -> None:
     """One link, for people."""
     from syncd.cli.output import formatting
     from syncd.observability.words import left_out
 
     held = f", {formatting.count(len(link.held), 'record')} held" if link.held else ""
-    paper.line(f"{link.name}: {link.state.words}{held}", _style(link))
+    printer.line(f"{link.name}: {link.state.words}{held}", _style(link))
     for told in (link.detail, link.remedy):
         if told:
-            paper.line(f"  {formatting.strip_control_chars(told)}")
+            printer.line(f"  {formatting.strip_control_chars(told)}")
     for name, value in _facts(link):
-        paper.line(f"  {name}: {value}")
+        printer.line(f"  {name}: {value}")
     if link.left_out:
         told = ", ".join(left_out(*each) for each in link.left_out.items())
-        paper.line(f"  left out: {told}")
+        printer.line(f"  left out: {told}")
     for reason, number in link.reasons.items():
-        paper.line(f"  held: {number} {reason} (`syncd held` lists them)")
+        printer.line(f"  held: {number} {reason} (`syncd held` lists them)")
 
 
 def _style(link: LinkHealth) -> str:

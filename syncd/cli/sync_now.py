@@ -33,7 +33,7 @@ PAUSED = "none"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class SyncOptions:
     """What the options of one command say."""
 
     links: tuple[str, ...] = ()
@@ -59,7 +59,7 @@ class Wanted:
         return CycleRequest(full=True, dry_run=self.dry_run, allowed=allowed)
 
 
-def sync(path: Path | None, wanted: Wanted, *, out: Path | None = None) -> int:
+def sync(path: Path | None, options: SyncOptions, *, out: Path | None = None) -> int:
     """Run the cycles and print what came of them; gives the exit code.
 
     With `out`, the plan of a dry run is kept there.
@@ -69,74 +69,74 @@ def sync(path: Path | None, wanted: Wanted, *, out: Path | None = None) -> int:
         UsageError: the plan cannot be kept there.
     """
     from syncd.cli import plan_file
-    from syncd.cli.session import begin, chosen
+    from syncd.cli.session import begin, selected_links
 
     settings = begin(path)
-    names = chosen(list(settings.links), wanted.links)
+    names = selected_links(list(settings.links), options.links)
     if out is not None:
         plan_file.check(out, settings.store.file)
-    reports = _run(settings, names, wanted)
-    code = exit_code(reports, wanted)
+    reports = _run(settings, names, options)
+    code = exit_code(reports, options)
     if out is not None:
         plan_file.write(out, reports)
-    if wanted.as_json:
+    if options.as_json:
         report = {"version": 1, "exit_code": code}
         links = {name: each.as_json() for name, each in reports.items()}
         click.echo(json.dumps(report | {"links": links}, indent=2))
     else:
-        show(reports, wanted)
+        show(reports, options)
     return code
 
 
-def exit_code(reports: Mapping[str, CycleReport], wanted: Wanted) -> int:
+def exit_code(reports: Mapping[str, CycleReport], options: SyncOptions) -> int:
     """The worst outcome of all links (`docs/exit-codes.md`)."""
     from syncd.core.outcome import worst_code
 
     codes = [report.outcome.exit_code for report in reports.values()]
-    if wanted.fail_on_held and any(report.held for report in reports.values()):
+    if options.fail_on_held and any(report.held for report in reports.values()):
         codes.append(HELD)
     return worst_code(codes)
 
 
-def show(reports: Mapping[str, CycleReport], wanted: Wanted) -> None:
+def show(reports: Mapping[str, CycleReport], options: SyncOptions) -> None:
     """Print the reports for people."""
     from syncd.cli.output.cycle_report import print_cycle
     from syncd.cli.output.plan_report import print_plan
     from syncd.cli.output.printer import Printer
 
-    paper = Printer()
+    printer = Printer()
     for number, report in enumerate(reports.values()):
         if number:
-            paper.line()
+            printer.line()
         if report.kind == PAUSED:
-            paper.line(f"{report.link}: {report.detail}", "yellow")
-        elif wanted.dry_run:
-            print_plan(paper, report)
+            printer.line(f"{report.link}: {report.detail}", "yellow")
+        elif options.dry_run:
+            print_plan(printer, report)
         else:
-            print_cycle(paper, report)
+            print_cycle(printer, report)
 
 
-def _run(settings: Settings, names: list[str], wanted: Wanted) -> dict[str, CycleReport]:
+def _run(settings: Settings, names: list[str], options: SyncOptions) -> dict[str, CycleReport]:
     """One cycle of each link; where the store cannot be opened, each link's report says so."""
     from syncd.bootstrap import notify_without_store, open_app
     from syncd.errors import StoreError, StoreMissing
 
     with ExitStack() as stack:
-        stop = stack.enter_context(stopping())
+        stop = stack.enter_context(graceful_stop())
         try:
-            app = open_app(settings, make_store=not wanted.dry_run, stop=stop)
+            app = open_app(settings, make_store=not options.dry_run, stop=stop)
         except StoreMissing:
-            app = open_app(_beside(settings, stack), make_store=True, stop=stop)
+            app = open_app(_with_temporary_store(settings, stack), make_store=True, stop=stop)
         except StoreError as error:
-            reports = {name: _no_store(name, error) for name in names}
-            if not wanted.dry_run:
+            reports = {name: _store_failure(name, error) for name in names}
+            if not options.dry_run:
                 notify_without_store(settings, reports.values())
             return reports
         stack.enter_context(app)
-        return _cycles(app, names, wanted)
+        return _cycles(app, names, options)
 
 
-def _cycles(app: App, names: list[str], wanted: Wanted) -> dict[str, CycleReport]:
+def _cycles(app: App, names: list[str], options: SyncOptions) -> dict[str, CycleReport]:
     from dataclasses import replace
     from functools import partial
 
@@ -146,22 +146,22 @@ def _cycles(app: App, names: list[str], wanted: Wanted) -> dict[str, CycleReport
     reports = {}
     for name in names:
         paused = app.paused(name)
-        if paused and name not in wanted.links:
-            reports[name] = _left_out(name)
+        if paused and name not in options.links:
+            reports[name] = _paused_report(name)
             continue
         # One that is paused already was named, and runs once all the same.
         halted = None if paused else pauses(partial(app.paused, name), app.clock.monotonic)
         with progress.shown(name) as told:
-            request = replace(wanted.request(), progress=told, halted=halted)
+            request = replace(options.request(), progress=told, halted=halted)
             reports[name] = app.cycle(name, request)
-        if not wanted.dry_run:
+        if not options.dry_run:
             app.tell(reports[name])
             if reports[name].outcome.completed:  # a store that is away is not waited for once more
                 app.keep_house(name)
     return reports
 
 
-def _left_out(name: str) -> CycleReport:
+def _paused_report(name: str) -> CycleReport:
     """A link that a person took out of service: no cycle, and no failure either."""
     from syncd.engine.report import CycleReport
 
@@ -172,7 +172,7 @@ def _left_out(name: str) -> CycleReport:
     return CycleReport(link=name, kind=PAUSED, detail=detail)
 
 
-def _beside(settings: Settings, stack: ExitStack) -> Settings:
+def _with_temporary_store(settings: Settings, stack: ExitStack) -> Settings:
     """A dry run before the first sync makes no store: it plans on a throw-away one."""
     from tempfile import TemporaryDirectory
 
@@ -183,7 +183,7 @@ def _beside(settings: Settings, stack: ExitStack) -> Settings:
     return settings.model_copy(update={"store": store})
 
 
-def _no_store(name: str, error: StoreError) -> CycleReport:
+def _store_failure(name: str, error: StoreError) -> CycleReport:
     from syncd.engine.report import CycleReport
     from syncd.errors import ended_by
 
@@ -192,9 +192,9 @@ def _no_store(name: str, error: StoreError) -> CycleReport:
 
 
 @contextmanager
-def stopping() -> Iterator[threading.Event]:
+def graceful_stop() -> Iterator[threading.Event]:
     """The first SIGINT or SIGTERM asks the cycle to end in order, a second one ends it at once."""
-    from syncd.cli.shutdown import STOPS, watched
+    from syncd.cli.shutdown import STOPS, on_stop_signal
 
     stop = threading.Event()
 
@@ -205,7 +205,7 @@ def stopping() -> Iterator[threading.Event]:
     handler = _Stopper()
     before = {number: signal.signal(number, handler) for number in STOPS}
     try:
-        with watched(ask):
+        with on_stop_signal(ask):
             yield stop
     finally:
         for number, old in before.items():

@@ -52,11 +52,11 @@ def why(
 
     Of a record that is not synced: why it is held, or which rule leaves it out.
     """
-    from syncd.cli.session import chosen, open_reader, zone_name
+    from syncd.cli.session import open_reader, selected_links, timezone_of
     from syncd.observability.words import rule
 
     with open_reader(config_path(ctx, config)) as app:
-        names = chosen(app.link_names(), links)
+        names = selected_links(app.link_names(), links)
         for name in names:
             store = app.link_store(name)
             pair = _pair(store, record)
@@ -68,7 +68,7 @@ def why(
                     value = as_value(name, pair, reasons) | {"left_out": left_out or None}
                     click.echo(json.dumps(value, indent=2))
                 else:
-                    _print(name, pair, reasons, _adopted(entries), zone_name(store))
+                    _print(name, pair, reasons, _adopted(entries), timezone_of(store))
                     if left_out:
                         click.echo(f"  not synced any more: {rule(left_out)} ({left_out})")
                 return 0
@@ -122,14 +122,14 @@ def _tell_unsynced(name: str, record: str, found: Unsynced, *, as_json: bool) ->
         }
         click.echo(json.dumps(told, indent=2))
         return
-    paper = Printer()
+    printer = Printer()
     for hold in found.held:
         why = formatting.held_because(hold.reason, hold.group, hold.detail, hold.values)
-        paper.line(f"{name}: {record} is not synced, it is held: {why}")
-        paper.line(f"  {formatting.lets_go(hold.reason, hold.ghl_id, hold.hubspot_id)}")
+        printer.line(f"{name}: {record} is not synced, it is held: {why}")
+        printer.line(f"  {formatting.how_to_resolve(hold.reason, hold.ghl_id, hold.hubspot_id)}")
     if found.left_out:
         which = f"{rule(found.left_out)} ({found.left_out})"
-        paper.line(f"{name}: {record} is not synced, it is left out: {which}")
+        printer.line(f"{name}: {record} is not synced, it is left out: {which}")
 
 
 def _pair(store: LinkReader, record: str) -> Pair | None:
@@ -213,12 +213,12 @@ def _print(
     from syncd.cli.output import formatting
     from syncd.cli.output.printer import Printer
 
-    paper, zone = Printer(), formatting.zone_of(timezone)
-    paper.line(f"{name}: {formatting.named(pair.ghl_id, pair.hubspot_id)}", "bold")
-    paper.line(f"  times in {timezone or 'UTC'}; agreed {formatting.count(pair.version, 'time')}")
-    unwritten = "as it was found, never written by syncd"
+    printer, zone = Printer(), formatting.zone_of(timezone)
+    printer.line(f"{name}: {formatting.named(pair.ghl_id, pair.hubspot_id)}", "bold")
+    printer.line(f"  times in {timezone or 'UTC'}; agreed {formatting.count(pair.version, 'time')}")
+    never_written = "as it was found, never written by syncd"
     if adopted is not None:
-        unwritten = (
+        never_written = (
             f"as both sides had it when they were paired, {formatting.when(adopted.at, zone)}"
         )
     rows = []
@@ -226,7 +226,7 @@ def _print(
         if reason.ghl is None and reason.hubspot is None and reason.last is None:
             continue
         entry = reason.last
-        told = unwritten
+        told = never_written
         if entry is not None:
             told = (
                 f"{formatting.when(entry.at, zone)}: "
@@ -242,4 +242,4 @@ def _print(
                 told,
             )
         )
-    paper.table(("Field", "HighLevel", "HubSpot", "Because"), rows, ("cyan",))
+    printer.table(("Field", "HighLevel", "HubSpot", "Because"), rows, ("cyan",))

@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 from rich.console import Console
 
-from syncd.cli.history import Wanted, entries_of, print_history
+from syncd.cli.history import Query, entries_of, print_history
 from syncd.cli.output import cycle_report, formatting, plan_report
 from syncd.cli.output.printer import Printer
 from syncd.core.model import REASONS, Hold, Side
@@ -167,10 +167,10 @@ def test_every_reason_to_wait_says_what_lets_it_go(reason: str) -> None:
 
 def test_only_commands_that_this_syncd_has_are_offered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("syncd.cli.PLACES", {"retry": "somewhere"})
-    told = formatting.lets_go("rejected", "g1", "501")
+    told = formatting.how_to_resolve("rejected", "g1", "501")
     assert told == "change what the refusal names, or `syncd retry 501`"
     monkeypatch.setattr("syncd.cli.PLACES", {})
-    assert formatting.lets_go("rejected", "g1", "501") == "change what the refusal names"
+    assert formatting.how_to_resolve("rejected", "g1", "501") == "change what the refusal names"
 
 
 def test_failures_warnings_and_what_was_not_read_are_told() -> None:
@@ -327,7 +327,7 @@ def test_the_limit_of_the_history_counts_records_however_many_fields_they_have()
     past = cast("LinkStore", RecentWrites(*entries))
 
     def told(**wanted: Any) -> list[str]:
-        found = entries_of(past, Wanted(**wanted))
+        found = entries_of(past, Query(**wanted))
         assert len(found) % len(fields) == 0
         return list(dict.fromkeys(each.ghl_id for each in found))
 
@@ -341,10 +341,10 @@ def test_the_limit_of_the_history_counts_records_however_many_fields_they_have()
 
 def test_a_narrow_screen_breaks_no_word_and_cuts_nothing() -> None:
     stream = io.StringIO()
-    paper = Printer(stream, console=Console(file=stream, width=60, color_system=None))
+    printer = Printer(stream, console=Console(file=stream, width=60, color_system=None))
     rows = [("Tue 2026-12-01 08:30", "Check-up (HighLevel xX0rm8yguqv4KlTnakqC)", "x" * 70)]
-    paper.table(("When", "Record", "How to resolve it"), rows)
-    paper.line(f"  see https://example.com/{'a' * 70} for more of it, as ever and as always")
+    printer.table(("When", "Record", "How to resolve it"), rows)
+    printer.line(f"  see https://example.com/{'a' * 70} for more of it, as ever and as always")
     told = stream.getvalue()
     words = {word for line in told.splitlines() for word in line.split()}
     for word in ("08:30", "xX0rm8yguqv4KlTnakqC)", "x" * 70, f"https://example.com/{'a' * 70}"):

@@ -26,7 +26,7 @@ heard = threading.Event()
 """
 
 BLOCKED = """
-with shutdown.watched(lambda: print("heard", flush=True), code={code}):
+with shutdown.on_stop_signal(lambda: print("heard", flush=True), code={code}):
     print("ready", flush=True)
     second.execute("BEGIN IMMEDIATE")  # waits in C, for ten minutes
 """
@@ -74,10 +74,10 @@ def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
 
 def test_nothing_ends_once_the_block_is_over(tmp_path: Path) -> None:
     script = BEGINNING.format(limit=0.05, at_once=0.05) + (
-        "with shutdown.watched(heard.set, code=7):\n"
+        "with shutdown.on_stop_signal(heard.set, code=7):\n"
         "    signal.raise_signal(signal.SIGTERM)\n"
         "    heard.wait()\n"
-        "with shutdown.watched():\n"
+        "with shutdown.on_stop_signal():\n"
         "    pass\n"
         "threading.Event().wait(0.3)\n"
         "print('still here')\n"

@@ -40,13 +40,13 @@ _ENDED = {
 }
 
 
-def print_cycle(paper: Printer, report: CycleReport) -> None:
+def print_cycle(printer: Printer, report: CycleReport) -> None:
     """Everything that one cycle of one link did."""
     if report.written or report.held:
-        paper.line(headline(report), "bold")
-    print_writes(paper, report)
-    print_troubles(paper, report)
-    print_sum(paper, report)
+        printer.line(headline(report), "bold")
+    print_writes(printer, report)
+    print_troubles(printer, report)
+    print_sum(printer, report)
 
 
 def headline(report: CycleReport) -> str:
@@ -54,16 +54,18 @@ def headline(report: CycleReport) -> str:
     return f"{report.link} (times in {report.timezone or 'UTC'})"
 
 
-def print_writes(paper: Printer, report: CycleReport) -> None:
+def print_writes(printer: Printer, report: CycleReport) -> None:
     """The table of what changed: which appointment, where, what, and why."""
     written = sorted(report.written, key=_by_start)
-    shown = written[:ON_SCREEN] if paper.on_screen else written
+    shown = written[:ON_SCREEN] if printer.on_screen else written
     if shown:
-        rows = [write_row(paper, report, write) for write in shown]
+        rows = [write_row(printer, report, write) for write in shown]
         heads = ("When", "Appointment", "What happened", "What syncd did")
-        paper.table(heads, rows, ("cyan", "bold"))
+        printer.table(heads, rows, ("cyan", "bold"))
     if left := len(written) - len(shown):
-        paper.line(f"  and {formatting.count(left, 'more write')}: `syncd history` lists them all")
+        printer.line(
+            f"  and {formatting.count(left, 'more write')}: `syncd history` lists them all"
+        )
 
 
 def _by_start(write: PlannedWrite) -> tuple[bool, float, str]:
@@ -71,35 +73,35 @@ def _by_start(write: PlannedWrite) -> tuple[bool, float, str]:
     return (start is None, start.timestamp() if start else 0.0, write.title)
 
 
-def write_row(paper: Printer, report: CycleReport, write: PlannedWrite) -> tuple[str, ...]:
+def write_row(printer: Printer, report: CycleReport, write: PlannedWrite) -> tuple[str, ...]:
     """One write as a row of the table."""
     zone = formatting.zone_of(report.timezone)
     unnamed = "(no name)" if write.record == CONTACT else "(no title)"
     title = formatting.strip_control_chars(write.title) or unnamed
     return (
         formatting.when(write.starts_at, zone) if write.record != CONTACT else "contact",
-        formatting.short(title, CUT) if paper.on_screen else title,
+        formatting.short(title, CUT) if printer.on_screen else title,
         formatting.strip_control_chars(write.why),
-        did(paper, report, write),
+        did(printer, report, write),
     )
 
 
-def did(paper: Printer, report: CycleReport, write: PlannedWrite) -> str:
+def did(printer: Printer, report: CycleReport, write: PlannedWrite) -> str:
     """What a write did: on which side, and which fields from what to what."""
     side, done = formatting.SIDES[write.side.value], formatting.DONE[formatting.action(write)]
     if write.record == CONTACT:
         return f"{side}: contact {done}"
     if formatting.action(write) in {"create", "cancel"}:
         return f"{side}: {done}"
-    zone, most = formatting.zone_of(report.timezone), CUT if paper.on_screen else 0
+    zone, most = formatting.zone_of(report.timezone), CUT if printer.on_screen else 0
     # A screen has lines to spare, a pipe has one row for one write.
-    parts = ("\n" if paper.on_screen else "; ").join(formatting.changes(write.fields, zone, most))
+    parts = ("\n" if printer.on_screen else "; ").join(formatting.changes(write.fields, zone, most))
     if write.action == "update" and parts:
         return f"{side}: {parts}"
     return f"{side}: {done}, {parts}" if parts else f"{side}: {done}"
 
 
-def print_troubles(paper: Printer, report: CycleReport, held: list[Hold] | None = None) -> None:
+def print_troubles(printer: Printer, report: CycleReport, held: list[Hold] | None = None) -> None:
     """What is held, what failed, what could not be read, what to know.
 
     `held` are the holds to tell of, where the others were told elsewhere.
@@ -107,22 +109,22 @@ def print_troubles(paper: Printer, report: CycleReport, held: list[Hold] | None 
     told = report.held if held is None else held
     if told:
         number = formatting.count(len(told), "record")
-        paper.line(f"Held for a person: {number}", "yellow")
-        print_holds(paper, told, report.timezone)
+        printer.line(f"Held for a person: {number}", "yellow")
+        print_holds(printer, told, report.timezone)
     for write in report.failed:
         ids = formatting.named(write.ghl_id, write.hubspot_id)
         what = f"{formatting.SIDES[write.side.value]}: {write.action} of {ids}"
-        paper.line(
+        printer.line(
             f"Failed, and tried again: {what}: {formatting.strip_control_chars(write.detail)}",
             "yellow",
         )
     for part in report.unread:
-        paper.line(f"Not read, and tried again: {formatting.strip_control_chars(part)}", "yellow")
+        printer.line(f"Not read, and tried again: {formatting.strip_control_chars(part)}", "yellow")
     for warning in report.warnings:
-        paper.line(f"Warning: {formatting.strip_control_chars(warning)}", "yellow")
+        printer.line(f"Warning: {formatting.strip_control_chars(warning)}", "yellow")
 
 
-def print_holds(paper: Printer, holds: Sequence[Hold], timezone: str) -> None:
+def print_holds(printer: Printer, holds: Sequence[Hold], timezone: str) -> None:
     """What waits: which record, why, and what lets it go."""
     zone = formatting.zone_of(timezone)
     rows = [
@@ -130,14 +132,14 @@ def print_holds(paper: Printer, holds: Sequence[Hold], timezone: str) -> None:
             formatting.when(hold.starts_at, zone),
             formatting.called(hold.title, hold.ghl_id, hold.hubspot_id),
             formatting.held_because(hold.reason, hold.group, hold.detail, hold.values),
-            formatting.lets_go(hold.reason, hold.ghl_id, hold.hubspot_id),
+            formatting.how_to_resolve(hold.reason, hold.ghl_id, hold.hubspot_id),
         )
         for hold in holds
     ]
-    paper.table(("When", "Record", "Why it is held", "How to resolve it"), rows, ("cyan", "bold"))
+    printer.table(("When", "Record", "Why it is held", "How to resolve it"), rows, ("cyan", "bold"))
 
 
-def print_sum(paper: Printer, report: CycleReport) -> None:
+def print_sum(printer: Printer, report: CycleReport) -> None:
     """How it ended: the counts, or what stopped it and what to do."""
     style = _STYLES.get(report.outcome, "red")
     parts = [_counts(Side.GHL, report.ghl), _counts(Side.HUBSPOT, report.hubspot)]
@@ -147,11 +149,11 @@ def print_sum(paper: Printer, report: CycleReport) -> None:
     if not counted and report.outcome is Outcome.OK:
         said = ", nothing to write"
     took = f"{formatting.seconds(report.seconds)}, {requests}"
-    paper.line(f"{report.link}: {_ENDED[report.outcome]}{said} ({took})", style)
+    printer.line(f"{report.link}: {_ENDED[report.outcome]}{said} ({took})", style)
     if report.detail:
-        paper.line(f"  {formatting.strip_control_chars(report.detail)}", style)
+        printer.line(f"  {formatting.strip_control_chars(report.detail)}", style)
     if report.outcome.completed:
-        paper.line(f"  {_pairs(report)}")
+        printer.line(f"  {_pairs(report)}")
 
 
 def _counts(side: Side, tally: Tally) -> str:

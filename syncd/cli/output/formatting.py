@@ -44,7 +44,7 @@ def strip_control_chars(text: str) -> str:
     return text.replace("\r\n", "\n").translate(_CONTROLS)
 
 
-def lets_go(reason: str, ghl_id: str, hubspot_id: str) -> str:
+def how_to_resolve(reason: str, ghl_id: str, hubspot_id: str) -> str:
     """What lets a held record go: what to change, or the commands that this syncd has.
 
     Each is looked at again by itself in every full cycle.

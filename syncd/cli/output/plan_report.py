@@ -23,58 +23,58 @@ _MARKS = {"create": "+", "update": "~", "remove": "-", "restore": "+"}
 _STYLES = {"create": "green", "update": "yellow", "remove": "red", "restore": "green"}
 
 
-def print_plan(paper: Printer, report: CycleReport) -> None:
+def print_plan(printer: Printer, report: CycleReport) -> None:
     """Every write that a cycle of this link would make, and what its guards keep back."""
     planned = report.planned or []
     going = [write for write in planned if write.goes_out]
     if planned or report.held:
-        paper.line(cycle_report.headline(report), "bold")
-    _print_writes(paper, report, [write for write in going if write.action != "remove"])
+        printer.line(cycle_report.headline(report), "bold")
+    _print_writes(printer, report, [write for write in going if write.action != "remove"])
     removals = [write for write in going if write.action == "remove"]
     if removals:
-        paper.line(f"Removals: {formatting.count(len(removals), 'record')}", "bold red")
-        _print_writes(paper, report, removals)
+        printer.line(f"Removals: {formatting.count(len(removals), 'record')}", "bold red")
+        _print_writes(printer, report, removals)
     for guard in OPENS:
-        _print_kept_back(paper, report, guard)
+        _print_kept_back(printer, report, guard)
     # What the removal guard holds was told just now.
     told = [hold for hold in report.held if hold.reason != REMOVALS]
-    cycle_report.print_troubles(paper, report, told)
-    _print_sum(paper, report, going)
+    cycle_report.print_troubles(printer, report, told)
+    _print_sum(printer, report, going)
 
 
-def _print_kept_back(paper: Printer, report: CycleReport, guard: str) -> None:
+def _print_kept_back(printer: Printer, report: CycleReport, guard: str) -> None:
     kept = [write for write in report.planned or [] if write.kept_back == guard]
     if not kept:
         return
     name = guard.replace("_", " ")
     number = formatting.count(len(kept), "record")
-    paper.line(f"Kept back by the {name}, and not written: {number}", "bold yellow")
-    _print_writes(paper, report, kept)
-    paper.line(f"  `syncd --sync-now --link {report.link} {OPENS[guard]}` lets them pass once.")
+    printer.line(f"Kept back by the {name}, and not written: {number}", "bold yellow")
+    _print_writes(printer, report, kept)
+    printer.line(f"  `syncd --sync-now --link {report.link} {OPENS[guard]}` lets them pass once.")
 
 
-def _print_writes(paper: Printer, report: CycleReport, writes: Sequence[PlannedWrite]) -> None:
+def _print_writes(printer: Printer, report: CycleReport, writes: Sequence[PlannedWrite]) -> None:
     for write in writes:
-        _print_write(paper, report, write)
+        _print_write(printer, report, write)
 
 
-def _print_write(paper: Printer, report: CycleReport, write: PlannedWrite) -> None:
+def _print_write(printer: Printer, report: CycleReport, write: PlannedWrite) -> None:
     zone = formatting.zone_of(report.timezone)
     kept = "kept back: " if write.kept_back else ""
-    paper.line(f"  {_MARKS[write.action]} {kept}{_what(report, write)}", _STYLES[write.action])
-    paper.line(f"      why: {formatting.strip_control_chars(write.why)}")
+    printer.line(f"  {_MARKS[write.action]} {kept}{_what(report, write)}", _STYLES[write.action])
+    printer.line(f"      why: {formatting.strip_control_chars(write.why)}")
     if write.ghl_id or write.hubspot_id:
         whose = "of" if write.record == CONTACT else "record"
-        paper.line(f"      {whose}: {formatting.named(write.ghl_id, write.hubspot_id)}")
+        printer.line(f"      {whose}: {formatting.named(write.ghl_id, write.hubspot_id)}")
     if write.contact is not None:
-        paper.line(f"      for: {_whom(write)}")
+        printer.line(f"      for: {_whom(write)}")
     if write.calendar:
-        paper.line(f"      calendar: {write.calendar}")
+        printer.line(f"      calendar: {write.calendar}")
     for name, values in write.fields.items():
         if write.action == "create":
-            paper.line(f"      {name}: {formatting.field_value(name, values[1], zone)}")
+            printer.line(f"      {name}: {formatting.field_value(name, values[1], zone)}")
         else:
-            paper.line(f"      {formatting.change(name, values, zone)}")
+            printer.line(f"      {formatting.change(name, values, zone)}")
 
 
 def _what(report: CycleReport, write: PlannedWrite) -> str:
@@ -94,21 +94,21 @@ def _whom(write: PlannedWrite) -> str:
     )
 
 
-def _print_sum(paper: Printer, report: CycleReport, planned: list[PlannedWrite]) -> None:
+def _print_sum(printer: Printer, report: CycleReport, planned: list[PlannedWrite]) -> None:
     if not report.outcome.completed:
-        cycle_report.print_sum(paper, report)
+        cycle_report.print_sum(printer, report)
         return
     if not planned:
         open_ends = report.held or report.unread or report.outcome is not Outcome.OK
         told = "nothing to write" if open_ends else "nothing to write, both sides are in step"
-        paper.line(f"{report.link}: {told}", "green")
+        printer.line(f"{report.link}: {told}", "green")
     else:
         told = "; ".join(
             _to_do(side.value, planned) for side in Side if _to_do(side.value, planned)
         )
-        paper.line(f"{report.link}: {told}. Nothing was written.", "bold")
+        printer.line(f"{report.link}: {told}. Nothing was written.", "bold")
     if report.detail:
-        paper.line(f"  {formatting.strip_control_chars(report.detail)}", "yellow")
+        printer.line(f"  {formatting.strip_control_chars(report.detail)}", "yellow")
 
 
 def _to_do(side: str, planned: list[PlannedWrite]) -> str:

@@ -1,7 +1,7 @@
-"""The command line: `syncd`, its options, its verbs, and how every one of them ends.
+"""The command line: `syncd`, its options, its verbs and its exit codes.
 
 `main` is the installed command. This module imports click and nothing heavier;
-each verb stands in a module of its own and imports what it needs when it runs.
+each verb is a module that imports what it needs when it runs.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ PLACES = {
     "sandbox": "syncd.cli.sandbox:sandbox",
     "demo": "syncd.cli.demo:demo",
 }
-"""Each verb and where it stands, in the order of the help."""
+"""Each verb and its module and name, in the order of the help."""
 
 EXAMPLES = (
     ("syncd demo", "see it work, on made-up data, with no configuration"),
@@ -121,10 +121,10 @@ def syncd(
 
 
 def _refuse(ctx: click.Context, verb: str, options: Sequence[str]) -> NoReturn:
-    told = ", ".join(options)
+    names = ", ".join(options)
     if "--sync-now" in options:
         raise click.UsageError(f"--sync-now takes no verb: leave out {verb!r}", ctx)
-    raise click.UsageError(f"{told}: write it after the verb: `syncd {verb} {options[0]}`", ctx)
+    raise click.UsageError(f"{names}: write it after the verb: `syncd {verb} {options[0]}`", ctx)
 
 
 def main() -> NoReturn:
@@ -140,7 +140,7 @@ def main() -> NoReturn:
 
 
 def execute(args: Sequence[str]) -> int:
-    """Run a command line; gives its exit code, with everything told on stderr."""
+    """Run a command line; gives its exit code, with every error printed on stderr."""
     from syncd.cli.exit_codes import check_output, report_error
     from syncd.cli.output.printer import tolerant
 
@@ -148,7 +148,7 @@ def execute(args: Sequence[str]) -> int:
         tolerant(stream)
     try:
         code = syncd.main(args=_checked(args), prog_name="syncd", standalone_mode=False)
-    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - whatever it is, it is told in one line
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - any error is reported in one line
         return report_error(error, args)
     return check_output(code if isinstance(code, int) else 0)
 

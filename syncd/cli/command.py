@@ -1,4 +1,4 @@
-"""The parts of the command line that all verbs share: help with examples, lazy verbs, options.
+"""What all verbs share: help with examples, lazy imports, options.
 
 Each verb is a module of this package that holds a `Verb` and imports what it
 needs only when it runs, so that `syncd --help` stays instant.
@@ -20,7 +20,7 @@ Examples = Sequence[tuple[str, str]]
 
 
 def write_examples(examples: Examples, formatter: click.HelpFormatter) -> None:
-    """The examples, commands as they are typed: never wrapped."""
+    """Write the examples; commands are never wrapped."""
     with formatter.section("Examples"):
         for typed, meaning in examples:
             formatter.write(f"{' ' * formatter.current_indent}{typed}\n")
@@ -41,7 +41,7 @@ class Verb(click.Command):
 
 
 class Verbs(click.Group):
-    """A group whose verbs are imported when they are asked for.
+    """A group whose verbs are imported when they are used.
 
     `places` maps each verb to its module and the name in it, in the order of
     the help.
@@ -73,7 +73,7 @@ class Verbs(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The verb that was meant; an unknown one is answered with the nearest known."""
+        """The verb; an unknown one is answered with the nearest known."""
         if args and args[0] not in self.places:
             ctx.fail(f"No such verb {args[0]!r}{suggestion(args[0], self.places)}")
         return super().resolve_command(ctx, args)
@@ -137,7 +137,7 @@ def held_option(function: Callback) -> Callback:
 
 
 def config_path(ctx: click.Context, config: Path | None) -> Path | None:
-    """What `--config` says, after the verb or before it."""
+    """The value of `--config`, after the verb or before it."""
     if config is not None:
         return config
     found = ctx.find_root().params.get("config")

@@ -1,6 +1,6 @@
 """`syncd config init`: asks for the first dozen lines of a configuration, and writes them.
 
-At a terminal it asks for what no option said, and HighLevel is asked for its
+At a terminal it asks for what no option gives, and HighLevel is asked for its
 calendars, so that they are chosen from a list. The file is written whole and
 commented, then the doctor looks at it. No file that is there is touched.
 """
@@ -34,7 +34,7 @@ EXAMPLES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """What the file is to say; tokens as (kind of place, name)."""
+    """The content of the file; tokens as (kind of place, name)."""
 
     name: str = "clinic"
     location: str = ""
@@ -46,7 +46,7 @@ class Draft:
     ghl_url: str = ""
     hubspot_url: str = ""
     account: Account | None = None
-    """What HighLevel said of the location, where it was asked."""
+    """The location as HighLevel describes it, if it was asked."""
     secrets: dict[str, str] = field(default_factory=dict, repr=False)
     """Tokens that were pasted, by the file that each is to be kept in."""
 
@@ -107,7 +107,7 @@ def init(
 ) -> int:
     """Write a first configuration: one link, commented, with every other key below it.
 
-    At a terminal it asks for what no option says. The answers are tried with
+    At a terminal it asks for what no option gives. The answers are tried with
     both services at once. A token that is pasted is kept in a file of its own
     that only you can read; the configuration names that file.
     """
@@ -130,7 +130,7 @@ def init(
 
 
 def at_terminal() -> bool:
-    """Whether somebody can be asked."""
+    """Whether there is a person to ask."""
     return sys.stdin.isatty()
 
 
@@ -138,7 +138,7 @@ def at_terminal() -> bool:
 
 
 def _asked(draft: Draft, given: set[str], target: Path, *, check: bool) -> Draft:
-    """The draft with everything that no option said, asked from the person at the terminal."""
+    """The draft, completed with the answers of the person at the terminal."""
     click.echo("This writes a first configuration. Enter accepts the value in brackets.\n")
     if "name" not in given:
         draft = replace(draft, name=click.prompt("A short name for this link", draft.name))
@@ -214,7 +214,7 @@ def _choice(told: str, ids: Sequence[str], *, several: bool = False) -> tuple[st
 
 
 def _account(draft: Draft) -> Account | None:
-    """What HighLevel says of the location; None, and its words on stderr, where it refuses.
+    """The location from HighLevel; None where it refuses, with its message on stderr.
 
     Raises:
         ConfigError: an answer is no value that the configuration takes.
@@ -262,7 +262,7 @@ def _parsed(draft: Draft) -> Settings:
 
 
 def _write(draft: Draft, target: Path) -> None:
-    """Write the file, and beside it the tokens that were pasted, for their owner alone."""
+    """Write the file, and next to it the pasted tokens, readable only by their owner."""
     _parsed(draft)
     used = {name for kind, name in (draft.ghl_token, draft.hubspot_token) if kind == "file"}
     wanted = {
@@ -287,7 +287,7 @@ def _write(draft: Draft, target: Path) -> None:
 
 
 def _new(path: Path) -> TextIO:
-    """A file that was not there, not even as a link."""
+    """A new file; the name must be free, even of a symbolic link."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
     return os.fdopen(os.open(path, flags, 0o600), "w", encoding="utf-8")
 
@@ -330,7 +330,7 @@ def _first_part(draft: Draft) -> Iterator[str]:
 
 
 def _finish(target: Path, *, check: bool) -> int:
-    """Say what was written, let the doctor look at it, say what comes next."""
+    """Print what was written, run the doctor on it, print the next step."""
     click.echo(f"\n{target} was written.")
     config = "" if target == Path("config.toml") else f"--config {target} "
     code = _checked(target) if check else 0

@@ -29,7 +29,7 @@ EXAMPLES = (
 
 @click.group(
     cls=Verbs,
-    short_help="Look after the store.",
+    short_help="Manage the store.",
     places={
         "upgrade": "syncd.cli.db:upgrade",
         "backup": "syncd.cli.db:backup",
@@ -38,7 +38,7 @@ EXAMPLES = (
     examples=EXAMPLES,
 )
 def db() -> None:
-    """Look after the store: the file or database that holds what was agreed."""
+    """Manage the store: the file or database of what was agreed."""
 
 
 @click.command(
@@ -109,7 +109,7 @@ def _upgrade_engine(settings: Settings, engine: Engine) -> str:
 @config_option
 @click.pass_context
 def backup(ctx: click.Context, path: Path, config: Path | None) -> int:
-    """Write what the store holds at this instant to a new SQLite file, for its owner alone.
+    """Write the store's present content to a new SQLite file, readable only by its owner.
 
     To go back to it, stop syncd and put the file where `store.url` says; the
     next cycle brings it up to date from the two systems.
@@ -137,7 +137,7 @@ def backup(ctx: click.Context, path: Path, config: Path | None) -> int:
 @config_option
 @click.pass_context
 def copy(ctx: click.Context, url: str, config: Path | None) -> int:
-    """Copy everything into another, empty database, and say what to change then.
+    """Copy everything into another, empty database, and print what to change then.
 
     Stop syncd first: refused while a link is held by another syncd, because what
     is written during the copy would stay behind. Every link is held until the

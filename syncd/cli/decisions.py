@@ -36,7 +36,7 @@ class Found:
     store: LinkStore
     holds: tuple[Hold, ...]
     ignored: bool = False
-    """Whether a person said to leave it alone."""
+    """Whether a person decided to ignore it."""
 
 
 @contextmanager
@@ -49,7 +49,7 @@ def _app(ctx: click.Context, config: Path | None) -> Iterator[App]:
 
 
 def _holding(app: App, record: str, links: tuple[str, ...]) -> list[Found]:
-    """The links that hold this record, or leave it alone because a person said so."""
+    """The links that hold this record, or ignore it by a person's decision."""
     from syncd.cli.session import selected_links
     from syncd.engine.decisions.pending import ignores
 
@@ -85,10 +85,10 @@ def _next_cycle(app: App, name: str) -> str:
 @link_option
 @click.pass_context
 def retry(ctx: click.Context, record: str, config: Path | None, links: tuple[str, ...]) -> int:
-    """Try what is held again in the next cycle, without waiting.
+    """Try held records again in the next cycle, without waiting.
 
-    Only refused writes wait at all; everything else is looked at again in
-    every full cycle. With an ID it also takes `syncd resolve ID --ignore` back.
+    Only refused writes wait at all; every full cycle checks all others again.
+    With an ID it also takes `syncd resolve ID --ignore` back.
     """
     from syncd.cli.session import selected_links
     from syncd.engine.decisions.basis import shown_of
@@ -141,9 +141,9 @@ def resolve(
 ) -> int:
     """Decide about a held record; ID is its id on either side.
 
-    The next cycle carries it out, where the record still shows what is held
-    now; else it says so, and the record is held anew. What was decided counts
-    once, but for --ignore, which counts until `syncd retry ID`.
+    The next cycle carries it out if the record still shows what is held now;
+    otherwise it reports that, and holds the record again. A decision counts
+    once; only --ignore counts until `syncd retry ID`.
     """
     taken = {way: value for way, value in ways.items() if value}
     if len(taken) != 1:
@@ -201,10 +201,10 @@ def undo(
 ) -> int:
     """Put back the values that a conflict, a mistaken edit or a cycle overwrote.
 
-    Field for field, on both sides, where nobody has changed the field since. A
-    record that was made or removed is listed and stays as it is: neither vendor
-    has an undelete. A cancellation that stood for a removal is taken back, and
-    the record that a person had removed is made anew, with a new id.
+    Field by field, on both sides, unless the field was changed since. A record
+    that was created or deleted is listed and stays as it is: neither vendor has
+    an undelete. A cancellation that replaced a removal is taken back, and the
+    record that a person had removed is created again, with a new id.
     """
     if bool(record) == bool(cycle):
         raise click.UsageError("give an ID or --cycle CYCLE", ctx)
@@ -245,7 +245,7 @@ def undo(
 
 
 def _stays(entry: HistoryEntry) -> str:
-    """What undo leaves as it is, and what a person can do about it."""
+    """What undo cannot change, and what a person can do about it."""
     from syncd.cli.output.formatting import DONE, SIDES, removal
 
     side = SIDES[entry.side]
@@ -260,16 +260,16 @@ def _stays(entry: HistoryEntry) -> str:
 @click.command(
     cls=Verb,
     short_help="Carry out a saved plan, exactly as shown.",
-    examples=(("syncd apply monday.json", "what `syncd plan --out monday.json` kept"),),
+    examples=(("syncd apply monday.json", "the plan that `syncd plan --out monday.json` saved"),),
 )
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @config_option
 @click.pass_context
 def apply(ctx: click.Context, file: Path, config: Path | None) -> int:
-    """Have the next cycle carry out a plan that `syncd plan --out` kept.
+    """Have the next cycle carry out a plan that `syncd plan --out` saved.
 
-    Record by record, exactly as shown; a record that has moved on since is
-    left out, and the cycle's report lists it.
+    Record by record, exactly as shown; a record that has changed since is left
+    out, and the cycle's report lists it.
     """
     from syncd.cli import plan_file
     from syncd.cli.output.formatting import count
@@ -309,8 +309,8 @@ def kick(
 ) -> int:
     """Ask a running daemon for a full cycle now; without one it ends with 2.
 
-    What a guard has kept back until now it lets pass with --allow-…, and
-    nothing that comes after. --approve covers a first sync until it is
+    --allow-… lets pass what a guard has kept back until now, and nothing that
+    comes later. --approve covers a first sync until it is
     complete, and up to twice the writes that were shown. A paused link is left
     out; one that is named ends with 2.
     """
@@ -337,7 +337,7 @@ def kick(
 
 
 def _asked(app: App, name: str, given: Mapping[str, bool]) -> dict[str, object]:
-    """What a kick says: what the guards keep back now, and what of a first sync was shown."""
+    """The payload of a kick: what the guards keep back now, what of a first sync was shown."""
     import json
 
     from syncd.engine.decisions.approval import SHOWN

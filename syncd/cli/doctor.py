@@ -1,6 +1,6 @@
-"""`syncd doctor`: what a sync rests on, one line each with the remedy; `--probe` learns more.
+"""`syncd doctor`: checks what a sync depends on, one line each with a remedy; `--probe` tests more.
 
-Takes no lock and makes no store, so that it runs beside a daemon.
+Takes no lock and creates no store, so it can run while a daemon runs.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ def doctor(
 ) -> int:
     """Check everything that a sync depends on, and say how to fix it.
 
-    It changes nothing without --probe: whether a token may write is learnt
-    from empty batches, and from changes to an id that no record has.
+    It changes nothing without --probe: it finds out whether a token may
+    write with empty batches, and with changes to an id that no record has.
 
     Ends with 0 where all is well, warnings included, else with the exit code
     of the worst error: 2 configuration or account, 6 credentials, 7 a
@@ -105,7 +105,7 @@ def _probed(settings: Settings, names: Sequence[str], printer: Printer | None) -
     from syncd.doctor import probe
 
     answers: list[Answer] = []
-    # Closed whatever happens, so that nothing that was made for it stays.
+    # Closed in any case, so that no test record stays.
     with (
         _cleanup_on_stop(),
         closing(probe(settings, names, clock=SystemClock(), env=None)) as asked,
@@ -120,9 +120,9 @@ def _probed(settings: Settings, names: Sequence[str], printer: Printer | None) -
 
 @contextmanager
 def _cleanup_on_stop() -> Iterator[None]:
-    """A stop, from a service manager or a terminal that goes, ends a probe as Ctrl-C does.
+    """SIGTERM and SIGHUP end a probe as Ctrl-C does.
 
-    What it made is removed; once more ends it at once.
+    Its test records are removed; a second signal ends it at once.
     """
     numbers = (signal.SIGTERM, signal.SIGHUP)
     before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
@@ -134,7 +134,7 @@ def _cleanup_on_stop() -> Iterator[None]:
 
 
 def _ask(names: Sequence[str], *, yes: bool) -> None:
-    """Warn, and let a person at a terminal say no; elsewhere `--probe` was said on purpose.
+    """Warn, and let a person at a terminal say no; elsewhere `--probe` is consent enough.
 
     Raises:
         Abort: the person said no.
@@ -153,7 +153,7 @@ def _ask(names: Sequence[str], *, yes: bool) -> None:
 
 
 def _shown(findings: Iterable[Finding], printer: Printer | None) -> list[Finding]:
-    """The findings, printed as they come where there is printer."""
+    """The findings, printed as they come if there is a printer."""
     seen = []
     for each in findings:
         seen.append(each)

@@ -32,10 +32,10 @@ if TYPE_CHECKING:
 def forget(ctx: click.Context, contact: str, config: Path | None, links: tuple[str, ...]) -> int:
     """Take everything of a contact, an id of either side, out of the store.
 
-    Its pairs, their before-and-after values, what is held and what was
-    reported of them. Remove the person from HighLevel and HubSpot first: what
-    is still there is paired again by the next cycle. Copies made with `syncd
-    db backup`, kept plans and log files are yours to remove.
+    Its pairs, their before-and-after values, holds and reports. Remove the
+    person from HighLevel and HubSpot first: what is still there is paired again
+    by the next cycle. Delete copies made with `syncd db backup`, saved plans and
+    log files yourself.
     """
     from syncd.bootstrap import open_app
     from syncd.cli.session import begin, selected_links

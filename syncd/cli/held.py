@@ -1,4 +1,4 @@
-"""`syncd held`: the records that wait for a person, and what lets each go.
+"""`syncd held`: the held records, and how to resolve each.
 
 Reads the store alone: no credentials, no lock, no request.
 """
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 @json_option
 @click.pass_context
 def held(ctx: click.Context, config: Path | None, links: tuple[str, ...], *, as_json: bool) -> int:
-    """List the records that wait for a person: why, since when, what lets each go.
+    """List held records: why, since when, and how to resolve each.
 
-    A held record is looked at again in every full cycle, and taken up by
-    itself when its cause is gone.
+    Every full cycle checks held records again, and syncs those whose cause is
+    gone.
     """
     from syncd.cli.output.printer import Printer
     from syncd.cli.session import open_reader, selected_links, timezone_of

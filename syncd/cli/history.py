@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 ACTIONS = ("create", "update", "remove", "restore", "adopt", "conflict")
-"""What the history knows of; a conflict is an update that overwrote a value."""
+"""The actions in the history; a conflict is an update that overwrote a value."""
 
 FIELDS = 12
 """Entries that a record has at the most, as a rule."""
@@ -123,8 +123,8 @@ def history(
 ) -> int:
     """Show what was written, when and why, with the value before and after, by cycle.
 
-    ID is an appointment's id on either side. A value that lost a conflict is
-    kept here, as `overwritten`.
+    ID is an appointment's id on either side. The losing value of a conflict is
+    shown as `overwritten`.
     """
     from syncd.cli.output.printer import Printer
     from syncd.cli.session import open_reader, selected_links, timezone_of

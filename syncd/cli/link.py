@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from syncd.observability.health import LinkHealth
 
 EXAMPLES = (
-    ("syncd link list", "every link, the one in most trouble first"),
+    ("syncd link list", "every link, worst first"),
     ("syncd link pause clinic", "take a link out of service"),
     ("syncd link resume clinic", "and back"),
     ("syncd link pause --all", "every link"),
@@ -39,7 +39,7 @@ EXAMPLES = (
     examples=EXAMPLES,
 )
 def link() -> None:
-    """Look after the links: each is one HighLevel location and one HubSpot account."""
+    """Manage the links: each is one HighLevel location and one HubSpot account."""
 
 
 @click.command(
@@ -52,7 +52,7 @@ def link() -> None:
 @json_option
 @click.pass_context
 def list_links(ctx: click.Context, config: Path | None, *, as_json: bool) -> int:
-    """List the links, the one in most trouble first: its state, and what to do about it."""
+    """List the links, worst first: state, and what to do about it."""
     from syncd.cli.session import open_reader
     from syncd.observability.health import by_trouble
 
@@ -100,7 +100,7 @@ def resume(ctx: click.Context, name: str, config: Path | None, *, everything: bo
 
 
 def _target(ctx: click.Context, name: str, *, everything: bool) -> str:
-    """The link that is named, or "" for all."""
+    """The named link, or "" for all."""
     if bool(name) == everything:
         raise click.UsageError("give the NAME of a link, or --all", ctx)
     return name

@@ -52,8 +52,8 @@ def plan(
 ) -> int:
     """Show every write that a cycle would make, and why; write nothing.
 
-    Takes no lock, makes no store, and may run beside the daemon. The exit code
-    is that of the cycle.
+    Takes no lock, creates no store, and can run while the daemon runs. The exit
+    code is that of the cycle.
     """
     from syncd.cli.sync_now import SyncOptions, sync
 

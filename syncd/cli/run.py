@@ -1,6 +1,6 @@
 """`syncd run`, and `syncd` without a verb: the daemon.
 
-Only hands over to `syncd.daemon`, which is imported when it is wanted.
+Starts `syncd.daemon`, which is imported only here.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ def start(config: Path | None) -> int:
 
 @contextmanager
 def _early_stop() -> Iterator[None]:
-    """A stop that comes before the daemon takes its signals ends with 0 as well.
+    """End with 0 for a stop before the daemon handles its signals.
 
-    What asks for a reload or a cycle by then is about to be had, and kills nobody.
+    Signals for a reload or a cycle are ignored by then: both are about to happen.
     """
     before = {
         number: signal.signal(number, _leave) for number in (signal.SIGTERM, signal.SIGINT)

@@ -119,7 +119,7 @@ export HUBSPOT_TOKEN={world.settings.hubspot_token}
 
 
 def config_for(server: SandboxServer, search_lag: timedelta) -> str:
-    """A configuration with one link on this sandbox; the store stands beside the file."""
+    """A configuration with one link on this sandbox; the store is next to the file."""
     world = server.world
     return f"""\
 [store]

@@ -1,4 +1,4 @@
-"""What most verbs begin with: the configuration, the log, the store, the links that are meant.
+"""What most verbs begin with: the configuration, the log, the store, the selected links.
 
 Verbs that sync or write call `begin`, then `selected_links`, then open the app; verbs
 that only read the store call `open_reader`. The log goes to stderr as the
@@ -42,7 +42,7 @@ def open_reader(path: Path | None) -> StoreReader:
     """Read the configuration and open the store for a verb that only reads it.
 
     The log is not set up, since nothing logs: that alone would import more than
-    the verb does. Only the full store, where one is needed, has something to say.
+    the verb does. Only the full store logs, where it is needed.
 
     Raises:
         ConfigError: the configuration is wrong; every problem at once.
@@ -63,7 +63,7 @@ def set_up_log() -> None:
 
     wanted = _logging.get()
     level = wanted.level if wanted else "warning"
-    # At a terminal the output says what `info` would say, unless somebody asked for it.
+    # At a terminal the output shows what `info` would log, unless it is configured.
     if wanted and "level" not in wanted.model_fields_set and sys.stderr.isatty():
         level = "warning"
     logging.configure(
@@ -83,7 +83,7 @@ def _load(path: Path | None) -> Settings:
 
 
 def selected_links(known: Sequence[str], links: Iterable[str]) -> list[str]:
-    """The links that are meant: those that were named, else all.
+    """The links that were named, else all.
 
     Raises:
         UsageError: a link is not configured.
@@ -103,7 +103,7 @@ def timezone_of(store: LinkReader) -> str:
 
 
 class _Stderr:
-    """The stderr of the moment: a progress bar puts its own in place while it shows."""
+    """The current stderr: a progress bar replaces it while it is shown."""
 
     def write(self, text: str) -> int:
         """Write to what is stderr now."""

@@ -42,7 +42,7 @@ def setup(ctx: click.Context, config: Path | None, links: tuple[str, ...]) -> in
 
 
 def _set_up(app: App, name: str, printer: Printer) -> int:
-    """One link; what stops it is told, and stops no other."""
+    """Set one link up; an error is printed, and stops no other link."""
     from syncd.errors import ProviderError, SyncdError
 
     try:

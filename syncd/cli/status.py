@@ -1,7 +1,7 @@
-"""`syncd status`: how every link fares, in one screen, for a script, or as an exit code.
+"""`syncd status`: the status of every link, on one screen, as JSON, or as an exit code.
 
-Reads the store alone, beside a running daemon or without one. It asks the same
-`examine` as the daemon's page and `/healthz`, so that they cannot disagree.
+Reads only the store, with or without a running daemon. It uses the same
+`examine` as the daemon's page and `/healthz`, so that they agree.
 """
 
 from __future__ import annotations
@@ -79,9 +79,9 @@ def status(
     """Show the links: state and remedy, last good cycle, what is held, budget left.
 
     Ends with 0, or with --check with the exit code of the worst link: 1 where a
-    daemon has vanished or met a bug, 2 to 7 as `syncd --sync-now` would, and 7
-    too where a link is stale: no good cycle for three of the intervals in which
-    it last ran, or for --max-age, though nobody paused it.
+    daemon stopped unexpectedly or met a bug, 2 to 7 as `syncd --sync-now` would, and 7
+    also where a link is stale: not paused, and no good cycle for three of its
+    last intervals, or for --max-age.
     """
     from syncd.bootstrap import open_app
     from syncd.cli.session import begin, open_reader, selected_links

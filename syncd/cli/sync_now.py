@@ -34,7 +34,7 @@ PAUSED = "none"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncOptions:
-    """What the options of one command say."""
+    """The options of one command."""
 
     links: tuple[str, ...] = ()
     dry_run: bool = False
@@ -60,13 +60,13 @@ class SyncOptions:
 
 
 def sync(path: Path | None, options: SyncOptions, *, out: Path | None = None) -> int:
-    """Run the cycles and print what came of them; gives the exit code.
+    """Run the cycles and print their reports; gives the exit code.
 
-    With `out`, the plan of a dry run is kept there.
+    With `out`, the plan of a dry run is saved there.
 
     Raises:
         ConfigError: the configuration is wrong; then nothing is printed.
-        UsageError: the plan cannot be kept there.
+        UsageError: the plan cannot be saved there.
     """
     from syncd.cli import plan_file
     from syncd.cli.session import begin, selected_links
@@ -117,7 +117,7 @@ def show(reports: Mapping[str, CycleReport], options: SyncOptions) -> None:
 
 
 def _run(settings: Settings, names: list[str], options: SyncOptions) -> dict[str, CycleReport]:
-    """One cycle of each link; where the store cannot be opened, each link's report says so."""
+    """One cycle of each link; if the store cannot be opened, it is in each link's report."""
     from syncd.bootstrap import notify_without_store, open_app
     from syncd.errors import StoreError, StoreMissing
 
@@ -162,7 +162,7 @@ def _cycles(app: App, names: list[str], options: SyncOptions) -> dict[str, Cycle
 
 
 def _paused_report(name: str) -> CycleReport:
-    """A link that a person took out of service: no cycle, and no failure either."""
+    """The report of a paused link: no cycle, and no failure."""
     from syncd.engine.report import CycleReport
 
     detail = (
@@ -173,7 +173,7 @@ def _paused_report(name: str) -> CycleReport:
 
 
 def _with_temporary_store(settings: Settings, stack: ExitStack) -> Settings:
-    """A dry run before the first sync makes no store: it plans on a throw-away one."""
+    """The settings with a temporary store: a dry run before the first sync creates none."""
     from tempfile import TemporaryDirectory
 
     from syncd.config import StoreSettings
@@ -193,7 +193,7 @@ def _store_failure(name: str, error: StoreError) -> CycleReport:
 
 @contextmanager
 def graceful_stop() -> Iterator[threading.Event]:
-    """The first SIGINT or SIGTERM asks the cycle to end in order, a second one ends it at once."""
+    """The first SIGINT or SIGTERM ends the cycle in order, a second one at once."""
     from syncd.cli.shutdown import STOPS, on_stop_signal
 
     stop = threading.Event()
@@ -215,15 +215,15 @@ def graceful_stop() -> Iterator[threading.Event]:
 class _Stopper:
     """A signal handler; raises KeyboardInterrupt where it is called again.
 
-    What the first one asks for is done in a thread that hears it too (`shutdown`): in here a lock
-    may be held by what was interrupted.
+    The first one is handled by the thread in `shutdown`: here, the interrupted code may hold a
+    lock.
     """
 
     def __init__(self) -> None:
         self._called = 0
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
-        """Let the first one pass."""
+        """Count; raise at the second."""
         del number, frame
         self._called += 1
         if self._called > 1:

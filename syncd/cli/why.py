@@ -1,4 +1,4 @@
-"""`syncd why ID`: for every field of an appointment, what put its value there.
+"""`syncd why ID`: where the value of every field of an appointment comes from.
 
 Reads the store alone: the pair as it was last agreed, and the history of what
 was written. No credentials, no lock, no request.
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reason:
-    """One field: what each side shows, and what put it there."""
+    """One field: what each side shows, and where it comes from."""
 
     field: str
     ghl: str | None
     hubspot: str | None
     last: HistoryEntry | None
-    """The last write of ours to that field; None where we never wrote it."""
+    """Our last write to that field; None where we never wrote it."""
 
 
 @click.command(
@@ -50,7 +50,7 @@ def why(
 ) -> int:
     """Show which edit, rule and write each field of an appointment has its value from.
 
-    Of a record that is not synced: why it is held, or which rule leaves it out.
+    For a record that is not synced: why it is held, or which rule leaves it out.
     """
     from syncd.cli.session import open_reader, selected_links, timezone_of
     from syncd.observability.words import rule

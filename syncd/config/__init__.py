@@ -3,8 +3,8 @@
 Bootstrap and the verbs call `load` and `resolve_token`; nothing else of the
 program reads a file or a variable. The modules: `values` (kinds of values),
 `settings` (every key), `key_tree` (the tree of keys), `sources` (files, defaults,
-environment), `problems` (what is wrong, in words), `claims` (what links may
-not do together), `maps` (what the further fields of a link may not), `tokens`,
+environment), `problems` (what is wrong, in words), `overlaps` (what links may
+not do together), `mapped_fields` (conflicts between mapped fields), `tokens`,
 `show`, `example`.
 """
 

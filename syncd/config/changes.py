@@ -1,6 +1,6 @@
 """What is different between two configurations, one line for each key.
 
-The daemon tells them when it takes up a new one. Secrets are masked; tokens are
+The daemon logs them when it takes up a new one. Secrets are masked; tokens are
 references and stay.
 """
 

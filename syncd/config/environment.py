@@ -89,7 +89,7 @@ class Overrides:
         return (path, item) if node.child(item) is not None else None
 
     def _word(self, path: KeyPath, rest: Sequence[str]) -> tuple[str, int]:
-        """The next key and how many words it takes: a link's name may hold two underscores."""
+        """The next key and its number of words: a link's name may have two underscores in it."""
         if path == (LINKS,):
             for used in range(len(rest), 0, -1):
                 name = "__".join(rest[:used]).lower()

@@ -58,8 +58,8 @@ token = { env = "HUBSPOT_TOKEN" }       # a service key or private app token
 """
 
 _SHARED = """
-# What [defaults.ghl], [defaults.hubspot], [defaults.sync], ... say holds for every link.
-# The same keys may stand in a link itself, as in [links.clinic.sync], and win there.
+# [defaults.ghl], [defaults.hubspot], [defaults.sync], ... apply to every link.
+# The same keys in a link itself, as in [links.clinic.sync], take precedence.
 """
 
 _MAPS = """
@@ -107,7 +107,7 @@ def example() -> str:
     lines += _SHARED.splitlines()
     for name in LinkSettings.model_fields:
         node = node_at((DEFAULTS, name))
-        # [notify] stands above already: it is the default of every link itself.
+        # [notify] is above already: it is the default of every link.
         if node is not None and node.section is not None and name != NOTIFY:
             lines += _table(f"{DEFAULTS}.{name}", node.section)
     lines += _maps()

@@ -36,26 +36,26 @@ class Node:
 
     @property
     def section(self) -> type[Section] | None:
-        """The table of ours that stands here, if one does."""
+        """The section that is here, if one is."""
         if isinstance(self.annotation, type) and issubclass(self.annotation, Section):
             return self.annotation
         return None
 
     @property
     def free_table(self) -> bool:
-        """Whether a table stands here whose keys are the user's own."""
+        """Whether this is a table whose keys are the user's own."""
         return get_origin(self.annotation) is Mapping
 
     @property
     def merges(self) -> bool:
-        """Whether what is given here adds to what stands below it, key by key."""
+        """Whether a table given here adds to an earlier one, key by key."""
         if self.section is not None:
             return not self.section.whole
         return self.free_table and _unfold(get_args(self.annotation)[1]).section is not None
 
     @property
     def accepted(self) -> str:
-        """What may stand here, in words that finish `accepted: …`."""
+        """What is accepted here: the end of `accepted: …`."""
         for mark in self.marks:
             if isinstance(mark, Accepts):
                 return mark.words
@@ -84,7 +84,7 @@ class Node:
         return None
 
     def children(self) -> tuple[str, ...]:
-        """The known keys of the table that stands here."""
+        """The known keys of this table."""
         if self.section is None:
             return ()
         return (*self.section.model_fields, *(_FILE_ONLY if self.section is Settings else ()))

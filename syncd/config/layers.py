@@ -51,7 +51,7 @@ def _plant(table: dict[str, object], path: KeyPath, value: object) -> None:
     for key in path[:-1]:
         below = table.setdefault(key, {})
         if not isinstance(below, dict):
-            return  # A single value stands where a table is due: validation says so.
+            return  # A single value in place of a table: validation reports it.
         table = below
     if not (value == {} and path[-1] in table):
         table[path[-1]] = value

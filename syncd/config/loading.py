@@ -1,4 +1,4 @@
-"""From files and environment to `Settings`, with every problem told at once.
+"""From files and environment to `Settings`, with all problems at once.
 
 The entry to this package for the program; it reads the environment only where
 the caller gives none.
@@ -27,7 +27,7 @@ from syncd.errors import ConfigError
 def load(
     path: Path | None = None, env: Mapping[str, str] | None = None, cwd: Path | None = None
 ) -> Settings:
-    """Read the configuration; `path` is what `--config` says.
+    """Read the configuration; `path` is the value of `--config`.
 
     Raises ConfigError with one line for each problem. Tokens are not read:
     see `resolve_token`.
@@ -55,9 +55,13 @@ def _validated(layers: Layers) -> tuple[Settings | None, list[str]]:
         settings = Settings.model_validate(layers.tree())
     except ValidationError as error:
         problems += problems_of(error, layers)
-        return None, [*problems, *_quarrels(_sound_links(layers))]
+        return None, [*problems, *_link_conflicts(_sound_links(layers))]
     settings._files = tuple(layers.files)  # noqa: SLF001 - where it came from is no key of the file
-    return settings, [*problems, *_quarrels(settings.links.values()), *_missing_extras(settings)]
+    return settings, [
+        *problems,
+        *_link_conflicts(settings.links.values()),
+        *_missing_extras(settings),
+    ]
 
 
 def _missing_extras(settings: Settings) -> list[str]:
@@ -67,8 +71,8 @@ def _missing_extras(settings: Settings) -> list[str]:
     return ["notify.urls: needs Apprise, which is not installed: pip install 'syncd[notify]'"]
 
 
-def _quarrels(links: Collection[LinkSettings]) -> list[str]:
-    """What links that are valid on their own may not do, each in itself and together."""
+def _link_conflicts(links: Collection[LinkSettings]) -> list[str]:
+    """Conflicts within and between links that are valid on their own."""
     return [*colliding(links), *overlapping(links)]
 
 
@@ -83,12 +87,12 @@ def _shape_problems(layers: Layers) -> list[str]:
 
 
 def _sound_links(layers: Layers) -> list[LinkSettings]:
-    """The links that are valid on their own, so that their quarrels are told as well."""
+    """The links that are valid on their own, so that their conflicts are reported, too."""
     tables = layers.tree().get(LINKS)
     sound: list[LinkSettings] = []
     for name, table in tables.items() if isinstance(tables, dict) else ():
         try:
             sound.extend(Settings.model_validate({LINKS: {name: table}}).links.values())
         except ValidationError:
-            continue  # Told already, by the validation of the whole.
+            continue  # Reported already, by the validation of the whole.
     return sound

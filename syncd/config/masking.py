@@ -1,4 +1,4 @@
-"""Keeps secrets out of what the configuration says about itself.
+"""Keeps secrets out of messages about the configuration.
 
 Used for error messages and `config show`. A token never stands in the
 configuration, but people put it there by mistake, and a database address may

@@ -16,7 +16,7 @@ _SQLITE_FILE = re.compile(r"(sqlite(?:\+pysqlite)?:///)([^?]*)(.*)", re.DOTALL)
 
 
 def anchored(key: KeyPath, value: object, folder: Path, home: str) -> object:
-    """Make a relative path absolute, from the folder of the file that it stands in."""
+    """Make a relative path absolute, from the folder of the file that it is in."""
     match key, value:
         case ("store", "url"), str() if found := _SQLITE_FILE.fullmatch(value):
             scheme, file, query = found.groups()
@@ -35,7 +35,7 @@ def anchored(key: KeyPath, value: object, folder: Path, home: str) -> object:
 
 
 def _program(command: object) -> list[str]:
-    """The words of a command; none where it is not one: validation says so."""
+    """The words of a command; none where it is invalid, which validation reports."""
     try:
         words = command_line(command)
     except ValueError:

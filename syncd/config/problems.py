@@ -1,4 +1,4 @@
-"""Says what is wrong with a configuration: one line for each problem.
+"""Describes what is wrong with a configuration: one line for each problem.
 
 Called by `load` with what pydantic found. A line names the key as it was
 written, the value (never a secret), what is accepted there, the nearest known
@@ -36,7 +36,7 @@ _SECRET_KEYS = ("token", "secret", "password", "api_key", "apikey", "webhook", "
 
 
 def problems_of(error: ValidationError, layers: Layers) -> list[str]:
-    """One line for each problem; a default that is wrong for many links is told once."""
+    """One line for each problem; a default that is wrong for many links is reported once."""
     lines = [_line(detail, layers) for detail in error.errors(include_url=False)]
     return list(dict.fromkeys(lines))
 
@@ -50,7 +50,7 @@ def _line(detail: ErrorDetails, layers: Layers) -> str:
         return f"{head}: missing; {_accepted(path)}{_place(given)}"
     if detail["type"] == "extra_forbidden":
         what, like = _unknown(path, layers)
-        # Whatever people are told through may hold a credential, under a wrong name as well.
+        # A notification address may hold a credential, under a wrong name as well.
         secret = _secret((*written, *like)) or NOTIFY in path[:-1]
     else:
         what, secret = _wrong(detail, path), _secret(written)
@@ -115,7 +115,7 @@ def _wrong(detail: ErrorDetails, path: Sequence[str | int]) -> str:
 
 
 def _unknown(path: Sequence[str | int], layers: Layers) -> tuple[str, tuple[str, ...]]:
-    """What to say of an unknown key, and the known keys that it resembles."""
+    """The message for an unknown key, and the known keys that it resembles."""
     word = str(path[-1])
     table = node_at(path[:-1])
     siblings = table.children() if table else ()

@@ -1,4 +1,4 @@
-"""Fetches a token from where the configuration says that it is kept.
+"""Reads tokens from the places that the configuration names.
 
 Called by bootstrap when a provider is built, by the daemon for its listener,
 and by no verb that only reads the store. The configuration names the place;
@@ -88,7 +88,7 @@ def _from_file(name: str, env: Mapping[str, str]) -> str:
 
 
 def _from_credential(name: str, env: Mapping[str, str]) -> str:
-    # systemd guards the folder itself; the modes of its files say nothing.
+    # systemd protects the folder itself; the modes of its files mean nothing.
     folder = env.get("CREDENTIALS_DIRECTORY", "")
     if not folder:
         raise _Unusable(

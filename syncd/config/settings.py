@@ -7,7 +7,7 @@ its documentation; it must make sense to a person who reads the example file
 (`describe` reads it from the source when it is asked for, because pydantic's
 own way costs every start 60 ms).
 Defaults that depend on a machine, and where values come from, live in
-`sources`; what several links may not do together in `claims`.
+`sources`; what several links may not do together in `overlaps`.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Section(BaseModel):
 
     @classmethod
     def as_table(cls, given: object) -> object:
-        """Write a short form out as the table that it stands for."""
+        """Expand a short form into its table."""
         return given
 
 
@@ -160,14 +160,14 @@ class HttpSettings(Section):
     listen: addresses.Listen = "127.0.0.1:8787"
     """Health, metrics and status page of the daemon; "" turns it off."""
     token: TokenReference = TokenReference(env="STATUS_TOKEN")
-    """Where the token is kept that whoever asks must show, as a bearer or a browser's password:
+    """Where the token is kept that clients must send, as a bearer token or a browser's password:
     { env = "…" }, { file = "…" } or { credential = "…" } (systemd).
     Needed where others than this machine can ask; here only where it is given.
     """
 
     @property
     def asks_for_token(self) -> bool:
-        """Whether nobody is answered without the token."""
+        """Whether requests need the token."""
         if self.address is None:
             return False
         return "token" in self.model_fields_set or not addresses.is_loopback(self.address[0])
@@ -249,7 +249,7 @@ class NotifyUrl(WebhookReference):
 
 
 class NotifySettings(Section):
-    """Who is told when a link or a record needs a person; a link may have its own."""
+    """Who is notified when a link or a record needs a person; a link may have its own."""
 
     webhook: WebhookReference = WebhookReference()
     """Where a JSON message is posted to when a link breaks, recovers or trips a guard, or when
@@ -266,9 +266,9 @@ class NotifySettings(Section):
     They need the extra: pip install 'syncd[notify]'
     """
     held_longer_than: Duration = duration("24h")
-    """How long a record may be held before people are told."""
+    """How long a record may be held before people are notified."""
     starts_within: Duration = duration("24h")
-    """People are told at once of a held appointment that starts within this time."""
+    """People are notified at once of a held appointment that starts within this time."""
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -568,7 +568,7 @@ class StatusSettings(Section):
         Accepts(words='a table from HubSpot values to HighLevel statuses: SCHEDULED = "confirmed"'),
     ] = DEFAULT_TO_GHL
     """HubSpot value to HighLevel status; a table that is given replaces this one.
-    A record whose value stands in neither table is held.
+    A record whose value is in neither table is held.
     """
 
     @property

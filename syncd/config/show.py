@@ -53,7 +53,7 @@ def _tables(header: str, section: Section) -> Iterator[str]:
 
 
 def plain(value: object) -> object:
-    """A value as it would be written: sections as tables, short where a short form says it."""
+    """A value as it would be written: sections as tables, in the short form where there is one."""
     match value:
         case ConflictSettings():
             words = {getattr(value, name) for name in ConflictSettings.model_fields}

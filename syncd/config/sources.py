@@ -57,7 +57,7 @@ def _named(path: Path, said_by: str) -> Path:
 
 
 def _is_file(path: Path) -> bool:
-    """Whether there is a file for us: what this user may not look at is meant for others."""
+    """Whether there is a file for us: one that this user may not see is not."""
     try:
         return path.is_file()
     except OSError:
@@ -93,7 +93,7 @@ def gather(main: Path, *, env: Mapping[str, str], cwd: Path) -> Layers:
     if unreadable:
         raise ConfigError(unreadable)
     if ("store", "url") not in layers.given:
-        # The default is relative to the main file, like a value that stands in it.
+        # The default is relative to the main file, like a value in it.
         default = StoreSettings.model_fields["url"].default
         url = anchored(("store", "url"), default, main.parent, home)
         layers.given["store", "url"] = Given(value=url, key=("store", "url"), origin="")
@@ -157,7 +157,7 @@ def _matches(pattern: str, folder: Path) -> list[Path]:
 def _spread_defaults(layers: Layers) -> None:
     """Put every default below each link that does not name the key itself.
 
-    What [notify] says for all is the default of each link as well.
+    [notify] is the default of each link as well.
     """
     shared = [(path[1:], given) for path, given in layers.given.items() if path[0] == DEFAULTS]
     shared += [(path, given) for path, given in layers.given.items() if path[0] == NOTIFY]

@@ -31,7 +31,7 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?) ?([smhd]?)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepts:
-    """What may stand at a key, in words that finish the sentence `accepted: …`."""
+    """What is accepted at a key: the end of the sentence `accepted: …`."""
 
     words: str
 
@@ -248,7 +248,7 @@ ObjectType = Annotated[
 
 
 def _switch(*, on: str, off: str) -> BeforeValidator:
-    """Let `true` and `false` stand for two of the words, also as environment text."""
+    """Let `true` and `false` mean two of the words, also as environment text."""
     words = {"true": on, "false": off}
 
     def read(given: object) -> object:

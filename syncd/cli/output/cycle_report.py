@@ -1,4 +1,4 @@
-"""What a cycle did, as people read it: a table of the changes, what waits, the sum.
+"""What a cycle did, for people: a table of the changes, the held records, the totals.
 
 `sync_now` and `demo` print it. Everything comes from the `CycleReport`; the
 plan of a dry run is `plans`' business.
@@ -50,7 +50,7 @@ def print_cycle(printer: Printer, report: CycleReport) -> None:
 
 
 def headline(report: CycleReport) -> str:
-    """The link, and where the clock stands by which its times are told."""
+    """The link, and the time zone of its times."""
     return f"{report.link} (times in {report.timezone or 'UTC'})"
 
 
@@ -102,9 +102,9 @@ def did(printer: Printer, report: CycleReport, write: PlannedWrite) -> str:
 
 
 def print_troubles(printer: Printer, report: CycleReport, held: list[Hold] | None = None) -> None:
-    """What is held, what failed, what could not be read, what to know.
+    """What is held, what failed, what could not be read, and warnings.
 
-    `held` are the holds to tell of, where the others were told elsewhere.
+    `held` are the holds to print, if others were printed elsewhere.
     """
     told = report.held if held is None else held
     if told:
@@ -125,7 +125,7 @@ def print_troubles(printer: Printer, report: CycleReport, held: list[Hold] | Non
 
 
 def print_holds(printer: Printer, holds: Sequence[Hold], timezone: str) -> None:
-    """What waits: which record, why, and what lets it go."""
+    """The held records: which, why, and how to resolve each."""
     zone = formatting.zone_of(timezone)
     rows = [
         (

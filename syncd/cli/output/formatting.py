@@ -1,7 +1,7 @@
-"""How people read sides, actions, moments, field values and reasons.
+"""Formats sides, actions, times, field values and reasons for people.
 
-Every verb that prints for people takes its words from here; the JSON reports
-do not. Pure functions and tables; nothing is printed here.
+Every verb that prints for people uses it; the JSON reports do not. Pure
+functions and tables.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ def strip_control_chars(text: str) -> str:
 
 
 def how_to_resolve(reason: str, ghl_id: str, hubspot_id: str) -> str:
-    """What lets a held record go: what to change, or the commands that this syncd has.
+    """How to resolve a held record: what to change, or the commands for it.
 
-    Each is looked at again by itself in every full cycle.
+    Every full cycle checks held records again by itself.
     """
     from syncd.cli import PLACES
 
@@ -116,7 +116,7 @@ def change(
     before, after = values
     old, new = (field_value(name, raw, zone) for raw in (before, after))
     if name in {"start", "end"} and before and after and old[:14] == new[:14]:
-        new = new[15:]  # on the same day the hour says it all
+        new = new[15:]  # on the same day the time is enough
     if most:
         old, new = short(old, most), short(new, most)
     return f"{name}: {old} → {new}"

@@ -36,7 +36,7 @@ def print_plan(printer: Printer, report: CycleReport) -> None:
         _print_writes(printer, report, removals)
     for guard in OPENS:
         _print_kept_back(printer, report, guard)
-    # What the removal guard holds was told just now.
+    # What the removal guard holds was printed just now.
     told = [hold for hold in report.held if hold.reason != REMOVALS]
     cycle_report.print_troubles(printer, report, told)
     _print_sum(printer, report, going)

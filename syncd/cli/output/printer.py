@@ -1,9 +1,9 @@
-"""Where a verb writes what people read: a terminal with colour, or a plain pipe.
+"""Prints for people: on a terminal with colour, in a pipe plainly.
 
 Verbs make one `Printer` per command. On a terminal rich lays tables out to its
 width and colours them (it obeys NO_COLOR by itself); in a pipe or a file
 nothing is coloured, cut or wrapped: one row is one line, and rich is not even
-imported. Logs and progress are none of its business: they go to stderr.
+imported. Logs and progress go to stderr, elsewhere.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ GAP = 2
 
 
 def _widest(cell: str, *, whole: bool) -> int:
-    """The room that a cell needs at the least."""
+    """The smallest width that a cell needs."""
     from rich.cells import cell_len
 
     words = [cell] if whole else cell.split()

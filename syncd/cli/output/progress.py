@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 RateHeaders = Callable[[int, int], None]
-"""Told how many writes are done, of how many."""
+"""Called with how many writes are done, of how many."""
 
 
 @contextmanager

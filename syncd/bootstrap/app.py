@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Self
 
 from syncd.bootstrap.clock import SystemClock
 from syncd.config import Settings
-from syncd.errors import ConfigError
+from syncd.errors import ConfigError, StoreError
 from syncd.ports.clock import Clock
 from syncd.ports.store import PAUSED, Decided, LinkStore
 
@@ -144,18 +144,23 @@ class App:
         holder = self.store.holder(name)
         return holder is not None and holder.verb == "run"
 
-    def prune(self, name: str, before: datetime) -> int:
-        """Delete a link's history from before an instant; gives how many rows went."""
-        return self.store.prune(name, before)
+    def prune(self, name: str, before: datetime) -> bool:
+        """Delete a link's history from before an instant.
 
-    def keep_house(self, name: str) -> None:
-        """Delete what is older than the configuration keeps, after a cycle of a verb.
-
-        The daemon does so every hour. Data that cannot be deleted now is deleted later.
+        The daemon does so every hour, a verb after its cycle. Gives whether the store
+        could: data that cannot be deleted now is deleted later.
         """
-        from syncd.engine.housekeeping import keep_house
+        import structlog
 
-        keep_house(self.prune, name, self.clock.now() - self.settings.links[name].sync.history_keep)
+        log = structlog.get_logger(__name__)
+        try:
+            rows = self.store.prune(name, before)
+        except StoreError as error:
+            log.warning("history.not_pruned", link=name, detail=str(error))
+            return False
+        if rows:
+            log.info("history.pruned", link=name, rows=rows)
+        return True
 
     def adopt(self, settings: Settings) -> None:
         """Use another configuration; open links keep theirs."""

@@ -157,7 +157,8 @@ def _cycles(app: App, names: list[str], options: SyncOptions) -> dict[str, Cycle
         if not options.dry_run:
             app.tell(reports[name])
             if reports[name].outcome.completed:  # a store that is away is not waited for once more
-                app.keep_house(name)
+                keep = app.settings.links[name].sync.history_keep
+                app.prune(name, app.clock.now() - keep)
     return reports
 
 

@@ -225,6 +225,37 @@ def digests(write: Write) -> dict[str, PlannedWrite]:
     return {digest(each): each for each in found}
 
 
+def fingerprint_of(write: Write) -> str:
+    """What a write wants, and of which records, as a short digest.
+
+    A refused write is tried again at once when it wants something else, or when
+    a record changed: the reason of the refusal may be gone.
+    """
+    if not write.counted:
+        return ""
+    planned = described(write)
+    parts = [
+        planned.action,
+        planned.side.value,
+        *(f"{k}={v[1]}" for k, v in sorted(planned.fields.items())),
+    ]
+    # To the second: an answer and a list may give one stamp with more or less of it.
+    parts += [essence.instant(stamp).isoformat() if stamp else "" for stamp in _stamps(write)]
+    words = "\x1f".join(parts)
+    return blake2b(words.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
+
+
+def by_group(write: Update) -> dict[GroupKey, Update]:
+    """The write of each of its groups alone."""
+    return {change.group: replace(write, changes=(change,)) for change in write.changes}
+
+
+def _stamps(write: Write) -> tuple[datetime | None, datetime | None]:
+    """When the vendors say that the records of a write changed last: its own, and its source."""
+    own = None if isinstance(write, Create) or write.seen is None else write.seen.updated_at
+    return own, write.changed_at
+
+
 def _new_fields(wanted: Appointment) -> dict[str, tuple[str | None, str | None]]:
     fields: dict[str, tuple[str | None, str | None]] = {}
     for group in (*Group, *(f"x:{name}" for name, _ in wanted.mapped_fields)):

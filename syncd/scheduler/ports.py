@@ -164,12 +164,8 @@ class Links(Protocol):
         """Whether a person took the link out of service."""
         ...
 
-    def prune(self, name: str, before: datetime) -> int:
-        """Delete a link's history from before an instant; gives how many rows went.
-
-        Raises:
-            StoreError: our own store failed.
-        """
+    def prune(self, name: str, before: datetime) -> bool:
+        """Delete a link's history from before an instant; gives whether the store could."""
         ...
 
     def adopt(self, settings: Settings) -> None:

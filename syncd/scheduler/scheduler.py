@@ -15,7 +15,6 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 
 import structlog
 
-from syncd.engine.housekeeping import keep_house
 from syncd.errors import LinkLocked, StoreError
 from syncd.observability.heartbeat import Heartbeat
 from syncd.observability.metrics import Metrics
@@ -161,7 +160,7 @@ class Scheduler:
             if state.lease is None:
                 continue  # Its holder keeps house.
             before = self._clock.now() - state.settings.sync.history_keep
-            if not keep_house(self._links.prune, state.name, before):
+            if not self._links.prune(state.name, before):
                 self._metrics.store_failed(state.name)
                 return
 

@@ -96,9 +96,9 @@ class HarnessLinks:
         del name
         return False
 
-    def prune(self, name: str, before: datetime) -> int:
+    def prune(self, name: str, before: datetime) -> bool:
         del name, before
-        return 0
+        return True
 
     def adopt(self, settings: Settings) -> None:
         self.settings = settings

@@ -536,8 +536,8 @@ MUTANTS = (
     Mutant(
         "a conflict is an ordinary update in history",
         RECORD,
-        '            action="conflict" if name in lost else said.action,',
-        "            action=said.action,",
+        '            action="conflict" if name in lost else planned.action,',
+        "            action=planned.action,",
     ),
     # Apply, poll, closing.
     Mutant(

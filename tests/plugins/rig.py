@@ -291,10 +291,9 @@ class FakeLinks:
     def paused(self, name: str) -> bool:
         return self[name].is_paused
 
-    def prune(self, name: str, before: datetime) -> int:
-        self[name].store._up()
+    def prune(self, name: str, before: datetime) -> bool:
         self.pruned.append((name, before))
-        return 1
+        return True
 
     def adopt(self, settings: Settings) -> None:
         self.settings = settings

@@ -7,16 +7,13 @@ of one. Pure. Leaves out intents (`intents`) and what comes back (`record`).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
-from datetime import datetime
 from hashlib import blake2b
 from typing import assert_never
 
 from syncd.core import preconditions
 from syncd.core.actions import Create, Remove, Update, Write, WriteExternalId
-from syncd.core.essence import instant, is_empty, value, with_groups, with_value
-from syncd.core.model import Appointment, Group, GroupKey, Side
-from syncd.engine import report
+from syncd.core.essence import is_empty, value, with_groups, with_value
+from syncd.core.model import Appointment, Group, Side
 from syncd.ports.provider import CommandKind, ExternalIds, WriteCommand
 
 
@@ -111,32 +108,6 @@ def key_of(write: Write, cycle: str, number: int) -> str:
     version = 0 if isinstance(write, Create) else write.pair.version
     parts = (cycle, str(number), *write.ids, str(version))
     return _digest("\x1f".join(parts))
-
-
-def fingerprint_of(write: Write) -> str:
-    """What a write wants, and of which records, as a short digest.
-
-    Another wish is tried at once, and so is the same one for a record that
-    changed: what the refusal named may be mended.
-    """
-    if not write.counted:
-        return ""
-    said = report.described(write)
-    parts = [said.action, said.side.value, *(f"{k}={v[1]}" for k, v in sorted(said.fields.items()))]
-    # To the second: an answer and a list may tell one stamp with more or less of it.
-    parts += [instant(stamp).isoformat() if stamp else "" for stamp in _stamps(write)]
-    return _digest("\x1f".join(parts))
-
-
-def by_group(write: Update) -> dict[GroupKey, Update]:
-    """The write of each of its groups alone."""
-    return {change.group: replace(write, changes=(change,)) for change in write.changes}
-
-
-def _stamps(write: Write) -> tuple[datetime | None, datetime | None]:
-    """When the vendors say that the records of a write changed last: its own, and its source."""
-    own = None if isinstance(write, Create) or write.seen is None else write.seen.updated_at
-    return own, write.changed_at
 
 
 def _digest(words: str) -> str:

@@ -169,7 +169,9 @@ class WriteExecutor:
         self._fresh |= set(fresh)
         self._expected = expected
         if plan.rebases:
-            self._agreements = self._agreements or Agreements(self.link, self.results)
+            self._agreements = self._agreements or Agreements(
+                self.link, self.results.cycle, self.results.pairs
+            )
             self._agreements.commit(plan)
         marking = {
             write.pair.key or id(write.pair)

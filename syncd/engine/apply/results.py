@@ -17,8 +17,7 @@ from syncd.core.context import in_words
 from syncd.core.essence import slot_fingerprint
 from syncd.core.model import Group, GroupKey, Hold, Pair, Side
 from syncd.engine import planned_writes
-from syncd.engine.apply.commands import by_group, fingerprint_of
-from syncd.engine.planned_writes import PlannedWrite
+from syncd.engine.planned_writes import PlannedWrite, by_group, fingerprint_of
 from syncd.engine.record.record import CompletedWrite
 from syncd.engine.report import FailedWrite
 from syncd.errors import AuthFailed, Permanent, ProviderError, Rejected, Stale, TimedOut
@@ -62,7 +61,7 @@ class WriteResults:
 
     def add_pairs(self, pairs: Mapping[int, Pair]) -> None:
         """Pairs as they are after an earlier write was recovered."""
-        self.pairs |= pairs
+        self.pairs.update(pairs)
 
     def take_moved(self) -> list[Write]:
         """Give back the writes to be judged anew, and forget them."""

@@ -1,7 +1,7 @@
-"""What waits for a person: holds with their back-off, and what people ruled.
+"""Refused writes wait with back-off, and holds are kept from cycle to cycle.
 
-`rounds` asks before a plan is applied (refused writes wait), `closing` at the end
-(which holds go on, and which are let go).
+`planning` calls `put_off` where refused writes are held, `finish` the rest: how
+a hold is stored, and which earlier holds a cycle judged.
 """
 
 from __future__ import annotations
@@ -12,12 +12,11 @@ from dataclasses import replace
 from syncd.core.actions import Update, Write
 from syncd.core.guards import Plan
 from syncd.core.model import GroupKey, Hold
-from syncd.engine.apply.commands import by_group, fingerprint_of
 from syncd.engine.backoff import pause_after, waits
 from syncd.engine.decisions.pending import PendingDecisions
 from syncd.engine.link import Link
 from syncd.engine.observe.sightings import Found
-from syncd.engine.planned_writes import digests
+from syncd.engine.planned_writes import by_group, digests, fingerprint_of
 from syncd.engine.poll.poll import PollResult
 
 

@@ -11,7 +11,6 @@ from dataclasses import replace
 from syncd.core.actions import Create, Write
 from syncd.core.guards import Plan
 from syncd.core.model import ContactPair, Pair
-from syncd.engine.apply.results import WriteResults
 from syncd.engine.link import Link
 from syncd.engine.record import record
 
@@ -19,8 +18,9 @@ from syncd.engine.record import record
 class Agreements:
     """What a cycle agreed on so far."""
 
-    def __init__(self, link: Link, applied: WriteResults) -> None:
-        self._link, self._applied = link, applied
+    def __init__(self, link: Link, cycle: str, pairs: dict[int, Pair]) -> None:
+        """`pairs` holds the newest state of the cycle's pairs, by key."""
+        self._link, self._cycle, self._pairs = link, cycle, pairs
         self._adopted: dict[tuple[str, str], Pair] = {}
 
     def commit(self, plan: Plan) -> None:
@@ -37,7 +37,7 @@ class Agreements:
         with self._link.store.begin() as transaction:
             saved = transaction.save_pairs([rebase.pair for rebase in rebases])
             transaction.add_history(
-                record.adoption(pair, self._applied.cycle, self._link.clock.now())
+                record.adoption(pair, self._cycle, self._link.clock.now())
                 for rebase, pair in zip(rebases, saved, strict=True)
                 if not rebase.pair.key
             )
@@ -51,7 +51,7 @@ class Agreements:
             for rebase, pair in zip(rebases, saved, strict=True)
         }
         for pair in saved:
-            self._applied.pairs[pair.key] = pair
+            self._pairs[pair.key] = pair
 
     def current(self, write: Write) -> Write:
         """The write with the key that its pair got when it was adopted."""

@@ -14,8 +14,8 @@ from syncd.core import actions, essence, own_writes
 from syncd.core.actions import Create, Remove, Update, Write, WriteExternalId
 from syncd.core.contacts import Known, Proof
 from syncd.core.model import ContactPair, Group, Pair, Side, Wrote
-from syncd.engine import report
 from syncd.engine.link import Link
+from syncd.engine.planned_writes import described, field_values
 from syncd.ports.provider import Done
 from syncd.ports.store import SYNC, HistoryEntry
 
@@ -159,7 +159,7 @@ def _history(effect: CompletedWrite, pair: Pair, cycle: str, now: datetime) -> l
         write = replace(
             write, changes=tuple(each for each in write.changes if each.group not in refused)
         )
-    said = report.described(write)
+    planned = described(write)
     lost = _lost_fields(write)
 
     def entry(name: str = "", before: str | None = None, after: str | None = None) -> HistoryEntry:
@@ -169,18 +169,18 @@ def _history(effect: CompletedWrite, pair: Pair, cycle: str, now: datetime) -> l
             side=write.side,
             ghl_id=pair.ghl_id,
             hubspot_id=pair.hubspot_id,
-            action="conflict" if name in lost else said.action,
+            action="conflict" if name in lost else planned.action,
             field=name,
             before=before,
             after=after,
-            why=said.why,
+            why=planned.why,
             pair_key=pair.key,
-            title=said.title,
-            starts_at=said.starts_at,
+            title=planned.title,
+            starts_at=planned.starts_at,
             author=effect.author,
         )
 
-    entries = [entry(name, *values) for name, values in said.fields.items()]
+    entries = [entry(name, *values) for name, values in planned.fields.items()]
     return entries if isinstance(write, Update) else [entry(), *entries]
 
 
@@ -191,7 +191,7 @@ def _lost_fields(write: Write) -> set[str]:
         name
         for change in write.changes
         if change.lost
-        for name in report.field_values(change.group, change.before, change.after)
+        for name in field_values(change.group, change.before, change.after)
     }
 
 

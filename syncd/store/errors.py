@@ -51,7 +51,7 @@ _SQLITE = (
 _POSTGRES = (
     (("28P01", "28000"), "{place} refuses the user or the password: check `store.url`"),
     (("3D000",), "{place} does not exist: create the database, or check `store.url`"),
-    (("42501",), "{place} denies this user a right that syncd needs: grant it"),
+    (("42501",), "{place} denies the user access: grant this user the right to it"),
     (("42P01", "42703"), "{place} lacks a table or a column: run `syncd db upgrade`"),
     (("53100",), "{place} has no space left: free some space on the server, then run again"),
     (

@@ -147,7 +147,7 @@ def test_a_store_that_is_taken_away_under_a_running_program_is_missed(
     with Store(open_engine(sqlite_store_url), standing_clock) as store:
         store.link("clinic").decide("kick", {}, standing_clock.now())
         Path(str(make_url(sqlite_store_url).database)).unlink()
-        with pytest.raises(StoreError, match="cannot be opened: check that it is there"):
+        with pytest.raises(StoreError, match="cannot be opened: check that it exists"):
             store.link("clinic").decisions()
 
 

@@ -206,7 +206,7 @@ def test_a_decision_that_may_have_been_written_is_not_written_twice(
     link.decide("retry", {}, now)
     with (
         at_first(store, "commit", commit_and_lose_the_answer),
-        pytest.raises(StoreError, match="not known whether"),
+        pytest.raises(StoreError, match="unknown whether"),
     ):
         link.decide("kick", {}, now)
     assert [each.kind for each in link.decisions()] == ["retry", "kick"]

@@ -256,6 +256,8 @@ def ended_by(error: Exception) -> tuple[Outcome, str]:
         detail = f"unexpected fault: {type(error).__name__}; the log has the traceback"
         return Outcome.FAULT, detail
     detail, whose = str(error), ""
-    if isinstance(error, ProviderError):
-        whose = {"ghl": "HighLevel", "hubspot": "HubSpot"}.get(error.side, "")
+    if isinstance(error, ProviderError) and error.side:
+        from syncd.core.model import Side  # most commands end without it
+
+        whose = Side(error.side).label
     return error.outcome, f"{whose}: {detail}" if not detail.startswith(whose) else detail

@@ -246,9 +246,9 @@ def undo(
 
 def _stays(entry: HistoryEntry) -> str:
     """What undo cannot change, and what a person can do about it."""
-    from syncd.cli.output.formatting import DONE, SIDES, removal
+    from syncd.cli.output.formatting import DONE, removal
 
-    side = SIDES[entry.side]
+    side = entry.side.label
     if entry.action == "create":
         return f"created in {side} by that cycle, and stays: delete it there if it is not wanted"
     if entry.action == "remove":

@@ -211,7 +211,7 @@ def _print_write(printer: Printer, entries: list[HistoryEntry], timezone: str) -
     action = next(iter(actions)) if len(actions) == 1 else "update"
     if action == "remove":
         action = formatting.removal(first.side, cancels=any(entry.field for entry in entries))
-    side, done = formatting.SIDES[first.side.value], formatting.DONE.get(action, action)
+    side, done = first.side.label, formatting.DONE.get(action, action)
     whys = "; ".join(
         dict.fromkeys(formatting.strip_control_chars(entry.why) for entry in entries if entry.why)
     )

@@ -230,7 +230,7 @@ def _print(
         if entry is not None:
             told = (
                 f"{formatting.when(entry.at, zone)}: "
-                f"written to {formatting.SIDES[entry.side.value]}, "
+                f"written to {entry.side.label}, "
                 f"{formatting.change(entry.field, (entry.before, entry.after), zone)} "
                 f"({formatting.strip_control_chars(entry.why)}; cycle {entry.cycle})"
             )

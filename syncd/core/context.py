@@ -121,11 +121,6 @@ def reopens(side: Side, changes: Iterable[Change], context: PlanContext) -> bool
     )
 
 
-def name(side: Side) -> str:
-    """What a person calls the side."""
-    return "HighLevel" if side is Side.GHL else "HubSpot"
-
-
 def in_words(value: Value) -> str:
     """A value as a person reads it."""
     if not isinstance(value, tuple):

@@ -25,6 +25,11 @@ class Side(StrEnum):
         """The side across."""
         return Side.HUBSPOT if self is Side.GHL else Side.GHL
 
+    @property
+    def label(self) -> str:
+        """The system's name, as people write it."""
+        return "HighLevel" if self is Side.GHL else "HubSpot"
+
 
 class Group(StrEnum):
     """What changes together or not at all: start and end are one group.

@@ -28,7 +28,7 @@ from dataclasses import replace
 from syncd.core import essence, own_writes
 from syncd.core.actions import Action, Change, Create, Rebase, Remove, Update, Write
 from syncd.core.contacts import Known
-from syncd.core.context import UNDONE, PlanContext, held, name, reopens, validates
+from syncd.core.context import UNDONE, PlanContext, held, reopens, validates
 from syncd.core.creation import make
 from syncd.core.freshness import is_fresh
 from syncd.core.guards import GuardOverrides, Plan, RecentWrites, guard
@@ -81,7 +81,7 @@ def _once(action: Action, observed: Observed, context: PlanContext) -> Action:
         return action
     if context.policy.override(pair.ghl_id, pair.hubspot_id).separate:
         return action
-    detail = f"the same contact has another record in {name(action.side)} at the same time"
+    detail = f"the same contact has another record in {action.side.label} at the same time"
     return held(pair, "", "possible_duplicate", detail, action.wanted)
 
 
@@ -149,7 +149,7 @@ def _unseen(sighting: Sighting, context: PlanContext) -> list[Action]:
         if not any(isinstance(each, Write) for each in decided):
             return decided
     details = [
-        f"{name(side)}: {seen.detail}"
+        f"{side.label}: {seen.detail}"
         for side in Side
         if isinstance(seen := sighting.on(side), Missing)
     ]
@@ -240,7 +240,7 @@ def _came_back(pair: Pair, where: Side, living: Snapshot, context: PlanContext) 
     ours = kept is not None and kept.response is Response.REMOVED
     if (ours or not cancelled) and context.policy.direction.reaches(where):
         # A restoration moves no stamp of HubSpot's.
-        return make(living, context, pair, why=f"restored in {name(side)}", fresh=True)
+        return make(living, context, pair, why=f"restored in {side.label}", fresh=True)
     same = living.appointment.status == pair.shown_on(side).status
     if kept is not None and kept.response is Response.CANCELLED and cancelled and same:
         return _settled(pair, replace(kept, gone=frozenset({where})))
@@ -268,7 +268,7 @@ def _carry_removal(
         side=side,
         seen=living,
         source=gone,
-        why=f"{'deleted' if where is Side.GHL else 'archived'} in {name(where)}",
+        why=f"{'deleted' if where is Side.GHL else 'archived'} in {where.label}",
         notify=context.policy.notifies(live=is_fresh(gone, context)),
     )
     if rule is not OnRemoval.CANCEL:
@@ -349,7 +349,7 @@ def _both_there(
 def welcome(newcomer: NewRecord, context: PlanContext) -> list[Action]:
     """What follows from a record that has no pair: it is made across, or held."""
     record = newcomer.record
-    why = f"new in {name(record.side)}"
+    why = f"new in {record.side.label}"
     return make(record, context, None, contact=newcomer.contact, why=why)
 
 
@@ -381,4 +381,4 @@ def _edited(pair: Pair, living: Snapshot, context: PlanContext) -> tuple[GroupKe
 
 def _because(edited: tuple[GroupKey, ...], side: Side, gone: Side) -> str:
     what = ", ".join(dict.fromkeys(str(group) for group in edited))
-    return f"{what} edited in {name(side)}, which beats the removal in {name(gone)}"
+    return f"{what} edited in {side.label}, which beats the removal in {gone.label}"

@@ -15,7 +15,7 @@ from syncd.core import actions, essence, merge, own_writes, translate
 from syncd.core.actions import Action, Change, Rebase, Update, WriteExternalId
 from syncd.core.association import associate
 from syncd.core.contacts import ToMake
-from syncd.core.context import UNDONE, PlanContext, Revert, held, in_words, name, reopens, validates
+from syncd.core.context import UNDONE, PlanContext, Revert, held, in_words, reopens, validates
 from syncd.core.essence import Value
 from syncd.core.freshness import is_fresh
 from syncd.core.merge import Outcome
@@ -114,7 +114,7 @@ class FieldReconciler:
                         before=self._now(target, Group.STATUS),
                         after=after,
                         source=source,
-                        why=f"restored in {name(back)}",
+                        why=f"restored in {back.label}",
                     )
                 )
 
@@ -302,7 +302,7 @@ class FieldReconciler:
             self._hold(
                 group,
                 "oscillation",
-                f"{name(target)} changes it back each time that it is written",
+                f"{target.label} changes it back each time that it is written",
             )
             return
         reason = why or self._reason(group, source)
@@ -330,7 +330,7 @@ class FieldReconciler:
             return
         kind = "they met for the first time" if first else "changed on both sides"
         if len(writable) == 1:
-            only = f"{kind}; it flows to {name(writable[0])} only"
+            only = f"{kind}; it flows to {writable[0].label} only"
             self._push(group, writable[0].other, why=only)
             return
         ruled = self.policy.override(self.pair.ghl_id, self.pair.hubspot_id).keep.get(group)
@@ -345,7 +345,7 @@ class FieldReconciler:
             chosen = "a person chose"
         elif first and edited:
             chosen = "changed since"
-        self._push(group, source, lost=not first, why=f"{kind}; {chosen}: {name(source)} wins")
+        self._push(group, source, lost=not first, why=f"{kind}; {chosen}: {source.label} wins")
 
     def _is_known_rendering(self, group: GroupKey) -> bool:
         """Whether two records that were paired before show the same, as a vendor stores it.
@@ -478,7 +478,7 @@ class FieldReconciler:
 
     def _reason(self, group: GroupKey, source: Side) -> str:
         if group in self.pair.open:
-            return f"empty in {name(source.other)} when they met"
+            return f"empty in {source.other.label} when they met"
         if self._now(source, group) == essence.value(self.pair.shown_on(source), group):
-            return f"empty in {name(source.other)}, which says nothing"
-        return f"changed in {name(source)}"
+            return f"empty in {source.other.label}, which says nothing"
+        return f"changed in {source.label}"

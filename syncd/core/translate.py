@@ -111,7 +111,7 @@ def _status(table: StatusTable, side: Side, value: str) -> Translation:
     if found is None:
         return Untranslatable(
             reason="unknown_status",
-            detail=f"no translation for the {_name(side)} status {value!r}: "
+            detail=f"no translation for the {side.label} status {value!r}: "
             "name it in the link's status tables",
         )
     return Translated(value=found)
@@ -154,7 +154,3 @@ def _contact(words: Translator, side: Side, value: str) -> Translation:
     if found is None:
         return Untranslatable(reason="no_contact", detail="no HubSpot contact stands for this one")
     return Translated(value=found)
-
-
-def _name(side: Side) -> str:
-    return "HighLevel" if side is Side.GHL else "HubSpot"

@@ -24,7 +24,7 @@ def judge(skews: dict[Side, float | None]) -> Iterator[Finding]:
     if not known:
         return
     worst = max(abs(skew) for skew in known.values())
-    shown = ", ".join(f"{_NAMES[side]} {skew:+.0f} s" for side, skew in known.items())
+    shown = ", ".join(f"{side.label} {skew:+.0f} s" for side, skew in known.items())
     if worst < NOTICED:
         yield ok(AREA, f"agrees with the vendors' ({shown})")
         return
@@ -41,6 +41,3 @@ def judge(skews: dict[Side, float | None]) -> Iterator[Finding]:
         if ours
         else 'nothing to do here; `conflict = "ghl"` or "hubspot" does not use clocks',
     )
-
-
-_NAMES = {Side.GHL: "HighLevel", Side.HUBSPOT: "HubSpot"}

@@ -29,7 +29,7 @@ from syncd.store import Store, open_engine
 ATTEMPTS = 2
 """Attempts for each request: a person waits, so an unreachable vendor is reported soon."""
 
-GHL, HUBSPOT = "HighLevel", "HubSpot"
+GHL, HUBSPOT = Side.GHL.label, Side.HUBSPOT.label
 
 
 def examine(

@@ -190,10 +190,10 @@ def in_one_line(write: PlannedWrite) -> str:
     """
     if write.record == CONTACT:
         whose = write.id_on(write.side.other)
-        of = "HighLevel" if write.side is Side.HUBSPOT else "HubSpot"
-        return f"{write.side.value}: create the contact of {of} {whose} ({write.why})"
+        of = f"{write.side.other.label} {whose}"
+        return f"{write.side.value}: create the contact of {of} ({write.why})"
     title = f" {quoted(write.title)}" if write.title else ""
-    ids = (("HighLevel", write.ghl_id), ("HubSpot", write.hubspot_id))
+    ids = ((side.label, write.id_on(side)) for side in Side)
     record = ", ".join(f"{side} {each}" for side, each in ids if each)
     return f"{write.side.value}: {write.action}{title}, {record} ({write.why})"
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from uuid import uuid4
 
-from syncd.core.model import Hold
+from syncd.core.model import Hold, Side
 from syncd.notifications.events import Event, LinkStatus, NewEvent, Thresholds
 from syncd.observability.redaction import redact
 from syncd.observability.remedies import remedy_of
@@ -112,8 +112,8 @@ def _lines(event: NewEvent, status: LinkStatus, thresholds: Thresholds) -> Itera
 
 def _record_lines(event: NewEvent, status: LinkStatus) -> Iterator[str]:
     for hold in event.holds[:MAX_LINES]:
-        sides = (("HighLevel", hold.ghl_id), ("HubSpot", hold.hubspot_id))
-        ids = ", ".join(f"{name} {record}" for name, record in sides if record)
+        sides = zip(Side, hold.ids, strict=True)
+        ids = ", ".join(f"{side.label} {record}" for side, record in sides if record)
         starts = f", starts {hold.starts_at:%Y-%m-%d %H:%M} UTC" if hold.starts_at else ""
         remedy = remedy_of(hold)
         yield f"- {ids}: {remedy.meaning}{starts}: `{remedy.commands_for(hold)[0]}`"

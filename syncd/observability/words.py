@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
+from syncd.core.model import Side
 from syncd.observability.health import LinkHealth
 from syncd.observability.redaction import redact
 
-SIDES = {"ghl": "HighLevel", "hubspot": "HubSpot"}
+SIDES = {side.value: side.label for side in Side}
 
 _INSTANT = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d)(?::00)?Z")
 _UNITS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))

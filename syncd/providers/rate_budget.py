@@ -31,7 +31,6 @@ ASK_AGAIN = timedelta(hours=1)
 _LONGEST_BACK_OFF = 10.0
 """Seconds; both vendors count bursts over ten."""
 
-_NAMES = {Side.GHL: "HighLevel", Side.HUBSPOT: "HubSpot"}
 _WHOLE = ""
 
 
@@ -222,7 +221,7 @@ class Budget:
                 wait = max(self._pause_left(_WHOLE), self._pause_left(kind), shared)
             if until is not None:
                 raise DailyBudgetSpent(
-                    f"{_NAMES[self._side]}'s daily quota is used up until "
+                    f"{self._side.label}'s daily quota is used up until "
                     f"{until:%Y-%m-%d %H:%M} UTC; syncd goes on by itself then",
                     side=self._side,
                     until=until,
@@ -231,7 +230,7 @@ class Budget:
                 return
             if wait > PATIENCE:
                 raise RateLimited(
-                    f"{_NAMES[self._side]} asks for a pause of {wait:.0f} s; "
+                    f"{self._side.label} asks for a pause of {wait:.0f} s; "
                     "the next cycle tries again",
                     side=self._side,
                     retry_after=wait,

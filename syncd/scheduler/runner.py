@@ -26,7 +26,7 @@ from syncd.scheduler.link_state import NOTED_AFTER_A_TURN, LinkState
 from syncd.scheduler.notes import Notes
 from syncd.scheduler.ports import Links
 from syncd.scheduler.quota import Quota
-from syncd.scheduler.turn import NAMES, Turn, Turns
+from syncd.scheduler.turn import Turn, Turns
 
 log = structlog.get_logger(__name__)
 
@@ -254,7 +254,7 @@ class Runner:
             seconds = self.quota.sustained(side, account)
             if seconds > found:
                 daily = self.quota.daily(side, account)
-                found, why = seconds, f"half of {NAMES[side]}'s {daily:,} requests a day"
+                found, why = seconds, f"half of {side.label}'s {daily:,} requests a day"
         return found, why
 
     def _bearable(self, state: LinkState, now: float) -> float:

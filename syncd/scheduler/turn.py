@@ -31,8 +31,6 @@ from syncd.scheduler.requests import CycleRequests, orders_in
 JUST_LOOKED = 1.0
 """Seconds for which what was read of all links at once is not read again of one."""
 
-NAMES = {Side.GHL: "HighLevel", Side.HUBSPOT: "HubSpot"}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
@@ -185,7 +183,7 @@ def _turn_of(report: CycleReport) -> Turn:
 
 
 def _waiting(counts: Mapping[str, int]) -> Turn:
-    told = ", ".join(f"{counts[side]} in {NAMES[side]}" for side in Side if counts.get(side))
+    told = ", ".join(f"{counts[side]} in {side.label}" for side in Side if counts.get(side))
     detail = (
         f"the first sync would write more than {ASK_ABOVE} records on a side ({told}); "
         "look at them with `syncd plan`, then approve them with `syncd kick --approve` "

@@ -88,7 +88,7 @@ def write_row(printer: Printer, report: CycleReport, write: PlannedWrite) -> tup
 
 def did(printer: Printer, report: CycleReport, write: PlannedWrite) -> str:
     """What a write did: on which side, and which fields from what to what."""
-    side, done = formatting.SIDES[write.side.value], formatting.DONE[formatting.action(write)]
+    side, done = write.side.label, formatting.DONE[formatting.action(write)]
     if write.record == CONTACT:
         return f"{side}: contact {done}"
     if formatting.action(write) in {"create", "cancel"}:
@@ -113,7 +113,7 @@ def print_troubles(printer: Printer, report: CycleReport, held: list[Hold] | Non
         print_holds(printer, told, report.timezone)
     for write in report.failed:
         ids = formatting.named(write.ghl_id, write.hubspot_id)
-        what = f"{formatting.SIDES[write.side.value]}: {write.action} of {ids}"
+        what = f"{write.side.label}: {write.action} of {ids}"
         printer.line(
             f"Failed, and tried again: {what}: {formatting.strip_control_chars(write.detail)}",
             "yellow",
@@ -167,7 +167,7 @@ def _counts(side: Side, tally: Tally) -> str:
     if tally.contacts_created:
         parts.append(f"{formatting.count(tally.contacts_created, 'contact')} created")
     told = ", ".join(parts)
-    return f"{formatting.SIDES[side.value]} {told}" if told else ""
+    return f"{side.label} {told}" if told else ""
 
 
 def _pairs(report: CycleReport) -> str:

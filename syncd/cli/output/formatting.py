@@ -17,7 +17,7 @@ from syncd.observability.remedies import REMEDIES
 if TYPE_CHECKING:
     from syncd.engine.report import PlannedWrite
 
-SIDES: Mapping[str, str] = {"ghl": "HighLevel", "hubspot": "HubSpot"}
+SIDES: Mapping[str, str] = {side.value: side.label for side in Side}
 
 DONE: Mapping[str, str] = {
     "create": "created",
@@ -78,8 +78,8 @@ def called(title: str, ghl_id: str, hubspot_id: str) -> str:
 
 def named(ghl_id: str, hubspot_id: str) -> str:
     """A record by its ids, as the other verbs take them."""
-    ids = {"HighLevel": ghl_id, "HubSpot": hubspot_id}
-    return ", ".join(f"{side} {key}" for side, key in ids.items() if key) or "unknown"
+    ids = {Side.GHL: ghl_id, Side.HUBSPOT: hubspot_id}
+    return ", ".join(f"{side.label} {key}" for side, key in ids.items() if key) or "unknown"
 
 
 def short(text: str, most: int) -> str:

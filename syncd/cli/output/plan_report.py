@@ -78,7 +78,7 @@ def _print_write(printer: Printer, report: CycleReport, write: PlannedWrite) -> 
 
 
 def _what(report: CycleReport, write: PlannedWrite) -> str:
-    side, title = formatting.SIDES[write.side.value], formatting.strip_control_chars(write.title)
+    side, title = write.side.label, formatting.strip_control_chars(write.title)
     if write.record == CONTACT:
         return f"{write.action} contact in {side}: {title or '(no name)'}"
     when = formatting.when(write.starts_at, formatting.zone_of(report.timezone))
@@ -88,10 +88,7 @@ def _what(report: CycleReport, write: PlannedWrite) -> str:
 def _whom(write: PlannedWrite) -> str:
     """The contact on both sides."""
     contact = write.contact or {}
-    return ", ".join(
-        f"{formatting.SIDES[side.value]} contact {contact.get(side) or 'to be made'}"
-        for side in Side
-    )
+    return ", ".join(f"{side.label} contact {contact.get(side) or 'to be made'}" for side in Side)
 
 
 def _print_sum(printer: Printer, report: CycleReport, planned: list[PlannedWrite]) -> None:

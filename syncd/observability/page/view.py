@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from syncd.core.model import Hold
+from syncd.core.model import Hold, Side
 from syncd.observability import words
 from syncd.observability.state import State
 from syncd.ports.store import CONTACT, HistoryEntry
@@ -72,8 +72,7 @@ def writes(history: Sequence[HistoryEntry]) -> list[Write]:
 
 def ids(hold: Hold) -> list[str]:
     """The ids of a held record, each with its system."""
-    both = (("ghl", hold.ghl_id), ("hubspot", hold.hubspot_id))
-    return [f"{words.SIDES[side]} {found}" for side, found in both if found]
+    return [f"{side.label} {found}" for side, found in zip(Side, hold.ids, strict=True) if found]
 
 
 def _write_of(entry: HistoryEntry) -> tuple[str, ...]:

@@ -7,9 +7,10 @@ pair as it stands once an action's receipt is in.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import compress
 from typing import ClassVar
 
 from syncd.core import essence
@@ -26,7 +27,12 @@ from syncd.core.model import (
     Response,
     Side,
     Snapshot,
+    Wrote,
 )
+
+_BY_THE_WAY = (Group.TITLE, Group.DESCRIPTION, Group.ADDRESS, Group.OWNER)
+"""What a vendor may change of a record while it takes another field: a title that it renders, an
+assignee that it takes away. A status or a time that changes so is news."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -335,3 +341,45 @@ def removed(write: Remove, returned: Appointment | None) -> Pair:
 def showing(pair: Pair, side: Side, shown: Appointment) -> Pair:
     """The pair with another agreement on one side."""
     return replace(pair, ghl=shown) if side is Side.GHL else replace(pair, hubspot=shown)
+
+
+def noted_write(
+    pair: Pair,
+    side: Side,
+    groups: Collection[GroupKey],
+    *,
+    at: datetime,
+    stamp: datetime | None,
+    before: Snapshot | None,
+) -> Wrote:
+    """Our write to a side, for its pair to remember.
+
+    `pair` is as it was agreed before the write. `stamp` is the one that the
+    write left, `before` the record as it was read just before it; None of one
+    that was made, or that could not be read.
+    """
+    last, was = pair.wrote_on(side), before.updated_at if before else None
+    if last is not None and last.left(was, timedelta(0)):
+        was, groups = last.before, (*groups, *last.groups)
+    elif stamp == was:
+        stamp = None  # It does not move, and so tells nothing.
+    untouched = _untouched(pair.shown_on(side), before.appointment) if before else ()
+    return Wrote(at=at, groups=frozenset((*groups, *untouched)), stamp=stamp, before=was)
+
+
+def _untouched(agreed: Appointment, shown: Appointment) -> list[GroupKey]:
+    """Of what a vendor may change by the way, what still showed what was agreed."""
+    same = (
+        agreed.title == shown.title,
+        agreed.description == shown.description,
+        agreed.address == shown.address,
+        agreed.owner == shown.owner,
+    )
+    return list(compress(_BY_THE_WAY, same))
+
+
+def with_wrote(pair: Pair, side: Side, wrote: Wrote | None) -> Pair:
+    """The pair with another note of our last write to a side."""
+    if side is Side.GHL:
+        return replace(pair, wrote_ghl=wrote)
+    return replace(pair, wrote_hubspot=wrote)

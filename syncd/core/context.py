@@ -1,19 +1,16 @@
-"""What every judgement needs beside the sighting itself: rules, words, evidence.
+"""What planning needs beside the sightings themselves: rules, translations, evidence.
 
-`engine.rounds` lays it out for each plan; plan, fields and making work on it.
+Values only. The engine fills them for each plan; `plan`, `reconcile` and `creation` read them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from syncd.core import essence
-from syncd.core.actions import Change
 from syncd.core.contacts import ContactBook
-from syncd.core.essence import Value
-from syncd.core.model import Appointment, Group, GroupKey, Hold, Pair, Side, Snapshot
+from syncd.core.model import GroupKey, Side
 from syncd.core.policy import Policy
 from syncd.core.translate import Translator
 
@@ -80,49 +77,3 @@ class PlanContext:
     words: Translator
     book: ContactBook = field(default_factory=ContactBook)
     evidence: Evidence = field(default_factory=Evidence)
-
-
-def held(pair: Pair, group: GroupKey, reason: str, detail: str, shown: Appointment) -> Hold:
-    """A hold of a pair, or of one of its groups."""
-    return Hold(
-        reason=reason,
-        detail=detail,
-        ghl_id=pair.ghl_id,
-        hubspot_id=pair.hubspot_id,
-        group=group,
-        starts_at=shown.start,
-        title=shown.title,
-    )
-
-
-def validates(
-    side: Side, changes: Iterable[Change], pair: Pair, now: Snapshot, context: PlanContext
-) -> bool:
-    """Whether HighLevel should check the slot of this update (promise 2)."""
-    if side is not Side.GHL or not context.policy.refuse_double_booking:
-        return False
-    if context.policy.override(pair.ghl_id, pair.hubspot_id).book_anyway:
-        return False
-    after = now.appointment
-    touched = False
-    for change in changes:
-        touched = touched or change.group in {Group.TIME, Group.STATUS, Group.OWNER}
-        after = essence.with_value(after, change.group, change.after)
-    upcoming = after.start is not None and after.start > context.policy.now
-    return touched and upcoming and context.words.statuses.takes_slot(after.status)
-
-
-def reopens(side: Side, changes: Iterable[Change], context: PlanContext) -> bool:
-    """Whether HighLevel's record takes a slot again, which a status alone never checks."""
-    takes = context.words.statuses.takes_slot
-    return side is Side.GHL and any(
-        change.group == Group.STATUS and not takes(str(change.before)) and takes(str(change.after))
-        for change in changes
-    )
-
-
-def in_words(value: Value) -> str:
-    """A value as a person reads it."""
-    if not isinstance(value, tuple):
-        return value
-    return " to ".join(moment.isoformat() if moment else "?" for moment in value)

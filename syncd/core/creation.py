@@ -58,7 +58,7 @@ def make(
         pair=pair,
         unread=frozenset(unread),
         notify=policy.notifies(
-            live=is_fresh(source, context, paired=pair is not None) if fresh is None else fresh
+            lambda: is_fresh(source, context, paired=pair is not None) if fresh is None else fresh
         ),
         why=why,
     )

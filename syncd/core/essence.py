@@ -117,6 +117,13 @@ def _moment(written: str | None) -> datetime | None:
     return instant(datetime.fromisoformat(written)) if written else None
 
 
+def in_words(value: Value) -> str:
+    """A value as a person reads it."""
+    if not isinstance(value, tuple):
+        return value
+    return " to ".join(moment.isoformat() if moment else "?" for moment in value)
+
+
 def is_empty(found: Value) -> bool:
     """Whether a value says nothing: `""`, or no start."""
     return not (found[0] if isinstance(found, tuple) else found)

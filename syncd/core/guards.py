@@ -13,7 +13,7 @@ from datetime import datetime
 
 from syncd.core import actions
 from syncd.core.actions import Action, Rebase, Remove, Update, Write, WriteExternalId
-from syncd.core.context import PlanContext, held
+from syncd.core.context import PlanContext
 from syncd.core.model import Hold, Side
 
 REMOVALS, CHANGES = "removal_guard", "change_guard"
@@ -154,7 +154,7 @@ def _uncovered(
 
 def _kept_back(write: Remove) -> Hold:
     detail = "too many removals at once: `--allow-removals` lets them pass"
-    return held(write.pair, "", "removal_guard", detail, write.seen.appointment)
+    return Hold.of(write.pair, "", "removal_guard", detail, write.seen.appointment)
 
 
 def _lost(write: Write) -> int:

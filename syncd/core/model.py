@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 
@@ -124,6 +124,11 @@ class Snapshot:
     filter_properties: Mapping[str, str] = field(default_factory=dict)
     """HubSpot: the raw values of the properties that `filter` and `routes` name."""
     field_errors: tuple[FieldError, ...] = ()
+
+    def carries(self, ghl_id: str, location_id: str) -> bool:
+        """HubSpot: whether it carries this identity, and its own address where that is wanted."""
+        carried = self.external_id == ghl_id and self.location_id == location_id
+        return carried and not self.unlinked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -254,6 +259,10 @@ class Account:
     warnings: tuple[str, ...] = ()
 
 
+_SOON = timedelta(seconds=2)
+"""So far a stamp may be from a write whose answer did not tell it."""
+
+
 class Response(StrEnum):
     """What was done to the other record of a pair when one was removed."""
 
@@ -290,6 +299,21 @@ class Wrote:
     """The vendor's stamp that it left; None where its answer did not tell."""
     before: datetime | None = None
     """The stamp before it, which somebody else's edit had left."""
+
+    def left(self, stamp: datetime | None, skew: timedelta) -> bool:
+        """Whether this write left the stamp: then nobody edited the record since.
+
+        `skew` is how far the vendor's clock is ahead of ours.
+        """
+        if stamp is None:
+            return False
+        if self.stamp is not None:
+            return stamp <= self.stamp
+        return abs(stamp - skew - self.at) <= _SOON
+
+    def was_seen(self, looked: datetime | None) -> bool:
+        """Whether the side was looked at since; a vendor's rendering shows at the first look."""
+        return looked is not None and looked > self.at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -397,6 +421,19 @@ class Hold:
     attempts: int = 0
     retry_at: datetime | None = None
     """Only refused writes wait: not before this instant, unless the record changed."""
+
+    @staticmethod
+    def of(pair: Pair, group: GroupKey, reason: str, detail: str, shown: Appointment) -> Hold:
+        """A hold of a pair, or of one of its groups."""
+        return Hold(
+            reason=reason,
+            detail=detail,
+            ghl_id=pair.ghl_id,
+            hubspot_id=pair.hubspot_id,
+            group=group,
+            starts_at=shown.start,
+            title=shown.title,
+        )
 
     @property
     def ids(self) -> tuple[str, str]:

@@ -126,14 +126,8 @@ def first_pair(ghl: Snapshot, hubspot: Snapshot, policy: Policy, contact: str) -
         series=ghl.series,
         removal=Removal(gone=gone) if gone else None,
         open=frozenset(policy.groups),
-        has_external_id=is_marked(hubspot, ghl.id, policy.location_id),
+        has_external_id=hubspot.carries(ghl.id, policy.location_id),
     )
-
-
-def is_marked(hubspot: Snapshot, ghl_id: str, location_id: str) -> bool:
-    """Whether the HubSpot record carries this identity, and its own address where it is wanted."""
-    carried = hubspot.external_id == ghl_id and hubspot.location_id == location_id
-    return carried and not hubspot.unlinked
 
 
 def _both(ghl: Snapshot, hubspot: Snapshot) -> tuple[tuple[Side, Snapshot], ...]:

@@ -28,7 +28,7 @@ from dataclasses import replace
 from syncd.core import essence, own_writes
 from syncd.core.actions import Action, Change, Create, Rebase, Remove, Update, Write
 from syncd.core.contacts import Known
-from syncd.core.context import UNDONE, PlanContext, held, reopens, validates
+from syncd.core.context import UNDONE, PlanContext
 from syncd.core.creation import make
 from syncd.core.freshness import is_fresh
 from syncd.core.guards import GuardOverrides, Plan, RecentWrites, guard
@@ -45,7 +45,7 @@ from syncd.core.model import (
 )
 from syncd.core.observe import NewRecord, Observed, Seen, Sighting
 from syncd.core.policy import OnRemoval
-from syncd.core.reconcile import FieldReconciler
+from syncd.core.reconcile import FieldReconciler, reopens, validates
 from syncd.core.status import CANCELLED, StatusTable
 
 _BOTH = frozenset(Side)
@@ -82,7 +82,7 @@ def _once(action: Action, observed: Observed, context: PlanContext) -> Action:
     if context.policy.override(pair.ghl_id, pair.hubspot_id).separate:
         return action
     detail = f"the same contact has another record in {action.side.label} at the same time"
-    return held(pair, "", "possible_duplicate", detail, action.wanted)
+    return Hold.of(pair, "", "possible_duplicate", detail, action.wanted)
 
 
 def _with_proof(action: Action, context: PlanContext) -> Action:
@@ -104,10 +104,12 @@ def judge(sighting: Sighting, context: PlanContext) -> list[Action]:
     What a vendor made of our own write is agreed on first: it is no edit.
     """
     pair, looked = sighting.pair, context.evidence.looked
-    if pair.wrote_ghl is not None and isinstance(sighting.ghl, Snapshot):
+    ours, theirs = pair.wrote_ghl, pair.wrote_hubspot
+    if ours and isinstance(sighting.ghl, Snapshot) and not ours.was_seen(looked.get(Side.GHL)):
         pair = own_writes.settled(pair, sighting.ghl, looked.get(Side.GHL))
-    if pair.wrote_hubspot is not None and isinstance(sighting.hubspot, Snapshot):
-        pair = own_writes.settled(pair, sighting.hubspot, looked.get(Side.HUBSPOT))
+    seen = looked.get(Side.HUBSPOT)
+    if theirs and isinstance(sighting.hubspot, Snapshot) and not theirs.was_seen(seen):
+        pair = own_writes.settled(pair, sighting.hubspot, seen)
     if pair is sighting.pair:
         return _judge(sighting, context)
     decided = _judge(replace(sighting, pair=pair), context)
@@ -153,7 +155,7 @@ def _unseen(sighting: Sighting, context: PlanContext) -> list[Action]:
         for side in Side
         if isinstance(seen := sighting.on(side), Missing)
     ]
-    return [held(pair, "", "unreadable", "; ".join(details), pair.ghl)]
+    return [Hold.of(pair, "", "unreadable", "; ".join(details), pair.ghl)]
 
 
 def _as_settled(pair: Pair, side: Side, seen: Seen) -> Seen:
@@ -224,7 +226,7 @@ def _undone(pair: Pair, where: Side, living: Snapshot, context: PlanContext) -> 
             changes=(status,),
             validate_slot=validated,
             reopens=validated and reopens(side, (status,), context),
-            notify=context.policy.notifies(live=False),
+            notify=context.policy.notifies(lambda: False),
         )
         return made if shown == back else [update, *made]
     return []
@@ -269,13 +271,13 @@ def _carry_removal(
         seen=living,
         source=gone,
         why=f"{'deleted' if where is Side.GHL else 'archived'} in {where.label}",
-        notify=context.policy.notifies(live=is_fresh(gone, context)),
+        notify=context.policy.notifies(lambda: is_fresh(gone, context)),
     )
     if rule is not OnRemoval.CANCEL:
         return [remove]
     word = CANCELLED if side is Side.GHL else context.words.statuses.to_hubspot.get(CANCELLED)
     if not word:
-        return [held(pair, Group.STATUS, "unknown_status", "no value says cancelled", pair.ghl)]
+        return [Hold.of(pair, Group.STATUS, "unknown_status", "no value says cancelled", pair.ghl)]
     return [replace(remove, cancel_as=word)]
 
 

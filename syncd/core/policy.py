@@ -6,7 +6,7 @@ Leaves out how a value is said on the other side: `translate`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -213,7 +213,8 @@ class Policy:
             property="", value="", calendar=self.default_calendar, assignee=self.default_assignee
         )
 
-    def notifies(self, *, live: bool) -> bool:
-        """Whether a write lets automations run; `live` is a fresh change by a person."""
-        fresh = live and not self.first_sync
-        return self.notify is Notify.ALWAYS or (self.notify is Notify.LIVE and fresh)
+    def notifies(self, is_fresh: Callable[[], bool]) -> bool:
+        """Whether a write lets automations run; `is_fresh` tells a person's fresh change."""
+        if self.notify is not Notify.LIVE:
+            return self.notify is Notify.ALWAYS
+        return not self.first_sync and is_fresh()

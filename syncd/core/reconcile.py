@@ -7,7 +7,7 @@ contested or held group never stops the others.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -15,12 +15,12 @@ from syncd.core import actions, essence, merge, own_writes, translate
 from syncd.core.actions import Action, Change, Rebase, Update, WriteExternalId
 from syncd.core.association import associate
 from syncd.core.contacts import ToMake
-from syncd.core.context import UNDONE, PlanContext, Revert, held, in_words, reopens, validates
+from syncd.core.context import UNDONE, PlanContext, Revert
 from syncd.core.essence import Value
 from syncd.core.freshness import is_fresh
 from syncd.core.merge import Outcome
-from syncd.core.model import Group, GroupKey, Hold, Side, Snapshot
-from syncd.core.observe import Sighting, is_marked
+from syncd.core.model import Group, GroupKey, Hold, Pair, Side, Snapshot
+from syncd.core.observe import Sighting
 from syncd.core.policy import Winner
 from syncd.core.rendering import renders
 from syncd.core.translate import KeepTarget, Translated, Untranslatable
@@ -28,6 +28,32 @@ from syncd.core.translate import KeepTarget, Translated, Untranslatable
 OSCILLATION_LIMIT = 3
 """So many writes of one group within the hour, without a person's value between: something
 on the other side fights back."""
+
+
+def validates(
+    side: Side, changes: Iterable[Change], pair: Pair, now: Snapshot, context: PlanContext
+) -> bool:
+    """Whether HighLevel should check the slot of this update (promise 2)."""
+    if side is not Side.GHL or not context.policy.refuse_double_booking:
+        return False
+    if context.policy.override(pair.ghl_id, pair.hubspot_id).book_anyway:
+        return False
+    after = now.appointment
+    touched = False
+    for change in changes:
+        touched = touched or change.group in {Group.TIME, Group.STATUS, Group.OWNER}
+        after = essence.with_value(after, change.group, change.after)
+    upcoming = after.start is not None and after.start > context.policy.now
+    return touched and upcoming and context.words.statuses.takes_slot(after.status)
+
+
+def reopens(side: Side, changes: Iterable[Change], context: PlanContext) -> bool:
+    """Whether HighLevel's record takes a slot again, which a status alone never checks."""
+    takes = context.words.statuses.takes_slot
+    return side is Side.GHL and any(
+        change.group == Group.STATUS and not takes(str(change.before)) and takes(str(change.after))
+        for change in changes
+    )
 
 
 class FieldReconciler:
@@ -87,6 +113,12 @@ class FieldReconciler:
     def contact(self) -> None:
         """Bring together whom the two records are for."""
         ghl, hubspot = self.records[Side.GHL], self.records[Side.HUBSPOT]
+        here, there = self.pair.ghl.contact, self.pair.hubspot.contact
+        if (
+            ghl.appointment.contact == here
+            and there in set(hubspot.contacts) - self.context.words.merged.keys()
+        ):
+            return  # as most are
         found = associate(self.pair, ghl, hubspot, self.context)
         if found is None:
             return
@@ -121,7 +153,7 @@ class FieldReconciler:
     def actions(self, *, always_rebase: bool = False) -> list[Action]:
         """What the comparison comes to."""
         hubspot = self.records[Side.HUBSPOT]
-        has_external_id = is_marked(hubspot, self.pair.ghl_id, self.policy.location_id)
+        has_external_id = hubspot.carries(self.pair.ghl_id, self.policy.location_id)
         calendar = self.records[Side.GHL].calendar or self.pair.calendar
         known = self.policy.mapped_fields
         shown = essence.without_extras(self.pair.ghl, known)
@@ -411,7 +443,7 @@ class FieldReconciler:
             changes=changes,
             validate_slot=validated,
             reopens=validated and reopens(side, changes, self.context),
-            notify=self.policy.notifies(live=self._is_fresh(side, changes)),
+            notify=self.policy.notifies(lambda: self._is_fresh(side, changes)),
             restores=side is self.restoring,
             contact=self.making if side is Side.HUBSPOT else None,
             changed_at=self.records[side.other].updated_at,
@@ -435,12 +467,12 @@ class FieldReconciler:
 
     def _hold(self, group: GroupKey, reason: str, detail: str) -> None:
         values = {
-            side.value: in_words(essence.value(record.appointment, group))
+            side.value: essence.in_words(essence.value(record.appointment, group))
             for side, record in self.records.items()
         }
         self.holds.append(
             replace(
-                held(self.pair, group, reason, detail, self.records[Side.GHL].appointment),
+                Hold.of(self.pair, group, reason, detail, self.records[Side.GHL].appointment),
                 values=values,
             )
         )

@@ -8,8 +8,8 @@ turns `new` into `confirmed`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from syncd.core.model import Side
 
@@ -58,45 +58,3 @@ class StatusTable:
     def takes_slot(self, ghl: str) -> bool:
         """Whether a HighLevel appointment of that status occupies its time."""
         return ghl not in {CANCELLED, "invalid"}
-
-
-def spelled(wanted: str, values: Collection[str]) -> str | None:
-    """The account's spelling of a status value: letter case and CANCELED/CANCELLED are matched.
-
-    Gives `None` where the account has no such value.
-    """
-    if wanted in values:
-        return wanted
-    return next((value for value in values if _fold(value) == _fold(wanted)), None)
-
-
-def _fold(value: str) -> str:
-    folded = value.casefold()
-    return "cancelled" if folded == "canceled" else folded
-
-
-def resolve(table: StatusTable, values: Collection[str]) -> tuple[StatusTable, tuple[str, ...]]:
-    """The table in the account's spelling, and the HubSpot values that the account lacks.
-
-    Entries whose value is missing are left out, so that records which need
-    them have no translation.
-    """
-    missing: list[str] = []
-    to_hubspot: dict[str, str] = {}
-    for ghl, wanted in table.to_hubspot.items():
-        found = spelled(wanted, values)
-        if found is None:
-            missing.append(wanted)
-        else:
-            to_hubspot[ghl] = found
-    to_ghl: dict[str, str] = {}
-    for wanted, ghl in table.to_ghl.items():
-        found = spelled(wanted, values)
-        if found is None:
-            missing.append(wanted)
-        else:
-            to_ghl[found] = ghl
-    return (
-        replace(table, to_hubspot=to_hubspot, to_ghl=to_ghl),
-        tuple(dict.fromkeys(missing)),
-    )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 
 from syncd.config import LinkSettings
-from syncd.core import status
+from syncd.core import translate
 from syncd.core.status import StatusTable
 from syncd.doctor.finding import Finding, error, ok, warning
 
@@ -48,7 +48,7 @@ def _to_hubspot(
 ) -> Iterator[Finding]:
     there = ", ".join(values.values())
     for wanted in dict.fromkeys(table.to_hubspot.values()):
-        if status.spelled(wanted, values) is not None:
+        if translate.spelled(wanted, values) is not None:
             continue
         needed_by = ", ".join(key for key, value in table.to_hubspot.items() if value == wanted)
         if link.status.given:
@@ -72,13 +72,13 @@ def _to_ghl(
     wanted = {*table.to_hubspot.values()} if not link.status.given else set[str]()
     for key in table.to_ghl:
         # A value that the default table lacks is reported once, for the other direction.
-        if key not in wanted and status.spelled(key, values) is None:
+        if key not in wanted and translate.spelled(key, values) is None:
             yield warning(
                 AREA,
                 f"status.to_ghl: {name} has no value {key!r}, so this line is never used",
                 "correct the spelling, or remove the line",
             )
-    resolved, _ = status.resolve(table, values)
+    resolved, _ = translate.resolve(table, values)
     untranslated = [shown for each, shown in values.items() if each not in resolved.to_ghl]
     if untranslated and link.sync.direction != "ghl_to_hubspot":
         yield warning(

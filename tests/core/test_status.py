@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 from plan_cases import GHL, HUBSPOT, STATUSES
 
-from syncd.core.status import GHL_STATUSES, StatusTable, resolve, spelled
+from syncd.core.status import GHL_STATUSES, StatusTable
+from syncd.core.translate import resolve, spelled
 
 SHARED = StatusTable(
     to_hubspot=dict.fromkeys(GHL_STATUSES, "DONE") | {"new": "OPEN", "confirmed": "OPEN"},

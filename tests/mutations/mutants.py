@@ -66,7 +66,7 @@ ERRANDS, SHOWN, PLANNED = (
     "engine/planned_writes.py",
 )
 MODEL, SERIES, STANDING = "core/model.py", "core/series.py", "core/preconditions.py"
-BENCH, FRESHNESS, ASSOCIATION = "core/context.py", "core/freshness.py", "core/association.py"
+FRESHNESS, ASSOCIATION = "core/freshness.py", "core/association.py"
 TRACES, RENDERING, REFUSALS = "core/own_writes.py", "core/rendering.py", "ports/refusals.py"
 GHL_WRITING, SHOWN_TEXTS = "providers/ghl/writing.py", "providers/ghl/shown_texts.py"
 HTTP, JOURNAL = "providers/http.py", "store/history.py"
@@ -768,7 +768,7 @@ MUTANTS = (
     ),
     Mutant(
         "reopening asks for no slot",
-        BENCH,
+        FIELDS,
         "    return side is Side.GHL and any(\n        change.group == Group.STATUS and not takes",
         "    return False and any(\n        change.group == Group.STATUS and not takes",
         hint="reopened",
@@ -956,7 +956,7 @@ MUTANTS = (
     Mutant(
         "our own stamp is an edit",
         TRACES,
-        "    if wrote is not None and is_own(wrote, record.updated_at, skew):",
+        "    if wrote is not None and wrote.left(record.updated_at, skew):",
         "    if False and wrote is not None:",
         hint="newest",
     ),

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from memory_sides import GHL, HUBSPOT, WORDS, MemorySides, appointment, quiet
 
 from syncd.core.model import Group
-from syncd.core.status import GHL_STATUSES, StatusTable, resolve, spelled
+from syncd.core.status import GHL_STATUSES, StatusTable
+from syncd.core.translate import resolve, spelled
 
 HUBSPOT_VALUES = ("ONE", "TWO", "THREE", "FOUR")
 TABLES = st.builds(

@@ -13,8 +13,7 @@ from datetime import datetime
 
 from syncd.core import essence
 from syncd.core.actions import Create, Update, Write
-from syncd.core.context import in_words
-from syncd.core.essence import slot_fingerprint
+from syncd.core.essence import in_words, slot_fingerprint
 from syncd.core.model import Group, GroupKey, Hold, Pair, Side
 from syncd.engine import planned_writes
 from syncd.engine.planned_writes import PlannedWrite, by_group, fingerprint_of

@@ -12,8 +12,7 @@ from hashlib import blake2b
 from typing import Any
 
 from syncd.core import essence
-from syncd.core.context import in_words
-from syncd.core.essence import SPOT, moment_text, slot_fingerprint
+from syncd.core.essence import SPOT, in_words, moment_text, slot_fingerprint
 from syncd.core.model import Group, GroupKey, Hold, Side, Snapshot
 
 Shown = Mapping[str, Any]

@@ -9,7 +9,7 @@ import json
 from dataclasses import replace
 from datetime import datetime
 
-from syncd.core import status
+from syncd.core import translate
 from syncd.core.context import FirstSync
 from syncd.core.guards import GuardOverrides
 from syncd.core.model import Account, Side
@@ -108,7 +108,7 @@ def _translator(link: Link, ghl: Account, hubspot: Account) -> tuple[Translator,
     Raises:
         NotPrepared: a status table of the user's own names a value that HubSpot lacks.
     """
-    table, missing = status.resolve(link.rules.statuses, hubspot.status_values)
+    table, missing = translate.resolve(link.rules.statuses, hubspot.status_values)
     wanted = set(link.rules.statuses.to_hubspot.values())
     lacking = [value for value in missing if value in wanted]
     if lacking and link.rules.statuses_given:

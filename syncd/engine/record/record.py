@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from syncd.core import actions, essence, own_writes
+from syncd.core import actions, essence
 from syncd.core.actions import Create, Remove, Update, Write, WriteExternalId
 from syncd.core.contacts import Known, Proof
 from syncd.core.model import ContactPair, Group, Pair, Side, Wrote
@@ -102,7 +102,7 @@ def _noted(effect: CompletedWrite, pair: Pair, pairs: dict[int, Pair], now: date
     match write:
         case Create():
             made = Wrote(at=now, groups=MADE, stamp=done.updated_at)
-            return own_writes.wrote_on(pair, write.side, made)
+            return actions.with_wrote(pair, write.side, made)
         case Update():
             side, groups = write.side, {change.group for change in write.changes} - refused
         case Remove():
@@ -111,8 +111,10 @@ def _noted(effect: CompletedWrite, pair: Pair, pairs: dict[int, Pair], now: date
             status = {Group.STATUS} if write.status else set()
             side, groups = Side.HUBSPOT, set(write.groups) | status - refused
     agreed = pairs.get(write.pair.key, write.pair)
-    noted = own_writes.note(agreed, side, groups, at=now, stamp=done.updated_at, before=done.before)
-    return own_writes.wrote_on(pair, side, noted)
+    noted = actions.noted_write(
+        agreed, side, groups, at=now, stamp=done.updated_at, before=done.before
+    )
+    return actions.with_wrote(pair, side, noted)
 
 
 def _marked(pair: Pair, done: Done) -> Pair:

@@ -1,13 +1,15 @@
 """What can be decided: the closed set of actions, and what each leaves agreed.
 
-Plan makes them, `engine.apply` carries them out, `syncd plan` prints them.
-They are inert values. `updated`, `created` and `removed` are the other half: the
-pair as it stands once an action's receipt is in.
+`plan` decides them, `engine.apply` carries them out, `syncd plan` prints them. They are
+values that do nothing. A write knows which fields of which records its decision
+depends on (`precondition`, `depends_on`): engine and adapters compare them with
+what a record shows just before the write goes out. `updated`, `created`, `removed`
+and `noted_write` give the pair as it stands once a write's receipt is in.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import compress
@@ -63,6 +65,52 @@ class NewContact:
         """Alike for two contacts across that are one person's: the addresses tell."""
         known = (*self.contact.emails, *self.contact.phones, self.source)
         return self.side, known[0].casefold()
+
+
+_SLOT = frozenset({Group.TIME, Group.STATUS})
+"""They belong together, because they decide about a slot."""
+
+EXTERNAL_ID, PROPERTIES = "identity", "properties"
+"""What may break a precondition beside `essence.differing`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Precondition:
+    """A record as it was seen, and the groups of it that a decision rests on."""
+
+    seen: Snapshot
+    groups: frozenset[GroupKey]
+    whole: bool = False
+    """Whether the identity and the properties that choose a calendar count, too."""
+
+    def broken_by(
+        self, now: Snapshot, ours: Mapping[GroupKey, Collection[Value]] | None = None
+    ) -> tuple[str, ...]:
+        """What does not stand any more, by name, in the record as it is read now.
+
+        `ours` are values that we write to the record at the same time, and those they take the
+        place of: both sides of a pair may be written at once, as an undo does.
+        """
+        seen, groups = self.seen, self.groups
+        if self.whole and not now.gone:
+            groups |= essence.all_groups(now)
+        found = [
+            each
+            for each in essence.differing(seen, now, groups)
+            if not _is_ours(each, now, ours or {})
+        ]
+        if self.whole and not now.gone:
+            if (seen.external_id, seen.location_id) != (now.external_id, now.location_id):
+                found.append(EXTERNAL_ID)
+            if dict(seen.filter_properties) != dict(now.filter_properties):
+                found.append(PROPERTIES)
+        return tuple(found)
+
+
+def _is_ours(name: str, now: Snapshot, ours: Mapping[GroupKey, Collection[Value]]) -> bool:
+    if name == Group.CONTACT:
+        return name in ours and all(each in ours[name] for each in now.contacts)
+    return name in ours and essence.value(now.appointment, name) in ours[name]
 
 
 class _Write:
@@ -129,6 +177,18 @@ class Create(_Write):
         return self.source.updated_at
 
     @property
+    def precondition(self) -> Precondition | None:
+        """A booking depends on everything that its source shows, what chooses a calendar included.
+
+        A creation in HubSpot depends on the last poll alone, because a look for each would make a
+        first sync many times slower.
+        """
+        if self.side is Side.HUBSPOT:
+            return None
+        groups = essence.all_groups(self.source)
+        return Precondition(seen=self.source, groups=groups, whole=True)
+
+    @property
     def new_contact(self) -> NewContact | None:
         """The contact that has to be made before the write can be sent."""
         return _new_contact(self.side, self.source.appointment.contact, self.contact)
@@ -176,6 +236,19 @@ class Update(_Write):
         return self.seen.appointment.title
 
     @property
+    def depends_on(self) -> frozenset[GroupKey]:
+        """The groups of the written record that the update was decided from."""
+        groups = frozenset(change.group for change in self.changes)
+        return groups | _SLOT if groups & _SLOT else groups
+
+    @property
+    def precondition(self) -> Precondition | None:
+        """An update depends on the same fields of the record across, and on its contact."""
+        if self.source is None:
+            return None
+        return Precondition(seen=self.source, groups=self.depends_on | {Group.CONTACT})
+
+    @property
     def new_contact(self) -> NewContact | None:
         """The contact that has to be made before the write can be sent."""
         named = (str(each.source) for each in self.changes if each.group == Group.CONTACT)
@@ -215,6 +288,16 @@ class Remove(_Write):
         """What the appointment is called on the side that is written."""
         return self.seen.appointment.title
 
+    @property
+    def depends_on(self) -> frozenset[GroupKey]:
+        """Everything that the living record shows."""
+        return essence.all_groups(self.seen)
+
+    @property
+    def precondition(self) -> Precondition | None:
+        """A removal depends on the record across being gone."""
+        return None if self.source is None else Precondition(seen=self.source, groups=frozenset())
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rebase:
@@ -241,6 +324,8 @@ class WriteExternalId(_Write):
     action: ClassVar[str] = "update"
     counted: ClassVar[bool] = False
     source: ClassVar[Snapshot | None] = None
+    precondition: ClassVar[Precondition | None] = None
+    """An external id says nothing that HubSpot's own record does not decide."""
     title: ClassVar[str] = ""
     changed_at: ClassVar[datetime | None] = None
     new_contact: ClassVar[NewContact | None] = None

@@ -32,6 +32,9 @@ GONE = "-"
 OPEN = "?"
 """The agreed print of a living pair with open groups: no record ever shows it."""
 
+CALENDAR, REMOVAL = "calendar", "removal"
+"""What two readings of a record may differ in beside its groups."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EMPTY = blake2b(digest_size=12)
 
@@ -211,3 +214,30 @@ def agreed_fingerprint(pair: Pair, side: Side) -> str:
         # The cancellation may never have been agreed on as an edit: back is news as well.
         shown = replace(shown, status=pair.removal.status_agreed)
     return fingerprint(shown, pair.ghl_id if has_external_id else "")
+
+
+def all_groups(*records: Snapshot) -> frozenset[GroupKey]:
+    """Every group that these records may show."""
+    mapped_fields = {
+        f"{EXTRA_PREFIX}{name}" for each in records for name, _ in each.appointment.mapped_fields
+    }
+    return frozenset({*Group, *mapped_fields})
+
+
+def differing(seen: Snapshot, now: Snapshot, groups: Iterable[GroupKey]) -> tuple[str, ...]:
+    """What a record shows otherwise than it did, by name; nothing where the decision stands.
+
+    Contacts are compared as a set. A removal and another calendar always count.
+    """
+    if seen.gone or now.gone:
+        return (REMOVAL,) if seen.gone != now.gone else ()
+    found = [group for group in groups if _differs(seen, now, group)]
+    if seen.calendar and now.calendar and seen.calendar != now.calendar:
+        found.append(CALENDAR)
+    return tuple(sorted(found))
+
+
+def _differs(seen: Snapshot, now: Snapshot, group: GroupKey) -> bool:
+    if group == Group.CONTACT:
+        return set(seen.contacts) != set(now.contacts)
+    return value(seen.appointment, group) != value(now.appointment, group)

@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 from memory_sides import NOW
 
-from syncd.core.actions import Change, Create, Remove, Update
+from syncd.core.actions import Change, Create, Precondition, Remove, Update
 from syncd.core.contacts import Known
-from syncd.core.essence import Value
+from syncd.core.essence import REMOVAL, Value, differing
 from syncd.core.model import Appointment, Group, Pair, Side, Snapshot
-from syncd.core.preconditions import GONE, Precondition, differing, moved_on, source_of, written_by
 
 SHOWN = Appointment(
     title="Check-up",
@@ -63,10 +62,10 @@ EDITS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("edit", EDITS)
 def test_a_booking_rests_on_all_that_its_source_shows(edit: str) -> None:
-    footing = source_of(BOOKING)
+    footing = BOOKING.precondition
     assert footing is not None
-    assert moved_on(footing, RECORD) == ()
-    assert moved_on(footing, shown(RECORD, **EDITS[edit])) == (edit,)
+    assert footing.broken_by(RECORD) == ()
+    assert footing.broken_by(shown(RECORD, **EDITS[edit])) == (edit,)
 
 
 @pytest.mark.parametrize(
@@ -83,9 +82,9 @@ def test_a_booking_rests_on_all_that_its_source_shows(edit: str) -> None:
 def test_a_booking_rests_on_its_contacts_its_identity_and_its_route(
     changed: dict[str, Any],
 ) -> None:
-    footing = source_of(BOOKING)
+    footing = BOOKING.precondition
     assert footing is not None
-    assert moved_on(footing, replace(RECORD, **changed)) != ()
+    assert footing.broken_by(replace(RECORD, **changed)) != ()
 
 
 def test_contacts_are_compared_as_a_set() -> None:
@@ -96,34 +95,34 @@ def test_contacts_are_compared_as_a_set() -> None:
 
 def test_a_creation_in_hubspot_rests_on_the_last_poll() -> None:
     made = Create(side=Side.HUBSPOT, source=BOOKED, wanted=SHOWN, contact=Known(id="51"))
-    assert source_of(made) is None
+    assert made.precondition is None
 
 
 def test_an_update_rests_on_what_it_writes_and_on_the_contact_across() -> None:
-    footing = source_of(update(Group.TITLE))
+    footing = update(Group.TITLE).precondition
     assert footing is not None
-    assert moved_on(footing, shown(RECORD, description="Hip")) == ()
-    assert moved_on(footing, shown(RECORD, title="Else")) == ("title",)
-    assert moved_on(footing, replace(RECORD, contacts=("53",))) == ("contact",)
-    assert moved_on(footing, replace(RECORD, gone=True)) == (GONE,)
+    assert footing.broken_by(shown(RECORD, description="Hip")) == ()
+    assert footing.broken_by(shown(RECORD, title="Else")) == ("title",)
+    assert footing.broken_by(replace(RECORD, contacts=("53",))) == ("contact",)
+    assert footing.broken_by(replace(RECORD, gone=True)) == (REMOVAL,)
 
 
 def test_time_and_status_stand_or_fall_together() -> None:
-    assert written_by(update(Group.TIME)) == {Group.TIME, Group.STATUS}
-    assert written_by(update(Group.STATUS, Group.TITLE)) == {
+    assert update(Group.TIME).depends_on == {Group.TIME, Group.STATUS}
+    assert update(Group.STATUS, Group.TITLE).depends_on == {
         Group.TIME,
         Group.STATUS,
         Group.TITLE,
     }
-    assert written_by(update(Group.TITLE)) == {Group.TITLE}
+    assert update(Group.TITLE).depends_on == {Group.TITLE}
 
 
 def test_a_removal_rests_on_the_other_record_being_gone() -> None:
     gone = replace(RECORD, gone=True)
-    footing = source_of(Remove(pair=PAIR, side=Side.GHL, seen=BOOKED, source=gone))
+    footing = Remove(pair=PAIR, side=Side.GHL, seen=BOOKED, source=gone).precondition
     assert footing is not None
-    assert moved_on(footing, gone) == ()
-    assert moved_on(footing, RECORD) == (GONE,)
+    assert footing.broken_by(gone) == ()
+    assert footing.broken_by(RECORD) == (REMOVAL,)
 
 
 def test_another_calendar_counts_where_both_are_known() -> None:
@@ -135,5 +134,5 @@ def test_what_we_write_ourselves_is_nobodys_edit() -> None:
     footing = Precondition(seen=RECORD, groups=frozenset({Group.STATUS, Group.CONTACT}))
     now = replace(shown(RECORD, status="cancelled"), contacts=("53",))
     ours: dict[str, set[Value]] = {Group.STATUS: {"cancelled"}, Group.CONTACT: {"53"}}
-    assert moved_on(footing, now, ours) == ()
-    assert moved_on(footing, now, {Group.STATUS: {"noshow"}}) == ("contact", "status")
+    assert footing.broken_by(now, ours) == ()
+    assert footing.broken_by(now, {Group.STATUS: {"noshow"}}) == ("contact", "status")

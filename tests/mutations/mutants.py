@@ -65,7 +65,7 @@ ERRANDS, SHOWN, PLANNED = (
     "engine/decisions/basis.py",
     "engine/planned_writes.py",
 )
-MODEL, SERIES, STANDING = "core/model.py", "core/series.py", "core/preconditions.py"
+MODEL, SERIES = "core/model.py", "core/series.py"
 FRESHNESS, ASSOCIATION = "core/freshness.py", "core/association.py"
 TRACES, RENDERING, REFUSALS = "core/own_writes.py", "core/rendering.py", "ports/refusals.py"
 GHL_WRITING, SHOWN_TEXTS = "providers/ghl/writing.py", "providers/ghl/shown_texts.py"
@@ -724,22 +724,21 @@ MUTANTS = (
     ),
     Mutant(
         "a removal rests on nothing",
-        STANDING,
-        "        case Remove(source=Snapshot() as source):\n            return Precondition(",
-        "        case Remove(source=Snapshot() as source):\n"
-        "            return None and Precondition(",
+        ACTIONS,
+        "return None if self.source is None else Precondition(",
+        "return None if self.source is None or True else Precondition(",
         hint="interrupted",
     ),
     Mutant(
         "an update rests on nothing across",
-        STANDING,
-        "            return Precondition(seen=source, groups=groups)\n",
-        "            return None\n",
+        ACTIONS,
+        "        return Precondition(seen=self.source, groups=self.depends_on | {Group.CONTACT})\n",
+        "        return None\n",
         hint="interrupted",
     ),
     Mutant(
         "time and status do not belong together",
-        STANDING,
+        ACTIONS,
         "    return groups | _SLOT if groups & _SLOT else groups",
         "    return groups",
         hint="interrupted",

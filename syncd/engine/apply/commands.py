@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from hashlib import blake2b
 from typing import assert_never
 
-from syncd.core import preconditions
 from syncd.core.actions import Create, Remove, Update, Write, WriteExternalId
 from syncd.core.essence import is_empty, value, with_groups, with_value
 from syncd.core.model import Appointment, Group, Side
@@ -71,7 +70,7 @@ def _update(write: Update, key: str, location: str) -> WriteCommand:
         wanted=wanted,
         groups=frozenset(change.group for change in write.changes),
         seen=write.seen,
-        depends_on=preconditions.written_by(write),
+        depends_on=write.depends_on,
         external_ids=external_ids,
         replaced=next((str(c.before) for c in write.changes if c.group == Group.CONTACT), ""),
         validate_slot=write.validate_slot,
@@ -93,7 +92,7 @@ def _removal(write: Remove, key: str) -> WriteCommand:
         wanted=Appointment(status=write.cancel_as),
         groups=frozenset({Group.STATUS}),
         seen=write.seen,
-        depends_on=preconditions.everything(write.seen),
+        depends_on=write.depends_on,
         notify=write.notify,
     )
 

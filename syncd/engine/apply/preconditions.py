@@ -19,10 +19,9 @@ from dataclasses import dataclass, replace
 from threading import Lock
 
 from syncd.core import essence
-from syncd.core.actions import Remove, Update, Write
+from syncd.core.actions import Precondition, Remove, Update, Write
 from syncd.core.essence import Value
 from syncd.core.model import EXTRA_PREFIX, Group, GroupKey, Missing, Side, Snapshot
-from syncd.core.preconditions import Precondition, moved_on, source_of
 from syncd.engine.link import Link
 from syncd.errors import (
     AuthFailed,
@@ -70,7 +69,7 @@ class Preconditions(WriteChecks):
 
     def open(self, key: str, write: Write) -> None:
         """An order for this write is about to be sent."""
-        self._opened[key] = _Opened(precondition=source_of(write))
+        self._opened[key] = _Opened(precondition=write.precondition)
         match write:
             case Update(side=side, seen=seen):
                 for change in write.changes:
@@ -204,7 +203,7 @@ class Preconditions(WriteChecks):
         if isinstance(shown, Missing):
             detail = f"{name} could not be read before the write ({shown.detail})"
             return Stale(f"{detail}; the next cycle looks for it", side=seen.side)
-        moved = moved_on(precondition, shown, self._ours.get((seen.side, seen.id)))
+        moved = precondition.broken_by(shown, self._ours.get((seen.side, seen.id)))
         if not moved:
             return None
         what = ", ".join(each.removeprefix(EXTRA_PREFIX) for each in moved)

@@ -15,7 +15,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import replace
 from itertools import islice
 
-from syncd.core import preconditions
+from syncd.core import essence
 from syncd.core.essence import with_groups
 from syncd.core.model import Appointment, Group, GroupKey, Missing, Side, Snapshot
 from syncd.errors import (
@@ -474,8 +474,8 @@ def _expected_requests(command: WriteCommand) -> int:
 def _check_unchanged(command: WriteCommand, shown: Snapshot) -> None:
     groups = command.groups | command.depends_on
     if command.kind is CommandKind.REMOVE and command.seen:
-        groups = preconditions.everything(command.seen, shown)
-    if command.seen and preconditions.differing(command.seen, shown, groups):
+        groups = essence.all_groups(command.seen, shown)
+    if command.seen and essence.differing(command.seen, shown, groups):
         raise _changed_meanwhile(command)
 
 

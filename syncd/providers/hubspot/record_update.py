@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from syncd.core import preconditions
+from syncd.core import essence
 from syncd.core.model import Appointment, Group, GroupKey, Side, Snapshot
 from syncd.errors import Permanent, ProviderError, Rejected, Stale, Transient, Unavailable
 from syncd.ports.provider import Done, Refusal, WriteCommand
@@ -47,7 +47,7 @@ class RecordUpdate:
 
 def row_of(command: WriteCommand, now: Snapshot, property_map: PropertyMap) -> RecordUpdate:
     """What is sent for an order, to a record as it is now."""
-    moved = preconditions.differing(command.seen, now, command.groups) if command.seen else ()
+    moved = essence.differing(command.seen, now, command.groups) if command.seen else ()
     yielding = command.groups & {*moved} if command.skip_changed else frozenset[GroupKey]()
     sent = mapping.properties(command.wanted, command.groups - yielding, property_map)
     if command.external_ids:
@@ -78,7 +78,7 @@ def staleness(command: WriteCommand, now: Snapshot | None) -> Stale | None:
         return vanished(command)
     if command.seen is None or command.skip_changed:
         return None
-    if preconditions.differing(command.seen, now, rests(command)):
+    if essence.differing(command.seen, now, rests(command)):
         return moved_on(command)
     if command.external_ids and now.external_id not in {
         command.seen.external_id,

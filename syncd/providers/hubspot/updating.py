@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from syncd.core import essence, preconditions
+from syncd.core import essence
 from syncd.core.model import Group, Missing, Snapshot
 from syncd.errors import NotFound, Outdated, ProviderError, Transient, Unavailable
 from syncd.ports.provider import (
@@ -319,8 +319,8 @@ class Updater:
                 yield Failed(key=command.key, error=vanished(command))
             elif found.gone:
                 yield removal_of(command)
-            elif command.seen and preconditions.differing(
-                command.seen, found, preconditions.everything(command.seen, found)
+            elif command.seen and essence.differing(
+                command.seen, found, essence.all_groups(command.seen, found)
             ):
                 yield Failed(key=command.key, error=moved_on(command))
             else:

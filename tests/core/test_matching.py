@@ -16,6 +16,7 @@ import pytest
 from plan_cases import GHL, HUBSPOT, NOW, STATUSES, TOMORROW, on, pair, removed, rules
 
 from syncd.core.contacts import ContactBook, Known, Resolution, ToMake, Unresolved
+from syncd.core.matching import first_pair, match_unpaired
 from syncd.core.model import (
     Appointment,
     Contact,
@@ -27,7 +28,7 @@ from syncd.core.model import (
     Side,
     Snapshot,
 )
-from syncd.core.observe import Observed, Seen, UnpairedRecords, first_pair, meet
+from syncd.core.observe import Observed, Seen, UnpairedRecords
 from syncd.core.policy import Direction, Override, Policy
 
 ANN_GHL, ANN_HUBSPOT, BOB_GHL, BOB_HUBSPOT = "ann", "51", "bob", "52"
@@ -77,7 +78,7 @@ def met(
         paired_at={side: tuple(pairs) for side, pairs in (paired_at or {}).items()},
         paired_ids=frozenset(paired_ids),
     )
-    return meet(unpaired, book, policy or rules(), STATUSES)
+    return match_unpaired(unpaired, book, policy or rules(), STATUSES)
 
 
 def pairs(observed: Observed) -> set[tuple[str, str]]:

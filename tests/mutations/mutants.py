@@ -39,7 +39,7 @@ class Mutant:
 
 
 PLAN, FIELDS, MERGE = "core/plan.py", "core/reconcile.py", "core/merge.py"
-MAKING, GUARDS, OBSERVE = "core/creation.py", "core/guards.py", "core/observe.py"
+MAKING, GUARDS, OBSERVE = "core/creation.py", "core/guards.py", "core/matching.py"
 ACTIONS, ESSENCE, SERIALIZE = "core/actions.py", "core/essence.py", "core/serialize.py"
 INTENTS, RECOVER, RECORD = (
     "engine/record/intents.py",

@@ -19,6 +19,7 @@ from syncd.core.contacts import ContactBook, Known
 from syncd.core.context import Evidence, PlanContext
 from syncd.core.essence import Value
 from syncd.core.guards import Plan, RecentWrites
+from syncd.core.matching import match_unpaired
 from syncd.core.model import (
     Appointment,
     Calendar,
@@ -29,7 +30,7 @@ from syncd.core.model import (
     Snapshot,
     Window,
 )
-from syncd.core.observe import Observed, Seen, Sighting, UnpairedRecords, meet
+from syncd.core.observe import Observed, Seen, Sighting, UnpairedRecords
 from syncd.core.plan import plan
 from syncd.core.policy import Limit, Policy
 from syncd.core.status import StatusTable
@@ -186,7 +187,7 @@ class MemorySides:
             }
             for side in Side
         }
-        met = meet(
+        met = match_unpaired(
             UnpairedRecords(
                 ghl=dict[str, Seen](unpaired[GHL]),
                 hubspot=unpaired[HUBSPOT],

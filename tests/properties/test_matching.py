@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from memory_sides import BOOK, GHL, HUBSPOT, NOW, STATUSES, appointment, policy
 
 from syncd.core.contacts import Known
+from syncd.core.matching import match_unpaired
 from syncd.core.model import Missing, Side, Snapshot
-from syncd.core.observe import Observed, Seen, UnpairedRecords, meet
+from syncd.core.observe import Observed, Seen, UnpairedRecords
 from syncd.core.policy import Override, Policy
 
 STARTS = [NOW + timedelta(days=days) for days in (1, 1, 1, 2, 400)]
@@ -111,7 +112,7 @@ def every_crowd(check: Callable[[Crowd], None]) -> Callable[[], None]:
 
 
 def met(crowd: Crowd) -> Observed:
-    return meet(crowd[0], BOOK, crowd[1], STATUSES)
+    return match_unpaired(crowd[0], BOOK, crowd[1], STATUSES)
 
 
 def _everybody(seen: Observed) -> list[str]:

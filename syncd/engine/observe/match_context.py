@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from syncd.core import observe
 from syncd.core.contacts import ContactBook, Known, Resolution
+from syncd.core.matching import match_unpaired
 from syncd.core.model import Group, Pair, Side, Snapshot
 from syncd.core.observe import Observed, Sighting, UnpairedRecords
 from syncd.core.policy import Policy
@@ -34,7 +34,7 @@ def match(
     """
     book = _contacts(context.link, policy, sightings, unpaired)
     around = _with_neighbours(context.link, unpaired, book, sightings)
-    return observe.meet(around, book, policy, context.translator.statuses), book
+    return match_unpaired(around, book, policy, context.translator.statuses), book
 
 
 def _contacts(

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from syncd.config import FieldMap, LinkSettings
 from syncd.core.mapped_fields import FIELDS, HUBSPOT_LINK, STATUS
-from syncd.core.model import EXTRA_PREFIX, GroupKey, Side
+from syncd.core.model import MAPPED_PREFIX, GroupKey, Side
 from syncd.core.policy import Direction, Winner
 from syncd.providers.hubspot.schema import MappedProperty
 
@@ -49,17 +49,17 @@ def record_link(link: LinkSettings) -> str:
 
 def directions(link: LinkSettings) -> dict[GroupKey, Direction]:
     """The direction of each mapped field."""
-    return {f"{EXTRA_PREFIX}{name}": Direction(each.direction) for name, each in _on(link).items()}
+    return {f"{MAPPED_PREFIX}{name}": Direction(each.direction) for name, each in _on(link).items()}
 
 
 def winners(link: LinkSettings) -> dict[GroupKey, Winner]:
     """The winner of a conflict in each mapped field."""
-    return {f"{EXTRA_PREFIX}{name}": Winner(each.conflict) for name, each in _on(link).items()}
+    return {f"{MAPPED_PREFIX}{name}": Winner(each.conflict) for name, each in _on(link).items()}
 
 
 def status_echoes(link: LinkSettings) -> tuple[GroupKey, ...]:
     """The mapped fields that repeat HighLevel's status."""
-    return tuple(f"{EXTRA_PREFIX}{name}" for name, each in _on(link).items() if each.ghl == STATUS)
+    return tuple(f"{MAPPED_PREFIX}{name}" for name, each in _on(link).items() if each.ghl == STATUS)
 
 
 def _on(link: LinkSettings) -> Mapping[str, FieldMap]:

@@ -144,7 +144,7 @@ def _pair(store: LinkReader, record: str) -> Pair | None:
 def reasons_of(pair: Pair, entries: Sequence[HistoryEntry]) -> list[Reason]:
     """Every field of a pair with the last write that it had; `entries` are newest first."""
     from syncd.core import essence
-    from syncd.core.model import EXTRA_PREFIX, Group
+    from syncd.core.model import MAPPED_PREFIX, Group
     from syncd.ports.store import APPOINTMENT
 
     last: dict[str, HistoryEntry] = {}
@@ -153,7 +153,7 @@ def reasons_of(pair: Pair, entries: Sequence[HistoryEntry]) -> list[Reason]:
         if entry.field:
             last.setdefault(entry.field, entry)
     _with_its_contact(pair, own, last)
-    mapped_fields = (f"{EXTRA_PREFIX}{name}" for name, _ in pair.ghl.mapped_fields)
+    mapped_fields = (f"{MAPPED_PREFIX}{name}" for name, _ in pair.ghl.mapped_fields)
     found = []
     for group in (*Group, *mapped_fields):
         ghl = essence.to_report_fields(essence.value(pair.ghl, group), group)

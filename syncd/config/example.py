@@ -63,7 +63,7 @@ _SHARED = """
 """
 
 _MAPS = """
-# Further fields of HighLevel, each to a HubSpot property that you have made; none by default.
+# Mapped fields of HighLevel, each to a HubSpot property that you have made; none by default.
 # `ghl` is the field, one of
 # {fields}.
 # `hubspot` is the property. Whatever HighLevel does not take goes one way.
@@ -133,7 +133,7 @@ def _table(header: str, section: type[Section]) -> Iterator[str]:
 
 
 def _maps() -> list[str]:
-    """The further fields, as prose: what stands there is no default of anything."""
+    """The mapped fields, as prose: what stands there is no default of anything."""
     fields = textwrap.wrap(", ".join(sorted(FIELDS)), 90)
     told = meanings(FieldMap)
     keys = [f"# `{name}`: {told[name]}" for name in ("direction", "conflict", "template")]

@@ -1,4 +1,4 @@
-"""What the further mapped fields of one link may not do together.
+"""What the mapped fields of one link may not do together.
 
 Called by `load` with links that are valid on their own. Two fields never
 write to one place: not to one HubSpot property, not to one HighLevel field.

@@ -316,7 +316,7 @@ class WriteExternalId(_Write):
     status: str = ""
     """Also the status that a record takes which was born without one."""
     groups: frozenset[GroupKey] = frozenset()
-    """Also the further fields, or the end, that its booking shows."""
+    """Also the mapped fields, or the end, that its booking shows."""
     seen: Snapshot | None = None
     """With either of them: the record that was booked; one that was edited since keeps its own."""
 

@@ -119,7 +119,7 @@ def _booking(create: Create, context: PlanContext) -> list[Action]:
 def _late(source: Snapshot, policy: Policy) -> tuple[GroupKey, ...]:
     """What the HubSpot record takes as soon as the booking shows it.
 
-    Further fields of HighLevel's own, and the end of one that was born without (promise 2).
+    Mapped fields of HighLevel's own, and the end of one that was born without (promise 2).
     """
     endless = source.appointment.end is None and policy.may_write(Group.TIME, Side.HUBSPOT)
     return tuple(

@@ -14,7 +14,7 @@ from hashlib import blake2b
 from typing import Any
 
 from syncd.core.model import (
-    EXTRA_PREFIX,
+    MAPPED_PREFIX,
     Appointment,
     Group,
     GroupKey,
@@ -62,21 +62,21 @@ def instant(moment: datetime) -> datetime:
 
 
 def value(appointment: Appointment, group: GroupKey) -> Value:
-    """The value of one group; an extra that the record lacks is `""`."""
+    """The value of one group; a mapped field that the record lacks is `""`."""
     if group in _TEXT_FIELDS:
         found: str = getattr(appointment, _TEXT_FIELDS[group])
         return found
     if group == Group.TIME:
         return (appointment.start, appointment.end)
-    return dict(appointment.mapped_fields).get(group.removeprefix(EXTRA_PREFIX), "")
+    return dict(appointment.mapped_fields).get(group.removeprefix(MAPPED_PREFIX), "")
 
 
 def with_value(appointment: Appointment, group: GroupKey, new: Value) -> Appointment:
     """The same appointment with one group replaced."""
     if isinstance(new, tuple):
         return replace(appointment, start=new[0], end=new[1])
-    if group.startswith(EXTRA_PREFIX):
-        mapped_fields = dict(appointment.mapped_fields) | {group.removeprefix(EXTRA_PREFIX): new}
+    if group.startswith(MAPPED_PREFIX):
+        mapped_fields = dict(appointment.mapped_fields) | {group.removeprefix(MAPPED_PREFIX): new}
         return replace(
             appointment, mapped_fields=tuple(sorted((k, v) for k, v in mapped_fields.items() if v))
         )
@@ -97,7 +97,7 @@ def to_report_fields(held: Value, group: GroupKey) -> dict[str, str | None]:
     """A group's value as the report's fields: start and end are two; `None` for absent."""
     if isinstance(held, tuple):
         return {"start": moment_text(held[0]), "end": moment_text(held[1])}
-    return {group.removeprefix(EXTRA_PREFIX): held or None}
+    return {group.removeprefix(MAPPED_PREFIX): held or None}
 
 
 def from_report_fields(now: Value, group: GroupKey, fields: Mapping[str, str | None]) -> Value:
@@ -108,7 +108,7 @@ def from_report_fields(now: Value, group: GroupKey, fields: Mapping[str, str | N
             for name, held in zip(("start", "end"), now, strict=True)
         )
         return (start, end)
-    return fields.get(group.removeprefix(EXTRA_PREFIX)) or ""
+    return fields.get(group.removeprefix(MAPPED_PREFIX)) or ""
 
 
 def moment_text(moment: datetime | None) -> str | None:
@@ -145,7 +145,7 @@ def fingerprint(appointment: Appointment, external_id: str = "") -> str:
         f"{len(contact)}:{contact}{len(external_id)}:{external_id}"
     )
     if appointment.mapped_fields:
-        parts = (part for extra in appointment.mapped_fields if extra[1] for part in extra)
+        parts = (part for field in appointment.mapped_fields if field[1] for part in field)
         measured += "".join(f"{len(part)}:{part}" for part in parts)
     # A copy of an empty digest costs two thirds of a new one.
     digest = _EMPTY.copy()
@@ -185,12 +185,12 @@ def slot_fingerprint(snapshot: Snapshot) -> str:
     return SPOT + fingerprint(place, snapshot.external_id)
 
 
-def without_extras(appointment: Appointment, known: Iterable[str]) -> Appointment:
-    """The same appointment without the extras that are not mapped any more."""
+def without_unmapped(appointment: Appointment, known: Iterable[str]) -> Appointment:
+    """The same appointment without the fields that are not mapped any more."""
     if not appointment.mapped_fields:
         return appointment
     names = frozenset(known)
-    kept = tuple(extra for extra in appointment.mapped_fields if extra[0] in names)
+    kept = tuple(field for field in appointment.mapped_fields if field[0] in names)
     return (
         appointment
         if kept == appointment.mapped_fields
@@ -219,7 +219,7 @@ def agreed_fingerprint(pair: Pair, side: Side) -> str:
 def all_groups(*records: Snapshot) -> frozenset[GroupKey]:
     """Every group that these records may show."""
     mapped_fields = {
-        f"{EXTRA_PREFIX}{name}" for each in records for name, _ in each.appointment.mapped_fields
+        f"{MAPPED_PREFIX}{name}" for each in records for name, _ in each.appointment.mapped_fields
     }
     return frozenset({*Group, *mapped_fields})
 

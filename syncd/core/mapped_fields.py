@@ -1,4 +1,4 @@
-"""Which further fields of a HighLevel appointment a link may map to HubSpot properties.
+"""Which mapped fields of a HighLevel appointment a link may map to HubSpot properties.
 
 The configuration checks names and directions against this, HighLevel's
 adapter reads and writes by it, the doctor judges property types by it. Left

@@ -34,7 +34,7 @@ class Side(StrEnum):
 class Group(StrEnum):
     """What changes together or not at all: start and end are one group.
 
-    Further mapped fields (`Appointment.mapped_fields`) are groups of their own, named
+    Mapped fields (`Appointment.mapped_fields`) are groups of their own, named
     `x:` and the name that the configuration gives them.
     """
 
@@ -48,9 +48,9 @@ class Group(StrEnum):
 
 
 GroupKey = str
-"""A Group, or `x:<name>` of an extra (members of a StrEnum are strings)."""
+"""A Group, or `x:<name>` of a mapped field (members of a StrEnum are strings)."""
 
-EXTRA_PREFIX = "x:"
+MAPPED_PREFIX = "x:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

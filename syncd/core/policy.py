@@ -13,7 +13,7 @@ from enum import StrEnum
 from functools import reduce
 from operator import or_
 
-from syncd.core.model import EXTRA_PREFIX, Group, GroupKey, Side, Snapshot, Window
+from syncd.core.model import MAPPED_PREFIX, Group, GroupKey, Side, Snapshot, Window
 
 
 class Direction(StrEnum):
@@ -120,9 +120,9 @@ class Policy:
     conflict: Mapping[GroupKey, Winner] = field(default_factory=dict)
     """Per group; a group that is not named goes to the newest."""
     mapped_fields: tuple[str, ...] = ()
-    """Names of the further mapped fields."""
+    """Names of the mapped fields."""
     status_echoes: tuple[GroupKey, ...] = ()
-    """The further fields, as groups, that show HighLevel's own status word in HubSpot."""
+    """The mapped fields, as groups, that show HighLevel's own status word in HubSpot."""
     first_meeting: Winner = Winner.GHL
     ghl_deleted: OnRemoval = OnRemoval.ARCHIVE
     hubspot_archived: OnRemoval = OnRemoval.CANCEL
@@ -154,12 +154,12 @@ class Policy:
             Group.ADDRESS,
             Group.OWNER,
         )
-        return (*fixed, *(f"{EXTRA_PREFIX}{name}" for name in self.mapped_fields))
+        return (*fixed, *(f"{MAPPED_PREFIX}{name}" for name in self.mapped_fields))
 
     def flows_late(self, group: GroupKey) -> bool:
-        """Whether HubSpot shows it only once HighLevel has it: a further field, one way."""
+        """Whether HubSpot shows it only once HighLevel has it: a mapped field, one way."""
         to_hubspot, to_ghl = (self.may_write(group, side) for side in (Side.HUBSPOT, Side.GHL))
-        return group.startswith(EXTRA_PREFIX) and to_hubspot and not to_ghl
+        return group.startswith(MAPPED_PREFIX) and to_hubspot and not to_ghl
 
     def may_write(self, group: GroupKey, side: Side) -> bool:
         """Whether the group's values flow onto that side."""

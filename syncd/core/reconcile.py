@@ -156,8 +156,8 @@ class FieldReconciler:
         has_external_id = hubspot.carries(self.pair.ghl_id, self.policy.location_id)
         calendar = self.records[Side.GHL].calendar or self.pair.calendar
         known = self.policy.mapped_fields
-        shown = essence.without_extras(self.pair.ghl, known)
-        across = essence.without_extras(self.pair.hubspot, known)
+        shown = essence.without_unmapped(self.pair.ghl, known)
+        across = essence.without_unmapped(self.pair.hubspot, known)
         told = (has_external_id, calendar, shown, across)
         if told != (
             self.pair.has_external_id,

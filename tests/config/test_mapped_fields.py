@@ -1,4 +1,4 @@
-"""Further fields of HighLevel and the HubSpot properties that they go to."""
+"""Mapped fields of HighLevel and the HubSpot properties that they go to."""
 
 import re
 from collections.abc import Callable

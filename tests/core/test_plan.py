@@ -163,14 +163,14 @@ CHANGES = [
         follows=[writes(HUBSPOT, title="Short", why=CHANGED_GHL)],
     ),
     PlanCase(
-        told="a further mapped field edited in HubSpot",
+        told="a mapped field edited in HubSpot",
         pair=pair(mapped_fields=(("room", "3"),)),
         hubspot=hubspot(mapped_fields=(("room", "4"),)),
         rules=rules(mapped_fields=("room",)),
         follows=[writes(GHL, x_room="4", why=CHANGED_HUBSPOT)],
     ),
     PlanCase(
-        told="an empty further field is the same as one that is not there",
+        told="an empty mapped field is the same as one that is not there",
         hubspot=hubspot(mapped_fields=(("room", ""),)),
         rules=rules(mapped_fields=("room",)),
         follows=[],

@@ -111,7 +111,7 @@ ARRIVALS = [
         follows=holds("missing_time"),
     ),
     Arrival(
-        told="new in HighLevel with a further mapped field",
+        told="new in HighLevel with a mapped field",
         record=born(GHL, mapped_fields=(("room", "3"),)),
         rules=rules(mapped_fields=("room",)),
         follows=makes(HUBSPOT, why=NEW_GHL, mapped_fields=(("room", "3"),)),

@@ -1,4 +1,4 @@
-"""Further fields of HighLevel, mapped to properties of the user's own."""
+"""Mapped fields of HighLevel, mapped to properties of the user's own."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def mapping(harness: SyncHarness, **wanted: dict[str, str]) -> None:
 
 
 def configure(harness: SyncHarness, settings: LinkSettings) -> None:
-    """Have the link do what these settings say of further fields."""
+    """Have the link do what these settings say of mapped fields."""
     template = rules_of(settings).template
     harness.obey(
         mapped_fields=template.mapped_fields,

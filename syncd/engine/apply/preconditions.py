@@ -21,7 +21,7 @@ from threading import Lock
 from syncd.core import essence
 from syncd.core.actions import Precondition, Remove, Update, Write
 from syncd.core.essence import Value
-from syncd.core.model import EXTRA_PREFIX, Group, GroupKey, Missing, Side, Snapshot
+from syncd.core.model import MAPPED_PREFIX, Group, GroupKey, Missing, Side, Snapshot
 from syncd.engine.link import Link
 from syncd.errors import (
     AuthFailed,
@@ -206,7 +206,7 @@ class Preconditions(WriteChecks):
         moved = precondition.broken_by(shown, self._ours.get((seen.side, seen.id)))
         if not moved:
             return None
-        what = ", ".join(each.removeprefix(EXTRA_PREFIX) for each in moved)
+        what = ", ".join(each.removeprefix(MAPPED_PREFIX) for each in moved)
         return Stale(
             f"{name} was changed since it was read ({what}); it is judged anew", side=seen.side
         )

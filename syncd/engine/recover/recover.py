@@ -17,7 +17,7 @@ from syncd.core import essence
 from syncd.core.actions import Change, Create, Remove, Update
 from syncd.core.essence import Value
 from syncd.core.model import (
-    EXTRA_PREFIX,
+    MAPPED_PREFIX,
     Appointment,
     Group,
     GroupKey,
@@ -301,7 +301,7 @@ def _made(intent: Intent, create: Create, contact: str, found: Snapshot) -> Comp
 
 def _groups_of(wanted: Appointment) -> Iterable[GroupKey]:
     """Every group that a creation may send, the contact left out, which has rules of its own."""
-    mapped_fields = (f"{EXTRA_PREFIX}{name}" for name, _ in wanted.mapped_fields)
+    mapped_fields = (f"{MAPPED_PREFIX}{name}" for name, _ in wanted.mapped_fields)
     return (*(group for group in Group if group is not Group.CONTACT), *mapped_fields)
 
 

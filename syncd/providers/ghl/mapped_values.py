@@ -12,7 +12,7 @@ from datetime import tzinfo
 from syncd.core import mapped_fields
 from syncd.core.essence import moment_text, text
 from syncd.core.mapped_fields import Kind
-from syncd.core.model import EXTRA_PREFIX, Appointment
+from syncd.core.model import MAPPED_PREFIX, Appointment
 from syncd.providers.ghl import wire
 from syncd.providers.ghl.timestamps import parse
 
@@ -50,7 +50,7 @@ def written(
     return {
         field: held.get(name, "")
         for name, field in fields.items()
-        if f"{EXTRA_PREFIX}{name}" in groups
+        if f"{MAPPED_PREFIX}{name}" in groups
     }
 
 

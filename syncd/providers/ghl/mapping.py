@@ -12,7 +12,7 @@ from datetime import UTC, timedelta, tzinfo
 from syncd.core import mapped_fields
 from syncd.core.essence import text, with_groups
 from syncd.core.model import (
-    EXTRA_PREFIX,
+    MAPPED_PREFIX,
     Appointment,
     Calendar,
     FieldError,
@@ -138,7 +138,7 @@ def booking(command: WriteCommand, location_context: LocationContext) -> dict[st
     ):
         if value:
             body[key] = value
-    mapped = {f"{EXTRA_PREFIX}{name}" for name, held in wanted.mapped_fields if held}
+    mapped = {f"{MAPPED_PREFIX}{name}" for name, held in wanted.mapped_fields if held}
     return body | mapped_values.written(wanted, location_context.mapped_fields, mapped)
 
 
@@ -215,7 +215,7 @@ def shown_after_create(
     sent: Appointment, answer: wire.Event, location_context: LocationContext, calendar: str
 ) -> Appointment:
     """What a new booking shows, mapped fields that were not sent included."""
-    groups = {*Group, *(f"{EXTRA_PREFIX}{name}" for name, _ in sent.mapped_fields)}
+    groups = {*Group, *(f"{MAPPED_PREFIX}{name}" for name, _ in sent.mapped_fields)}
     shown = shown_after(sent, Appointment(), answer, groups, location_context)
     filled = dict(snapshot(answer, location_context, calendar=calendar).appointment.mapped_fields)
     return replace(shown, mapped_fields=tuple(sorted((filled | dict(shown.mapped_fields)).items())))

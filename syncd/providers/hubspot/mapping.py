@@ -13,7 +13,7 @@ from datetime import datetime
 
 from syncd.core import essence
 from syncd.core.model import (
-    EXTRA_PREFIX,
+    MAPPED_PREFIX,
     Appointment,
     FieldError,
     Group,
@@ -45,7 +45,7 @@ OBJECT_ID = "hs_object_id"
 class PropertyMap:
     """Which property holds which group in this account.
 
-    `mapped_fields` are (name, property) of the further mapped fields, `filter_properties` the
+    `mapped_fields` are (name, property) of the mapped fields, `filter_properties` the
     properties that the link's filter and routes look at.
     """
 
@@ -63,9 +63,9 @@ class PropertyMap:
 
     def of(self, group: GroupKey) -> tuple[str, ...]:
         """The properties of a group; the contact is an association and has none."""
-        if group.startswith(EXTRA_PREFIX):
-            name = group.removeprefix(EXTRA_PREFIX)
-            return tuple(held for extra, held in self.mapped_fields if extra == name)
+        if group.startswith(MAPPED_PREFIX):
+            name = group.removeprefix(MAPPED_PREFIX)
+            return tuple(held for mapped, held in self.mapped_fields if mapped == name)
         return {
             Group.TITLE: (NAME,),
             Group.TIME: (START, END),
@@ -78,8 +78,8 @@ class PropertyMap:
 
     @property
     def groups(self) -> tuple[GroupKey, ...]:
-        """Every group, extras included."""
-        return (*Group, *(f"{EXTRA_PREFIX}{name}" for name, _ in self.mapped_fields))
+        """Every group, mapped fields included."""
+        return (*Group, *(f"{MAPPED_PREFIX}{name}" for name, _ in self.mapped_fields))
 
     @property
     def mapped(self) -> tuple[str, ...]:

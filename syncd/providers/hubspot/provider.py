@@ -57,7 +57,7 @@ class HubSpotProvider(Provider):
     exist, and `writes` those whose values flow into HubSpot. `filter` and
     `filter_property_names` name properties whose raw values a snapshot shows (which
     records belong to the link, the core decides);
-    `mapped_fields` are the further mapped fields, and `record_link` the property that is to hold
+    `mapped_fields` are the mapped fields, and `record_link` the property that is to hold
     the record's own address ("" for none).
     `default_country` (ISO 3166) is where phone numbers without a country code
     are from; a function where only the other side's account can tell.

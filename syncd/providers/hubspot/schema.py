@@ -52,7 +52,7 @@ class RequiredSchema:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MappedProperty:
-    """A further mapped field and its property; `written` says whether values flow into it."""
+    """A mapped field and its property; `written` says whether values flow into it."""
 
     name: str
     property: str

@@ -62,7 +62,7 @@ def findings(
         *_native(known, wish, object_type),
         *_own(known, wish),
         _status(known, wish),
-        *(_further(known.get(each.property), each) for each in wish.properties),
+        *(_mapped_property(known.get(each.property), each) for each in wish.properties),
         *(_mapped(known, "filter and routes", prop) for prop in wish.filter_properties),
     )
 
@@ -187,18 +187,18 @@ _HOLDS_SOMETHING_ELSE = frozenset(
 )
 
 
-def _further(found: Definition | None, extra: MappedProperty) -> Finding:
+def _mapped_property(found: Definition | None, mapped: MappedProperty) -> Finding:
     """Whether a mapped property is there, takes values, and holds that kind of them."""
-    what = f"HubSpot property {extra.property} (map.{extra.name})"
-    takes = _TAKES[extra.kind]
+    what = f"HubSpot property {mapped.property} (map.{mapped.name})"
+    takes = _TAKES[mapped.kind]
     if found is None:
         detail = "does not exist in this account"
         remedy = f"correct the name, or make the property in HubSpot (of type {takes[0]})"
-    elif extra.written and found.read_only:
+    elif mapped.written and found.read_only:
         detail = "is read-only in HubSpot"
         remedy = "name a property of your own"
     elif found.type not in takes:
-        detail = f"is of type {found.type!r}, which does not hold a {extra.kind}"
+        detail = f"is of type {found.type!r}, which does not hold a {mapped.kind}"
         remedy = f"name a property of type {' or '.join(takes)}"
     else:
         return Finding(what=what)

@@ -236,7 +236,7 @@ def test_a_silence_that_is_asked_for_is_obeyed(account: Account) -> None:
     assert getattr(error.value, "retry_after", None) == 3600
 
 
-# --- further mapped fields
+# --- mapped fields
 
 
 def further(desk: Any, name: str = "x") -> Any:

@@ -311,10 +311,6 @@ class Wrote:
             return stamp <= self.stamp
         return abs(stamp - skew - self.at) <= _SOON
 
-    def was_seen(self, looked: datetime | None) -> bool:
-        """Whether the side was looked at since; a vendor's rendering shows at the first look."""
-        return looked is not None and looked > self.at
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:

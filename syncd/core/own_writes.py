@@ -36,7 +36,7 @@ def settled(pair: Pair, record: Snapshot, looked: datetime | None) -> Pair:
     """
     side = record.side
     wrote = pair.wrote_on(side)
-    if wrote is None or record.gone or wrote.was_seen(looked):
+    if wrote is None or record.gone or (looked is not None and looked > wrote.at):
         return pair
     for group in wrote.groups - pair.open - {Group.CONTACT}:
         shown = pair.shown_on(side)

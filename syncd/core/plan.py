@@ -104,12 +104,11 @@ def judge(sighting: Sighting, context: PlanContext) -> list[Action]:
     What a vendor made of our own write is agreed on first: it is no edit.
     """
     pair, looked = sighting.pair, context.evidence.looked
-    ours, theirs = pair.wrote_ghl, pair.wrote_hubspot
-    if ours and isinstance(sighting.ghl, Snapshot) and not ours.was_seen(looked.get(Side.GHL)):
-        pair = own_writes.settled(pair, sighting.ghl, looked.get(Side.GHL))
-    seen = looked.get(Side.HUBSPOT)
-    if theirs and isinstance(sighting.hubspot, Snapshot) and not theirs.was_seen(seen):
-        pair = own_writes.settled(pair, sighting.hubspot, seen)
+    for record in (sighting.ghl, sighting.hubspot):
+        if not isinstance(record, Snapshot) or pair.wrote_on(record.side) is None:
+            continue
+        if record.appointment != pair.shown_on(record.side):
+            pair = own_writes.settled(pair, record, looked.get(record.side))
     if pair is sighting.pair:
         return _judge(sighting, context)
     decided = _judge(replace(sighting, pair=pair), context)

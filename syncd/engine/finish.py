@@ -398,8 +398,9 @@ class _Recording:
         self._observations = [each.observation for each in cycle.rounds]
         found = self._observations[0].found
         assert found is not None  # noqa: S101 - the first round has one
-        unpaired = found.unpaired.with_more(self._observations[-1].matched)
-        self._found = replace(found, unpaired=unpaired)
+        self._found, matched = found, self._observations[-1].matched
+        if matched.ghl or matched.hubspot:
+            self._found = replace(found, unpaired=found.unpaired.with_more(matched))
         self._over = not (self._results.interrupted or self._results.stopped)
         """Whether the cycle came to its end."""
         plans = [each.plan for each in cycle.rounds]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tools import main_path
 
-MODULES = 33
+MODULES = 26
 TYPES = 94
 
 

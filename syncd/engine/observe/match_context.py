@@ -2,7 +2,7 @@
 
 `sightings` calls `match` for the unpaired records whose turn it is, and for
 the pairs whose contact changed. Leaves out whose turn it is (`unpaired_queue`),
-the look-up itself (`contacts`) and the matching (`core.observe`).
+the look-up itself (`contacts`) and the matching (`core.matching`).
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ def match(
         ProviderError: a look-up failed.
     """
     book = _contacts(context.link, policy, sightings, unpaired)
+    if not unpaired.ghl and not unpaired.hubspot:
+        return Observed(), book
     around = _with_neighbours(context.link, unpaired, book, sightings)
     return match_unpaired(around, book, policy, context.translator.statuses), book
 

@@ -145,9 +145,9 @@ class Create(_Write):
     calendar: str = ""
     validate_slot: bool = False
     notify: bool = False
-    fill: str = ""
+    backfill_status: str = ""
     """HighLevel: the status that the HubSpot record takes, because it was born without one."""
-    late: tuple[GroupKey, ...] = ()
+    follow_up_fields: tuple[GroupKey, ...] = ()
     """HighLevel: the groups that the HubSpot record takes as soon as the booking shows them."""
     unread: frozenset[GroupKey] = frozenset()
     """What the source holds and nobody could translate now: it goes across when that is known."""
@@ -379,7 +379,7 @@ def created(write: Create, record_id: str, returned: Appointment) -> Pair:
     ids = {write.side: record_id, write.side.other: write.source.id}
     late = {
         group
-        for group in write.late
+        for group in write.follow_up_fields
         if essence.value(returned, group) != essence.value(source, group)
     }
     if write.side is Side.HUBSPOT and not returned.contact:
@@ -399,7 +399,7 @@ def created(write: Create, record_id: str, returned: Appointment) -> Pair:
         version=old.version + 1 if old else 1,
         calendar=write.calendar or write.source.calendar or (old.calendar if old else ""),
         series=write.source.series,
-        open=frozenset({Group.STATUS, *late} if write.fill else late),
+        open=frozenset({Group.STATUS, *late} if write.backfill_status else late),
         has_external_id=False,
         owner_by_us=write.side if returned.owner else None,
     )

@@ -31,7 +31,7 @@ def associate(
     """What the contacts that the two records show now come to; None for nothing."""
     followed = _after_merge(pair, hubspot, context)
     agreed, shown = followed.hubspot.contact, ghl.appointment.contact
-    known = context.words.contacts.get(shown)
+    known = context.translator.contacts.get(shown)
     never = known and not agreed and (not hubspot.contacts or known in hubspot.contacts)
     if shown and (shown != followed.ghl.contact or never):
         return _follow(followed, shown, hubspot, context)
@@ -46,7 +46,7 @@ def associate(
 
 def _after_merge(pair: Pair, hubspot: Snapshot, context: PlanContext) -> Pair:
     """A merged contact is the same person under another id."""
-    survivor = context.words.merged.get(pair.hubspot.contact)
+    survivor = context.translator.merged.get(pair.hubspot.contact)
     if survivor not in hubspot.contacts:
         return pair
     return replace(pair, hubspot=replace(pair.hubspot, contact=survivor))
@@ -97,10 +97,10 @@ def _stands_alone(contact: str, former: str, hubspot: Snapshot) -> bool:
 
 
 def _across(contact: str, context: PlanContext) -> Resolution:
-    known = context.words.contacts.get(contact)
+    known = context.translator.contacts.get(contact)
     if known is not None:
         return Known(id=known)
     unknown = Unresolved(
         reason="no_contact", detail="HighLevel's new contact has none on the other side"
     )
-    return context.book.from_ghl.get(contact, unknown)
+    return context.contacts.from_ghl.get(contact, unknown)

@@ -15,12 +15,12 @@ from itertools import combinations
 from syncd.core.model import Contact, Pair
 
 
-class Proof(Enum):
+class MatchBasis(Enum):
     """Why a contact across is taken for the same person."""
 
-    OWN = "a known pair, an e-mail address, or a person's word"
+    IDENTITY = "a known pair, an e-mail address, or a person's decision"
     PHONE = "a phone number, and names that do not disagree"
-    NONE = "it was associated with a paired record, which makes nobody the same person"
+    PAIRED_RECORD = "it was associated with a paired record, which makes nobody the same person"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +28,7 @@ class Known:
     """The contact across that a record is for: the same person, where there is proof of it."""
 
     id: str
-    proof: Proof = field(default=Proof.OWN, compare=False)
+    basis: MatchBasis = field(default=MatchBasis.IDENTITY, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +104,7 @@ def match(
 def _by_phone(contact: Contact, candidates: Sequence[Contact]) -> Resolution:
     agreeing = [each for each in candidates if not names_disagree(contact, each)]
     if len(agreeing) == 1:
-        return Known(id=agreeing[0].id, proof=Proof.PHONE)
+        return Known(id=agreeing[0].id, basis=MatchBasis.PHONE)
     whose = "several contacts" if agreeing else "a contact of another name"
     return Unresolved(reason="ambiguous_contact", detail=f"its phone number belongs to {whose}")
 
@@ -120,7 +120,7 @@ def without_shared_phones(
     """
     claims: dict[str, list[str]] = defaultdict(list)
     for here, found in book.items():
-        if isinstance(found, Known) and found.proof is Proof.PHONE:
+        if isinstance(found, Known) and found.basis is MatchBasis.PHONE:
             claims[found.id].append(here)
     judged = dict(book)
     for there, claiming in claims.items():

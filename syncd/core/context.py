@@ -74,6 +74,6 @@ class PlanContext:
     """What every judgement needs: the link's rules, the words, and the evidence."""
 
     policy: Policy
-    words: Translator
-    book: ContactBook = field(default_factory=ContactBook)
+    translator: Translator
+    contacts: ContactBook = field(default_factory=ContactBook)
     evidence: Evidence = field(default_factory=Evidence)

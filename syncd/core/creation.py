@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from syncd.core import essence, translate
 from syncd.core.actions import Action, Create
-from syncd.core.contacts import Known, Proof, Resolution, Unresolved
+from syncd.core.contacts import Known, MatchBasis, Resolution, Unresolved
 from syncd.core.context import PlanContext
 from syncd.core.freshness import is_fresh
 from syncd.core.model import Appointment, Calendar, Group, GroupKey, Hold, Pair, Side, Snapshot
@@ -19,7 +19,7 @@ from syncd.core.policy import Policy
 from syncd.core.translate import KeepTarget, Translated, Unread, Untranslatable
 
 
-def make(
+def plan_creation(
     source: Snapshot,
     context: PlanContext,
     pair: Pair | None,
@@ -72,7 +72,7 @@ def _said(
     if field_error is not None:
         return Untranslatable(reason=field_error.reason, detail=field_error.detail)
     held = essence.value(source.appointment, group)
-    said = translate.across(context.words, group, source.side, held, target)
+    said = translate.translate(context.translator, group, source.side, held, target)
     if isinstance(said, KeepTarget) and group == Group.STATUS and source.side is Side.HUBSPOT:
         return Translated(value="confirmed")  # a record that is born without a status (promise 5)
     return said
@@ -82,9 +82,9 @@ def _booking(create: Create, context: PlanContext) -> list[Action]:
     """Complete a HighLevel booking: calendar, end, assignee, slot."""
     source, policy, wanted = create.source, context.policy, create.wanted
     route = policy.route(source)
-    stood = context.words.calendars.get(create.pair.calendar) if create.pair else None
+    stood = context.translator.calendars.get(create.pair.calendar) if create.pair else None
     # A booking is made anew where it stood before, as long as that calendar is there.
-    calendar = stood if stood and stood.active else context.words.calendars.get(route.calendar)
+    calendar = stood if stood and stood.active else context.translator.calendars.get(route.calendar)
     if calendar is None or not calendar.active:
         detail = (
             f"calendar {route.calendar} is not an active calendar of this location"
@@ -103,15 +103,15 @@ def _booking(create: Create, context: PlanContext) -> list[Action]:
         wanted = replace(wanted, status="confirmed")
     free = policy.override(source.id).book_anyway or not policy.refuse_double_booking
     past = wanted.start is not None and wanted.start <= policy.now
-    takes = context.words.statuses.takes_slot(wanted.status)
+    takes = context.translator.statuses.takes_slot(wanted.status)
     return [
         replace(
             create,
             wanted=wanted,
             calendar=calendar.id,
             validate_slot=takes and not past and not free,
-            fill=_fill(source, wanted, context),
-            late=_late(source, policy),
+            backfill_status=_fill(source, wanted, context),
+            follow_up_fields=_late(source, policy),
         )
     ]
 
@@ -147,15 +147,15 @@ def _same_contact(source: Snapshot, pair: Pair | None, context: PlanContext) -> 
             reason="no_contact", detail="no contact on the other side is known for it"
         )
     here, lost = pair.shown_on(source.side).contact, pair.shown_on(source.side.other).contact
-    known, reason = context.words.contacts, "no_contact"
-    here = context.words.merged.get(here, here)
+    known, reason = context.translator.contacts, "no_contact"
+    here = context.translator.merged.get(here, here)
     if source.side is Side.GHL:
         now = source.appointment.contact or here
         if now != here and now not in known:
             unknown = Unresolved(
                 reason=reason, detail="HighLevel's new contact has none on the other side"
             )
-            return context.book.from_ghl.get(now, unknown)
+            return context.contacts.from_ghl.get(now, unknown)
         lost = known.get(now, lost)
     elif here and source.contacts and here not in source.contacts:
         # A new booking can be for another contact, where an old one could not be changed.
@@ -163,7 +163,7 @@ def _same_contact(source: Snapshot, pair: Pair | None, context: PlanContext) -> 
         lost, reason = candidates[0] if len(candidates) == 1 else "", "contact_changed"
     if lost:
         # Its record was for this contact. Whether they are one person is another question.
-        return Known(id=lost, proof=Proof.NONE)
+        return Known(id=lost, basis=MatchBasis.PAIRED_RECORD)
     return Unresolved(
         reason=reason, detail="no contact on the other side is known to be its present one"
     )
@@ -186,4 +186,4 @@ def _fill(source: Snapshot, wanted: Appointment, context: PlanContext) -> str:
     """An empty HubSpot status takes HighLevel's (promise 5)."""
     if source.appointment.status or not context.policy.may_write(Group.STATUS, Side.HUBSPOT):
         return ""
-    return context.words.statuses.to_hubspot.get(wanted.status, "")
+    return context.translator.statuses.to_hubspot.get(wanted.status, "")

@@ -12,7 +12,7 @@ from enum import Enum
 from syncd.core.essence import Value, is_empty
 
 
-class Outcome(Enum):
+class Comparison(Enum):
     """What became of one group since the last agreement."""
 
     UNCHANGED = "nothing changed"
@@ -24,27 +24,27 @@ class Outcome(Enum):
 
 def compare(
     base: tuple[Value, Value], now: tuple[Value, Value], agree: Callable[[Value, Value], bool]
-) -> Outcome:
+) -> Comparison:
     """Compare a group with the last agreement; equal results are no conflict."""
     left, right = now[0] != base[0], now[1] != base[1]
     if not left and not right:
-        return Outcome.UNCHANGED
+        return Comparison.UNCHANGED
     if agree(now[0], now[1]):
-        return Outcome.CONVERGED
+        return Comparison.CONVERGED
     if left and right:
-        return Outcome.BOTH
-    return Outcome.LEFT if left else Outcome.RIGHT
+        return Comparison.BOTH
+    return Comparison.LEFT if left else Comparison.RIGHT
 
 
-def meet(now: tuple[Value, Value], agree: Callable[[Value, Value], bool]) -> Outcome:
+def compare_unagreed(now: tuple[Value, Value], agree: Callable[[Value, Value], bool]) -> Comparison:
     """Compare a group that was never agreed on: an empty value takes the other's."""
     if agree(now[0], now[1]) or (is_empty(now[0]) and is_empty(now[1])):
-        return Outcome.CONVERGED
+        return Comparison.CONVERGED
     if _says_less(now[1], now[0]):
-        return Outcome.LEFT
+        return Comparison.LEFT
     if _says_less(now[0], now[1]):
-        return Outcome.RIGHT
-    return Outcome.BOTH
+        return Comparison.RIGHT
+    return Comparison.BOTH
 
 
 def _says_less(one: Value, other: Value) -> bool:

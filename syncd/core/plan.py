@@ -29,7 +29,7 @@ from syncd.core import essence, own_writes
 from syncd.core.actions import Action, Change, Create, Rebase, Remove, Update, Write
 from syncd.core.contacts import Known
 from syncd.core.context import UNDONE, PlanContext
-from syncd.core.creation import make
+from syncd.core.creation import plan_creation
 from syncd.core.freshness import is_fresh
 from syncd.core.guards import GuardOverrides, Plan, RecentWrites, guard
 from syncd.core.model import (
@@ -60,18 +60,18 @@ def plan(
     """Judge everything that was observed, and put the guards over it."""
     decided: list[Action] = list(observed.holds)
     for sighting in observed.sightings:
-        judged = [_once(each, observed, context) for each in judge(sighting, context)]
+        judged = [_unless_duplicate(each, observed, context) for each in judge(sighting, context)]
         decided += judged
         if sighting.followed and all(isinstance(each, Hold) for each in judged):
             # Nothing else would keep the new id.
             decided.append(Rebase(pair=sighting.pair))
-    for newcomer in observed.new_records:
-        decided += welcome(newcomer, context)
-    decided = [_with_proof(each, context) for each in decided]
+    for new_record in observed.new_records:
+        decided += plan_new_record(new_record, context)
+    decided = [_with_contact_proof(each, context) for each in decided]
     return guard(decided, context, past, allowed or GuardOverrides())
 
 
-def _once(action: Action, observed: Observed, context: PlanContext) -> Action:
+def _unless_duplicate(action: Action, observed: Observed, context: PlanContext) -> Action:
     """What is made anew for a pair, unless somebody seems to have made it already."""
     if not isinstance(action, Create) or action.pair is None:
         return action
@@ -85,14 +85,14 @@ def _once(action: Action, observed: Observed, context: PlanContext) -> Action:
     return Hold.of(pair, "", "possible_duplicate", detail, action.wanted)
 
 
-def _with_proof(action: Action, context: PlanContext) -> Action:
+def _with_contact_proof(action: Action, context: PlanContext) -> Action:
     """An adoption with what is known of its two contacts."""
     if not isinstance(action, Rebase) or action.pair.key:
         return action
     pair = action.pair
     ruled = context.policy.override(pair.ghl_id).contact
     said = bool(ruled) and ruled == pair.hubspot.contact
-    return replace(action, one_person=said or context.book.one_person(pair))
+    return replace(action, one_person=said or context.contacts.one_person(pair))
 
 
 # --- one pair
@@ -170,20 +170,22 @@ def _one_gone(
     """One record is gone: a cancellation agrees, an edit beats it, else the rule decides."""
     pair, where, side = sighting.pair, gone.side, living.side
     if sighting.met:
-        return _settled(pair, _on_its_own(where, living, context))
+        return _settled(pair, _unanswered(where, living, context))
     if pair.gone_on(side):
-        return _came_back(pair, where, living, context)
+        return _one_restored(pair, where, living, context)
     if pair.gone_on(where):
-        return _survivor(pair, where, living, context)
-    if context.words.statuses.is_cancelled(side, living.appointment.status):
-        return _settled(pair, _on_its_own(where, living, context))
+        return _already_settled(pair, where, living, context)
+    if context.translator.statuses.is_cancelled(side, living.appointment.status):
+        return _settled(pair, _unanswered(where, living, context))
     edited = _edited(pair, living, context)
     if edited and context.policy.direction.reaches(where):
-        return make(living, context, pair, why=_because(edited, side, where))
+        return plan_creation(living, context, pair, why=_edit_beats_removal(edited, side, where))
     return _carry_removal(pair, gone, living, context)
 
 
-def _survivor(pair: Pair, where: Side, living: Snapshot, context: PlanContext) -> list[Action]:
+def _already_settled(
+    pair: Pair, where: Side, living: Snapshot, context: PlanContext
+) -> list[Action]:
     """The removal was settled before: only leaving a cancellation brings the record back."""
     side, kept, status = living.side, pair.removal, living.appointment.status
     if kept is None or kept.response is Response.NOTHING:
@@ -191,10 +193,12 @@ def _survivor(pair: Pair, where: Side, living: Snapshot, context: PlanContext) -
     if kept.response is Response.CANCELLED and (undone := _undone(pair, where, living, context)):
         return undone
     # An emptied status says nothing, and so leaves nothing.
-    still = not status or context.words.statuses.is_cancelled(side, status)
+    still = not status or context.translator.statuses.is_cancelled(side, status)
     if still or not context.policy.direction.reaches(where):
         return []
-    return make(living, context, pair, why=_because((Group.STATUS,), side, where))
+    return plan_creation(
+        living, context, pair, why=_edit_beats_removal((Group.STATUS,), side, where)
+    )
 
 
 def _undone(pair: Pair, where: Side, living: Snapshot, context: PlanContext) -> list[Action]:
@@ -214,7 +218,7 @@ def _undone(pair: Pair, where: Side, living: Snapshot, context: PlanContext) -> 
         across = pair.shown_on(where).status
         made: list[Action] = []
         if context.policy.direction.reaches(where):
-            made = make(reopened, context, pair, why=why, fresh=False)
+            made = plan_creation(reopened, context, pair, why=why, fresh=False)
             across = next((w.wanted.status for w in made if isinstance(w, Create)), across)
         status = Change(group=Group.STATUS, before=shown, after=back, source=across, why=why)
         validated = validates(side, (status,), pair, living, context)
@@ -231,27 +235,27 @@ def _undone(pair: Pair, where: Side, living: Snapshot, context: PlanContext) -> 
     return []
 
 
-def _came_back(pair: Pair, where: Side, living: Snapshot, context: PlanContext) -> list[Action]:
+def _one_restored(pair: Pair, where: Side, living: Snapshot, context: PlanContext) -> list[Action]:
     """Both were gone, and one is restored: the other is made anew.
 
     A cancelled one agrees with the removal across, unless that was our doing.
     """
     side, kept = living.side, pair.removal
-    cancelled = context.words.statuses.is_cancelled(side, living.appointment.status)
+    cancelled = context.translator.statuses.is_cancelled(side, living.appointment.status)
     ours = kept is not None and kept.response is Response.REMOVED
     if (ours or not cancelled) and context.policy.direction.reaches(where):
         # A restoration moves no stamp of HubSpot's.
-        return make(living, context, pair, why=f"restored in {side.label}", fresh=True)
+        return plan_creation(living, context, pair, why=f"restored in {side.label}", fresh=True)
     same = living.appointment.status == pair.shown_on(side).status
     if kept is not None and kept.response is Response.CANCELLED and cancelled and same:
         return _settled(pair, replace(kept, gone=frozenset({where})))
-    return _settled(pair, _on_its_own(where, living, context))
+    return _settled(pair, _unanswered(where, living, context))
 
 
-def _on_its_own(where: Side, living: Snapshot, context: PlanContext) -> Removal:
+def _unanswered(where: Side, living: Snapshot, context: PlanContext) -> Removal:
     """A removal that nothing was done for: the other record stands as it is."""
     gone, status = frozenset({where}), living.appointment.status
-    if not context.words.statuses.is_cancelled(living.side, status):
+    if not context.translator.statuses.is_cancelled(living.side, status):
         return Removal(gone=gone)
     return Removal(gone=gone, response=Response.AGREED, status_agreed=status)
 
@@ -263,7 +267,7 @@ def _carry_removal(
     where, side = gone.side, living.side
     rule = context.policy.on_removal_at(where)
     if rule is OnRemoval.IGNORE or (rule is not OnRemoval.ARCHIVE and _too_late(living, context)):
-        return _settled(pair, _on_its_own(where, living, context))
+        return _settled(pair, _unanswered(where, living, context))
     remove = Remove(
         pair=pair,
         side=side,
@@ -274,7 +278,7 @@ def _carry_removal(
     )
     if rule is not OnRemoval.CANCEL:
         return [remove]
-    word = CANCELLED if side is Side.GHL else context.words.statuses.to_hubspot.get(CANCELLED)
+    word = CANCELLED if side is Side.GHL else context.translator.statuses.to_hubspot.get(CANCELLED)
     if not word:
         return [Hold.of(pair, Group.STATUS, "unknown_status", "no value says cancelled", pair.ghl)]
     return [replace(remove, cancel_as=word)]
@@ -284,7 +288,7 @@ def _too_late(living: Snapshot, context: PlanContext) -> bool:
     """Whether the appointment has started or is over: it is neither cancelled nor deleted."""
     start = living.appointment.start
     started = start is None or start <= context.policy.now
-    return started or context.words.statuses.is_over(living.side, living.appointment.status)
+    return started or context.translator.statuses.is_over(living.side, living.appointment.status)
 
 
 def _restored(
@@ -292,7 +296,7 @@ def _restored(
 ) -> list[Action]:
     """A removed record is back: take back our cancellation, then merge as ever."""
     pair = sighting.pair
-    statuses = context.words.statuses
+    statuses = context.translator.statuses
     cancelled = _cancelled_by_us(pair, statuses)
     if cancelled is None:
         revived = replace(sighting, pair=replace(pair, removal=None))
@@ -315,7 +319,7 @@ def _restored(
     merged.contact()
     before = pair.removal.status_before if pair.removal else ""
     # One that had no status takes the other's, as ever (promise 5).
-    other = statuses.across(back.side, back.appointment.status)
+    other = statuses.translate(back.side, back.appointment.status)
     merged.restore(cancelled, before or other or "")
     return merged.actions()
 
@@ -347,11 +351,11 @@ def _both_there(
 # --- one record without a pair
 
 
-def welcome(newcomer: NewRecord, context: PlanContext) -> list[Action]:
+def plan_new_record(new_record: NewRecord, context: PlanContext) -> list[Action]:
     """What follows from a record that has no pair: it is made across, or held."""
-    record = newcomer.record
+    record = new_record.record
     why = f"new in {record.side.label}"
-    return make(record, context, None, contact=newcomer.contact, why=why)
+    return plan_creation(record, context, None, contact=new_record.contact, why=why)
 
 
 # --- agreements without a write
@@ -374,12 +378,12 @@ def _edited(pair: Pair, living: Snapshot, context: PlanContext) -> tuple[GroupKe
         # An emptied HubSpot status says nothing (promise 5).
         and not (group == Group.STATUS and side is Side.HUBSPOT and not now.status)
     ]
-    across = context.words.contacts.get(now.contact, "")
+    across = context.translator.contacts.get(now.contact, "")
     if side is Side.GHL and now.contact not in {"", shown.contact}:
         groups += [Group.CONTACT] if across != pair.hubspot.contact else []
     return tuple(groups)
 
 
-def _because(edited: tuple[GroupKey, ...], side: Side, gone: Side) -> str:
+def _edit_beats_removal(edited: tuple[GroupKey, ...], side: Side, gone: Side) -> str:
     what = ", ".join(dict.fromkeys(str(group) for group in edited))
     return f"{what} edited in {side.label}, which beats the removal in {gone.label}"

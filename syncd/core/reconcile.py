@@ -18,7 +18,7 @@ from syncd.core.contacts import ToMake
 from syncd.core.context import UNDONE, PlanContext, Revert
 from syncd.core.essence import Value
 from syncd.core.freshness import is_fresh
-from syncd.core.merge import Outcome
+from syncd.core.merge import Comparison
 from syncd.core.model import Group, GroupKey, Hold, Pair, Side, Snapshot
 from syncd.core.observe import Sighting
 from syncd.core.policy import Winner
@@ -44,12 +44,12 @@ def validates(
         touched = touched or change.group in {Group.TIME, Group.STATUS, Group.OWNER}
         after = essence.with_value(after, change.group, change.after)
     upcoming = after.start is not None and after.start > context.policy.now
-    return touched and upcoming and context.words.statuses.takes_slot(after.status)
+    return touched and upcoming and context.translator.statuses.takes_slot(after.status)
 
 
 def reopens(side: Side, changes: Iterable[Change], context: PlanContext) -> bool:
     """Whether HighLevel's record takes a slot again, which a status alone never checks."""
-    takes = context.words.statuses.takes_slot
+    takes = context.translator.statuses.takes_slot
     return side is Side.GHL and any(
         change.group == Group.STATUS and not takes(str(change.before)) and takes(str(change.after))
         for change in changes
@@ -88,37 +88,35 @@ class FieldReconciler:
                 self._hold(group, field_error.reason, field_error.detail)
             return
         outcome = self._outcome(group)
-        if outcome is not Outcome.UNCHANGED and self._is_unread(group, outcome):
+        if outcome is not Comparison.UNCHANGED and self._is_unread(group, outcome):
             return  # It stays news until it can be understood.
         match outcome:
-            case Outcome.UNCHANGED:
+            case Comparison.UNCHANGED:
                 pass
-            case Outcome.CONVERGED:
+            case Comparison.CONVERGED:
                 self._agree(group)
-            case Outcome.LEFT:
+            case Comparison.LEFT:
                 self._push(group, Side.GHL)
-            case Outcome.RIGHT:
+            case Comparison.RIGHT:
                 self._push(group, Side.HUBSPOT)
-            case Outcome.BOTH:
+            case Comparison.BOTH:
                 self._contest(group)
 
-    def _is_unread(self, group: GroupKey, outcome: Outcome) -> bool:
+    def _is_unread(self, group: GroupKey, outcome: Comparison) -> bool:
         """Whether nobody can tell now what the values mean across: unread is not absent."""
-        if group != Group.OWNER or not self.context.words.people_unread:
+        if group != Group.OWNER or not self.context.translator.people_unread:
             return False
         ghl, hubspot = self._now(Side.GHL, group), self._now(Side.HUBSPOT, group)
         # That nobody is assigned any more can be told without knowing anybody.
-        return bool(ghl if outcome is Outcome.LEFT else ghl or hubspot)
+        return bool(ghl if outcome is Comparison.LEFT else ghl or hubspot)
 
     def contact(self) -> None:
         """Bring together whom the two records are for."""
         ghl, hubspot = self.records[Side.GHL], self.records[Side.HUBSPOT]
         here, there = self.pair.ghl.contact, self.pair.hubspot.contact
-        if (
-            ghl.appointment.contact == here
-            and there in set(hubspot.contacts) - self.context.words.merged.keys()
-        ):
-            return  # as most are
+        unchanged = ghl.appointment.contact == here and there in hubspot.contacts
+        if unchanged and there not in self.context.translator.merged:
+            return
         found = associate(self.pair, ghl, hubspot, self.context)
         if found is None:
             return
@@ -137,7 +135,7 @@ class FieldReconciler:
         back, empty = side.other, ""
         shown = self._now(back, Group.STATUS)
         if back is Side.HUBSPOT and not shown and self.policy.may_write(Group.STATUS, back):
-            empty = self.context.words.statuses.across(side, status) or ""
+            empty = self.context.translator.statuses.translate(side, status) or ""
         for target, after, source in ((side, status, empty or shown), (back, empty, status)):
             if target is side or empty:
                 self.changes[target].append(
@@ -219,30 +217,30 @@ class FieldReconciler:
                 kept.append(replace(written, group=group, before=before, source=written.after))
             self.changes[Side.HUBSPOT] = kept
 
-    def _outcome(self, group: GroupKey) -> Outcome:
+    def _outcome(self, group: GroupKey) -> Comparison:
         now = (self._now(Side.GHL, group), self._now(Side.HUBSPOT, group))
         base = (
             essence.value(self.pair.ghl, group),
             essence.value(self.pair.hubspot, group),
         )
         if now == base and group not in self.pair.open:
-            return Outcome.UNCHANGED  # as most groups are
+            return Comparison.UNCHANGED  # as most groups are
 
         def agree(ghl: Value, hubspot: Value) -> bool:
-            return translate.agree(self.context.words, group, ghl, hubspot)
+            return translate.agree(self.context.translator, group, ghl, hubspot)
 
         if group in self.pair.open:
-            return merge.meet(now, agree)
+            return merge.compare_unagreed(now, agree)
         outcome = merge.compare(base, now, agree)
         if group != Group.STATUS:
             return outcome
-        if not now[1] and outcome in {Outcome.RIGHT, Outcome.BOTH}:
-            return Outcome.LEFT  # an empty HubSpot status says nothing (promise 5)
-        if outcome is Outcome.CONVERGED and now[1] == base[1]:
+        if not now[1] and outcome in {Comparison.RIGHT, Comparison.BOTH}:
+            return Comparison.LEFT  # an empty HubSpot status says nothing (promise 5)
+        if outcome is Comparison.CONVERGED and now[1] == base[1]:
             # Only an edit in HubSpot is measured by what it already stands for; one in
             # HighLevel has a word of its own, which may be another than HubSpot shows.
-            said = self.context.words.statuses.across(Side.GHL, str(now[0]))
-            return Outcome.LEFT if said not in {None, now[1]} else outcome
+            said = self.context.translator.statuses.translate(Side.GHL, str(now[0]))
+            return Comparison.LEFT if said not in {None, now[1]} else outcome
         return outcome
 
     # --- undo
@@ -276,7 +274,7 @@ class FieldReconciler:
     def _put_back(self, group: GroupKey, side: Side, back: Value) -> None:
         self.undoing = True
         shown = self.records[side.other].appointment
-        said = translate.across(self.context.words, group, side, back, shown)
+        said = translate.translate(self.context.translator, group, side, back, shown)
         across = essence.value(shown, group)
         settled = self._agree_with(group, side, back, across)
         if (
@@ -300,7 +298,7 @@ class FieldReconciler:
 
     def _agree_with(self, group: GroupKey, side: Side, value: Value, across: Value) -> bool:
         pair = (value, across) if side is Side.GHL else (across, value)
-        return translate.agree(self.context.words, group, *pair)
+        return translate.agree(self.context.translator, group, *pair)
 
     # --- from outcomes to changes
 
@@ -312,7 +310,7 @@ class FieldReconciler:
             return
         now = self._now(source, group)
         shown = self.records[target].appointment
-        said = translate.across(self.context.words, group, source, now, shown)
+        said = translate.translate(self.context.translator, group, source, now, shown)
         if isinstance(said, KeepTarget) and group == Group.OWNER and self._cleared(source):
             said = Translated(value="")
         match said:
@@ -501,7 +499,7 @@ class FieldReconciler:
         )
 
     def _outside_team(self, user: Value) -> bool:
-        calendar = self.context.words.calendars.get(self.records[Side.GHL].calendar)
+        calendar = self.context.translator.calendars.get(self.records[Side.GHL].calendar)
         return bool(calendar and calendar.team and user and user not in calendar.team)
 
     def _fought(self, group: GroupKey, target: Side) -> bool:

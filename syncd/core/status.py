@@ -28,7 +28,7 @@ class StatusTable:
     to_hubspot: Mapping[str, str]
     to_ghl: Mapping[str, str]
 
-    def across(self, side: Side, value: str) -> str | None:
+    def translate(self, side: Side, value: str) -> str | None:
         """The other side's word for `side`'s value; `None` where the table has none."""
         table = self.to_hubspot if side is Side.GHL else self.to_ghl
         return table.get(value)

@@ -63,32 +63,32 @@ class Translator:
     calendars: Mapping[str, Calendar] = field(default_factory=dict)
 
 
-def agree(words: Translator, group: GroupKey, ghl: Value, hubspot: Value) -> bool:
+def agree(translator: Translator, group: GroupKey, ghl: Value, hubspot: Value) -> bool:
     """Whether the two values stand for the same thing."""
     if isinstance(ghl, tuple) or isinstance(hubspot, tuple):
         return ghl == hubspot
     if group == Group.STATUS:
-        return words.statuses.agree(ghl, hubspot)
+        return translator.statuses.agree(ghl, hubspot)
     if group == Group.OWNER:
-        return words.owner_of_user.get(ghl, "") == hubspot if ghl else not hubspot
+        return translator.owner_of_user.get(ghl, "") == hubspot if ghl else not hubspot
     if group == Group.CONTACT:
-        return words.contacts.get(ghl) == hubspot
+        return translator.contacts.get(ghl) == hubspot
     return ghl == hubspot
 
 
-def across(
-    words: Translator, group: GroupKey, side: Side, value: Value, target: Appointment
+def translate(
+    translator: Translator, group: GroupKey, side: Side, value: Value, target: Appointment
 ) -> Translation:
     """What `side`'s value is called on the other side, whose record is `target`."""
     if isinstance(value, tuple):
         return _time(value, target)
     match group:
         case Group.STATUS:
-            return _status(words.statuses, side, value)
+            return _status(translator.statuses, side, value)
         case Group.OWNER:
-            return _owner(words, side, value)
+            return _owner(translator, side, value)
         case Group.CONTACT:
-            return _contact(words, side, value)
+            return _contact(translator, side, value)
         case _:
             return Translated(value=value)
 
@@ -107,7 +107,7 @@ def _time(value: tuple[datetime | None, datetime | None], target: Appointment) -
 def _status(table: StatusTable, side: Side, value: str) -> Translation:
     if not value:
         return KeepTarget(why="an empty status says nothing")
-    found = table.across(side, value)
+    found = table.translate(side, value)
     if found is None:
         return Untranslatable(
             reason="unknown_status",
@@ -117,14 +117,14 @@ def _status(table: StatusTable, side: Side, value: str) -> Translation:
     return Translated(value=found)
 
 
-def _owner(words: Translator, side: Side, value: str) -> Translation:
-    if value and words.people_unread:
+def _owner(translator: Translator, side: Side, value: str) -> Translation:
+    if value and translator.people_unread:
         return Unread()
     match side:
         case Side.GHL:
             if not value:
                 return Translated(value="")
-            owner = words.owner_of_user.get(value)
+            owner = translator.owner_of_user.get(value)
             return (
                 Translated(value=owner)
                 if owner
@@ -135,7 +135,7 @@ def _owner(words: Translator, side: Side, value: str) -> Translation:
                 # A booking keeps its assignee: HighLevel has no way to take one away
                 # from a team's calendar.
                 return KeepTarget(why="a HighLevel booking cannot lose its assignee")
-            user = words.user_of_owner.get(value)
+            user = translator.user_of_owner.get(value)
             return (
                 Translated(value=user)
                 if user
@@ -145,12 +145,12 @@ def _owner(words: Translator, side: Side, value: str) -> Translation:
             assert_never(side)
 
 
-def _contact(words: Translator, side: Side, value: str) -> Translation:
+def _contact(translator: Translator, side: Side, value: str) -> Translation:
     if side is Side.HUBSPOT:
         return Untranslatable(
             reason="contact_changed", detail="HighLevel cannot change an appointment's contact"
         )
-    found = words.contacts.get(value)
+    found = translator.contacts.get(value)
     if found is None:
         return Untranslatable(reason="no_contact", detail="no HubSpot contact stands for this one")
     return Translated(value=found)

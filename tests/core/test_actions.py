@@ -34,7 +34,7 @@ def follows(
 ) -> Any:
     """The one write that follows."""
     sighting = Sighting(pair=agreed, ghl=left(agreed), hubspot=right(agreed))
-    decided = judge(sighting, PlanContext(policy=policy or rules(), words=DICTIONARY))
+    decided = judge(sighting, PlanContext(policy=policy or rules(), translator=DICTIONARY))
     [write] = [each for each in decided if isinstance(each, Create | Update | Remove)]
     return write
 
@@ -132,7 +132,7 @@ def test_a_record_made_again_keeps_its_pair_under_new_ids() -> None:
 
 
 def test_a_record_born_without_a_status_stays_open_until_it_has_one() -> None:
-    write = replace(follows(pair(), ghl(**GONE), hubspot(title="B")), fill="SCHEDULED")
+    write = replace(follows(pair(), ghl(**GONE), hubspot(title="B")), backfill_status="SCHEDULED")
     assert actions.created(write, "g2", write.wanted).open == {"status"}
 
 

@@ -60,7 +60,7 @@ def planned(
     **past: Any,
 ) -> Plan:
     observed = Observed(sightings=tuple(sightings), new_records=tuple(new_records))
-    context = PlanContext(policy=policy or rules(), words=DICTIONARY)
+    context = PlanContext(policy=policy or rules(), translator=DICTIONARY)
     return plan(observed, context, RecentWrites(**past), allowed)
 
 

@@ -29,7 +29,7 @@ from syncd.core.contacts import Known, Resolution, ToMake
 from syncd.core.context import PlanContext
 from syncd.core.model import Calendar, Contact, FieldError, Hold, Side, Snapshot
 from syncd.core.observe import NewRecord
-from syncd.core.plan import welcome
+from syncd.core.plan import plan_new_record
 from syncd.core.policy import Direction, Notify, Override, Policy, Route
 from syncd.core.translate import Translator
 
@@ -284,8 +284,10 @@ ARRIVALS = [
 def test_what_follows_from_a_newcomer(arrival: Arrival) -> None:
     known = Known(id="51" if arrival.record.side is GHL else "ann")
     newcomer = NewRecord(record=arrival.record, contact=arrival.contact or known)
-    context = PlanContext(policy=arrival.rules, words=arrival.words)
-    assert [told(action, pair()) for action in welcome(newcomer, context)] == [arrival.follows]
+    context = PlanContext(policy=arrival.rules, translator=arrival.words)
+    assert [told(action, pair()) for action in plan_new_record(newcomer, context)] == [
+        arrival.follows
+    ]
 
 
 def test_every_arrival_has_a_name_of_its_own() -> None:
@@ -305,8 +307,8 @@ def test_a_booking_lets_automations_run_as_configured(
     notify: Notify, first_sync: bool, expected: bool
 ) -> None:
     policy = rules(default_calendar="cal", notify=notify, first_sync=first_sync)
-    context = PlanContext(policy=policy, words=DICTIONARY)
-    [create] = welcome(NewRecord(record=born(HUBSPOT), contact=Known(id="ann")), context)
+    context = PlanContext(policy=policy, translator=DICTIONARY)
+    [create] = plan_new_record(NewRecord(record=born(HUBSPOT), contact=Known(id="ann")), context)
     assert isinstance(create, Create)
     assert create.notify is expected
 
@@ -314,7 +316,7 @@ def test_a_booking_lets_automations_run_as_configured(
 def held(record: Snapshot, policy: Policy, words: Translator = DICTIONARY) -> Hold:
     """The one hold that follows from a newcomer."""
     newcomer = NewRecord(record=record, contact=Known(id="ann"))
-    [hold] = welcome(newcomer, PlanContext(policy=policy, words=words))
+    [hold] = plan_new_record(newcomer, PlanContext(policy=policy, translator=words))
     assert isinstance(hold, Hold)
     return hold
 
@@ -344,6 +346,6 @@ def test_a_record_that_is_born_without_a_status_takes_the_booking_s(
     status: str, policy: Policy, fill: str
 ) -> None:
     newcomer = NewRecord(record=born(HUBSPOT, status=status), contact=Known(id="ann"))
-    [create] = welcome(newcomer, PlanContext(policy=policy, words=DICTIONARY))
+    [create] = plan_new_record(newcomer, PlanContext(policy=policy, translator=DICTIONARY))
     assert isinstance(create, Create)
-    assert create.fill == fill
+    assert create.backfill_status == fill

@@ -15,13 +15,13 @@ SHARED = StatusTable(
 
 
 def test_each_side_s_words_are_said_by_its_own_table() -> None:
-    assert STATUSES.across(GHL, "noshow") == "NO_SHOW"
-    assert STATUSES.across(HUBSPOT, "NO_SHOW") == "noshow"
+    assert STATUSES.translate(GHL, "noshow") == "NO_SHOW"
+    assert STATUSES.translate(HUBSPOT, "NO_SHOW") == "noshow"
 
 
 def test_what_is_in_no_table_is_not_guessed() -> None:
-    assert STATUSES.across(GHL, "rescheduled") is None
-    assert STATUSES.across(HUBSPOT, "RESCHEDULED") is None
+    assert STATUSES.translate(GHL, "rescheduled") is None
+    assert STATUSES.translate(HUBSPOT, "RESCHEDULED") is None
 
 
 @pytest.mark.parametrize("ghl", ["new", "confirmed"])
@@ -117,12 +117,12 @@ def test_a_table_takes_the_account_s_spelling_both_ways() -> None:
 def test_what_the_account_lacks_is_named_once_and_left_out() -> None:
     table, missing = resolve(STATUSES, ("SCHEDULED", "COMPLETED", "NO_SHOW"))
     assert missing == ("CANCELLED",)
-    assert table.across(GHL, "cancelled") is None
-    assert table.across(GHL, "invalid") is None
+    assert table.translate(GHL, "cancelled") is None
+    assert table.translate(GHL, "invalid") is None
     assert "CANCELLED" not in table.to_ghl
 
 
 def test_many_may_share_one_value_and_it_says_one_thing_back() -> None:
-    assert {SHARED.across(GHL, s) for s in GHL_STATUSES} == {"OPEN", "DONE"}
-    assert SHARED.across(HUBSPOT, "DONE") == "showed"
+    assert {SHARED.translate(GHL, s) for s in GHL_STATUSES} == {"OPEN", "DONE"}
+    assert SHARED.translate(HUBSPOT, "DONE") == "showed"
     assert SHARED.is_cancelled(HUBSPOT, "DONE")

@@ -125,15 +125,15 @@ MUTANTS = (
     Mutant(
         "what is over is cancelled",
         PLAN,
-        "return started or context.words.statuses.is_over(living.side, living.appointment.status)",
-        "return started",
+        "started or context.translator.statuses.is_over(living.side, living.appointment.status)",
+        "started",
     ),
     Mutant("ignore removes", PLAN, "if rule is OnRemoval.IGNORE or (", "if ("),
     Mutant(
         "a settled removal is carried again",
         PLAN,
-        "    if pair.gone_on(where):\n        return _survivor(",
-        "    if False:\n        return _survivor(",
+        "    if pair.gone_on(where):\n        return _already_settled(",
+        "    if False:\n        return _already_settled(",
     ),
     Mutant(
         "a survivor is always made again",
@@ -144,7 +144,7 @@ MUTANTS = (
     Mutant(
         "a cancelled survivor is made again",
         PLAN,
-        "    still = not status or context.words.statuses.is_cancelled(side, status)",
+        "    still = not status or context.translator.statuses.is_cancelled(side, status)",
         "    still = False",
     ),
     Mutant(
@@ -168,11 +168,11 @@ MUTANTS = (
     Mutant(
         "a cancellation does not agree with a removal",
         PLAN,
-        "    if context.words.statuses.is_cancelled(side, living.appointment.status):\n"
-        "        return _settled(pair, _on_its_own(where, living, context))\n"
+        "    if context.translator.statuses.is_cancelled(side, living.appointment.status):\n"
+        "        return _settled(pair, _unanswered(where, living, context))\n"
         "    edited",
         "    if False:\n"
-        "        return _settled(pair, _on_its_own(where, living, context))\n"
+        "        return _settled(pair, _unanswered(where, living, context))\n"
         "    edited",
     ),
     Mutant(
@@ -185,20 +185,20 @@ MUTANTS = (
     Mutant(
         "the left side always wins",
         MERGE,
-        "return Outcome.LEFT if left else Outcome.RIGHT",
-        "return Outcome.LEFT",
+        "return Comparison.LEFT if left else Comparison.RIGHT",
+        "return Comparison.LEFT",
     ),
     Mutant(
         "a change on both sides is the left one's",
         MERGE,
-        "        return Outcome.BOTH\n    return Outcome.LEFT if left",
-        "        return Outcome.LEFT\n    return Outcome.LEFT if left",
+        "        return Comparison.BOTH\n    return Comparison.LEFT if left",
+        "        return Comparison.LEFT\n    return Comparison.LEFT if left",
     ),
     Mutant("right changes are quiet", MERGE, "    if not left and not right:", "    if not left:"),
     Mutant(
         "equal results are a conflict",
         MERGE,
-        "    if agree(now[0], now[1]):\n        return Outcome.CONVERGED\n    if left and right",
+        "    if agree(now[0], now[1]):\n        return Comparison.CONVERGED\n    if left and right",
         "    if left and right",
     ),
     Mutant(
@@ -229,7 +229,7 @@ MUTANTS = (
     Mutant(
         "an empty status is carried across",
         FIELDS,
-        "if not now[1] and outcome in {Outcome.RIGHT, Outcome.BOTH}:",
+        "if not now[1] and outcome in {Comparison.RIGHT, Comparison.BOTH}:",
         "if False:",
     ),
     Mutant(
@@ -555,10 +555,8 @@ MUTANTS = (
     Mutant(
         "a booking is not marked",
         APPLY,
-        "            self._id_writes.append(\n"
-        "                WriteExternalId(pair=pair, status=write.fill, groups=late, seen=source)\n"
-        "            )",
-        "            pass",
+        "            self._id_writes.append(",
+        "            _ = (",
         rare=True,
     ),
     Mutant(
@@ -753,8 +751,8 @@ MUTANTS = (
     Mutant(
         "what waits late is written unseen",
         APPLY,
-        "status=write.fill, groups=late, seen=source",
-        "status=write.fill, groups=late",
+        "status=write.backfill_status, groups=late, seen=source",
+        "status=write.backfill_status, groups=late",
         rare=True,
         hint="newborn interrupted",
     ),
@@ -891,7 +889,7 @@ MUTANTS = (
     Mutant(
         "an association proves who somebody is",
         RECORD,
-        "    if isinstance(across, Known) and across.proof is Proof.NONE:",
+        "    if isinstance(across, Known) and across.basis is MatchBasis.PAIRED_RECORD:",
         "    if False:",
         hint="people",
     ),
@@ -926,8 +924,8 @@ MUTANTS = (
     Mutant(
         "a record that came back is made beside",
         PLAN,
-        "        judged = [_once(each, observed, context) for each in judge(sighting, context)]",
-        "        judged = [*judge(sighting, context)]",
+        "judged = [_unless_duplicate(each, observed, context) for each in judge(",
+        "judged = [each for each in judge(",
         hint="coincidence removal",
     ),
     # What a vendor makes of our writes.

@@ -209,7 +209,7 @@ class MemorySides:
     def context(self) -> PlanContext:
         """Rules, words, and when each group was edited."""
         evidence = Evidence(edited_at=dict(self.edited_at))
-        return PlanContext(policy=self.rules, words=self.words, evidence=evidence)
+        return PlanContext(policy=self.rules, translator=self.words, evidence=evidence)
 
     def plan(self) -> Plan:
         """What syncd would do now."""
@@ -284,9 +284,11 @@ class MemorySides:
             **(marks if write.side is HUBSPOT else {"calendar": write.calendar}),  # type: ignore[arg-type]
         )
         pair = self._mark(self._save(actions.created(write, record_id, stored)))
-        if write.fill:
+        if write.backfill_status:
             source = self.records[HUBSPOT][pair.hubspot_id].appointment
-            shown = self._store(HUBSPOT, pair.hubspot_id, replace(source, status=write.fill))
+            shown = self._store(
+                HUBSPOT, pair.hubspot_id, replace(source, status=write.backfill_status)
+            )
             hubspot = replace(pair.hubspot, status=shown.status)
             self._save(replace(pair, hubspot=hubspot, open=frozenset()))
 

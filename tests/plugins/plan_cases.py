@@ -309,7 +309,7 @@ class PlanCase:
             met=self.met,
         )
         context = PlanContext(
-            policy=self.rules, words=self.words, evidence=self.evidence, book=self.book
+            policy=self.rules, translator=self.words, evidence=self.evidence, contacts=self.book
         )
         return [told(action, self.pair) for action in judge(sighting, context)]
 

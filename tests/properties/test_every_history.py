@@ -177,7 +177,7 @@ def _cycle(played: Played, tongue: Tongue, rules: Policy) -> Played:
     """One cycle: judge, write as the vendor would, settle."""
     pair, held, wrote = played.pair, False, 0
     shown = {GHL: played.ghl, HUBSPOT: played.hubspot}
-    for action in judge(_sighting(played), PlanContext(policy=rules, words=WORDS)):
+    for action in judge(_sighting(played), PlanContext(policy=rules, translator=WORDS)):
         match action:
             case Hold():
                 held = True

@@ -15,7 +15,7 @@ from memory_sides import GHL, HUBSPOT, NOW, policy
 from syncd.core import essence, merge
 from syncd.core.actions import Action, Create, Rebase, Remove, Update, WriteExternalId
 from syncd.core.context import PlanContext
-from syncd.core.merge import Outcome
+from syncd.core.merge import Comparison
 from syncd.core.model import (
     Appointment,
     Calendar,
@@ -36,11 +36,11 @@ from syncd.core.translate import Translator
 
 VALUES = ("", "A", "B", "C")
 MIRROR = {
-    Outcome.LEFT: Outcome.RIGHT,
-    Outcome.RIGHT: Outcome.LEFT,
-    Outcome.CONVERGED: Outcome.CONVERGED,
-    Outcome.BOTH: Outcome.BOTH,
-    Outcome.UNCHANGED: Outcome.UNCHANGED,
+    Comparison.LEFT: Comparison.RIGHT,
+    Comparison.RIGHT: Comparison.LEFT,
+    Comparison.CONVERGED: Comparison.CONVERGED,
+    Comparison.BOTH: Comparison.BOTH,
+    Comparison.UNCHANGED: Comparison.UNCHANGED,
 }
 
 
@@ -52,15 +52,15 @@ def test_compare_is_the_three_way_table() -> None:
     for base, left, right in product(VALUES, repeat=3):
         outcome = merge.compare((base, base), (left, right), equal)
         if left == base == right:
-            assert outcome is Outcome.UNCHANGED
+            assert outcome is Comparison.UNCHANGED
         elif left == right:
-            assert outcome is Outcome.CONVERGED
+            assert outcome is Comparison.CONVERGED
         elif right == base:
-            assert outcome is Outcome.LEFT
+            assert outcome is Comparison.LEFT
         elif left == base:
-            assert outcome is Outcome.RIGHT
+            assert outcome is Comparison.RIGHT
         else:
-            assert outcome is Outcome.BOTH
+            assert outcome is Comparison.BOTH
 
 
 def test_compare_is_the_same_from_either_side() -> None:
@@ -72,28 +72,28 @@ def test_compare_is_the_same_from_either_side() -> None:
 
 def test_what_a_vendor_made_of_a_value_is_no_change() -> None:
     for here, there in product(VALUES, repeat=2):
-        assert merge.compare((here, there), (here, there), equal) is Outcome.UNCHANGED
+        assert merge.compare((here, there), (here, there), equal) is Comparison.UNCHANGED
 
 
 def test_a_first_meeting_fills_in_and_contests_the_rest() -> None:
     for left, right in product(VALUES, repeat=2):
-        outcome = merge.meet((left, right), equal)
-        assert merge.meet((right, left), equal) is MIRROR[outcome]
+        outcome = merge.compare_unagreed((left, right), equal)
+        assert merge.compare_unagreed((right, left), equal) is MIRROR[outcome]
         if left == right:
-            assert outcome is Outcome.CONVERGED
+            assert outcome is Comparison.CONVERGED
         elif not right:
-            assert outcome is Outcome.LEFT
+            assert outcome is Comparison.LEFT
         elif left:
-            assert outcome is Outcome.BOTH
+            assert outcome is Comparison.BOTH
 
 
 def test_a_time_without_an_end_says_less_and_one_without_a_start_says_nothing() -> None:
     start, end = NOW, NOW + timedelta(hours=1)
-    assert merge.meet(((start, end), (start, None)), equal) is Outcome.LEFT
-    assert merge.meet(((start, None), (start, end)), equal) is Outcome.RIGHT
-    assert merge.meet(((start, None), (end, end)), equal) is Outcome.BOTH
-    assert merge.meet(((None, end), (start, end)), equal) is Outcome.RIGHT
-    assert merge.meet(((None, None), (None, end)), equal) is Outcome.CONVERGED
+    assert merge.compare_unagreed(((start, end), (start, None)), equal) is Comparison.LEFT
+    assert merge.compare_unagreed(((start, None), (start, end)), equal) is Comparison.RIGHT
+    assert merge.compare_unagreed(((start, None), (end, end)), equal) is Comparison.BOTH
+    assert merge.compare_unagreed(((None, end), (start, end)), equal) is Comparison.RIGHT
+    assert merge.compare_unagreed(((None, None), (None, end)), equal) is Comparison.CONVERGED
 
 
 # --- the whole planner, seen in a mirror
@@ -247,8 +247,10 @@ def told(action: Action, *, turn: bool) -> tuple[Any, ...]:
 
 @given(sighting=sightings(), rule=rules())
 def test_in_a_mirror_the_plan_is_mirrored(sighting: Sighting, rule: Policy) -> None:
-    here = judge(sighting, PlanContext(policy=rule, words=SAME_WORDS))
-    there = judge(mirrored(sighting), PlanContext(policy=mirrored_rules(rule), words=SAME_WORDS))
+    here = judge(sighting, PlanContext(policy=rule, translator=SAME_WORDS))
+    there = judge(
+        mirrored(sighting), PlanContext(policy=mirrored_rules(rule), translator=SAME_WORDS)
+    )
     assert {told(action, turn=False) for action in here} == {
         told(action, turn=True) for action in there
     }
@@ -256,7 +258,7 @@ def test_in_a_mirror_the_plan_is_mirrored(sighting: Sighting, rule: Policy) -> N
 
 @given(sighting=sightings(), rule=rules())
 def test_unseen_never_removes_and_never_writes(sighting: Sighting, rule: Policy) -> None:
-    context = PlanContext(policy=rule, words=SAME_WORDS)
+    context = PlanContext(policy=rule, translator=SAME_WORDS)
     for side in Side:
         blind: Mapping[str, Any] = {side.value: Missing(detail="not shown")}
         for action in judge(replace(sighting, **blind), context):
@@ -266,7 +268,7 @@ def test_unseen_never_removes_and_never_writes(sighting: Sighting, rule: Policy)
 @given(sighting=sightings(), rule=rules())
 def test_only_one_side_s_word_can_remove(sighting: Sighting, rule: Policy) -> None:
     """A removal is carried out only where the other side says gone and this one says living."""
-    for action in judge(sighting, PlanContext(policy=rule, words=SAME_WORDS)):
+    for action in judge(sighting, PlanContext(policy=rule, translator=SAME_WORDS)):
         if isinstance(action, Remove):
             across, here = sighting.on(action.side.other), sighting.on(action.side)
             assert isinstance(across, Snapshot)
@@ -280,7 +282,7 @@ def test_only_one_side_s_word_can_remove(sighting: Sighting, rule: Policy) -> No
 def test_start_and_end_are_never_mixed(sighting: Sighting, rule: Policy) -> None:
     seen = [each for each in (sighting.ghl, sighting.hubspot) if isinstance(each, Snapshot)]
     times = {essence.value(each.appointment, Group.TIME) for each in seen}
-    for action in judge(sighting, PlanContext(policy=rule, words=SAME_WORDS)):
+    for action in judge(sighting, PlanContext(policy=rule, translator=SAME_WORDS)):
         if isinstance(action, Update):
             written = {c.after for c in action.changes if c.group == Group.TIME}
             assert written <= times

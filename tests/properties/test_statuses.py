@@ -39,14 +39,14 @@ def shown(worlds: MemorySides) -> tuple[str, str]:
 
 @given(table=TABLES, ghl=OURS)
 def test_what_highlevel_says_and_what_it_became_agree(table: StatusTable, ghl: str) -> None:
-    said = table.across(GHL, ghl)
+    said = table.translate(GHL, ghl)
     assert said is not None
     assert table.agree(ghl, said)
 
 
 @given(table=TABLES, hubspot=THEIRS)
 def test_what_hubspot_says_and_what_it_became_agree(table: StatusTable, hubspot: str) -> None:
-    said = table.across(HUBSPOT, hubspot)
+    said = table.translate(HUBSPOT, hubspot)
     assert said == table.to_ghl.get(hubspot)
     assert said is None or table.agree(said, hubspot)
 

@@ -535,10 +535,10 @@ class WriteExecutor:
         self._done += 1
         self.results.add_success(effect, pair, self.link.clock.now())
         if isinstance(write, Create) and (write.side is Side.GHL or effect.done.needs_record_link):
-            late = pair.open.intersection(write.late)
+            late = pair.open.intersection(write.follow_up_fields)
             source = write.source if write.side is Side.GHL else None
             self._id_writes.append(
-                WriteExternalId(pair=pair, status=write.fill, groups=late, seen=source)
+                WriteExternalId(pair=pair, status=write.backfill_status, groups=late, seen=source)
             )
 
     # --- what did not take effect

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import TypeVar
 
 from syncd.core import contacts
-from syncd.core.contacts import ContactBook, Known, Proof, Resolution, Unresolved
+from syncd.core.contacts import ContactBook, Known, MatchBasis, Resolution, Unresolved
 from syncd.core.model import Contact, Side
 from syncd.engine.link import Link
 from syncd.errors import Permanent, ProviderError
@@ -41,13 +41,13 @@ def resolve(link: Link, side: Side, ids: Collection[str]) -> Mapping[str, Resolu
     by_phone = {
         found.id
         for found in met.values()
-        if isinstance(found, Known) and found.proof is Proof.PHONE
+        if isinstance(found, Known) and found.basis is MatchBasis.PHONE
     }
     namesakes, doubts = _namesakes(link, side, by_phone)
     met |= {
         here: doubts[found.id]
         for here, found in met.items()
-        if isinstance(found, Known) and found.proof is Proof.PHONE and found.id in doubts
+        if isinstance(found, Known) and found.basis is MatchBasis.PHONE and found.id in doubts
     }
     return book | unread | contacts.without_shared_phones(met, people, namesakes)
 

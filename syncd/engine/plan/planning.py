@@ -104,8 +104,8 @@ def _decide(observation: Observation, evidence: Evidence) -> Plan:
     context = turn.polled.context
     basis = PlanContext(
         policy=observation.policy,
-        words=_with_contacts(context.translator, observation),
-        book=observation.contacts,
+        translator=_with_contacts(context.translator, observation),
+        contacts=observation.contacts,
         evidence=evidence,
     )
     found = core_plan.plan(observation.observed, basis, turn.recent, context.allowed)

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from syncd.core.actions import Create, Remove, Update, Write, WriteExternalId
-from syncd.core.contacts import Known, Proof
+from syncd.core.contacts import Known, MatchBasis
 from syncd.core.model import Pair
 from syncd.core.serialize import (
     read_appointment,
@@ -63,10 +63,11 @@ def _payload(write: Write, contact: str) -> dict[str, object]:
                 "source": write_snapshot(write.source),
                 "wanted": write_appointment(write.wanted),
                 "contact": contact,
-                "unproven": isinstance(write.contact, Known) and write.contact.proof is Proof.NONE,
+                "unproven": isinstance(write.contact, Known)
+                and write.contact.basis is MatchBasis.PAIRED_RECORD,
                 "calendar": write.calendar,
-                "fill": write.fill,
-                "late": list(write.late),
+                "fill": write.backfill_status,
+                "late": list(write.follow_up_fields),
                 "unread": sorted(write.unread),
                 "why": write.why,
             }
@@ -111,11 +112,14 @@ def create_of(intent: Intent, pair: Pair | None) -> tuple[Create, str]:
         side=intent.side,
         source=read_snapshot(intent.side.other, held["source"]),
         wanted=read_appointment(held["wanted"]),
-        contact=Known(id=contact, proof=Proof.NONE if held.get("unproven") else Proof.OWN),
+        contact=Known(
+            id=contact,
+            basis=MatchBasis.PAIRED_RECORD if held.get("unproven") else MatchBasis.IDENTITY,
+        ),
         pair=pair,
         calendar=str(held["calendar"]),
-        fill=str(held.get("fill", "")),
-        late=tuple(held.get("late", ())),
+        backfill_status=str(held.get("fill", "")),
+        follow_up_fields=tuple(held.get("late", ())),
         unread=frozenset(held.get("unread", ())),
         why=str(held["why"]),
     )

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from syncd.core import actions, essence
 from syncd.core.actions import Create, Remove, Update, Write, WriteExternalId
-from syncd.core.contacts import Known, Proof
+from syncd.core.contacts import Known, MatchBasis
 from syncd.core.model import ContactPair, Group, Pair, Side, Wrote
 from syncd.engine.link import Link
 from syncd.engine.planned_writes import described, field_values
@@ -141,7 +141,7 @@ def _contacts(effect: CompletedWrite) -> list[ContactPair]:
     if not isinstance(effect.write, Create) or not effect.contact:
         return []
     across = effect.write.contact
-    if isinstance(across, Known) and across.proof is Proof.NONE:
+    if isinstance(across, Known) and across.basis is MatchBasis.PAIRED_RECORD:
         return []
     here, there = effect.write.source.appointment.contact, effect.contact
     if not here:

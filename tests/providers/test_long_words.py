@@ -14,11 +14,11 @@ from syncd.providers.message import LONGEST_WORDS, Response, redacted
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-LONG = 400_000
-"""Characters; in square time, each of these would take a quarter of an hour and more."""
+LONG = 100_000
+"""Characters; in square time, each of these would take a minute and more."""
 
 BEARABLE = 5.0
-"""Seconds of computing: a hundred times what it takes, for a machine that has much else to do."""
+"""Seconds of computing: hundreds of times what it takes, for a machine that is busy."""
 
 WORST = {
     "one word": "a",

@@ -444,12 +444,13 @@ def decided(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     return Rehearsal(f"sqlite:///{path}", folder, Decisions, 1)
 
 
+@pytest.mark.parametrize("step", [11, pytest.param(3, marks=pytest.mark.hunt)])
 @pytest.mark.parametrize("moment", ["before", "lost", "after"])
 def test_a_kill_at_any_point_loses_no_decision_and_repeats_none(
-    decided: Rehearsal, moment: Moment
+    decided: Rehearsal, moment: Moment, step: int
 ) -> None:
     (checkpoint,) = decided.checkpoints
-    for at in range(1, checkpoint.points + 1, 3):
+    for at in range(1, checkpoint.points + 1, step):
         after, harness = decided.killed_at(0, at, moment)
         for name, wanted in checkpoint.after.items():
             assert after[name] == wanted, f"{name}: killed {moment} point {at}"

@@ -61,7 +61,7 @@ def a_folder(file: Path) -> None:
 
 def a_newer_programs(file: Path) -> None:
     with sqlite3.connect(file) as connection:
-        connection.execute("UPDATE syncd_version SET version_num = '9999'")
+        connection.execute("UPDATE syncd_version SET version_num = '9999', reader = '9999'")
 
 
 def somebody_elses(file: Path) -> None:
@@ -78,7 +78,7 @@ SPOILS: Sequence[tuple[str, Callable[[Path], None], int, str]] = (
     ("pairs", lambda file: overwritten(file, page_of(file, "pair")), 2, "is corrupt"),
     ("a newer program's", a_newer_programs, 2, "was written by a newer syncd"),
     ("somebody else's", somebody_elses, 2, "another program's tables"),
-    ("a folder", a_folder, 2, "cannot be"),
+    ("a folder", a_folder, 2, "is not a regular file"),
 )
 
 
@@ -122,7 +122,7 @@ def test_a_disk_that_is_full_is_told_and_nothing_is_sent_twice(used: ProcessHarn
 @on_postgres
 def test_a_newer_database_is_told_and_no_vendor_is_asked(used: ProcessHarness) -> None:
     with opened(used.env["SYNCD_STORE__URL"]) as engine, engine.begin() as connection:
-        connection.execute(text("UPDATE syncd_version SET version_num = '9999'"))
+        connection.execute(text("UPDATE syncd_version SET version_num = '9999', reader = '9999'"))
     done = used.run("--sync-now")
     assert (done.returncode, used.accounts.world.requests) == (2, [])
     assert "was written by a newer syncd" in done.stdout

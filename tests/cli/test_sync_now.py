@@ -242,7 +242,7 @@ def test_a_store_of_a_newer_syncd_ends_with_2_and_is_reported(
     import sqlite3
 
     with sqlite3.connect(ready.folder / "syncd.db") as store:
-        store.execute("UPDATE syncd_version SET version_num = '9999'")
+        store.execute("UPDATE syncd_version SET version_num = '9999', reader = '9999'")
     store.close()
     result = syncd("--sync-now", "--json")
     report = report_of(result)

@@ -1,4 +1,4 @@
-"""When a refused write is tried again: `poll` and `waiting` ask."""
+"""When a refused write is tried again: `poll` and `plan.backoff` ask."""
 
 from __future__ import annotations
 

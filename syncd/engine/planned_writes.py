@@ -167,11 +167,11 @@ def described_contact(new: NewContact, made: str = "") -> PlannedWrite:
     )
 
 
-def of_plan(made: Plan) -> list[PlannedWrite]:
+def of_plan(plan: Plan) -> list[PlannedWrite]:
     """Everything that a plan would write, contacts first, then what its guards keep back."""
-    shown = _with_contacts(made.writes)
+    shown = _with_contacts(plan.writes)
     for guard in (REMOVALS, CHANGES):
-        kept = [each.write for each in made.kept_back if each.guard == guard]
+        kept = [each.write for each in plan.kept_back if each.guard == guard]
         shown += [replace(each, kept_back=guard) for each in _with_contacts(kept)]
     return shown
 

@@ -1,7 +1,7 @@
-"""From actions to orders: what a write says to the side that it is for.
+"""Commands for a vendor: what a write sends to the side that it is for.
 
-`apply` asks here for each write that it sends, `waiting` for the fingerprint
-of one. Pure. Leaves out intents (`intents`) and what comes back (`record`).
+`executor` asks here for each write that it sends. Pure. Leaves out intents
+(`intents`) and what comes back (`record`).
 """
 
 from __future__ import annotations

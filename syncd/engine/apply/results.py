@@ -1,6 +1,6 @@
 """What came of a cycle's writes: counted, told, held, or to be looked at again.
 
-`apply` fills it as the answers come, under its lock; `rounds` and `closing`
+`apply` fills it as the answers come, under its lock; `rounds` and `finish`
 read it. It touches neither a vendor nor the store.
 """
 

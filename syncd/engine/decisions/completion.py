@@ -1,6 +1,6 @@
 """What is left of people's decisions when a cycle ends: which are done with, and which go on.
 
-`closing` calls this in the transaction that ends a cycle. What a write carried
+`finish` calls this in the transaction that ends a cycle. What a write carried
 out was closed together with it (`tracker`). Here close decisions that have
 nothing to do any more, each told where it was not carried out; everything else
 lives on: what failed, was not sent or kept back, or could not be judged.

@@ -3,7 +3,7 @@
 The verbs queue decisions in the store (`retry`, `resolve`, `undo`, `apply`,
 `kick`), each with what the person was shown. A decision stays open until the
 write that carries it out is recorded, in the same transaction (`tracker`), or
-until a cycle found that it has nothing to do any more (`closing`). So a verb
+until a cycle found that it has nothing to do any more (`completion`). So a verb
 works the same beside a daemon and without one, and no outage, stop or crash
 loses a decision.
 

@@ -3,7 +3,7 @@
 `apply` tells of each write when it takes it and when it took effect. A
 decision, or a part of one, is done with the last of its writes; while one of
 them failed or was not sent it stays open, and so do decisions whose record
-could not be judged. Leaves out what closes without a write (`closing`).
+could not be judged. Leaves out what closes without a write (`completion`).
 """
 
 from __future__ import annotations

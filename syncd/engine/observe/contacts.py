@@ -1,6 +1,6 @@
 """Looking contacts up across: known pairs first, then e-mail, then phone.
 
-`meeting` calls this for the records that have no pair yet; what was looked up is
+`match_context` calls this for the records that have no pair yet; what was looked up is
 decided in `core.contacts`. Look-ups are batched: one round for all contacts.
 """
 

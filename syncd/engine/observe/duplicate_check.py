@@ -1,6 +1,6 @@
 """Is its twin there now? What has to be read before a record without a pair is made across.
 
-`rounds` asks `beside` before it plans: where this cycle's reading of a side
+`sightings` asks `beside` before new records are planned: where this cycle's reading of a side
 could not show a twin (HubSpot was only asked for changes, a part failed, a
 calendar was refused), the contact's own appointments there are read. What is
 found takes part in the meeting, whatever its retry time; who cannot be asked
@@ -65,7 +65,7 @@ def beside(
     doubted: Collection[str] = (),
     resting: frozenset[str] = frozenset(),
 ) -> Duplicates:
-    """Look for twins of newcomers that the lists of this cycle could not show.
+    """Look for duplicates of new records that the lists of this cycle could not show.
 
     `unpaired` have met already; `fresh` are ids of records that came up after
     the lists were read, `doubted` those of which `Watch` saw that somebody made
@@ -83,10 +83,10 @@ def beside(
         mirrored = []
     asked = [each for each in mirrored if not swept.whole or each.record.id in fresh]
     hubspot, unread = _in_hubspot(link, policy, _match_keys(asked), unpaired.hubspot)
-    for newcomer in asked:
-        for spot in _match_keys([newcomer]) & unread.keys():
+    for new_record in asked:
+        for spot in _match_keys([new_record]) & unread.keys():
             why = f"HubSpot may have it already, which could not be read: {unread[spot]}"
-            unsure[newcomer.record.id] = why
+            unsure[new_record.record.id] = why
     found = replace(with_carried(link, policy, hubspot, ghl, unpaired.ghl), beside=frozenset(ghl))
     return Duplicates(found=found, unsure=unsure)
 
@@ -102,8 +102,8 @@ def _in_ghl(
     """Twins that were not listed, and who waits until they are."""
     found: dict[str, Snapshot] = {}
     unsure: dict[str, str] = {}
-    for newcomer in new_records:
-        record, contact = newcomer.record, newcomer.contact
+    for new_record in new_records:
+        record, contact = new_record.record, new_record.contact
         start = record.appointment.start
         if record.side is Side.GHL or not isinstance(contact, Known) or start is None:
             continue

@@ -1,6 +1,6 @@
 """The HighLevel ids that HubSpot's records carry: asked for before anything is made of them.
 
-`poll` and `twins` call this for records without a pair. A record that carries
+`sightings` and `duplicate_check` call this for records without a pair. A record that carries
 an id is never booked anew, and its appointment never mirrored anew, before
 that id was asked for (promise 9).
 """
@@ -22,7 +22,7 @@ def with_carried(
     ghl: Mapping[str, Seen],
     known: Collection[str],
 ) -> UnpairedRecords:
-    """These strangers, and what the ids lead to that they carry; `known` were met already.
+    """These records, and the bookings whose ids they carry; `known` ones were matched before.
 
     Nothing is asked about the ids that records of other links carry (promise 2).
     """

@@ -1,7 +1,7 @@
 """The records without a pair that wait for their turn, in a first sync all of them.
 
-`rounds` takes so many at a time as can be looked up soon, so that ten
-thousand newcomers do not stand between a person's edit and the other side.
+`sightings` takes as many at a time as can be looked up soon, so that ten
+thousand new records do not delay a change by a person.
 Who may be one appointment takes the same turn: records of the same start, and
 records of which one carries the other's id or that a person paired. Leaves
 out what comes of them (`core.observe`).
@@ -19,7 +19,7 @@ from syncd.core.observe import Seen, UnpairedRecords
 from syncd.core.policy import Policy
 
 FIRST_TURN = 100
-"""How many newcomers are looked up at first; HubSpot is asked for a hundred addresses at once."""
+"""How many records are looked up at first; HubSpot is asked for a hundred addresses at once."""
 
 LARGEST_TURN = 2_000
 
@@ -109,7 +109,7 @@ class UnpairedQueue:
 
     def _soonest(self, policy: Policy) -> tuple[set[str], set[str]]:
         if self._line is None:
-            # Once for many turns: a hundred thousand newcomers have fifty.
+            # Once for many turns: a hundred thousand records have fifty.
             by_urgency = sorted(self._groups(policy), key=lambda each: self._urgency(each, policy))
             self._line = deque(by_urgency)
         ghl, hubspot = set[str](), set[str]()

@@ -193,18 +193,18 @@ def _ask_calendars(draft: Draft, account: Account, given: set[str]) -> Draft:
     for number, each in enumerate(account.calendars, 1):
         click.echo(f"  {number}  {each.name}{'' if each.active else ' (inactive)'}  {each.id}")
     if "calendars" not in given:
-        told = "Which are synced? (numbers with commas; Enter for every active one)"
-        draft = replace(draft, calendars=_choice(told, ids, several=True))
+        question = "Which are synced? (numbers with commas; Enter for every active one)"
+        draft = replace(draft, calendars=_choice(question, ids, several=True))
     if "default_calendar" not in given:
-        told = "Which one is for appointments created in HubSpot? (Enter: none, they are held)"
-        draft = replace(draft, default_calendar=next(iter(_choice(told, ids)), ""))
+        question = "Which one is for appointments created in HubSpot? (Enter: none, they are held)"
+        draft = replace(draft, default_calendar=next(iter(_choice(question, ids)), ""))
     return draft
 
 
-def _choice(told: str, ids: Sequence[str], *, several: bool = False) -> tuple[str, ...]:
+def _choice(question: str, ids: Sequence[str], *, several: bool = False) -> tuple[str, ...]:
     """The ids behind the numbers that a person types; none for Enter."""
     while True:
-        answer = click.prompt(told, default="", show_default=False)
+        answer = click.prompt(question, default="", show_default=False)
         numbers = [part.strip() for part in answer.split(",") if part.strip()]
         if all(part.isdecimal() and 1 <= int(part) <= len(ids) for part in numbers) and (
             several or len(numbers) <= 1

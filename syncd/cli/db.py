@@ -175,8 +175,8 @@ def _checked(url: str, ctx: click.Context) -> str:
     try:
         return StoreSettings(url=url).url
     except ValidationError as error:
-        told = error.errors(include_url=False, include_input=False)[0]["msg"]
-        raise click.UsageError(f"URL: {told.removeprefix('Value error, ')}", ctx) from error
+        message = error.errors(include_url=False, include_input=False)[0]["msg"]
+        raise click.UsageError(f"URL: {message.removeprefix('Value error, ')}", ctx) from error
 
 
 @contextmanager

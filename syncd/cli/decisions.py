@@ -220,12 +220,12 @@ def undo(
             entries = store.history(record, cycle=cycle)
             found = reverts_of(entries)
             for entry in lasting(entries):
-                told = formatting.named(entry.ghl_id, entry.hubspot_id)
-                click.echo(f"{name}: {told}: {_stays(entry)}")
+                ids = formatting.named(entry.ghl_id, entry.hubspot_id)
+                click.echo(f"{name}: {ids}: {_stays(entry)}")
             later = overtaken(store, found)
             for revert in later:
-                told = formatting.named(revert.ghl_id, revert.hubspot_id)
-                click.echo(f"{name}: {told}: {revert.group} was changed since, and stays")
+                ids = formatting.named(revert.ghl_id, revert.hubspot_id)
+                click.echo(f"{name}: {ids}: {revert.group} was changed since, and stays")
             reverts = standing(store, [each for each in found if each not in later])
             if not reverts:
                 continue

@@ -147,8 +147,8 @@ class Demo:
 
         zone = self._world.location.zone
         person = f", {edit.person}" if edit.person else ""
-        told = f"{edit.title}{person}, {formatting.when(edit.starts_at, zone)}"
-        self._paper.line(f"  {told}", "bold")
+        what = f"{edit.title}{person}, {formatting.when(edit.starts_at, zone)}"
+        self._paper.line(f"  {what}", "bold")
         for did in edit.did:
             self._paper.line(f"    people  {did}", hang=12)
         for answer in self._answers(edit, report):
@@ -183,8 +183,8 @@ class Demo:
         from syncd.cli.output import progress
         from syncd.engine.cycle import CycleRequest
 
-        with progress.shown(LINK) as told:
-            return self._app.cycle(LINK, CycleRequest(progress=told))
+        with progress.shown(LINK) as callback:
+            return self._app.cycle(LINK, CycleRequest(progress=callback))
 
 
 class DemoClock:

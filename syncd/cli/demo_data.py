@@ -123,8 +123,8 @@ class DemoClinic:
                 "hs_appointment_end": start + timedelta(minutes=30),
             }
         )
-        told = "HubSpot: made, but for no contact"
-        return Edit(title=title, person="", starts_at=start, did=(told,), hubspot_id=record)
+        edit = "HubSpot: made, but for no contact"
+        return Edit(title=title, person="", starts_at=start, did=(edit,), hubspot_id=record)
 
     # --- finding
 

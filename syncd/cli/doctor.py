@@ -113,8 +113,8 @@ def _probed(settings: Settings, names: Sequence[str], printer: Printer | None) -
         for each in asked:
             answers.append(each)
             if printer is not None:
-                told = f"{each.side}: {each.question} {strip_control_chars(each.answer)}"
-                printer.line(f"{each.state:<9}{each.link}  {told}", hang=9)
+                text = f"{each.side}: {each.question} {strip_control_chars(each.answer)}"
+                printer.line(f"{each.state:<9}{each.link}  {text}", hang=9)
     return answers
 
 
@@ -141,9 +141,9 @@ def _ask(names: Sequence[str], *, yes: bool) -> None:
     """
     import sys
 
-    told = ", ".join(names)
+    links = ", ".join(names)
     click.echo(
-        f"Probing {told} makes a scratch contact and scratch appointments in HighLevel and in "
+        f"Probing {links} makes a scratch contact and scratch appointments in HighLevel and in "
         "HubSpot, and removes them again. The account's own automations (workflows, "
         "notifications) may start because of them.",
         err=True,
@@ -183,9 +183,9 @@ def _ended(
 
     code = code_of(findings)
     if as_json:
-        told = as_value(findings, answers, code)
-        told |= {"problems": list(problems)} if problems else {}
-        click.echo(json.dumps(told, indent=2, ensure_ascii=False))
+        document = as_value(findings, answers, code)
+        document |= {"problems": list(problems)} if problems else {}
+        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
         return code
     errors = sum(each.mark is Mark.ERROR for each in findings)
     warnings = sum(each.mark is Mark.WARNING for each in findings)

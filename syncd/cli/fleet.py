@@ -46,8 +46,8 @@ def fleet(ctx: click.Context, config: Path | None, *, as_json: bool) -> int:
     digests = [each.card.digest for each in found if each.card.knows is not None]
     newest = digests[-1] if digests else ""
     if as_json:
-        told = [as_value(each, newest) for each in found]
-        click.echo(json.dumps({"version": 1, "processes": told, "unheld": unheld}, indent=2))
+        rows = [as_value(each, newest) for each in found]
+        click.echo(json.dumps({"version": 1, "processes": rows, "unheld": unheld}, indent=2))
     elif members is None:
         click.echo("a SQLite store has one process at most: `syncd status` tells of it")
     else:

@@ -44,8 +44,8 @@ def held(ctx: click.Context, config: Path | None, links: tuple[str, ...], *, as_
         waiting = {name: store.holds() for name, store in stores.items()}
         zones = {name: timezone_of(store) for name, store in stores.items()}
     if as_json:
-        told = {name: [as_value(hold) for hold in holds] for name, holds in waiting.items()}
-        click.echo(json.dumps({"version": 1, "links": told}, indent=2))
+        rows = {name: [as_value(hold) for hold in holds] for name, holds in waiting.items()}
+        click.echo(json.dumps({"version": 1, "links": rows}, indent=2))
         return 0
     for name, holds in waiting.items():
         print_held(Printer(), name, holds, zones[name])

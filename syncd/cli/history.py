@@ -76,8 +76,8 @@ def _moment(
     try:
         at = datetime.fromisoformat(given)
     except ValueError as error:
-        told = f"{given!r} is neither a duration, such as 2d, nor a date and time"
-        raise click.BadParameter(told) from error
+        message = f"{given!r} is neither a duration, such as 2d, nor a date and time"
+        raise click.BadParameter(message) from error
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
@@ -136,8 +136,8 @@ def history(
         found = {name: entries_of(store, query) for name, store in stores.items()}
         zones = {name: timezone_of(store) for name, store in stores.items()}
     if as_json:
-        told = {name: [as_value(entry) for entry in entries] for name, entries in found.items()}
-        click.echo(json.dumps({"version": 1, "links": told}, indent=2))
+        rows = {name: [as_value(entry) for entry in entries] for name, entries in found.items()}
+        click.echo(json.dumps({"version": 1, "links": rows}, indent=2))
         return 0
     for name, entries in found.items():
         print_history(Printer(), name, entries, zones[name])
@@ -215,9 +215,9 @@ def _print_write(printer: Printer, entries: list[HistoryEntry], timezone: str) -
     whys = "; ".join(
         dict.fromkeys(formatting.strip_control_chars(entry.why) for entry in entries if entry.why)
     )
-    told = f"  {formatting.when(first.at, zone)}  {side}: {_named(first, done, zone)}"
+    text = f"  {formatting.when(first.at, zone)}  {side}: {_named(first, done, zone)}"
     by = "" if first.author == SYNC else f", decided by {first.author}"
-    printer.line(told + (f" ({whys}{by})" if whys else ""), "cyan")
+    printer.line(text + (f" ({whys}{by})" if whys else ""), "cyan")
     printer.line(f"      record: {formatting.named(first.ghl_id, first.hubspot_id)}")
     for entry in entries:
         if not entry.field:

@@ -59,8 +59,8 @@ def list_links(ctx: click.Context, config: Path | None, *, as_json: bool) -> int
     with open_reader(config_path(ctx, config)) as app:
         links = by_trouble(_look(app, name) for name in app.link_names())
     if as_json:
-        told = {each.name: each.as_json() for each in links}
-        click.echo(json.dumps({"version": 1, "links": told}, indent=2))
+        rows = {each.name: each.as_json() for each in links}
+        click.echo(json.dumps({"version": 1, "links": rows}, indent=2))
     else:
         _print(links)
     return 0

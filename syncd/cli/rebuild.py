@@ -43,8 +43,8 @@ def rebuild(
         reports = {name: app.cycle(name, request, verb="rebuild") for name in names}
     code = worst_code(report.outcome.exit_code for report in reports.values())
     if as_json:
-        told = {name: report.as_json() for name, report in reports.items()}
-        click.echo(json.dumps({"version": 1, "exit_code": code, "links": told}, indent=2))
+        rows = {name: report.as_json() for name, report in reports.items()}
+        click.echo(json.dumps({"version": 1, "exit_code": code, "links": rows}, indent=2))
         return code
     for name, report in reports.items():
         click.echo(

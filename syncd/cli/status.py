@@ -114,7 +114,7 @@ def document(links: Sequence[LinkHealth]) -> dict[str, object]:
         "exit_code": worst(links),
         "at": links[0].at.isoformat(timespec="seconds") if links else None,
         "links": {
-            link.name: {**(told := link.as_json()), "detail": redact(str(told["detail"]))}
+            link.name: {**(row := link.as_json()), "detail": redact(str(row["detail"]))}
             for link in links
         },
     }
@@ -161,14 +161,14 @@ def print_link(printer: Printer, link: LinkHealth) -> None:
 
     held = f", {formatting.count(len(link.held), 'record')} held" if link.held else ""
     printer.line(f"{link.name}: {link.state.words}{held}", _style(link))
-    for told in (link.detail, link.remedy):
-        if told:
-            printer.line(f"  {formatting.strip_control_chars(told)}")
+    for text in (link.detail, link.remedy):
+        if text:
+            printer.line(f"  {formatting.strip_control_chars(text)}")
     for name, value in _facts(link):
         printer.line(f"  {name}: {value}")
     if link.left_out:
-        told = ", ".join(left_out(*each) for each in link.left_out.items())
-        printer.line(f"  left out: {told}")
+        counts = ", ".join(left_out(*each) for each in link.left_out.items())
+        printer.line(f"  left out: {counts}")
     for reason, number in link.reasons.items():
         printer.line(f"  held: {number} {reason} (`syncd held` lists them)")
 

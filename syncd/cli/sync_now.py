@@ -151,8 +151,8 @@ def _cycles(app: App, names: list[str], options: SyncOptions) -> dict[str, Cycle
             continue
         # One that is paused already was named, and runs once all the same.
         halted = None if paused else pauses(partial(app.paused, name), app.clock.monotonic)
-        with progress.shown(name) as told:
-            request = replace(options.request(), progress=told, halted=halted)
+        with progress.shown(name) as report:
+            request = replace(options.request(), progress=report, halted=halted)
             reports[name] = app.cycle(name, request)
         if not options.dry_run:
             app.tell(reports[name])

@@ -113,14 +113,14 @@ def _tell_unsynced(name: str, record: str, found: Unsynced, *, as_json: bool) ->
     from syncd.observability.words import rule
 
     if as_json:
-        told = {
+        document = {
             "version": 1,
             "link": name,
             "id": record,
             "held": [held_value(hold) for hold in found.held],
             "left_out": found.left_out or None,
         }
-        click.echo(json.dumps(told, indent=2))
+        click.echo(json.dumps(document, indent=2))
         return
     printer = Printer()
     for hold in found.held:
@@ -226,9 +226,9 @@ def _print(
         if reason.ghl is None and reason.hubspot is None and reason.last is None:
             continue
         entry = reason.last
-        told = never_written
+        origin = never_written
         if entry is not None:
-            told = (
+            origin = (
                 f"{formatting.when(entry.at, zone)}: "
                 f"written to {entry.side.label}, "
                 f"{formatting.change(entry.field, (entry.before, entry.after), zone)} "
@@ -239,7 +239,7 @@ def _print(
                 reason.field,
                 formatting.field_value(reason.field, reason.ghl, zone),
                 formatting.field_value(reason.field, reason.hubspot, zone),
-                told,
+                origin,
             )
         )
     printer.table(("Field", "HighLevel", "HubSpot", "Because"), rows, ("cyan",))

@@ -116,8 +116,10 @@ def example() -> str:
 
 def _table(header: str, section: type[Section]) -> Iterator[str]:
     """One table of the reference; a table inside of it comes after its single keys."""
-    told = _IN_FIRST_PART.get(section, ())
-    left = {name: field.default for name, field in section.model_fields.items() if name not in told}
+    written = _IN_FIRST_PART.get(section, ())
+    left = {
+        name: field.default for name, field in section.model_fields.items() if name not in written
+    }
     inner = {name: value for name, value in left.items() if isinstance(value, Mapping) and value}
     single = [name for name in left if name not in inner]
     if single:
@@ -135,8 +137,8 @@ def _table(header: str, section: type[Section]) -> Iterator[str]:
 def _maps() -> list[str]:
     """The mapped fields, as prose: what stands there is no default of anything."""
     fields = textwrap.wrap(", ".join(sorted(FIELDS)), 90)
-    told = meanings(FieldMap)
-    keys = [f"# `{name}`: {told[name]}" for name in ("direction", "conflict", "template")]
+    texts = meanings(FieldMap)
+    keys = [f"# `{name}`: {texts[name]}" for name in ("direction", "conflict", "template")]
     return _MAPS.format(
         fields="\n# ".join(fields), meanings="\n".join(key.replace("\n", "\n# ") for key in keys)
     ).splitlines()

@@ -66,8 +66,8 @@ def held_because(reason: str, group: str, detail: str, values: Mapping[str, str]
         f"{SIDES.get(side, side)} has {strip_control_chars(value) or 'nothing'}"
         for side, value in values.items()
     ]
-    told = f" ({', '.join(has)})" if has else ""
-    return f"{reason}{field}: {strip_control_chars(detail)}{told}"
+    both = f" ({', '.join(has)})" if has else ""
+    return f"{reason}{field}: {strip_control_chars(detail)}{both}"
 
 
 def called(title: str, ghl_id: str, hubspot_id: str) -> str:

@@ -37,8 +37,8 @@ def print_plan(printer: Printer, report: CycleReport) -> None:
     for guard in OPENS:
         _print_kept_back(printer, report, guard)
     # What the removal guard holds was printed just now.
-    told = [hold for hold in report.held if hold.reason != REMOVALS]
-    cycle_report.print_troubles(printer, report, told)
+    others = [hold for hold in report.held if hold.reason != REMOVALS]
+    cycle_report.print_troubles(printer, report, others)
     _print_sum(printer, report, going)
 
 
@@ -97,13 +97,13 @@ def _print_sum(printer: Printer, report: CycleReport, planned: list[PlannedWrite
         return
     if not planned:
         open_ends = report.held or report.unread or report.outcome is not Outcome.OK
-        told = "nothing to write" if open_ends else "nothing to write, both sides are in step"
-        printer.line(f"{report.link}: {told}", "green")
+        text = "nothing to write" if open_ends else "nothing to write, both sides are in step"
+        printer.line(f"{report.link}: {text}", "green")
     else:
-        told = "; ".join(
+        text = "; ".join(
             _to_do(side.value, planned) for side in Side if _to_do(side.value, planned)
         )
-        printer.line(f"{report.link}: {told}. Nothing was written.", "bold")
+        printer.line(f"{report.link}: {text}. Nothing was written.", "bold")
     if report.detail:
         printer.line(f"  {formatting.strip_control_chars(report.detail)}", "yellow")
 
@@ -112,7 +112,7 @@ def _to_do(side: str, planned: list[PlannedWrite]) -> str:
     """`HubSpot: 9 to create, 1 to update, 2 contacts to create`."""
     mine = [write for write in planned if write.side.value == side]
     actions = [formatting.action(write) for write in mine if write.record != CONTACT]
-    told = [f"{actions.count(each):,} to {each}" for each in dict.fromkeys(actions)]
+    counts = [f"{actions.count(each):,} to {each}" for each in dict.fromkeys(actions)]
     if contacts := len(mine) - len(actions):
-        told.append(f"{formatting.count(contacts, 'contact')} to create")
-    return f"{formatting.SIDES[side]}: {', '.join(told)}" if told else ""
+        counts.append(f"{formatting.count(contacts, 'contact')} to create")
+    return f"{formatting.SIDES[side]}: {', '.join(counts)}" if counts else ""

@@ -29,10 +29,10 @@ def shown(link: str) -> Iterator[RateHeaders | None]:
     with _bar() as progress:
         task = progress.add_task(f"{link}: reading both sides", total=None)
 
-        def told(done: int, total: int) -> None:
+        def report(done: int, total: int) -> None:
             progress.update(task, description=f"{link}: writing", completed=done, total=total)
 
-        yield told
+        yield report
 
 
 def _bar() -> Progress:

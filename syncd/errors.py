@@ -5,7 +5,7 @@
     ├── NotPrepared            the account lacks what a person has to make or switch on (2)
     ├── AccountUnknown         which account a token leads to is not known, and may matter (3)
     ├── LinkLocked             another syncd holds the link (5)
-    ├── StoreError             our own store cannot be used: a person has to mend that (2)
+    ├── StoreError             our own store cannot be used: a person has to fix it (2)
     │   ├── StoreInterrupted   the database was away or busy: the same again may pass (7)
     │   ├── StoreUncertain     it went away in the middle of a write (7)
     │   └── StoreFault         it refuses what syncd asks of it: a bug (1)
@@ -115,7 +115,7 @@ class StoreUncertain(StoreError):  # noqa: N818
 
 
 class StoreFault(StoreError):  # noqa: N818
-    """The database refuses what syncd asks of it, for no reason that a person could mend."""
+    """The database refuses a statement for a reason that no person can fix: a bug."""
 
     outcome = Outcome.FAULT
 

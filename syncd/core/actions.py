@@ -146,7 +146,7 @@ class Create(_Write):
     validate_slot: bool = False
     notify: bool = False
     backfill_status: str = ""
-    """HighLevel: the status that the HubSpot record takes, because it was born without one."""
+    """HighLevel: the status that the HubSpot record takes, because it was created without one."""
     follow_up_fields: tuple[GroupKey, ...] = ()
     """HighLevel: the groups that the HubSpot record takes as soon as the booking shows them."""
     unread: frozenset[GroupKey] = frozenset()
@@ -208,7 +208,7 @@ class Update(_Write):
     contact: ToMake | None = None
     """The contact that has to be made before this write can name it."""
     source: Snapshot | None = field(default=None, compare=False)
-    """The record across that the decision was made from."""
+    """The record on the other side that the decision used."""
     reopens: bool = False
     """HighLevel: it takes a slot again that it had given up, which has to be free."""
     changed_at: datetime | None = field(default=None, compare=False)
@@ -243,7 +243,7 @@ class Update(_Write):
 
     @property
     def precondition(self) -> Precondition | None:
-        """An update depends on the same fields of the record across, and on its contact."""
+        """An update depends on the same fields of the other record, and on its contact."""
         if self.source is None:
             return None
         return Precondition(seen=self.source, groups=self.depends_on | {Group.CONTACT})
@@ -267,7 +267,7 @@ class Remove(_Write):
     why: str = ""
     notify: bool = False
     source: Snapshot | None = field(default=None, compare=False)
-    """The record across, whose removal is carried."""
+    """The removed record on the other side."""
 
     action: ClassVar[str] = "remove"
     changed_at: ClassVar[datetime | None] = None
@@ -295,7 +295,7 @@ class Remove(_Write):
 
     @property
     def precondition(self) -> Precondition | None:
-        """A removal depends on the record across being gone."""
+        """A removal depends on proof that the other record is gone."""
         return None if self.source is None else Precondition(seen=self.source, groups=frozenset())
 
 
@@ -314,7 +314,7 @@ class WriteExternalId(_Write):
 
     pair: Pair
     status: str = ""
-    """Also the status that a record takes which was born without one."""
+    """Also the status for a record that was created without one."""
     groups: frozenset[GroupKey] = frozenset()
     """Also the mapped fields, or the end, that its booking shows."""
     seen: Snapshot | None = None

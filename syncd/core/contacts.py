@@ -1,4 +1,4 @@
-"""Which contact across is the same person: decided from what was looked up.
+"""Decides from the look-ups which contact on the other side is the same person.
 
 `engine.contacts` looks up and calls this. Existing contacts are never
 changed; a missing one is made with name, e-mail and phone only (promise 3).
@@ -16,7 +16,7 @@ from syncd.core.model import Contact, Pair
 
 
 class MatchBasis(Enum):
-    """Why a contact across is taken for the same person."""
+    """The proof that a contact on the other side is the same person."""
 
     IDENTITY = "a known pair, an e-mail address, or a person's decision"
     PHONE = "a phone number, and names that do not disagree"
@@ -25,7 +25,7 @@ class MatchBasis(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """The contact across that a record is for: the same person, where there is proof of it."""
+    """The record's contact on the other side: the same person, if there is proof."""
 
     id: str
     basis: MatchBasis = field(default=MatchBasis.IDENTITY, compare=False)
@@ -33,7 +33,7 @@ class Known:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToMake:
-    """Nobody across is this person, and one may be made."""
+    """The other side has no such person, and a contact may be created."""
 
     contact: Contact
 
@@ -76,7 +76,7 @@ class ContactBook:
 def match(
     contact: Contact, found: Mapping[str, Sequence[Contact]], *, may_make: bool
 ) -> Resolution:
-    """Find the contact across by e-mail, then by phone where the names do not disagree.
+    """Find the other side's contact by e-mail, then by phone if the names do not disagree.
 
     `found` holds the candidates by each of the contact's e-mails and phones.
     """
@@ -115,7 +115,7 @@ def without_shared_phones(
     """The same, but that a number which several people of one side share finds nobody.
 
     `people` are the contacts that were looked up, by id; `known` those that
-    are known to be the contacts across, by the id across. A contact across
+    are known to be the contacts on the other side, by that side's id. Such a contact
     without a name would pass for each of a family.
     """
     claims: dict[str, list[str]] = defaultdict(list)
@@ -143,7 +143,7 @@ def share_email(one: Contact, other: Contact) -> bool:
 def disproves(here: Contact, there: Contact, owners: Collection[Contact]) -> bool:
     """Whether two contacts that were one person are so no more.
 
-    So it is where the address of the one across is not this person's, and is
+    The same applies if the other contact's address is not this person's, and is
     another's: `owners` are the contacts of this side that have it.
     """
     others = [each for each in owners if each.id != here.id and share_email(each, there)]

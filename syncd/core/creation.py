@@ -1,4 +1,4 @@
-"""Making a record across: every field in that side's words, and where it is booked.
+"""Builds the other side's record: every field translated, and its calendar.
 
 Plan calls this for a record without a pair, and for a removed record that an
 edit brings back. What cannot be said, booked or assigned is held whole.
@@ -28,7 +28,7 @@ def plan_creation(
     contact: Resolution | None = None,
     fresh: bool | None = None,
 ) -> list[Action]:
-    """Make the record across: every field that flows that way, in that side's words.
+    """Build the other side's record: every field of that direction, translated.
 
     `fresh` says whether it is a person's fresh doing, where the source's stamps cannot tell.
     """
@@ -74,7 +74,9 @@ def _said(
     held = essence.value(source.appointment, group)
     said = translate.translate(context.translator, group, source.side, held, target)
     if isinstance(said, KeepTarget) and group == Group.STATUS and source.side is Side.HUBSPOT:
-        return Translated(value="confirmed")  # a record that is born without a status (promise 5)
+        return Translated(
+            value="confirmed"
+        )  # a record that is created without a status (promise 5)
     return said
 
 
@@ -119,7 +121,7 @@ def _booking(create: Create, context: PlanContext) -> list[Action]:
 def _late(source: Snapshot, policy: Policy) -> tuple[GroupKey, ...]:
     """What the HubSpot record takes as soon as the booking shows it.
 
-    Mapped fields of HighLevel's own, and the end of one that was born without (promise 2).
+    Mapped fields of HighLevel's own, and the end of one that was created without (promise 2).
     """
     endless = source.appointment.end is None and policy.may_write(Group.TIME, Side.HUBSPOT)
     return tuple(
@@ -141,7 +143,7 @@ def _assignee(routed: str, calendar: Calendar, policy: Policy) -> str:
 
 
 def _same_contact(source: Snapshot, pair: Pair | None, context: PlanContext) -> Resolution:
-    """The contact across that the pair's lost record was for, or that the source has now."""
+    """The contact of the pair's lost record, or of the source now."""
     if pair is None:
         return Unresolved(
             reason="no_contact", detail="no contact on the other side is known for it"

@@ -22,7 +22,7 @@ class Side(StrEnum):
 
     @property
     def other(self) -> Side:
-        """The side across."""
+        """The other side."""
         return Side.HUBSPOT if self is Side.GHL else Side.GHL
 
     @property
@@ -279,7 +279,7 @@ class Removal:
 
     gone: frozenset[Side]
     response: Response = Response.NOTHING
-    """What we did to the record across, if anything."""
+    """What syncd did to the record on the other side, if anything."""
     status_before: str = ""
     """With CANCELLED: the status that the other record had, in its own words."""
     status_agreed: str = ""
@@ -410,7 +410,7 @@ class Hold:
     title: str = ""
     """What the record is called, where that is known; a person's data."""
     fingerprint: str = ""
-    """Of what the record looked like when it was held; a change lets it go at once."""
+    """Of the record when it was held; a change ends the hold at once."""
     values: Mapping[str, str] = field(default_factory=dict)
     """What each side wants, for a person: {"ghl": …, "hubspot": …}."""
     since: datetime | None = None

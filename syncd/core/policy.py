@@ -42,7 +42,7 @@ class Winner(StrEnum):
 
 
 class OnRemoval(StrEnum):
-    """What a removal on one side does to the record across."""
+    """What a removal on one side does to the other side's record."""
 
     ARCHIVE = "archive"
     DELETE = "delete"
@@ -72,7 +72,7 @@ class Limit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """Where a HubSpot-born booking goes when its property has this value."""
+    """The calendar for HubSpot records whose property has this value."""
 
     property: str
     value: str
@@ -170,7 +170,7 @@ class Policy:
         return self.conflict.get(group, Winner.NEWEST)
 
     def on_removal_at(self, side: Side) -> OnRemoval:
-        """What a removal on that side does to the record across."""
+        """What a removal on that side does to the other side's record."""
         if not self.direction.reaches(side.other):
             return OnRemoval.IGNORE
         return self.ghl_deleted if side is Side.GHL else self.hubspot_archived
@@ -200,7 +200,7 @@ class Policy:
         return self.sync_series and soon
 
     def route(self, record: Snapshot) -> Route:
-        """Where a HubSpot-born booking goes: the first route that fits, else the defaults."""
+        """The calendar for HubSpot records: the first matching route, else the defaults."""
         for route in self.routes:
             if record.filter_properties.get(route.property, "") == route.value:
                 return Route(

@@ -183,9 +183,9 @@ class FieldReconciler:
         return found
 
     def _late(self) -> WriteExternalId | None:
-        """What a record takes that was born without it, where it still goes with the identity."""
+        """Values that a new record lacked, if its external id is still to be written."""
         changes = {change.group: change for change in self.changes[Side.HUBSPOT]}
-        if self.met or not changes or not all(map(self._born_without, changes.values())):
+        if self.met or not changes or not all(map(self._created_without, changes.values())):
             return None
         status = changes.pop(Group.STATUS, None)
         return WriteExternalId(
@@ -195,7 +195,7 @@ class FieldReconciler:
             seen=self.records[Side.HUBSPOT],
         )
 
-    def _born_without(self, change: Change) -> bool:
+    def _created_without(self, change: Change) -> bool:
         """Whether it is the end or the status that our booking gave a record without one."""
         if change.group not in self.pair.open:
             return False
@@ -487,7 +487,7 @@ class FieldReconciler:
         return essence.value(self.records[side].appointment, group)
 
     def _cleared(self, source: Side) -> bool:
-        """Whether the owner across is one that we wrote, and has nobody to stand for now.
+        """Whether syncd wrote the other side's owner, who has no counterpart now.
 
         HubSpot's only: HighLevel's API has no way to take an assignee away, and calendars with a
         team refuse an appointment without one.

@@ -142,7 +142,7 @@ class Daemon:
         self._stops = 0
 
     def run(self) -> int:
-        """From the first lease to the last goodbye; gives the exit code."""
+        """From the first lease to the end of the daemon; returns the exit code."""
         with self._mailbox.open():
             try:
                 self._open()

@@ -284,7 +284,7 @@ def _stale(
 ) -> _Condition | None:
     """Whether the schedule has stopped, though nobody paused the link (`docs/exit-codes.md`).
 
-    What is graver keeps its own word. A daemon that lives has not stopped
+    A worse state takes precedence. A running daemon has not stopped
     while it begins, works, or does what it can.
     """
     state, detail, _ = condition

@@ -74,7 +74,7 @@ class Heartbeat:
     guards: tuple[str, ...] = ()
     """The guards that kept something back in the last cycle."""
     stopped: bool = False
-    """Whether the daemon said goodbye."""
+    """Whether the daemon stopped in an orderly way."""
 
     def as_text(self) -> str:
         """The note as it is kept."""

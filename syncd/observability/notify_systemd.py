@@ -1,4 +1,4 @@
-"""Tells the service manager how the daemon fares (sd_notify(3)).
+"""Reports the daemon's state to the service manager (sd_notify(3)).
 
 The daemon calls it; without a `NOTIFY_SOCKET` nothing is sent. Ten lines stand
 here because a library for them would need a C library.

@@ -30,7 +30,7 @@ class Budget:
     refusals: int = 0
     """How many 429 came since the process began."""
     spent_until: datetime | None = None
-    """When a spent day is over (UTC)."""
+    """When a used-up daily quota is reset (UTC)."""
 
     @property
     def left(self) -> int:

@@ -246,7 +246,7 @@ class LinkStore(LinkReader, Protocol):
         ...
 
     def contact_pairs(self, side: Side, ids: Collection[str]) -> Mapping[str, str]:
-        """Known contacts: id on that side → id across."""
+        """Known contacts: id on that side → id on the other side."""
         ...
 
     def removals_since(self, at: datetime) -> int:

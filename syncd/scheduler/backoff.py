@@ -13,7 +13,7 @@ LONGEST_BACK_OFF = 300.0
 """Seconds: a vendor that is back is noticed within five minutes."""
 
 LONGEST_REFUSED = 3600.0
-"""Seconds: nothing but a person mends credentials, and asking may lock an account."""
+"""Seconds: only a person can fix credentials, and more attempts may lock an account."""
 
 REFUSED_STRETCH = 10
 """How many poll intervals the first pause after a refusal lasts."""

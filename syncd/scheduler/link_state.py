@@ -1,4 +1,4 @@
-"""What the scheduler knows of one link: when it is due, who works on it, how it fares.
+"""The scheduler's state of one link: when it is due, who works on it, its status.
 
 The scheduler keeps one watch per link and guards `running`; whoever set that
 flag may change the rest. Seconds are monotonic, instants aware UTC.

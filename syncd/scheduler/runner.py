@@ -263,7 +263,7 @@ class Runner:
         )
 
     def _day_over(self, state: LinkState, turn: Turn, now: float) -> float:
-        """When a spent day is over, if that is what ended the turn."""
+        """When the daily quota is reset, if it ended the turn."""
         if turn.outcome is not Outcome.UNREACHABLE:
             return now
         ends = [wire.budget.spent_until for wire in state.traffic().values()]

@@ -118,7 +118,7 @@ class Scheduler:
         return [state.name for state in self.watches() if state.running]
 
     def close(self) -> None:
-        """Say goodbye in every note, and let go of every link that no worker is at."""
+        """Mark every heartbeat as stopped, and release every link without a running worker."""
         self._workers.shutdown(wait=False, cancel_futures=True)
         # The thread of one that runs hangs: its lease ends with the process.
         idle = [state for state in self.watches() if not state.running]

@@ -22,7 +22,7 @@ PRIVATE = {
     r"(?:record|side|contact|id|owner|those|one|nobody|somebody|known) across": "on the other side",
     r"born (?:in|with|without)|HubSpot-born": "created in",
     r"mend(?:s|ed|ing)?": "fix",
-    r"ailments?(?!`)|stumbled (?:ticks?)": "problem, missed",
+    r"(?<!daemon\.)ailments?|stumbled ticks?": "problem, missed",
     r"its day is spent|spent day": "the daily quota is used up",
     r"without saying": "state it, or leave it out",
     r"no duration": "not a duration",

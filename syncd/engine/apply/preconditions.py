@@ -1,7 +1,7 @@
 """The ground of a stage's writes: what each rests on, read again right before it is sent.
 
 `apply` opens every order here, the adapters ask before they send. Whatever the
-poll read may be minutes old by then. So the record across is read again by id
+poll read may be minutes old by then. So the other record is read again by id
 (HubSpot in batches, for all orders that are open; HighLevel one by one, which
 costs it a request for each update of HubSpot), and compared with what the
 decision was made from (`core.standing`). The record that is written itself is
@@ -51,7 +51,7 @@ class _Opened:
 
     precondition: Precondition | None
     read_at: float = float("-inf")
-    """When the record across was asked for (monotonic)."""
+    """When the other side's record was requested (monotonic)."""
     shown: Snapshot | Missing | ProviderError | None = None
 
 

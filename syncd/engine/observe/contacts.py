@@ -83,7 +83,7 @@ def _unread(error: ProviderError) -> Unresolved:
 def _namesakes(
     link: Link, side: Side, across: Collection[str]
 ) -> tuple[dict[str, Contact], dict[str, Unresolved]]:
-    """Who of `side` is known to be these contacts across, and is still there; by the id across."""
+    """The contacts of `side` that are known to be these contacts and still exist; by these ids."""
     stored = link.store.contact_pairs(side.other, across) if across else {}
     people, unread = _parted(link.side(side).contacts(set(stored.values())) if stored else {})
     known = {there: people[here] for there, here in stored.items() if here in people}

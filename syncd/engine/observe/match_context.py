@@ -81,7 +81,7 @@ def _in_play(record: Snapshot, policy: Policy) -> bool:
 
 
 def _leaving(sightings: Iterable[Sighting]) -> dict[Side, set[int]]:
-    """Pairs, by key, whose record on a side goes elsewhere because the one across was moved."""
+    """Pairs, by key, whose record on a side moves because the other one was moved."""
     return {
         side: {
             sighting.pair.key

@@ -105,7 +105,7 @@ def carries_of(intent: Intent) -> tuple[tuple[int, str], ...]:
 
 
 def create_of(intent: Intent, pair: Pair | None) -> tuple[Create, str]:
-    """The CREATE that an intent stands for, and the contact across that it was for."""
+    """The CREATE of an intent, and its contact on the written side."""
     held: Mapping[str, Any] = intent.payload
     contact = str(held["contact"])
     create = Create(

@@ -31,7 +31,7 @@ class CompletedWrite:
     write: Write
     done: Done
     contact: str = ""
-    """With a CREATE: the contact across that it was made for."""
+    """With a CREATE: its contact on the written side."""
     carries: tuple[tuple[int, str], ...] = ()
     """The parts of people's decisions that are done with it."""
     author: str = SYNC

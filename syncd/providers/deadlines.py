@@ -1,11 +1,11 @@
-"""How long an exchange may last as a whole, whatever comes in drops: a part of `http`.
+"""The deadline of a whole exchange, for `http`.
 
-The time-outs of a socket begin anew with every byte. So each exchange has an
-end, and every wait on the network asks how much is left: for the connection,
-each piece of the head and each piece of the body. A stop of the process, and
-the end of the client, bring that end near. `watch` puts the watched network
-below an httpx client; the waits are cut into slices, so that a stop is
-noticed in the middle of one.
+The time-outs of a socket begin anew with every byte. So each exchange has one
+deadline, and every wait on the network is limited to the time that is left:
+for the connection, each part of the head and each part of the body. When the
+process stops or the client closes, the deadline moves close. `watch` puts the
+limited network below an httpx client; waits are split, so that a stop is
+noticed during one.
 """
 
 import ssl
@@ -20,20 +20,20 @@ import httpx
 from syncd.ports.clock import Clock
 
 GRACE = 4.0
-"""Seconds that a request under way has left when the process is asked to stop; what is known of a
-write that is cut off then is in its intent."""
+"""Seconds that a request in flight has left when the process is asked to stop; a write that is cut
+off then is resolved by its intent."""
 
 _SLICE = 0.25
-"""Seconds after which a wait looks whether it is to end."""
+"""Seconds after which a wait checks whether it is to end."""
 
 _PIECE = 65_536
-"""Bytes that are handed to the network at once."""
+"""Bytes that are sent at once."""
 
 _SHORTEST = 0.001
 
 
 class Deadline:
-    """The end of each thread's exchange (monotonic seconds)."""
+    """The deadline of each thread's exchange (monotonic seconds)."""
 
     def __init__(self, clock: Clock, stopping: Callable[[], bool]) -> None:
         self._clock, self._stopping = clock, stopping
@@ -42,7 +42,7 @@ class Deadline:
 
     @contextmanager
     def of(self, seconds: float) -> Iterator[None]:
-        """The exchange of this thread lasts so long at most."""
+        """Limit the exchange of this thread to so many seconds."""
         self._thread.ends = self._clock.monotonic() + seconds
         try:
             yield
@@ -50,24 +50,24 @@ class Deadline:
             self._thread.ends = float("inf")
 
     def end_all(self) -> None:
-        """No exchange goes on."""
+        """End every exchange."""
         self._all_end = self._clock.monotonic()
 
     @property
     def refuses(self) -> bool:
-        """Whether nothing may begin any more."""
+        """Whether no exchange may begin."""
         return self._left_of_all() <= GRACE / 2
 
     def left(self) -> float:
-        """Seconds that this thread's exchange still has."""
+        """Seconds that this thread's exchange has left."""
         ends: float = getattr(self._thread, "ends", float("inf"))
         return min(ends - self._clock.monotonic(), self._left_of_all())
 
     def clamp(self, seconds: float | None, late: type[Exception]) -> float:
-        """What is left of a wait of so many seconds, but for what the exchange has.
+        """A wait of so many seconds, limited to the time that is left.
 
         Raises:
-            Exception: the `late` one, where nothing is left.
+            Exception: `late`, where no time is left.
         """
         left = self.left()
         if left <= 0:
@@ -81,25 +81,25 @@ class Deadline:
         return self._all_end - now
 
 
-def watch(client: httpx.Client, allowance: Deadline) -> None:
-    """Have every connection of the client keep to the allowance.
+def watch(client: httpx.Client, deadline: Deadline) -> None:
+    """Limit every connection of the client to the deadline.
 
-    httpx offers no way to bring a network backend of one's own but a transport written anew,
-    which would lose its proxies. Where a version keeps its pools elsewhere, the time-outs of
-    each read and the look after each piece of a body are left.
+    httpx accepts a network backend only with a new transport, which would lose its proxies.
+    Where a version stores its pools elsewhere, the time-out of each read and the check after
+    each part of a body remain.
     """
     for transport in (client._transport, *client._mounts.values()):  # noqa: SLF001 - see above
         pool = getattr(transport, "_pool", None)
         backend = getattr(pool, "_network_backend", None)
         if pool is not None and backend is not None:
-            pool._network_backend = _Backend(backend, allowance)  # noqa: SLF001 - see above
+            pool._network_backend = _Backend(backend, deadline)  # noqa: SLF001 - see above
 
 
 class _Backend(httpcore.NetworkBackend):
-    """Opens connections that are watched."""
+    """Opens connections with a deadline."""
 
-    def __init__(self, inner: httpcore.NetworkBackend, allowance: Deadline) -> None:
-        self._inner, self._allowance = inner, allowance
+    def __init__(self, inner: httpcore.NetworkBackend, deadline: Deadline) -> None:
+        self._inner, self._deadline = inner, deadline
 
     def connect_tcp(
         self,
@@ -113,11 +113,11 @@ class _Backend(httpcore.NetworkBackend):
         stream = self._inner.connect_tcp(
             host,
             port,
-            timeout=self._allowance.clamp(timeout, httpcore.ConnectTimeout),
+            timeout=self._deadline.clamp(timeout, httpcore.ConnectTimeout),
             local_address=local_address,
             socket_options=socket_options,
         )
-        return _Stream(stream, self._allowance)
+        return _Stream(stream, self._deadline)
 
     def connect_unix_socket(
         self,
@@ -125,28 +125,28 @@ class _Backend(httpcore.NetworkBackend):
         timeout: float | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.NetworkStream:
-        """Connect to a socket of this machine."""
+        """Connect to a local socket."""
         return _Stream(
             self._inner.connect_unix_socket(
                 path,
-                timeout=self._allowance.clamp(timeout, httpcore.ConnectTimeout),
+                timeout=self._deadline.clamp(timeout, httpcore.ConnectTimeout),
                 socket_options=socket_options,
             ),
-            self._allowance,
+            self._deadline,
         )
 
 
 class _Stream(httpcore.NetworkStream):
-    """A connection whose every wait has an end."""
+    """A connection whose waits are limited."""
 
-    def __init__(self, inner: httpcore.NetworkStream, allowance: Deadline) -> None:
-        self._inner, self._allowance = inner, allowance
+    def __init__(self, inner: httpcore.NetworkStream, deadline: Deadline) -> None:
+        self._inner, self._deadline = inner, deadline
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """Wait for bytes."""
+        """Read bytes."""
         waited = 0.0
         while True:
-            left = self._allowance.clamp(timeout, httpcore.ReadTimeout)
+            left = self._deadline.clamp(timeout, httpcore.ReadTimeout)
             piece = min(_SLICE, left)
             try:
                 return self._inner.read(max_bytes, timeout=piece)
@@ -156,9 +156,9 @@ class _Stream(httpcore.NetworkStream):
                     raise
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        """Hand bytes over."""
+        """Send bytes."""
         for start in range(0, len(buffer), _PIECE):
-            left = self._allowance.clamp(timeout, httpcore.WriteTimeout)
+            left = self._deadline.clamp(timeout, httpcore.WriteTimeout)
             self._inner.write(buffer[start : start + _PIECE], timeout=left)
 
     def close(self) -> None:
@@ -171,11 +171,11 @@ class _Stream(httpcore.NetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,
     ) -> httpcore.NetworkStream:
-        """Go on in TLS."""
-        left = self._allowance.clamp(timeout, httpcore.ConnectTimeout)
+        """Start TLS."""
+        left = self._deadline.clamp(timeout, httpcore.ConnectTimeout)
         stream = self._inner.start_tls(ssl_context, server_hostname=server_hostname, timeout=left)
-        return _Stream(stream, self._allowance)
+        return _Stream(stream, self._deadline)
 
     def get_extra_info(self, info: str) -> Any:
-        """Whatever is known of it."""
+        """A property of the connection."""
         return self._inner.get_extra_info(info)

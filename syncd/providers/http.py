@@ -1,11 +1,10 @@
-"""The HTTP client that both adapters share: the only module that speaks httpx.
+"""The HTTP client of both adapters.
 
-A provider makes one `Client` per link and calls `send`; `bootstrap` gives it
-the process's TLS context, tests a transport. It adds credentials and the
-User-Agent, keeps to the rate budget, tries again where `retry` says so, and
-turns everything that can go wrong on the way into `syncd.errors`. Leaves out
-the meaning of answers: whatever a vendor says in JSON below 500 (but 423, 425,
-429, 477) is handed back as it is.
+`bootstrap` makes one `Client` per side of a link, with the process's TLS
+context; tests give it a transport. It adds credentials and the User-Agent,
+keeps to the rate budget, retries where `retry` says so, and turns every
+failure into an error of `syncd.errors`. Leaves out the meaning of answers: a
+JSON answer below 500 (but 423, 425, 429, 477) is returned as it is.
 """
 
 import json
@@ -46,17 +45,17 @@ from syncd.providers.retry import ATTEMPTS, PATIENCE, Accept, GiveUp, Retry, dec
 log = structlog.get_logger(__name__)
 
 TIMEOUT = 30.0
-"""Seconds that an answer may take as a whole, however it comes."""
+"""Seconds for a whole answer."""
 
-SILENCES = 2
-"""Requests in a row that were waited for in vain, of all or of one endpoint; the next ones are not
-waited for as long, so that a cycle learns soon of what does not answer at all."""
+TIMEOUTS_IN_A_ROW = 2
+"""Requests in a row that timed out, of all or of one endpoint, after which the next ones get less
+time, so that a cycle soon finds an endpoint that does not answer at all."""
 
-SHORT = 10.0
-"""Seconds that an answer may take then; the first answer ends it, one of that endpoint its own."""
+SHORT_TIMEOUT = 10.0
+"""Seconds for a whole answer then, until an answer comes (for an endpoint: one of its own)."""
 
 LARGEST = 64 * 1024 * 1024
-"""Bytes of an answer; the largest that the vendors give has a few."""
+"""Bytes of an answer, far above the vendors' largest."""
 
 CONNECT_TIMEOUT = 10.0
 
@@ -65,7 +64,7 @@ _TYPED: Mapping[bool, Mapping[str, str]] = {
     False: {},
 }
 _ID = re.compile(r"(?<=/)(?=[^/]*\d)[^/]{5,}")
-"""A part of a path that is an id: a digit is in it, and it is longer than a version's name."""
+"""An id in a path: it has a digit and is longer than the name of a version."""
 
 _NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 
@@ -85,10 +84,10 @@ class Auth(Protocol):
 class Client:
     """Sends requests to one account of one vendor; safe to share between threads.
 
-    `base_url` may have a path of its own. `concurrency` is how many threads
-    will use it: the pool is at least that large, because httpcore may close a
-    connection that a queued request waits for. Once the process is `stopping`,
-    what is under way has a few seconds left, and soon nothing more is sent.
+    `base_url` may have a path of its own. `concurrency` is the number of
+    threads that use it: the pool is at least that large, because httpcore may
+    close a connection that a queued request waits for. Once the process is
+    `stopping`, requests in flight have a few seconds left, and no other is sent.
     """
 
     def __init__(
@@ -115,19 +114,19 @@ class Client:
         self._attempts = attempts
         self._chance = chance
         self._timeout = timeout
-        self._allowance = Deadline(clock, stopping)
+        self._deadline = Deadline(clock, stopping)
         self._lock = Lock()
-        self.guard: Callable[[], None] = _nobody
-        """Asked before each attempt that writes: raises once the link is another's."""
+        self.guard: Callable[[], None] = _no_guard
+        """Called before each attempt that writes: raises once another process has the link."""
         self.guarded_for: Callable[[], float] = _for_ever
         """Seconds for which nobody else can have the link: a write's answer may take no longer."""
         self._sent = 0
-        self._silent: Counter[str] = Counter()
-        """Requests in a row that were waited for in vain, by endpoint; "" for all."""
+        self._timeouts: Counter[str] = Counter()
+        """Requests in a row that timed out, by endpoint; "" for all."""
         self._answers: Counter[int] = Counter()
         self._skew: float | None = None
-        # Opened at the first request: a daemon with hundreds of links would open hundreds of them
-        # before it is ready, a millisecond and more each.
+        # Opened at the first request: a daemon with hundreds of links would otherwise open
+        # hundreds of clients before it is ready, at more than a millisecond each.
         self._http: httpx.Client | None = None
         self._open = partial(
             httpx.Client,
@@ -156,11 +155,11 @@ class Client:
 
     @property
     def skew_seconds(self) -> float | None:
-        """How far the vendor's clock was ahead of ours at the last answer, if it said."""
+        """How far the vendor's clock was ahead of ours at the last answer; None if unknown."""
         return self._skew
 
     def monotonic(self) -> float:
-        """The clock that waits and ages are measured by, in seconds."""
+        """The monotonic clock, in seconds."""
         return self._clock.monotonic()
 
     def await_room(self, requests: int) -> None:
@@ -168,22 +167,22 @@ class Client:
         needs = min(requests, self.budget.available(PATIENCE))
         until = self._clock.monotonic() + PATIENCE
         while self.budget.available() < needs and self._clock.monotonic() < until:
-            if self._allowance.refuses:
+            if self._deadline.refuses:
                 return
             self._clock.sleep(NAP)
 
     def send(self, request: Request, attempts: int | None = None) -> Response:
-        """Send a request, again where that is safe and useful, and give back the answer.
+        """Send a request, with retries where these are safe and useful, and return the answer.
 
-        `attempts` bounds how often; by default as often as the client may.
+        `attempts` is the limit; by default the client's.
 
         Raises:
             TimedOut: no answer; with `sent` the request may have taken effect.
             Unavailable: the vendor cannot be reached or does not work now.
-            RateLimited: still too fast after all attempts.
-            DailyBudgetSpent: nothing more today.
-            Rejected: it cannot be sent at all, and was not.
-            Outdated: as the request's `ready` says; it did nothing.
+            RateLimited: still throttled after all attempts.
+            DailyBudgetSpent: the daily quota is used up.
+            Rejected: it cannot be sent.
+            Outdated: raised by the request's `ready`; nothing was sent.
         """
         if request.too_long:
             raise _unsendable(request, "its address is too long", self.side)
@@ -192,7 +191,7 @@ class Client:
         began = self._clock.monotonic()
         last: ProviderError | None = None
         while True:
-            if self._allowance.refuses:
+            if self._deadline.refuses:
                 raise Unavailable("asked to stop; nothing more is sent", side=self.side)
             credentials = self._auth.headers()
             try:
@@ -204,7 +203,7 @@ class Client:
             if not renewed and self._worth_renewing(outcome, credentials):
                 renewed = True
                 continue
-            if self._is_silent(request) and request.repeatable:
+            if self._keeps_timing_out(request) and request.repeatable:
                 attempts = attempt
             verdict = decide(
                 attempt,
@@ -227,11 +226,11 @@ class Client:
             attempt += 1
 
     def abandon(self) -> None:
-        """Nobody waits any more for what is under way; nothing more is sent."""
-        self._allowance.end_all()
+        """End the requests in flight; nothing more is sent."""
+        self._deadline.end_all()
 
     def close(self) -> None:
-        """Give back the connections."""
+        """Close the connections."""
         self.abandon()
         with self._lock:
             if self._http is not None:
@@ -241,13 +240,13 @@ class Client:
         with self._lock:
             if self._http is None:
                 self._http = proxies.opened(self._open)
-                watch(self._http, self._allowance)
+                watch(self._http, self._deadline)
             return self._http
 
     def _attempt(self, request: Request, credentials: Mapping[str, str]) -> Outcome:
         permit = self.budget.acquire(request.kind)
         try:
-            # After the wait for a place, which may have been long.
+            # After the wait for the rate budget, which may have been long.
             if request.ready is not None:
                 request.ready()
             if request.writes:
@@ -260,7 +259,7 @@ class Client:
             if isinstance(outcome, Answered):
                 self.budget.observe(outcome.response, request.kind, sent=sent)
                 if not outcome.response.ok:
-                    # The only line that repeats a vendor's words: at `info` none may.
+                    # The only log line with a vendor's text: `info` has none.
                     said = outcome.response.said
                     log.debug("request.refused", side=self.side, to=request.label, detail=said)
             return outcome
@@ -270,7 +269,7 @@ class Client:
     def _exchange(self, request: Request, credentials: Mapping[str, str]) -> Outcome:
         try:
             with (
-                self._allowance.of(self._patience(request)),
+                self._deadline.of(self._time_limit(request)),
                 self._opened().stream(
                     request.method,
                     request.path,
@@ -293,48 +292,48 @@ class Client:
         self._note_date(answer.headers.get("date", ""))
         return Answered(response=_response(answer, content))
 
-    def _is_silent(self, request: Request) -> bool:
-        return max(self._silent[""], self._silent[_endpoint(request)]) >= SILENCES
+    def _keeps_timing_out(self, request: Request) -> bool:
+        return max(self._timeouts[""], self._timeouts[_endpoint(request)]) >= TIMEOUTS_IN_A_ROW
 
-    def _patience(self, request: Request) -> float:
-        """Seconds for the whole exchange: what must not be sent twice is always waited for."""
-        short = self._is_silent(request) and request.repeatable
+    def _time_limit(self, request: Request) -> float:
+        """Seconds for the whole exchange: a request that is not repeatable gets the full time."""
+        short = self._keeps_timing_out(request) and request.repeatable
         longest = min(self._timeout, self.guarded_for()) if request.writes else self._timeout
-        return min(longest, SHORT) if short else longest
+        return min(longest, SHORT_TIMEOUT) if short else longest
 
     def _whole(self, answer: httpx.Response) -> bytes:
-        """The body, if it comes in time and is no larger than any answer is.
+        """The body.
 
         Raises:
-            HTTPError: it does not, or is.
+            HTTPError: it is late, or larger than any answer.
         """
         content = bytearray()
         for piece in answer.iter_bytes():
             content += piece
             if len(content) > LARGEST:
                 raise httpx.ReadError(f"the answer is longer than {LARGEST >> 20} MiB")
-            self._allowance.clamp(None, httpx.ReadTimeout)
+            self._deadline.clamp(None, httpx.ReadTimeout)
         return bytes(content)
 
     def _worth_renewing(self, outcome: Outcome, used: Mapping[str, str]) -> bool:
         if not isinstance(outcome, Answered) or outcome.response.status != 401:
             return False
-        # Another thread may have renewed them while this request was on its way.
+        # Another thread may have renewed them meanwhile.
         return self._auth.renewed(outcome.response) or self._auth.headers() != used
 
     def _count(self, request: Request, outcome: Outcome, seconds: float) -> None:
         status = outcome.response.status if isinstance(outcome, Answered) else 0
         with self._lock:
             self._answers[status] += 1
-            # A connection that breaks says so at once, and is tried again as ever.
-            waited = not status and seconds >= min(SHORT, self._timeout)
+            # A broken connection fails at once, and is retried as usual.
+            waited = not status and seconds >= min(SHORT_TIMEOUT, self._timeout)
             for each in ("", _endpoint(request)):
-                self._silent[each] = 0 if status else self._silent[each] + waited
+                self._timeouts[each] = 0 if status else self._timeouts[each] + waited
 
     def _wait(self, verdict: Retry) -> None:
-        # A pause that the vendor asked for is kept to the letter; our own are spread.
-        told = getattr(verdict.error, "retry_after", None) is not None
-        after = verdict.after if told else verdict.after * (0.75 + self._chance() / 2)
+        # A pause that the vendor requested is kept exactly; our own are spread.
+        requested = getattr(verdict.error, "retry_after", None) is not None
+        after = verdict.after if requested else verdict.after * (0.75 + self._chance() / 2)
         pause(self._clock, after)
 
     def _note_date(self, date: str) -> None:
@@ -347,7 +346,7 @@ class Client:
 
 
 def _endpoint(request: Request) -> str:
-    """What a request asks of: its method and path without ids."""
+    """The endpoint of a request: its method, and its path without ids."""
     return f"{request.method} {_ID.sub('*', request.path)}"
 
 
@@ -359,17 +358,17 @@ def _for_ever() -> float:
     return float("inf")
 
 
-def _nobody() -> None:
-    """Nobody else can have the link."""
+def _no_guard() -> None:
+    """No other process can have the link."""
 
 
 def _body(request: Request) -> bytes | None:
-    # Escaped to ASCII: a lone surrogate in a text that came from elsewhere must not fail here.
+    # Escaped to ASCII: a lone surrogate in a text must not fail here.
     return None if request.json is None else json.dumps(request.json, allow_nan=False).encode()
 
 
 def _sendable(text: str) -> str:
-    """A query's value; half a character, as a text from elsewhere may hold, becomes a `?`."""
+    """A value of a query; a lone surrogate becomes a `?`."""
     return text.encode("utf-8", "replace").decode()
 
 
@@ -394,7 +393,7 @@ def _unsendable(request: Request, why: str, side: Side) -> Rejected:
 def _text(answer: httpx.Response, start: bytes) -> str:
     try:
         return start.decode(answer.charset_encoding or "utf-8", "replace")[: 4 * LONGEST_WORDS]
-    except (LookupError, ValueError):  # an encoding that nobody knows
+    except (LookupError, ValueError):  # an unknown encoding
         return start.decode("latin-1")[: 4 * LONGEST_WORDS]
 
 

@@ -14,7 +14,7 @@ class OutageCounter:
         self._limit, self._in_row, self._lock = limit, 0, Lock()
 
     def add(self, *, unanswered: bool) -> bool:
-        """Count one result; whether `limit` results in a row were unanswered."""
+        """Count one result; returns whether `limit` results in a row were unanswered."""
         with self._lock:
             self._in_row = self._in_row + 1 if unanswered else 0
             return self._in_row >= self._limit

@@ -1,7 +1,7 @@
-"""Whether a paging gets on: a vendor that always tells of a next page is not asked for ever.
+"""Ends loops over pages: a vendor may announce a next page forever.
 
-Both adapters keep a `Progress` beside each loop over pages. Where no total is
-told, nothing else says when such a loop has to end.
+Both adapters keep a `Progress` for each loop over pages. Where an answer has no
+total, nothing else limits such a loop.
 """
 
 from collections.abc import Iterable
@@ -10,11 +10,11 @@ from syncd.core.model import Side
 from syncd.errors import Unreadable
 
 IDLE = 3
-"""Pages in a row that may show nothing new: rows may be filtered after a page was cut."""
+"""Pages in a row that may have no new row: rows may be filtered after paging."""
 
 MANY = 200
-"""Pages after which each has to have shown `FEW` new rows on average, where a hundred are asked
-for; so many show every person of the largest account."""
+"""Pages after which each must have `FEW` new rows on average, of a hundred requested; so many
+list every person of the largest account."""
 
 FEW = 10
 
@@ -23,7 +23,7 @@ LONGEST = 5_000
 
 
 class Progress:
-    """What one paging has shown so far."""
+    """The progress of one loop over pages."""
 
     def __init__(self, side: Side, what: str, longest: int = LONGEST) -> None:
         self._side, self._what, self._longest = side, what, longest
@@ -33,12 +33,11 @@ class Progress:
         self._idle = 0
 
     def page(self, ids: Iterable[str], onward: str) -> None:
-        """A page showed these records, and goes on at that place.
+        """Note the records of a page, and where the next page begins.
 
         Raises:
-            Unreadable: the place was there before, page after page shows next to nothing new, or
-                there are more than there can be: what is listed is not known, and never will be
-                this way.
+            Unreadable: the place was given before, the pages have next to no new rows, or there
+                are too many of them: the list cannot be read.
         """
         self._pages += 1
         known = len(self._shown)

@@ -1,7 +1,6 @@
-"""Instants that were read before: a poll shows mostly the same ones as the poll before.
+"""Caches parsed instants: a poll has mostly the same ones as the poll before.
 
-Both adapters read every stamp of every record through this; what a text means
-is theirs.
+Both adapters parse every stamp of every record through this.
 """
 
 from collections.abc import Callable
@@ -10,10 +9,10 @@ from functools import lru_cache
 from typing import TypeVarTuple
 
 MOST = 65_536
-"""Texts that are remembered, for each way of reading: some 20 MB."""
+"""Texts that each parser caches: some 20 MB."""
 
 LONGEST = 40
-"""Characters of a text that is remembered; a longer one is no instant, and may be anything."""
+"""Characters of a text that is cached; a longer one is no instant."""
 
 More = TypeVarTuple("More")
 
@@ -21,7 +20,7 @@ More = TypeVarTuple("More")
 def cached(
     read: Callable[[str, *More], datetime | None],
 ) -> Callable[[str, *More], datetime | None]:
-    """The same reading, which must depend on nothing but what it is given."""
+    """The parser with a cache; it must depend only on its arguments."""
     known = lru_cache(maxsize=MOST)(read)
 
     def ask(written: str, *more: *More) -> datetime | None:

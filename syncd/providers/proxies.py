@@ -1,7 +1,7 @@
-"""The proxies that the environment names: looked at before a client is opened with them.
+"""Checks the proxies of the environment before a client is opened with them.
 
-httpx takes them by itself ($HTTP_PROXY, $HTTPS_PROXY, $ALL_PROXY, $NO_PROXY),
-but what is wrong with one would come to light in the middle of a request.
+httpx uses them by itself ($HTTP_PROXY, $HTTPS_PROXY, $ALL_PROXY, $NO_PROXY),
+but an invalid one would only fail during a request.
 """
 
 from collections.abc import Callable
@@ -20,10 +20,10 @@ T = TypeVar("T")
 
 
 def opened(make: Callable[[], T]) -> T:
-    """What `make` makes with the proxies of the environment.
+    """The result of `make`, with the proxies of the environment.
 
     Raises:
-        ConfigError: one of them is no proxy. Its address is not repeated: it may hold a password.
+        ConfigError: one of them is invalid. The message has no address, which may hold a password.
     """
     problems = [
         f"${scheme.upper()}_PROXY is no address of a proxy: write http://host:port, or unset it"
@@ -49,5 +49,5 @@ def _is_proxy(address: str) -> bool:
         parts = urlsplit(address if "://" in address else f"http://{address}")
         (parts.hostname or "").encode("idna")
         return parts.scheme in _SCHEMES and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port or a host that is none
+    except ValueError:  # an invalid port or host
         return False

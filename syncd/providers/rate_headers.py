@@ -1,7 +1,7 @@
 """A vendor's rate limits in the headers of an answer.
 
 `rate_budget` calls this with every answer. HighLevel's names are in its
-Authorization page (the daily reset was observed only); HubSpot's in its usage
+Authorization page (the daily reset: observed 2026-07-17); HubSpot's in its usage
 guidelines, absent on search. Every header is optional.
 """
 
@@ -60,8 +60,7 @@ def _of(numbers: Mapping[str, int]) -> RateHeaders:
         seconds=seconds,
         daily=numbers.get("limit-daily", numbers.get("daily")),
         daily_left=numbers.get("daily-remaining"),
-        # A count of milliseconds that remain (observed on three recorded answers).
-        # A day ends within a day: anything longer is no such count.
+        # The milliseconds that remain (observed 2026-07-17); more than a day is no such count.
         daily_reset=reset / 1000 if reset is not None and reset <= _LONGEST_DAY else None,
     )
 

@@ -1,10 +1,10 @@
-"""What kinds of values a vendor keeps as they are sent: learnt by reading back.
+"""Which kinds of values a vendor stores as they are sent, learned by reading back.
 
-Both adapters ask here after a write. An answer may leave a value out, or
-repeat what was sent whatever was made of it; reading every record again would
-double the requests. So a value is read back only where it has something
-about it (markup, line breaks, a new length, …) that was not yet seen to be
-kept. Leaves out what follows from it: the adapters', and `core.rendering`'s.
+Adapters ask here after a write. An answer may leave a value out, or repeat
+what was sent whatever was stored; reading every record again would double the
+requests. So a value is read back only where it has a trait (markup, line
+breaks, a new length, …) that was not yet read back unchanged. Leaves out the
+consequences: the adapters', and `core.rendering`'s.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ _MARKUP = frozenset("<>&\"'")
 _BASIC = 0xFFFF
 _ASCII = 0x7F
 _SHORT = 40
-"""Letters: no shorter text was heard of that a vendor cut."""
+"""Characters; no vendor is known to cut a shorter text."""
 _EVEN = 5
-"""Minutes: calendars are cut up in multiples of it."""
+"""Minutes: the slots of calendars are multiples of it."""
 
 
 class ReadBack:
-    """What was learnt, for as long as the process lives; safe to share between threads."""
+    """What was learned while the process lives; safe to share between threads."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -33,13 +33,13 @@ class ReadBack:
         self._longest: dict[tuple[str, GroupKey], int] = defaultdict(int)
 
     def keeps(self, place: str, group: GroupKey, sent: Value) -> bool:
-        """Whether values like this one were seen to be kept there, in every respect."""
+        """Whether values with all traits of this one were read back unchanged there."""
         with self._lock:
             known = traits(sent) <= self._kept[place, group]
             return known and _length(sent) <= self._longest[place, group]
 
     def learn(self, place: str, group: GroupKey, sent: Value, shown: Value) -> None:
-        """A record shows this, read right after that was sent."""
+        """A record that was read right after the write shows `shown` for `sent`."""
         if sent != shown:
             return  # Values like it are read back each time.
         with self._lock:
@@ -48,9 +48,9 @@ class ReadBack:
 
 
 def traits(value: Value) -> frozenset[str]:
-    """What there is about a value that a vendor may not keep; its length apart.
+    """The traits of a value that a vendor may not keep, its length aside.
 
-    An even time has none: no calendar moves what starts at ten.
+    An even time has none: no calendar moves a start at ten.
     """
     if isinstance(value, tuple):
         odd = any(each and (each.second or each.minute % _EVEN) for each in value)
@@ -64,7 +64,7 @@ def traits(value: Value) -> frozenset[str]:
 
 
 def is_plain(value: Value) -> bool:
-    """Whether it is a short line of plain letters, with nothing about it."""
+    """Whether it is a short line of plain letters, without traits."""
     return traits(value) <= {"text"} and not _length(value)
 
 

@@ -1,8 +1,7 @@
-"""Whether to send a request again: one decision, as a value.
+"""Whether to send a request again: one decision, as a value. Pure.
 
-`http` calls `decide` after each attempt and obeys. Pure: it neither waits nor
-draws chances. Leaves out the rate budget (`limits`), which may hold the next
-attempt back for longer.
+`http` calls `decide` after each attempt. Leaves out the wait itself, and the
+rate budget (`rate_budget`), which may delay the next attempt for longer.
 """
 
 import math
@@ -14,16 +13,16 @@ from syncd.errors import ProviderError, RateLimited, TimedOut, Unavailable
 from syncd.providers.message import Answered, NoAnswer, NotSent, Outcome, Request, Response
 
 ATTEMPTS = 5
-"""Attempts altogether, where waiting is what helps (back-off: 0.5, 1, 2, 4 s)."""
+"""Attempts altogether, where waiting helps (back-off: 0.5, 1, 2, 4 s)."""
 
 PATIENCE = 60.0
 """Seconds that a request may wait inside a cycle; longer waits are for later cycles."""
 
 PATIENCE_WITH_ANSWERS = 2 * PATIENCE
-"""Seconds that it may wait where the vendor answers, and says when to come again."""
+"""Seconds that it may wait where the vendor answers and says when to retry."""
 
 LONGEST_WAIT = 25 * 3600.0
-"""Seconds; the longest that either vendor asks for is a day, so that more is a slip of theirs."""
+"""Seconds; the longest wait of either vendor is a day, so that more is an error of theirs."""
 
 _LONGEST_HEADER = 64
 """Characters of a number or a date."""
@@ -31,19 +30,19 @@ _LONGEST_HEADER = 64
 _FIRST_PAUSE = 0.5
 _LOCKED_PAUSE = 2.0
 """HubSpot's guidance for 423: at least two seconds (error-handling guide, 2026-03)."""
-_TOLD_BY = {
+_POLICY_BY_TEXT = {
     "ten_secondly": "TEN_SECONDLY_ROLLING",
     "secondly": "SECONDLY",
     "daily": "DAILY",
 }
-_NOTHING_HAPPENED = frozenset({423, 425, 429, 477, 521, 523, 525, 526})
-"""Statuses that say that the request was turned away before it did anything: too many,
-locked, moving house, and Cloudflare's "origin not reached"."""
+_NO_EFFECT = frozenset({423, 425, 429, 477, 521, 523, 525, 526})
+"""Statuses of requests without effect: too many, locked, account migrating (HubSpot's
+error-handling guide, 2026-03), and Cloudflare's "origin not reached"."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accept:
-    """The answer is one that the adapter reads itself, refusals included."""
+    """The adapter reads the answer itself, refusals included."""
 
     response: Response
 
@@ -54,12 +53,12 @@ class Retry:
 
     after: float
     error: ProviderError
-    """What to raise if there is no more time for it."""
+    """The error if there is no more time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GiveUp:
-    """Sending again is useless, unsafe or too late."""
+    """Sending it again is useless, unsafe or too late."""
 
     error: ProviderError
 
@@ -79,17 +78,17 @@ def decide(
 ) -> Verdict:
     """What to do after the `attempt`-th try (1 is the first), `spent` seconds after it began.
 
-    A request that is not repeatable is sent again only where it surely did
-    nothing. `now` is needed to read a `Retry-After` that is a date.
+    A request that is not repeatable is sent again only where it surely had no
+    effect. `now` is needed to read a `Retry-After` that is a date.
     """
     error: ProviderError
     pause, patience = _back_off(attempt), PATIENCE
     match outcome:
         case Answered(response=response):
-            if not _worth_waiting(response):
+            if not _may_pass(response):
                 return Accept(response=response)
-            if not request.repeatable and _may_have_happened(response):
-                return GiveUp(error=_unknown_fate(request, response.said, side))
+            if not request.repeatable and _may_have_effect(response):
+                return GiveUp(error=_outcome_unknown(request, response.said, side))
             asked = retry_after(response, now)
             error = _error(request, response, side, asked)
             pause, patience = _pause(pause, response, asked), PATIENCE_WITH_ANSWERS
@@ -105,7 +104,7 @@ def decide(
                 sent=request.method != "GET",
             )
         case NoAnswer(detail=detail):
-            return GiveUp(error=_unknown_fate(request, detail, side))
+            return GiveUp(error=_outcome_unknown(request, detail, side))
     if attempt >= attempts or pause > PATIENCE or spent + pause > patience:
         return GiveUp(error=error)
     return Retry(after=pause, error=error)
@@ -114,15 +113,15 @@ def decide(
 def retry_after(response: Response, now: datetime | None = None) -> float | None:
     """Seconds that the answer asks to wait (`Retry-After`: seconds, or a date), or None.
 
-    What cannot be meant, a moment of the past or of another year, is as if it were not said.
+    An impossible value, such as a moment in the past, is ignored.
     """
-    said = response.headers.get("retry-after", "").strip()[:_LONGEST_HEADER]
+    text = response.headers.get("retry-after", "").strip()[:_LONGEST_HEADER]
     try:
-        return _bounded(float(said))
+        return _bounded(float(text))
     except ValueError:
         pass
     try:
-        until = parsedate_to_datetime(said)
+        until = parsedate_to_datetime(text)
     except (ValueError, TypeError, OverflowError):
         return None
     if now is None:
@@ -139,34 +138,34 @@ def _bounded(seconds: float) -> float | None:
 def policy_of(response: Response) -> str:
     """HubSpot's name for the limit that a 429 is about: SECONDLY, TEN_SECONDLY_ROLLING, DAILY.
 
-    Every key of an error may be missing (error-handling guide): then its words say it.
+    Every key of an error may be missing (error-handling guide): then its text has it.
     """
     body = response.payload
     named = body.get("policyName") if isinstance(body, dict) else None
     if named:
         return str(named).strip().upper()
-    said = response.words.casefold()
-    return next((policy for word, policy in _TOLD_BY.items() if word in said), "")
+    text = response.words.casefold()
+    return next((policy for word, policy in _POLICY_BY_TEXT.items() if word in text), "")
 
 
-def _worth_waiting(response: Response) -> bool:
+def _may_pass(response: Response) -> bool:
     return (
-        response.status in _NOTHING_HAPPENED
+        response.status in _NO_EFFECT
         or response.status == 408
         or response.status >= 500
-        or _from_elsewhere(response)
+        or _from_a_proxy(response)
     )
 
 
-def _from_elsewhere(response: Response) -> bool:
-    # A page instead of JSON, or a redirect, comes from something in between: Cloudflare's
-    # "Error 1010" is a 403 that looks like a missing permission and is none (observed).
+def _from_a_proxy(response: Response) -> bool:
+    # A page instead of JSON, or a redirect, comes from a proxy: Cloudflare's "Error 1010" is a
+    # 403 that looks like a missing permission and is none (observed 2026-09-12).
     garbled = response.payload is None and response.text.strip() != ""
     return garbled or 300 <= response.status < 400
 
 
-def _may_have_happened(response: Response) -> bool:
-    if response.status in _NOTHING_HAPPENED:
+def _may_have_effect(response: Response) -> bool:
+    if response.status in _NO_EFFECT:
         return False
     return response.ok or response.status == 408 or response.status >= 500
 
@@ -174,13 +173,13 @@ def _may_have_happened(response: Response) -> bool:
 def _error(
     request: Request, response: Response, side: str, wait: float | None
 ) -> RateLimited | Unavailable:
-    said = f"{request.label}: {response.said}"
+    message = f"{request.label}: {response.said}"
     if response.status == 429:
-        return RateLimited(said, side=side, retry_after=wait, policy=policy_of(response))
-    return Unavailable(said, side=side, status=response.status, retry_after=wait)
+        return RateLimited(message, side=side, retry_after=wait, policy=policy_of(response))
+    return Unavailable(message, side=side, status=response.status, retry_after=wait)
 
 
-def _unknown_fate(request: Request, detail: str, side: str) -> TimedOut:
+def _outcome_unknown(request: Request, detail: str, side: str) -> TimedOut:
     return TimedOut(
         f"{request.label} may or may not have taken effect ({detail}); "
         "the next cycle looks before it tries again",

@@ -194,7 +194,7 @@ def test_closing_a_line_waits_for_no_answer(free_budget: FreeBudget) -> None:
 def test_a_vendor_that_never_answers_is_waited_for_less_and_less(
     free_budget: FreeBudget, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http, "SHORT", 0.05)
+    monkeypatch.setattr(http, "SHORT_TIMEOUT", 0.05)
     began = time.monotonic()  # noqa: TID251 - see above
     with vendor(Silence()) as url:
         asked = client(url, free_budget, timeout=LIMIT)

@@ -1,8 +1,8 @@
 """HubSpot's credentials: one static bearer token.
 
 `bootstrap` makes it for the link's client. A service key, a legacy private
-app and a project app with static auth all send the same header; OAuth for
-several accounts is left out, since a link is one account.
+app and a project app with static auth all send the same header (authentication
+guides). Leaves out OAuth, which is for several accounts: a link is one account.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from syncd.providers.message import Response
 
 
 class Token:
-    """A token that never renews itself: a 401 is for a person, not for another try."""
+    """A token that never changes: a 401 needs a person, not another attempt."""
 
     def __init__(self, secret: str) -> None:
         self._secret = secret
@@ -20,8 +20,8 @@ class Token:
         """The header that carries it."""
         return {"Authorization": f"Bearer {self._secret}"}
 
-    def renewed(self, refused: Response) -> bool:  # noqa: ARG002 - the client asks every credential
-        """Never: there is nothing to renew."""
+    def renewed(self, refused: Response) -> bool:  # noqa: ARG002 - the port
+        """Never: there is no other token."""
         return False
 
     def __repr__(self) -> str:

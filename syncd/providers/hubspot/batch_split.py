@@ -1,8 +1,8 @@
-"""Sending a batch that may be refused as a whole: find the bad rows, and let the others through.
+"""Sends a batch that may be refused as a whole: finds the bad rows and writes the others.
 
-`changing` and `creating` send through this. HubSpot names the bad rows of a
-batch where each row has a trace id, but some refusals are still about the
-whole request, or it goes on failing; then the batch is divided.
+`updating` and `creating` send through this. HubSpot names the bad rows of a
+batch whose rows have trace ids (error-handling guide). Some refusals are still
+about the whole request, or it fails repeatedly; then the batch is divided.
 """
 
 from __future__ import annotations
@@ -34,27 +34,26 @@ class Row(Protocol):
         ...
 
     def answered_by(self, record: Record) -> bool:
-        """Whether that record of the answer is this row's."""
+        """Whether that record of the answer belongs to this row."""
         ...
 
 
 RowResult = Record | Problem | ProviderError | None
-"""What became of a row: its record, its refusal, a refusal of the whole request, or silence."""
-
+"""The result of a row: its record, its refusal, an error, or None where the answer omits it."""
 
 R = TypeVar("R", bound=Row)
 
-Fresh = Callable[[Sequence[R]], tuple[Sequence[R], Mapping[str, ProviderError]]]
-"""The rows of a part as they may be sent now, and by trace why the others may not."""
+Refresh = Callable[[Sequence[R]], tuple[Sequence[R], Mapping[str, ProviderError]]]
+"""The rows of a part that may be sent now, and the errors of the others by trace."""
 
 
-def as_they_are(rows: Sequence[R]) -> tuple[Sequence[R], Mapping[str, ProviderError]]:
-    """Rows that rest on nothing that may have changed."""
+def unchanged(rows: Sequence[R]) -> tuple[Sequence[R], Mapping[str, ProviderError]]:
+    """All rows: they depend on no reading."""
     return rows, {}
 
 
 class BatchSplit(Generic[R]):
-    """One batch of writes on its way; `ready` as a `Request` has it."""
+    """One batch of writes; `ready` as in `Request`."""
 
     def __init__(
         self,
@@ -62,33 +61,33 @@ class BatchSplit(Generic[R]):
         request: Callable[[Sequence[wire.Json]], Request],
         *,
         repeatable: bool = True,
-        fresh: Fresh[R] = as_they_are,
+        refresh: Refresh[R] = unchanged,
         ready: Callable[[], None] | None = None,
     ) -> None:
         self._session, self._request, self._repeatable = session, request, repeatable
-        self._fresh, self._ready = fresh, ready
-        self.fates: dict[str, RowResult] = {}
-        """What became of the rows that were sent so far, by trace."""
+        self._refresh, self._ready = refresh, ready
+        self.results: dict[str, RowResult] = {}
+        """The results of the rows that were sent so far, by trace."""
 
     def send(self, rows: Sequence[R]) -> dict[str, RowResult]:
-        """What became of each row, by its trace.
+        """Send the rows; returns the result of each by trace.
 
         Raises:
-            AuthFailed: the token was refused: nothing further can be written.
+            AuthFailed: the token was refused; nothing can be written.
             NotPrepared: the object is gone.
-            TimedOut: the rows without a fate may have been written, or not.
-            Transient: nothing gets through; the rows without a fate were not written.
-            Outdated: the same, because they were read too long ago.
+            TimedOut: the rows without a result may have been written.
+            Transient: nothing succeeds; the rows without a result were not written.
+            Outdated: they were read too long ago; the rows without a result were not written.
         """
         parts = divided(self._session, Asked.WRITES, rows, self._ask, repeatable=self._repeatable)
         for part, error in parts:
             if error is not None:
-                self.fates |= {row.trace: error for row in part}
-        return self.fates
+                self.results |= {row.trace: error for row in part}
+        return self.results
 
     def _ask(self, rows: Sequence[R], attempts: int | None) -> None:
-        rows, fallen = self._fresh(rows)
-        self.fates |= fallen
+        rows, failed = self._refresh(rows)
+        self.results |= failed
         if not rows:
             return
         request = replace(self._request([row.body for row in rows]), ready=self._ready)
@@ -102,21 +101,21 @@ class BatchSplit(Generic[R]):
         found = wire.problem(response.payload)
         if len(rows) > 1:
             raise refusals.of_request(found, error)
-        self.fates[rows[0].trace] = found
+        self.results[rows[0].trace] = found
 
     def _read(self, rows: Sequence[R], answer: wire.Batch) -> None:
-        """Match records by what makes them the row's, never by their place in the answer."""
+        """Match records with rows by their ids, never by their place in the answer."""
         if len(rows) == 1 and len(answer.records) == 1:
-            self.fates[rows[0].trace] = answer.records[0]
+            self.results[rows[0].trace] = answer.records[0]
             return
         for row in rows:
             record = next((each for each in answer.records if row.answered_by(each)), None)
             problem = next((each for each in answer.problems if row.trace in each.traces), None)
-            self.fates[row.trace] = record or problem or _by_id(row, answer)
+            self.results[row.trace] = record or problem or _by_id(row, answer)
         unnamed = [each for each in answer.problems if not each.traces and not each.ids]
-        silent = [row for row in rows if self.fates[row.trace] is None]
-        if len(unnamed) == 1 and len(silent) == 1:
-            self.fates[silent[0].trace] = unnamed[0]
+        unmatched = [row for row in rows if self.results[row.trace] is None]
+        if len(unnamed) == 1 and len(unmatched) == 1:
+            self.results[unmatched[0].trace] = unnamed[0]
 
 
 def _by_id(row: Row, answer: wire.Batch) -> Problem | None:

@@ -1,7 +1,6 @@
-"""HubSpot contacts as the core knows them, and which of them answers to what.
+"""Between HubSpot's contacts and the core's. Pure.
 
-`provider.directory` calls this. Pure: phone numbers are read by a library
-that touches nothing. Leaves out the requests (`protocol`, `search`).
+`contacts` calls this. Leaves out the requests (`protocol`, `search`).
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ _SEPARATOR = re.compile(r"[;,\s]+")
 
 
 def contact(record: Record, country: str) -> Contact:
-    """A contact; `country` (ISO 3166) is where a number without a country code is from."""
+    """A contact; `country` (ISO 3166) is where numbers without a country code are from."""
     held = record.properties
     emails = (
         held.get("email", "").strip(),
@@ -43,12 +42,12 @@ def contact(record: Record, country: str) -> Contact:
 
 
 def has_email(found: Contact, email: str) -> bool:
-    """Whether it is one of the contact's addresses; letter case does not count."""
+    """Whether it is one of the contact's addresses, in any letter case."""
     return email.casefold() in (each.casefold() for each in found.emails)
 
 
 def creation(wanted: Contact) -> dict[str, str]:
-    """What a new contact gets: name, e-mail and phone, and nothing else."""
+    """The properties of a new contact: name, e-mail and phone only."""
     held = {
         "firstname": wanted.first_name,
         "lastname": wanted.last_name,
@@ -59,6 +58,6 @@ def creation(wanted: Contact) -> dict[str, str]:
 
 
 def existing_id(found: Problem) -> str:
-    """The id that a refused creation names: "Contact already exists. Existing ID: N"."""
+    """The id in a refusal: "Contact already exists. Existing ID: N" (contacts guide)."""
     named = _EXISTING.search(found.message)
     return named.group(1) if named else ""

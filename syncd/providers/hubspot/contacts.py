@@ -1,9 +1,9 @@
-"""Contacts: by id, by e-mail, by phone, and making one that is missing.
+"""Contacts: read, find by e-mail and phone, create; never change one.
 
-`HubSpotProvider` delegates to this. What was looked up is kept for the cycle,
-up to a bound, and what we made ourselves for as long as the process lives, because searches
-do not show it at once. Leaves out who is the same person: the core's
-`contacts`.
+`HubSpotProvider` delegates to `ContactBook`. Look-ups are cached for one
+cycle, up to a limit; contacts that we created are cached while the process
+lives, because searches show them late. Leaves out which contacts are the same
+person: the core's `contacts`.
 """
 
 from __future__ import annotations
@@ -27,31 +27,29 @@ from syncd.providers.hubspot.session import Session
 from syncd.providers.hubspot.wire import Record
 from syncd.providers.message import Request
 
-_Held = TypeVar("_Held")
+_Cached = TypeVar("_Cached")
 
-REMEMBERED = 10_000
-"""Contacts of our own making that are remembered; the oldest are forgotten first."""
+CREATED_CACHED = 10_000
+"""Contacts created by us that are cached; the oldest are dropped first."""
 
-
-BOUND = 20_000
-"""Looked-up contacts that are kept between two calls; beyond it they are asked for again."""
-
+CACHED = 20_000
+"""Looked-up contacts that are cached between two calls; with more, all are read again."""
 
 _FULL_SEARCH = search.MOST // search.PAGE
 
 
 @dataclass(slots=True)
-class _Further:
-    """What this cycle knows of further addresses."""
+class _AdditionalEmails:
+    """The contacts with additional e-mail addresses, as far as this cycle knows them."""
 
-    everybody: list[Contact] | None = None
-    """Those who have any, once all of them were read."""
+    all: list[Contact] | None = None
+    """All contacts that have any, once they were read."""
     tried: bool = False
     refused: bool = False
-    """The account cannot be searched for them."""
+    """The account does not permit this search."""
 
 
-class Directory:
+class ContactBook:
     """The contacts of one account."""
 
     def __init__(self, session: Session, *, country: str | Callable[[], str]) -> None:
@@ -59,26 +57,26 @@ class Directory:
         self._by_id: dict[str, Contact] = {}
         self._looked_up: dict[str, tuple[Contact, ...]] = {}
         self._unread: dict[str, ProviderError] = {}
-        """Why of some addresses and numbers nothing is known, as of the last `find`."""
-        self._made: dict[str, Contact] = {}
-        self._further = _Further()
-        self._calculated = True
+        """Errors by address or number, of the last `find`."""
+        self._created: dict[str, Contact] = {}
+        self._additional = _AdditionalEmails()
+        self._has_calculated = True
         """Whether the account can be searched by the digits that HubSpot calculates."""
 
-    def new_cycle(self) -> None:
-        """Forget what was looked up: people edit contacts."""
+    def forget(self) -> None:
+        """A new cycle begins: people edit contacts."""
         self._by_id.clear()
         self._looked_up.clear()
-        self._further = _Further()
+        self._additional = _AdditionalEmails()
 
     # --- by id
 
     def by_id(self, ids: Collection[str]) -> dict[str, Contact | ProviderError]:
-        """Contacts by the id asked for, or why one cannot be read.
+        """Contacts by the requested id, or the error of one that cannot be read.
 
-        A merged one answers with its new id.
+        A merged one has its new id.
         """
-        _bound(self._by_id)
+        _limit(self._by_id)
         unknown = [each for each in dict.fromkeys(ids) if each not in self._by_id]
         read, unread = self._read(unknown)
         self._by_id |= read
@@ -87,7 +85,7 @@ class Directory:
     def _read(
         self, ids: Iterable[str]
     ) -> tuple[dict[str, Contact], dict[str, Contact | ProviderError]]:
-        """Contacts by id, and why others cannot be read; unknown ones are in neither."""
+        """Contacts by id, and the errors of others; unknown ones are in neither."""
         wanted = list(ids)
         records, failed = self._batch(wanted)
         unread: dict[str, Contact | ProviderError] = dict(failed)
@@ -112,7 +110,7 @@ class Directory:
     def _batch(
         self, values: Iterable[str], *, by: str = ""
     ) -> tuple[list[Record], dict[str, ProviderError]]:
-        """Records by id or by a unique property, and why of some values nothing is known."""
+        """Records by id or by a unique property, and errors by value."""
         found: list[Record] = []
         unread: dict[str, ProviderError] = {}
 
@@ -132,7 +130,7 @@ class Directory:
         return found, unread
 
     def _single(self, contact_id: str) -> Record | None:
-        """A merged contact answers to its old id here."""
+        """A merged contact is found by its old id here (reported, read 2026-11-20)."""
         try:
             return wire.record(
                 self._session.ask(self._session.api.get(contact_id, PROPERTIES, CONTACTS))
@@ -149,91 +147,95 @@ class Directory:
     def find(
         self, emails: Collection[str], phones: Collection[str]
     ) -> Mapping[str, tuple[Contact, ...] | ProviderError]:
-        """Contacts that have these, or why that is not known; an answer for every key as given."""
-        _bound(self._looked_up)
+        """Contacts by each e-mail and phone, or an error; a result for every key as given."""
+        _limit(self._looked_up)
         self._unread.clear()
-        self._find_emails(_unknown(emails, self._looked_up))
-        self._find_phones(_unknown(phones, self._looked_up))
+        self._find_emails(_not_cached(emails, self._looked_up))
+        self._find_phones(_not_cached(phones, self._looked_up))
         return {
             each: self._unread.get(each.casefold()) or self._known(each)
             for each in (*emails, *phones)
         }
 
     def _known(self, key: str) -> tuple[Contact, ...]:
-        """What was found, and what we made and the index may not show yet."""
-        made = self._made.get(key.casefold())
+        """The contacts that were found, and ours that the index may not show yet."""
+        created = self._created.get(key.casefold())
         found = self._looked_up.get(key.casefold(), ())
-        return found if made is None or made.id in {each.id for each in found} else (*found, made)
+        return (
+            found
+            if created is None or created.id in {each.id for each in found}
+            else (*found, created)
+        )
 
     def _find_emails(self, emails: Collection[str]) -> None:
-        """By the unique property, which lags behind nothing; then among further addresses."""
+        """By the unique property, which is not delayed; then among additional addresses."""
         records, unread = self._batch(emails, by="email")
         self._unread |= unread
         read = [each for each in emails if each not in unread]
-        self._file(read, map(self._contact, records))
+        self._store_emails(read, map(self._contact, records))
         self._find_further([each for each in read if not self._known(each)])
 
     def _find_further(self, emails: Sequence[str]) -> None:
-        """Among further addresses, which no batch read goes by: few searches for many addresses.
+        """Among additional addresses, which batch reads do not search.
 
-        Contacts that have any are rare, so that reading them all, once in a
-        cycle, mostly costs less than a search for every five addresses.
+        Few contacts have any. Reading all of these once in a cycle mostly costs
+        fewer requests than one search for every five addresses.
         """
-        path, further = self._session.api.objects(CONTACTS), self._further
-        if len(emails) > search.EMAILS_PER_SEARCH and not further.tried:
-            further.tried = True
+        path, additional = self._session.api.objects(CONTACTS), self._additional
+        if len(emails) > search.EMAILS_PER_SEARCH and not additional.tried:
+            additional.tried = True
             self._read_further(path, math.ceil(len(emails) / search.EMAILS_PER_SEARCH))
-        if further.everybody is not None:
-            self._file(emails, further.everybody)
+        if additional.all is not None:
+            self._store_emails(emails, additional.all)
             return
         for chunk in chunks(emails, search.EMAILS_PER_SEARCH):
-            if further.refused:
+            if additional.refused:
                 return
-            parts = [*divided(self._session, Asked.RECORDS, chunk, self._holders)]
-            further.refused = all(isinstance(answer, Rejected) for _, answer in parts)
-            for part, answer in () if further.refused else parts:
+            parts = [*divided(self._session, Asked.RECORDS, chunk, self._search_additional)]
+            additional.refused = all(isinstance(answer, Rejected) for _, answer in parts)
+            for part, answer in () if additional.refused else parts:
                 if isinstance(answer, ProviderError):
                     self._unread |= dict.fromkeys(part, answer)
                     for each in part:
                         self._looked_up.pop(each, None)
                 else:
-                    self._file(part, map(self._contact, answer.records))
+                    self._store_emails(part, map(self._contact, answer.records))
 
-    def _holders(self, emails: Sequence[str], attempts: int | None) -> wire.Page:
-        """Who holds one of these as a further address.
+    def _search_additional(self, emails: Sequence[str], attempts: int | None) -> wire.Page:
+        """Contacts that have one of these as an additional address.
 
-        An account that cannot be searched this way still refuses a second contact
-        with the same address, and names the first.
+        An account that does not permit this search still refuses a second contact
+        with the same address, and names the first (contacts guide).
         """
         path = self._session.api.objects(CONTACTS)
         request = search.by_additional_email(path, emails, PROPERTIES)
         return wire.page(self._session.rows(request, attempts))
 
     def _read_further(self, path: str, searches: int) -> None:
-        """Read everybody who has a further address, unless asking one by one is cheaper."""
+        """Read all contacts with an additional address, unless single searches are cheaper."""
         found: list[Contact] = []
         after = "0"
         while after:
-            page = self._searched(search.with_further_addresses(path, PROPERTIES, after))
+            page = self._search_page(search.with_additional_emails(path, PROPERTIES, after))
             if page is None:
                 return
             if not found and math.ceil(page.total / search.PAGE) > min(searches, _FULL_SEARCH):
                 return
             found += map(self._contact, page.records)
-            after = search.further(page, after)
-        self._further.everybody = found
+            after = search.next_page(page, after)
+        self._additional.all = found
 
-    def _searched(self, request: Request) -> wire.Page | None:
-        """A page, or nobody where there is none: then address by address."""
+    def _search_page(self, request: Request) -> wire.Page | None:
+        """A page; None where the search fails: then address by address."""
         try:
             return wire.page(self._session.rows(request))
         except ProviderError as error:
             self._session.check(Asked.BESIDE, error)
-            # It names nobody, so that it is this kind of search which is refused.
-            self._further.refused = isinstance(error, Rejected)
+            # This search contains no address, so its kind is refused.
+            self._additional.refused = isinstance(error, Rejected)
             return None
 
-    def _file(self, emails: Iterable[str], found: Iterable[Contact]) -> None:
+    def _store_emails(self, emails: Iterable[str], found: Iterable[Contact]) -> None:
         candidates = {each.id: each for each in found}.values()
         for email in emails:
             self._looked_up[email] = tuple(
@@ -258,31 +260,31 @@ class Directory:
         while after:
             page = self._phone_page(path, phones, after, attempts)
             found += page.records
-            after = search.further(page, after)
+            after = search.next_page(page, after)
         return found
 
     def _phone_page(
         self, path: str, phones: Sequence[str], after: str, attempts: int | None
     ) -> wire.Page:
-        if self._calculated:
+        if self._has_calculated:
             request = search.by_phone(path, phones, PROPERTIES, after)
             try:
                 return wire.page(self._session.rows(request, attempts))
             except Rejected:
-                pass  # The properties made for searching are told of, but listed nowhere.
+                pass  # No page documents the calculated properties: an account may lack them.
         request = search.by_phone(path, phones, PROPERTIES, after, calculated=False)
         page = wire.page(self._session.rows(request, attempts))
-        self._calculated = False
+        self._has_calculated = False
         return page
 
-    # --- making one
+    # --- creating
 
     def create(self, wanted: Contact) -> Contact:
-        """Make a contact, or give back the one that has the address already, untouched.
+        """Create a contact, or give back the existing one with the address, unchanged.
 
         Raises:
-            Rejected: HubSpot does not take it.
-            TimedOut: it has no e-mail address, and no answer came.
+            Rejected: HubSpot refuses it.
+            TimedOut: it has no e-mail address, and there was no answer.
         """
         request = self._session.api.create_contact(
             contact_mapping.creation(wanted), repeatable=bool(wanted.emails)
@@ -295,30 +297,30 @@ class Directory:
             raise self._session.refusal(request, response)
         record = wire.record(self._session.body(request, response))
         if record is None:
-            raise Rejected("HubSpot made a contact without an id", side=Side.HUBSPOT)
-        made = self._contact(
+            raise Rejected("HubSpot created a contact without an id", side=Side.HUBSPOT)
+        created = self._contact(
             Record(
                 id=record.id, properties={**contact_mapping.creation(wanted), **record.properties}
             )
         )
-        self._remember(made)
-        return made
+        self._cache_created(created)
+        return created
 
     def create_all(self, wanted: Sequence[Contact]) -> list[Contact | ProviderError]:
-        """Make contacts in batches; what a batch leaves open is made one by one.
+        """Create contacts in batches, and one by one where a batch gave no result.
 
         Raises:
-            AuthFailed, DailyBudgetSpent, Unavailable: no further one can succeed.
+            AuthFailed, DailyBudgetSpent, Unavailable: no additional one can succeed.
         """
-        made: dict[str, Contact] = {}
+        created: dict[str, Contact] = {}
         if len(wanted) > 1:
             rows = {_trace(each): each for each in wanted if each.emails}
             for chunk in chunks(rows, BATCH):
-                made |= self._create_batch({trace: rows[trace] for trace in chunk})
-        return [made.get(_trace(each)) or self._create_one(each) for each in wanted]
+                created |= self._create_batch({trace: rows[trace] for trace in chunk})
+        return [created.get(_trace(each)) or self._create_one(each) for each in wanted]
 
     def _create_batch(self, rows: Mapping[str, Contact]) -> dict[str, Contact]:
-        """What a batch made for sure, found by its address; a silence leaves it all open."""
+        """The contacts that a batch surely created, by trace; none where there was no answer."""
         inputs = [
             create_row(trace, contact_mapping.creation(each), "", 0) for trace, each in rows.items()
         ]
@@ -327,14 +329,14 @@ class Directory:
         except ProviderError as error:
             self._session.check(Asked.WRITES, error)
             return {}
-        made: dict[str, Contact] = {}
+        created: dict[str, Contact] = {}
         for record in body.records:
             contact = self._contact(record)
             for trace, each in rows.items():
                 if contact_mapping.has_email(contact, each.emails[0].casefold()):
-                    self._remember(contact)
-                    made[trace] = contact
-        return made
+                    self._cache_created(contact)
+                    created[trace] = contact
+        return created
 
     def _create_one(self, wanted: Contact) -> Contact | ProviderError:
         try:
@@ -344,7 +346,7 @@ class Directory:
             return error
 
     def _existing(self, found: wire.Problem, wanted: Contact) -> Contact | None:
-        """The contact that is in the way: the address may be a further one of it."""
+        """The existing contact: the address may be an additional one of it."""
         named = contact_mapping.existing_id(found)
         if named:
             return self._read([named])[0].get(named)
@@ -355,25 +357,25 @@ class Directory:
                 return each
         return None
 
-    def _remember(self, made: Contact) -> None:
-        self._by_id[made.id] = made
-        for key in (*made.emails, *made.phones):
-            self._made[key.casefold()] = made
-        while len(self._made) > REMEMBERED:
-            del self._made[next(iter(self._made))]
+    def _cache_created(self, created: Contact) -> None:
+        self._by_id[created.id] = created
+        for key in (*created.emails, *created.phones):
+            self._created[key.casefold()] = created
+        while len(self._created) > CREATED_CACHED:
+            del self._created[next(iter(self._created))]
 
 
 def _trace(wanted: Contact) -> str:
-    """A name for a row that no other contact of the batch has."""
+    """A trace that no other contact of the batch has."""
     parts = "\x1f".join((*wanted.emails, *wanted.phones, wanted.name))
     return blake2b(parts.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
 
 
-def _bound(cache: dict[str, _Held]) -> None:
-    if len(cache) > BOUND:
+def _limit(cache: dict[str, _Cached]) -> None:
+    if len(cache) > CACHED:
         cache.clear()
 
 
-def _unknown(keys: Iterable[str], known: Collection[str]) -> list[str]:
-    """The keys that were not looked up yet, as they are kept: lower case, each once."""
+def _not_cached(keys: Iterable[str], known: Collection[str]) -> list[str]:
+    """The keys that were not looked up yet, in lower case, each once."""
     return [each for each in dict.fromkeys(key.casefold() for key in keys) if each not in known]

@@ -1,9 +1,9 @@
-"""Creations: in batches, each with its identity and its contact, and never twice.
+"""Creating records: in batches, each with its external id and its contact, and never twice.
 
-`writing` calls this. There is no idempotency key, so `ghl_appointment_id`,
-which demands unique values and stands in every creation, is what makes it
-safe to look again after a silence. Matching, too, goes by that property:
-answers come in any order.
+`writing` calls this. The API has no idempotency key. `ghl_appointment_id` is
+unique and part of every creation, so a creation without an answer is found
+again by it. Rows are matched with their records by it too: answers come in any
+order.
 """
 
 from __future__ import annotations
@@ -32,52 +32,51 @@ from syncd.providers.hubspot.account import AccountReader
 from syncd.providers.hubspot.batch_split import BatchSplit
 from syncd.providers.hubspot.mapping import GHL_ID, PIPELINE, STAGE, PropertyMap
 from syncd.providers.hubspot.protocol import BATCH, CONTACTS, create_row
-from syncd.providers.hubspot.read_split import FRUITLESS, divided
+from syncd.providers.hubspot.read_split import MAX_FAILED_PARTS, divided
 from syncd.providers.hubspot.reading import Reader
 from syncd.providers.hubspot.search import chunks
 from syncd.providers.hubspot.session import Session
 from syncd.providers.hubspot.wire import Problem, Record
 
-USUAL_TYPE = 906
-"""Appointment to contact (associations guide); only ever sent where the account lists it."""
+DEFAULT_TYPE_ID = 906
+"""Appointment to contact (associations guide); only sent where the account lists it."""
 
-
-MOST_TRIES = 8
-"""How often a row of unknown fate is sent again: a row of a hundred is alone by then."""
+MAX_TRIES = 8
+"""How often a row of unknown outcome is sent again: one of a hundred is alone by then."""
 
 
 @dataclass(slots=True)
-class _Tries:
-    """How much is tried again of one batch, as long as nothing of it gets through."""
+class _Retries:
+    """How many parts of a batch are sent again while none of them succeeds."""
 
-    left: int = FRUITLESS
-    fruit: bool = False
-    given_up: TimedOut | None = None
+    left: int = MAX_FAILED_PARTS
+    any_success: bool = False
+    gave_up: TimedOut | None = None
 
-    def took(self) -> None:
-        """A row was made, or is there."""
-        self.left, self.fruit, self.given_up = FRUITLESS, True, None
+    def succeeded(self) -> None:
+        """A row was created, or exists."""
+        self.left, self.any_success, self.gave_up = MAX_FAILED_PARTS, True, None
 
-    def another(self, error: TimedOut) -> bool:
-        """Whether another part is sent again."""
+    def allow(self, error: TimedOut) -> bool:
+        """Take one part off the rest; False where none is left."""
         if not self.left:
-            self.given_up = None if self.fruit else error
+            self.gave_up = None if self.any_success else error
             return False
         self.left -= 1
         return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Creation:
+class _NewRow:
     """One row of a batch create."""
 
     command: WriteCommand
     sent: Mapping[str, str]
     type_id: int
-    """Of the association that goes along; 0 where it is made afterwards."""
+    """Of the association that is sent with it; 0 where it is associated afterwards."""
     external_id_refused: bool = False
     tried: int = 0
-    """How often its fate was unknown."""
+    """How often its outcome was unknown."""
 
     @property
     def trace(self) -> str:
@@ -89,7 +88,7 @@ class _Creation:
 
     @property
     def external_ids(self) -> ExternalIds | None:
-        """The identity that the row is sent with."""
+        """The external ids that the row is sent with."""
         return None if self.external_id_refused else self.command.external_ids
 
     @property
@@ -104,186 +103,194 @@ class _Creation:
 
 
 class Creator:
-    """Makes records in one account."""
+    """Creates records in one account."""
 
     def __init__(self, session: Session, account: AccountReader, reader: Reader) -> None:
         self._session, self._account, self._reader = session, account, reader
-        self._asking = Lock()
-        self._made: set[str] = set()
-        """The records that answered a creation: none is another's as well."""
+        self._lock = Lock()
+        self._created: set[str] = set()
+        """Ids of records that were answered to a row: none belongs to another row as well."""
         self._type_id: int | None = None
         self._stage: Mapping[str, str] = {}
-        """Where records begin that have no stage, once the account has demanded one."""
+        """Pipeline and stage of records without a stage, once the account required one."""
         self._pipeline_of: Mapping[str, str] = {}
 
     def create(self, commands: Sequence[WriteCommand]) -> Iterator[Receipt]:
-        """Make a record for each order; one without an identity travels alone."""
-        removed = {command.id for command in commands if command.id}
-        returned = self._reader.active(removed, contacts=False) if removed else {}
-        for command in (each for each in commands if each.id in returned):
-            shown = returned[command.id]
-            error = shown if isinstance(shown, ProviderError) else _came_back(command)
+        """Create a record for each command; one without external ids is sent alone."""
+        replaced = {command.id for command in commands if command.id}
+        restored = self._reader.active(replaced, contacts=False) if replaced else {}
+        for command in (each for each in commands if each.id in restored):
+            read = restored[command.id]
+            error = read if isinstance(read, ProviderError) else _restored(command)
             yield Failed(key=command.key, error=error)
-        commands = [command for command in commands if command.id not in returned]
+        commands = [command for command in commands if command.id not in restored]
         linked = any(command.wanted.contact for command in commands)
         type_id = self._contact_type() if linked else 0
         rows = [
-            self._staged(_row(command, self._account.property_map, type_id)) for command in commands
+            self._with_stage(_row(command, self._account.property_map, type_id))
+            for command in commands
         ]
-        tries = _Tries()
-        yield from self._send([row for row in rows if row.external_ids], tries)
+        retries = _Retries()
+        yield from self._send([row for row in rows if row.external_ids], retries)
         for row in rows:
             if row.external_ids is None:
-                yield from self._send([row], tries)
-        if tries.given_up is not None:
-            raise tries.given_up  # every row has its receipt, and none got through
+                yield from self._send([row], retries)
+        if retries.gave_up is not None:
+            raise retries.gave_up  # every row has a receipt, and none succeeded
 
     def _contact_type(self) -> int:
-        """The account's own id of the plain association (906), asked for once.
+        """The account's own id of the unlabelled association (906), read once.
 
-        Where it cannot be learnt, contacts are associated afterwards by the
-        default route, which needs none; a number out of a guide is not to be
-        trusted (the appointments guide prints another relation's).
+        Where it cannot be read, contacts are associated afterwards by the
+        default route, which needs none. The id of a guide is not reliable: the
+        appointments guide (2026-03) prints that of another relation.
         """
-        with self._asking:  # Several batches may want it at once: one asks.
+        with self._lock:  # Several batches may need it at once: one reads it.
             if self._type_id is None:
                 try:
                     response = self._session.send(self._session.api.labels())
                 except ProviderError as error:
                     if stops(Asked.BESIDE, error) is not Stops.NOTHING:
                         raise
-                    return 0  # Not known today: the default route does it.
+                    return 0  # Unknown for this batch: the default route needs no id.
                 body = response.payload if response.ok else None
-                known = wire.unlabelled_type(body, usual=USUAL_TYPE)
+                known = wire.unlabelled_type(body, usual=DEFAULT_TYPE_ID)
                 self._type_id = known or 0
             return self._type_id
 
-    def _staged(self, row: _Creation) -> _Creation:
-        """The row with the stage that the account demands; a stage of its own stays."""
+    def _with_stage(self, row: _NewRow) -> _NewRow:
+        """The row with the stage that the account requires; its own stage stays."""
         if not self._stage:
             return row
         if STAGE not in row.sent:
             return replace(row, sent={**row.sent, **self._stage})
-        home = self._pipeline_of.get(row.sent[STAGE], self._stage[PIPELINE])
-        return replace(row, sent={PIPELINE: home, **row.sent})
+        pipeline = self._pipeline_of.get(row.sent[STAGE], self._stage[PIPELINE])
+        return replace(row, sent={PIPELINE: pipeline, **row.sent})
 
     # --- sending
 
-    def _send(self, rows: Sequence[_Creation], tries: _Tries) -> Iterator[Receipt]:
-        """Send rows together; `tries` is how often those of unknown fate are sent again."""
+    def _send(self, rows: Sequence[_NewRow], retries: _Retries) -> Iterator[Receipt]:
+        """Send rows together, and those of unknown outcome again as far as `retries` permits."""
         if not rows:
             return
-        parting = BatchSplit[_Creation](
-            self._session, self._session.api.batch_create, repeatable=False
-        )
-        trouble = _trouble(parting, rows)
-        fates = parting.fates
+        split = BatchSplit[_NewRow](self._session, self._session.api.batch_create, repeatable=False)
+        error = _send_all(split, rows)
+        results = split.results
         for row in rows:
-            fate = fates.get(row.trace)
-            if isinstance(fate, Record) and fate.id in self._made:
-                fates[row.trace] = None  # That record is another row's.
-            elif isinstance(fate, Record):
-                tries.took()
-                self._made.add(fate.id)
-                yield self._done(row, fate)
-            elif isinstance(fate, ProviderError):
-                yield Failed(key=row.trace, error=fate)
-        silent = [row for row in rows if fates.get(row.trace) is None]
-        if trouble is not None and not isinstance(trouble, TimedOut):
-            raise trouble  # none of the silent rows was taken
-        if silent:
-            yield from self._look(silent, trouble or _no_word(), tries)
-        refused = [(row, fate) for row in rows if isinstance(fate := fates.get(row.trace), Problem)]
-        yield from self._settle(refused, tries)
+            result = results.get(row.trace)
+            if isinstance(result, Record) and result.id in self._created:
+                results[row.trace] = None  # That record belongs to another row.
+            elif isinstance(result, Record):
+                retries.succeeded()
+                self._created.add(result.id)
+                yield self._done(row, result)
+            elif isinstance(result, ProviderError):
+                yield Failed(key=row.trace, error=result)
+        unknown = [row for row in rows if results.get(row.trace) is None]
+        if error is not None and not isinstance(error, TimedOut):
+            raise error  # none of the unknown rows was created
+        if unknown:
+            yield from self._resolve_unknown(unknown, error or _outcome_unknown(), retries)
+        refused = [
+            (row, result) for row in rows if isinstance(result := results.get(row.trace), Problem)
+        ]
+        yield from self._handle_refused(refused, retries)
 
-    def _look(self, rows: Sequence[_Creation], error: TimedOut, tries: _Tries) -> Iterator[Receipt]:
-        """Read back what may have been made, by the identity that it would carry."""
+    def _resolve_unknown(
+        self, rows: Sequence[_NewRow], error: TimedOut, retries: _Retries
+    ) -> Iterator[Receipt]:
+        """Read records that may have been created, by their external id."""
         try:
             found = self._reader.find_by_external_id(
                 [row.external_ids.ghl_id for row in rows if row.external_ids]
             )
-        except SyncdError as trouble:
+        except SyncdError as unread:
             yield from (Failed(key=row.trace, error=error) for row in rows)
-            if not isinstance(trouble, (Transient, Unreadable)):
+            if not isinstance(unread, (Transient, Unreadable)):
                 raise
             return
-        most = MOST_TRIES if len(rows) > 1 else 1
-        missing: list[_Creation] = []
+        most = MAX_TRIES if len(rows) > 1 else 1
+        missing: list[_NewRow] = []
         for row in rows:
             held = found.get(row.external_ids.ghl_id) if row.external_ids else None
             if isinstance(held, Snapshot) and not held.gone:
-                tries.took()
+                retries.succeeded()
                 yield self._adopted(row, held)
             elif row.external_ids and not isinstance(held, Missing) and row.tried < most:
                 missing.append(replace(row, tried=row.tried + 1))
             else:
                 yield Failed(key=row.trace, error=error)
-        yield from self._once_more(missing, error, tries)
+        yield from self._resend_in_halves(missing, error, retries)
 
-    def _once_more(
-        self, rows: Sequence[_Creation], error: TimedOut, tries: _Tries
+    def _resend_in_halves(
+        self, rows: Sequence[_NewRow], error: TimedOut, retries: _Retries
     ) -> Iterator[Receipt]:
-        """Send in two parts what failed together, and so on: one of them may be why."""
+        """Send rows that failed together in two halves: one row may be the cause."""
         if not rows:
             return
-        if not tries.another(error):
+        if not retries.allow(error):
             yield from (Failed(key=row.trace, error=error) for row in rows)
             return
         half = (len(rows) + 1) // 2
         for part in (rows[:half], rows[half:]):
-            yield from self._send(part, tries)
+            yield from self._send(part, retries)
 
     # --- refusals
 
-    def _settle(
-        self, refused: Sequence[tuple[_Creation, Problem]], tries: _Tries
+    def _handle_refused(
+        self, refused: Sequence[tuple[_NewRow, Problem]], retries: _Retries
     ) -> Iterator[Receipt]:
-        """What was refused for its identity or its association may still be made without."""
-        bare: list[_Creation] = []
-        homeless: list[tuple[_Creation, Problem]] = []
+        """Send refused rows without the external id or association that was refused."""
+        stripped: list[_NewRow] = []
+        stageless: list[tuple[_NewRow, Problem]] = []
         for row, found in refused:
             if refusals.wants_a_stage(found) and PIPELINE not in row.sent:
-                homeless.append((row, found))
-            elif refusals.unique_value_taken(found) and row.external_ids and _about_identity(found):
-                yield from self._taken(row, row.external_ids, tries)
+                stageless.append((row, found))
+            elif (
+                refusals.unique_value_taken(found)
+                and row.external_ids
+                and _about_external_id(found)
+            ):
+                yield from self._external_id_taken(row, row.external_ids, retries)
             elif refusals.about_association(found) and row.contact and row.type_id:
-                bare.append(replace(row, type_id=0))
+                stripped.append(replace(row, type_id=0))
             elif row.contact and "OBJECT_NOT_FOUND" in found.codes:
-                yield Failed(key=row.trace, error=_no_contact(row))
+                yield Failed(key=row.trace, error=_unknown_contact(row))
             else:
                 yield Failed(key=row.trace, error=refusals.of_row(found))
-        yield from self._begin(homeless, tries)
-        if not bare:
+        yield from self._send_with_stage(stageless, retries)
+        if not stripped:
             return
-        known = self._known_contacts([row.contact for row in bare])
-        for row in bare:
-            found_ = known.get(row.contact, _no_contact(row))
-            if isinstance(found_, ProviderError):
-                yield Failed(key=row.trace, error=found_)
-        living = [row for row in bare if known.get(row.contact) is True]
-        if living:
+        known = self._known_contacts([row.contact for row in stripped])
+        for row in stripped:
+            known_contact = known.get(row.contact, _unknown_contact(row))
+            if isinstance(known_contact, ProviderError):
+                yield Failed(key=row.trace, error=known_contact)
+        existing = [row for row in stripped if known.get(row.contact) is True]
+        if existing:
             self._type_id = 0
-        yield from self._send(living, tries)
+        yield from self._send(existing, retries)
 
-    def _begin(
-        self, refused: Sequence[tuple[_Creation, Problem]], tries: _Tries
+    def _send_with_stage(
+        self, refused: Sequence[tuple[_NewRow, Problem]], retries: _Retries
     ) -> Iterator[Receipt]:
-        """Send once more, in the account's first stage, what was refused for lack of a value.
+        """Send rows that were refused for a missing value again, in the first stage.
 
-        Whether an account demands a stage is not documented; one that works
-        by pipelines may. If it was another value that lacked, the second
-        refusal says so.
+        Whether an account requires a stage is not documented; one with
+        pipelines may. If another value was missing, the second refusal names it.
         """
         if refused:
-            self._learn_stages()
-        staged = [(row, self._staged(row), found) for row, found in refused]
-        for row, other, found in staged:
-            if other is row:
+            self._read_stages()
+        pairs = [(row, self._with_stage(row), found) for row, found in refused]
+        for row, with_stage, found in pairs:
+            if with_stage is row:
                 yield Failed(key=row.trace, error=refusals.of_row(found))
-        yield from self._send([other for row, other, _ in staged if other is not row], tries)
+        yield from self._send(
+            [with_stage for row, with_stage, _ in pairs if with_stage is not row], retries
+        )
 
-    def _learn_stages(self) -> None:
-        with self._asking:
+    def _read_stages(self) -> None:
+        with self._lock:
             if self._stage:
                 return
             try:
@@ -291,30 +298,31 @@ class Creator:
             except ProviderError as error:
                 if stops(Asked.BESIDE, error) is not Stops.NOTHING:
                     raise
-                return  # What was refused stays refused, in the vendor's words.
+                return  # The rows stay refused, in the vendor's words.
             if response.ok:
                 self._pipeline_of = schema.stages(response.payload)
                 self._stage = schema.first_stage(response.payload)
 
-    def _taken(self, row: _Creation, ids: ExternalIds, tries: _Tries) -> Iterator[Receipt]:
-        """Another record holds the identity already.
+    def _external_id_taken(
+        self, row: _NewRow, ids: ExternalIds, retries: _Retries
+    ) -> Iterator[Receipt]:
+        """Handle a row whose external id another record holds.
 
-        A living one that shows what was to be made is the record itself, from
-        an attempt whose answer was lost. An archived one keeps its value, and
-        whether that is freed is not documented: then the new record does
-        without.
+        An active record with the same values is the row's own, from an attempt
+        whose answer was lost. An archived one keeps its unique value, and when
+        that is freed is not documented: the new record is created without it.
         """
         holder = self._reader.find_by_external_id([ids.ghl_id]).get(ids.ghl_id)
         if isinstance(holder, Missing):
             yield Failed(key=row.trace, error=Unavailable(holder.detail, side=Side.HUBSPOT))
         elif holder is None or holder.gone:
             kept = {name: held for name, held in row.sent.items() if name != GHL_ID}
-            bare = replace(row, sent=kept, external_id_refused=True)
-            yield from self._send([bare], tries)
+            stripped = replace(row, sent=kept, external_id_refused=True)
+            yield from self._send([stripped], retries)
         elif holder.location_id not in {"", ids.location_id}:
             detail = f"the HubSpot appointment {holder.id} of another location carries its id"
             yield Failed(key=row.trace, error=Rejected(detail, side=Side.HUBSPOT))
-        elif _shows(holder, row.command, self._account.property_map):
+        elif _has_values(holder, row.command, self._account.property_map):
             yield self._adopted(row, holder)
         else:
             detail = (
@@ -324,7 +332,7 @@ class Creator:
             yield Failed(key=row.trace, error=Stale(detail, side=Side.HUBSPOT))
 
     def _known_contacts(self, ids: Sequence[str]) -> dict[str, bool | ProviderError]:
-        """Which of these contacts exist, and why that cannot be told of some."""
+        """Which of these contacts exist, and the errors of those that cannot be read."""
         found: dict[str, bool | ProviderError] = {}
 
         def ask(part: Sequence[str], attempts: int | None) -> wire.Batch:
@@ -341,8 +349,8 @@ class Creator:
 
     # --- success
 
-    def _done(self, row: _Creation, record: Record) -> Done:
-        """The record was made; its contact went along, or follows now."""
+    def _done(self, row: _NewRow, record: Record) -> Done:
+        """The record was created; its contact was sent with it, or follows now."""
         contact, refused = row.contact, tuple[Refusal, ...]()
         if row.contact and not row.type_id:
             contact, refused = self._attach(record.id, row.contact)
@@ -358,8 +366,8 @@ class Creator:
             needs_record_link=bool(self._account.property_map.link),
         )
 
-    def _adopted(self, row: _Creation, held: Snapshot) -> Done:
-        """The record was there already, from this attempt or an earlier one."""
+    def _adopted(self, row: _NewRow, held: Snapshot) -> Done:
+        """The record exists, from this attempt or an earlier one."""
         contact, refused = row.contact, tuple[Refusal, ...]()
         if row.contact and row.contact not in held.contacts:
             contact, refused = self._attach(held.id, row.contact)
@@ -373,12 +381,12 @@ class Creator:
         )
 
     def _attach(self, record_id: str, contact: str) -> tuple[str, tuple[Refusal, ...]]:
-        """Associate by the default route; gives the contact that the record has now.
+        """Associate by the default route; returns the contact that the record has now.
 
-        Without one the pair stays open, and the next cycle associates it.
+        Without one the next cycle associates it.
         """
         try:
-            self._session.tell(self._session.api.associate(record_id, contact))
+            self._session.execute(self._session.api.associate(record_id, contact))
         except AuthFailed:
             raise
         except Transient:
@@ -388,41 +396,43 @@ class Creator:
         return contact, ()
 
 
-def _row(command: WriteCommand, property_map: PropertyMap, type_id: int) -> _Creation:
+def _row(command: WriteCommand, property_map: PropertyMap, type_id: int) -> _NewRow:
     sent = mapping.properties(
-        command.wanted, mapping.filled(command.wanted, property_map), property_map
+        command.wanted, mapping.filled_groups(command.wanted, property_map), property_map
     )
     if command.external_ids:
         sent |= mapping.external_id_properties(command.external_ids)
-    return _Creation(command=command, sent=sent, type_id=type_id if command.wanted.contact else 0)
+    return _NewRow(command=command, sent=sent, type_id=type_id if command.wanted.contact else 0)
 
 
-def _trouble(parting: BatchSplit[_Creation], rows: Sequence[_Creation]) -> SyncdError | None:
-    """Send, and say what went wrong with the request as a whole."""
+def _send_all(split: BatchSplit[_NewRow], rows: Sequence[_NewRow]) -> SyncdError | None:
+    """Send the rows; returns the error of the request as a whole."""
     try:
-        parting.send(rows)
+        split.send(rows)
     except Unreadable as error:
-        # A success that cannot be read has most likely made them.
+        # With an unreadable success the records most likely exist.
         return TimedOut(str(error), side=Side.HUBSPOT, sent=True)
     except SyncdError as error:
         return error
     return None
 
 
-def _came_back(command: WriteCommand) -> Stale:
+def _restored(command: WriteCommand) -> Stale:
     detail = f"the HubSpot appointment {command.id} was restored since; the next plan takes it up"
     return Stale(detail, side=Side.HUBSPOT)
 
 
-def _about_identity(found: Problem) -> bool:
-    """Whether the taken value is the identity's, as far as the refusal names it."""
+def _about_external_id(found: Problem) -> bool:
+    """Whether the taken value may be the external id."""
     return not found.properties or GHL_ID in found.properties
 
 
-def _shows(holder: Snapshot, command: WriteCommand, property_map: PropertyMap) -> bool:
-    """Whether a record shows what the order wants in every property."""
+def _has_values(holder: Snapshot, command: WriteCommand, property_map: PropertyMap) -> bool:
+    """Whether a record has the value of the command in every property."""
     groups = (
-        each for each in mapping.filled(command.wanted, property_map) if each != Group.CONTACT
+        each
+        for each in mapping.filled_groups(command.wanted, property_map)
+        if each != Group.CONTACT
     )
     return all(
         essence.value(holder.appointment, each) == essence.value(command.wanted, each)
@@ -430,14 +440,14 @@ def _shows(holder: Snapshot, command: WriteCommand, property_map: PropertyMap) -
     )
 
 
-def _no_word() -> TimedOut:
+def _outcome_unknown() -> TimedOut:
     return TimedOut(
         "HubSpot's answer does not say what became of it; the next cycle looks before it "
-        "tries again",
+        "retries again",
         side=Side.HUBSPOT,
         sent=True,
     )
 
 
-def _no_contact(row: _Creation) -> Rejected:
+def _unknown_contact(row: _NewRow) -> Rejected:
     return Rejected(f"HubSpot knows no contact {row.contact}", side=Side.HUBSPOT)

@@ -1,8 +1,8 @@
-"""Between HubSpot's properties and the core's appointment, both ways.
+"""Between HubSpot's properties and the core's appointment, both ways. Pure.
 
-The provider calls this with what `wire` read. Pure. Leaves out requests
-(`protocol`), what the account has (`schema`) and what a status means (the
-core's tables): values stay in HubSpot's own words.
+The other modules call this with the records that `wire` parsed. Leaves out
+requests (`protocol`), the account's definitions (`schema`) and the meaning of
+a status (the core's tables): values stay in HubSpot's terms.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ NAME = "hs_appointment_name"
 START = "hs_appointment_start"
 END = "hs_appointment_end"
 OWNER = "hubspot_owner_id"
-"""Takes an owner's id, never a user's."""
+"""Holds an owner's id, not a user's (owners guide)."""
 GHL_ID = "ghl_appointment_id"
 GHL_LOCATION = "ghl_location_id"
 DESCRIPTION = "ghl_description"
@@ -46,18 +46,18 @@ class PropertyMap:
     """Which property holds which group in this account.
 
     `mapped_fields` are (name, property) of the mapped fields, `filter_properties` the
-    properties that the link's filter and routes look at.
+    properties that the link's filter and routes use.
     """
 
     status: str
     mapped_fields: tuple[tuple[str, str], ...] = ()
     filter_properties: tuple[str, ...] = ()
     moments: frozenset[str] = frozenset()
-    """The mapped properties that HubSpot keeps as points in time."""
+    """The mapped properties of type `datetime`."""
     link: str = ""
-    """The property that holds the record's own address; "" for none."""
+    """The property for the record's own URL; "" for none."""
     link_base: str = ""
-    """That address, up to the record's id."""
+    """That URL, up to the record's id."""
     pipeline_of: Mapping[str, str] = field(default_factory=dict)
     """Stage → pipeline, where the status is a stage and there is more than one pipeline."""
 
@@ -88,19 +88,19 @@ class PropertyMap:
 
     @property
     def read(self) -> tuple[str, ...]:
-        """The properties that a record is asked for, each once."""
+        """The properties that are requested of a record, each once."""
         own = (GHL_ID, GHL_LOCATION, MODIFIED, *filter(None, (self.link,)))
         return tuple(dict.fromkeys((*self.mapped, *own, *self.filter_properties)))
 
     def address(self, record_id: str) -> dict[str, str]:
-        """The property with a record's own address, where one is wanted."""
+        """The property with a record's own URL, where one is configured."""
         return {self.link: f"{self.link_base}{record_id}"} if self.link else {}
 
 
 def snapshot(
     record: Record, property_map: PropertyMap, contacts: tuple[str, ...] | None = None
 ) -> Snapshot:
-    """A record as the core sees it; `contacts` where they were read apart from it.
+    """A record in the core's terms; `contacts` where they were read separately.
 
     `appointment.contact` is the associated contact where there is exactly
     one; which of several is meant, the core decides.
@@ -123,12 +123,12 @@ def snapshot(
             name: essence.text(held.get(name)) for name in property_map.filter_properties
         },
         unlinked=not record.archived and _lacks_address(record, property_map),
-        field_errors=_flaws(held),
+        field_errors=_field_errors(held),
     )
 
 
 def _updated_at(record: Record) -> datetime | None:
-    """When it was changed last; an archive is a change that moves no other stamp."""
+    """When it was changed last; archiving changes no other stamp (reported, read 2026-11-20)."""
     if record.archived and record.archived_at:
         return record.archived_at
     return moment(record.properties.get(MODIFIED, "")) or record.updated_at
@@ -149,15 +149,15 @@ def appointment(
         contact=contact,
         mapped_fields=tuple(
             sorted(
-                (name, _further(held.get(prop, ""), prop, property_map))
+                (name, _mapped_value(held.get(prop, ""), prop, property_map))
                 for name, prop in property_map.mapped_fields
             )
         ),
     )
 
 
-def _further(written: str, name: str, property_map: PropertyMap) -> str:
-    """The value of a further property, a point in time as the core writes it."""
+def _mapped_value(written: str, name: str, property_map: PropertyMap) -> str:
+    """The value of a mapped property, a point in time in the core's form."""
     found = _instant(written) if name in property_map.moments else None
     return essence.moment_text(found) or essence.text(written)
 
@@ -176,8 +176,8 @@ def second(found: datetime | None) -> datetime | None:
     return essence.instant(found) if found else None
 
 
-def _flaws(held: Mapping[str, str]) -> tuple[FieldError, ...]:
-    """What is wrong with the times: a start that is missing, or anything that is no instant."""
+def _field_errors(held: Mapping[str, str]) -> tuple[FieldError, ...]:
+    """Errors of the times: a missing start, or a value that is no instant."""
     for name in (START, END):
         written = held.get(name, "").strip()
         if written and _instant(written) is None:
@@ -192,7 +192,7 @@ def _flaws(held: Mapping[str, str]) -> tuple[FieldError, ...]:
 def properties(
     wanted: Appointment, groups: Iterable[GroupKey], property_map: PropertyMap
 ) -> dict[str, str]:
-    """These groups as HubSpot takes them: strings all, `""` clears, instants in UTC with Z."""
+    """These groups as properties: all strings, `""` clears, instants in UTC with a Z."""
     written: dict[str, str] = {}
     for group in groups:
         value = essence.value(wanted, group)
@@ -200,7 +200,7 @@ def properties(
         for name, each in zip(property_map.of(group), held, strict=False):
             written[name] = _written(each)
     if wanted.status in property_map.pipeline_of and property_map.status in written:
-        # A stage of another pipeline is refused unless the pipeline comes with it.
+        # A stage of another pipeline is refused without its pipeline (pipelines guide).
         written[PIPELINE] = property_map.pipeline_of[wanted.status]
     return written
 
@@ -211,8 +211,8 @@ def _written(value: str | datetime | None) -> str:
     return value or ""
 
 
-def filled(wanted: Appointment, property_map: PropertyMap) -> tuple[GroupKey, ...]:
-    """The groups of a new record that say something."""
+def filled_groups(wanted: Appointment, property_map: PropertyMap) -> tuple[GroupKey, ...]:
+    """The groups of a new record that are not empty."""
     return tuple(
         group for group in property_map.groups if not essence.is_empty(essence.value(wanted, group))
     )
@@ -226,7 +226,7 @@ def external_id_properties(ids: ExternalIds) -> dict[str, str]:
 def returned(
     sent: Mapping[str, str], answered: Mapping[str, str], property_map: PropertyMap, contact: str
 ) -> Appointment:
-    """What the record shows after a write: the answer's word, else what was sent."""
+    """What the record shows after a write: the answer's values, else those that were sent."""
     return appointment({**sent, **answered}, property_map, contact=contact)
 
 

@@ -1,7 +1,7 @@
-"""Which request asks HubSpot for what: paths, queries and bodies, without sending them.
+"""HubSpot's requests as values: paths, queries and bodies; no I/O.
 
-The provider calls this and hands the requests to the shared client. Paths are
-those of the dated API versions (`2026-03`; appointments, associations,
+The other modules build requests here and send them through `session`. Paths
+are those of the dated API versions (`2026-03`; appointments, associations,
 properties, pipelines, owners and object-library references). Leaves out
 searches (`search`) and the meaning of answers (`wire`, `refusals`).
 """
@@ -23,7 +23,8 @@ APPOINTMENT_TYPE: Final = "0-421"
 BATCH: Final = 100
 """Inputs of one object batch (using-object-apis guide); the specifications name no limit."""
 HISTORY_BATCH: Final = 50
-"""Inputs of a batch read with history; more is a 400 that names this number (observed)."""
+"""Inputs of a batch read with history; more is a 400 that names it
+(reported, read 2026-11-20)."""
 ASSOCIATION_BATCH: Final = 1000
 """Inputs of an associations batch read (associations guide)."""
 PAGE: Final = 100
@@ -45,8 +46,8 @@ class Api:
     def list(self, properties: Sequence[str], *, archived: bool, after: str = "") -> Request:
         """One page of every record; associations only of living ones.
 
-        The list of properties is comma separated: repeated keys would make
-        long URLs longer, and too long a URL is a 414 (observed).
+        The list of properties is comma separated: repeated keys would make long
+        URLs longer, and too long a URL is a 414 (reported, read 2026-11-20).
         """
         query = {
             "limit": str(PAGE),
@@ -61,7 +62,7 @@ class Api:
         return Request(method="GET", path=self.objects(), query=query, asked=asked)
 
     def first_of(self, object_type: str = "") -> Request:
-        """One record, whichever: to see whether there is an answer at all."""
+        """Any one record, to see whether the account answers."""
         path = self.objects(object_type)
         return Request(method="GET", path=path, query={"limit": "1"}, asked=Asked.SIDE)
 
@@ -85,8 +86,8 @@ class Api:
     ) -> Request:
         """Records by id, or by a unique property; `archived` asks for archived ones only.
 
-        A record's own id goes without `idProperty`: naming `hs_object_id` there
-        is refused (observed).
+        A record's own id needs no `idProperty`: `hs_object_id` is refused there
+        (reported, read 2026-11-20).
         """
         body: dict[str, object] = {
             "inputs": [{"id": each} for each in ids],
@@ -104,7 +105,7 @@ class Api:
         )
 
     def create_contact(self, properties: Mapping[str, str], *, repeatable: bool) -> Request:
-        """Make a contact; repeatable only where its e-mail address keeps a twin from arising."""
+        """Create a contact; repeatable only with an e-mail address, which prevents a duplicate."""
         return Request(
             method="POST",
             path=self.objects(CONTACTS),
@@ -114,15 +115,15 @@ class Api:
         )
 
     def batch_create(self, inputs: Sequence[Json], object_type: str = "") -> Request:
-        """Make records, each with its own trace id; not repeatable."""
+        """Create records, each with its own trace id; not repeatable."""
         return self._batch("create", inputs, repeatable=False, object_type=object_type)
 
     def batch_update(self, inputs: Sequence[Json], object_type: str = "") -> Request:
-        """Change properties of records; the same again does no harm."""
+        """Change properties of records; repeatable."""
         return self._batch("update", inputs, repeatable=True, object_type=object_type)
 
     def batch_archive(self, ids: Iterable[str]) -> Request:
-        """Move records to the recycling bin; answers 204 for unknown ids too (observed)."""
+        """Move records to the recycling bin; 204 for unknown ids too (reported, 2026-11-20)."""
         return self._batch("archive", [{"id": each} for each in ids], repeatable=True)
 
     def _batch(
@@ -139,11 +140,11 @@ class Api:
     # --- associations with contacts
 
     def associations(self, inputs: Iterable[tuple[str, str]]) -> Request:
-        """What records are associated with: pairs of a record's id and where to go on."""
+        """What records are associated with: pairs of a record's id and the next page."""
         return _linked(self._links(), inputs)
 
     def appointments_of(self, inputs: Iterable[tuple[str, str]]) -> Request:
-        """What contacts are associated with, seen from their end; pairs as of `associations`."""
+        """What contacts are associated with; pairs as in `associations`."""
         ends = f"/crm/associations/{self.version}/{CONTACT_TYPE}/{self.object_type}"
         return _linked(ends, inputs)
 
@@ -169,7 +170,7 @@ class Api:
     # --- the account
 
     def enablement(self) -> Request:
-        """Whether the object is activated; there is no request that activates it."""
+        """Whether the object is activated; no request activates it."""
         return Request(
             method="GET",
             path=f"/crm/object-library/{self.version}/enablement/{self.type_id}",
@@ -183,7 +184,7 @@ class Api:
         return APPOINTMENT_TYPE if named else self.object_type
 
     def details(self) -> Request:
-        """The account itself: its number, and where its pages are (account information guide)."""
+        """The account: its number and the address of its pages (account information guide)."""
         path = f"/account-info/{self.version}/details"
         return Request(method="GET", path=path, asked=Asked.BESIDE)
 
@@ -196,7 +197,7 @@ class Api:
         return Request(method="GET", path=f"{self._properties()}/{_segment(name)}")
 
     def create_property(self, body: Json) -> Request:
-        """Make a property; one of that name that was archived comes back as it was (observed)."""
+        """Create a property; an archived one of that name is restored (reported, 2026-11-20)."""
         return Request(method="POST", path=self._properties(), json=body, asked=Asked.SIDE)
 
     def update_property(self, name: str, body: Json) -> Request:
@@ -205,11 +206,11 @@ class Api:
         return Request(method="PATCH", path=path, json=body, asked=Asked.SIDE)
 
     def property_groups(self) -> Request:
-        """The groups that properties are filed under."""
+        """The groups of properties."""
         return Request(method="GET", path=f"{self._properties()}/groups", asked=Asked.SIDE)
 
     def create_property_group(self, name: str, label: str) -> Request:
-        """Make a group."""
+        """Create a group."""
         return Request(
             method="POST",
             path=f"{self._properties()}/groups",
@@ -226,7 +227,7 @@ class Api:
         return Request(method="GET", path=path, asked=Asked.SIDE)
 
     def owners(self, *, archived: bool, after: str = "") -> Request:
-        """One page of owners; deactivated users only show among the archived (observed)."""
+        """One page of owners; deactivated users are archived only (owners guide)."""
         query = {"limit": str(PAGE), "archived": "true" if archived else "false"}
         if after:
             query["after"] = after
@@ -249,10 +250,10 @@ def _linked(ends: str, inputs: Iterable[tuple[str, str]]) -> Request:
 
 
 def create_row(trace: str, properties: Mapping[str, str], contact: str, type_id: int) -> Json:
-    """A row of a batch create; with `type_id` 0 it is made without its association.
+    """A row of a batch create; with `type_id` 0 it is created without its association.
 
-    The distinct trace id is what makes a batch succeed in part: without it
-    one bad row refuses them all (error-handling guide).
+    With distinct trace ids a batch may succeed in part; without them one bad
+    row refuses all (error-handling guide, 2026-03).
     """
     kind = {"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": type_id}
     link = {"to": {"id": contact}, "types": [kind]}

@@ -1,9 +1,7 @@
-"""HubSpot as a side of a link: the only part of this adapter that does I/O.
+"""HubSpot as the engine sees it: one object per link, implementing `ports.provider`.
 
-`bootstrap` makes a `HubSpotProvider` for the engine, which knows it as a
-`ports.provider.Provider`; `setup` and the doctor ask it what their verbs
-need. It only hands on: `account` prepares, `reading` reads, `writing`
-writes, `directory` knows the contacts.
+Made by `bootstrap`; `setup` and the doctor call it too. A facade over
+`account`, `polling`, `reading`, `contacts` and `writing`.
 """
 
 from __future__ import annotations
@@ -30,7 +28,7 @@ from syncd.ports.provider import (
 from syncd.providers.http import Client
 from syncd.providers.hubspot import schema, scopes
 from syncd.providers.hubspot.account import AccountReader, Survey
-from syncd.providers.hubspot.contacts import Directory
+from syncd.providers.hubspot.contacts import ContactBook
 from syncd.providers.hubspot.polling import Poller
 from syncd.providers.hubspot.protocol import APPOINTMENT_TYPE, BATCH, Api
 from syncd.providers.hubspot.reading import Reader
@@ -40,11 +38,11 @@ from syncd.providers.hubspot.writing import Writer
 from syncd.providers.scope_check import ScopeCheck
 
 ACCOUNT_LIFETIME = timedelta(minutes=15)
-"""How long properties and owners are taken to stay as they are; an idle poll reads neither."""
+"""How long properties and owners are cached; an idle poll reads neither."""
 
-ABREAST = 4
-"""Batches under way at once: a batch of a hundred may take the vendor some tenths of a second, and
-ten requests a second are allowed."""
+CONCURRENCY = 4
+"""Batches in flight at once: a batch of a hundred may take the vendor some tenths of a second, and
+ten requests a second are permitted."""
 
 REQUESTS_OF_A_READING = 2
 """The records, and their contacts."""
@@ -55,14 +53,13 @@ class HubSpotProvider(Provider):
 
     `needs` are the groups that the link syncs: only their properties must
     exist, and `writes` those whose values flow into HubSpot. `filter` and
-    `filter_property_names` name properties whose raw values a snapshot shows (which
-    records belong to the link, the core decides);
-    `mapped_fields` are the mapped fields, and `record_link` the property that is to hold
-    the record's own address ("" for none).
-    `default_country` (ISO 3166) is where phone numbers without a country code
-    are from; a function where only the other side's account can tell.
-    `search_lag` is how late the search index may show a change; `concurrency` is how many batches
-    of writes are under way at once.
+    `filter_property_names` name properties whose raw values a snapshot holds
+    (the core decides which records belong to the link). `mapped_fields` are
+    the mapped fields, and `record_link` is the property for the record's own
+    URL ("" for none). `default_country` (ISO 3166) is where phone numbers
+    without a country code are from; a function where only the other side's
+    account knows it. `search_lag` is how late the search index may show a
+    change; `concurrency` is how many batches of writes are in flight at once.
     """
 
     def __init__(
@@ -83,11 +80,11 @@ class HubSpotProvider(Provider):
         needs: frozenset[GroupKey] = schema.ALL_GROUPS,
         writes: frozenset[GroupKey] = schema.ALL_GROUPS,
         account_lifetime: timedelta = ACCOUNT_LIFETIME,
-        concurrency: int = ABREAST,
+        concurrency: int = CONCURRENCY,
     ) -> None:
         self.location_id = location_id
         self._session = Session(client, Api(version=api_version, object_type=object_type))
-        wish = schema.PropertySpec(
+        spec = schema.PropertySpec(
             status_property=status_property,
             needs=needs,
             writes=writes,
@@ -95,13 +92,13 @@ class HubSpotProvider(Provider):
             record_link=record_link,
             filter_properties=tuple(dict.fromkeys((*filter_property_names, *(filter or {})))),
         )
-        self._account = AccountReader(self._session, clock, wish, lifetime=account_lifetime)
+        self._account = AccountReader(self._session, clock, spec, lifetime=account_lifetime)
         self._reader = Reader(self._session, self._account)
         self._poller = Poller(
             self._session, self._account, self._reader, clock, search_lag=search_lag
         )
         self._writer = Writer(self._session, self._account, self._reader, concurrency=concurrency)
-        self._directory = Directory(self._session, country=default_country)
+        self._contacts = ContactBook(self._session, country=default_country)
 
     @property
     def side(self) -> Side:
@@ -121,25 +118,25 @@ class HubSpotProvider(Provider):
     # --- the account
 
     def prepare(self) -> Account:
-        """Begin a cycle: see `Provider.prepare`. The account is read at most every so often."""
-        self._directory.new_cycle()
+        """Begin a cycle: see `Provider.prepare`. The account is cached for a while."""
+        self._contacts.forget()
         return self._account.account()
 
     def setup(self, status_values: Sequence[str]) -> list[tuple[str, bool]]:
-        """Make our property group and properties; (what, made now) for each.
+        """Create our property group and properties; (what, created now) for each.
 
         `status_values` are the options of `ghl_appointment_status`, which is
-        only made where the account has no native status. Safe to repeat.
+        only created where the account has no native status. Safe to repeat.
 
         Raises:
-            NotPrepared: a property is there with settings that cannot be changed.
+            NotPrepared: a property exists with settings that cannot be changed.
             AuthFailed: a scope is missing.
             Transient: HubSpot cannot be reached.
         """
         return self._account.setup(status_values)
 
     def survey(self) -> Survey:
-        """For the doctor: everything at once, whatever of it would stop a sync.
+        """For the doctor: everything at once, problems included that would stop a sync.
 
         Raises:
             NotPrepared: the object is not activated.
@@ -163,7 +160,7 @@ class HubSpotProvider(Provider):
     # --- reading
 
     def scan(self, request: ScanRequest) -> Scan:
-        """See `Provider.scan`. The window is not used: HubSpot lists by change, not by start."""
+        """See `Provider.scan`. HubSpot is searched by change: the window is not used."""
         return self._poller.scan(request.cursor, request.created_before)
 
     def fetch(self, ids: Collection[str]) -> Mapping[str, Snapshot | Missing]:
@@ -202,17 +199,17 @@ class HubSpotProvider(Provider):
 
     def contacts(self, ids: Collection[str]) -> Mapping[str, Contact | ProviderError]:
         """See `Provider.contacts`."""
-        return self._directory.by_id(ids)
+        return self._contacts.by_id(ids)
 
     def find_contacts(
         self, emails: Collection[str], phones: Collection[str]
     ) -> Mapping[str, tuple[Contact, ...] | ProviderError]:
         """See `Provider.find_contacts`."""
-        return self._directory.find(emails, phones)
+        return self._contacts.find(emails, phones)
 
     def create_contacts(self, contacts: Sequence[Contact]) -> Sequence[Contact | ProviderError]:
         """See `Provider.create_contacts`."""
-        return self._directory.create_all(contacts)
+        return self._contacts.create_all(contacts)
 
     # --- writing
 
@@ -234,7 +231,7 @@ class HubSpotProvider(Provider):
 
 
 def _was_refused(receipt: Receipt) -> bool:
-    """Whether the vendor did not take something that the account's definitions allowed."""
+    """Whether the vendor refused a value that the cached definitions permit."""
     if isinstance(receipt, Failed):
         return isinstance(receipt.error, Rejected)
     return bool(receipt.refused)

@@ -1,9 +1,9 @@
-"""Asking for many at once where one of them may spoil it: halve, within bounds.
+"""Divides a batch that fails because of one of its rows, within limits.
 
-Reading, the directory of contacts, changes and creations go through this. A
-batch that goes on being refused or failing is divided, until only the row
-that causes it is left out (promise 10). It is not divided where nothing
-at all can be had of the vendor, or where no part of it gets through.
+All batches of reads and writes go through this. A batch that is refused or
+fails repeatedly is halved until only the row that causes it is left out
+(promise 10). It is not divided where the vendor does not answer at all, or
+where no part of it succeeds.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from syncd.errors import AuthFailed, Outdated, ProviderError, SyncdError, TimedO
 from syncd.ports.refusals import Asked, Stops, stops
 from syncd.providers.hubspot.session import Session
 
-SPLITS = 40
-"""Further requests that the halving of one batch may cost: enough for a handful of bad rows."""
+MAX_SPLITS = 40
+"""Additional requests for one batch: enough for a handful of bad rows."""
 
-FRUITLESS = 10
-"""Parts in a row that fail before the rest is given up: a row alone of a hundred is the eighth."""
+MAX_FAILED_PARTS = 10
+"""Parts that may fail in a row; a single row of a hundred is the eighth part."""
 
-AGAIN = 2
-"""Attempts for a part: the whole was tried as often as a request is."""
+PART_ATTEMPTS = 2
+"""Attempts for a part; the whole batch had all attempts of a request."""
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")
@@ -34,42 +34,42 @@ class _Division:
 
     def __init__(self, session: Session, asked: Asked, *, repeatable: bool) -> None:
         self._session, self._asked, self._repeatable = session, asked, repeatable
-        self._left, self._fruitless = SPLITS, 0
+        self._left, self._failed_in_row = MAX_SPLITS, 0
         self._answers: bool | None = None
         self.attempts: int | None = None
-        """How often the next part is tried."""
-        self.fruit = False
-        """Whether any part got through."""
+        """Attempts for the next part."""
+        self.any_success = False
+        """Whether any part succeeded."""
 
-    def went_through(self) -> None:
-        """A part was taken."""
-        self._fruitless, self.fruit = 0, True
+    def succeeded(self) -> None:
+        """A part succeeded."""
+        self._failed_in_row, self.any_success = 0, True
 
-    def worth_it(self, rows: int, error: SyncdError) -> bool:
-        """Whether so many rows that failed together are tried as two halves."""
-        self._fruitless += isinstance(error, Transient)
-        if rows < 2 or self._left < 2 or self.given_up:
+    def allow_split(self, rows: int, error: SyncdError) -> bool:
+        """Count a failure of so many rows; returns whether they are sent as two halves."""
+        self._failed_in_row += isinstance(error, Transient)
+        if rows < 2 or self._left < 2 or self.gave_up:
             return False
         self._left -= 2
-        self.attempts = AGAIN
+        self.attempts = PART_ATTEMPTS
         return True
 
     def about_rows(self, error: SyncdError) -> bool:
-        """Whether it is these rows that are in trouble, and not the whole side."""
+        """Whether the error is about these rows, and not about the whole side."""
         if not isinstance(error, ProviderError):
             return False
         if stops(self._asked, error) is not Stops.DIVIDE:
             return False
         if isinstance(error, TimedOut) and error.sent and not self._repeatable:
-            return False  # What may have taken effect is looked for first.
+            return False  # It may have taken effect: the caller checks first.
         if isinstance(error, Transient) and self._answers is None:
             self._answers = self._session.answers()
         return not isinstance(error, Transient) or bool(self._answers)
 
     @property
-    def given_up(self) -> bool:
-        """Whether no further part is tried."""
-        return self._fruitless > FRUITLESS
+    def gave_up(self) -> bool:
+        """Whether no further part is sent."""
+        return self._failed_in_row > MAX_FAILED_PARTS
 
 
 def divided(
@@ -80,13 +80,13 @@ def divided(
     *,
     repeatable: bool = True,
 ) -> Iterator[tuple[Sequence[_T], _R | ProviderError]]:
-    """Ask for these; gives what was answered for which of them, or why there is no answer.
+    """Send the items; yields each part with its answer or its error.
 
-    `ask` is given the items and how often to try (None: as often as ever). Of
-    what is not `repeatable`, an answer that never came is no failure yet.
+    `ask` gets the items and the number of attempts (None: the client's own).
+    With `repeatable` False, a missing answer is raised, not divided.
 
     Raises:
-        SyncdError: it stops the whole side, or nothing at all gets through.
+        SyncdError: it concerns the whole side, or no part succeeds.
     """
     division = _Division(session, asked, repeatable=repeatable)
     waiting, forbidden = [items], 0
@@ -95,22 +95,22 @@ def divided(
         try:
             found = ask(part, division.attempts)
         except SyncdError as error:
-            told = (error.cause or error) if isinstance(error, Outdated) else error
-            if not division.about_rows(told) or not isinstance(error, ProviderError):
+            cause = (error.cause or error) if isinstance(error, Outdated) else error
+            if not division.about_rows(cause) or not isinstance(error, ProviderError):
                 raise
-            if division.worth_it(len(part), told):
+            if division.allow_split(len(part), cause):
                 half = len(part) // 2
                 waiting += [part[half:], part[:half]]
                 continue
-            if division.given_up and not division.fruit:
+            if division.gave_up and not division.any_success:
                 raise
             forbidden += len(part) if error.status in (401, 403) else 0
             yield part, error
-            if division.given_up:
+            if division.gave_up:
                 yield from ((rest, error) for rest in waiting)
                 return
             continue
-        division.went_through()
+        division.succeeded()
         yield part, found
     if 1 < len(items) == forbidden:
         raise AuthFailed(

@@ -1,6 +1,6 @@
-"""A record that is changed: what is sent of it, and what is left of that after a refusal.
+"""The update of one record: the properties to send, and those that remain after a refusal.
 
-`changing` sends these. Pure.
+`updating` sends these. Pure.
 """
 
 from __future__ import annotations
@@ -27,69 +27,67 @@ class RecordUpdate:
     sent: Mapping[str, str]
     refused: tuple[Refusal, ...] = ()
     external_id_refused: bool = False
-    parted: bool = False
-    """Whether its groups were tried one by one."""
+    divided_before: bool = False
+    """Whether its groups were sent one by one."""
 
     @property
     def trace(self) -> str:
-        """See `parting.Row`."""
+        """See `batch_split.Row`."""
         return self.command.key
 
     @property
     def body(self) -> wire.Json:
-        """See `parting.Row`."""
+        """See `batch_split.Row`."""
         return update_row(self.trace, self.command.id, self.sent)
 
     def answered_by(self, record: Record) -> bool:
-        """See `parting.Row`."""
+        """See `batch_split.Row`."""
         return record.id == self.command.id
 
 
 def row_of(command: WriteCommand, now: Snapshot, property_map: PropertyMap) -> RecordUpdate:
-    """What is sent for an order, to a record as it is now."""
-    moved = essence.differing(command.seen, now, command.groups) if command.seen else ()
-    yielding = command.groups & {*moved} if command.skip_changed else frozenset[GroupKey]()
-    sent = mapping.properties(command.wanted, command.groups - yielding, property_map)
+    """The update of a command, for a record as it is now."""
+    changed = essence.differing(command.seen, now, command.groups) if command.seen else ()
+    skipped = command.groups & {*changed} if command.skip_changed else frozenset[GroupKey]()
+    sent = mapping.properties(command.wanted, command.groups - skipped, property_map)
     if command.external_ids:
         sent |= mapping.external_id_properties(command.external_ids) | property_map.address(
             command.id
         )
     words = "it was changed in HubSpot meanwhile, and so is left alone"
-    kept = tuple(
-        Refusal(group=group, reason="rejected", detail=words) for group in sorted(yielding)
-    )
+    kept = tuple(Refusal(group=group, reason="rejected", detail=words) for group in sorted(skipped))
     return RecordUpdate(command=command, now=now, sent=sent, refused=kept)
 
 
-def seen_again(row: RecordUpdate, now: RecordUpdate) -> RecordUpdate:
-    """A row on a newer reading; what was refused before is not tried again."""
-    told = {each.group for each in row.refused}
+def with_reading(row: RecordUpdate, now: RecordUpdate) -> RecordUpdate:
+    """The row on a newer reading; what was refused before is not sent again."""
+    known = {each.group for each in row.refused}
     return replace(
         row,
         now=now.now,
         sent={name: held for name, held in row.sent.items() if name in now.sent},
-        refused=(*row.refused, *(each for each in now.refused if each.group not in told)),
+        refused=(*row.refused, *(each for each in now.refused if each.group not in known)),
     )
 
 
 def staleness(command: WriteCommand, now: Snapshot | None) -> Stale | None:
-    """Why the plan no longer holds: the record went away, or shows something else."""
+    """Why the plan is out of date: the record is not active, or has other values."""
     if now is None:
-        return vanished(command)
+        return no_longer_active(command)
     if command.seen is None or command.skip_changed:
         return None
-    if essence.differing(command.seen, now, rests(command)):
-        return moved_on(command)
+    if essence.differing(command.seen, now, depends_on(command)):
+        return changed_since(command)
     if command.external_ids and now.external_id not in {
         command.seen.external_id,
         command.external_ids.ghl_id,
     }:
-        return moved_on(command)
+        return changed_since(command)
     return None
 
 
-def vanished(command: WriteCommand) -> Stale:
-    """The record is not among the living any more."""
+def no_longer_active(command: WriteCommand) -> Stale:
+    """The record was archived or merged."""
     return Stale(
         f"the HubSpot appointment {command.id} was archived or merged since it was read; "
         "the next cycle looks for it",
@@ -97,8 +95,8 @@ def vanished(command: WriteCommand) -> Stale:
     )
 
 
-def unread(command: WriteCommand, error: ProviderError) -> ProviderError:
-    """Why the record cannot be written: where its reading was refused, no write was."""
+def read_failed(command: WriteCommand, error: ProviderError) -> ProviderError:
+    """The error of a record that could not be read: a refused reading is no refused write."""
     if not isinstance(error, Permanent):
         return error
     return Transient(
@@ -108,8 +106,8 @@ def unread(command: WriteCommand, error: ProviderError) -> ProviderError:
     )
 
 
-def moved_on(command: WriteCommand) -> Stale:
-    """The record shows something else than what the order was made from."""
+def changed_since(command: WriteCommand) -> Stale:
+    """The record differs from the one that the command was made from."""
     return Stale(
         f"the HubSpot appointment {command.id} was edited since it was read; "
         "the next cycle takes the edit up",
@@ -117,8 +115,8 @@ def moved_on(command: WriteCommand) -> Stale:
     )
 
 
-def no_word(command: WriteCommand) -> ProviderError:
-    """The answer says nothing about the record."""
+def outcome_unknown(command: WriteCommand) -> ProviderError:
+    """The answer does not contain the record."""
     return Stale(
         f"HubSpot did not say what became of the appointment {command.id}; "
         "the next cycle looks again",
@@ -126,12 +124,12 @@ def no_word(command: WriteCommand) -> ProviderError:
     )
 
 
-def rests(command: WriteCommand) -> frozenset[GroupKey]:
-    """The groups that must still show what the order was made from."""
+def depends_on(command: WriteCommand) -> frozenset[GroupKey]:
+    """The groups that must still have the values that the command was made from."""
     return command.groups | command.depends_on
 
 
-def removal_of(command: WriteCommand) -> Done:
+def removed(command: WriteCommand) -> Done:
     """The record is archived."""
     return Done(key=command.key, id=command.id, returned=Appointment())
 
@@ -139,17 +137,17 @@ def removal_of(command: WriteCommand) -> Done:
 def without_refused(
     row: RecordUpdate, found: Problem, property_map: PropertyMap
 ) -> RecordUpdate | ProviderError:
-    """The same row without what was refused, or the error where nothing would be left of it."""
+    """The row without the refused properties, or the error where none would remain."""
     if refusals.unique_value_taken(found) and GHL_ID in row.sent:
-        # Another record holds the identity: the rest of the write does not suffer for it.
-        kept = {name: held for name, held in row.sent.items() if name not in _MARK}
+        # Another record holds the external id: the other properties are written.
+        kept = {name: held for name, held in row.sent.items() if name not in _EXTERNAL_IDS}
         return replace(row, sent=kept, external_id_refused=True)
-    named = {mapping.group_of(name, property_map) for name in found.properties if name in row.sent}
-    refused = {group for group in named if group in row.command.groups}
+    groups = {mapping.group_of(name, property_map) for name in found.properties if name in row.sent}
+    refused = {group for group in groups if group in row.command.groups}
     if not refused or refused >= set(row.command.groups):
         return refusals.of_row(found)
-    lost = {mapping.PIPELINE, *(name for group in refused for name in property_map.of(group))}
-    kept = {name: held for name, held in row.sent.items() if name not in lost}
+    dropped = {mapping.PIPELINE, *(name for group in refused for name in property_map.of(group))}
+    kept = {name: held for name, held in row.sent.items() if name not in dropped}
     detail = refusals.words(found)
     notes = tuple(
         Refusal(group=group, reason="rejected", detail=detail) for group in sorted(refused)
@@ -158,14 +156,16 @@ def without_refused(
 
 
 def may_be_divided(row: RecordUpdate, error: ProviderError) -> bool:
-    """Whether some groups may be taken where all of them together were not."""
-    # A server may stumble over one text; of one that is down, no row comes to this.
-    told = isinstance(error, Rejected) or (isinstance(error, Unavailable) and error.status >= 500)
-    return told and not row.parted and len(row.command.groups) > 1
+    """Whether some groups may be accepted although all of them together were not."""
+    # A server may fail on one text; for one that is down, this is not reached.
+    about_row = isinstance(error, Rejected) or (
+        isinstance(error, Unavailable) and error.status >= 500
+    )
+    return about_row and not row.divided_before and len(row.command.groups) > 1
 
 
 def groups_in(row: RecordUpdate, property_map: PropertyMap) -> list[GroupKey]:
-    """The groups that are sent as properties, in a settled order."""
+    """The groups that are sent as properties, in a fixed order."""
     return [group for group in sorted(row.command.groups) if names_of(group, row, property_map)]
 
 
@@ -177,4 +177,4 @@ def names_of(group: GroupKey, row: RecordUpdate, property_map: PropertyMap) -> l
     return [name for name in names if name in row.sent]
 
 
-_MARK = frozenset({GHL_ID, GHL_LOCATION})
+_EXTERNAL_IDS = frozenset({GHL_ID, GHL_LOCATION})

@@ -1,8 +1,8 @@
-"""What HubSpot's refusals mean: which error, in which words, with which remedy.
+"""HubSpot's refusals as errors, with their text and remedy. Pure.
 
-The provider calls this for every answer that is not a 2xx, and for the errors
-inside a batch. Pure. Leaves out what the shared client deals with itself:
-429, 423, 477 and 5xx are waited out there.
+The other modules call this for every answer that is no 2xx, and for the errors
+inside a batch. Leaves out what the shared client retries itself: 429, 423, 477
+and 5xx.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _REQUIRED = ("MISSING_REQUIRED_PROPERTY", "MISSING_CONDITIONAL_REQUIRED_PROPERTY
 
 
 def refusal(request: Request, response: Response) -> SyncdError:
-    """The error that a refused request stands for."""
+    """The error of a refused request."""
     found = problem(response.payload)
     said = words(found) or response.said
     where = f"{request.label}: {said}"
@@ -64,7 +64,7 @@ def refusal(request: Request, response: Response) -> SyncdError:
 
 
 def _forbidden(request: Request, found: Problem, where: str) -> SyncdError:
-    """A missing scope is told apart from an object that is not activated."""
+    """Distinguish a missing scope from an object that is not activated."""
     if found.scopes or "MISSING_SCOPES" in found.codes or "scope" in found.message.casefold():
         scopes = (
             ", ".join(each for each in found.scopes if _SCOPE.fullmatch(each))
@@ -77,7 +77,7 @@ def _forbidden(request: Request, found: Problem, where: str) -> SyncdError:
             missing_scope=True,
         )
     if "/associations/" in request.path and request.method in {"PUT", "DELETE"}:
-        # What may not be done with one contact says nothing about the others.
+        # A refusal for one contact does not concern the others.
         return Rejected(
             f"HubSpot does not allow the association ({where}); check that the token may write "
             "contacts and appointments, and who may see this contact",
@@ -94,13 +94,13 @@ def _forbidden(request: Request, found: Problem, where: str) -> SyncdError:
 
 
 def _would_show_the_object(request: Request) -> bool:
-    """Whether it reads appointments or what they are like: one of the rest proves nothing."""
+    """Whether it reads appointments or their definitions: a refused write proves nothing."""
     reads = request.method == "GET" or request.path.endswith(("/search", "/batch/read"))
     return reads and request.path.startswith(_OBJECT_PATHS) and "/contacts" not in request.path
 
 
 def _asks_for_one(request: Request) -> bool:
-    """Whether the path ends in a record, a property or two records: a 404 is about those."""
+    """Whether the path ends in a record, a property or two records: a 404 means these."""
     if request.method in {"PUT", "DELETE", "PATCH"}:
         return True
     parts = request.path.strip("/").split("/")
@@ -116,10 +116,10 @@ def _asks_for_one(request: Request) -> bool:
 
 
 def words(found: Problem) -> str:
-    """A problem for a person: HubSpot's words, its name for it, the id that its support asks for.
+    """A problem for a person: HubSpot's text, its category, and the id for its support.
 
-    What has not the look of a name or an id is left out: only `quoted` words
-    may hold anything.
+    A category or an id in an unexpected form is left out: only `quoted` text
+    may contain anything.
     """
     parts = [quoted(redacted(found.message))] if found.message else []
     if _CATEGORY.fullmatch(found.category):
@@ -130,7 +130,7 @@ def words(found: Problem) -> str:
 
 
 def of_row(found: Problem) -> ProviderError:
-    """The error that one refused row of a batch stands for."""
+    """The error of one refused row of a batch."""
     said = words(found) or "no reason given"
     if found.codes & _PASSING:
         return Unavailable(f"HubSpot could not take it just now: {said}", side=Side.HUBSPOT)
@@ -147,7 +147,7 @@ def of_row(found: Problem) -> ProviderError:
 
 
 def unread(answer: Batch, wanted: Collection[str]) -> dict[str, ProviderError]:
-    """Why rows of a batch read have no answer just now; most that have none do not exist."""
+    """Errors of rows that may be readable later; most rows without a record do not exist."""
     return {
         each: of_row(found)
         for found in answer.problems
@@ -158,17 +158,17 @@ def unread(answer: Batch, wanted: Collection[str]) -> dict[str, ProviderError]:
 
 
 def unique_value_taken(found: Problem) -> bool:
-    """Whether another record holds the value that had to be unique."""
+    """Whether another record holds the unique value."""
     return UNIQUE_VALUE_TAKEN in found.codes or UNIQUE_VALUE_TAKEN in found.message
 
 
 def lacks_a_value(found: Problem) -> bool:
-    """Whether the account demands a property that the record came without."""
+    """Whether the account requires a property that the record lacks."""
     return bool(found.codes & {*_REQUIRED}) or "required propert" in found.message.casefold()
 
 
 def wants_a_stage(found: Problem) -> bool:
-    """Whether that may be a pipeline stage, as far as the refusal names it."""
+    """Whether the missing value may be a pipeline stage."""
     stage = {STAGE, PIPELINE}
     if not lacks_a_value(found):
         return STAGE in found.message and "required" in found.message.casefold()
@@ -176,13 +176,13 @@ def wants_a_stage(found: Problem) -> bool:
 
 
 def about_association(found: Problem) -> bool:
-    """Whether it is the association made along with a record that is refused."""
+    """Whether the association that is sent with a record is refused."""
     return any("ASSOCIATION" in code.upper() for code in found.codes) or (
         "association" in found.message.casefold()
     )
 
 
 def of_request(found: Problem, error: Rejected) -> ProviderError:
-    """The error of a refused batch, in the words of what it says; passing where it says so."""
+    """The error of a refused batch; a passing one where the refusal says so."""
     said = of_row(found)
     return error if isinstance(said, Rejected) and not words(found) else said

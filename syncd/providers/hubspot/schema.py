@@ -27,15 +27,15 @@ ALL_GROUPS = frozenset[GroupKey](Group)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Definition:
-    """One property of the object, as far as a sync cares."""
+    """One property of the object, as far as a sync needs it."""
 
     name: str
     type: str = "string"
     unique: bool = False
     options: tuple[str, ...] = ()
-    """The values that an enumeration takes, in the account's spelling."""
+    """The values of an enumeration, in the account's spelling."""
     option_bodies: tuple[Json, ...] = ()
-    """The same as the vendor shows them: a PATCH replaces the whole list."""
+    """The options in the vendor's form: a PATCH replaces the whole list."""
     read_only: bool = False
 
 
@@ -52,7 +52,7 @@ class RequiredSchema:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MappedProperty:
-    """A mapped field and its property; `written` says whether values flow into it."""
+    """A mapped field and its property; `written` if values flow into it."""
 
     name: str
     property: str
@@ -62,7 +62,7 @@ class MappedProperty:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PropertySpec:
-    """What the link asks of the account's properties."""
+    """What the link requires of the account's properties."""
 
     status_property: str = AUTO
     needs: frozenset[GroupKey] = ALL_GROUPS
@@ -71,12 +71,12 @@ class PropertySpec:
     """Those whose values flow into HubSpot."""
     mapped_fields: tuple[MappedProperty, ...] = ()
     record_link: str = ""
-    """The property that is to hold the record's own address; "" for none."""
+    """The property for the record's own URL; "" for none."""
     filter_properties: tuple[str, ...] = ()
 
     @property
     def properties(self) -> tuple[MappedProperty, ...]:
-        """Every further property, the address of the record included."""
+        """Every mapped property, that of the record's URL included."""
         if not self.record_link:
             return self.mapped_fields
         return (*self.mapped_fields, MappedProperty(name="hubspotLink", property=self.record_link))
@@ -112,7 +112,7 @@ OURS = (
 
 
 def definitions(body: object) -> dict[str, Definition]:
-    """The living properties of an answer, by name."""
+    """The active properties of an answer, by name."""
     found = (definition(each) for each in items(fields(body).get("results")))
     return {each.name: each for each in found if each is not None}
 
@@ -136,13 +136,13 @@ def definition(raw: object) -> Definition | None:
 
 
 def _is_read_only(body: Json) -> bool:
-    """Whether no value can be written: the account says so, or HubSpot calculates it."""
+    """Whether no value can be written: it is read-only, or HubSpot calculates it."""
     held = fields(body.get("modificationMetadata")).get("readOnlyValue")
     return held is True or body.get("calculated") is True
 
 
 def stages(body: object) -> dict[str, str]:
-    """Stage id → pipeline id, of every living pipeline; labels can be renamed, so ids count."""
+    """Stage id → pipeline id, of every active pipeline; labels can be renamed, so ids count."""
     found: dict[str, str] = {}
     for each in items(fields(body).get("results")):
         pipeline = fields(each)
@@ -156,7 +156,7 @@ def stages(body: object) -> dict[str, str]:
 
 
 def stage_labels(body: object) -> dict[str, str]:
-    """Stage id → what people call it, the pipeline's name before it where there are several."""
+    """Stage id → its label, after the pipeline's label where there are several pipelines."""
     pipelines = _in_order(fields(body).get("results"))
     return {
         string(stage.get("id")): " > ".join(
@@ -169,10 +169,10 @@ def stage_labels(body: object) -> dict[str, str]:
 
 
 def first_stage(body: object) -> dict[str, str]:
-    """Where a record without a stage of its own begins: the first of the first pipeline.
+    """The pipeline and stage of a record without a stage: the first of the first pipeline.
 
-    Both are ordered by what people see; the account's ids say nothing. Empty
-    where there is no pipeline with a stage.
+    In the order that people see; ids have no order. Empty where no pipeline has
+    a stage.
     """
     for pipeline in _in_order(fields(body).get("results")):
         for stage in _in_order(pipeline.get("stages")):
@@ -184,8 +184,8 @@ def first_stage(body: object) -> dict[str, str]:
 
 
 def _in_order(raw: object) -> list[Json]:
-    living = (fields(each) for each in items(raw))
-    found = [each for each in living if each.get("archived") is not True and string(each.get("id"))]
+    active = (fields(each) for each in items(raw))
+    found = [each for each in active if each.get("archived") is not True and string(each.get("id"))]
     return sorted(found, key=_place)
 
 
@@ -195,7 +195,7 @@ def _place(shown: Json) -> float:
 
 
 def people(body: object, *, active: bool) -> tuple[Person, ...]:
-    """The owners of a page; an owner without an e-mail is a person nobody can be matched to."""
+    """The owners of a page; an owner without an e-mail matches no user."""
     found: list[Person] = []
     for each in items(fields(body).get("results")):
         owner = fields(each)

@@ -1,9 +1,9 @@
-"""Whether an account's properties will do for a link, and how to say what will not.
+"""Whether an account's properties are usable for a link, with remedies. Pure.
 
-`provider.account` calls this for `prepare`, `setup` and the doctor, which tell
-the same. Pure. A property that cannot hold what a link writes would refuse
-every record, so it is said before the first is sent. Leaves out the
-definitions themselves (`schema`).
+`account` calls this for `prepare` and the doctor, `setup` for our own
+properties. A property that cannot hold the values of a link would refuse every
+record, so it is reported before the first write. Leaves out the definitions
+themselves (`schema`).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ READ_ONLY = "is read-only in this account, so that no record could be written"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing that was looked at; `remedy` says what a person does about a problem."""
+    """One check; `remedy` is what a person does about a problem."""
 
     what: str
     ok: bool = True
@@ -36,15 +36,16 @@ class Finding:
 
     def __str__(self) -> str:
         """The finding in one sentence."""
-        said = f"{self.what}: {self.detail}" if self.detail else self.what
-        return f"{said}; {self.remedy}" if self.remedy else said
+        text = f"{self.what}: {self.detail}" if self.detail else self.what
+        return f"{text}; {self.remedy}" if self.remedy else text
 
 
 def status_property(known: Mapping[str, Definition], wanted: str) -> str:
-    """The property that holds the status; "" where the account has none that will do.
+    """The property that holds the status; "" where the account has no usable one.
 
     On some accounts the native one does not exist, and writing it refuses the
-    whole record (observed); pipeline stages only count where they are named.
+    whole record (reported, read 2026-11-20). Pipeline stages are used only
+    where the configuration names them.
     """
     if wanted != schema.AUTO:
         return wanted if wanted in known else ""
@@ -55,20 +56,20 @@ def status_property(known: Mapping[str, Definition], wanted: str) -> str:
 
 
 def findings(
-    known: Mapping[str, Definition], wish: PropertySpec, object_type: str
+    known: Mapping[str, Definition], spec: PropertySpec, object_type: str
 ) -> tuple[Finding, ...]:
-    """Everything that the link needs of the properties, in the order of importance."""
+    """Everything that the link needs of the properties, the most important first."""
     return (
-        *_native(known, wish, object_type),
-        *_own(known, wish),
-        _status(known, wish),
-        *(_mapped_property(known.get(each.property), each) for each in wish.properties),
-        *(_mapped(known, "filter and routes", prop) for prop in wish.filter_properties),
+        *_native(known, spec, object_type),
+        *_own(known, spec),
+        _status(known, spec),
+        *(_mapped_field(known.get(each.property), each) for each in spec.properties),
+        *(_filtered(known, "filter and routes", prop) for prop in spec.filter_properties),
     )
 
 
 def _native(
-    known: Mapping[str, Definition], wish: PropertySpec, object_type: str
+    known: Mapping[str, Definition], spec: PropertySpec, object_type: str
 ) -> Iterable[Finding]:
     wanted = {
         Group.TITLE: (mapping.NAME,),
@@ -76,7 +77,7 @@ def _native(
         Group.OWNER: (mapping.OWNER,),
     }
     for group, names in wanted.items():
-        for name in names if group in wish.needs else ():
+        for name in names if group in spec.needs else ():
             what, found = f"HubSpot property {name}", known.get(name)
             if found is None:
                 yield Finding(
@@ -85,51 +86,51 @@ def _native(
                     detail=f"the object {object_type} has none of that name",
                     remedy="check `object_type` in the link's [hubspot] section",
                 )
-            elif found.read_only and group in wish.writes:
-                yield Finding(what=what, ok=False, detail=READ_ONLY, remedy=_let_it(group))
+            elif found.read_only and group in spec.writes:
+                yield Finding(what=what, ok=False, detail=READ_ONLY, remedy=_make_writable(group))
             else:
                 yield Finding(what=what)
 
 
-def _let_it(group: GroupKey) -> str:
+def _make_writable(group: GroupKey) -> str:
     return (
         "let its values be edited in HubSpot (Settings > Properties), or set "
         f'`{group}` to "hubspot_to_ghl" or "off" in the link\'s [fields] section'
     )
 
 
-def _own(known: Mapping[str, Definition], wish: PropertySpec) -> Iterable[Finding]:
+def _own(known: Mapping[str, Definition], spec: PropertySpec) -> Iterable[Finding]:
     texts: Mapping[str, GroupKey] = {
         mapping.DESCRIPTION: Group.DESCRIPTION,
         mapping.ADDRESS: Group.ADDRESS,
     }
-    for blueprint in schema.OURS:
-        group = texts.get(blueprint.name)
-        if group is not None and group not in wish.needs:
+    for required in schema.OURS:
+        group = texts.get(required.name)
+        if group is not None and group not in spec.needs:
             continue
-        found = known.get(blueprint.name)
-        judged = verify(found, blueprint)
-        if judged.ok and found is not None and found.read_only:
+        found = known.get(required.name)
+        finding = verify(found, required)
+        if finding.ok and found is not None and found.read_only:
             if group is None:
                 remedy = "let its values be edited in HubSpot (Settings > Properties)"
-                judged = replace(judged, ok=False, detail=READ_ONLY, remedy=remedy)
-            elif group in wish.writes:
-                judged = replace(judged, ok=False, detail=READ_ONLY, remedy=_let_it(group))
-        yield judged
+                finding = replace(finding, ok=False, detail=READ_ONLY, remedy=remedy)
+            elif group in spec.writes:
+                finding = replace(finding, ok=False, detail=READ_ONLY, remedy=_make_writable(group))
+        yield finding
 
 
-def verify(found: Definition | None, blueprint: RequiredSchema) -> Finding:
-    """Whether a property of ours is there and of the right kind.
+def verify(found: Definition | None, required: RequiredSchema) -> Finding:
+    """Whether a property of ours exists with the right settings.
 
-    A property that was archived comes back with its old settings when it is
-    made again, and `hasUniqueValue` can only be set when it is first made.
+    An archived property is restored with its old settings when it is created
+    again, and `hasUniqueValue` can only be set at first (properties guide).
     """
-    what = f"HubSpot property {blueprint.name}"
+    what = f"HubSpot property {required.name}"
     if found is None:
         return Finding(what=what, ok=False, detail="is missing", remedy=RUN_SETUP)
     if found.type != "string":
         wrong = f"is of type {found.type!r}, not 'string'"
-    elif blueprint.unique and not found.unique:
+    elif required.unique and not found.unique:
         wrong = "does not demand unique values"
     else:
         return Finding(what=what)
@@ -139,19 +140,19 @@ def verify(found: Definition | None, blueprint: RequiredSchema) -> Finding:
     return Finding(what=what, ok=False, detail=wrong, remedy=remedy)
 
 
-def _status(known: Mapping[str, Definition], wish: PropertySpec) -> Finding:
-    name = status_property(known, wish.status_property)
+def _status(known: Mapping[str, Definition], spec: PropertySpec) -> Finding:
+    name = status_property(known, spec.status_property)
     if not name:
-        return _no_status(wish.status_property)
+        return _no_status(spec.status_property)
     what, found = f"HubSpot status property {name}", known[name]
     choose = 'name another one, or set `status_property = "auto"` in the [hubspot] section'
-    if name in _HOLDS_SOMETHING_ELSE:
+    if name in _OTHER_PROPERTIES:
         wrong, remedy = "holds something else of the appointment", choose
-    elif found.type not in _HOLDS_A_STATUS:
+    elif found.type not in _STATUS_TYPES:
         wrong, remedy = f"is of type {found.type!r}, which holds no status", choose
-    elif found.read_only and Group.STATUS in wish.writes:
+    elif found.read_only and Group.STATUS in spec.writes:
         wrong = READ_ONLY
-        remedy = f"{_let_it(Group.STATUS)}; or {choose}"
+        remedy = f"{_make_writable(Group.STATUS)}; or {choose}"
     else:
         return Finding(what=what)
     return Finding(what=what, ok=False, detail=wrong, remedy=remedy)
@@ -175,47 +176,47 @@ def _no_status(wanted: str) -> Finding:
     )
 
 
-_HOLDS_A_STATUS = ("enumeration", "string")
-"""The property types that show a word as it was written."""
+_STATUS_TYPES = ("enumeration", "string")
+"""The property types that keep a text as it was written."""
 
-_HOLDS_SOMETHING_ELSE = frozenset(
+_OTHER_PROPERTIES = frozenset(
     {
         *(mapping.NAME, mapping.START, mapping.END, mapping.OWNER, mapping.PIPELINE),
         *(mapping.CREATED, mapping.MODIFIED, mapping.OBJECT_ID),
-        *(blueprint.name for blueprint in schema.OURS),
+        *(required.name for required in schema.OURS),
     }
 )
 
 
-def _mapped_property(found: Definition | None, mapped: MappedProperty) -> Finding:
-    """Whether a mapped property is there, takes values, and holds that kind of them."""
+def _mapped_field(found: Definition | None, mapped: MappedProperty) -> Finding:
+    """Whether a mapped property exists, is writable, and has a type for the kind of value."""
     what = f"HubSpot property {mapped.property} (map.{mapped.name})"
-    takes = _TAKES[mapped.kind]
+    types = _TYPES[mapped.kind]
     if found is None:
         detail = "does not exist in this account"
-        remedy = f"correct the name, or make the property in HubSpot (of type {takes[0]})"
+        remedy = f"correct the name, or make the property in HubSpot (of type {types[0]})"
     elif mapped.written and found.read_only:
         detail = "is read-only in HubSpot"
         remedy = "name a property of your own"
-    elif found.type not in takes:
+    elif found.type not in types:
         detail = f"is of type {found.type!r}, which does not hold a {mapped.kind}"
-        remedy = f"name a property of type {' or '.join(takes)}"
+        remedy = f"name a property of type {' or '.join(types)}"
     else:
         return Finding(what=what)
     return Finding(what=what, ok=False, detail=detail, remedy=remedy)
 
 
-_TAKES: Mapping[Kind, tuple[str, ...]] = {
+_TYPES: Mapping[Kind, tuple[str, ...]] = {
     Kind.TEXT: ("string", "enumeration", "phone_number"),
     Kind.FLAG: ("bool", "string", "enumeration"),
     Kind.MOMENT: ("datetime", "string"),
     Kind.LIST: ("string", "enumeration"),
 }
-"""The property types that show a value as it was written."""
+"""The property types that keep a value as it was written."""
 
 
-def _mapped(known: Mapping[str, Definition], what: str, name: str) -> Finding:
-    """A name with a slip reads as empty without an error, so it is checked here."""
+def _filtered(known: Mapping[str, Definition], what: str, name: str) -> Finding:
+    """HubSpot ignores an unknown name in a read (appointments guide), so it is checked here."""
     if name in known:
         return Finding(what=f"HubSpot property {name} ({what})")
     return Finding(

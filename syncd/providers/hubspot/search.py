@@ -1,9 +1,9 @@
-"""What HubSpot's search is asked: changed appointments, and contacts by e-mail or phone.
+"""HubSpot's search requests: changed appointments, and contacts by e-mail or phone. Pure.
 
-The provider calls this. Pure. The limits are the vendor's (search guide): 200
-records a page, 10,000 a query, 5 groups of filters, 18 filters, 3,000
-characters, one sort. The index lags behind the records, so nothing here ever
-proves that something does not exist.
+`polling` and `contacts` call this. The limits are the vendor's (search guide,
+2026-03): 200 records a page, 10,000 a query, 5 groups of filters, 18 filters,
+3,000 characters, one sort. The index lags behind the records, so a search
+never proves that a record does not exist.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from syncd.providers.phones import national
 
 PAGE: Final = 200
 MOST: Final = 10_000
-"""Results of one query; asking beyond them is a 400."""
+"""Results of one query; more is a 400."""
 EMAILS_PER_SEARCH: Final = 5
 """One group of filters each."""
 PHONES_PER_SEARCH: Final = 15
-"""Their spellings in four filters stay well below 3,000 characters."""
+"""Their spellings in four filters have fewer than 3,000 characters."""
 KIND: Final = "search"
-"""The budget that searches draw from, beside the common one."""
+"""The rate limit of searches, beside the common one."""
 _T = TypeVar("_T")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -36,7 +36,7 @@ SORTS: Final[tuple[object, ...]] = (
     OBJECT_ID,
     {"propertyName": OBJECT_ID, "direction": "ASCENDING"},
 )
-"""How to ask for rows by id: as the specification has it, and as the guide prints it."""
+"""Sorting by id: the form of the specification, and that of the search guide."""
 
 
 def _search(
@@ -48,7 +48,7 @@ def _search(
     sort: object = None,
     asked: Asked = Asked.RECORDS,
 ) -> Request:
-    """A search; the specification demands every key."""
+    """A search; the specification requires every key."""
     body: Json = {
         "filterGroups": [*groups],
         "properties": [*properties],
@@ -70,9 +70,9 @@ def _filter(name: str, operator: str, value: str) -> Json:
 class ChangeWindow:
     """The closed span of modification stamps that one poll reads.
 
-    It reaches back behind the cursor because the index shows fresh changes
-    late and out of order, and ahead of now because the two clocks may differ.
-    With `created_before`, records that carry an identity count only if they are older.
+    It begins before the cursor because the index shows changes late and out
+    of order, and ends after now because the two clocks may differ.
+    With `created_before`, records that carry an identity count only if they are created_earlier.
     """
 
     since: datetime
@@ -84,19 +84,18 @@ class ChangeWindow:
     ) -> Request:
         """The next page after that id.
 
-        Each page is a query of its own that starts behind the last id: so
-        10,000 results are never reached, many records with one and the same
-        stamp cannot stop it, and a record that is archived meanwhile does not
-        shift the rest.
+        Each page is a new query that starts after the last id. So the limit of
+        10,000 results is never reached, many records with the same stamp do not
+        block it, and a record that is archived meanwhile does not shift others.
         """
         filters = self._span()
         if last_id:
             filters.append(_filter(OBJECT_ID, "GT", last_id))
         groups = [filters]
         if self.created_before is not None:
-            older = _filter(CREATED, "LT", stamp(self.created_before))
-            anybodys: Json = {"propertyName": GHL_ID, "operator": "NOT_HAS_PROPERTY"}
-            groups = [[*filters, older], [*filters, anybodys]]
+            created_earlier = _filter(CREATED, "LT", stamp(self.created_before))
+            without_external_id: Json = {"propertyName": GHL_ID, "operator": "NOT_HAS_PROPERTY"}
+            groups = [[*filters, created_earlier], [*filters, without_external_id]]
         return _search(
             path,
             [{"filters": group} for group in groups],
@@ -106,7 +105,7 @@ class ChangeWindow:
         )
 
     def latest(self, path: str, properties: Sequence[str]) -> Request:
-        """One page of what changed last, the latest first."""
+        """One page of the newest changes, the newest first."""
         sort = {"propertyName": MODIFIED, "direction": "DESCENDING"}
         groups: list[Json] = [{"filters": self._span()}]
         return _search(path, groups, properties, sort=sort, asked=Asked.SIDE)
@@ -143,15 +142,15 @@ def instant(written: str) -> datetime:
 
 
 def by_additional_email(path: str, emails: Sequence[str], properties: Sequence[str]) -> Request:
-    """Contacts that hold one of these as a further address (at most `EMAILS_PER_SEARCH`)."""
+    """Contacts with one of these as an additional address (at most `EMAILS_PER_SEARCH`)."""
     groups = [
         {"filters": [_filter("hs_additional_emails", "CONTAINS_TOKEN", each)]} for each in emails
     ]
     return _search(path, groups, properties)
 
 
-def with_further_addresses(path: str, properties: Sequence[str], after: str = "0") -> Request:
-    """Every contact that has a further address, whichever."""
+def with_additional_emails(path: str, properties: Sequence[str], after: str = "0") -> Request:
+    """Every contact that has an additional address."""
     held = {"propertyName": "hs_additional_emails", "operator": "HAS_PROPERTY"}
     return _search(path, [{"filters": [held]}], properties, after=after)
 
@@ -166,32 +165,32 @@ def by_phone(
 ) -> Request:
     """Contacts that may have one of these E.164 numbers (at most `PHONES_PER_SEARCH`).
 
-    HubSpot keeps phone numbers as people typed them, and their digits without
-    country code in properties made for searching, which `calculated` looks at
-    too; candidates are compared as E.164 by the caller.
+    HubSpot stores phone numbers as people typed them, and their digits without
+    the country code in calculated properties (reported, read 2026-11-20), which
+    `calculated` searches too. The caller compares the candidates in E.164.
     """
     typed = list(dict.fromkeys(each for phone in phones for each in _spellings(phone)))
     digits = list(dict.fromkeys(national(phone) for phone in phones))
-    property_map = {"phone": typed, "mobilephone": typed}
+    filters = {"phone": typed, "mobilephone": typed}
     if calculated:
-        property_map["hs_searchable_calculated_phone_number"] = digits
-        property_map["hs_searchable_calculated_mobile_number"] = digits
+        filters["hs_searchable_calculated_phone_number"] = digits
+        filters["hs_searchable_calculated_mobile_number"] = digits
     groups = [
         {"filters": [{"propertyName": name, "operator": "IN", "values": values}]}
-        for name, values in property_map.items()
+        for name, values in filters.items()
     ]
     return _search(path, groups, properties, after=after)
 
 
-def further(page: Page, after: str) -> str:
-    """Where the next page of a query starts; "" on the last, or where there may be no more."""
+def next_page(page: Page, after: str) -> str:
+    """Where the next page of a query starts; "" after the last, or at the vendor's limit."""
     if not page.after.isdecimal() or int(page.after) <= int(after):
         return ""
     return page.after if int(page.after) + PAGE <= MOST else ""
 
 
 def _spellings(phone: str) -> tuple[str, ...]:
-    """How people type a number without blanks: with +, without, with 00, or from inside."""
+    """How people type a number: with +, without, with 00, or in the national form."""
     digits = phone.lstrip("+")
     return (phone, digits, f"00{digits}", f"0{national(phone)}")
 

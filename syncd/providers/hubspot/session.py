@@ -1,7 +1,7 @@
-"""The wire to one HubSpot account: sends requests and turns refusals into errors.
+"""The API session of one HubSpot account: sends requests and turns refusals into errors.
 
-The other modules of this package ask through it and never see a status code
-that they have not asked for.
+The other modules of this package send through it, so that they see errors
+instead of status codes. Retries and the rate budget are the client's.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from syncd.providers.hubspot.wire import Json
 from syncd.providers.message import Request, Response
 
 BESIDE_ATTEMPTS = 3
-"""How often something is asked for that a cycle can do without."""
+"""Attempts for what a cycle can do without."""
 
-_AS_IT_IS = (Stops.SIDE, Stops.NOTHING)
+_UNCHANGED = (Stops.SIDE, Stops.NOTHING)
 
 
 class Session:
@@ -49,17 +49,17 @@ class Session:
         return self.client.send(request, attempts)
 
     def answers(self) -> bool:
-        """Whether the account itself answers us."""
+        """Whether the account itself answers."""
         try:
             return self.client.send(self.api.first_of(), attempts=1).ok
         except ProviderError:
             return False
 
     def refusal(self, request: Request, response: Response) -> SyncdError:
-        """What an answer that is no success stands for, no wider than it reaches."""
+        """The error of an answer that is no success, no wider than its scope."""
         error = refusals.refusal(request, response)
         reach = stops(request.asked, error)
-        if not isinstance(error, AuthFailed | NotPrepared) or reach in _AS_IT_IS:
+        if not isinstance(error, AuthFailed | NotPrepared) or reach in _UNCHANGED:
             return error
         if reach is Stops.DOUBT and not self.answers():
             return error
@@ -70,10 +70,10 @@ class Session:
         )
 
     def check(self, asked: Asked, error: ProviderError) -> None:
-        """See that an error is about what was asked for alone.
+        """Raise an error that is not only about what was requested.
 
         Raises:
-            ProviderError: it is not.
+            ProviderError: it concerns the whole side.
         """
         if stops(asked, error) is Stops.SIDE:
             raise error
@@ -84,8 +84,8 @@ class Session:
         """The body of an answer that must be a success; a 207 is one.
 
         Raises:
-            SyncdError: what the refusal stands for.
-            Unreadable: a success whose body is no JSON object; it is never taken for "nothing".
+            SyncdError: the error of the refusal.
+            Unreadable: a success whose body is no JSON object; it does not mean "nothing".
         """
         return self.body(request, self.send(request, attempts))
 
@@ -101,7 +101,7 @@ class Session:
         return body
 
     def batch(self, request: Request, attempts: int | None = None) -> wire.Batch:
-        """What a batch read found; the rows that it did not find are its problems.
+        """The records of a batch read; rows that were not found are its problems.
 
         Raises:
             SyncdError: as `ask`.
@@ -109,15 +109,15 @@ class Session:
         response = self.send(request, attempts)
         found = wire.problem(response.payload)
         if response.status == 404 and found.ids:
-            # None of the rows exists: said by some versions with a 207, by some with a 404.
+            # None of the rows exists: a 207 in some versions, a 404 in others (batch read schemas).
             return wire.Batch(problems=(found,))
         body = self.body(request, response)
         if not isinstance(body.get("results"), list):
             raise _unreadable(request)
         return wire.batch(body)
 
-    def tell(self, request: Request, attempts: int | None = None) -> None:
-        """Send a request whose answer says nothing but that it worked.
+    def execute(self, request: Request, attempts: int | None = None) -> None:
+        """Send a request whose answer holds nothing but its success.
 
         Raises:
             SyncdError: as `ask`.

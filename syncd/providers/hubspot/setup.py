@@ -83,7 +83,7 @@ def _create_status(
         )
     patch = with_options(found, values)
     if patch is not None:
-        session.tell(session.api.update_property(OWN_STATUS, patch))
+        session.execute(session.api.update_property(OWN_STATUS, patch))
         created = True
     return f"property {OWN_STATUS}", created
 
@@ -91,7 +91,7 @@ def _create_status(
 def _created(session: Session, request: Request) -> bool:
     """Whether it was created now; another program may have created it meanwhile."""
     try:
-        session.tell(request)
+        session.execute(request)
     except Rejected as error:
         if error.status != 409:
             raise

@@ -1,7 +1,7 @@
-"""Updates and removals: read again, compare with what the plan saw, then write what differs.
+"""Updating and archiving: read again, compare with the record of the plan, write differences.
 
-`writing` calls this. HubSpot has no optimistic locking, so the reading just
-before the write is what keeps an edit from being overwritten unseen.
+`writing` calls this. HubSpot has no optimistic locking, so only the reading
+right before the write keeps an edit from being overwritten.
 """
 
 from __future__ import annotations
@@ -30,44 +30,44 @@ from syncd.providers.hubspot.read_split import divided
 from syncd.providers.hubspot.reading import Reader
 from syncd.providers.hubspot.record_update import (
     RecordUpdate,
+    changed_since,
+    depends_on,
     groups_in,
     may_be_divided,
-    moved_on,
     names_of,
-    no_word,
-    removal_of,
-    rests,
+    no_longer_active,
+    outcome_unknown,
+    read_failed,
+    removed,
     row_of,
-    seen_again,
     staleness,
-    unread,
-    vanished,
+    with_reading,
     without_refused,
 )
 from syncd.providers.hubspot.session import Session
 from syncd.providers.hubspot.wire import Problem, Record
 
-READ_AND_WRITTEN = 3
-"""Requests in which a batch is read, with its contacts, and written."""
+REQUESTS_PER_BATCH = 3
+"""Requests that read a batch, read its contacts, and write it."""
 
-RECENT = 2.0
-"""Seconds for which a reading serves a further part of a batch."""
+MAX_AGE = 2.0
+"""Seconds for which a reading is used for further parts of a batch."""
 
 
 @dataclass(slots=True, kw_only=True)
-class _Sending:
+class _Batch:
     """Records that are written together, and when they were read."""
 
     checks: WriteChecks
     read_at: float = 0.0
-    """When they were asked for (monotonic)."""
+    """When they were requested (monotonic)."""
     part: Sequence[WriteCommand] = ()
-    """What the next request is about."""
+    """The commands of the next request."""
     current: dict[str, RecordUpdate] = field(default_factory=dict)
-    """The rows as they were read last, by trace."""
+    """The rows on their newest reading, by trace."""
 
     def ready(self) -> None:
-        """As a `Request` has it."""
+        """As in `Request`."""
         self.checks.verify(self.part, self.read_at)
 
 
@@ -80,137 +80,137 @@ class Updater:
     # --- updates
 
     def update(self, commands: Sequence[WriteCommand], checks: WriteChecks) -> Iterator[Receipt]:
-        """Write the groups of each order to a record that still shows what was seen."""
-        for checked in self._with_room(checks.recheck(commands)):
+        """Write the groups of each command, where the record still has the values of the plan."""
+        for checked in self._when_permitted(checks.recheck(commands)):
             yield from checked.failed
             if checked.valid:
-                sending = _Sending(checks=checks)
-                rows, fallen = self._rows(sending, checked.valid)
-                yield from (Failed(key=key, error=error) for key, error in fallen.items())
-                yield from self._send(sending, rows)
+                batch = _Batch(checks=checks)
+                rows, failed = self._rows(batch, checked.valid)
+                yield from (Failed(key=key, error=error) for key, error in failed.items())
+                yield from self._send(batch, rows)
 
-    def _with_room(self, checks: Iterator[CheckedCommands]) -> Iterator[CheckedCommands]:
+    def _when_permitted(self, checks: Iterator[CheckedCommands]) -> Iterator[CheckedCommands]:
         """Each part, once the rate budget permits the reading and the write that follow it."""
         while True:
-            self._session.client.await_room(READ_AND_WRITTEN)
+            self._session.client.await_room(REQUESTS_PER_BATCH)
             checked = next(checks, None)
             if checked is None:
                 return
             yield checked
 
     def _rows(
-        self, sending: _Sending, commands: Sequence[WriteCommand]
+        self, batch: _Batch, commands: Sequence[WriteCommand]
     ) -> tuple[list[RecordUpdate], dict[str, ProviderError]]:
-        """Read the records again; gives what may be written, and by key why the rest may not."""
-        contacts = any(Group.CONTACT in rests(command) for command in commands)
-        sending.read_at = self._session.client.monotonic()
+        """Read the records again; returns the valid rows, and the errors of the others by key."""
+        contacts = any(Group.CONTACT in depends_on(command) for command in commands)
+        batch.read_at = self._session.client.monotonic()
         now = self._reader.active([command.id for command in commands], contacts=contacts)
-        rows, fallen = list[RecordUpdate](), dict[str, ProviderError]()
+        rows, failed = list[RecordUpdate](), dict[str, ProviderError]()
         for command in commands:
             shown = now.get(command.id)
             error = (
-                unread(command, shown)
+                read_failed(command, shown)
                 if isinstance(shown, ProviderError)
                 else staleness(command, shown)
             )
             if error is None and isinstance(shown, Snapshot):
                 rows.append(row_of(command, shown, self._account.property_map))
             else:
-                fallen[command.key] = error or vanished(command)
-        return rows, fallen
+                failed[command.key] = error or no_longer_active(command)
+        return rows, failed
 
-    def _fresh(
-        self, sending: _Sending, rows: Sequence[RecordUpdate]
+    def _refresh(
+        self, batch: _Batch, rows: Sequence[RecordUpdate]
     ) -> tuple[Sequence[RecordUpdate], Mapping[str, ProviderError]]:
-        """The rows as they may be sent now: read again where that was a while ago.
+        """The rows that may be sent now, read again where the reading is too old.
 
-        A batch that is divided takes longer than a reading may be old.
+        Dividing a batch takes longer than a reading may be old.
         """
-        if self._session.client.monotonic() - sending.read_at > RECENT:
-            commands, fallen = list[WriteCommand](), dict[str, ProviderError]()
-            for checked in sending.checks.recheck([row.command for row in rows]):
+        if self._session.client.monotonic() - batch.read_at > MAX_AGE:
+            commands, failed = list[WriteCommand](), dict[str, ProviderError]()
+            for checked in batch.checks.recheck([row.command for row in rows]):
                 commands += checked.valid
-                fallen |= {each.key: each.error for each in checked.failed}
-            again, moved = self._rows(sending, commands)
+                failed |= {each.key: each.error for each in checked.failed}
+            again, changed = self._rows(batch, commands)
             known = {row.trace: row for row in rows}
-            rows = [seen_again(known[row.trace], row) for row in again]
-            sending.current |= {row.trace: row for row in rows}
-            fallen |= moved
+            rows = [with_reading(known[row.trace], row) for row in again]
+            batch.current |= {row.trace: row for row in rows}
+            failed |= changed
         else:
-            fallen = {}
-        sending.part = [row.command for row in rows]
-        return rows, fallen
+            failed = {}
+        batch.part = [row.command for row in rows]
+        return rows, failed
 
-    def _send(self, sending: _Sending, rows: Sequence[RecordUpdate]) -> Iterator[Receipt]:
-        telling = [row for row in rows if row.sent]
-        fates: dict[str, RowResult] = {}
-        late: Outdated | None = None
-        sending.current |= {row.trace: row for row in rows}
-        sending.part = [row.command for row in rows]
-        if telling:
-            parting = BatchSplit(
+    def _send(self, batch: _Batch, rows: Sequence[RecordUpdate]) -> Iterator[Receipt]:
+        with_properties = [row for row in rows if row.sent]
+        results: dict[str, RowResult] = {}
+        outdated: Outdated | None = None
+        batch.current |= {row.trace: row for row in rows}
+        batch.part = [row.command for row in rows]
+        if with_properties:
+            split = BatchSplit(
                 self._session,
                 self._session.api.batch_update,
-                fresh=lambda part: self._fresh(sending, part),
-                ready=sending.ready,
+                refresh=lambda part: self._refresh(batch, part),
+                ready=batch.ready,
             )
             try:
-                fates = parting.send(telling)
+                results = split.send(with_properties)
             except Outdated as error:
-                fates, late = parting.fates, error
-        rows = [sending.current[row.trace] for row in rows]
+                results, outdated = split.results, error
+        rows = [batch.current[row.trace] for row in rows]
         again: list[RecordUpdate] = []
-        apart: list[tuple[RecordUpdate, ProviderError]] = []
+        to_divide: list[tuple[RecordUpdate, ProviderError]] = []
         for row in rows:
-            fate = fates.get(row.trace)
-            left = (
-                without_refused(row, fate, self._account.property_map)
-                if isinstance(fate, Problem)
-                else fate
+            result = results.get(row.trace)
+            outcome = (
+                without_refused(row, result, self._account.property_map)
+                if isinstance(result, Problem)
+                else result
             )
-            if isinstance(left, RecordUpdate):
-                again.append(left)
-            elif isinstance(left, ProviderError) and may_be_divided(row, left):
-                apart.append((row, left))
-            elif isinstance(left, ProviderError):
-                yield Failed(key=row.trace, error=left)
-            elif left is None and row.sent:
-                yield Failed(key=row.trace, error=late or no_word(row.command))
+            if isinstance(outcome, RecordUpdate):
+                again.append(outcome)
+            elif isinstance(outcome, ProviderError) and may_be_divided(row, outcome):
+                to_divide.append((row, outcome))
+            elif isinstance(outcome, ProviderError):
+                yield Failed(key=row.trace, error=outcome)
+            elif outcome is None and row.sent:
+                yield Failed(key=row.trace, error=outdated or outcome_unknown(row.command))
             else:
-                yield self._finished(sending, row, left)
+                yield self._finished(batch, row, outcome)
         if again:
-            yield from self._send(sending, again)
-        for row, refusal in apart:
-            yield from self._in_parts(sending, row, refusal)
+            yield from self._send(batch, again)
+        for row, refusal in to_divide:
+            yield from self._in_parts(batch, row, refusal)
 
     def _in_parts(
-        self, sending: _Sending, row: RecordUpdate, error: ProviderError
+        self, batch: _Batch, row: RecordUpdate, error: ProviderError
     ) -> Iterator[Receipt]:
-        """Find out which groups of a record are refused, one by one; the others are written."""
+        """Write the groups of a record one by one, so that only the refused ones are left out."""
         notes: list[Refusal] = []
         failing: Unavailable | None = None
         for group in groups_in(row, self._account.property_map):
             names = names_of(group, row, self._account.property_map)
             alone = replace(row, sent={name: row.sent[name] for name in names})
-            parting = BatchSplit[RecordUpdate](
-                self._session, self._session.api.batch_update, ready=sending.ready
+            split = BatchSplit[RecordUpdate](
+                self._session, self._session.api.batch_update, ready=batch.ready
             )
-            sending.part = [row.command]
+            batch.part = [row.command]
             try:
-                fate = parting.send([alone]).get(row.trace)
-            except Outdated as late:
-                yield Failed(key=row.trace, error=late)
+                result = split.send([alone]).get(row.trace)
+            except Outdated as outdated:
+                yield Failed(key=row.trace, error=outdated)
                 return
-            if isinstance(fate, Problem):
-                detail = refusals.words(fate)
+            if isinstance(result, Problem):
+                detail = refusals.words(result)
                 notes.append(Refusal(group=group, reason="rejected", detail=detail))
-            elif isinstance(fate, Unavailable) and failing is None:
-                failing = fate  # A server may stumble over one text; the second is not about one.
-            elif isinstance(fate, ProviderError):
-                yield Failed(key=row.trace, error=fate)
+            elif isinstance(result, Unavailable) and failing is None:
+                failing = result  # A server may fail on one text, not on a second one.
+            elif isinstance(result, ProviderError):
+                yield Failed(key=row.trace, error=result)
                 return
         if failing is not None:
-            yield Failed(key=row.trace, error=failing)  # The others are written.
+            yield Failed(key=row.trace, error=failing)  # The other groups are written.
             return
         lost = {
             name for note in notes for name in names_of(note.group, row, self._account.property_map)
@@ -220,21 +220,21 @@ class Updater:
             yield Failed(key=row.trace, error=error)
             return
         yield from self._send(
-            sending, [replace(row, sent=kept, refused=(*row.refused, *notes), parted=True)]
+            batch, [replace(row, sent=kept, refused=(*row.refused, *notes), divided_before=True)]
         )
 
-    def _finished(self, sending: _Sending, row: RecordUpdate, record: Record | None) -> Receipt:
-        """The properties are written; now the contact, which is no property."""
+    def _finished(self, batch: _Batch, row: RecordUpdate, record: Record | None) -> Receipt:
+        """After the properties, write the contact, which is an association."""
         contact, refused = "", row.refused
         if Group.CONTACT in row.command.groups:
             contact = row.command.wanted.contact
-            sending.part = [row.command]
+            batch.part = [row.command]
             try:
-                refusal = self._replace_contact(row, contact, sending.ready)
-            except Outdated as late:
-                return Failed(key=row.trace, error=late)
+                refusal = self._replace_contact(row, contact, batch.ready)
+            except Outdated as outdated:
+                return Failed(key=row.trace, error=outdated)
             if refusal is not None and (not row.sent or isinstance(refusal, Transient)):
-                # What was written beside it, the next cycle finds as it is wanted.
+                # The properties were written; the next cycle finds them so.
                 return Failed(key=row.trace, error=refusal)
             if refusal is not None:
                 contact = row.now.appointment.contact
@@ -255,14 +255,14 @@ class Updater:
     def _replace_contact(
         self, row: RecordUpdate, contact: str, ready: Callable[[], None]
     ) -> ProviderError | None:
-        """Associate the new contact before the old one goes: the record never lacks one.
+        """Associate the new contact, then remove the old one: the record always has one.
 
-        With the new one in place the old one goes whatever the time: what was begun is finished.
+        Once the new one is associated, the old one is removed however old the reading is.
         """
         now, old = row.now, row.command.replaced
         try:
             if contact and contact not in now.contacts:
-                self._session.tell(
+                self._session.execute(
                     replace(self._session.api.associate(now.id, contact), ready=ready)
                 )
             if old in now.contacts and old != contact:
@@ -276,16 +276,16 @@ class Updater:
 
     def _drop_contact(self, record_id: str, contact: str) -> None:
         with suppress(NotFound):
-            self._session.tell(self._session.api.dissociate(record_id, contact))
+            self._session.execute(self._session.api.dissociate(record_id, contact))
 
     # --- removals
 
     def remove(self, commands: Sequence[WriteCommand], checks: WriteChecks) -> Iterator[Receipt]:
-        """Archive each record that still shows what was seen; one that is archived is done."""
-        sending = _Sending(checks=checks)
+        """Archive each record that still has the values of the plan; an archived one is done."""
+        batch = _Batch(checks=checks)
 
         def ask(part: Sequence[WriteCommand], attempts: int | None) -> list[Receipt]:
-            return list(self._remove(sending, part, attempts))
+            return list(self._remove(batch, part, attempts))
 
         for part, found in divided(self._session, Asked.WRITES, commands, ask):
             if isinstance(found, ProviderError):
@@ -294,39 +294,39 @@ class Updater:
                 yield from found
 
     def _remove(
-        self, sending: _Sending, commands: Sequence[WriteCommand], attempts: int | None
+        self, batch: _Batch, commands: Sequence[WriteCommand], attempts: int | None
     ) -> Iterator[Receipt]:
-        """Read them again, and archive what still stands."""
-        for checked in self._with_room(sending.checks.recheck(commands)):
+        """Recheck the commands, and archive the records of the valid ones."""
+        for checked in self._when_permitted(batch.checks.recheck(commands)):
             yield from checked.failed
             if checked.valid:
-                yield from self._archive(sending, checked.valid, attempts)
+                yield from self._archive(batch, checked.valid, attempts)
 
     def _archive(
-        self, sending: _Sending, commands: Sequence[WriteCommand], attempts: int | None
+        self, batch: _Batch, commands: Sequence[WriteCommand], attempts: int | None
     ) -> Iterator[Receipt]:
         ids = [command.id for command in commands]
-        sending.read_at = self._session.client.monotonic()
-        living = self._reader.active(ids)
-        now: dict[str, Snapshot | Missing | ProviderError] = dict(living)
+        batch.read_at = self._session.client.monotonic()
+        active = self._reader.active(ids)
+        now: dict[str, Snapshot | Missing | ProviderError] = dict(active)
         now |= self._reader.fetch([each for each in ids if each not in now])
         rows: list[WriteCommand] = []
         for command in commands:
             found = now[command.id]
             if isinstance(found, ProviderError):
-                yield Failed(key=command.key, error=unread(command, found))
+                yield Failed(key=command.key, error=read_failed(command, found))
             elif isinstance(found, Missing):
-                yield Failed(key=command.key, error=vanished(command))
+                yield Failed(key=command.key, error=no_longer_active(command))
             elif found.gone:
-                yield removal_of(command)
+                yield removed(command)
             elif command.seen and essence.differing(
                 command.seen, found, essence.all_groups(command.seen, found)
             ):
-                yield Failed(key=command.key, error=moved_on(command))
+                yield Failed(key=command.key, error=changed_since(command))
             else:
                 rows.append(command)
         if rows:
-            sending.part = rows
+            batch.part = rows
             request = self._session.api.batch_archive(each.id for each in rows)
-            self._session.tell(replace(request, ready=sending.ready), attempts)
-            yield from (removal_of(command) for command in rows)
+            self._session.execute(replace(request, ready=batch.ready), attempts)
+            yield from (removed(command) for command in rows)

@@ -1,10 +1,10 @@
 """What HubSpot's answers hold, read defensively into frozen values.
 
-`protocol` and the provider call this with decoded JSON. Every key may be
-missing, null or of another type (the vendor's error page says so for errors,
-and the services have shown it for the rest); what cannot be read is `None`,
-`""` or left out, never an exception. Leaves out what the values mean:
-`mapping` (appointments), `contacts` (contacts) and `schema` (properties).
+The other modules call this with decoded JSON. Every key may be missing, null
+or of another type (for errors: error-handling guide; for the rest: reported,
+read 2026-11-20). An unreadable value is `None`, `""` or left out, never an
+exception. Leaves out what the values mean: `mapping` (appointments),
+`contact_mapping` and `schema` (properties).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from syncd.providers.parse_cache import cached
 Json = Mapping[str, object]
 
 MERGED_IDS = "hs_merged_object_ids"
-"""The property that names the records that were merged into one."""
+"""The property with the ids of the records that were merged into this one."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _PROPERTY_KEYS = ("propertyName", "invalidPropertyName", "properties")
@@ -40,14 +40,14 @@ class Record:
     associated: tuple[str, ...] = ()
     """Ids of the associated records, where the request asked for them."""
     more_associated: bool = False
-    """Whether `associated` was cut off by the vendor."""
+    """Whether `associated` is incomplete."""
     history: Mapping[str, tuple[Stamp, ...]] = field(default_factory=dict)
     """Earlier and present values by property, where the request asked for them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stamp:
-    """A value that a property had, and when it was given."""
+    """A value of a property, and when it was set."""
 
     value: str
     at: datetime | None
@@ -63,7 +63,7 @@ class Page:
     after: str = ""
     """Where the next page starts; "" on the last one."""
     total: int = 0
-    """Of a search: how many records fit it."""
+    """Of a search: how many records match it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,13 +74,13 @@ class Problem:
     category: str = ""
     sub_category: str = ""
     codes: frozenset[str] = frozenset()
-    """Every code that stands anywhere in it, those inside embedded JSON included."""
+    """Every code in it, those inside embedded JSON included."""
     ids: tuple[str, ...] = ()
     traces: tuple[str, ...] = ()
     """`objectWriteTraceId` of the rows that it is about."""
     scopes: tuple[str, ...] = ()
     properties: tuple[str, ...] = ()
-    """The properties whose values were refused, where it names them."""
+    """The properties whose values were refused, where they are named."""
     correlation_id: str = ""
 
 
@@ -94,7 +94,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Associated:
-    """What one record is associated with; `after` says that there is more."""
+    """The ids that one record is associated with; `after` where there are more."""
 
     ids: tuple[str, ...]
     after: str = ""
@@ -132,8 +132,8 @@ def string(raw: object) -> str:
 def moment(raw: object) -> datetime | None:
     """An instant, from ISO 8601 with an offset or from milliseconds since 1970; else `None`.
 
-    HubSpot accepts both forms and answers with either (observed in stored
-    values). A time without an offset says too little to be guessed at.
+    HubSpot accepts both forms and answers with either (reported, read
+    2026-11-20). A time without an offset is not guessed.
     """
     return _moment(string(raw))
 
@@ -177,10 +177,10 @@ def record(raw: object) -> Record | None:
 
 
 def _is_archived(found: Json) -> bool:
-    said = found.get("archived")
-    if said is None:
+    archived = found.get("archived")
+    if archived is None:
         return moment(found.get("archivedAt")) is not None
-    return string(said).casefold() == "true"
+    return string(archived).casefold() == "true"
 
 
 def _stamp(raw: object) -> Stamp:
@@ -189,7 +189,7 @@ def _stamp(raw: object) -> Stamp:
 
 
 def _inline_associations(raw: object) -> tuple[tuple[str, ...], bool]:
-    """Ids under whatever name the vendor files them: `contacts`, or a type's own."""
+    """Ids under any key: the vendor uses `contacts`, or the name of an association type."""
     ids: list[str] = []
     more = False
     for held in mapping(raw).values():
@@ -241,7 +241,7 @@ def _after(found: Json) -> str:
 
 
 def merged_into(records: Iterable[Record]) -> dict[str, Record]:
-    """Old id → the record that it was merged into, as far as these records tell."""
+    """Old id → the record that it was merged into, among these records."""
     return {
         old: found
         for found in records
@@ -255,7 +255,7 @@ def merged_into(records: Iterable[Record]) -> dict[str, Record]:
 def associations(body: object) -> dict[str, Associated]:
     """What each record of an associations batch read is associated with.
 
-    Records without any are left out by the vendor, or stand among the errors.
+    Records without any are left out, or are among the errors.
     """
     found: dict[str, Associated] = {}
     for each in items(mapping(body).get("results")):
@@ -269,11 +269,10 @@ def associations(body: object) -> dict[str, Associated]:
 
 
 def unread_associations(body: object) -> frozenset[str] | None:
-    """Of which records an associations batch read says that they could not be read.
+    """The records that an associations batch read could not read; `None` where it read all.
 
-    `None` where it says so of none; a record without any association stands
-    among the errors as one that was not found (observed by developers:
-    `NO_ASSOCIATIONS_FOUND`).
+    A record without any association is among the errors as one that was not
+    found (`NO_ASSOCIATIONS_FOUND`: reported, read 2026-11-20).
     """
     errors = [problem(each) for each in items(mapping(body).get("errors")) if mapping(each)]
     failed = [each for each in errors if each.category != "OBJECT_NOT_FOUND"]
@@ -281,10 +280,9 @@ def unread_associations(body: object) -> frozenset[str] | None:
 
 
 def unlabelled_type(body: object, *, usual: int = 0) -> int | None:
-    """The type id of the plain association that HubSpot itself defines, from the labels.
+    """The type id of the unlabelled association that HubSpot defines, from the labels.
 
-    It is the one without a label; where each has one, the `usual` number, if
-    it is listed.
+    Where each has a label, the `usual` id, if it is listed.
     """
     rows = [mapping(each) for each in items(mapping(body).get("results"))]
     own = [row for row in rows if string(row.get("category")).upper() == "HUBSPOT_DEFINED"]
@@ -301,7 +299,7 @@ def unlabelled_type(body: object, *, usual: int = 0) -> int | None:
 
 
 def problem(body: object) -> Problem:
-    """A refusal, with the JSON that HubSpot likes to embed in messages made readable."""
+    """A refusal, with the JSON that HubSpot embeds in messages (reported, read 2026-11-20)."""
     found = mapping(body)
     words, codes, names = _unfold(string(found.get("message")))
     details = [mapping(each) for each in items(found.get("errors"))]
@@ -355,9 +353,9 @@ def _unfold(message: str) -> tuple[list[str], set[str], list[str]]:
     codes: set[str] = set()
     names: list[str] = []
     for each in _walk(embedded):
-        said = string(each.get("localizedErrorMessage")) or string(each.get("message"))
-        if said and said not in words:
-            words.append(said)
+        text = string(each.get("localizedErrorMessage")) or string(each.get("message"))
+        if text and text not in words:
+            words.append(text)
         codes |= _codes(each)
         names += [name for name in (string(each.get("name")),) if name]
     return (words or [message]), codes, names

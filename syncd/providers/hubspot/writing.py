@@ -136,7 +136,7 @@ class _BatchesInFlight:
         error = result.error
         if error is None:
             self._outage.reset()
-        elif self._is_fatal(error):
+        elif self._count(error):
             self.fatal = self.fatal or error
         elif isinstance(error, ProviderError):
             answered = {receipt.key for receipt in result.receipts}
@@ -144,8 +144,8 @@ class _BatchesInFlight:
                 if command.key not in answered:
                     yield Failed(key=command.key, error=error)
 
-    def _is_fatal(self, error: SyncdError) -> bool:
-        """Whether no further write can succeed."""
+    def _count(self, error: SyncdError) -> bool:
+        """Count the error; returns whether no further write can succeed."""
         passing = isinstance(error, Transient | Unreadable | Outdated)
         if not passing or isinstance(error, DailyBudgetSpent):
             return True

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from syncd.ports.provider import CommandKind, WriteCommand
-from syncd.providers.hubspot.batches import PATIENCE, batches
+from syncd.providers.hubspot.batches import MAX_DELAY, batches
 from syncd.providers.hubspot.protocol import BATCH
 
 KINDS = st.sampled_from(list(CommandKind))
@@ -48,4 +48,4 @@ def test_full_batches_are_sent_as_soon_as_they_are_full() -> None:
 def test_an_urgent_update_does_not_wait_for_the_end_of_a_backfill() -> None:
     rows = [(CommandKind.UPDATE, "urgent"), *[(CommandKind.CREATE, "")] * 5_000]
     sent = [each for batch in batches(_commands(*rows)) for each in batch]
-    assert [each.id for each in sent].index("urgent") <= PATIENCE
+    assert [each.id for each in sent].index("urgent") <= MAX_DELAY

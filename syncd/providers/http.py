@@ -59,10 +59,7 @@ LARGEST = 64 * 1024 * 1024
 
 CONNECT_TIMEOUT = 10.0
 
-_TYPED: Mapping[bool, Mapping[str, str]] = {
-    True: {"Content-Type": "application/json"},
-    False: {},
-}
+_TYPED: Mapping[bool, Mapping[str, str]] = {True: {"Content-Type": "application/json"}, False: {}}
 _ID = re.compile(r"(?<=/)(?=[^/]*\d)[^/]{5,}")
 """An id in a path: it has a digit and is longer than the name of a version."""
 
@@ -119,7 +116,7 @@ class Client:
         self.guard: Callable[[], None] = _no_guard
         """Called before each attempt that writes: raises once another process has the link."""
         self.guarded_for: Callable[[], float] = _for_ever
-        """Seconds for which nobody else can have the link: a write's answer may take no longer."""
+        """Seconds for which no other process can have the link: the limit for a write's answer."""
         self._sent = 0
         self._timeouts: Counter[str] = Counter()
         """Requests in a row that timed out, by endpoint; "" for all."""
@@ -260,8 +257,8 @@ class Client:
                 self.budget.observe(outcome.response, request.kind, sent=sent)
                 if not outcome.response.ok:
                     # The only log line with a vendor's text: `info` has none.
-                    said = outcome.response.said
-                    log.debug("request.refused", side=self.side, to=request.label, detail=said)
+                    summary = outcome.response.summary
+                    log.debug("request.refused", side=self.side, to=request.label, detail=summary)
             return outcome
         finally:
             permit.settle()

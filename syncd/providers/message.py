@@ -95,13 +95,13 @@ class Response:
         return 200 <= self.status < 300
 
     @property
-    def said(self) -> str:
+    def summary(self) -> str:
         """The status and the vendor's text, for a message: quoted."""
         number = f"HTTP {self.status}"
-        return number if self.words == number else f"{number} {quoted(self.words)}"
+        return number if self.message == number else f"{number} {quoted(self.message)}"
 
     @property
-    def words(self) -> str:
+    def message(self) -> str:
         """The vendor's text: cut, and without secrets or addresses."""
         body = self.payload
         text: object = body.get("message") if isinstance(body, Mapping) else None

@@ -15,6 +15,9 @@ from syncd.providers.message import Answered, NoAnswer, NotSent, Outcome, Reques
 ATTEMPTS = 5
 """Attempts altogether, where waiting helps (back-off: 0.5, 1, 2, 4 s)."""
 
+OPTIONAL_ATTEMPTS = 3
+"""Attempts for what a cycle can do without."""
+
 PATIENCE = 60.0
 """Seconds that a request may wait inside a cycle; longer waits are for later cycles."""
 
@@ -30,11 +33,7 @@ _LONGEST_HEADER = 64
 _FIRST_PAUSE = 0.5
 _LOCKED_PAUSE = 2.0
 """HubSpot's guidance for 423: at least two seconds (error-handling guide, 2026-03)."""
-_POLICY_BY_TEXT = {
-    "ten_secondly": "TEN_SECONDLY_ROLLING",
-    "secondly": "SECONDLY",
-    "daily": "DAILY",
-}
+_POLICY_BY_TEXT = {"ten_secondly": "TEN_SECONDLY_ROLLING", "secondly": "SECONDLY", "daily": "DAILY"}
 _NO_EFFECT = frozenset({423, 425, 429, 477, 521, 523, 525, 526})
 """Statuses of requests without effect: too many, locked, account migrating (HubSpot's
 error-handling guide, 2026-03), and Cloudflare's "origin not reached"."""
@@ -88,7 +87,7 @@ def decide(
             if not _may_pass(response):
                 return Accept(response=response)
             if not request.repeatable and _may_have_effect(response):
-                return GiveUp(error=_outcome_unknown(request, response.said, side))
+                return GiveUp(error=_outcome_unknown(request, response.summary, side))
             asked = retry_after(response, now)
             error = _error(request, response, side, asked)
             pause, patience = _pause(pause, response, asked), PATIENCE_WITH_ANSWERS
@@ -144,7 +143,7 @@ def policy_of(response: Response) -> str:
     named = body.get("policyName") if isinstance(body, dict) else None
     if named:
         return str(named).strip().upper()
-    text = response.words.casefold()
+    text = response.message.casefold()
     return next((policy for word, policy in _POLICY_BY_TEXT.items() if word in text), "")
 
 
@@ -173,7 +172,7 @@ def _may_have_effect(response: Response) -> bool:
 def _error(
     request: Request, response: Response, side: str, wait: float | None
 ) -> RateLimited | Unavailable:
-    message = f"{request.label}: {response.said}"
+    message = f"{request.label}: {response.summary}"
     if response.status == 429:
         return RateLimited(message, side=side, retry_after=wait, policy=policy_of(response))
     return Unavailable(message, side=side, status=response.status, retry_after=wait)

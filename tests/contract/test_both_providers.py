@@ -246,7 +246,7 @@ def test_a_scan_shows_what_a_fetch_shows(half: Half) -> None:
     assert {each.id: each for each in scan.snapshots} == half.provider.fetch(keys)
 
 
-def test_a_scan_never_shows_a_removed_record_as_living(half: Half) -> None:
+def test_a_scan_never_shows_a_removed_record_as_active(half: Half) -> None:
     kept, removed = half.made(), half.made()
     half.remove_by_hand(removed)
     shown = half.provider.scan(half.request).snapshots
@@ -299,7 +299,7 @@ def test_requests_counts_every_attempt_that_arrived(half: Half) -> None:
 # --- writing
 
 
-def test_each_order_has_one_receipt_and_a_bad_one_stops_no_other(half: Half) -> None:
+def test_each_command_has_one_receipt_and_a_bad_one_stops_no_other(half: Half) -> None:
     changed, removed = half.made(), half.made()
     commands = [
         half.command(half.wanted(contact=half.meet("Guest"))),

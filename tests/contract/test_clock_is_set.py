@@ -90,7 +90,7 @@ def test_the_limit_is_kept_although_the_clock_is_set_back_and_forth(
 
 
 @pytest.mark.parametrize("off", [-HOUR, -timedelta(days=400)])
-def test_a_silence_lasts_no_longer_than_was_asked_for(
+def test_a_pause_lasts_no_longer_than_requested(
     command: Callable[[], Budget], watch: Watch, off: timedelta
 ) -> None:
     account = command()
@@ -102,7 +102,7 @@ def test_a_silence_lasts_no_longer_than_was_asked_for(
     assert watch.monotonic() - began <= 30.0 + 2 * WINDOW
 
 
-def test_a_spent_day_is_over_in_time(command: Callable[[], Budget], watch: Watch) -> None:
+def test_a_used_up_quota_is_over_in_time(command: Callable[[], Budget], watch: Watch) -> None:
     account = command()
     account.observe(Response(status=429, payload={"policyName": "DAILY"}))
     watch.off = -HOUR * 24 * 30

@@ -149,7 +149,7 @@ def test_we_read_what_it_changes_and_deletes(ask: Ask, bench: Bench, ann: str) -
     assert not bench.ghl.scan(ScanRequest(window=bench.window)).snapshots
 
 
-def test_the_newer_words_for_a_status_are_the_older_ones_for_us(
+def test_the_newer_names_of_a_status_are_the_older_ones_for_us(
     ask: Ask, bench: Bench, ann: str
 ) -> None:
     made = ask(lambda sdk: sdk.calendars.create_appointment(_body(bench, ann)))["id"]

@@ -448,7 +448,7 @@ def test_trap_19_an_orphan_is_no_removal_and_stops_nothing(
 # --- credentials and quotas: 25, 30, 31
 
 
-def test_trap_25_a_missing_scope_is_told_apart_from_an_expired_token(
+def test_trap_25_a_missing_scope_is_distinguished_from_an_expired_token(
     harness: SyncHarness, ann: Person
 ) -> None:
     book(harness, ann.ghl)

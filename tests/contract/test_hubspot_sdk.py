@@ -145,7 +145,7 @@ def test_we_notice_what_it_updates_and_archives(sdk: Any, bench: Bench) -> None:
     assert _seen(bench, dropped).gone
 
 
-def test_what_it_upserts_by_the_unique_property_carries_our_identity(
+def test_what_it_upserts_by_the_unique_property_carries_our_external_id(
     sdk: Any, bench: Bench
 ) -> None:
     ours = _made_by_us(bench, "GhlEvent0001")
@@ -298,7 +298,7 @@ def test_it_sees_our_archives_and_our_contact_changes(sdk: Any, bench: Bench, ad
 # --- refusals, contacts and the account
 
 
-def test_a_batch_that_fails_in_part_tells_both_of_us_the_same(sdk: Any, bench: Bench) -> None:
+def test_a_batch_that_fails_in_part_answers_both_clients_alike(sdk: Any, bench: Bench) -> None:
     _made_by_us(bench, "GhlEvent0001")
     rows = [
         SimplePublicObjectBatchInputForCreate(

@@ -114,7 +114,7 @@ def test_trap_1_the_status_is_kept_where_the_account_has_a_place_for_it(
     settled(harness)
 
 
-def test_trap_4_an_account_without_the_object_is_said_so_and_nothing_is_removed(
+def test_trap_4_an_account_without_the_object_is_reported_and_nothing_is_removed(
     harness: SyncHarness, ann: Person
 ) -> None:
     event = book(harness, ann.ghl)
@@ -453,7 +453,7 @@ def test_trap_13_one_bad_row_neither_sinks_the_batch_nor_goes_unnoticed(
     settled(harness)
 
 
-def test_trap_14_answers_in_another_order_are_matched_by_identity(
+def test_trap_14_answers_in_another_sequence_are_matched_by_external_id(
     harness: SyncHarness, ann: Person
 ) -> None:
     assert harness.world.settings.reverse_batch_results
@@ -598,7 +598,7 @@ def test_trap_26_what_an_accounts_own_rules_refuse_is_held_in_its_words(
 
 
 @pytest.mark.parametrize("lookup", [True, False])
-def test_trap_28_a_further_address_finds_its_contact_and_makes_no_second(
+def test_trap_28_an_additional_address_finds_its_contact_and_makes_no_second(
     make_town: MakeTown, lookup: bool
 ) -> None:
     harness = make_town(secondary_email_lookup=lookup)

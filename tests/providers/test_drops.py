@@ -156,7 +156,7 @@ def test_an_answer_without_an_end_is_given_up_for_its_size(
         asked.close()
 
 
-def test_a_stop_ends_what_is_under_way_and_nothing_more_is_sent(
+def test_a_stop_ends_what_is_in_flight_and_nothing_more_is_sent(
     free_budget: FreeBudget, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(deadlines, "GRACE", 0.3)
@@ -177,7 +177,7 @@ def test_a_stop_ends_what_is_under_way_and_nothing_more_is_sent(
     assert time.monotonic() - began < ENOUGH  # noqa: TID251 - see above
 
 
-def test_closing_a_line_waits_for_no_answer(free_budget: FreeBudget) -> None:
+def test_closing_a_session_waits_for_no_answer(free_budget: FreeBudget) -> None:
     """A cycle that was refused on one calendar does not wait for another one that hangs."""
     began = time.monotonic()  # noqa: TID251 - see above
     silence = Silence()

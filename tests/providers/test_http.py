@@ -190,7 +190,7 @@ def test_refusals_in_json_are_handed_back_as_they_are(make: MakeClient) -> None:
     for status in (400, 401, 403, 404, 409, 422):
         script = Script(httpx.Response(status, json={"message": ["a", "b"]}))
         answer = make(script).send(GET)
-        assert (answer.status, answer.words) == (status, "a; b")
+        assert (answer.status, answer.message) == (status, "a; b")
 
 
 def test_a_rotated_token_is_tried_once_more(make: MakeClient) -> None:
@@ -234,7 +234,7 @@ def test_the_clock_skew_comes_from_the_date_header(make: MakeClient, clock: Virt
     assert client.skew_seconds == 42
 
 
-def test_a_spent_day_ends_the_retries(clock: VirtualClock) -> None:
+def test_a_used_up_quota_ends_the_retries(clock: VirtualClock) -> None:
     script = Script(httpx.Response(429, json={"policyName": "DAILY", "message": "daily limit"}))
     client = Client(
         side=Side.HUBSPOT,
@@ -277,7 +277,7 @@ def test_secrets_addresses_and_numbers_stay_out_of_errors() -> None:
         ("9" * 100_000, None),
     ],
 )
-def test_a_retry_after_that_makes_no_sense_silences_nothing_for_ever(
+def test_a_retry_after_that_makes_no_sense_pauses_nothing_forever(
     clock: VirtualClock, said: str, seconds: float | None
 ) -> None:
     assert retry_after(Response(status=429, headers={"retry-after": said}), clock.now()) == seconds
@@ -386,7 +386,7 @@ def test_what_is_outdated_before_it_is_sent_did_nothing(make: MakeClient) -> Non
     assert (late.value.cause, script.seen) == (None, [])
 
 
-def test_after_silences_a_request_is_tried_once_until_somebody_answers(
+def test_after_timeouts_a_request_is_tried_once_until_an_answer_comes(
     make: MakeClient, clock: VirtualClock
 ) -> None:
     answers: list[httpx.Response | None] = [*[None] * 3, ok(), *[httpx.Response(503, json={})] * 9]

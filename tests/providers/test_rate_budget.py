@@ -217,7 +217,7 @@ def test_a_search_that_waits_keeps_nobody_else_waiting(clock: VirtualClock) -> N
     assert account.view().used == 2
 
 
-def test_retry_after_silences_the_whole_account(clock: VirtualClock) -> None:
+def test_retry_after_pauses_the_whole_account(clock: VirtualClock) -> None:
     account = budget(clock, kinds={"search": Limit(requests=5, seconds=1.0)})
     account.observe(answer(429, retry_after=3))
     spend(account, 1, "search")
@@ -226,7 +226,7 @@ def test_retry_after_silences_the_whole_account(clock: VirtualClock) -> None:
     assert clock.monotonic() == 3.0
 
 
-def test_a_silence_longer_than_a_cycle_waits_is_raised(clock: VirtualClock) -> None:
+def test_a_pause_longer_than_a_cycle_waits_is_raised(clock: VirtualClock) -> None:
     account = budget(clock)
     account.observe(answer(477, retry_after=7200))
     with pytest.raises(RateLimited) as caught:
@@ -236,7 +236,7 @@ def test_a_silence_longer_than_a_cycle_waits_is_raised(clock: VirtualClock) -> N
     account.acquire()
 
 
-def test_the_secondly_policy_silences_search_only(clock: VirtualClock) -> None:
+def test_the_secondly_policy_pauses_search_only(clock: VirtualClock) -> None:
     account = budget(clock, kinds={"search": Limit(requests=5, seconds=1.0)})
     account.observe(answer(429, {"policyName": "SECONDLY"}), "search")
     spend(account, 1)
@@ -245,7 +245,7 @@ def test_the_secondly_policy_silences_search_only(clock: VirtualClock) -> None:
     assert clock.monotonic() == 1.0
 
 
-def test_the_ten_secondly_policy_silences_everything_for_ten_seconds(clock: VirtualClock) -> None:
+def test_the_ten_secondly_policy_pauses_everything_for_ten_seconds(clock: VirtualClock) -> None:
     account = budget(clock)
     account.observe(answer(429, {"policyName": "TEN_SECONDLY_ROLLING"}))
     spend(account, 1)
@@ -262,7 +262,7 @@ def test_refusals_that_were_on_their_way_together_count_as_one(clock: VirtualClo
     assert clock.monotonic() == 1.0
 
 
-def test_refusals_without_a_word_are_answered_with_growing_pauses(clock: VirtualClock) -> None:
+def test_refusals_without_a_wait_are_answered_with_growing_pauses(clock: VirtualClock) -> None:
     account = budget(clock, Limit(requests=1000, seconds=1.0))
     pauses = []
     for _ in range(6):
@@ -273,7 +273,7 @@ def test_refusals_without_a_word_are_answered_with_growing_pauses(clock: Virtual
     assert pauses == [1.0, 2.0, 4.0, 8.0, 10.0, 10.0]
 
 
-def test_a_spent_day_stops_until_midnight_of_the_accounts_zone(clock: VirtualClock) -> None:
+def test_a_used_up_quota_stops_until_midnight_of_the_accounts_zone(clock: VirtualClock) -> None:
     account = budget(clock, zone=ZoneInfo("America/Denver"))
     account.observe(answer(429, {"policyName": "DAILY"}))
     with pytest.raises(DailyBudgetSpent) as caught:
@@ -284,7 +284,7 @@ def test_a_spent_day_stops_until_midnight_of_the_accounts_zone(clock: VirtualClo
 
 
 @pytest.mark.parametrize("said", ["You have reached your daily limit.", "Daily quota exceeded"])
-def test_a_spent_day_may_be_told_in_words_alone(clock: VirtualClock, said: str) -> None:
+def test_a_used_up_quota_may_be_named_in_the_text_alone(clock: VirtualClock, said: str) -> None:
     account = budget(clock)
     account.observe(answer(429, {"message": said}))
     with pytest.raises(DailyBudgetSpent) as caught:
@@ -292,14 +292,14 @@ def test_a_spent_day_may_be_told_in_words_alone(clock: VirtualClock, said: str) 
     assert caught.value.until == clock.now() + ASK_AGAIN
 
 
-def test_a_burst_may_be_told_in_words_alone(clock: VirtualClock) -> None:
+def test_a_burst_may_be_named_in_the_text_alone(clock: VirtualClock) -> None:
     account = budget(clock)
     account.observe(answer(429, {"message": "You have reached your ten_secondly_rolling limit."}))
     spend(account, 1)
     assert clock.monotonic() == 10.0
 
 
-def test_a_spent_day_of_an_unknown_zone_is_asked_for_again_hourly(clock: VirtualClock) -> None:
+def test_a_used_up_quota_of_an_unknown_zone_is_tested_hourly(clock: VirtualClock) -> None:
     account = budget(clock)
     account.observe(answer(429, {"policyName": "DAILY"}))
     with pytest.raises(DailyBudgetSpent):
@@ -332,7 +332,7 @@ def test_a_new_process_asks_once(clock: VirtualClock) -> None:
     account.acquire()
 
 
-def test_a_smaller_limit_told_by_the_vendor_is_obeyed(clock: VirtualClock) -> None:
+def test_a_smaller_limit_of_the_vendor_is_kept(clock: VirtualClock) -> None:
     account = budget(clock, Limit(requests=100, seconds=10.0))
     told: Mapping[str, int] = {
         "x_hubspot_ratelimit_max": 4,
@@ -413,7 +413,7 @@ def test_nonsense_in_headers_is_ignored(clock: VirtualClock) -> None:
         {"most": 5, "remaining": 0, "interval": "1e300"},
     ],
 )
-def test_limits_that_cannot_be_meant_are_not_learnt(
+def test_limits_that_cannot_be_meant_are_not_learned(
     clock: VirtualClock, said: dict[str, object]
 ) -> None:
     account = budget(clock)

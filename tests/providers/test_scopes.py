@@ -95,14 +95,14 @@ def test_only_what_is_needed_is_checked(world: SandboxWorld, side: Side) -> None
     assert len(world.requests) == 1
 
 
-def test_an_object_that_is_not_activated_says_nothing_of_scopes(world: SandboxWorld) -> None:
+def test_an_object_that_is_not_activated_proves_nothing_about_scopes(world: SandboxWorld) -> None:
     world.portal.activated = False
     found = checked(world, Side.HUBSPOT, hubspot_scopes.SCOPES)
     assert found[hubspot_scopes.RECORDS_READ] is ScopeStatus.UNKNOWN
     assert found[hubspot_scopes.OWNERS_READ] is ScopeStatus.GRANTED
 
 
-def test_a_vendor_that_is_away_says_nothing_at_all(world: SandboxWorld) -> None:
+def test_a_vendor_that_is_down_proves_nothing(world: SandboxWorld) -> None:
     world.faults.add(Fault(status=503, times=None))
     with pytest.raises(Transient):
         checked(world, Side.GHL, ghl_scopes.SCOPES)

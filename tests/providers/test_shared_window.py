@@ -148,7 +148,7 @@ def test_a_command_that_used_little_leaves_the_rest(clock: VirtualClock) -> None
     assert clock.monotonic() == 0
 
 
-def test_a_killed_process_frees_its_places_by_itself(clock: VirtualClock) -> None:
+def test_a_killed_process_frees_its_requests_by_itself(clock: VirtualClock) -> None:
     ledger = MemoryLedger()
     killed = process(clock, ledger)
     for _ in range(20):
@@ -231,7 +231,7 @@ def test_the_ledger_never_sees_a_secret(clock: VirtualClock) -> None:
     assert row[0].startswith("ghl:")
 
 
-def test_a_search_takes_a_place_of_both_limits(clock: VirtualClock) -> None:
+def test_a_search_counts_against_both_limits(clock: VirtualClock) -> None:
     ledger = MemoryLedger()
     account = Budget(
         side=Side.HUBSPOT,
@@ -252,7 +252,7 @@ def refused(status: int = 429, policy: str = "", **headers: str) -> Response:
     return Response(status=status, headers=named, payload={"policyName": policy})
 
 
-def test_a_silence_that_one_process_is_asked_for_silences_all(clock: VirtualClock) -> None:
+def test_a_pause_requested_of_one_process_is_kept_by_all(clock: VirtualClock) -> None:
     ledger = MemoryLedger()
     first, beside = process(clock, ledger), process(clock, ledger)
     beside.acquire().settle()
@@ -262,7 +262,7 @@ def test_a_silence_that_one_process_is_asked_for_silences_all(clock: VirtualCloc
     assert clock.monotonic() >= 30
 
 
-def test_a_command_after_another_keeps_the_silence_that_was_asked_for(clock: VirtualClock) -> None:
+def test_a_command_after_another_keeps_the_requested_pause(clock: VirtualClock) -> None:
     ledger = MemoryLedger()
     first = process(clock, ledger)
     first.observe(refused(477, retry_after="7200"))
@@ -275,7 +275,7 @@ def test_a_command_after_another_keeps_the_silence_that_was_asked_for(clock: Vir
     process(clock, ledger).acquire()
 
 
-def test_a_silence_of_the_search_leaves_other_requests_alone(clock: VirtualClock) -> None:
+def test_a_pause_of_the_search_leaves_other_requests_alone(clock: VirtualClock) -> None:
     ledger = MemoryLedger()
     kinds = {"search": Limit(requests=5, seconds=1.0)}
 
@@ -291,7 +291,7 @@ def test_a_silence_of_the_search_leaves_other_requests_alone(clock: VirtualClock
     assert clock.monotonic() >= 1
 
 
-def test_a_spent_day_is_asked_about_once_by_each_new_process(clock: VirtualClock) -> None:
+def test_a_used_up_quota_is_tested_once_by_each_new_process(clock: VirtualClock) -> None:
     ledger = MemoryLedger()
     first = process(clock, ledger)
     first.observe(refused(policy="DAILY", retry_after="3600"))
@@ -301,7 +301,7 @@ def test_a_spent_day_is_asked_about_once_by_each_new_process(clock: VirtualClock
     assert clock.monotonic() == 0
 
 
-def test_looking_for_silences_costs_little(clock: VirtualClock) -> None:
+def test_looking_for_pauses_costs_little(clock: VirtualClock) -> None:
     ledger = MemoryLedger()
     account = process(clock, ledger, Limit(requests=1000, seconds=10.0))
     for _ in range(1000):
@@ -310,7 +310,7 @@ def test_looking_for_silences_costs_little(clock: VirtualClock) -> None:
     assert ledger.looks <= 1000 * 0.01 / FRESH + 2
 
 
-def test_an_answer_is_not_lost_where_its_silence_cannot_be_written_down(
+def test_an_answer_is_not_lost_where_its_pause_cannot_be_written_down(
     clock: VirtualClock,
 ) -> None:
     class Broken(MemoryLedger):
@@ -333,7 +333,7 @@ def test_a_stop_ends_the_wait_for_another_process(clock: VirtualClock) -> None:
         process(clock, ledger).acquire()
 
 
-def test_a_broken_ledger_takes_no_place_of_the_process(clock: VirtualClock) -> None:
+def test_a_broken_ledger_takes_no_request_of_the_process(clock: VirtualClock) -> None:
     class Broken(MemoryLedger):
         def exchange(self, *_: object, **__: object) -> tuple[int, int, datetime | None]:
             raise StoreError("the store is away")

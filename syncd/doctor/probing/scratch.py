@@ -40,7 +40,7 @@ class CreationRefused(CannotAsk):
 
 def refusal_text(response: Response) -> str:
     """Status and text of a refusal."""
-    return f"{response.status} {response.words}"
+    return f"{response.status} {response.message}"
 
 
 class Scratch:
@@ -132,7 +132,7 @@ class Scratch:
                 self.not_removed.append(f"{what} ({fault})")
                 continue
             if not response.ok and not _is_gone(response):
-                self.not_removed.append(f"{what} ({response.words})")
+                self.not_removed.append(f"{what} ({response.message})")
 
     def _find_unanswered(self) -> None:
         known = {request.path for _, request in self._made}
@@ -151,5 +151,5 @@ class Scratch:
 
 def _is_gone(response: Response) -> bool:
     """Whether the refusal means that the record does not exist any more."""
-    text = response.words.casefold()
+    text = response.message.casefold()
     return response.status == 404 or "already been deleted" in text or "not found" in text

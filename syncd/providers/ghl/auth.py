@@ -33,7 +33,7 @@ class PrivateToken:
 
         A missing scope is a 401 too (observed 2026-08-19), but another token does not help.
         """
-        if "scope" in refused.words.casefold():
+        if "scope" in refused.message.casefold():
             return False
         fresh = self._read()
         changed = fresh != self._token

@@ -170,9 +170,7 @@ class ContactBook:
         """The contact with this e-mail or number; not delayed, unlike search."""
         is_email = "@" in key
         call = protocol.find_duplicate(
-            self._session.location,
-            email=key if is_email else "",
-            number="" if is_email else key,
+            self._session.location, email=key if is_email else "", number="" if is_email else key
         )
         payload = self._session.ask(call)
         if not isinstance(payload, Mapping) or "contact" not in payload:

@@ -63,7 +63,7 @@ class SlotBook:
             self._ranges.clear()
             self._first = self._clock.now() - _LEAD
 
-    def offer(self, location_context: LocationContext, query: SlotQuery) -> str | None:
+    def offer(self, context: LocationContext, query: SlotQuery) -> str | None:
         """The offered text for this instant, or None where the slot is not free.
 
         Raises:
@@ -75,7 +75,7 @@ class SlotBook:
             range_ = self._ranges.setdefault((query.calendar, query.user, number), _Range())
         with range_.lock:  # A second thread waits for the answer of the first.
             if range_.offers is None:
-                range_.offers = self._request(location_context, query, since)
+                range_.offers = self._request(context, query, since)
             return range_.offers.get(query.start)
 
     def freed(self, calendar: str) -> None:
@@ -85,16 +85,14 @@ class SlotBook:
                 del self._ranges[key]
 
     def _request(
-        self, location_context: LocationContext, query: SlotQuery, since: datetime
+        self, context: LocationContext, query: SlotQuery, since: datetime
     ) -> Mapping[datetime, str]:
         call = protocol.free_slots(
-            query.calendar, since, since + SPAN - _TICK, location_context.timezone, query.user
+            query.calendar, since, since + SPAN - _TICK, context.timezone, query.user
         )
         offered = wire.slots(self._session.ask(call))
         if offered is None:
             raise unreadable(call)
         return {
-            moment: text
-            for text in offered
-            if (moment := parse(text, location_context.zone)) is not None
+            moment: text for text in offered if (moment := parse(text, context.zone)) is not None
         }

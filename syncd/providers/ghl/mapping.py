@@ -67,11 +67,9 @@ class LocationContext:
     calendar_names: Mapping[str, str] = field(default_factory=dict)
 
 
-def snapshot(
-    event: wire.Event, location_context: LocationContext, *, calendar: str = ""
-) -> Snapshot:
+def snapshot(event: wire.Event, context: LocationContext, *, calendar: str = "") -> Snapshot:
     """An event in the core's terms; an unreadable part is a `FieldError`, not an exception."""
-    start, end = parse(event.start, location_context.zone), parse(event.end, location_context.zone)
+    start, end = parse(event.start, context.zone), parse(event.end, context.zone)
     calendar = event.calendar or calendar
     return Snapshot(
         side=Side.GHL,
@@ -85,14 +83,14 @@ def snapshot(
             address=text(event.address),
             owner=text(event.assignee),
             contact=event.contact,
-            mapped_fields=_mapped_fields(event, location_context, calendar),
+            mapped_fields=_mapped_fields(event, context, calendar),
         ),
         contacts=(event.contact,) if event.contact else (),
-        updated_at=stamp(event.updated, location_context.zone),
-        created_at=parse(event.added, location_context.zone),
+        updated_at=stamp(event.updated, context.zone),
+        created_at=parse(event.added, context.zone),
         gone=event.deleted,
         calendar=calendar,
-        location_id=event.location or location_context.location,
+        location_id=event.location or context.location,
         series=series(event),
         by_api=event.source == API_SOURCE,
         field_errors=tuple(
@@ -115,12 +113,12 @@ def is_master(event: wire.Event) -> bool:
     return bool(event.rule) and series(event) is None
 
 
-def booking(command: WriteCommand, location_context: LocationContext) -> dict[str, object]:
+def booking(command: WriteCommand, context: LocationContext) -> dict[str, object]:
     """The body of a create. Never `notes`: accepted and dropped (observed 2026-08-06)."""
     wanted = command.wanted
     body: dict[str, object] = {
         "calendarId": command.calendar,
-        "locationId": location_context.location,
+        "locationId": context.location,
         "contactId": wanted.contact,
         # Automations run by default (API description): always explicit.
         "toNotify": command.notify,
@@ -128,7 +126,7 @@ def booking(command: WriteCommand, location_context: LocationContext) -> dict[st
     }
     if wanted.status:
         body["appointmentStatus"] = wanted.status
-    body |= _times(wanted, location_context)
+    body |= _times(wanted, context)
     for key, value in (
         ("title", wanted.title),
         ("assignedUserId", wanted.owner),
@@ -139,14 +137,14 @@ def booking(command: WriteCommand, location_context: LocationContext) -> dict[st
         if value:
             body[key] = value
     mapped = {f"{MAPPED_PREFIX}{name}" for name, held in wanted.mapped_fields if held}
-    return body | mapped_values.written(wanted, location_context.mapped_fields, mapped)
+    return body | mapped_values.written(wanted, context.mapped_fields, mapped)
 
 
 def changes(
     command: WriteCommand,
     current: Appointment,
     groups: Collection[GroupKey],
-    location_context: LocationContext,
+    context: LocationContext,
 ) -> dict[str, object]:
     """The body of an update that writes `groups`.
 
@@ -164,7 +162,7 @@ def changes(
     )
     body["ignoreFreeSlotValidation"] = not validated
     if Group.TIME in groups:
-        body |= _times(wanted, location_context)
+        body |= _times(wanted, context)
     if Group.TITLE in groups:
         body["title"] = wanted.title
     if Group.DESCRIPTION in groups:
@@ -173,7 +171,7 @@ def changes(
         body["address"] = wanted.address
     if Group.OWNER in groups and wanted.owner:
         body["assignedUserId"] = wanted.owner
-    return body | mapped_values.written(wanted, location_context.mapped_fields, groups)
+    return body | mapped_values.written(wanted, context.mapped_fields, groups)
 
 
 def shown_after(
@@ -181,7 +179,7 @@ def shown_after(
     before: Appointment,
     answer: wire.Event | None,
     groups: Collection[GroupKey],
-    location_context: LocationContext,
+    context: LocationContext,
 ) -> Appointment:
     """What the record shows after a write of `groups`.
 
@@ -192,7 +190,7 @@ def shown_after(
     after = with_groups(before, sent, groups)
     if answer is None:
         return after
-    read = snapshot(answer, location_context).appointment
+    read = snapshot(answer, context).appointment
     present = {
         Group.TITLE: answer.title is not None,
         Group.STATUS: bool(answer.status),
@@ -212,20 +210,20 @@ def shown_after(
 
 
 def shown_after_create(
-    sent: Appointment, answer: wire.Event, location_context: LocationContext, calendar: str
+    sent: Appointment, answer: wire.Event, context: LocationContext, calendar: str
 ) -> Appointment:
     """What a new booking shows, mapped fields that were not sent included."""
     groups = {*Group, *(f"{MAPPED_PREFIX}{name}" for name, _ in sent.mapped_fields)}
-    shown = shown_after(sent, Appointment(), answer, groups, location_context)
-    filled = dict(snapshot(answer, location_context, calendar=calendar).appointment.mapped_fields)
+    shown = shown_after(sent, Appointment(), answer, groups, context)
+    filled = dict(snapshot(answer, context, calendar=calendar).appointment.mapped_fields)
     return replace(shown, mapped_fields=tuple(sorted((filled | dict(shown.mapped_fields)).items())))
 
 
-def omits_mapped_field(answer: wire.Event, location_context: LocationContext) -> bool:
+def omits_mapped_field(answer: wire.Event, context: LocationContext) -> bool:
     """Whether a write's answer may leave out a mapped field that the booking has."""
     derived = {mapped_fields.STATUS, mapped_fields.CALENDAR_NAME, mapped_fields.HIGHLEVEL_LINK}
     derived |= {"calendarId", "locationId"}
-    return mapped_values.is_missing(answer, set(location_context.mapped_fields.values()) - derived)
+    return mapped_values.is_missing(answer, set(context.mapped_fields.values()) - derived)
 
 
 def calendar(row: wire.CalendarRow) -> Calendar:
@@ -246,10 +244,10 @@ def person(row: wire.UserRow) -> Person:
     return Person(id=row.id, email=row.email, name=row.name, active=not row.deleted)
 
 
-def _times(wanted: Appointment, location_context: LocationContext) -> dict[str, object]:
+def _times(wanted: Appointment, context: LocationContext) -> dict[str, object]:
     # With the offset: without one, bookings were shifted (reported, read 2026-11-20).
     found = (("startTime", wanted.start), ("endTime", wanted.end))
-    return {key: with_offset(moment, location_context.zone) for key, moment in found if moment}
+    return {key: with_offset(moment, context.zone) for key, moment in found if moment}
 
 
 def _status(event: wire.Event) -> str:
@@ -257,22 +255,18 @@ def _status(event: wire.Event) -> str:
 
 
 def _mapped_fields(
-    event: wire.Event, location_context: LocationContext, calendar: str
+    event: wire.Event, context: LocationContext, calendar: str
 ) -> tuple[tuple[str, str], ...]:
-    if not location_context.mapped_fields:
+    if not context.mapped_fields:
         return ()
     derived = {
         mapped_fields.STATUS: _status(event),
-        mapped_fields.CALENDAR_NAME: location_context.calendar_names.get(calendar, ""),
+        mapped_fields.CALENDAR_NAME: context.calendar_names.get(calendar, ""),
         "calendarId": calendar,
-        "locationId": event.location or location_context.location,
+        "locationId": event.location or context.location,
     }
     return mapped_values.read(
-        event,
-        location_context.mapped_fields,
-        derived,
-        location_context.templates,
-        location_context.zone,
+        event, context.mapped_fields, derived, context.templates, context.zone
     )
 
 

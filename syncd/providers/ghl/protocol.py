@@ -13,12 +13,7 @@ from datetime import datetime
 from typing import Self
 
 from syncd.core.model import Side
-from syncd.errors import (
-    AuthFailed,
-    NotFound,
-    ProviderError,
-    Rejected,
-)
+from syncd.errors import AuthFailed, NotFound, ProviderError, Rejected
 from syncd.ports.refusals import Asked
 from syncd.providers.ghl.timestamps import milliseconds
 from syncd.providers.message import Request, Response, segment
@@ -115,8 +110,8 @@ def create_event(body: Mapping[str, object]) -> Call:
 def update_event(event: str, body: Mapping[str, object]) -> Call:
     """PUT some fields of an appointment; not repeatable where it notifies the contact."""
     path = f"/calendars/events/appointments/{_segment(event)}"
-    silent = body.get("toNotify") is False
-    return _call("PUT", path, EVENTS_WRITE, Asked.WRITE, json=body, repeatable=silent)
+    unnotified = body.get("toNotify") is False
+    return _call("PUT", path, EVENTS_WRITE, Asked.WRITE, json=body, repeatable=unnotified)
 
 
 def delete_event(event: str) -> Call:
@@ -129,11 +124,7 @@ def free_slots(
     calendar: str, since: datetime, until: datetime, timezone: str, user: str = ""
 ) -> Call:
     """GET the offered slots of at most 31 days (more is a 400, observed 2026-08-06)."""
-    query = {
-        "startDate": milliseconds(since),
-        "endDate": milliseconds(until),
-        "timezone": timezone,
-    }
+    query = {"startDate": milliseconds(since), "endDate": milliseconds(until), "timezone": timezone}
     if user:
         query["userId"] = user
     path = f"/calendars/{_segment(calendar)}/free-slots"
@@ -189,53 +180,53 @@ def refusal(call: Call, response: Response, *, location: str = "") -> ProviderEr
 
     `ports.refusals` says how far it reaches.
     """
-    status, said = response.status, response.words.casefold()
+    status, text = response.status, response.message.casefold()
     if status in (401, 403):
         return _denied(call, response, location)
-    if _SUSPENDED in said:
+    if _SUSPENDED in text:
         return AuthFailed(
-            f"HighLevel answers {response.said}: the sub-account {location} is suspended; "
+            f"HighLevel answers {response.summary}: the sub-account {location} is suspended; "
             "reactivate it, or pause this link",
             side=Side.GHL,
             status=status,
         )
-    if status == 404 or (status == 400 and _is_unknown_id(said)):
-        return NotFound(f"{call.request.label}: {response.said}", side=Side.GHL, status=status)
+    if status == 404 or (status == 400 and _is_unknown_id(text)):
+        return NotFound(f"{call.request.label}: {response.summary}", side=Side.GHL, status=status)
     reason = "rejected"
-    if _SLOT_GONE in said:
+    if _SLOT_GONE in text:
         reason = "slot_taken"
-    elif _NOT_IN_TEAM in said:
+    elif _NOT_IN_TEAM in text:
         reason = "outside_team"
-    return Rejected(f"HighLevel: {response.said}", side=Side.GHL, status=status, reason=reason)
+    return Rejected(f"HighLevel: {response.summary}", side=Side.GHL, status=status, reason=reason)
 
 
 def _denied(call: Call, response: Response, location: str) -> AuthFailed:
     # A missing scope is a 401 as well, and permanent (observed 2026-08-19).
-    if "scope" in response.words.casefold():
+    if "scope" in response.message.casefold():
         return AuthFailed(
             f"the HighLevel token lacks the scope {call.scope}; add it to the private "
-            f"integration ({response.said})",
+            f"integration ({response.summary})",
             side=Side.GHL,
             status=response.status,
             missing_scope=True,
         )
     if response.status == 403:
         return AuthFailed(
-            f"HighLevel answers {response.said}: check that location_id {location!r} is the "
+            f"HighLevel answers {response.summary}: check that location_id {location!r} is the "
             "sub-account that the token was made in",
             side=Side.GHL,
             status=403,
         )
     return AuthFailed(
-        f"HighLevel refuses the token ({response.said}); check that it is complete, of the right "
-        "sub-account, and not rotated",
+        f"HighLevel refuses the token ({response.summary}); check that it is complete, of the "
+        "right sub-account, and not rotated",
         side=Side.GHL,
     )
 
 
-def _is_unknown_id(said: str) -> bool:
+def _is_unknown_id(text: str) -> bool:
     # Unknown ids are a 404 or a 400 (observed 2026-08-06); a 400 with another text proves nothing.
-    return any(text in said for text in (*_EVENT_GONE, _NO_CALENDAR, "not found"))
+    return any(known in text for known in (*_EVENT_GONE, _NO_CALENDAR, "not found"))
 
 
 def _call(

@@ -22,7 +22,7 @@ PADDING = timedelta(days=1)
 """Whether an event that only ends inside a window is listed is not documented: a longer window is
 requested, and what starts inside the window is kept."""
 
-MASTER = "it stands for a complete_calendars series; a write to it would change every instance"
+MASTER = "it stands for a whole series; a write to it would change every instance"
 
 
 @dataclass(slots=True)
@@ -35,10 +35,7 @@ class _Found:
 
 
 def scan(
-    session: Session,
-    location_context: LocationContext,
-    window: Window,
-    calendars: Sequence[Calendar],
+    session: Session, context: LocationContext, window: Window, calendars: Sequence[Calendar]
 ) -> Scan:
     """Every appointment of these calendars that starts in the window.
 
@@ -57,7 +54,7 @@ def scan(
         rows = wire.events(session.ask(call))
         if rows is None:
             raise unreadable(call)
-        return _classified(rows, location_context, calendar.id, window)
+        return _classified(rows, context, calendar.id, window)
 
     found = _Found()
     parts = session.each(listed, calendars)
@@ -95,10 +92,10 @@ def _check_any_read(parts: Sequence[_Found | ProviderError]) -> None:
 
 
 def fetch(
-    session: Session, location_context: LocationContext, ids: Collection[str]
+    session: Session, context: LocationContext, ids: Collection[str]
 ) -> dict[str, Snapshot | Missing]:
     """Each appointment by id, deleted ones included (as `gone`)."""
-    results = session.each(lambda key: get(session, location_context, key), dict.fromkeys(ids))
+    results = session.each(lambda key: get(session, context, key), dict.fromkeys(ids))
     return {
         key: Missing(detail=str(found), unread=True) if isinstance(found, ProviderError) else found
         for key, found in results
@@ -106,10 +103,7 @@ def fetch(
 
 
 def get(
-    session: Session,
-    location_context: LocationContext,
-    key: str,
-    ready: Callable[[], None] | None = None,
+    session: Session, context: LocationContext, key: str, ready: Callable[[], None] | None = None
 ) -> Snapshot | Missing:
     """One appointment by id; `ready` as in `Request`.
 
@@ -123,16 +117,14 @@ def get(
         return Missing(detail=f"HighLevel knows no such appointment ({error})", absent=True)
     if event is None:
         raise unreadable(call)
-    if event.location not in ("", location_context.location):
+    if event.location not in ("", context.location):
         return Missing(detail=f"it belongs to another location, {event.location}")
     if mapping.is_master(event):
         return Missing(detail=MASTER)
-    return mapping.snapshot(event, location_context)
+    return mapping.snapshot(event, context)
 
 
-def bookings_of(
-    session: Session, location_context: LocationContext, contact: str
-) -> tuple[Snapshot, ...]:
+def bookings_of(session: Session, context: LocationContext, contact: str) -> tuple[Snapshot, ...]:
     """A contact's appointments: to find our own booking again, or one that a person made.
 
     Times come without an offset, in the location's zone (contacts description);
@@ -156,19 +148,16 @@ def bookings_of(
     for event in rows:
         if event is None or mapping.is_master(event):
             continue
-        shown: Snapshot | Missing = mapping.snapshot(event, location_context)
-        if is_ambiguous(event.start, location_context.zone):
-            shown = get(session, location_context, event.id)
+        shown: Snapshot | Missing = mapping.snapshot(event, context)
+        if is_ambiguous(event.start, context.zone):
+            shown = get(session, context, event.id)
         if isinstance(shown, Snapshot):
             found.append(shown)
     return tuple(found)
 
 
 def _classified(
-    rows: Iterable[wire.Event | None],
-    location_context: LocationContext,
-    calendar: str,
-    window: Window,
+    rows: Iterable[wire.Event | None], context: LocationContext, calendar: str, window: Window
 ) -> _Found:
     """The appointments of a calendar's list; one pass, since there may be many rows."""
     found = _Found()
@@ -181,12 +170,12 @@ def _classified(
         series = mapping.series(event)
         if series is not None:
             listed_series.add(series.master)
-        if event.location not in ("", location_context.location):
+        if event.location not in ("", context.location):
             found.unreadable[event.id] = f"it belongs to another location, {event.location}"
         elif mapping.is_master(event):
             masters.append(event.id)
         else:
-            shown = mapping.snapshot(event, location_context, calendar=calendar)
+            shown = mapping.snapshot(event, context, calendar=calendar)
             if shown.appointment.start is None or window.holds(shown.appointment.start):
                 found.snapshots[event.id] = shown
     # A series is synced by its instances; a master without any cannot be synced.

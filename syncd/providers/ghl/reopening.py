@@ -21,7 +21,7 @@ _FREEING = frozenset({"cancelled", "invalid"})
 
 def has_room(
     session: Session,
-    location_context: LocationContext,
+    context: LocationContext,
     slots: SlotBook,
     query: SlotQuery,
     end: datetime,
@@ -37,9 +37,9 @@ def has_room(
     slots.freed(query.calendar)  # The offers from the beginning of the cycle are too old.
     # The request may be refused for a calendar that offers nothing at all, such as a draft.
     with suppress(Rejected, NotFound):
-        offered = slots.offer(location_context, query) is not None
+        offered = slots.offer(context, query) is not None
         # An offer is one slot: the rest of a longer appointment may be taken.
-        if offered and end - query.start <= location_context.slots.get(query.calendar, timedelta()):
+        if offered and end - query.start <= context.slots.get(query.calendar, timedelta()):
             return True
     since, until = query.start - PADDING, end + PADDING
     calls = [protocol.list_events(session.location, query.calendar, since, until)]
@@ -50,20 +50,14 @@ def has_room(
         if rows is None:
             raise unreadable(call)
         for event in rows:
-            if (
-                event is not None
-                and event.id != record
-                and _overlaps(event, location_context, query, end)
-            ):
+            if event is not None and event.id != record and _overlaps(event, context, query, end):
                 return False
     return True
 
 
-def _overlaps(
-    event: wire.Event, location_context: LocationContext, query: SlotQuery, end: datetime
-) -> bool:
+def _overlaps(event: wire.Event, context: LocationContext, query: SlotQuery, end: datetime) -> bool:
     """Whether an appointment overlaps that time for the same user, or on the calendar."""
-    shown = mapping.snapshot(event, location_context).appointment
+    shown = mapping.snapshot(event, context).appointment
     if shown.start is None or shown.status in _FREEING or mapping.is_master(event):
         return False
     others = query.user and shown.owner and shown.owner != query.user

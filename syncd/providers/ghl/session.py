@@ -23,15 +23,13 @@ from syncd.ports.refusals import Asked, Stops, stops
 from syncd.providers.ghl import protocol
 from syncd.providers.http import Client
 from syncd.providers.message import Response
+from syncd.providers.retry import OPTIONAL_ATTEMPTS
 
 FATAL = (AuthFailed, DailyBudgetSpent)
 """Errors that every other request of the account would meet too."""
 
 TRUSTED = 5.0
 """Seconds for which a success proves that the location answers and the token is valid."""
-
-BESIDE_ATTEMPTS = 3
-"""Attempts for what a cycle can do without."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -57,7 +55,7 @@ class Session:
             AuthFailed, DailyBudgetSpent: no other request can succeed either.
             ProviderError: the request was refused or not answered.
         """
-        few = BESIDE_ATTEMPTS if call.asked is Asked.BESIDE else None
+        few = OPTIONAL_ATTEMPTS if call.asked is Asked.BESIDE else None
         response = self.client.send(call.request, few)
         if response.ok:
             return response.payload
@@ -72,7 +70,7 @@ class Session:
         if reach in (Stops.SIDE, Stops.NOTHING) or (reach is Stops.DOUBT and not self.answers()):
             return error
         return Rejected(
-            f"{call.request.label}: HighLevel does not allow it ({response.said})",
+            f"{call.request.label}: HighLevel does not allow it ({response.summary})",
             side=Side.GHL,
             status=response.status,
         )

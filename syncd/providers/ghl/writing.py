@@ -111,14 +111,14 @@ class Writer:
     def __init__(
         self,
         session: Session,
-        location_context: LocationContext,
+        context: LocationContext,
         slots: SlotBook,
         shown_texts: ShownTexts,
         checks: WriteChecks = NO_CHECKS,
     ) -> None:
         self.session = session
         self._checks = checks
-        self._location = location_context
+        self._location = context
         self._slots = slots
         self._shown_texts = shown_texts
         self._sent = Counter[str]()

@@ -14,12 +14,7 @@ from threading import Lock
 from zoneinfo import ZoneInfo
 
 from syncd.core.model import Account, Group, Person, Side
-from syncd.errors import (
-    NotPrepared,
-    SyncdError,
-    Transient,
-    Unreadable,
-)
+from syncd.errors import NotPrepared, SyncdError, Transient, Unreadable
 from syncd.ports.clock import Clock
 from syncd.ports.refusals import Asked, Stops, stops
 from syncd.providers.hubspot import mapping, refusals, schema, schema_check, setup, wire

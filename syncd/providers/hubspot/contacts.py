@@ -20,7 +20,7 @@ from syncd.ports.refusals import Asked
 from syncd.providers.hubspot import contact_mapping, refusals, search, wire
 from syncd.providers.hubspot.contact_mapping import PROPERTIES
 from syncd.providers.hubspot.protocol import BATCH, CONTACTS, create_row
-from syncd.providers.hubspot.read_split import divided
+from syncd.providers.hubspot.read_split import divided, read_batches
 from syncd.providers.hubspot.reading import SINGLE_READS
 from syncd.providers.hubspot.search import chunks
 from syncd.providers.hubspot.session import Session
@@ -114,19 +114,17 @@ class ContactBook:
         found: list[Record] = []
         unread: dict[str, ProviderError] = {}
 
-        def ask(part: Sequence[str], attempts: int | None) -> wire.Batch:
-            request = self._session.api.batch_read(
+        def request(part: Sequence[str]) -> Request:
+            return self._session.api.batch_read(
                 part, PROPERTIES, id_property=by, object_type=CONTACTS
             )
-            return self._session.batch(request, attempts)
 
-        for chunk in chunks(values, BATCH):
-            for part, answer in divided(self._session, Asked.RECORDS, chunk, ask):
-                if isinstance(answer, ProviderError):
-                    unread |= dict.fromkeys(part, answer)
-                else:
-                    found += answer.records
-                    unread |= refusals.unread(answer, part)
+        for part, answer in read_batches(self._session, values, request):
+            if isinstance(answer, ProviderError):
+                unread |= dict.fromkeys(part, answer)
+            else:
+                found += answer.records
+                unread |= refusals.unread(answer, part)
         return found, unread
 
     def _single(self, contact_id: str) -> Record | None:

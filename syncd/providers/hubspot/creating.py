@@ -31,12 +31,12 @@ from syncd.providers.hubspot import mapping, refusals, schema, wire
 from syncd.providers.hubspot.account import AccountReader
 from syncd.providers.hubspot.batch_split import BatchSplit
 from syncd.providers.hubspot.mapping import GHL_ID, PIPELINE, STAGE, PropertyMap
-from syncd.providers.hubspot.protocol import BATCH, CONTACTS, create_row
-from syncd.providers.hubspot.read_split import MAX_FAILED_PARTS, divided
+from syncd.providers.hubspot.protocol import CONTACTS, create_row
+from syncd.providers.hubspot.read_split import MAX_FAILED_PARTS, read_batches
 from syncd.providers.hubspot.reading import Reader
-from syncd.providers.hubspot.search import chunks
 from syncd.providers.hubspot.session import Session
 from syncd.providers.hubspot.wire import Problem, Record
+from syncd.providers.message import Request
 
 DEFAULT_TYPE_ID = 906
 """Appointment to contact (associations guide); only sent where the account lists it."""
@@ -335,16 +335,14 @@ class Creator:
         """Which of these contacts exist, and the errors of those that cannot be read."""
         found: dict[str, bool | ProviderError] = {}
 
-        def ask(part: Sequence[str], attempts: int | None) -> wire.Batch:
-            request = self._session.api.batch_read(part, (), object_type=CONTACTS)
-            return self._session.batch(request, attempts)
+        def request(part: Sequence[str]) -> Request:
+            return self._session.api.batch_read(part, (), object_type=CONTACTS)
 
-        for chunk in chunks(dict.fromkeys(ids), BATCH):
-            for part, answer in divided(self._session, Asked.RECORDS, chunk, ask):
-                if isinstance(answer, ProviderError):
-                    found |= dict.fromkeys(part, answer)
-                else:
-                    found |= {record.id: True for record in answer.records}
+        for part, answer in read_batches(self._session, ids, request):
+            if isinstance(answer, ProviderError):
+                found |= dict.fromkeys(part, answer)
+            else:
+                found |= {record.id: True for record in answer.records}
         return found
 
     # --- success
@@ -443,7 +441,7 @@ def _has_values(holder: Snapshot, command: WriteCommand, property_map: PropertyM
 def _outcome_unknown() -> TimedOut:
     return TimedOut(
         "HubSpot's answer does not say what became of it; the next cycle looks before it "
-        "retries again",
+        "tries again",
         side=Side.HUBSPOT,
         sent=True,
     )

@@ -12,15 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from syncd.core import essence
-from syncd.core.model import (
-    MAPPED_PREFIX,
-    Appointment,
-    FieldError,
-    Group,
-    GroupKey,
-    Side,
-    Snapshot,
-)
+from syncd.core.model import MAPPED_PREFIX, Appointment, FieldError, Group, GroupKey, Side, Snapshot
 from syncd.errors import quoted
 from syncd.ports.provider import Edit, ExternalIds
 from syncd.providers.hubspot.wire import Record, moment
@@ -219,7 +211,7 @@ def filled_groups(wanted: Appointment, property_map: PropertyMap) -> tuple[Group
 
 
 def external_id_properties(ids: ExternalIds) -> dict[str, str]:
-    """The identity of a pair, as the two properties that carry it."""
+    """The external ids as properties."""
     return {GHL_ID: ids.ghl_id, GHL_LOCATION: ids.location_id}
 
 

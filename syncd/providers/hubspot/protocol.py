@@ -44,7 +44,7 @@ class Api:
         return f"/crm/objects/{self.version}/{object_type or self.object_type}"
 
     def list(self, properties: Sequence[str], *, archived: bool, after: str = "") -> Request:
-        """One page of every record; associations only of living ones.
+        """One page of every record; associations only of active ones.
 
         The list of properties is comma separated: repeated keys would make long
         URLs longer, and too long a URL is a 414 (reported, read 2026-11-20).

@@ -8,13 +8,17 @@ where no part of it succeeds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from syncd.core.model import Side
 from syncd.errors import AuthFailed, Outdated, ProviderError, SyncdError, TimedOut, Transient
 from syncd.ports.refusals import Asked, Stops, stops
+from syncd.providers.hubspot import wire
+from syncd.providers.hubspot.protocol import BATCH
+from syncd.providers.hubspot.search import chunks
 from syncd.providers.hubspot.session import Session
+from syncd.providers.message import Request
 
 MAX_SPLITS = 40
 """Additional requests for one batch: enough for a handful of bad rows."""
@@ -70,6 +74,21 @@ class _Division:
     def gave_up(self) -> bool:
         """Whether no further part is sent."""
         return self._failed_in_row > MAX_FAILED_PARTS
+
+
+def read_batches(
+    session: Session,
+    ids: Iterable[str],
+    request: Callable[[Sequence[str]], Request],
+    size: int = BATCH,
+) -> Iterator[tuple[Sequence[str], wire.Batch | ProviderError]]:
+    """Read records in batches of `size`; yields each part with its answer or its error."""
+
+    def ask(part: Sequence[str], attempts: int | None) -> wire.Batch:
+        return session.batch(request(part), attempts)
+
+    for chunk in chunks(dict.fromkeys(ids), size):
+        yield from divided(session, Asked.RECORDS, chunk, ask)
 
 
 def divided(

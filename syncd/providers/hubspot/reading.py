@@ -16,8 +16,8 @@ from syncd.ports.refusals import Asked
 from syncd.providers.hubspot import mapping, refusals, wire
 from syncd.providers.hubspot.account import AccountReader
 from syncd.providers.hubspot.mapping import GHL_ID
-from syncd.providers.hubspot.protocol import ASSOCIATION_BATCH, BATCH, HISTORY_BATCH
-from syncd.providers.hubspot.read_split import divided
+from syncd.providers.hubspot.protocol import ASSOCIATION_BATCH, HISTORY_BATCH
+from syncd.providers.hubspot.read_split import divided, read_batches
 from syncd.providers.hubspot.search import chunks
 from syncd.providers.hubspot.session import Session
 from syncd.providers.hubspot.wire import MERGED_IDS, Record
@@ -97,26 +97,22 @@ class Reader:
         unread: dict[str, ProviderError] = {}
         properties = (*self._account.property_map.read, MERGED_IDS)
 
-        def ask(part: Sequence[str], attempts: int | None) -> wire.Batch:
-            request = self._session.api.batch_read(
-                part, properties, archived=archived, id_property=by
-            )
-            return self._session.batch(request, attempts)
+        def request(part: Sequence[str]) -> Request:
+            return self._session.api.batch_read(part, properties, archived=archived, id_property=by)
 
-        for chunk in chunks(dict.fromkeys(ids), BATCH):
-            wanted = set(chunk)
-            for part, answer in divided(self._session, Asked.RECORDS, chunk, ask):
-                if isinstance(answer, ProviderError):
-                    unread |= dict.fromkeys(part, answer)
-                    continue
-                self.check_properties(answer.records)
-                for record in answer.records:
-                    key = record.properties.get(by, "").strip() if by else record.id
-                    if record.archived == archived and key in wanted:
-                        found[key] = record
-                    else:
-                        others[record.id] = record
-                unread |= refusals.unread(answer, wanted)
+        for part, answer in read_batches(self._session, ids, request):
+            if isinstance(answer, ProviderError):
+                unread |= dict.fromkeys(part, answer)
+                continue
+            self.check_properties(answer.records)
+            wanted = set(part)
+            for record in answer.records:
+                key = record.properties.get(by, "").strip() if by else record.id
+                if record.archived == archived and key in wanted:
+                    found[key] = record
+                else:
+                    others[record.id] = record
+            unread |= refusals.unread(answer, wanted)
         return found, others, unread
 
     def check_properties(self, records: Iterable[Record]) -> None:
@@ -232,14 +228,12 @@ class Reader:
         found: dict[str, tuple[Edit, ...]] = {}
         property_map = self._account.property_map
 
-        def ask(part: Sequence[str], attempts: int | None) -> wire.Batch:
-            request = self._session.api.batch_read(part, (), history=property_map.mapped)
-            return self._session.batch(request, attempts)
+        def request(part: Sequence[str]) -> Request:
+            return self._session.api.batch_read(part, (), history=property_map.mapped)
 
-        for chunk in chunks(dict.fromkeys(ids), HISTORY_BATCH):
-            for _, answer in divided(self._session, Asked.RECORDS, chunk, ask):
-                if isinstance(answer, wire.Batch):  # Of the others, no edit is known.
-                    found |= {each.id: mapping.edits(each, property_map) for each in answer.records}
+        for _, answer in read_batches(self._session, ids, request, HISTORY_BATCH):
+            if isinstance(answer, wire.Batch):  # Of the others, no edit is known.
+                found |= {each.id: mapping.edits(each, property_map) for each in answer.records}
         return found
 
 

@@ -44,17 +44,17 @@ _REQUIRED = ("MISSING_REQUIRED_PROPERTY", "MISSING_CONDITIONAL_REQUIRED_PROPERTY
 def refusal(request: Request, response: Response) -> SyncdError:
     """The error of a refused request."""
     found = problem(response.payload)
-    said = words(found) or response.said
-    where = f"{request.label}: {said}"
+    text = describe(found) or response.summary
+    where = f"{request.label}: {text}"
     if response.status == 401:
         return AuthFailed(
-            f"HubSpot refuses the token ({said}); make a new one and set it in the link's "
+            f"HubSpot refuses the token ({text}); make a new one and set it in the link's "
             "[hubspot] section",
             side=Side.HUBSPOT,
         )
     if response.status == 403:
         return _forbidden(request, found, where)
-    if response.status == 400 and _NO_OBJECT in (found.message or response.words).casefold():
+    if response.status == 400 and _NO_OBJECT in (found.message or response.message).casefold():
         return NotPrepared(f"HubSpot does not know the object ({where}); {NOT_ACTIVATED}")
     if response.status == 404 and not _asks_for_one(request):
         return NotPrepared(f"HubSpot does not know the object ({where}); {NOT_ACTIVATED}")
@@ -106,16 +106,12 @@ def _asks_for_one(request: Request) -> bool:
     parts = request.path.strip("/").split("/")
     return (
         request.method == "GET"
-        and parts[:2]
-        in (
-            ["crm", "objects"],
-            ["crm", "properties"],
-        )
+        and parts[:2] in (["crm", "objects"], ["crm", "properties"])
         and len(parts) == 5
     )
 
 
-def words(found: Problem) -> str:
+def describe(found: Problem) -> str:
     """A problem for a person: HubSpot's text, its category, and the id for its support.
 
     A category or an id in an unexpected form is left out: only `quoted` text
@@ -131,19 +127,19 @@ def words(found: Problem) -> str:
 
 def of_row(found: Problem) -> ProviderError:
     """The error of one refused row of a batch."""
-    said = words(found) or "no reason given"
+    text = describe(found) or "no reason given"
     if found.codes & _PASSING:
-        return Unavailable(f"HubSpot could not take it just now: {said}", side=Side.HUBSPOT)
+        return Unavailable(f"HubSpot could not take it just now: {text}", side=Side.HUBSPOT)
     if "OBJECT_NOT_FOUND" in found.codes:
-        return Stale(f"HubSpot shows the record no more: {said}", side=Side.HUBSPOT)
+        return Stale(f"HubSpot shows the record no more: {text}", side=Side.HUBSPOT)
     if lacks_a_value(found):
         lacking = [each for each in found.properties if _PROPERTY.fullmatch(each)]
         names = f" ({', '.join(lacking)})" if lacking else ""
-        said = (
-            f"{said}; no longer demand a value{names} in HubSpot, or map a field to the property "
+        text = (
+            f"{text}; no longer demand a value{names} in HubSpot, or map a field to the property "
             "under `map` in the link's configuration"
         )
-    return Rejected(f"HubSpot refuses it: {said}", side=Side.HUBSPOT)
+    return Rejected(f"HubSpot refuses it: {text}", side=Side.HUBSPOT)
 
 
 def unread(answer: Batch, wanted: Collection[str]) -> dict[str, ProviderError]:
@@ -184,5 +180,5 @@ def about_association(found: Problem) -> bool:
 
 def of_request(found: Problem, error: Rejected) -> ProviderError:
     """The error of a refused batch; a passing one where the refusal says so."""
-    said = of_row(found)
-    return error if isinstance(said, Rejected) and not words(found) else said
+    described = of_row(found)
+    return error if isinstance(described, Rejected) and not describe(found) else described

@@ -72,7 +72,7 @@ class ChangeWindow:
 
     It begins before the cursor because the index shows changes late and out
     of order, and ends after now because the two clocks may differ.
-    With `created_before`, records that carry an identity count only if they are created_earlier.
+    With `created_before`, records with an external id count only if they were created earlier.
     """
 
     since: datetime
@@ -97,11 +97,7 @@ class ChangeWindow:
             without_external_id: Json = {"propertyName": GHL_ID, "operator": "NOT_HAS_PROPERTY"}
             groups = [[*filters, created_earlier], [*filters, without_external_id]]
         return _search(
-            path,
-            [{"filters": group} for group in groups],
-            properties,
-            sort=sort,
-            asked=Asked.SIDE,
+            path, [{"filters": group} for group in groups], properties, sort=sort, asked=Asked.SIDE
         )
 
     def latest(self, path: str, properties: Sequence[str]) -> Request:

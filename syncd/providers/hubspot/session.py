@@ -24,9 +24,7 @@ from syncd.providers.hubspot import refusals, wire
 from syncd.providers.hubspot.protocol import Api
 from syncd.providers.hubspot.wire import Json
 from syncd.providers.message import Request, Response
-
-BESIDE_ATTEMPTS = 3
-"""Attempts for what a cycle can do without."""
+from syncd.providers.retry import OPTIONAL_ATTEMPTS
 
 _UNCHANGED = (Stops.SIDE, Stops.NOTHING)
 
@@ -45,7 +43,7 @@ class Session:
             Transient: as the client says.
         """
         if attempts is None and request.asked is Asked.BESIDE:
-            attempts = BESIDE_ATTEMPTS
+            attempts = OPTIONAL_ATTEMPTS
         return self.client.send(request, attempts)
 
     def answers(self) -> bool:
@@ -64,7 +62,7 @@ class Session:
         if reach is Stops.DOUBT and not self.answers():
             return error
         return Rejected(
-            f"HubSpot does not allow it ({request.label}: {response.said})",
+            f"HubSpot does not allow it ({request.label}: {response.summary})",
             side=Side.HUBSPOT,
             status=response.status,
         )

@@ -202,7 +202,7 @@ class Updater:
                 yield Failed(key=row.trace, error=outdated)
                 return
             if isinstance(result, Problem):
-                detail = refusals.words(result)
+                detail = refusals.describe(result)
                 notes.append(Refusal(group=group, reason="rejected", detail=detail))
             elif isinstance(result, Unavailable) and failing is None:
                 failing = result  # A server may fail on one text, not on a second one.

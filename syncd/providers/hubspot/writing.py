@@ -2,8 +2,8 @@
 
 `HubSpotProvider.write` delegates to `Writer`. Updates and removals are in
 `updating`, creations in `creating`. Here commands are put in batches, several
-batches are in flight at once, and a vendor that is down is told from a bad
-record.
+batches are in flight at once, and a vendor that is down is distinguished from
+a bad record.
 """
 
 from __future__ import annotations
@@ -49,9 +49,7 @@ class Writer:
         self._concurrency = concurrency
 
     def write(
-        self,
-        commands: Iterable[WriteCommand],
-        checks: WriteChecks = NO_CHECKS,
+        self, commands: Iterable[WriteCommand], checks: WriteChecks = NO_CHECKS
     ) -> Iterator[Receipt]:
         """See `ports.provider.Provider.write`."""
         with self._threads() as threads:

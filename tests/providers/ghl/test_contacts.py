@@ -70,7 +70,7 @@ def test_numbers_are_read_with_the_country_of_the_location(
     assert e164(number, country) == expected
 
 
-def test_a_contact_is_asked_for_once_in_a_cycle(clinic: Clinic) -> None:
+def test_a_contact_is_requested_once_in_a_cycle(clinic: Clinic) -> None:
     clinic.provider.prepare()
     for _ in range(2):
         clinic.provider.contacts([clinic.contact, "nosuchcontact0000001"])
@@ -114,7 +114,7 @@ def test_a_few_contacts_of_a_large_book_are_not_read_by_the_page(clinic: Clinic)
     assert clinic.sent("POST", "/contacts/search") == []
 
 
-def test_what_the_lagging_search_does_not_show_yet_is_asked_for_by_id(open_clinic: Open) -> None:
+def test_what_the_lagging_search_does_not_show_yet_is_read_by_id(open_clinic: Open) -> None:
     """The index is some ten seconds behind; a get is not."""
     clinic = open_clinic(contact_search_lag=timedelta(seconds=10))
     keys = add(clinic, 25)
@@ -248,7 +248,7 @@ def test_a_create_that_never_arrived_stays_in_doubt(clinic: Clinic) -> None:
     assert len(clinic.sent("POST", "/contacts")) == 1
 
 
-def test_a_refused_contact_is_rejected_in_the_vendors_words(clinic: Clinic) -> None:
+def test_a_refused_contact_is_rejected_in_the_vendors_text(clinic: Clinic) -> None:
     clinic.world.faults.add(
         side="ghl", method="POST", status=422, body={"message": ["email must be an email"]}
     )

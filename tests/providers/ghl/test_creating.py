@@ -56,7 +56,7 @@ def test_a_booking_sends_what_is_wanted_and_nothing_else(clinic: Clinic, is_done
     assert clinic.world.notifications == []
 
 
-def test_a_booking_notifies_only_where_it_is_told_to(clinic: Clinic, is_done: IsDone) -> None:
+def test_a_booking_notifies_only_where_it_is_configured(clinic: Clinic, is_done: IsDone) -> None:
     """Left unset, the vendor would write to real people."""
     is_done(clinic.create(notify=True))
     assert len(clinic.world.notifications) == 1
@@ -103,7 +103,7 @@ def test_an_end_that_the_vendor_derived_is_known_after_the_booking(
     assert receipt.returned.end == clinic.at(24.5)
 
 
-def test_completed_is_stored_as_showed_and_said_so(clinic: Clinic, is_done: IsDone) -> None:
+def test_completed_is_stored_as_showed_and_shown_so(clinic: Clinic, is_done: IsDone) -> None:
     assert is_done(clinic.create(status="completed")).returned.status == "showed"
 
 
@@ -177,7 +177,7 @@ def test_the_vendors_own_refusal_of_a_slot_is_understood(
     assert len(clinic.sent("POST")) == 1
 
 
-def test_free_slots_are_asked_for_once_per_calendar_and_month(clinic: Clinic) -> None:
+def test_free_slots_are_requested_once_per_calendar_and_month(clinic: Clinic) -> None:
     commands = [
         WriteCommand(
             key=f"order-{number}",

@@ -163,7 +163,7 @@ def test_the_misspelt_status_is_tolerated_and_the_right_one_wins() -> None:
     assert shown(appointmentStatus="showed", appoinmentStatus="noshow").status == "showed"
 
 
-def test_newer_words_for_a_status_are_read_as_the_known_ones() -> None:
+def test_newer_names_of_a_status_are_read_as_the_known_ones() -> None:
     assert shown(appointmentStatus="completed").status == "showed"
     assert shown(appointmentStatus="active").status == "confirmed"
     assert shown(appointmentStatus="rescheduled").status == "rescheduled"
@@ -194,7 +194,7 @@ def test_texts_are_compared_trimmed_and_with_one_kind_of_line_end() -> None:
     assert shown(description=" a\r\nb ").description == "a\nb"
 
 
-def test_a_series_is_told_by_the_master_or_by_the_shape_of_the_id() -> None:
+def test_a_series_is_found_by_the_master_or_by_the_form_of_the_id() -> None:
     assert snapshot(masterEventId="m1").series == Series(master="m1")
     assert snapshot(id="m1_1729821600000_1800").series == Series(master="m1")
     assert snapshot(id="m_1_1729821600000_1800").series == Series(master="m_1")
@@ -212,12 +212,12 @@ def test_an_instance_with_a_rule_is_no_master() -> None:
         assert mapping.is_master(event) is master
 
 
-def test_further_fields_are_read_by_their_key() -> None:
+def test_mapped_fields_are_read_by_their_key() -> None:
     mapped_fields = dict(shown(isRecurring=True, users=["u1", "u2"]).mapped_fields)
     assert mapped_fields == {"raw_status": "confirmed", "series": "true", "who": "u1;u2"}
 
 
-def test_further_fields_reach_into_objects_and_are_told_apart_by_kind() -> None:
+def test_mapped_fields_reach_into_objects_and_are_distinguished_by_kind() -> None:
     fields = {"source": "createdBy.source", "booked": "dateAdded", "series": "isRecurring"}
     location_context = LocationContext(location="loc", zone=ZURICH, mapped_fields=fields)
     row = ROW | {"createdBy": {"source": "booking_widget"}, "dateAdded": "2026-06-01T10:00:00.123Z"}
@@ -254,7 +254,7 @@ def test_a_link_to_nobody_is_no_link() -> None:
     assert mapping.snapshot(event, location_context).appointment.mapped_fields == (("page", ""),)
 
 
-def test_further_fields_are_written_by_their_key() -> None:
+def test_mapped_fields_are_written_by_their_key() -> None:
     location_context = LocationContext(
         location="loc", zone=ZURICH, mapped_fields={"notes": "description"}
     )

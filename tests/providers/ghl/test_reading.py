@@ -102,7 +102,7 @@ def test_without_the_users_scope_owners_are_not_matched_and_nothing_else_suffers
 
 
 @pytest.mark.parametrize("scope", ["locations.readonly", "calendars.readonly"])
-def test_a_missing_scope_is_named_and_told_apart_from_a_bad_token(
+def test_a_missing_scope_is_named_and_distinguished_from_a_bad_token(
     open_clinic: Open, scope: str
 ) -> None:
     """Both are a 401; only the words differ."""
@@ -296,7 +296,7 @@ def test_a_contacts_appointments_are_local_times_of_the_location(open_clinic: Op
     assert shown.created_at == clinic.now
 
 
-def test_the_hour_that_a_clock_change_repeats_is_asked_for_by_id(open_clinic: Open) -> None:
+def test_the_hour_that_a_clock_change_repeats_is_read_by_id(open_clinic: Open) -> None:
     clinic = open_clinic(location_timezone="America/New_York")
     first = datetime(2026, 11, 1, 5, 30, tzinfo=UTC)
     for start in (first, first + timedelta(hours=1)):

@@ -66,9 +66,7 @@ def forgetful(open_clinic: Open, transport_of: type[SandboxTransport]) -> Clinic
     return opened
 
 
-def test_a_text_that_is_never_shown_is_not_said_to_be_there(
-    forgetful: Clinic, is_done: IsDone
-) -> None:
+def test_a_text_that_is_never_shown_is_not_reported(forgetful: Clinic, is_done: IsDone) -> None:
     made = is_done(forgetful.create(24, description="Knee"))
     assert made.returned == forgetful.see(made.id).appointment
     assert forgetful.world.location.get(made.id).description == "Knee"

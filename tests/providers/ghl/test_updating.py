@@ -244,7 +244,7 @@ def test_a_status_that_the_vendor_changed_unasked_is_in_the_receipt(
 
 @pytest.mark.parametrize("status", [400, 413, 415, 422])
 @pytest.mark.parametrize("key", ["description", "address", "title", "startTime"])
-def test_a_group_that_is_refused_in_unknown_words_keeps_no_other_back(
+def test_a_group_that_is_refused_with_an_unknown_text_keeps_no_other_back(
     clinic: Clinic, is_done: IsDone, monkeypatch: pytest.MonkeyPatch, status: int, key: str
 ) -> None:
     refuse(clinic, monkeypatch, lambda body: key in body, status)
@@ -292,7 +292,7 @@ def test_an_update_of_which_nothing_is_taken_is_refused_whole(
     assert len(clinic.sent("PUT")) <= 3
 
 
-def test_a_group_that_the_server_stumbles_over_keeps_no_other_back(
+def test_a_group_that_the_server_fails_on_keeps_no_other_back(
     clinic: Clinic, is_failed: IsFailed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refuse(clinic, monkeypatch, lambda body: "description" in body, 500)

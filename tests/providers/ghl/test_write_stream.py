@@ -52,14 +52,14 @@ def many(clinic: Clinic, count: int, **more: Any) -> list[WriteCommand]:
     ]
 
 
-def test_one_refused_order_stops_no_other(clinic: Clinic) -> None:
+def test_one_refused_command_stops_no_other(clinic: Clinic) -> None:
     clinic.world.faults.add(side="ghl", method="POST", nth=3, status=422, body={"message": ["no"]})
     receipts = list(clinic.provider.write(many(clinic, 8)))
     assert {each.key for each in receipts} == {f"order-{number}" for number in range(8)}
     assert sum(isinstance(each, Failed) for each in receipts) == 1
 
 
-def test_one_order_that_always_breaks_the_server_stops_no_other(clinic: Clinic) -> None:
+def test_one_command_that_always_breaks_the_server_stops_no_other(clinic: Clinic) -> None:
     key = clinic.book(1)
     clinic.world.faults.add(side="ghl", method="PUT", path=key, status=500, times=None)
     poison = WriteCommand(
@@ -133,7 +133,7 @@ def test_a_strict_server_never_has_to_refuse_a_backfill(
     assert (clock.now() - clinic.now).total_seconds() >= 50
 
 
-def test_orders_are_taken_no_faster_than_they_are_sent(clinic: Clinic) -> None:
+def test_commands_are_taken_no_faster_than_they_are_sent(clinic: Clinic) -> None:
     """What comes in while others are written overtakes those that were not taken yet."""
     taken: list[int] = []
 
@@ -167,7 +167,7 @@ def booking(clinic: Clinic, number: int) -> WriteCommand:
     )
 
 
-def test_no_order_is_taken_while_the_budget_has_no_place(
+def test_no_command_is_taken_while_the_budget_has_no_capacity(
     open_clinic: Any, clock: VirtualClock
 ) -> None:
     """What was taken could not be overtaken, and would keep a pause in the writing waiting."""

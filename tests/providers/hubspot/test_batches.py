@@ -18,7 +18,7 @@ def _commands(*rows: tuple[CommandKind, str]) -> list[WriteCommand]:
 
 
 @given(rows=st.lists(st.tuples(KINDS, st.sampled_from("abc")), max_size=40))
-def test_every_order_travels_once_with_its_kind_and_without_its_twin(
+def test_every_command_is_sent_once_with_its_kind_and_without_its_duplicate(
     rows: list[tuple[CommandKind, str]],
 ) -> None:
     commands = _commands(*rows)
@@ -33,7 +33,7 @@ def test_every_order_travels_once_with_its_kind_and_without_its_twin(
 
 
 @given(rows=st.lists(st.tuples(KINDS, st.sampled_from("abc")), max_size=40))
-def test_orders_for_one_record_keep_their_order(rows: list[tuple[CommandKind, str]]) -> None:
+def test_commands_for_one_record_keep_their_sequence(rows: list[tuple[CommandKind, str]]) -> None:
     sent = [each for batch in batches(_commands(*rows)) for each in batch if each.id]
     for record in "abc":
         places = [int(each.key[1:]) for each in sent if each.id == record]

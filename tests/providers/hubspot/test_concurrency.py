@@ -46,7 +46,7 @@ def test_batches_are_sent_side_by_side(account: Account) -> None:
     assert len(desk.asked("/batch/create")) == 4
 
 
-def test_the_associations_type_is_asked_for_once(account: Account) -> None:
+def test_the_associations_type_is_requested_once(account: Account) -> None:
     desk = account(concurrency=4)
     contact = desk.portal.add_contact("Ada Winter", "ada@example.com")
     commands = [desk.command(f"g{number}", contact) for number in range(400)]
@@ -61,7 +61,7 @@ def test_a_stage_that_is_demanded_is_looked_up_once(account: Account) -> None:
     assert len(desk.asked("/pipelines")) == 1
 
 
-def test_two_orders_for_one_record_are_never_under_way_together(account: Account) -> None:
+def test_two_commands_for_one_record_are_never_in_flight_together(account: Account) -> None:
     desk = account(concurrency=4)
     record = desk.book()
 
@@ -71,7 +71,7 @@ def test_two_orders_for_one_record_are_never_under_way_together(account: Account
     assert desk.portal.get(record).properties["hs_appointment_name"] == "Title 5"
 
 
-def test_orders_are_taken_no_further_ahead_than_batches_are_under_way(account: Account) -> None:
+def test_commands_are_taken_no_further_ahead_than_batches_are_in_flight(account: Account) -> None:
     desk = account(concurrency=2)
     taken: list[int] = []
 
@@ -85,7 +85,7 @@ def test_orders_are_taken_no_further_ahead_than_batches_are_under_way(account: A
     assert len(taken) == 1_000
 
 
-def test_a_vendor_that_is_gone_ends_it_after_what_was_under_way(account: Account) -> None:
+def test_a_vendor_that_is_gone_ends_it_after_what_was_in_flight(account: Account) -> None:
     desk = account(concurrency=2)
     desk.world.faults.add(Fault(path="/batch/read", status=503, times=None))
     taken = iter([title(str(number), "New") for number in range(1, 601)])

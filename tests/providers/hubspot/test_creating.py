@@ -37,9 +37,7 @@ def ada(desk: Any) -> str:
     return contact
 
 
-def test_a_record_is_made_with_identity_values_and_contact_in_one_request(
-    desk: Any, ada: str
-) -> None:
+def test_a_record_is_made_with_external_ids_and_contact_in_one_request(desk: Any, ada: str) -> None:
     command = desk.command(
         "g1", ada, description="Bring papers", owner=next(iter(desk.portal.owners))
     )
@@ -73,7 +71,7 @@ def test_two_hundred_and_fifty_creations_are_three_requests(desk: Any, ada: str)
     assert len(desk.asked()) == 3 + 1
 
 
-def test_answers_are_matched_by_identity_and_never_by_position(desk: Any, ada: str) -> None:
+def test_answers_are_matched_by_external_id_and_never_by_position(desk: Any, ada: str) -> None:
     assert desk.world.settings.reverse_batch_results
     receipts = _write(desk, *(desk.command(f"g{number}", ada) for number in range(5)))
     for number in range(5):
@@ -150,7 +148,7 @@ def test_what_stays_unknown_is_said_to_have_been_sent(desk: Any) -> None:
     assert error.sent
 
 
-def test_a_second_silence_is_not_followed_by_a_third_try(desk: Any) -> None:
+def test_a_second_missing_answer_gets_no_third_attempt(desk: Any) -> None:
     desk.world.faults.add(Fault(kind="timeout_before", path=CREATE, times=None))
     assert isinstance(_error(_write(desk, desk.command("g1"))["create-g1"]), TimedOut)
     assert len(desk.asked("/batch/create")) == 2
@@ -186,7 +184,7 @@ def test_a_holder_of_another_location_is_refused_and_named(desk: Any) -> None:
 
 
 @pytest.mark.parametrize("habit", ["freed", "conflict"])
-def test_an_archived_holder_of_the_identity_does_not_stop_the_new_record(
+def test_an_archived_holder_of_the_external_id_does_not_stop_the_new_record(
     account: Account, habit: str
 ) -> None:
     desk = account(settings={"unique_of_archived": habit})
@@ -237,7 +235,7 @@ def test_a_contact_that_is_gone_leaves_no_orphan(desk: Any, ada: str) -> None:
     assert desk.portal.records() == []
 
 
-def test_a_contact_that_is_gone_leaves_no_orphan_however_the_refusal_is_worded(
+def test_a_contact_that_is_gone_leaves_no_orphan_whatever_the_text_of_the_refusal(
     desk: Any, ada: str
 ) -> None:
     desk.portal.archive_contact(ada)
@@ -251,7 +249,7 @@ def test_a_contact_that_is_gone_leaves_no_orphan_however_the_refusal_is_worded(
 # --- the vendor away
 
 
-def test_a_vendor_that_is_away_ends_the_writing_and_says_which_orders_failed(desk: Any) -> None:
+def test_a_vendor_that_is_down_ends_the_writing_and_says_which_commands_failed(desk: Any) -> None:
     desk.provider.write([])
     desk.world.faults.add(Fault(path=CREATE, times=None, status=423))
     receipts = []
@@ -266,12 +264,12 @@ def test_a_refused_token_ends_the_writing(desk: Any) -> None:
         list(desk.provider.write([desk.command("g1")]))
 
 
-def test_an_owner_that_does_not_exist_is_refused_in_the_vendors_words(desk: Any) -> None:
+def test_an_owner_that_does_not_exist_is_refused_in_the_vendors_text(desk: Any) -> None:
     error = _error(_write(desk, desk.command("g1", owner="4711"))["create-g1"])
     assert "4711" in str(error)
 
 
-def test_an_order_without_identity_travels_alone_and_is_not_repeated(desk: Any) -> None:
+def test_a_command_without_an_external_id_is_sent_alone_and_is_not_repeated(desk: Any) -> None:
     bare = replace(desk.command("g1"), external_ids=None)
     desk.world.faults.add(Fault(kind="timeout_after", path=CREATE, nth=2))
     receipts = _write(desk, bare, replace(bare, key="second"))

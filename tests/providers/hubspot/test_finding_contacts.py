@@ -60,7 +60,7 @@ def test_letter_case_of_an_address_does_not_count(desk: Any) -> None:
     assert found["ben@example.com"] == ()
 
 
-def test_a_further_address_of_a_contact_is_found(desk: Any) -> None:
+def test_an_additional_address_of_a_contact_is_found(desk: Any) -> None:
     ada = desk.portal.add_contact(
         "Ada Winter", "ada@example.com", hs_additional_emails="Winter@Example.com"
     )
@@ -139,7 +139,7 @@ def test_addresses_that_nobody_has_cost_one_search_however_many(desk: Any) -> No
     assert len(desk.asked("/search")) == 1, "what is known of everybody is known for the cycle"
 
 
-def test_everybody_with_a_further_address_is_read_in_pages(desk: Any) -> None:
+def test_everybody_with_an_additional_address_is_read_in_pages(desk: Any) -> None:
     for number in range(450):
         desk.portal.add_contact(
             "A Person", f"a{number}@example.com", hs_additional_emails=f"p{number}@example.com"
@@ -149,7 +149,7 @@ def test_everybody_with_a_further_address_is_read_in_pages(desk: Any) -> None:
     assert len(desk.asked("/search")) == 3
 
 
-def test_few_addresses_are_searched_for_five_at_a_time_where_many_have_further_ones(
+def test_few_addresses_are_searched_for_five_at_a_time_where_many_have_additional_ones(
     desk: Any,
 ) -> None:
     for number in range(450):
@@ -164,7 +164,9 @@ def test_few_addresses_are_searched_for_five_at_a_time_where_many_have_further_o
     assert [len(row.body["filterGroups"]) for row in desk.asked("/search")] == [4]
 
 
-def test_an_account_that_cannot_be_searched_by_further_addresses_is_asked_once(desk: Any) -> None:
+def test_an_account_that_cannot_be_searched_by_additional_addresses_is_searched_once(
+    desk: Any,
+) -> None:
     desk.world.faults.add(Fault(path="contacts/search$", times=None, status=400))
     found = desk.provider.find_contacts(_many(250), [])
     assert not any(found.values())

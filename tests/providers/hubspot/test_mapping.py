@@ -122,7 +122,7 @@ def test_which_of_several_contacts_is_meant_is_left_open(
     assert (found.appointment.contact, found.contacts) == (meant, contacts)
 
 
-def test_facets_and_identity_are_read_raw() -> None:
+def test_filter_properties_and_external_ids_are_read_raw() -> None:
     found = mapping.snapshot(
         _record(region="north", ghl_appointment_id=" g1 ", ghl_location_id="L"), COLUMNS
     )

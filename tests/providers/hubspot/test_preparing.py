@@ -27,7 +27,7 @@ def test_setup_makes_what_is_missing_and_a_second_run_makes_nothing(account: Acc
     assert len(desk.world.writes("hubspot")) == before
 
 
-def test_the_identity_property_demands_unique_values(account: Account) -> None:
+def test_the_external_id_property_demands_unique_values(account: Account) -> None:
     desk = account()
     assert desk.portal.appointments.definitions["ghl_appointment_id"].unique
 
@@ -86,7 +86,7 @@ def test_enablement_that_may_not_be_asked_is_no_verdict(account: Account) -> Non
     assert desk.provider.prepare().status_property == "hs_appointment_status"
 
 
-def test_the_accounts_zone_tells_when_a_spent_day_is_over(
+def test_the_accounts_zone_tells_when_a_used_up_quota_is_over(
     account: Account, free_budget: Any
 ) -> None:
     account()
@@ -115,7 +115,7 @@ def test_an_account_that_does_not_tell_its_zone_is_synced_all_the_same(
     assert free_budget.zone is None
 
 
-def test_a_refused_token_is_told_apart_from_a_missing_scope(account: Account) -> None:
+def test_a_refused_token_is_distinguished_from_a_missing_scope(account: Account) -> None:
     wrong = account(set_up=False, token="pat-eu1-wrong")
     with pytest.raises(AuthFailed) as refused:
         wrong.provider.prepare()
@@ -226,7 +226,7 @@ def test_the_doctor_is_told_everything_that_is_missing_at_once(account: Account)
     assert all(each.remedy for each in missing)
 
 
-def test_a_silence_that_is_asked_for_is_obeyed(account: Account) -> None:
+def test_a_requested_pause_is_kept(account: Account) -> None:
     desk = account(account_lifetime=EXPIRED)
     moving = Fault(path="/properties/", status=477, headers={"Retry-After": "3600"})
     desk.world.faults.add(moving)
@@ -258,7 +258,7 @@ def further(desk: Any, name: str = "x") -> Any:
         (Kind.LIST, "bool", False),
     ],
 )
-def test_a_further_property_has_to_hold_the_kind_of_value_that_it_gets(
+def test_a_mapped_property_has_to_hold_the_kind_of_value_that_it_gets(
     account: Account, kind: Kind, type_: str, *, fits: bool
 ) -> None:
     desk = account(
@@ -291,7 +291,7 @@ def test_the_address_of_a_record_is_made_from_the_account_s_own_answer(account: 
     assert not seen.unlinked
 
 
-def test_the_account_is_asked_once_for_its_zone_and_its_number(account: Account) -> None:
+def test_the_account_is_read_once_for_its_zone_and_its_number(account: Account) -> None:
     desk = account(set_up=False, record_link="mine")
     desk.portal.add_property("mine")
     desk.provider.setup(STATUSES)

@@ -30,7 +30,7 @@ def _one(scan: Scan) -> Snapshot:
 # --- full sweeps
 
 
-def test_a_sweep_shows_living_and_archived_records_with_their_contacts(desk: Any) -> None:
+def test_a_sweep_shows_active_and_archived_records_with_their_contacts(desk: Any) -> None:
     ada = desk.portal.add_contact("Ada Winter", "ada@example.com")
     kept, binned = desk.book(ada), desk.book(ada)
     desk.portal.archive(binned)
@@ -308,7 +308,7 @@ def test_a_search_that_is_not_sorted_is_refused_because_paging_would_skip(
         _scan(desk, cursor)
 
 
-def test_the_order_of_a_search_that_shows_everything_is_all_one(desk: Any, clock: Any) -> None:
+def test_the_sort_of_a_search_that_shows_everything_is_all_one(desk: Any, clock: Any) -> None:
     cursor = _scan(desk).cursor
     clock.advance(60)
     rows: list[Any] = [{"id": each, "properties": {}} for each in ("7", "5")]
@@ -384,7 +384,7 @@ def test_a_record_without_contacts_has_none_and_is_no_failure(account: Account, 
     assert desk.provider.fetch([record])[record].contacts == ()
 
 
-def test_a_living_record_in_an_archived_answer_is_not_taken_at_its_word(desk: Any) -> None:
+def test_an_active_record_in_an_archived_answer_is_not_trusted(desk: Any) -> None:
     """Nobody has shown that every version heeds `archived` on batch reads."""
     ada = desk.portal.add_contact("Ada Winter", "ada@example.com")
     record = desk.book(ada)
@@ -395,7 +395,7 @@ def test_a_living_record_in_an_archived_answer_is_not_taken_at_its_word(desk: An
     assert (found.gone, found.contacts) == (False, (ada,))
 
 
-def test_thousands_of_missing_records_are_not_asked_for_one_by_one(desk: Any) -> None:
+def test_thousands_of_missing_records_are_not_read_one_by_one(desk: Any) -> None:
     found = desk.provider.fetch([str(number) for number in range(900_000, 900_300)])
     assert all(isinstance(each, Missing) for each in found.values())
     assert len([row for row in desk.asked() if row.method == "GET"]) == 50

@@ -100,6 +100,6 @@ def test_a_token_is_never_printed() -> None:
         },
     ],
 )
-def test_a_value_that_the_account_demands_is_told_apart(said: dict[str, object]) -> None:
+def test_a_value_that_the_account_demands_is_distinguished(said: dict[str, object]) -> None:
     assert lacks_a_value(problem(said))
     assert not lacks_a_value(problem({"category": "VALIDATION_ERROR", "message": "No"}))

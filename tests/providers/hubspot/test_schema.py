@@ -35,7 +35,7 @@ def test_a_complete_account_has_no_problem() -> None:
     assert _problems(_account()) == []
 
 
-def test_a_missing_identity_property_names_setup() -> None:
+def test_a_missing_external_id_property_names_setup() -> None:
     assert _problems(_account(ghl_appointment_id=None)) == [
         "HubSpot property ghl_appointment_id: is missing; run `syncd setup`"
     ]
@@ -48,7 +48,7 @@ def test_a_missing_identity_property_names_setup() -> None:
         (Definition(name="ghl_appointment_id"), "does not demand unique values"),
     ],
 )
-def test_an_identity_property_of_the_wrong_kind_is_refused(wrong: Definition, said: str) -> None:
+def test_an_external_id_property_of_the_wrong_kind_is_refused(wrong: Definition, said: str) -> None:
     (problem,) = _problems(_account(ghl_appointment_id=wrong))
     assert said in problem
     assert "run `syncd setup`" in problem
@@ -93,7 +93,7 @@ def test_an_account_without_any_status_names_setup() -> None:
     assert "run `syncd setup`" in problem
 
 
-def test_a_status_property_that_was_named_and_does_not_exist_is_said_so() -> None:
+def test_a_status_property_that_was_named_and_does_not_exist_is_reported() -> None:
     (problem,) = _problems(_account(), PropertySpec(status_property="my_status"))
     assert "'my_status' does not exist" in problem
 

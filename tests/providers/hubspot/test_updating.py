@@ -52,7 +52,7 @@ def _error(receipt: Receipt) -> Exception:
 # --- updates
 
 
-def test_only_the_ordered_fields_are_sent(desk: Any) -> None:
+def test_only_the_requested_fields_are_sent(desk: Any) -> None:
     record = desk.book()
     command = _update(desk, record, Group.TITLE, title="Moved", description="not ordered")
     (receipt,) = _write(desk, command)
@@ -116,7 +116,7 @@ def test_a_hundred_updates_are_one_reading_and_one_writing(desk: Any) -> None:
     assert [row.path.rsplit("/", 2)[-1] for row in desk.asked()] == ["read", "update"]
 
 
-def test_two_orders_for_one_record_never_share_a_batch(desk: Any) -> None:
+def test_two_commands_for_one_record_never_share_a_batch(desk: Any) -> None:
     record = desk.book()
     one = _update(desk, record, Group.TITLE, title="New")
     two = replace(
@@ -127,7 +127,7 @@ def test_two_orders_for_one_record_never_share_a_batch(desk: Any) -> None:
 
 
 @pytest.mark.parametrize("inside_200", [False, True])
-def test_an_error_in_one_row_is_heard_whatever_the_status_of_the_answer(
+def test_an_error_in_one_row_is_found_whatever_the_status_of_the_answer(
     account: Account, inside_200: bool
 ) -> None:
     desk = account(settings={"errors_inside_200": inside_200})
@@ -150,7 +150,7 @@ def test_a_field_that_is_refused_does_not_keep_the_others_back(desk: Any) -> Non
     assert desk.portal.get(record).properties["hs_appointment_name"] == "New"
 
 
-def test_a_field_that_the_server_stumbles_over_does_not_keep_the_others_back(
+def test_a_field_that_the_server_fails_on_does_not_keep_the_others_back(
     desk: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     take = type(desk.world.faults).take
@@ -255,7 +255,7 @@ def test_a_contact_beside_the_replaced_one_stays(desk: Any) -> None:
     assert set(desk.provider.fetch([record])[record].contacts) == {ben, cleo}
 
 
-def test_a_contact_that_was_added_since_makes_the_order_stale(desk: Any) -> None:
+def test_a_contact_that_was_added_since_makes_the_command_stale(desk: Any) -> None:
     ada = desk.portal.add_contact("Ada Winter", "ada@example.com")
     ben = desk.portal.add_contact("Ben Torres", "ben@example.com")
     record = desk.book(ada)
@@ -318,7 +318,7 @@ def test_a_removal_that_is_refused_is_the_only_one(desk: Any) -> None:
 # --- extras
 
 
-def test_an_extra_field_is_written_to_the_property_that_the_configuration_names(
+def test_a_mapped_field_is_written_to_the_property_that_the_configuration_names(
     account: Account,
 ) -> None:
     desk = account(

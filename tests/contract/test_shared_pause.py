@@ -34,7 +34,7 @@ def command(sqlite_store_url: str, harness_clock: HarnessClock) -> Iterator[Call
         )
 
 
-def test_a_silence_outlives_the_command_that_was_asked_for_it(
+def test_a_pause_outlives_the_command_it_was_requested_of(
     command: Callable[..., Budget], harness_clock: HarnessClock
 ) -> None:
     first = command()
@@ -47,7 +47,7 @@ def test_a_silence_outlives_the_command_that_was_asked_for_it(
     command().acquire()
 
 
-def test_a_spent_day_is_asked_about_once_by_the_next_command(
+def test_a_used_up_quota_is_tested_once_by_the_next_command(
     command: Callable[..., Budget],
 ) -> None:
     spent = Response(status=429, payload={"policyName": "DAILY"})

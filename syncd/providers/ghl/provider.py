@@ -5,7 +5,6 @@ Made by `bootstrap`. A facade over `account`, `reading`, `contacts` and
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
 
 from syncd.core.model import Account, Contact, Missing, Scan, Side, Snapshot
 from syncd.errors import ProviderError
@@ -20,6 +19,7 @@ from syncd.ports.provider import (
     WriteChecks,
     WriteCommand,
 )
+from syncd.providers.client_provider import ClientProvider
 from syncd.providers.ghl import reading, scopes
 from syncd.providers.ghl.account import AccountReader
 from syncd.providers.ghl.contacts import ContactBook
@@ -38,7 +38,7 @@ SOON = 1.0
 """Seconds within which the rate budget has to permit the requests of one reading."""
 
 
-class GhlProvider:
+class GhlProvider(ClientProvider):
     """One HighLevel location.
 
     `calendars` are the ids to sync (empty: every active one);
@@ -60,6 +60,7 @@ class GhlProvider:
         mapped_fields: Mapping[str, str] | None = None,
         templates: Mapping[str, str] | None = None,
     ) -> None:
+        super().__init__(client)
         self._session = Session(client, clock=clock, location=location_id, concurrency=concurrency)
         self._account = AccountReader(
             self._session, clock, calendars=calendars, default_calendar=default_calendar
@@ -74,16 +75,6 @@ class GhlProvider:
     def side(self) -> Side:
         """HighLevel."""
         return Side.GHL
-
-    @property
-    def requests(self) -> int:
-        """Every attempt sent since this object was made, retries included."""
-        return self._session.client.requests
-
-    @property
-    def skew_seconds(self) -> float | None:
-        """How far HighLevel's clock was ahead of ours at the last answer; None if unknown."""
-        return self._session.client.skew_seconds
 
     @property
     def country(self) -> str:
@@ -107,14 +98,8 @@ class GhlProvider:
 
     def reread(self, ids: Collection[str]) -> Reading:
         """As many as can be sent within a second: a longer wait would make the others old."""
-        client = self._session.client
-        asked = list(islice(ids, max(1, min(READ_AT_ONCE, client.budget.available(SOON)))))
-        client.await_room(1)
-        at = client.monotonic()
-        try:
-            return Reading(at=at, asked=asked, records=self.fetch(asked))
-        except ProviderError as error:
-            return Reading(at=at, asked=asked, error=error)
+        permitted = self._client.budget.available(SOON)
+        return self._read_at_once(ids, max(1, min(READ_AT_ONCE, permitted)), 1)
 
     def find_by_external_id(self, ghl_ids: Collection[str]) -> Mapping[str, Snapshot | Missing]:  # noqa: ARG002 - the port
         """HighLevel has no field for an external id."""
@@ -136,7 +121,7 @@ class GhlProvider:
 
     def reserve(self, poll: NextPoll | None) -> None:
         """See `Provider.reserve`."""
-        self._session.client.reservation.announce(poll)
+        self._client.reservation.announce(poll)
 
     def write(
         self, commands: Iterable[WriteCommand], checks: WriteChecks = NO_CHECKS

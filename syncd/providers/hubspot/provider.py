@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
-from itertools import islice
 
 from syncd.core.model import Account, Contact, GroupKey, Missing, Person, Scan, Side, Snapshot
 from syncd.errors import ProviderError, Rejected
@@ -18,13 +17,13 @@ from syncd.ports.provider import (
     Edit,
     Failed,
     NextPoll,
-    Provider,
     Reading,
     Receipt,
     ScanRequest,
     WriteChecks,
     WriteCommand,
 )
+from syncd.providers.client_provider import ClientProvider
 from syncd.providers.http import Client
 from syncd.providers.hubspot import schema, scopes
 from syncd.providers.hubspot.account import AccountReader, Survey
@@ -48,7 +47,7 @@ REQUESTS_OF_A_READING = 2
 """The records, and their contacts."""
 
 
-class HubSpotProvider(Provider):
+class HubSpotProvider(ClientProvider):
     """One HubSpot account, as far as one link sees it.
 
     `needs` are the groups that the link syncs: only their properties must
@@ -82,6 +81,7 @@ class HubSpotProvider(Provider):
         account_lifetime: timedelta = ACCOUNT_LIFETIME,
         concurrency: int = CONCURRENCY,
     ) -> None:
+        super().__init__(client)
         self.location_id = location_id
         self._session = Session(client, Api(version=api_version, object_type=object_type))
         spec = schema.PropertySpec(
@@ -104,16 +104,6 @@ class HubSpotProvider(Provider):
     def side(self) -> Side:
         """HubSpot."""
         return Side.HUBSPOT
-
-    @property
-    def requests(self) -> int:
-        """Every attempt sent since this object was made, retries included."""
-        return self._session.client.requests
-
-    @property
-    def skew_seconds(self) -> float | None:
-        """See `Provider.skew_seconds`."""
-        return self._session.client.skew_seconds
 
     # --- the account
 
@@ -169,13 +159,7 @@ class HubSpotProvider(Provider):
 
     def reread(self, ids: Collection[str]) -> Reading:
         """See `Provider.reread`: one batch."""
-        asked = list(islice(ids, BATCH))
-        self._session.client.await_room(REQUESTS_OF_A_READING)
-        at = self._session.client.monotonic()
-        try:
-            return Reading(at=at, asked=asked, records=self.fetch(asked))
-        except ProviderError as error:
-            return Reading(at=at, asked=asked, error=error)
+        return self._read_at_once(ids, BATCH, REQUESTS_OF_A_READING)
 
     def find_by_external_id(self, ghl_ids: Collection[str]) -> Mapping[str, Snapshot | Missing]:
         """See `Provider.find_by_external_id`."""
@@ -227,7 +211,7 @@ class HubSpotProvider(Provider):
 
     def close(self) -> None:
         """Give back connections."""
-        self._session.client.close()
+        self._client.close()
 
 
 def _was_refused(receipt: Receipt) -> bool:

@@ -12,13 +12,16 @@ from typing import TypeVar
 from sqlalchemy import Connection
 
 from syncd.core.model import Hold, Pair, Side, Window
-from syncd.ports.store import CycleRow, Decision, HistoryEntry, Intent
+from syncd.ports.store import PAUSED, CycleRow, Decision, HistoryEntry, Intent
 from syncd.store import history, pairs, pending, reads, state
 from syncd.store.bulk import asking
 from syncd.store.database import Database
 from syncd.store.transaction import SqlTransaction, ensure_link, find_link
 
 T = TypeVar("T")
+
+_KEPT = 1.0
+"""Seconds for which the facts of a link are not read again."""
 
 
 class SqlLinkStore:
@@ -28,21 +31,30 @@ class SqlLinkStore:
     a transaction commits only while that lease holds.
     """
 
-    def __init__(self, database: Database, name: str, *, fence: int | None = None) -> None:
+    def __init__(
+        self, database: Database, name: str, *, fence: int | None = None, link_id: int = 0
+    ) -> None:
+        """`link_id` is the link's key, where it is known."""
         self._database = database
         self._name, self._fence = name, fence
-        self._link_id = 0
+        self._link_id = link_id
+        self._read: tuple[float, dict[str, str], int] | None = None
+        """The link's facts as they were read last, and when: nobody else writes them meanwhile."""
 
     @contextmanager
     def begin(self) -> Iterator[SqlTransaction]:
         """One transaction: committed when the block ends, rolled back when it raises."""
-        transaction = SqlTransaction(self._database, self._name, self._fence)
+        transaction = SqlTransaction(
+            self._database, self._name, self._fence, link_id=self._known_id
+        )
         try:
             yield transaction
             transaction.commit()
         except BaseException:
             transaction.rollback()
             raise
+        finally:
+            self._read = None
 
     def prints(self, side: Side, ids: Collection[str]) -> Mapping[str, str]:
         """The agreed print (`essence.agreed_fingerprint`) by id; unknown ids are left out."""
@@ -66,6 +78,8 @@ class SqlLinkStore:
 
     def count_pairs(self) -> int:
         """How many pairs live: both records known and not removed."""
+        if self._fence is not None:
+            return self._facts()[1]
         return self._ask(lambda at, link: reads.count_pairs(asking(at), link))
 
     def rotation(self, after: int, limit: int) -> list[tuple[int, str]]:
@@ -86,6 +100,8 @@ class SqlLinkStore:
 
     def get_state(self, name: str) -> str:
         """The value of a state key, "" if it was never set."""
+        if self._fence is not None and name != PAUSED:
+            return self._facts()[0].get(name, "")
         return self._ask(lambda at, link: state.read_cursor(at, link, name))
 
     def removals_since(self, at: datetime) -> int:
@@ -136,3 +152,19 @@ class SqlLinkStore:
             return ask(connection, self._link_id)
 
         return self._database.read(read)
+
+    @property
+    def _known_id(self) -> int:
+        """The link's key, where it cannot have changed: a SQLite file may be put back any time."""
+        return 0 if self._database.is_sqlite or self._fence is None else self._link_id
+
+    def _facts(self) -> tuple[dict[str, str], int]:
+        """All cursors of the link, and how many of its pairs live, kept for a moment.
+
+        Only the holder of the lease writes them, and its own writes end the moment.
+        """
+        known, now = self._read, self._database.clock.monotonic()
+        if known is None or now - known[0] > _KEPT:
+            values, living = self._ask(state.read_all)
+            known = self._read = now, values, living
+        return known[1], known[2]

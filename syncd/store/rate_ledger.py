@@ -12,7 +12,18 @@ import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, delete, func, select, text, update
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    DateTime,
+    bindparam,
+    delete,
+    func,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from syncd.store.database import Database
 from syncd.store.tables import block as table
@@ -23,8 +34,38 @@ _PAUSE = "!"
 _DIFFERENCE = timedelta(minutes=1)
 """What clocks of several machines may differ by."""
 
-_SPACE = 0x73796C64
-"""The first half of the advisory locks' keys; the second is drawn from the account's name."""
+_EXCHANGE = text(
+    """
+    SELECT key, size, next_free
+    FROM syncd_exchange(:account, :now, :ids, :frees, :wanted, :places, :until, :span)
+    """
+).bindparams(
+    bindparam("ids", type_=ARRAY(BigInteger)),
+    bindparam("frees", type_=ARRAY(DateTime(timezone=True))),
+)
+"""On PostgreSQL all of it is one statement, a function that migration 0004 makes."""
+
+_RELEASE = text(
+    """
+    WITH answered AS (
+        SELECT id, count(*) AS places FROM unnest(CAST(:ids AS bigint[])) AS id GROUP BY id
+    ),
+    gone AS (
+        DELETE FROM block USING answered WHERE block.id = answered.id
+        AND block.account = :account AND block.places <= answered.places RETURNING block.id
+    ),
+    less AS (
+        UPDATE block SET places = block.places - answered.places FROM answered
+        WHERE block.id = answered.id AND block.account = :account
+        AND block.places > answered.places RETURNING block.id
+    ),
+    mine AS (SELECT id FROM gone UNION ALL SELECT id FROM less)
+    INSERT INTO block (account, places, free_at)
+    SELECT :account, 1, place.free_at
+    FROM unnest(CAST(:ids AS bigint[]), CAST(:frees AS timestamptz[])) AS place (id, free_at)
+    JOIN mine ON mine.id = place.id
+    """
+)
 
 
 class SqlLedger:
@@ -52,9 +93,18 @@ class SqlLedger:
             The block's id, its size, and None; or 0, 0 and the instant at
             which the next place becomes free.
         """
+        if not self._database.is_sqlite:
+            values = {
+                "account": account,
+                "now": now,
+                "wanted": wanted,
+                "places": places,
+                "until": until,
+                "span": span,
+            } | _flat(answered)
+            return self._database.write(lambda at: _exchanged(at, values))
 
         def act(connection: Connection) -> tuple[int, int, datetime | None]:
-            _queue_up(connection, account)
             _give_back(connection, account, answered)
             connection.execute(
                 delete(table).where(table.c.account == account, table.c.free_at <= now)
@@ -73,6 +123,10 @@ class SqlLedger:
 
     def release(self, account: str, *, answered: Mapping[int, Sequence[datetime]]) -> None:
         """Give back places without taking any."""
+        if not self._database.is_sqlite:
+            values = {"account": account} | _flat(answered)
+            self._database.write(lambda connection: connection.execute(_RELEASE, values))
+            return
         self._database.write(lambda connection: _give_back(connection, account, answered))
 
     def pause(self, account: str, *, now: datetime, until: datetime) -> None:
@@ -102,13 +156,17 @@ class SqlLedger:
         return max(ends, default=None)
 
 
-def _queue_up(connection: Connection, account: str) -> None:
-    """Let no other exchange of this account overlap; on SQLite none ever does."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(
-            text("SELECT pg_advisory_xact_lock(:space, hashtext(:account))"),
-            {"space": _SPACE, "account": account},
-        )
+def _exchanged(
+    connection: Connection, values: Mapping[str, object]
+) -> tuple[int, int, datetime | None]:
+    row = connection.execute(_EXCHANGE, values).one()
+    return row.key, row.size, row.next_free
+
+
+def _flat(answered: Mapping[int, Sequence[datetime]]) -> dict[str, object]:
+    """A row for each place that is given back."""
+    places = [(key, at) for key, each in answered.items() for at in each]
+    return {"ids": [key for key, _ in places], "frees": [at for _, at in places]}
 
 
 def _give_back(

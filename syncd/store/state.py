@@ -6,12 +6,18 @@ them; each takes a connection and the link's key.
 
 from collections.abc import Collection, Iterable, Mapping
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, bindparam, cast, delete, null, select, union_all
 
 from syncd.core.model import ContactPair, Side
 from syncd.store import reads
 from syncd.store.bulk import among, asking, upsert
-from syncd.store.tables import contact, cursor
+from syncd.store.tables import contact, cursor, link
+from syncd.store.types import Words
+
+_ALL = union_all(
+    select(cursor.c.name, cursor.c.value).where(cursor.c.link_id == bindparam("its_link")),
+    select(null(), cast(link.c.living, Words)).where(link.c.id == bindparam("its_link")),
+)
 
 
 def read_cursor(connection: Connection, link_id: int, name: str) -> str:
@@ -19,10 +25,22 @@ def read_cursor(connection: Connection, link_id: int, name: str) -> str:
     return reads.state(asking(connection), link_id, name)
 
 
+def read_all(connection: Connection, link_id: int) -> tuple[dict[str, str], int]:
+    """All cursors of a link, and how many of its pairs live."""
+    rows = connection.execute(_ALL, {"its_link": link_id}).all()
+    living = [int(row.value) for row in rows if row.name is None]
+    return {row.name: row.value for row in rows if row.name is not None}, sum(living)
+
+
 def set_state(connection: Connection, link_id: int, name: str, value: str) -> None:
     """Move a cursor."""
-    row = {"link_id": link_id, "name": name, "value": value}
-    upsert(connection, cursor, [row], by=("link_id", "name"))
+    set_states(connection, link_id, {name: value})
+
+
+def set_states(connection: Connection, link_id: int, values: Mapping[str, str]) -> None:
+    """Move several cursors."""
+    rows = [{"link_id": link_id, "name": name, "value": values[name]} for name in values]
+    upsert(connection, cursor, rows, by=("link_id", "name"))
 
 
 def contact_pairs(

@@ -49,7 +49,9 @@ class Store:
 
     def link(self, name: str, lease: Lease | None = None) -> SqlLinkStore:
         """One link's store; with a lease, every commit checks it."""
-        return SqlLinkStore(self._database, name, fence=lease.fence if lease else None)
+        if lease is None:
+            return SqlLinkStore(self._database, name)
+        return SqlLinkStore(self._database, name, fence=lease.fence, link_id=lease.link_id)
 
     def quick_view(self, name: str) -> SqlLinkStore:
         """One link's store for a quick read: an unreachable database is reported almost at once."""

@@ -187,6 +187,13 @@ cursor = Table(
     ),
     Column("name", String, primary_key=True, nullable=False),
     Column("value", Words, nullable=False),
+    # The daemon asks which of all links are paused.
+    Index(
+        "ix_cursor_paused",
+        "link_id",
+        sqlite_where=text("name = 'paused'"),
+        postgresql_where=text("name = 'paused'"),
+    ),
 )
 """Cursors and other short facts of a link, by name."""
 
@@ -298,6 +305,13 @@ decision = Table(
     Column("payload", Json, nullable=False),
     Column("closed_at", Instant),
     Index("ix_decision_open", "link_id", "closed_at", "id"),
+    # The daemon asks what waits of all links.
+    Index(
+        "ix_decision_waiting",
+        "link_id",
+        sqlite_where=text("closed_at IS NULL"),
+        postgresql_where=text("closed_at IS NULL"),
+    ),
     sqlite_autoincrement=True,
 )
 """A decision of a person; closed once a cycle has carried it out."""

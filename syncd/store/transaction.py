@@ -44,11 +44,17 @@ _Write = Callable[[Connection, int], int | None]
 class SqlTransaction:
     """`ports.store.Transaction`; connects with its first write."""
 
-    def __init__(self, database: Database, name: str, fence: int | None) -> None:
+    def __init__(
+        self, database: Database, name: str, fence: int | None, *, link_id: int = 0
+    ) -> None:
+        """`link_id` is the link's key, where it is known."""
         self._database = database
         self._name, self._fence = name, fence
         self._connection: Connection | None = None
-        self._link_id = 0
+        self._link_id = link_id
+        self._link_known = bool(link_id)
+        self._states: dict[str, str] = {}
+        """Cursors to move: with the commit, all at once."""
         self._more_living = 0
         self._done: list[_Write] = []
         self._mark = uuid4().hex
@@ -110,7 +116,7 @@ class SqlTransaction:
 
     def set_state(self, name: str, value: str) -> None:
         """Move a cursor, or remember any other short fact of the link by name."""
-        self._do(lambda connection, link: state.set_state(connection, link, name, value))
+        self._states[name] = value
 
     def save_cycle(self, row: CycleRow) -> None:
         """Write down a finished cycle."""
@@ -146,6 +152,9 @@ class SqlTransaction:
             LinkLocked: another syncd holds the link by now; nothing was written.
             StoreError: the database cannot do it; nothing was written.
         """
+        if self._states:
+            states, self._states = self._states, {}
+            self._do(lambda connection, link: state.set_states(connection, link, states))
         if self._connection is None:
             return
         try:
@@ -197,7 +206,8 @@ class SqlTransaction:
     def _connected(self) -> Connection:
         if self._connection is None:
             self._connection = self._database.engine.connect()
-            self._link_id = ensure_link(self._connection, self._database, self._name)
+            if not self._link_known:
+                self._link_id = ensure_link(self._connection, self._database, self._name)
         return self._connection
 
     def _replay(self) -> None:

@@ -106,16 +106,23 @@ def _remember(connection: Connection, link_id: int, removed: Mapping[datetime, i
 
 
 def _removals(connection: Connection, link_id: int) -> list[tuple[datetime, int]]:
-    held = json.loads(read_cursor(connection, link_id, REMOVALS) or "[]")
-    return [(datetime.fromisoformat(at), count) for at, count in held]
+    return _parsed(read_cursor(connection, link_id, REMOVALS))
 
 
-def removals_since(connection: Connection, link_id: int, at: datetime) -> int:
+def _parsed(held: str) -> list[tuple[datetime, int]]:
+    return [(datetime.fromisoformat(at), count) for at, count in json.loads(held or "[]")]
+
+
+def removals_since(
+    connection: Connection, link_id: int, at: datetime, held: str | None = None
+) -> int:
     """Records that syncd removed since then, of the last 24 hours at most.
 
-    Removals of an earlier version are counted from the history, as far as it is left.
+    The history tells as much as is left of it, and those of an earlier version.
+    `held` is the cursor `REMOVALS`, where it is known.
     """
-    cached = sum(count for when, count in _removals(connection, link_id) if when >= at)
+    known = _removals(connection, link_id) if held is None else _parsed(held)
+    cached = sum(count for when, count in known if when >= at)
     return max(cached, _told_removals(connection, link_id, at))
 
 

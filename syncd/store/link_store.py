@@ -48,13 +48,15 @@ class SqlLinkStore:
             self._database, self._name, self._fence, link_id=self._known_id
         )
         try:
+            known, self._read = self._read, None
             yield transaction
             transaction.commit()
         except BaseException:
             transaction.rollback()
             raise
-        finally:
-            self._read = None
+        if known is not None and transaction.living is not None:
+            now = self._database.clock.monotonic()
+            self._read = now, known[1] | transaction.moved, transaction.living
 
     def prints(self, side: Side, ids: Collection[str]) -> Mapping[str, str]:
         """The agreed print (`essence.agreed_fingerprint`) by id; unknown ids are left out."""
@@ -106,7 +108,10 @@ class SqlLinkStore:
 
     def removals_since(self, at: datetime) -> int:
         """Records that we removed since then (history entries with action `remove`)."""
-        return self._ask(lambda connection, link: history.removals_since(connection, link, at))
+        held = self._facts()[0].get(history.REMOVALS, "") if self._fence is not None else None
+        return self._ask(
+            lambda connection, link: history.removals_since(connection, link, at, held)
+        )
 
     def written_since(self, at: datetime) -> Mapping[Side, int]:
         """How many records were written since then, by side; those of each cycle count."""

@@ -35,6 +35,7 @@ _SEAL = (
         last_commit=bindparam("its_mark"),
         living=table.c.living + bindparam("more_living", type_=Integer),
     )
+    .returning(table.c.living)
 )
 
 _Write = Callable[[Connection, int], int | None]
@@ -55,6 +56,11 @@ class SqlTransaction:
         self._link_known = bool(link_id)
         self._states: dict[str, str] = {}
         """Cursors to move: with the commit, all at once."""
+        self.moved: dict[str, str] = {}
+        """The cursors that it moved."""
+        self.living: int | None = None
+        """How many pairs live after it; None where that, or what else it moved, is not known."""
+        self._moved_more = False
         self._more_living = 0
         self._done: list[_Write] = []
         self._mark = uuid4().hex
@@ -112,6 +118,7 @@ class SqlTransaction:
         """Append to the history."""
         added = list(entries)
         if added:
+            self._moved_more = True  # It remembers removals.
             self._do(lambda connection, link: history.add(connection, link, added))
 
     def set_state(self, name: str, value: str) -> None:
@@ -154,6 +161,7 @@ class SqlTransaction:
         """
         if self._states:
             states, self._states = self._states, {}
+            self.moved |= states
             self._do(lambda connection, link: state.set_states(connection, link, states))
         if self._connection is None:
             return
@@ -238,8 +246,10 @@ class SqlTransaction:
             "more_living": self._more_living,
             "its_fence": self._fence,
         }
-        if connection.execute(_SEAL, ours).rowcount == 0:
+        living = connection.execute(_SEAL, ours).scalar()
+        if living is None:
             raise LinkLocked(self._name, read_holder(connection, self._link_id))
+        self.living = None if self._moved_more else int(living)
 
     def _close(self) -> None:
         """Return the connection; uncommitted writes are rolled back."""

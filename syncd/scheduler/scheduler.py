@@ -33,6 +33,12 @@ FASTEST_TICK = 0.02
 RENEWED_EVERY = 8.0
 """Seconds between looks whether the leases are still ours."""
 
+LOOKED_TOGETHER_EVERY = 1.0
+"""The same where one look is for hundreds of links, and their turns need none of their own."""
+
+TICK_TOGETHER = 0.25
+"""Seconds of a tick where links are many: none is later than that."""
+
 SHARED_EVERY = 0.5
 """Seconds between looks at which links are ours."""
 
@@ -252,8 +258,8 @@ class Scheduler:
 
     def _look(self, now: float) -> None:
         """Read what people decided of all links, with one statement; what is new is due at once."""
-        soon = min(DECISIONS_EVERY, self._tick())
-        if now - self._looked < soon:
+        every = LOOKED_TOGETHER_EVERY if self._together else min(DECISIONS_EVERY, self._tick())
+        if now - self._looked < every:
             return
         self._looked = now
         try:
@@ -359,7 +365,7 @@ class Scheduler:
 
     def _tick(self) -> float:
         poll = self._links.settings.schedule.poll_interval.total_seconds()
-        slowest = SHARED_EVERY if self._together else SLOWEST_TICK
+        slowest = TICK_TOGETHER if self._together else SLOWEST_TICK
         return min(slowest, max(FASTEST_TICK, poll / 4))
 
     def _tick_now(self) -> None:

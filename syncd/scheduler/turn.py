@@ -28,7 +28,7 @@ from syncd.scheduler.ports import Links
 from syncd.scheduler.quota import Quota
 from syncd.scheduler.requests import CycleRequests, orders_in
 
-JUST_LOOKED = 1.0
+JUST_LOOKED = 1.5
 """Seconds for which what was read of all links at once is not read again of one."""
 
 
@@ -101,6 +101,7 @@ class Turns:
         """What people decided of the link, and whether it is paused."""
         looked = state.looked
         if looked is not None and self._clock.monotonic() - looked.at <= JUST_LOOKED:
+            state.looked = None  # This turn may carry them out.
             return list(looked.decisions), looked.paused
         store = self._links.link_store(state.name)
         return store.decisions(), self._links.paused(state.name)

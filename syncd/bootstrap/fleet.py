@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from syncd.fleet.oldest import Oldest
     from syncd.ports.clock import Clock
 
+UNHELD_AFTER = 60.0
+"""Seconds without a holder after which a link is in trouble."""
+
 LEARNED_EVERY = 10.0
 """Seconds for which what is known of the links' accounts holds."""
 
@@ -46,6 +49,8 @@ class Fleet:
         self._lock = threading.Lock()
         self._known: tuple[Settings, float, Mapping[str, str]] | None = None
         self._listens: tuple[str, ...] = ()
+        self._unheld: dict[str, float] = {}
+        """Since when nobody has held a link, as far as we looked."""
 
     def announce(self, settings: Settings) -> None:
         """Say what this process is; again after every change.
@@ -93,6 +98,17 @@ class Fleet:
             StoreError: our own store failed.
         """
         return self._members.members()
+
+    def look(self) -> tuple[int, list[str]]:
+        """How many daemons live, and which links none of them has held for a minute.
+
+        Raises:
+            StoreError: our own store failed.
+        """
+        living, unheld = self._members.unheld(sorted(self._settings().links))
+        now = self._clock.monotonic()
+        self._unheld = {name: self._unheld.get(name, now) for name in unheld}
+        return living, sorted(n for n, at in self._unheld.items() if now - at >= UNHELD_AFTER)
 
     def share(self) -> Dealer | Oldest:
         """What says which links this process may hold.

@@ -30,7 +30,7 @@ from syncd.config import Settings
 from syncd.daemon.notifier import NotifierThread
 from syncd.daemon.signals import Command, SignalQueue
 from syncd.daemon.status import DaemonStatus
-from syncd.errors import ConfigError, LinkLocked, SyncdError
+from syncd.errors import ConfigError, LinkLocked, StoreError, SyncdError
 from syncd.notifications import Notifier
 from syncd.observability import logging
 from syncd.observability.metrics import Metrics
@@ -49,6 +49,9 @@ BEAT = 1.0
 
 DRAIN_LIMIT = 7.0
 """Seconds for work under way at the end; the process is gone within ten (`docs/exit-codes.md`)."""
+
+FLEET_SEEN_EVERY = 15.0
+"""Seconds between looks at the other processes."""
 
 LISTENED_AGAIN_AFTER = 30.0
 """Seconds until an address is tried again that another process of the fleet listens at."""
@@ -121,7 +124,7 @@ class Daemon:
     def __init__(self, links: Links, stop: threading.Event, around: DaemonDeps) -> None:
         self._links, self._stop, self._around = links, stop, around
         self._mailbox, self._manager = around.mailbox, around.manager
-        metrics = Metrics(DaemonStatus.version)
+        metrics = self._metrics = Metrics(DaemonStatus.version)
         self.scheduler = Scheduler(
             links,
             Runner(links, metrics, stop),
@@ -137,6 +140,8 @@ class Daemon:
         self.server: StatusServer | None = None
         self._listen_again = float("inf")
         """When to try again to listen at an address that another process has."""
+        self._fleet_due = 0.0
+        self._unheld: list[str] = []
         self._told = ""
         self._ailing = ""
         self._stops = 0
@@ -242,8 +247,12 @@ class Daemon:
     def _beat(self) -> None:
         """Tell the service manager that all is well, if it is."""
         self.scheduler.wake()
-        if self._links.clock.monotonic() >= self._listen_again:
+        now = self._links.clock.monotonic()
+        if now >= self._listen_again:
             self.server = self._listen(self._links.settings)
+        if self._around.fleet is not None and now >= self._fleet_due:
+            self._fleet_due = now + FLEET_SEEN_EVERY
+            self._look_at(self._around.fleet)
         unhealthy_reason = self.scheduler.unhealthy_reason()
         if not unhealthy_reason:
             self._manager.alive()
@@ -263,6 +272,20 @@ class Daemon:
         if told != self._told:
             self._told = told
             self._manager.status(told)
+
+    def _look_at(self, fleet: Fleet) -> None:
+        """Count the processes, and say so where nobody has held a link for a minute."""
+        try:
+            living, unheld = fleet.look()
+        except StoreError:
+            return  # Whoever works on a link says so.
+        self._metrics.fleet_seen(living, len(unheld))
+        if unheld != self._unheld:
+            self._unheld = unheld
+            if unheld:
+                log.error("links.unheld", links=unheld)
+            else:
+                log.info("links.held")
 
     # --- a new configuration
 

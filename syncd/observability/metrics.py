@@ -118,6 +118,12 @@ class Metrics:
         self._states_entered = self._counter(
             "syncd_state_changes", "States that links entered.", "link", "state"
         )
+        self._processes = self._gauge(
+            "syncd_fleet_processes", "Living processes that share the store."
+        )
+        self._unheld = self._gauge(
+            "syncd_links_unheld", "Links that no process has held for a minute."
+        )
         self._reasons: dict[str, set[str]] = {}
 
     def cycle_ended(self, facts: CycleFacts) -> None:
@@ -142,6 +148,17 @@ class Metrics:
         known |= set(facts.held)
         for reason in known:
             self._held.labels(facts.link, reason).set(facts.held.get(reason, 0))
+
+    def forget(self, link: str) -> None:
+        """The link is another process's: what is known of it now is told there."""
+        for each in (self._pairs, self._held):
+            each.remove_by_labels({"link": link})
+        self._reasons.pop(link, None)
+
+    def fleet_seen(self, processes: int, unheld: int) -> None:
+        """How many processes share the store, and how many links none of them holds."""
+        self._processes.set(processes)
+        self._unheld.set(unheld)
 
     def store_failed(self, link: str) -> None:
         """Our own store could not be used."""

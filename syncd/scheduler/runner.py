@@ -142,6 +142,7 @@ class Runner:
                 state.link = None
             if state.lease is not None:
                 leases.append(state.lease)
+                self._metrics.forget(state.name)
             state.lease, state.lost, state.recalled = None, False, False
             state.state, state.detail, state.failures = State.STARTING, "", 0
         if leases:

@@ -121,6 +121,15 @@ _PEERS = text(
     """
 ).columns(knows=Json)
 
+_UNHELD = text(
+    """
+    SELECT living, link.name FROM (
+        SELECT count(*) AS living FROM member
+        WHERE lease_until > clock_timestamp() AND knows IS NOT NULL
+    ) AS living LEFT JOIN link ON owner IS NULL AND name = ANY(:names)
+    """
+).bindparams(bindparam("names", type_=ARRAY(String)))
+
 _CLEAR = text("DELETE FROM member WHERE lease_until < clock_timestamp() - interval '1 hour'")
 
 
@@ -427,6 +436,15 @@ class Members:
             )
             for row in rows
         ]
+
+    def unheld(self, names: Collection[str]) -> tuple[int, set[str]]:
+        """How many daemons live, and which of these links nobody holds.
+
+        Raises:
+            StoreError: the store cannot be used.
+        """
+        rows = self._quick.read(lambda at: at.execute(_UNHELD, {"names": [*names]}).all())
+        return rows[0].living, {row.name for row in rows if row.name is not None}
 
     # --- inside
 

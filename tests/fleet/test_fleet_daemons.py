@@ -17,6 +17,7 @@ from typing import Any
 import psycopg
 import pytest
 from forkserver import Child, ForkServer
+from pooler import pooler
 from postgres_server import PostgresServer
 from program import environment
 from vendor_accounts import VendorAccounts
@@ -133,14 +134,31 @@ search_lag = 0
 def fleet(
     tmp_path: Path, forkserver: ForkServer, postgres: PostgresServer, postgres_template: str
 ) -> Iterator[Fleet]:
+    """Four links, an engine that is ready, and no daemon yet."""
     name = postgres.create(postgres_template)
+    yield from prepared(tmp_path, forkserver, postgres.url(name))
+    postgres.drop(name)
+
+
+@pytest.fixture
+def pooled_fleet(
+    tmp_path: Path, forkserver: ForkServer, postgres: PostgresServer, postgres_template: str
+) -> Iterator[Fleet]:
+    """The same with a pooler in transaction mode before the database."""
+    name = postgres.create(postgres_template)
+    with pooler(postgres.url(name)) as url:
+        yield from prepared(tmp_path, forkserver, url)
+    postgres.drop(name)
+
+
+def prepared(folder: Path, forkserver: ForkServer, url: str) -> Iterator[Fleet]:
     with ExitStack() as stack:
         servers = [
             stack.enter_context(serve(empty(SystemClock().now, SandboxSettings())))
             for _ in range(COUNT)
         ]
-        accounts = [VendorAccounts(server, tmp_path) for server in servers]
-        made = Fleet(tmp_path, forkserver, accounts, postgres.url(name))
+        accounts = [VendorAccounts(server, folder) for server in servers]
+        made = Fleet(folder, forkserver, accounts, url)
         made.configure()
         assert made.verb("db", "upgrade")[0] == 0
         assert made.verb("setup")[0] == 0
@@ -155,7 +173,6 @@ def fleet(
         for child in made.daemons:
             child.stdout.close()
             child.stderr.close()
-    postgres.drop(name)
 
 
 def test_the_links_of_a_killed_process_run_elsewhere(fleet: Fleet) -> None:
@@ -166,6 +183,20 @@ def test_the_links_of_a_killed_process_run_elsewhere(fleet: Fleet) -> None:
     first.kill()
     fleet.book()
     fleet.until(fleet.is_mirrored, REPLACED)
+    fleet.must_have_written_once()
+
+
+def test_a_pooler_in_transaction_mode_is_fine(pooled_fleet: Fleet) -> None:
+    fleet = pooled_fleet
+    first, second = fleet.start(), fleet.start()
+    fleet.until(lambda: fleet.is_dealt(first, second), 30)
+    fleet.book()
+    fleet.until(fleet.is_mirrored, 20)
+    os.kill(first.pid, signal.SIGSTOP)
+    fleet.book()
+    fleet.until(fleet.is_mirrored, REPLACED)
+    os.kill(first.pid, signal.SIGCONT)
+    fleet.until(lambda: fleet.is_dealt(first, second), 30)
     fleet.must_have_written_once()
 
 

@@ -1,9 +1,9 @@
-"""Work that goes on side by side: one lane per side of a link.
+"""Workers: one lane of work for each side of a link, in parallel.
 
-`apply` lays the lanes, a link's `lanes` runs them; this one gives each a
-thread. A lane is an iterator that does a piece of work at each step and gives
-None, or an event that it waits for when there is nothing to do. What the
-lanes share they guard themselves.
+The executor makes the lanes, a link's `lanes` runs them; `side_by_side` gives
+each a thread. A lane is an iterator that does a piece of work at each step and
+yields None, or an event to wait for when there is nothing to do. Lanes guard
+their shared state themselves.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ RunLanes = Callable[[Sequence[Lane]], None]
 def side_by_side(lanes: Sequence[Lane]) -> None:
     """Run every lane to its end, the last one in this thread.
 
-    What a lane raised is raised once all of them have ended: a lost link before
-    what may follow from it, else the first of several. It is for the lane to see
-    that the others end soon.
+    An error of a lane is raised once all of them have ended: a lost link first,
+    because the others may follow from it, else the first of several. A lane
+    that fails makes the others end soon itself.
     """
     raised: list[BaseException] = []
 
     def run(lane: Lane) -> None:
         try:
-            for news in lane:
-                if news is not None:
-                    news.wait()
+            for event in lane:
+                if event is not None:
+                    event.wait()
         except BaseException as error:  # noqa: BLE001 - it is raised below, whatever it is
             raised.append(error)
 

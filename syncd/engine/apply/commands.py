@@ -1,7 +1,8 @@
-"""Commands for a vendor: what a write sends to the side that it is for.
+"""From writes to commands for the side that is written.
 
-`executor` asks here for each write that it sends. Pure. Leaves out intents
-(`intents`) and what comes back (`record`).
+The executor calls this for each write that it sends, `plan.backoff` for the
+fingerprint of a write. Pure. Leaves out intents (`record.intents`) and
+receipts (`record.record`).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from syncd.ports.provider import CommandKind, ExternalIds, WriteCommand
 
 
 def command_of(write: Write, key: str, contact: str, location: str) -> WriteCommand:
-    """The order for a write; `contact` is whom a CREATE is for, on the side that is written."""
+    """The command for a write; `contact` is that of a CREATE, on the side that is written."""
     match write:
         case Create():
             return WriteCommand(
@@ -80,7 +81,7 @@ def _update(write: Update, key: str, location: str) -> WriteCommand:
 
 
 def _removal(write: Remove, key: str) -> WriteCommand:
-    """Delete or archive it, or cancel it in place of that."""
+    """Delete or archive the record, or cancel it instead."""
     if not write.cancel_as:
         return WriteCommand(
             key=key, kind=CommandKind.REMOVE, id=write.seen.id, seen=write.seen, notify=write.notify
@@ -103,7 +104,7 @@ def _filled(wanted: Appointment) -> frozenset[str]:
 
 
 def key_of(write: Write, cycle: str, number: int) -> str:
-    """A key that names this write and no other: the pair's version is part of it."""
+    """A unique key for this write: the pair's version is part of it."""
     version = 0 if isinstance(write, Create) else write.pair.version
     parts = (cycle, str(number), *write.ids, str(version))
     return _digest("\x1f".join(parts))

@@ -1,15 +1,15 @@
-"""The ground of a stage's writes: what each rests on, read again right before it is sent.
+"""The preconditions of writes: the record that each depends on, read again before it is sent.
 
-`apply` opens every order here, the adapters ask before they send. Whatever the
-poll read may be minutes old by then. So the other record is read again by id
-(HubSpot in batches, for all orders that are open; HighLevel one by one, which
-costs it a request for each update of HubSpot), and compared with what the
-decision was made from (`core.standing`). The record that is written itself is
-read by its adapter, in the same moment. Nothing goes out that rests on a
-reading older than `FRESH`: it is read again first.
+The executor opens every command here, the adapters check it before they send.
+The poll's reading may be minutes old by then. So the record on the other side
+is read again by id (HubSpot in batches, for all open commands; HighLevel one
+by one, which costs a request for each update of HubSpot), and compared with
+the values of the decision (`core.preconditions`). The adapter itself reads the
+record that is written, at the same time. No write is sent that depends on a
+reading older than `FRESH`: the record is read again first.
 
-Leaves out what is done with an order that does not stand any more: the record
-is judged anew (`rounds`).
+Leaves out the records of commands that failed here: they are planned anew
+(`rounds`).
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ from syncd.errors import (
 from syncd.ports.provider import CheckedCommands, Done, Failed, Reading, WriteChecks, WriteCommand
 
 FRESH = 5.0
-"""Seconds that a reading may be old when a write that rests on it is sent (promise 9)."""
+"""The largest age in seconds of a reading when a write that depends on it is sent (promise 9)."""
 
 RECENT = 2.0
-"""Seconds for which a reading serves further orders; the rest of `FRESH` is for their way out."""
+"""Seconds for which a reading serves further commands; the rest of `FRESH` is for sending them."""
 
 _UNREADABLE = (AuthFailed, DailyBudgetSpent, Unavailable)
 _NAMES = {Side.GHL: "the HighLevel appointment", Side.HUBSPOT: "the HubSpot appointment"}
@@ -47,28 +47,28 @@ _NAMES = {Side.GHL: "the HighLevel appointment", Side.HUBSPOT: "the HubSpot appo
 
 @dataclass(slots=True, kw_only=True)
 class _Opened:
-    """An order that is not answered yet."""
+    """A command without a receipt."""
 
     precondition: Precondition | None
     read_at: float = float("-inf")
-    """When the other side's record was requested (monotonic)."""
+    """When the record on the other side was requested (monotonic)."""
     shown: Snapshot | Missing | ProviderError | None = None
 
 
 class Preconditions(WriteChecks):
-    """What the open orders of one stage rest on; safe between threads."""
+    """The preconditions of the open commands of one cycle; safe between threads."""
 
     def __init__(self, link: Link, cancelled: Callable[[Side], bool]) -> None:
         self._link, self._cancelled = link, cancelled
         self._opened: dict[str, _Opened] = {}
         self._asking = {side: Lock() for side in Side}
         self._ours: dict[tuple[Side, str], dict[GroupKey, set[Value]]] = {}
-        """What we write to records ourselves, and what stood there before."""
+        """Values that we write to records ourselves, and the values before."""
         self._unreadable: dict[Side, ProviderError] = {}
-        """Sides that cannot be read any more in this stage, and why."""
+        """Sides that cannot be read any more in this cycle, and why."""
 
     def open(self, key: str, write: Write) -> None:
-        """An order for this write is about to be sent."""
+        """A command for this write is about to be sent."""
         self._opened[key] = _Opened(precondition=write.precondition)
         match write:
             case Update(side=side, seen=seen):
@@ -78,7 +78,7 @@ class Preconditions(WriteChecks):
                 self._note(side, seen.id, Group.STATUS, write.cancel_as)
 
     def wrote(self, write: Write, done: Done) -> None:
-        """What the vendor made of a write: nobody else did that."""
+        """A write took effect: the values that the vendor returned are no edit of a person."""
         if isinstance(write, Update):
             for change in write.changes:
                 shown = essence.value(done.returned, change.group)
@@ -88,10 +88,10 @@ class Preconditions(WriteChecks):
         self._ours.setdefault((side, record_id), {}).setdefault(group, set()).update(values)
 
     def close(self, key: str) -> None:
-        """The order is answered, or was not sent."""
+        """The command has its receipt, or was not sent."""
         self._opened.pop(key, None)
 
-    # --- what the adapters ask
+    # --- for the adapters
 
     def cancelled(self, side: Side) -> bool:
         """See `ports.provider.WriteChecks.cancelled`."""
@@ -124,7 +124,7 @@ class Preconditions(WriteChecks):
     def _checked(
         self, commands: Sequence[WriteCommand]
     ) -> tuple[CheckedCommands, list[WriteCommand]]:
-        """Those whose sources could be read now, which are all of one side, and the rest."""
+        """Check those whose sources, all of one side, can be read now; and the rest."""
         opened = {command.key: self._opened[command.key] for command in commands}
         side = next(each.precondition.seen.side for each in opened.values() if each.precondition)
         with self._asking[side]:
@@ -144,12 +144,12 @@ class Preconditions(WriteChecks):
         return CheckedCommands(valid=valid, failed=failed), rest
 
     def _due(self, opened: Iterable[_Opened]) -> list[_Opened]:
-        """Those whose reading is too old to serve."""
+        """Those whose reading is too old."""
         now = self._link.clock.monotonic()
         return [each for each in opened if each.precondition and now - each.read_at > RECENT]
 
     def _with_others(self, due: Sequence[_Opened]) -> list[_Opened]:
-        """These, and other open ones of HubSpot's: its batch has room for them."""
+        """These, and other open commands with a HubSpot source: its batch has room for them."""
         if not due:
             return []
         mine = {id(each) for each in due}
@@ -163,12 +163,12 @@ class Preconditions(WriteChecks):
         return [*due, *others]
 
     def _read(self, side: Side, opened: Sequence[_Opened]) -> list[_Opened]:
-        """Read their sources; gives those that were asked for."""
+        """Read their sources; gives those that were requested."""
         sources = [(each, each.precondition.seen.id) for each in opened if each.precondition]
         if not sources:
             return []
         reading = self._reading(side, list(dict.fromkeys(record_id for _, record_id in sources)))
-        missing = reading.error or Missing(detail="it was not answered for")
+        missing = reading.error or Missing(detail="the answer left it out")
         read = [(each, record_id) for each, record_id in sources if record_id in reading.asked]
         for each, record_id in read:
             each.shown = reading.records.get(record_id, missing)
@@ -182,14 +182,14 @@ class Preconditions(WriteChecks):
         reading = self._link.side(side).reread(ids)
         error = reading.error
         if isinstance(error, TimedOut):
-            # Nothing of a write is in doubt because of a reading.
+            # It was no write: nothing can have taken effect.
             error = Unavailable(str(error), side=error.side)
         if isinstance(error, _UNREADABLE):
             self._unreadable[side] = error
         return replace(reading, error=error)
 
     def _judged(self, opened: _Opened) -> ProviderError | None:
-        """Why the order may not be sent, if it may not."""
+        """Why the command may not be sent, if it may not."""
         precondition, shown = opened.precondition, opened.shown
         if precondition is None or shown is None:
             return None

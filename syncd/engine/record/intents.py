@@ -1,8 +1,8 @@
-"""What is written down before a write is sent, so that a crash leaves no question open.
+"""Intents: what is stored before a write is sent, so that a crash leaves no write unknown.
 
-`apply` writes intents, `recover` reads them. An intent holds the action as
-JSON values: enough to recognise its effect in the world and to settle the
-pair as if the answer had come.
+`apply` writes intents, `recover` reads them. An intent contains the write as
+JSON values: enough to recognise its effect on the vendor's side and to update
+the pair as if the answer had come.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ def intent_of(
 ) -> Intent:
     """The intent of a write; `contact` is the contact that a CREATE is for.
 
-    `carries` are the parts of people's decisions that are done once it is, and
-    `author` is who decided it.
+    `carries` are the parts of people's decisions that it completes, and `author`
+    is who decided it.
     """
     return Intent(
         key=key,
@@ -89,8 +89,8 @@ def _payload(write: Write, contact: str) -> dict[str, object]:
 
 def _decided(carries: Iterable[tuple[int, str]], author: str) -> dict[str, object]:
     parts = [list(part) for part in carries]
-    said: dict[str, object] = {"carries": parts} if parts else {}
-    return said if author == SYNC else {**said, "author": author}
+    decided: dict[str, object] = {"carries": parts} if parts else {}
+    return decided if author == SYNC else {**decided, "author": author}
 
 
 def author_of(intent: Intent) -> str:
@@ -99,7 +99,7 @@ def author_of(intent: Intent) -> str:
 
 
 def carries_of(intent: Intent) -> tuple[tuple[int, str], ...]:
-    """The parts of people's decisions that are done once the write of an intent is."""
+    """The parts of people's decisions that the write of an intent completes."""
     held: Any = intent.payload.get("carries", ())
     return tuple((int(decision), str(part)) for decision, part in held)
 
@@ -127,7 +127,7 @@ def create_of(intent: Intent, pair: Pair | None) -> tuple[Create, str]:
 
 
 def update_of(intent: Intent, pair: Pair) -> Update:
-    """The UPDATE that an intent stands for."""
+    """The UPDATE of an intent."""
     held: Mapping[str, Any] = intent.payload
     return Update(
         pair=pair,
@@ -139,7 +139,7 @@ def update_of(intent: Intent, pair: Pair) -> Update:
 
 
 def remove_of(intent: Intent, pair: Pair) -> Remove:
-    """The REMOVE that an intent stands for."""
+    """The REMOVE of an intent."""
     held: Mapping[str, Any] = intent.payload
     return Remove(
         pair=pair,

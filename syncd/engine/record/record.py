@@ -1,7 +1,7 @@
-"""Record: receipts become the new agreement, in one transaction each time.
+"""Record: keep the new agreement after writes, in one transaction each time.
 
-`apply` and `recover` call this with what the vendors answered. No network in
-here: a pair, its history and its closed intent are committed together.
+`apply` and `recover` call this with the vendors' receipts. No network in here:
+a pair, its history and its closed intent are committed together.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from syncd.ports.provider import Done
 from syncd.ports.store import SYNC, HistoryEntry
 
 MADE = frozenset(Group) - {Group.CONTACT}
-"""What a vendor may have made something else of when a record was made."""
+"""The groups that a vendor may have changed when a record was created."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompletedWrite:
-    """A write that took effect: what was meant, and what came back."""
+    """A write that took effect, with its receipt."""
 
     key: str
     write: Write
@@ -33,17 +33,18 @@ class CompletedWrite:
     contact: str = ""
     """With a CREATE: its contact on the written side."""
     carries: tuple[tuple[int, str], ...] = ()
-    """The parts of people's decisions that are done with it."""
+    """The parts of people's decisions that it completes."""
     author: str = SYNC
-    """Who decided it, as the history tells it."""
+    """Who decided it, for the history."""
 
 
 def record(
     link: Link, cycle: str, effects: Sequence[CompletedWrite], pairs: dict[int, Pair]
 ) -> list[Pair]:
-    """Commit what these writes left agreed; `pairs` holds the newest state by key.
+    """Commit the agreement after these writes; `pairs` holds the newest state by key.
 
-    Gives the pairs as they are now, in the order of the effects.
+    Returns:
+        The pairs as they are now, in the order of the effects.
     """
     now = link.clock.now()
     settled: list[Pair] = []
@@ -54,13 +55,13 @@ def record(
         settled.append(pair)
     names = [pair.key or -number for number, pair in enumerate(settled, 1)]
     with link.store.begin() as transaction:
-        # Of a pair that was written twice, what it is in the end.
+        # Of a pair that was written twice, its last state.
         latest = dict(zip(names, settled, strict=True))
         saved = dict(zip(latest, transaction.save_pairs(latest.values()), strict=True))
         kept = [saved[name] for name in names]
-        told = list(zip(effects, kept, strict=True))
+        recorded = list(zip(effects, kept, strict=True))
         transaction.add_history(
-            entry for effect, pair in told for entry in _history(effect, pair, cycle, now)
+            entry for effect, pair in recorded for entry in _history(effect, pair, cycle, now)
         )
         transaction.save_contacts(found for effect in effects for found in _contacts(effect))
         transaction.close_intents([effect.key for effect in effects])
@@ -71,7 +72,7 @@ def record(
 
 
 def _settle(effect: CompletedWrite, pairs: dict[int, Pair]) -> Pair:
-    """The pair after the write, on top of what else was settled in this cycle."""
+    """The pair after the write, and after the other writes of this cycle."""
     write, done = effect.write, effect.done
     match write:
         case Create():
@@ -87,16 +88,18 @@ def _settle(effect: CompletedWrite, pairs: dict[int, Pair]) -> Pair:
             latest = pairs.get(write.pair.key, write.pair)
             refused = frozenset(refusal.group for refusal in done.refused)
             pair = actions.updated(write, latest, done.returned, refused)
-            return _marked(pair, done) if write.side is Side.HUBSPOT else pair
+            return _with_external_id(pair, done) if write.side is Side.HUBSPOT else pair
         case Remove():
             latest = pairs.get(write.pair.key, write.pair)
             return actions.removed(replace(write, pair=latest), done.returned)
         case WriteExternalId():
-            return _filled(_marked(pairs.get(write.pair.key, write.pair), done), write, done)
+            return _with_written(
+                _with_external_id(pairs.get(write.pair.key, write.pair), done), write, done
+            )
 
 
 def _noted(effect: CompletedWrite, pair: Pair, pairs: dict[int, Pair], now: datetime) -> Pair:
-    """The pair with a note of our write, so that its traces are taken for no edit."""
+    """The pair with a note of our write, so that it is not taken for an edit."""
     write, done = effect.write, effect.done
     refused = {refusal.group for refusal in done.refused}
     match write:
@@ -117,8 +120,8 @@ def _noted(effect: CompletedWrite, pair: Pair, pairs: dict[int, Pair], now: date
     return actions.with_wrote(pair, side, noted)
 
 
-def _marked(pair: Pair, done: Done) -> Pair:
-    """Whether it carries its identity now; what cannot be written was not sent along."""
+def _with_external_id(pair: Pair, done: Done) -> Pair:
+    """The pair with or without its external id, which is not sent where it is known to be taken."""
     if pair.external_id_taken or (pair.has_external_id and not done.external_id_refused):
         return pair
     return replace(
@@ -128,8 +131,8 @@ def _marked(pair: Pair, done: Done) -> Pair:
     )
 
 
-def _filled(pair: Pair, write: WriteExternalId, done: Done) -> Pair:
-    """The pair once its HubSpot record took what its booking shows, as far as it did."""
+def _with_written(pair: Pair, write: WriteExternalId, done: Done) -> Pair:
+    """The pair after its HubSpot record got the booking's values, but for those that it refused."""
     groups = write.groups | ({Group.STATUS} if write.status else set())
     taken = groups - {refusal.group for refusal in done.refused}
     shown = essence.with_groups(pair.hubspot, done.returned, taken)
@@ -137,7 +140,7 @@ def _filled(pair: Pair, write: WriteExternalId, done: Done) -> Pair:
 
 
 def _contacts(effect: CompletedWrite) -> list[ContactPair]:
-    """Who is one person across by proof of their own; one that was just made is."""
+    """The two contacts of one person, where that is proven; one that was just created is."""
     if not isinstance(effect.write, Create) or not effect.contact:
         return []
     across = effect.write.contact
@@ -198,7 +201,7 @@ def _lost_fields(write: Write) -> set[str]:
 
 
 def adoption(pair: Pair, cycle: str, now: datetime) -> HistoryEntry:
-    """That two records were found to be one appointment, and paired without a write."""
+    """The entry of two records that are one appointment and were paired without a write."""
     return HistoryEntry(
         at=now,
         cycle=cycle,

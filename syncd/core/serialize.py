@@ -1,6 +1,6 @@
 """Core values as stored JSON and back: lossless, and tolerant of unknown keys.
 
-`store.pairs` keeps pairs with it, and `engine.record.intents` writes before
+`store.pairs` keeps pairs with it, and `engine.writes` writes before
 they are sent. Absent and default parts are left out, which keeps a row small;
 a newer program's keys are passed over, so that going back one version works.
 Stored keys never change: mapped fields are stored as `extras`, an external id

@@ -177,7 +177,7 @@ def _passes(
 def _has_unknown_outcome(cycle: Cycle) -> bool:
     """Whether a further pass may find out whether a write took effect."""
     approved = cycle.context is not None and cycle.context.decisions.only is not None
-    return cycle.results.unsure and not (cycle.results.stopped or approved)
+    return cycle.results.outcome_unknown and not (cycle.results.stopped or approved)
 
 
 def _lost(link: Link) -> LinkLocked | None:
@@ -284,7 +284,7 @@ def _concluded(cycle: Cycle, report: CycleReport) -> CycleReport:
     results, plans = cycle.results, [each.plan for each in cycle.rounds]
     held = [*_held(cycle), *(cycle.kept.held if cycle.kept is not None else ())]
     report = replace(report, held=held)
-    error = results.stopped or results.lacking
+    error = results.stopped or results.missing_scope
     if error is not None:
         outcome, detail = ended_by(error)
         return replace(report, outcome=outcome, detail=detail)
@@ -520,7 +520,7 @@ class _Recording:
 
     def _rechecked(self) -> set[tuple[Side, str]]:
         """The records of writes and plans that have to be read again."""
-        found = {*self._results.again}
+        found = {*self._results.to_recheck}
         for each in self._cycle.rounds:
             found |= {(Side.HUBSPOT, record_id) for record_id in each.recheck}
             found |= {(new.record.side, new.record.id) for new, _ in each.observation.unsure}

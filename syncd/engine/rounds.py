@@ -72,7 +72,7 @@ class _Rounds:
     def start(self) -> Turn | None:
         """Begin the next round: what is judged in it; None where the cycle is over."""
         link = self._context.link
-        moved = self._take_moved()
+        moved = self._take_stale()
         if not (moved or self._executor.left or len(self._queue)):
             return None
         if link.stopping():
@@ -119,9 +119,9 @@ class _Rounds:
 
     # --- what changed before its write
 
-    def _take_moved(self) -> list[Write]:
+    def _take_stale(self) -> list[Write]:
         """Writes that rest on old values; a record is judged anew once in a cycle."""
-        writes = self._results.take_moved()
+        writes = self._results.take_stale()
         for write in writes if self._context.decisions.only is not None else ():
             # Of an approved plan nothing may go out but what it shows.
             if self._executor.tracker is not None:

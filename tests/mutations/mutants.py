@@ -42,7 +42,7 @@ PLAN, FIELDS, MERGE = "core/plan.py", "core/reconcile.py", "core/merge.py"
 MAKING, GUARDS, OBSERVE = "core/creation.py", "core/guards.py", "core/matching.py"
 ACTIONS, ESSENCE, SERIALIZE = "core/actions.py", "core/essence.py", "core/serialize.py"
 INTENTS, RECOVER, RECORD = (
-    "engine/record/intents.py",
+    "engine/writes.py",
     "engine/recover/recover.py",
     "engine/record/record.py",
 )
@@ -57,7 +57,7 @@ TWINS, ROUNDS, DICTIONARY = (
 )
 GROUND, ORDERS, MEETING = (
     "engine/apply/preconditions.py",
-    "engine/apply/commands.py",
+    "engine/writes.py",
     "engine/observe/match_context.py",
 )
 ERRANDS, SHOWN, PLANNED = (
@@ -518,8 +518,8 @@ MUTANTS = (
     Mutant(
         "record writes no history",
         RECORD,
-        "for effect, pair in told for entry in _history(effect, pair, cycle, now)",
-        "for effect, pair in told[:0] for entry in _history(effect, pair, cycle, now)",
+        "for effect, pair in recorded for entry in _history(effect, pair, cycle, now)",
+        "for effect, pair in recorded[:0] for entry in _history(effect, pair, cycle, now)",
     ),
     Mutant(
         "record builds on the old pair",
@@ -555,14 +555,14 @@ MUTANTS = (
     Mutant(
         "a booking is not marked",
         APPLY,
-        "            self._id_writes.append(",
-        "            _ = (",
+        "            self._queue.add_external_id(\n",
+        "            _ = (\n",
         rare=True,
     ),
     Mutant(
         "failed writes are not looked at again",
         APPLIED,
-        "        self.again += [",
+        "        self.to_recheck += [",
         "        _ = [",
     ),
     Mutant(

@@ -16,7 +16,7 @@ from run_mutants import copied, tried
 FILES = (
     "core/plan.py",
     "core/guards.py",
-    "engine/record/intents.py",
+    "engine/writes.py",
     "engine/recover/recover.py",
     "engine/apply/executor.py",
 )

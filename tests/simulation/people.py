@@ -18,7 +18,7 @@ from world_state import HABITS, NOTES, STATUSES, TITLES, WorldState
 from syncd.core import essence
 from syncd.core.essence import Value
 from syncd.core.model import Group, Response, Side
-from syncd.engine.record import intents
+from syncd.engine import writes
 from syncd.ports.store import IntentKind
 
 LATE_BIN: dict[str, Any] = {
@@ -391,7 +391,7 @@ class People(WorldState):
         """What we made has met its source by then, even where its answer was lost."""
         new = ours - self.edit_log.met.keys()
         sources = {
-            (intent.side.other, str(intents.create_of(intent, None)[0].source.id))
+            (intent.side.other, str(writes.create_of(intent, None)[0].source.id))
             for intent in self.shelf.link(self.harness.name).intents()
             if intent.kind is IntentKind.CREATE and any(side is intent.side for side, _ in new)
         }

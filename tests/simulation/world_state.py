@@ -18,7 +18,7 @@ from syncd.core import essence
 from syncd.core.actions import Change
 from syncd.core.essence import Value
 from syncd.core.model import Group, Pair, Side
-from syncd.engine.record import intents
+from syncd.engine import writes
 from syncd.ports.store import IntentKind
 from syncd.sandbox import rewriting
 
@@ -264,7 +264,7 @@ class WorldState:
             (intent.side, change)
             for intent in self.shelf.link(self.harness.name).intents()
             if (intent.kind, intent.pair_key) == (IntentKind.UPDATE, pair.key) and intent.payload
-            for change in intents.update_of(intent, pair).changes
+            for change in writes.update_of(intent, pair).changes
         ]
 
     def both_live(self, pair: Pair) -> bool:

@@ -1,47 +1,44 @@
-"""Apply: carry a plan out, most urgent first, every write behind its intent.
+"""Apply: send the planned writes, most urgent first, each after its intent.
 
-`cycle` and `rounds` call `apply` with what was planned, and a `WriteExecutor`
-carries it out. Both sides are written at the same time, each in a lane of its
-own that hands commands to the provider as fast as that takes them: HubSpot
+`cycle` and `rounds` call `apply`, and a `WriteExecutor` sends what stands in
+its `WriteQueue`. Both sides are written at the same time, each in a lane of
+its own that hands commands to the provider as fast as it takes them: HubSpot
 gathers batches, HighLevel keeps its threads busy. Intents are committed before
-their requests are sent, and `record` commits what comes back. A refused or
-failed write never stops the others; only what no write can survive
-(credentials, a vendor that is gone, a spent budget) ends a side, and a lost
+their requests are sent, and `record` commits the receipts. A refused or failed
+write never stops the others; only an error after which no write can succeed
+(credentials, an unreachable vendor, a used-up quota) ends a side, and a lost
 lease or store ends everything.
 
-The lanes share the store and what is known so far; both are touched only
-under one lock, which is never held while a vendor is asked.
+The lanes share the store and everything below; both are used under one lock,
+which is never held during a request to a vendor.
 """
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import islice
 from threading import Event, RLock
 from typing import assert_never
 
 from syncd.core.actions import Create, Update, Write, WriteExternalId
 from syncd.core.contacts import Known
-from syncd.core.guards import Plan, urgency
+from syncd.core.guards import Plan
 from syncd.core.model import Group, Pair, Side
 from syncd.core.observe import UnpairedRecords
-from syncd.engine.apply.commands import command_of, key_of
 from syncd.engine.apply.contact_creation import ContactMaker
 from syncd.engine.apply.preconditions import Preconditions
+from syncd.engine.apply.queue import CHUNK, WriteQueue
 from syncd.engine.apply.results import WriteResults
-from syncd.engine.apply.slot_dependencies import SlotDependencies
 from syncd.engine.decisions.pending import PendingDecisions
 from syncd.engine.decisions.tracker import DecisionTracker
 from syncd.engine.link import Link
 from syncd.engine.observe.duplicate_check import Watch
 from syncd.engine.plan.planning import Planned
 from syncd.engine.record import record
-from syncd.engine.record.agreements import Agreements
-from syncd.engine.record.intents import intent_of
 from syncd.engine.record.record import CompletedWrite
 from syncd.engine.workers import Lane
+from syncd.engine.writes import command_of, intent_of, key_of
 from syncd.errors import (
     AuthFailed,
     DailyBudgetSpent,
@@ -54,14 +51,8 @@ from syncd.errors import (
 from syncd.ports.provider import Done, Failed, NextPoll, Receipt, WriteCommand
 from syncd.ports.store import SYNC
 
-SOON = 86_400.0
-"""Seconds: what starts within them is written before anything else."""
-
-CHUNK = {Side.GHL: 20, Side.HUBSPOT: 100}
-"""How many writes share a commit of intents; HubSpot's is its largest batch."""
-
 AHEAD = 100
-"""How many further writes a look for what somebody made meanwhile serves."""
+"""How many further creations one search for duplicates serves."""
 
 LEAST_PAUSE = 5.0
 """Seconds between two polls, however often the link is polled when it has little to write."""
@@ -73,30 +64,48 @@ POLL_REQUESTS = 1
 """Requests that a poll sends to HighLevel beside one for every calendar."""
 
 GATHER = 0.05
-"""Seconds within which answers that follow each other share a commit; until then their intents
-speak for them."""
+"""Seconds within which receipts that follow each other share a commit; until then their intents
+are kept."""
 
 MOST_LATE = 10
-"""How often in a cycle a write may wait too long after its records were read, for a place or
-because the vendor asked for it; where the vendor fails, once."""
+"""How often in a cycle a write may be too late after its records were read, because of the rate
+limit or of a pause that the vendor asked for; where the vendor fails, once."""
 
 STOPPING = (AuthFailed, DailyBudgetSpent, Unavailable)
-"""What ends the stage for a side: no further write can succeed."""
+"""The errors that end a side: no further write can succeed."""
 
 
 @dataclass(slots=True, kw_only=True)
 class InFlight:
-    """What a lane has under way: written down, and not recorded yet."""
+    """Writes of a lane in flight: intent committed, result not yet recorded."""
 
     unanswered: dict[str, tuple[Write, str]] = field(default_factory=dict)
-    effects: list[CompletedWrite] = field(default_factory=list)
+    """The write and its contact, by key."""
+    completed: list[CompletedWrite] = field(default_factory=list)
     committed_at: float = -GATHER
     all_taken: bool = False
     """Whether the provider took every command, and did not pause for a poll."""
 
 
+@dataclass(slots=True, kw_only=True)
+class Run:
+    """One run of both lanes, from one poll to the next."""
+
+    until: float | None = None
+    """When it is over (monotonic); None if it only ends with the queue."""
+    not_written: set[Side] = field(default_factory=set)
+    """The sides with something to write that nothing was written to yet."""
+    ended: set[Side] = field(default_factory=set)
+    failed: bool = False
+    """Whether a lane failed: the other one has to end as well."""
+    paused: bool = False
+    """Whether it paused for a poll before the poll's latest moment."""
+    changed: Event = field(default_factory=Event)
+    """Set when HubSpot's lane may have something to do again."""
+
+
 class WriteExecutor:
-    """The writes that are still to be sent, and what came of the others."""
+    """Sends the writes of one cycle, and collects their results."""
 
     def __init__(
         self,
@@ -106,34 +115,24 @@ class WriteExecutor:
         tracker: DecisionTracker | None = None,
     ) -> None:
         """`tracker` says which decisions the writes carry out; None where there are none."""
-        self.link, self.tracker = link, tracker
-        self.results = results
+        self.link, self.tracker, self.results = link, tracker, results
         self._progress = progress
-        self._lock = RLock()
-        self._queues: dict[Side, deque[Write]] = {Side.GHL: deque(), Side.HUBSPOT: deque()}
-        self._id_writes: deque[WriteExternalId] = deque()
-        self._agreements: Agreements | None = None
-        self._contacts: ContactMaker | None = None
-        self._preconditions = Preconditions(link, lambda side: not self._may_write(side))
-        self._watch: Watch | None = None
-        self._late = Counter[tuple[str, str]]()
-        self._slots: SlotDependencies | None = None
-        self._stopped: dict[Side, ProviderError] = {}
-        self._over: set[Side] = set()
-        self._broken = False
-        self._marks = Event()
-        self._numbered = 0
         self._done = self._planned = 0
-        self._until: float | None = None
-        self.paused_early = False
-        """Whether the last run paused for a poll before its latest moment."""
-        self._writing_since: float | None = None
-        """When the first write after the last poll could be sent (monotonic)."""
-        self._owed: set[Side] = set()
-        """The sides with something to write that nothing was written to yet in this run."""
-        self._fresh: set[str] = set()
         self._expected = 0
         """Writes that may still be planned in this cycle, for the progress."""
+        self._lock = RLock()
+        self._queue = WriteQueue()
+        self._run = Run()
+        self._adopted: dict[tuple[str, str], Pair] = {}
+        """Pairs that were adopted in this cycle, by their ids."""
+        self._contacts: ContactMaker | None = None
+        self._watch: Watch | None = None
+        self._preconditions = Preconditions(link, lambda side: not self._may_write(side))
+        self._late = Counter[tuple[str, str]]()
+        self._stopped: dict[Side, ProviderError] = {}
+        self._numbered = 0
+        self._writing_since: float | None = None
+        """When the first write after the last poll could be sent (monotonic)."""
 
     # --- what the cycle calls
 
@@ -158,7 +157,12 @@ class WriteExecutor:
     @property
     def unfinished(self) -> bool:
         """Whether anything is left to be written, judged anew or planned."""
-        return self.left or bool(self._expected or self.results.moved)
+        return self.left or bool(self._expected or self.results.stale)
+
+    @property
+    def paused_early(self) -> bool:
+        """Whether the last run paused for a poll before the poll's latest moment."""
+        return self._run.paused
 
     def enqueue(self, plan: Plan, fresh: Collection[str] = (), expected: int = 0) -> None:
         """Agree on what needs no write, and put the plan's writes in line.
@@ -166,62 +170,43 @@ class WriteExecutor:
         `fresh` are the ids of records that people changed since the cycle began,
         `expected` is how many writes may still be planned.
         """
-        self._fresh |= set(fresh)
         self._expected = expected
         if plan.rebases:
-            self._agreements = self._agreements or Agreements(
-                self.link, self.results.cycle, self.results.pairs
-            )
-            self._agreements.commit(plan)
-        marking = {
-            write.pair.key or id(write.pair)
+            self.link.check_held()
+            agreed = record.agree(self.link, self.results.cycle, plan.rebases)
+            self._adopted |= {(pair.ghl_id, pair.hubspot_id): pair for pair in agreed}
+            self.results.add_pairs({pair.key: pair for pair in agreed})
+        # An update of a HubSpot record writes its external id as well.
+        with_external_id = {
+            write.ids
             for write in plan.writes
             if isinstance(write, Update) and write.side is Side.HUBSPOT
         }
-        for write in plan.writes:
-            if self.tracker is not None:
+        if self.tracker is not None:
+            for write in plan.writes:
                 self.tracker.take(write)
-            self._queues[write.side].append(self._current(write))
-            if write.side is Side.GHL:
-                self._expect(write)
-        for side, queue in self._queues.items():
-            self._queues[side] = deque(sorted(queue, key=self._place_in_line))
-            error = self._stopped.get(side)
-            if error is not None:
-                self._stop(side, error)
-        self._id_writes.extend(
-            replace(each, pair=self._agreed(each.pair))
-            for each in plan.id_writes
-            if (each.pair.key or id(each.pair)) not in marking
-        )
+        self._queue.add(map(self._current, plan.writes), fresh, self.link.clock.now())
+        for side, error in self._stopped.items():
+            self._stop(side, error)
+        for each in plan.id_writes:
+            if each.ids not in with_external_id:
+                self._queue.add_external_id(replace(each, pair=self._agreed(each.pair)))
         self._planned += len(plan.writes)
         if self._writing_since is None:
             self._writing_since = self.link.clock.monotonic()
 
     def _current(self, write: Write) -> Write:
-        """The write with the key that its pair got when it was adopted."""
+        """The write with the key that its pair got with the adoption."""
         if isinstance(write, Create) or write.pair.key:
             return write
         return replace(write, pair=self._agreed(write.pair))
 
     def _agreed(self, pair: Pair) -> Pair:
         """The pair with its key."""
-        if pair.key or self._agreements is None:
-            return pair
-        return self._agreements.agreed(pair)
-
-    def _expect(self, write: Write) -> None:
-        """A write to HighLevel is in line, and may free a slot."""
-        self._slots = self._slots or SlotDependencies()
-        self._slots.expect(write)
-
-    def _settle(self, write: Write) -> None:
-        """Nothing waits any more for the slot that the write may free."""
-        if self._slots is not None:
-            self._slots.settle(write)
+        return pair if pair.key else self._adopted[pair.ghl_id, pair.hubspot_id]
 
     def restart(self) -> None:
-        """Both sides were polled again: the time for writing begins anew."""
+        """Both sides were polled again: the time for writing starts again."""
         self._writing_since = None
 
     def next_poll(self, polled_at: float, requests: int) -> NextPoll | None:
@@ -241,33 +226,16 @@ class WriteExecutor:
             latest=max(polled_at + LATE * seconds, least),
         )
 
-    def _place_in_line(self, write: Write) -> tuple[int, tuple[int, float]]:
-        """What starts within a day, then what people changed, then the rest of a backfill."""
-        if isinstance(write, WriteExternalId):
-            return (3, (0, 0.0))
-        past, ahead = waits = urgency(write, self.link.clock.now())
-        if past == 0 and ahead <= SOON:
-            return (0, waits)
-        return (1 if not isinstance(write, Create) or self._fresh & {*write.ids} else 2, waits)
-
     def drop(self, ids: Collection[str]) -> None:
-        """Forget what is to be written, failed or was held of these: they are judged anew."""
-        gone = set(ids)
-        for side, queue in self._queues.items():
-            kept = deque(write for write in queue if not gone & {*write.ids})
-            for write in queue if len(kept) < len(queue) else ():
-                if gone & {*write.ids}:
-                    self._settle(write)
-            self._planned -= len(queue) - len(kept)
-            self._queues[side] = kept
-        self._id_writes = deque(each for each in self._id_writes if not gone & {*each.ids})
-        self.results.forget(gone)
+        """Forget what is to be written, failed or was held of these: they are planned anew."""
+        self._planned -= self._queue.drop(ids)
+        self.results.forget(set(ids))
         if self.tracker is not None:
-            self.tracker.drop(gone)
+            self.tracker.drop(ids)
 
     def waiting(self) -> list[Write]:
-        """What is still to be written, but for identities."""
-        return [write for queue in self._queues.values() for write in queue]
+        """What is still to be written, without external ids."""
+        return self._queue.waiting()
 
     def run(self, poll: NextPoll | None = None) -> None:
         """Write until nothing is left, the next poll is due, or the process is to stop.
@@ -279,72 +247,67 @@ class WriteExecutor:
             LinkLocked: another syncd holds the link.
             StoreError: our own store failed.
         """
-        self._until = latest = poll.latest if poll else None
         self.link.ghl.reserve(poll)
-        self._owed = {side for side, queue in self._queues.items() if queue}
-        self._owed |= {Side.HUBSPOT} if self._id_writes else set()
-        self._over.clear()
+        sides = {side for side in Side if self._queue.has_writes(side)}
+        sides |= {Side.HUBSPOT} if self._queue.has_external_ids else set()
+        self._run = Run(until=poll.latest if poll else None, not_written=sides)
         self.link.lanes([self._lane(side) for side in Side])
-        self.paused_early = self._until != latest
 
     @property
     def left(self) -> bool:
-        """Whether anything is still to be sent, identities included."""
-        return bool(self._id_writes or any(self._queues.values()))
+        """Whether anything is still to be sent, external ids included."""
+        return bool(self._queue)
 
     # --- one side's lane
 
     def _lane(self, side: Side) -> Lane:
-        """Everything that is written to a side; a step is a receipt, or a wait for marks."""
+        """Everything that is written to a side; a step is a receipt, or a wait for more."""
+        run = self._run
         try:
             while True:
                 if side is Side.HUBSPOT:
-                    self._marks.clear()  # Before looking, so that no mark is missed.
+                    run.changed.clear()  # First, so that no change is missed.
                 if self._is_over(side):
                     return
-                if self._ready(side):
+                if self._prepare(side):
                     yield from self._write(side)
                 else:
-                    yield self._marks
+                    yield run.changed
         except BaseException:
-            self._broken = True  # The other lane has to end too.
+            run.failed = True
             raise
         finally:
             with self._lock:
-                self._over.add(side)
-            self._marks.set()
+                run.ended.add(side)
+            run.changed.set()
 
     def _may_write(self, side: Side) -> bool:
         """Whether this run still sends anything to that side."""
-        if self._broken or side in self._stopped or self.link.stopping():
+        run = self._run
+        if run.failed or side in self._stopped or self.link.stopping():
             return False
-        over = self._until is not None and self.link.clock.monotonic() >= self._until
-        return not over or side in self._owed
+        over = run.until is not None and self.link.clock.monotonic() >= run.until
+        return not over or side in run.not_written
 
     def _is_over(self, side: Side) -> bool:
         """Whether nothing more can come for this side."""
         with self._lock:
             if not self._may_write(side):
                 return True
-            if self._queues[side]:
+            if self._queue.has_writes(side):
                 return False
-            return side is Side.GHL or (Side.GHL in self._over and not self._id_writes)
+            ghl_ended = Side.GHL in self._run.ended
+            return side is Side.GHL or (ghl_ended and not self._queue.has_external_ids)
 
-    def _ready(self, side: Side) -> bool:
-        """Whether there is something to send; marks wait for a batch of them, or nothing else."""
+    def _prepare(self, side: Side) -> bool:
+        """Have external ids join the queue in batches; gives whether there is anything to send."""
         with self._lock:
-            if side is Side.HUBSPOT and (
-                len(self._id_writes) >= CHUNK[side]
-                or (Side.GHL in self._over and not self._queues[side])
-            ):
-                marks = [
-                    self._id_writes.popleft() for _ in range(min(len(self._id_writes), CHUNK[side]))
-                ]
-                self._queues[side].extendleft(reversed(marks))
-            return bool(self._queues[side])
+            if side is Side.HUBSPOT:
+                self._queue.release_external_ids(alone=Side.GHL in self._run.ended)
+            return self._queue.has_writes(side)
 
     def _write(self, side: Side) -> Iterator[None]:
-        """Hand the queue over to the provider, and record what it answers."""
+        """Hand the queue to the provider, and record its receipts."""
         in_flight = InFlight()
         try:
             commands = self._commands(side, in_flight)
@@ -355,16 +318,17 @@ class WriteExecutor:
             self._stop(side, error)
         else:
             if not in_flight.all_taken and self._may_write(side):
-                self._until = self.link.clock.monotonic()  # Also for the other side.
-        # Whatever else ends a write is no answer: the intents stay, and the next cycle asks.
+                # The provider pauses for the poll, and so does the other side.
+                self._run.until, self._run.paused = self.link.clock.monotonic(), True
+        # Any other error is no receipt: the intents stay, and the next cycle looks for the effect.
         self._commit(in_flight)
         self._put_back(side, in_flight)
 
     def _commands(self, side: Side, in_flight: InFlight) -> Iterator[WriteCommand]:
-        """The orders of a side as its provider takes them; what it answered meanwhile is kept.
+        """The commands of a side as its provider takes them; receipts are committed in between.
 
-        HubSpot's batches are filled up even when the stage shall end;
-        HighLevel takes one order at a time, and what it did not take waits.
+        HubSpot's batches are filled even at the end of a run; HighLevel takes
+        one command at a time, and those that it did not take wait.
         """
         while self._may_write(side):
             commands = self._opened(side, in_flight)
@@ -380,14 +344,15 @@ class WriteExecutor:
         self._commit(in_flight)
 
     def _opened(self, side: Side, in_flight: InFlight) -> list[WriteCommand]:
-        """The next orders, their contacts made and their intents committed."""
+        """The next commands, their contacts created and their intents committed."""
         while True:
             with self._lock:
-                self._ready(side)
-                writes = self._next_writes(side, in_flight)
+                self._prepare(side)
+                writes = self._queue.take(side, none_in_flight=not in_flight.unanswered)
             if not writes:
                 return []
-            if side is Side.GHL and not self._queues[side] and not self._expected:
+            more = self._queue.has_writes(side) or self._expected
+            if side is Side.GHL and not more:
                 self.link.ghl.reserve(None)  # Nothing is left that a poll could come before.
             self._commit(in_flight)
             self.link.check_held()
@@ -399,16 +364,16 @@ class WriteExecutor:
                 return commands
 
     def _without_duplicates(self, side: Side, writes: Sequence[Write]) -> list[Write]:
-        """These but for what somebody made meanwhile, which is judged anew."""
+        """These without records that somebody created meanwhile, which are planned anew."""
         creates = [write for write in writes if isinstance(write, Create)]
         if not creates or self._watch is None:
             return list(writes)
         with self._lock:
-            queued = islice(self._queues[side], AHEAD)
+            queued = self._queue.waiting(side)[:AHEAD]
             ahead = [write for write in queued if isinstance(write, Create)]
         doubted = self._watch.look(side, creates, ahead)
         for write, error in doubted:
-            self._settle(write)
+            self._queue.settle(write)
             self._failed("", write, error)
         left_out = {id(write) for write, _ in doubted}
         return [write for write in writes if id(write) not in left_out]
@@ -416,26 +381,13 @@ class WriteExecutor:
     def _watch_for_duplicates(
         self, polled_at: float, calendars: frozenset[str], matched: UnpairedRecords
     ) -> None:
-        """Look before records are made whether somebody made them since the poll, see `Watch`."""
+        """Have creations checked for records that somebody created since the poll, see `Watch`."""
         if self._watch is None:
             if not any(isinstance(write, Create) for write in self.waiting()):
                 return
             self._watch = Watch(self.link, self._lock)
         self._watch.read_at, self._watch.calendars = polled_at, calendars
         self._watch.met = {Side.GHL: matched.ghl, Side.HUBSPOT: matched.hubspot}
-
-    def _next_writes(self, side: Side, in_flight: InFlight) -> list[Write]:
-        """What goes next; a booking waits for the write that frees its spot to be answered."""
-        queue, writes, later = self._queues[side], list[Write](), list[Write]()
-        while queue and len(writes) < CHUNK[side]:
-            write = queue.popleft()
-            slots = self._slots if side is Side.GHL else None
-            (later if slots is not None and slots.awaited_by(write) else writes).append(write)
-        if not writes and self._slots is not None and not in_flight.unanswered:
-            self._slots.clear()  # What they wait for is not written in this run.
-            writes, later = later[: CHUNK[side]], later[CHUNK[side] :]
-        queue.extendleft(reversed(later))
-        return writes
 
     def _open(self, in_flight: InFlight, writes: Sequence[Write]) -> list[WriteCommand]:
         location = self.link.rules.template.location_id
@@ -470,74 +422,75 @@ class WriteExecutor:
     def _take_receipt(self, side: Side, in_flight: InFlight, receipt: Receipt) -> None:
         write, contact = in_flight.unanswered.pop(receipt.key)
         self._preconditions.close(receipt.key)
-        self._settle(write)
+        self._queue.settle(write)
         match receipt:
             case Done():
                 self._preconditions.wrote(write, receipt)
-                in_flight.effects.append(
+                in_flight.completed.append(
                     CompletedWrite(key=receipt.key, write=write, done=receipt, contact=contact)
                 )
-                if len(in_flight.effects) >= CHUNK[side] or (
+                if len(in_flight.completed) >= CHUNK[side] or (
                     side is Side.GHL and self._is_due(in_flight)
                 ):
                     self._commit(in_flight)
-            case Failed(error=Outdated() as late) if self._is_tried_again(write, late):
+            case Failed(error=Outdated() as late) if self._retry_late(write, late):
                 self._put_again(side, receipt.key, write)
-                return  # Still nothing was written.
+                return  # Nothing was written yet.
             case Failed():
                 self._failed(receipt.key, write, receipt.error)
             case _:
                 assert_never(receipt)
-        self._owed.discard(side)
+        self._run.not_written.discard(side)
 
-    def _is_tried_again(self, write: Write, late: Outdated) -> bool:
-        """Whether it is read and sent once more; nothing came of it so far."""
+    def _retry_late(self, write: Write, late: Outdated) -> bool:
+        """Count that it was too late; gives whether to send it once more."""
         self._late[write.ids] += 1
         fails = isinstance(late.cause, Unavailable)
         return self._late[write.ids] <= (1 if fails else MOST_LATE)
 
     def _put_again(self, side: Side, key: str, write: Write) -> None:
-        """It waited too long after its records were read: it goes next, and they are read again."""
+        """Send it next: its records were read too long ago, and are read again."""
         with self._lock:
             with self.link.store.begin() as transaction:
                 transaction.close_intents([key])
-            self._queues[side].appendleft(write)
-            if side is Side.GHL:
-                self._expect(write)
+            self._queue.give_back(side, [write])
 
     def _is_due(self, in_flight: InFlight) -> bool:
-        """Whether what took effect is recorded now, rather than with what follows at once."""
+        """Whether to commit now, and not together with the receipts that follow at once."""
         return self.link.clock.monotonic() - in_flight.committed_at >= GATHER
 
     def _commit(self, in_flight: InFlight) -> None:
-        """Record what took effect."""
-        if not in_flight.effects:
+        """Record the completed writes."""
+        if not in_flight.completed:
             return
         in_flight.committed_at = self.link.clock.monotonic()
-        effects, in_flight.effects = in_flight.effects, []
+        completed, in_flight.completed = in_flight.completed, []
         with self._lock:
             if self.tracker is not None:
-                effects = [self.tracker.tell(each) for each in effects]
-            pairs = record.record(self.link, self.results.cycle, effects, self.results.pairs)
-            for effect, pair in zip(effects, pairs, strict=True):
-                self._count(effect, pair)
+                completed = [self.tracker.tell(each) for each in completed]
+            pairs = record.record(self.link, self.results.cycle, completed, self.results.pairs)
+            for each, pair in zip(completed, pairs, strict=True):
+                self._count(each, pair)
             self._tell()
-        self._marks.set()
+        self._run.changed.set()
 
     def _tell(self) -> None:
+        """Report the progress."""
         if self._progress is not None:
             self._progress(self._done, self._planned + self._expected)
 
-    def _count(self, effect: CompletedWrite, pair: Pair) -> None:
-        write = effect.write
+    def _count(self, completed: CompletedWrite, pair: Pair) -> None:
+        write = completed.write
         if isinstance(write, WriteExternalId):
             return
         self._done += 1
-        self.results.add_success(effect, pair, self.link.clock.now())
-        if isinstance(write, Create) and (write.side is Side.GHL or effect.done.needs_record_link):
+        self.results.add_success(completed, pair, self.link.clock.now())
+        if isinstance(write, Create) and (
+            write.side is Side.GHL or completed.done.needs_record_link
+        ):
             late = pair.open.intersection(write.follow_up_fields)
             source = write.source if write.side is Side.GHL else None
-            self._id_writes.append(
+            self._queue.add_external_id(
                 WriteExternalId(pair=pair, status=write.backfill_status, groups=late, seen=source)
             )
 
@@ -555,23 +508,19 @@ class WriteExecutor:
                     transaction.close_intents([key])
             self.results.add_failure(write, error)
             if isinstance(error, STOPPING) and error.side == write.side.other:
-                self.results.stop(error)  # What the writes rest on cannot be read.
+                self.results.stop(error)  # The sources of the writes cannot be read.
             self._tell()
 
     def _stop(self, side: Side, error: ProviderError) -> None:
-        """No more writes to this side; the other side's go on."""
+        """Defer all writes to this side; the other side goes on."""
         with self._lock:
             self._stopped[side] = error
             self.results.stop(error)
-            waiting = self._queues[side]
-            for write in (*waiting, *(self._id_writes if side is Side.HUBSPOT else ())):
+            for write in self._queue.clear(side):
                 self.results.add_deferred(write, error)
-            waiting.clear()
-            if side is Side.HUBSPOT:
-                self._id_writes.clear()
 
     def _put_back(self, side: Side, in_flight: InFlight) -> None:
-        """What got no receipt was not sent: it waits for the next run, or the next cycle."""
+        """Writes without a receipt were not sent: they wait for the next run, or the next cycle."""
         if not in_flight.unanswered:
             return
         with self._lock:
@@ -581,7 +530,7 @@ class WriteExecutor:
                 self._preconditions.close(key)
             writes = [write for write, _ in in_flight.unanswered.values()]
             if side not in self._stopped and not self._may_write(side):
-                self._queues[side].extendleft(reversed(writes))
+                self._queue.give_back(side, writes)
                 return
             error = self._stopped.get(side) or _not_sent()
             for write in writes:
@@ -590,7 +539,7 @@ class WriteExecutor:
     # --- contacts
 
     def _make_contacts(self, side: Side, writes: Sequence[Write]) -> bool:
-        """Make the contacts that these writes need first; false when nothing more can be sent."""
+        """Create the contacts that these writes need; false where nothing more can be sent."""
         wanted = [new for write in writes if (new := write.new_contact) is not None]
         if not wanted:
             return True
@@ -607,7 +556,7 @@ class WriteExecutor:
         return True
 
     def _prepared(self, write: Write) -> tuple[Write, str] | None:
-        """The write with the contact that it is for."""
+        """The write with its contact; None where that could not be created."""
         if isinstance(write, Create) and isinstance(write.contact, Known):
             return (write, write.contact.id)
         new = write.new_contact

@@ -1,7 +1,7 @@
-"""What came of a cycle's writes: counted, told, held, or to be looked at again.
+"""The results of a cycle's writes: done, failed, held, or to be read again.
 
-`apply` fills it as the answers come, under its lock; `rounds` and `finish`
-read it. It touches neither a vendor nor the store.
+The executor adds them as receipts come, under its lock; `rounds` and `finish`
+read them, and the report is built from them. Leaves out requests and the store.
 """
 
 from __future__ import annotations
@@ -25,30 +25,32 @@ from syncd.ports.provider import Done
 
 @dataclass(slots=True, kw_only=True)
 class WriteResults:
-    """What came of a plan's writes."""
+    """The results of all writes of a cycle."""
 
     cycle: str
     """Id of the cycle."""
     written: list[PlannedWrite] = field(default_factory=list)
     changes: Counter[Side] = field(default_factory=Counter)
-    """How many of them are no removals, by side."""
+    """Number of those that are no removals, by side."""
     failed: list[FailedWrite] = field(default_factory=list)
     """Writes that will be tried again."""
     pairs: dict[int, Pair] = field(default_factory=dict)
     """The newest state of every pair that was touched, by key."""
     holds: list[Hold] = field(default_factory=list)
-    again: list[tuple[Side, str]] = field(default_factory=list)
-    """Records that the next cycle has to look at whatever the scans say."""
-    moved: list[Write] = field(default_factory=list)
-    """Writes that were not sent because what they rest on has changed: to be judged anew."""
+    to_recheck: list[tuple[Side, str]] = field(default_factory=list)
+    """Records that the next cycle has to read, whatever the scans show."""
+    stale: list[Write] = field(default_factory=list)
+    """Writes that were not sent because a record has changed: to be planned anew."""
     stopped: ProviderError | None = None
+    """Why no further write could succeed."""
     interrupted: bool = False
+    """Whether the process was asked to stop while writes were left."""
     left_out: list[str] = field(default_factory=list)
     """Writes of an approved plan that were left out, in words for a person."""
-    unsure: bool = False
-    """Whether a write may or may not have taken effect."""
-    lacking: AuthFailed | None = None
-    """A scope that some writes need and the credentials lack; everything else was done."""
+    outcome_unknown: bool = False
+    """Whether a write may or may not have taken completed."""
+    missing_scope: AuthFailed | None = None
+    """Why writes failed that need a scope which the credentials lack; the others were sent."""
 
     def stop(self, error: ProviderError) -> None:
         """No further write can succeed."""
@@ -62,9 +64,9 @@ class WriteResults:
         """Pairs as they are after an earlier write was recovered."""
         self.pairs.update(pairs)
 
-    def take_moved(self) -> list[Write]:
-        """Give back the writes to be judged anew, and forget them."""
-        found, self.moved = self.moved, []
+    def take_stale(self) -> list[Write]:
+        """Give the writes to be planned anew, and forget them."""
+        found, self.stale = self.stale, []
         return found
 
     def add_left_out(self, line: str) -> None:
@@ -72,21 +74,21 @@ class WriteResults:
         self.left_out.append(line)
 
     def count(self, write: PlannedWrite) -> None:
-        """One more write took effect."""
+        """One more write took completed."""
         self.written.append(write)
         self.changes[write.side] += write.action != "remove"
 
-    def add_success(self, effect: CompletedWrite, pair: Pair, now: datetime) -> None:
-        """A write took effect, but for what was refused of it; identities are not told."""
-        write = effect.write
+    def add_success(self, completed: CompletedWrite, pair: Pair, now: datetime) -> None:
+        """A write took effect, but for refused groups; writes of external ids are not reported."""
+        write = completed.write
         if not write.counted:
             return
-        if not isinstance(write, Update) or len(effect.done.refused) < len(write.changes):
+        if not isinstance(write, Update) or len(completed.done.refused) < len(write.changes):
             self.count(planned_writes.described(write, delay=_delay(write, now)))
         alone: dict[GroupKey, Update] = {}
-        if effect.done.refused and isinstance(write, Update):
-            alone = by_group(_as_left(write, effect.done))
-        for refusal in effect.done.refused:
+        if completed.done.refused and isinstance(write, Update):
+            alone = by_group(_as_left(write, completed.done))
+        for refusal in completed.done.refused:
             self.holds.append(
                 Hold(
                     reason=refusal.reason,
@@ -105,34 +107,34 @@ class WriteResults:
             self.recheck(write)
 
     def add_failure(self, write: Write, error: ProviderError) -> None:
-        """A write did not take effect: held where it was refused for good, else tried again."""
+        """A write had no effect: held where it was refused for good, else tried again."""
         self.recheck(write)
         if isinstance(error, AuthFailed):
-            self.lacking = error
+            self.missing_scope = error
         if isinstance(error, Stale):
-            self.moved.append(write)
+            self.stale.append(write)
         if isinstance(error, Permanent):
             self._refused(write, error)
         else:
             self._add_failed(write, error)
 
     def add_deferred(self, write: Write, error: ProviderError) -> None:
-        """A write was not sent; the next cycle tries it. A mark that is missing is no failure."""
+        """A write was not sent; the next cycle tries it. A missing external id is no failure."""
         self.recheck(write)
         if write.counted:
             self._add_failed(write, error)
 
     def recheck(self, write: Write) -> None:
-        """Have the next cycle look at the records of a write."""
+        """Have the next cycle read the records of a write."""
         ghl_id, hubspot_id = write.ids
-        self.again += [
+        self.to_recheck += [
             (side, record_id)
             for side, record_id in ((Side.GHL, ghl_id), (Side.HUBSPOT, hubspot_id))
             if record_id
         ]
 
     def forget(self, ids: set[str]) -> None:
-        """What failed or was held of these records: they are judged anew."""
+        """Forget failures and holds of these records: they are planned anew."""
         self.failed = [each for each in self.failed if not ids & {each.ghl_id, each.hubspot_id}]
         self.holds = [each for each in self.holds if not ids & {each.ghl_id, each.hubspot_id}]
 
@@ -145,7 +147,7 @@ class WriteResults:
                 detail=str(error),
                 ghl_id=ghl_id,
                 hubspot_id=hubspot_id,
-                # What is not tried again by the clock is asked of a person, for what it is.
+                # A hold that is not retried by time is decided by a person, for this slot.
                 fingerprint=slot_fingerprint(write.source)
                 if isinstance(write, Create) and reason != "rejected"
                 else fingerprint_of(write),
@@ -156,7 +158,7 @@ class WriteResults:
         )
 
     def _add_failed(self, write: Write, error: ProviderError) -> None:
-        self.unsure |= isinstance(error, TimedOut) and error.sent
+        self.outcome_unknown |= isinstance(error, TimedOut) and error.sent
         ghl_id, hubspot_id = write.ids
         self.failed.append(
             FailedWrite(
@@ -170,7 +172,7 @@ class WriteResults:
 
 
 def _wanted(write: Write, group: GroupKey) -> dict[str, str]:
-    """What each side shows in a group that was refused, for people."""
+    """The values of both sides in a refused group, for people."""
     if isinstance(write, Create):
         source = write.source
         return {source.side.value: in_words(essence.value(source.appointment, group))}
@@ -184,12 +186,12 @@ def _wanted(write: Write, group: GroupKey) -> dict[str, str]:
 
 
 def _as_left(write: Update, done: Done) -> Update:
-    """The write as it would be planned next: part of it changed the record."""
+    """The write as it will be planned next: the record has changed with its other groups."""
     stamp = done.updated_at or write.seen.updated_at
     return replace(write, seen=replace(write.seen, updated_at=stamp))
 
 
 def _delay(write: Write, now: datetime) -> float | None:
-    """Seconds from the change to now; clocks that disagree make it 0, never less."""
+    """Seconds from the change to now; 0 where clocks differ."""
     changed = write.changed_at
     return max(0.0, (now - changed).total_seconds()) if changed else None

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from syncd.core import actions, essence
-from syncd.core.actions import Create, Remove, Update, Write, WriteExternalId
+from syncd.core.actions import Create, Rebase, Remove, Update, Write, WriteExternalId
 from syncd.core.contacts import Known, MatchBasis
 from syncd.core.model import ContactPair, Group, Pair, Side, Wrote
 from syncd.engine.link import Link
@@ -69,6 +69,27 @@ def record(
     for pair in kept:
         pairs[pair.key] = pair
     return kept
+
+
+def agree(link: Link, cycle: str, rebases: Sequence[Rebase]) -> list[Pair]:
+    """Commit agreements that need no write: new pairs, and values that are alike already.
+
+    Returns:
+        The pairs with their keys, in the order of the rebases.
+    """
+    now = link.clock.now()
+    with link.store.begin() as transaction:
+        saved = transaction.save_pairs([rebase.pair for rebase in rebases])
+        agreed = list(zip(rebases, saved, strict=True))
+        transaction.add_history(
+            _adoption(pair, cycle, now) for rebase, pair in agreed if not rebase.pair.key
+        )
+        transaction.save_contacts(
+            ContactPair(ghl_id=pair.ghl.contact, hubspot_id=pair.hubspot.contact)
+            for rebase, pair in agreed
+            if rebase.one_person
+        )
+    return saved
 
 
 def _settle(effect: CompletedWrite, pairs: dict[int, Pair]) -> Pair:
@@ -200,7 +221,7 @@ def _lost_fields(write: Write) -> set[str]:
     }
 
 
-def adoption(pair: Pair, cycle: str, now: datetime) -> HistoryEntry:
+def _adoption(pair: Pair, cycle: str, now: datetime) -> HistoryEntry:
     """The entry of two records that are one appointment and were paired without a write."""
     return HistoryEntry(
         at=now,

@@ -28,9 +28,10 @@ from syncd.core.model import (
     Window,
 )
 from syncd.core.rendering import renders
+from syncd.engine import writes
 from syncd.engine.link import Link
 from syncd.engine.planned_writes import PlannedWrite, described
-from syncd.engine.record import intents, record
+from syncd.engine.record import record
 from syncd.engine.record.record import CompletedWrite
 from syncd.errors import NotFound, ProviderError, Unreadable
 from syncd.ports.provider import Done, ScanRequest
@@ -77,8 +78,8 @@ def recover(link: Link, cycle: str, *, dry_run: bool = False) -> Recovered:
     effects += _booked_in_ghl(link, open_intents, pairs, unsettled)
     for side in Side:
         effects += _changed(link, side, open_intents, pairs)
-    carried = {intent.key: intents.carries_of(intent) for intent in open_intents}
-    authors = {intent.key: intents.author_of(intent) for intent in open_intents}
+    carried = {intent.key: writes.carries_of(intent) for intent in open_intents}
+    authors = {intent.key: writes.author_of(intent) for intent in open_intents}
     effects = [replace(effect, author=authors[effect.key]) for effect in effects]
     effects = [
         replace(effect, carries=carried[effect.key]) if _is_whole(effect, open_intents) else effect
@@ -93,7 +94,7 @@ def recover(link: Link, cycle: str, *, dry_run: bool = False) -> Recovered:
     for intent in open_intents:
         if intent.key in unsettled:
             pair = pairs.get(intent.pair_key)
-            source = intents.create_of(intent, pair)[0].source
+            source = writes.create_of(intent, pair)[0].source
             waiting[source.side, source.id] = f"whether it was made: {unsettled[intent.key]}"
     return Recovered(
         pairs=pairs,
@@ -130,7 +131,7 @@ def _created_in_hubspot(
 ) -> Iterable[CompletedWrite]:
     """HubSpot records carry the booking's id, which is unique."""
     wanted = {
-        intents.create_of(intent, pairs.get(intent.pair_key))[0].source.id: intent
+        writes.create_of(intent, pairs.get(intent.pair_key))[0].source.id: intent
         for intent in open_intents
         if intent.kind is IntentKind.CREATE and intent.side is Side.HUBSPOT
     }
@@ -140,7 +141,7 @@ def _created_in_hubspot(
         intent = wanted.get(ghl_id)
         if intent is None or isinstance(found, Missing):
             continue  # Where there is no answer, its unique id keeps it from being made twice.
-        create, contact = intents.create_of(intent, pairs.get(intent.pair_key))
+        create, contact = writes.create_of(intent, pairs.get(intent.pair_key))
         if not link.store.prints(Side.HUBSPOT, [found.id]):
             yield _made(intent, create, contact, found)
             continue
@@ -189,7 +190,7 @@ def _booked_in_ghl(
     for intent in open_intents:
         if intent.kind is not IntentKind.CREATE or intent.side is not Side.GHL:
             continue
-        create, contact = intents.create_of(intent, pairs.get(intent.pair_key))
+        create, contact = writes.create_of(intent, pairs.get(intent.pair_key))
         try:
             found = _own_booking(link, intent, create, contact, taken)
         except ProviderError as error:
@@ -338,8 +339,8 @@ def _changed(
 
 def _effect_of(intent: Intent, pair: Pair, now: Snapshot) -> CompletedWrite | None:
     if intent.kind is IntentKind.REMOVE:
-        return _removal(intent, intents.remove_of(intent, pair), now)
-    update = intents.update_of(intent, pair)
+        return _removal(intent, writes.remove_of(intent, pair), now)
+    update = writes.update_of(intent, pair)
     taken = [change for change in update.changes if _took_effect(change, now)]
     if now.gone or not taken:
         return None

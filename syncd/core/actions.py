@@ -39,7 +39,7 @@ assignee that it takes away. A status or a time that changes so is news."""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One group that a write changes, in the words of the side that it is written to."""
+    """One group that a write changes, as the written side writes it."""
 
     group: GroupKey
     before: Value
@@ -53,7 +53,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewContact:
-    """A contact that is made on `side`, because writes to that side name it."""
+    """A contact to create on `side`, because writes to that side name it."""
 
     side: Side
     source: str
@@ -119,7 +119,7 @@ class _Write:
     __slots__ = ()
 
     counted: ClassVar[bool] = True
-    """Whether people are told of it: an external id is written beside what they see."""
+    """Whether reports count it: an external id is not a change that people see."""
 
     @property
     def starts(self) -> tuple[datetime, ...]:
@@ -140,7 +140,7 @@ class Create(_Write):
     source: Snapshot
     wanted: Appointment
     contact: Resolution
-    """Of the source's contact; a contact that is to be made is made first."""
+    """Of the source's contact; a missing contact is created first."""
     pair: Pair | None = None
     calendar: str = ""
     validate_slot: bool = False
@@ -190,7 +190,7 @@ class Create(_Write):
 
     @property
     def new_contact(self) -> NewContact | None:
-        """The contact that has to be made before the write can be sent."""
+        """The contact to create before the write can be sent."""
         return _new_contact(self.side, self.source.appointment.contact, self.contact)
 
 
@@ -206,7 +206,7 @@ class Update(_Write):
     notify: bool = False
     restores: bool = False
     contact: ToMake | None = None
-    """The contact that has to be made before this write can name it."""
+    """The contact to create before this write can name it."""
     source: Snapshot | None = field(default=None, compare=False)
     """The record on the other side that the decision used."""
     reopens: bool = False
@@ -250,7 +250,7 @@ class Update(_Write):
 
     @property
     def new_contact(self) -> NewContact | None:
-        """The contact that has to be made before the write can be sent."""
+        """The contact to create before the write can be sent."""
         named = (str(each.source) for each in self.changes if each.group == Group.CONTACT)
         return _new_contact(self.side, next(named, ""), self.contact)
 
@@ -347,7 +347,7 @@ def _new_contact(side: Side, source: str, contact: Resolution | None) -> NewCont
 
 
 def new_contacts(writes: Iterable[Write]) -> list[NewContact]:
-    """The contacts that are made for these writes, each once."""
+    """The contacts to create for these writes, each once."""
     found = {new.key: new for write in writes if (new := write.new_contact) is not None}
     return list(found.values())
 
@@ -373,7 +373,7 @@ def updated(write: Update, pair: Pair, returned: Appointment, refused: frozenset
 
 
 def created(write: Create, record_id: str, returned: Appointment) -> Pair:
-    """The pair after its missing record was made."""
+    """The pair after its missing record was created."""
     source = write.source.appointment
     old = write.pair
     ids = {write.side: record_id, write.side.other: write.source.id}

@@ -21,7 +21,7 @@ class Association:
     pair: Pair
     change: Change | None = None
     making: ToMake | None = None
-    """The contact that has to be made before the change can name it."""
+    """The contact to create before the change can name it."""
     unresolved: Unresolved | None = None
 
 

@@ -71,7 +71,7 @@ UNDONE = "a person undid what was written"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanContext:
-    """What every judgement needs: the link's rules, the words, and the evidence."""
+    """What planning needs: the link's rules, translations, contacts and evidence."""
 
     policy: Policy
     translator: Translator

@@ -1,7 +1,7 @@
 """Builds the other side's record: every field translated, and its calendar.
 
 Plan calls this for a record without a pair, and for a removed record that an
-edit brings back. What cannot be said, booked or assigned is held whole.
+edit brings back. What cannot be translated, booked or assigned is held whole.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ def plan_creation(
     for group in policy.groups:
         if not policy.may_write(group, side):
             continue
-        said = _said(context, group, source, wanted)
-        if isinstance(said, Untranslatable):
-            return [_held_record(source, pair, said.reason, said.detail)]
-        if isinstance(said, Unread):
+        translated = _translated(context, group, source, wanted)
+        if isinstance(translated, Untranslatable):
+            return [_held_record(source, pair, translated.reason, translated.detail)]
+        if isinstance(translated, Unread):
             unread.add(group)
-        if isinstance(said, Translated):
-            wanted = essence.with_value(wanted, group, said.value)
+        if isinstance(translated, Translated):
+            wanted = essence.with_value(wanted, group, translated.value)
     if wanted.start is None:
         wanted = replace(wanted, start=source.appointment.start, end=source.appointment.end)
     across = contact or _same_contact(source, pair, context)
@@ -65,7 +65,7 @@ def plan_creation(
     return [create] if side is Side.HUBSPOT else _booking(create, context)
 
 
-def _said(
+def _translated(
     context: PlanContext, group: GroupKey, source: Snapshot, target: Appointment
 ) -> translate.Translation:
     field_error = next((each for each in source.field_errors if each.group == group), None)
@@ -85,7 +85,7 @@ def _booking(create: Create, context: PlanContext) -> list[Action]:
     source, policy, wanted = create.source, context.policy, create.wanted
     route = policy.route(source)
     stood = context.translator.calendars.get(create.pair.calendar) if create.pair else None
-    # A booking is made anew where it stood before, as long as that calendar is there.
+    # A booking is created again on its former calendar, as long as that one is active.
     calendar = stood if stood and stood.active else context.translator.calendars.get(route.calendar)
     if calendar is None or not calendar.active:
         detail = (

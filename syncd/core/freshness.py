@@ -1,7 +1,7 @@
 """Whether a write carries a fresh change by a person: what `notify = "live"` asks.
 
-Plan, making and fields ask, each for the change that it carries across: the
-cycle in which a write happens to go out says nothing. Leaves out who is
+`plan`, `creation` and `reconcile` ask, each for the change that it carries: the
+cycle in which a write goes out does not count. Leaves out who is
 notified at all: `policy`.
 """
 
@@ -15,7 +15,7 @@ from syncd.core.context import PlanContext
 from syncd.core.model import Snapshot
 
 FRESH = timedelta(hours=24)
-"""A change that could not be carried across for so long is told to nobody any more."""
+"""Automations are not notified of a change that waited longer."""
 
 DOUBT = timedelta(seconds=2)
 """Clocks that differ by less are taken for equal."""

@@ -32,7 +32,7 @@ class RecentWrites:
     changes: Mapping[Side, int] = field(default_factory=dict)
     """Creations and changes that earlier plans of this cycle already hold, by side."""
     contacts: frozenset[tuple[Side, str]] = frozenset()
-    """The contacts among them that are still to be made, by `NewContact.key`."""
+    """The contacts among them that are not created yet, by `NewContact.key`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +75,7 @@ class Plan:
     conflicts: int = 0
     stopped_removals: int = 0
     stopped_changes: int = 0
-    """Contacts that would be made included."""
+    """Contacts that would be created included."""
     kept_back: tuple[KeptBack, ...] = ()
     uncovered: Mapping[Side, int] = field(default_factory=dict)
     """Writes of a first sync, by side, that are more than a person let go."""
@@ -127,7 +127,7 @@ def guard(
 
 
 def count(writes: Sequence[Write], known: Collection[tuple[Side, str]] = ()) -> int:
-    """How many writes these are, with the contacts that are made for them.
+    """How many writes these are, with the contacts that they create.
 
     `known` are contacts that were counted before.
     """

@@ -55,7 +55,7 @@ MAPPED_PREFIX = "x:"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Appointment:
-    """The synced fields of one record, in the words of its own side.
+    """The synced fields of one record, as its own side writes them.
 
     `""` means absent. `start` and `end` are aware UTC to the second. `status`
     is a HighLevel status (`new`, `confirmed`, …) or the account's HubSpot
@@ -177,7 +177,7 @@ class Scan:
     unreadable: tuple[tuple[str, str], ...] = ()
     """(id, detail) of records that could not be understood at all."""
     failures: tuple[str, ...] = ()
-    """Parts that could not be read and will be tried again, in words for a person."""
+    """Parts that could not be read and will be tried again, as text for a person."""
     refused: frozenset[str] = frozenset()
     """Of the parts that failed, those that were refused for good: asking again cannot help."""
     cursor: str = ""
@@ -211,7 +211,7 @@ class Calendar:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """A HighLevel user or a HubSpot owner; matched across by e-mail."""
+    """A HighLevel user or a HubSpot owner; matched by e-mail."""
 
     id: str
     email: str = ""
@@ -221,7 +221,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contact:
-    """A contact of one side; `id` is "" for one that is to be made.
+    """A contact of one side; `id` is "" for one that is not created yet.
 
     `emails` holds every address, primary first, as the vendor writes them;
     `phones` are E.164 where they could be read so, else digits as given.
@@ -275,7 +275,7 @@ class Response(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Removal:
-    """A removal that a pair has come to terms with."""
+    """A deletion that a pair has settled."""
 
     gone: frozenset[Side]
     response: Response = Response.NOTHING
@@ -360,7 +360,7 @@ class Pair:
         return self.ghl if side is Side.GHL else self.hubspot
 
     def gone_on(self, side: Side) -> bool:
-        """Whether the pair has come to terms with a removal there."""
+        """Whether the pair has settled a deletion on that side."""
         return self.removal is not None and side in self.removal.gone
 
 

@@ -1,8 +1,8 @@
-"""What our own writes leave behind, told from what people do.
+"""Tells the traces of our own writes from edits by people.
 
 A write moves the record's stamp, though nobody edited it, and a vendor may
 store something else than it was sent. `engine.record` notes each write on its
-pair; plan and fields ask here. Leaves out what a rendering looks like:
+pair; `plan` and `reconcile` ask here. Leaves out what a rendering looks like:
 `rendering`.
 """
 

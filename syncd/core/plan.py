@@ -1,8 +1,8 @@
 """What is to be done, and why: the page to read first.
 
-`judge` looks at one sighting (a pair, and what each side shows of it now) and
-says what follows; `welcome` does the same for a record without a pair; `plan`
-does it for a whole cycle and puts the guards over it. Same input, same plan;
+`judge` decides what follows for one sighting (a pair, and what each side shows of
+it now); `plan_new_record` does so for a record without a pair; `plan` does it for
+a whole cycle and applies the guards. Same input, same plan;
 a settled world gives an empty one. Nothing here reads a clock or a network:
 what it decides is carried out by `engine.apply`.
 
@@ -72,7 +72,7 @@ def plan(
 
 
 def _unless_duplicate(action: Action, observed: Observed, context: PlanContext) -> Action:
-    """What is made anew for a pair, unless somebody seems to have made it already."""
+    """Hold a repeated creation whose record somebody seems to have created already."""
     if not isinstance(action, Create) or action.pair is None:
         return action
     pair, contact = action.pair, action.contact
@@ -86,7 +86,7 @@ def _unless_duplicate(action: Action, observed: Observed, context: PlanContext) 
 
 
 def _with_contact_proof(action: Action, context: PlanContext) -> Action:
-    """An adoption with what is known of its two contacts."""
+    """An adoption, with whether its two contacts are known to be one person."""
     if not isinstance(action, Rebase) or action.pair.key:
         return action
     pair = action.pair
@@ -236,7 +236,7 @@ def _undone(pair: Pair, where: Side, living: Snapshot, context: PlanContext) -> 
 
 
 def _one_restored(pair: Pair, where: Side, living: Snapshot, context: PlanContext) -> list[Action]:
-    """Both were gone, and one is restored: the other is made anew.
+    """Both were gone, and one is restored: the other is created again.
 
     A cancelled one agrees with the removal across, unless that was our doing.
     """
@@ -253,7 +253,7 @@ def _one_restored(pair: Pair, where: Side, living: Snapshot, context: PlanContex
 
 
 def _unanswered(where: Side, living: Snapshot, context: PlanContext) -> Removal:
-    """A removal that nothing was done for: the other record stands as it is."""
+    """A deletion without a response: the other record stays as it is."""
     gone, status = frozenset({where}), living.appointment.status
     if not context.translator.statuses.is_cancelled(living.side, status):
         return Removal(gone=gone)
@@ -352,7 +352,7 @@ def _both_there(
 
 
 def plan_new_record(new_record: NewRecord, context: PlanContext) -> list[Action]:
-    """What follows from a record that has no pair: it is made across, or held."""
+    """A record without a pair: it is created on the other side, or held."""
     record = new_record.record
     why = f"new in {record.side.label}"
     return plan_creation(record, context, None, contact=new_record.contact, why=why)
@@ -362,7 +362,7 @@ def plan_new_record(new_record: NewRecord, context: PlanContext) -> list[Action]
 
 
 def _settled(pair: Pair, removal: Removal) -> list[Action]:
-    """Come to terms with a removal; nothing to do where that was done before."""
+    """Settle a deletion; nothing to do where that was done before."""
     settled = replace(pair, removal=removal)
     return [Rebase(pair=settled)] if settled != pair or not pair.key else []
 

@@ -139,7 +139,7 @@ class Policy:
     filter: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     sync_series: bool = True
     series_until: datetime | None = None
-    """Instances of a series that start later are not made on the other side yet."""
+    """Instances of a series that start later are not created on the other side yet."""
     overrides: Mapping[str, Override] = field(default_factory=dict)
     """By record id of either side."""
 
@@ -192,7 +192,7 @@ class Policy:
         )
 
     def makes_instance(self, record: Snapshot) -> bool:
-        """Whether an instance of a series is made across; true of what is none."""
+        """Whether an instance of a series is created on the other side; true for other records."""
         start = record.appointment.start
         if record.series is None:
             return True

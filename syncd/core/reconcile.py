@@ -107,7 +107,7 @@ class FieldReconciler:
         if group != Group.OWNER or not self.context.translator.people_unread:
             return False
         ghl, hubspot = self._now(Side.GHL, group), self._now(Side.HUBSPOT, group)
-        # That nobody is assigned any more can be told without knowing anybody.
+        # An owner that was taken away is known without the lists of people.
         return bool(ghl if outcome is Comparison.LEFT else ghl or hubspot)
 
     def contact(self) -> None:

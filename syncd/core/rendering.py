@@ -30,7 +30,7 @@ _CUT_OFF = (" …", "…", " ...", "...")
 
 
 def is_vendors(sent: Value, shown: Value, left: datetime | None, now: datetime | None) -> bool:
-    """Whether nobody but the vendor can have made `shown` of what was sent.
+    """Whether only the vendor can have changed what was sent to `shown`.
 
     `left` is the stamp that our write left on the record, `now` the one that
     it has. A newer one is somebody's edit, whatever it looks like; equal ones

@@ -23,7 +23,7 @@ OVER = frozenset({"showed", "noshow", CANCELLED})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusTable:
-    """How a status is said on the other side; HubSpot values in the account's spelling."""
+    """The translation of statuses; HubSpot values in the account's spelling."""
 
     to_hubspot: Mapping[str, str]
     to_ghl: Mapping[str, str]

@@ -1,4 +1,4 @@
-"""Carrying one field across: what a value of one side is called on the other.
+"""Translation of one field: what a value of one side is on the other.
 
 Merge and plan ask; nobody else does. The `Translator` holds what the two
 accounts look like in this cycle. Leaves out who may write what: `policy`.
@@ -18,7 +18,7 @@ from syncd.core.status import StatusTable
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Translated:
-    """The value in the other side's words."""
+    """The value as the other side writes it."""
 
     value: Value
 
@@ -48,7 +48,7 @@ Translation = Translated | KeepTarget | Untranslatable | Unread
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Translator:
-    """What words mean in this cycle: statuses, people, contacts, calendars."""
+    """The translations of this cycle: statuses, people, contacts, calendars."""
 
     statuses: StatusTable
     owner_of_user: Mapping[str, str] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""The status of a link, put together from the store and the daemon's note.
+"""The status of a link, from the store and the daemon's heartbeat.
 
 The daemon's page and `/healthz`, and `syncd status` beside it or without it,
 all ask `examine`, so that they cannot disagree. What is read is plain values;
@@ -35,7 +35,7 @@ STALE_AFTER = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkHealth:
-    """Everything that there is to say of a link at one moment."""
+    """The complete status of a link at one moment."""
 
     name: str
     at: datetime
@@ -74,7 +74,7 @@ class LinkHealth:
 
     @property
     def code(self) -> int:
-        """The exit code that says the same."""
+        """The exit code of the state."""
         return self.state.code
 
     @property
@@ -133,7 +133,7 @@ def examine(
     max_age: timedelta | None = None,
     dead: bool = False,
 ) -> LinkHealth:
-    """Look at a link; `heartbeat` is the daemon's own, where the daemon asks itself.
+    """The status of a link; `heartbeat` is given if the daemon itself asks.
 
     `dead` says that no daemon holds the link, however fresh its last word is.
 
@@ -188,12 +188,12 @@ def worst(links: Iterable[LinkHealth]) -> int:
 
 
 def by_trouble(links: Iterable[LinkHealth]) -> list[LinkHealth]:
-    """The links with the worst state first; those alike by what is held, then by name."""
+    """The links with the worst state first; equal ones by their holds, then by name."""
     return sorted(links, key=lambda link: (link.state.severity, -len(link.held), link.name))
 
 
 def _timeline(rows: list[CycleRow], said: Heartbeat | None) -> tuple[CyclePoint, ...]:
-    """The last cycles, oldest first: those that were kept, and idle ones by the daemon's word."""
+    """The last cycles, oldest first: stored ones, and idle ones from the daemon's heartbeat."""
     points = {point.at: point for point in (said.recent if said else ())}
     points |= {point.at: point for point in map(point_of, rows)}
     return tuple(points[at] for at in sorted(points)[-CYCLES:])
@@ -214,12 +214,12 @@ def point_of(row: CycleRow) -> CyclePoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Seen:
-    """What the store and the daemon say of a link."""
+    """The state of a link in the store and in the daemon's heartbeat."""
 
     said: Heartbeat | None
-    """The word of a daemon that lives."""
+    """The heartbeat of a running daemon."""
     last: Heartbeat | None
-    """The last word of any daemon."""
+    """The last heartbeat of any daemon."""
     rows: list[CycleRow]
     now: datetime
     own: bool = False
@@ -258,7 +258,7 @@ def _paused(at: str) -> _Condition:
 
 
 def _condition(seen: _Seen) -> _Condition:
-    """The daemon's word while it lives, else what is known."""
+    """The heartbeat of a running daemon, else the stored state."""
     said, last = seen.said, seen.rows[0] if seen.rows else None
     if said is not None and said.state is not State.PAUSED:
         return said.state, said.detail, said.since
@@ -268,7 +268,7 @@ def _condition(seen: _Seen) -> _Condition:
     if last is not None and (
         said is None or said.state is State.PAUSED or last.finished_at > said.at
     ):
-        # A command ran since the daemon last spoke: its cycle is the latest word.
+        # A command ran after the last heartbeat: its cycle is newer.
         detail = str(last.report.get("detail", ""))
         return State.of(last.outcome), detail, last.started_at
     if said is None:

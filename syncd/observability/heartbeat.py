@@ -1,4 +1,4 @@
-"""The daemon's note on a link: what it knows between two cycles.
+"""The daemon's heartbeat of a link: its state between two cycles.
 
 Kept in the store under one name, so that `syncd status` beside the daemon
 says what the daemon's own page says. Written when something changes, and else
@@ -43,7 +43,7 @@ class CyclePoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heartbeat:
-    """What the daemon said of a link, and when."""
+    """The daemon's state of a link, with the time."""
 
     state: State
     at: datetime
@@ -62,7 +62,7 @@ class Heartbeat:
     asked_seconds: float = 0.0
     """The interval that the configuration asks for."""
     stretched_by: str = ""
-    """Whose daily quota the difference is due to, in words; "" where there is none."""
+    """The vendor whose daily quota causes the difference, in words; "" if there is none."""
     planned: Mapping[str, int] = field(default_factory=dict)
     """Waiting for a person: the writes that the first sync would make, by side."""
     budgets: Mapping[str, Budget] = field(default_factory=dict)
@@ -102,7 +102,7 @@ class Heartbeat:
 
 
 def read(text: str) -> Heartbeat | None:
-    """The note in the store, or None where there is none that can be read."""
+    """The stored heartbeat; None if there is none, or if it is unreadable."""
     try:
         held = json.loads(text)
         return Heartbeat(

@@ -27,7 +27,7 @@ Format = Literal["auto", "console", "json"]
 Level = Literal["debug", "info", "warning", "error"]
 
 _QUIET = ("alembic", "apscheduler", "httpcore", "httpx", "sqlalchemy", "urllib3")
-"""Libraries whose `info` is our `debug`: httpx tells every request with its address."""
+"""Libraries whose `info` is our `debug`: httpx logs every request with its address."""
 
 _PRIORITIES = {
     logging.DEBUG: 7,
@@ -95,7 +95,7 @@ class _Handler(logging.StreamHandler[TextIO]):
 
 
 class _Formatter(ProcessorFormatter):
-    """Renders, and then looks once more over the whole line.
+    """Renders a line, and redacts it once more as a whole.
 
     The fields were redacted one by one before; this pass catches what is only
     text once it is rendered, such as a traceback or an object's representation.
@@ -114,7 +114,7 @@ class _Formatter(ProcessorFormatter):
 
 
 def _common() -> list[Processor]:
-    """What happens to an event wherever it comes from."""
+    """The processors of every event, of our loggers and others."""
     return [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -153,7 +153,7 @@ def _redact_fields(logger: WrappedLogger, method: str, event: EventDict) -> Even
 
 
 def _reading_order(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
-    """When, how grave, what and where come first; the facts keep the order of the call."""
+    """Time, level, event and logger come first; other keys keep the order of the call."""
     del logger, method
     first = {key: event[key] for key in _FIRST if key in event}
     return {**first, **{key: value for key, value in event.items() if key not in first}}

@@ -1,4 +1,4 @@
-"""What the daemon counts, in Prometheus' format.
+"""The daemon's metrics, in Prometheus' format.
 
 The scheduler tells each cycle's facts, the server asks for the text. A
 registry of its own, so that two daemons in one process (tests) do not share
@@ -57,7 +57,7 @@ class CycleFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkNow:
-    """What is read off a link at the moment of a scrape."""
+    """The values of a link at the moment of a scrape."""
 
     link: str
     state: State

@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Self
 
 PATIENCE = 2.0
-"""Seconds for which a word may wait to be taken."""
+"""Seconds for which a message may wait to be delivered."""
 
 
 class ServiceManager:

@@ -1,4 +1,4 @@
-"""Keeps secrets, and the data of persons, out of what leaves the process.
+"""Removes secrets and personal data from everything that leaves the process.
 
 Used by `logging` for every line, and by the verbs and the status page for
 texts that hold a vendor's words. Secrets are masked always: those that were
@@ -77,7 +77,7 @@ _secrets: tuple[str, ...] = ()
 
 
 def register_secret(value: str) -> None:
-    """Have a secret masked in everything that is redacted from now on.
+    """Mask this secret in everything that is redacted from now on.
 
     Process-wide on purpose: whoever writes a line need not know which secrets
     there are. The forms that it takes in an address and in JSON count as well.

@@ -1,4 +1,4 @@
-"""What lets a held record go: the command for each reason, and what a person may do instead.
+"""How to resolve a held record: the command for each reason, and the change that resolves it too.
 
 The status page shows both; the reasons are those of `core.model.REASONS`,
 and a test counts them. A full cycle looks at every held record again by

@@ -31,7 +31,7 @@ from syncd.observability.page import Look
 from syncd.observability.redaction import redact
 
 MOST_AT_ONCE = 16
-"""Pages that are made at once; more are refused, but the probes never are."""
+"""Pages that are rendered at once; more are refused, but the probes never are."""
 
 PATIENCE = 10.0
 """Seconds that the store has for a page."""
@@ -48,7 +48,7 @@ _HEADERS = {
 
 
 class Panel(Protocol):
-    """What the server shows; asked anew for every request, from any thread."""
+    """The source of the server's answers; called for every request, from any thread."""
 
     @property
     def version(self) -> str:
@@ -113,14 +113,14 @@ class StatusServer:
         return self._listener.address
 
     def ask_for(self, token: str | None) -> None:
-        """From now on this is the token that whoever asks must show, or none."""
+        """Set the token that requests need from now on, or none."""
         self._token = token
 
     def close(self) -> None:
         """Listen no more; requests in progress have a moment to end."""
         self._listener.close()
 
-    # --- what is answered
+    # --- answers
 
     async def _live(self, _: Request) -> Response:
         return _probe(self._panel.unhealthy_reason())
@@ -165,7 +165,7 @@ class StatusServer:
     # --- who may ask
 
     def _admit(self, request: Request) -> None:
-        """Pass whoever may see more than the probes.
+        """Allow requests that may see more than the probes.
 
         Raises:
             HTTPException: 401 without the token; 421 for the name of another host.

@@ -1,4 +1,4 @@
-"""What a link can be like, in one word, and what that asks of a person.
+"""The states of a link, each with its remedy.
 
 The scheduler decides the word, `health` reads it back, the page, `status` and
 the metrics show it. A closed set: a new state is a new line here, and every
@@ -40,7 +40,7 @@ class State(StrEnum):
 
     @property
     def code(self) -> int:
-        """The exit code that says the same (`docs/exit-codes.md`)."""
+        """The exit code of the state (`docs/exit-codes.md`)."""
         return self.outcome.exit_code
 
     @property
@@ -55,7 +55,7 @@ class State(StrEnum):
 
     @classmethod
     def of(cls, outcome: str) -> State:
-        """The state that a cycle with this outcome leads to; a newer program's word is a fault."""
+        """The state after a cycle with this outcome; an unknown outcome is a fault."""
         return cls(outcome) if outcome in set(Outcome) else cls.FAULT
 
     def remedy(self, link: str, guards: Iterable[str] = ()) -> str:
@@ -70,7 +70,7 @@ class State(StrEnum):
 
 _OUTCOMES = {
     State.GONE: Outcome.FAULT,
-    # Nothing is written until a person lets it pass: what a guard does.
+    # As with a guard, nothing is written until a person approves.
     State.WAITING: Outcome.GUARD,
     State.STALE: Outcome.UNREACHABLE,
     State.PAUSED: Outcome.OK,

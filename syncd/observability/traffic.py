@@ -14,7 +14,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """How much an account may still be asked; None for what no answer told."""
+    """How many requests an account has left; None if no answer showed it."""
 
     used: int = 0
     """Requests in the window that runs now."""
@@ -24,7 +24,7 @@ class Budget:
     daily_left: int | None = None
     daily: int | None = None
     silent_seconds: float = 0.0
-    """How long the vendor still wants to hear nothing."""
+    """Seconds until the end of the vendor's pause."""
     throttled_seconds: float = 0.0
     """How long requests have waited for their turn since the process began."""
     refusals: int = 0
@@ -51,7 +51,7 @@ class Budget:
 
     @classmethod
     def from_json(cls, held: Mapping[str, Any]) -> Budget:
-        """The reverse; what is missing counts as not told."""
+        """The reverse; missing keys become None."""
         until = held.get("spent_until")
         limit = int(held.get("limit") or 0)
         return cls(

@@ -1,4 +1,4 @@
-"""Times, amounts and redacted text, as the page and `syncd status` say them. Pure functions."""
+"""Formats times, amounts and redacted text for the page and `syncd status`. Pure functions."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def left_out(reason: str, number: int) -> str:
 
 
 def next_cycle(link: LinkHealth) -> str:
-    """When the next cycle of a link is, as the page and `syncd status` both say it."""
+    """The time of a link's next cycle, for the page and `syncd status`."""
     if link.working_since:
         return f"runs since {link.working_since.astimezone(UTC):%H:%M:%S} UTC"
     if link.paused:

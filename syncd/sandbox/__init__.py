@@ -1,8 +1,7 @@
-"""Both vendors' APIs as they behave, from an in-memory world: the fake that ships.
+"""A simulation of both vendors' APIs in memory; part of the product.
 
 For tests (`application` in-process, `serve` on loopback), for the `sandbox` verb and the demo.
-`SandboxWorld` is the state and what a person does to it; it knows nothing of the program that
-it is there to test.
+`SandboxWorld` is the state, and a person's edits of it; it does not depend on the rest of syncd.
 """
 
 from syncd.sandbox.app import (

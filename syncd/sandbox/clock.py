@@ -1,7 +1,7 @@
 """A clock that can be put forward: for tests, the demo and `/control/clock/advance`.
 
-Given to `SandboxWorld` as its `now`. Over a datetime it stands still until it is advanced; over
-another clock it runs with that one, ahead of it by what it was advanced.
+Given to `SandboxWorld` as its `now`. With a datetime it stands still until it is advanced; with
+another clock it runs ahead of that clock by the advanced time.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What every part of a world shares: its clock, ids, settings and lock.
+"""The shared context of a world's parts: clock, ids, settings and lock.
 
 Made by `world.SandboxWorld`, one per side: the vendors' clocks may disagree.
 """
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SandboxContext:
-    """One side's clock, and what it shares with the other."""
+    """One side's clock, and the shared parts."""
 
     now: Callable[[], datetime]
     ids: Ids

@@ -1,4 +1,4 @@
-"""The control API: what a person does on either side, over JSON. For the demo and for people.
+"""The control API: a person's edits on either side, as JSON. For the demo and for people.
 
 Called by `app` for paths under `/control`. Times are ISO texts with an offset.
 
@@ -17,7 +17,7 @@ DELETE   /control/hubspot/appointments/{id}     archives; `POST …/{id}/restore
 POST     /control/hubspot/appointments/merge    merges: primary, secondary
 PUT      /control/hubspot/appointments/{id}/contacts/{contact}   associates; DELETE dissociates
 POST     /control/hubspot/contacts              adds a contact: name, email, phone
-GET      /control/requests                      what was asked of the vendors; DELETE forgets it
+GET      /control/requests                      the requests to the vendors; DELETE clears the log
 GET      /control/faults                        the faults that wait; DELETE removes all
 POST     /control/faults                        adds one: the fields of `faults.Fault`
 PUT      /control/habits                        what the vendors make of texts and times: the

@@ -1,7 +1,7 @@
-"""Faults on demand: what a `FaultScript` lets go wrong, and when.
+"""Faults on demand: a `FaultScript` holds them, each with its condition.
 
 Tests and the control API add `Fault`s to `world.faults`; `app` asks for the fault of each
-request. A fault that was never hit is still `pending`: a test can see that its trouble happened.
+request. A fault that never occurred is still `pending`: a test can check for it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ Kind: TypeAlias = Literal[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """One trouble, for the requests that it matches.
+    """One fault, for the requests that it matches.
 
     Kinds: `status` answers with `status`, `headers` and `body` and nothing happens;
     `status_after` does so although the write took effect; `html` sends a page; `drop_*` and

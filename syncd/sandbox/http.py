@@ -19,7 +19,7 @@ Context = TypeVar("Context")
 
 
 class ConnectionDropped(ConnectionError):  # noqa: N818 - an event, not a mistake
-    """The sandbox let the connection go instead of answering.
+    """The sandbox dropped the connection in place of an answer.
 
     Raised out of the WSGI application in-process (a test's transport turns it into its client's
     error); the server closes the socket. `took_effect` says whether the write had happened.

@@ -1,7 +1,7 @@
-"""What a vendor makes of the texts and times that an API client sends it.
+"""How a vendor changes the texts and times that an API client sends.
 
-Neither vendor documents any of it. A test, or `PUT /control/habits`, turns it on; what people
-type in the products is stored as it is. Called by the handlers of writes on both sides.
+Neither vendor documents any of it. A test, or `PUT /control/habits`, turns it on; texts that
+people type in the products are stored unchanged. Called by the handlers of writes on both sides.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The sandbox on a loopback socket: HTTP/1.1 with connections kept alive.
 
 Used by the `sandbox` and `demo` verbs and by tests that want a real socket. It stops cleanly:
-waiting answers are let go, open connections are closed.
+waiting answers are dropped, open connections are closed.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
-"""What a sandbox can be told to be: tokens, kinds of account, oddities, limits.
+"""The settings of a sandbox: tokens, kinds of account, oddities, limits.
 
-Made by whoever builds a `SandboxWorld` (tests, the `sandbox` and `demo` verbs) and read by every
-handler. It leaves out faults, which come and go while a world lives: see `faults`.
+Made for a `SandboxWorld` (by tests, the `sandbox` and `demo` verbs) and read by every handler. Faults are not here, because they change while a world runs: see `faults`.
 """
 
 from __future__ import annotations
@@ -52,8 +51,8 @@ class RateLimit:
 class SandboxSettings:
     """The accounts and habits of both vendors.
 
-    Every default is what the vendors were observed to do, or the harsher choice where nobody
-    knows; a test that needs the other habit says so with `dataclasses.replace`.
+    Every default is the vendors' observed behaviour, or the stricter choice if it is unknown;
+    a test that needs another one uses `dataclasses.replace`.
     """
 
     # Credentials, made up.

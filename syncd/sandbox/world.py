@@ -1,4 +1,4 @@
-"""The whole in-memory world: locations, one HubSpot account, what was asked of them.
+"""The whole in-memory world: locations, one HubSpot account, and the log of requests.
 
 Made by tests, by `seed`, by the `sandbox` and `demo` verbs; served by `app.application` and
 `server.serve`. It has no clock of its own: `now` is given.
@@ -91,7 +91,7 @@ class SandboxWorld:
         country: str = "CH",
         token: str | None = None,
     ) -> GhlLocation:
-        """Adds a location with a token of its own."""
+        """Adds a location with its own token."""
         number = len(self.locations) + 1
         key = id or f"SandboxClinicLoc{number:04}"
         location = GhlLocation(

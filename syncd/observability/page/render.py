@@ -27,7 +27,7 @@ _FOLDER = Path(__file__).parent
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """What the page shows, and how."""
+    """The data of the page, and its options."""
 
     at: datetime
     version: str
@@ -37,7 +37,7 @@ class Look:
     unhealthy_reason: str = ""
     """Why the daemon itself is not sound."""
     notice: str = ""
-    """What people should know that is no trouble of a link."""
+    """Notices that do not concern a link."""
 
 
 def render(look: Look) -> str:

@@ -43,7 +43,7 @@ class AppointmentIndex:
         return self._rows.get(key)
 
     def of_calendar(self, calendar: str) -> list[GhlAppointment]:
-        """The living rows of a calendar, in no order that means anything."""
+        """The active rows of a calendar, in no particular order."""
         return [self._rows[key] for key in self._by_calendar.get(calendar, ())]
 
     def of_contact(self, contact: str) -> list[GhlAppointment]:
@@ -51,7 +51,7 @@ class AppointmentIndex:
         return [self._rows[key] for key in self._by_contact.get(contact, ())]
 
     def near(self, start: datetime, end: datetime) -> Iterator[GhlAppointment]:
-        """The living rows on the days that a span touches; some come twice."""
+        """The active rows on the days that a span touches; some occur twice."""
         for day in range(_day(start), _day(end) + 1):
             for key in self._by_day.get(day, ()):
                 yield self._rows[key]

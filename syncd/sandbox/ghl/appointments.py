@@ -1,7 +1,7 @@
 """The HighLevel endpoints that write appointments: create, update, delete.
 
-Routed by `api`; what reads them is in `events`, blocked time in `blocks`. Rules stand beside the
-line that obeys them; all were observed on the live service or reported by developers unless a
+Routed by `api`; reads are in `events`, blocked time in `blocks`. Each rule is beside the line
+that implements it; all were observed on the live service or reported by developers unless a
 comment says otherwise.
 """
 
@@ -50,7 +50,7 @@ _EDIT_TYPES: Mapping[str, type | tuple[type, ...]] = {
     **dict.fromkeys(
         ("overrideLocationConfig", "ignoreDateRange", "toNotify", "ignoreFreeSlotValidation"), bool
     ),
-    # In no description, accepted, and dropped without a word.
+    # Undocumented: accepted, and dropped without an error.
     "notes": (str, list),
 }
 _CREATE_TYPES = {**_EDIT_TYPES, "locationId": str, "contactId": str}
@@ -135,7 +135,7 @@ def _inserted(call: GhlCall, body: JsonObject, booking: _Booking) -> GhlAppointm
     location = call.location
     stamp = location.stamp()
     validated = not body.get("ignoreFreeSlotValidation")
-    # The rule of a series is only heard where the slot is not checked.
+    # The rule of a series counts only if the slot is not checked.
     rrule = None if validated else body.get("rrule")
     row = GhlAppointment(
         id=location.ids.ghl(),
@@ -201,7 +201,7 @@ def _time(call: GhlCall, given: datetime) -> datetime:
 
 
 def _answer(call: GhlCall, body: JsonObject, row: GhlAppointment) -> JsonObject:
-    """What a write is answered with; where the service repeats, as it was sent."""
+    """The answer to a write; with the sent values if the service repeats them."""
     told = wire.written(call.location, row)
     if call.world.settings.ghl_repeats:
         told |= {key: body[key] for key in ("title", "address", "description") if body.get(key)}

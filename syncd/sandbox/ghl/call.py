@@ -1,4 +1,4 @@
-"""What a HighLevel handler is given besides the request.
+"""The arguments of a HighLevel handler besides the request.
 
 Made by `api` once the gate let a request in.
 """

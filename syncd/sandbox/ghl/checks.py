@@ -1,4 +1,4 @@
-"""What the HighLevel API refuses, in its own words.
+"""The checks of the HighLevel API, with its own error texts.
 
 Called by the gate and the handlers. The service validates against a whitelist: an unknown key
 of a body or a query is refused. `message` is a list for 422 and a text otherwise.

@@ -53,7 +53,7 @@ def blocked_slots(call: GhlCall, request: Request, __: Mapping[str, str]) -> Res
 
 
 def get_event(call: GhlCall, _: Request, names: Mapping[str, str]) -> Response:
-    """GET /calendars/events/appointments/{id}: a deleted one answers like a living one."""
+    """GET /calendars/events/appointments/{id}: a deleted one is answered like an active one."""
     row = call.event(names["event"])
     return call.answer({call.world.settings.get_envelope: wire.event_details(call.location, row)})
 

@@ -1,4 +1,4 @@
-"""One HighLevel location in memory, and what a person does in its web pages.
+"""One HighLevel location in memory, and a person's edits in its web pages.
 
 `world.SandboxWorld` makes locations; tests, the demo and the control API edit them; the API
 handlers read and write through the same records. `appointment_index` and `contact_index`
@@ -72,7 +72,7 @@ class GhlLocation:
         self.appointments = AppointmentIndex()
         self._context = context
 
-    # What a person does with appointments.
+    # A person's edits of appointments.
 
     def book(
         self,
@@ -168,7 +168,7 @@ class GhlLocation:
             return _copy(self.appointments[appointment])
 
     def events(self) -> list[GhlAppointment]:
-        """Copies of all living appointments, instances included, by start."""
+        """Copies of all active appointments, instances included, by start."""
         with self._context.lock:
             living = (a for a in self.appointments if not a.deleted and not a.series)
             return sorted(map(_copy, living), key=lambda row: (row.start, row.id))
@@ -192,7 +192,7 @@ class GhlLocation:
             return master
 
     def instances(self, master: str) -> list[str]:
-        """The ids of the living instances of a series, by start."""
+        """The ids of the active instances of a series, by start."""
         with self._context.lock:
             rows = [a for a in self.appointments if a.master == master and not a.deleted]
             return [row.id for row in sorted(rows, key=lambda row: row.start)]
@@ -209,7 +209,7 @@ class GhlLocation:
             self.appointments.insert(row)
 
     def shift(self, master: GhlAppointment, by: timedelta) -> None:
-        """Moves a master and each living instance by the same amount of local time."""
+        """Moves a master and each active instance by the same amount of local time."""
         stamp = self.stamp()
         rows = [self.appointments[key] for key in self.instances(master.id)]
         # Later ones first, where they move forward: two instances must never share an id.
@@ -225,7 +225,7 @@ class GhlLocation:
             self.appointments.rename(row, series.instance_id(row))
         return row.id
 
-    # What a person does with calendars, users and contacts.
+    # A person's edits of calendars, users and contacts.
 
     def add_calendar(
         self,
@@ -271,7 +271,7 @@ class GhlLocation:
                 self._delete(row)
 
     def restore_calendar(self, calendar: str) -> None:
-        """Restores a calendar and what was deleted with it, under the same ids."""
+        """Restores a calendar and the records deleted with it, with the same ids."""
         with self._context.lock:
             gone_at = self.calendars[calendar].deleted_at
             self.calendars[calendar].deleted_at = None
@@ -364,7 +364,7 @@ class GhlLocation:
             self.blocks[block.id] = block
             return block.id
 
-    # What the API handlers use as well.
+    # Also used by the API handlers.
 
     @property
     def zone(self) -> ZoneInfo:

@@ -1,7 +1,7 @@
 """The HighLevel endpoints of contacts: get, create, update, upsert, delete, search.
 
-Routed by `api`. The traps of upsert are kept: tags are replaced, a number that belongs to
-somebody else is dropped without a word, a secondary address is promoted and the first lost.
+Routed by `api`. The traps of upsert are kept: tags are replaced, another contact's number
+is dropped without an error, a secondary address is promoted and the first lost.
 """
 
 from __future__ import annotations

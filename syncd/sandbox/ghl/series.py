@@ -1,4 +1,4 @@
-"""Recurring appointments: a master, and instances whose ids tell their start and length.
+"""Recurring appointments: a master, and instances whose ids contain start and length.
 
 `location` books them. This understands the part of RFC 5545 that the tests need: FREQ (DAILY,
 WEEKLY, MONTHLY), INTERVAL, COUNT, UNTIL and an EXDATE line; a rule without an end is expanded to

@@ -1,4 +1,4 @@
-"""Free slots: what a calendar offers, and whether it accepts a time.
+"""Free slots: the slots that a calendar offers, and whether it accepts a time.
 
 Called by the free-slots, create and update handlers. A slot is taken by a living, not cancelled
 booking of the same user (on team calendars, whatever calendar it stands on) or of the same

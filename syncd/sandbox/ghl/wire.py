@@ -1,4 +1,4 @@
-"""HighLevel records as the service writes them: which keys are there, which are not.
+"""HighLevel records as JSON, with exactly the keys that the service sends.
 
 Called by the handlers. Where the vendor's description and the service differ, the service wins:
 keys without a value are absent, write answers have neither start nor end, one key has a twin

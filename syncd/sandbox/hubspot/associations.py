@@ -1,7 +1,7 @@
 """The HubSpot endpoints of associations.
 
 Routed by `api`. A change of associations moves no modification stamp; a record without any is
-left out of a batch read, or told as an error, but never an empty list.
+left out of a batch read, or reported as an error, but never an empty list.
 """
 
 from __future__ import annotations

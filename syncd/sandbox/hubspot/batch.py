@@ -1,7 +1,7 @@
 """The HubSpot endpoints of batches: read, create, update, upsert, archive.
 
-Routed by `api`. At most 100 inputs; two that mean the same record are refused whole; what fails
-alone is told in a 207. A create with one bad row fails whole unless every input carries an
+Routed by `api`. At most 100 inputs; two for the same record refuse the
+whole batch; a single failure is reported in a 207. A create with one bad row fails whole unless every input carries an
 `objectWriteTraceId`. Results come in no promised order.
 """
 
@@ -40,7 +40,7 @@ MOST = 100
 
 @dataclass(slots=True)
 class _Batch:
-    """What a batch has done so far."""
+    """The results of a batch so far."""
 
     results: list[JsonObject] = field(default_factory=list)
     errors: list[JsonObject] = field(default_factory=list)
@@ -193,7 +193,7 @@ def _stored(call: HubspotCall, table: ObjectTable, item: JsonObject) -> Any:
 def _answered(
     call: HubspotCall, table: ObjectTable, row: HubspotRecord, item: JsonObject
 ) -> JsonObject:
-    """A written row; where the service repeats, with the texts as they were sent."""
+    """A written row; with the sent texts if the service repeats them."""
     sent = item.get("properties") or {}
     told: JsonObject = wire.written(table, row, sent)
     if call.settings.hubspot_repeats and table is call.portal.appointments:

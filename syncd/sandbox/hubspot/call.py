@@ -1,4 +1,4 @@
-"""What a HubSpot handler is given besides the request, and how it reads bodies.
+"""The arguments of a HubSpot handler besides the request, and its reading of bodies.
 
 Made by `api` once the gate let a request in.
 """

@@ -1,4 +1,4 @@
-"""What is left of two HubSpot records that were merged; `portal` puts it into the account."""
+"""The result of merging two HubSpot records; `portal` puts it into the account."""
 
 from __future__ import annotations
 

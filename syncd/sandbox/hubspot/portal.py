@@ -1,4 +1,4 @@
-"""One HubSpot account in memory, and what a person does in its web pages.
+"""One HubSpot account in memory, and a person's edits in its web pages.
 
 `world.SandboxWorld` makes it; tests, the demo and the control API edit it; the API handlers use
 its tables, owners, pipelines and associations.
@@ -76,7 +76,7 @@ class HubspotPortal:
         self.blocklist: set[str] = set()
         offer_stages(self.appointments.definitions, self.pipelines[APPOINTMENTS])
 
-    # What a person does with appointments.
+    # A person's edits of appointments.
 
     def create(self, properties: Mapping[str, Any], contacts: Iterable[str] = ()) -> str:
         """Makes an appointment with its contacts; returns the id.
@@ -151,7 +151,7 @@ class HubspotPortal:
             return table.rows[table.survivors.get(record, record)].copied()
 
     def records(self) -> list[HubspotRecord]:
-        """Copies of the living appointments, by id."""
+        """Copies of the active appointments, by id."""
         with self._context.lock:
             return [row.copied() for row in self.appointments.after(None) if not row.archived]
 
@@ -160,7 +160,7 @@ class HubspotPortal:
         with self._context.lock:
             return [row.copied() for row in self.appointments.after(None) if row.archived]
 
-    # What a person does with contacts, owners and properties.
+    # A person's edits of contacts, owners and properties.
 
     def add_contact(
         self, name: str = "", email: str | None = None, phone: str | None = None, **properties: Any
@@ -196,7 +196,7 @@ class HubspotPortal:
             return self.people.rows[self.people.survivors.get(contact, contact)].copied()
 
     def contact_records(self) -> list[HubspotRecord]:
-        """Copies of the living contacts, by id."""
+        """Copies of the active contacts, by id."""
         with self._context.lock:
             return [row.copied() for row in self.people.after(None) if not row.archived]
 
@@ -243,7 +243,7 @@ class HubspotPortal:
                 **definition,
             )
 
-    # What the API handlers use as well.
+    # Also used by the API handlers.
 
     def table(self, name: str) -> ObjectTable | None:
         """The table of an object type, by its id or its name."""
@@ -256,7 +256,7 @@ class HubspotPortal:
         return self.appointments, self.people
 
     def link(self, from_type: str, one: str, to_type: str, other: str) -> None:
-        """Associates two living records, in both directions.
+        """Associates two active records, in both directions.
 
         Raises:
             KeyError: one of them does not exist.
@@ -303,7 +303,7 @@ class HubspotPortal:
         row.links = {}
 
     def merged(self, table: ObjectTable, primary: str, secondary: str) -> str:
-        """Merges two living records of a table; both old ids lead to the survivor."""
+        """Merges two active records of a table; both old ids lead to the merged record."""
         first, second = self.living(table, primary), self.living(table, secondary)
         keeps = self.settings.merge_keeps_primary_id
         new_id = first.id if keeps else self.ids.hubspot(table.plural)
@@ -357,7 +357,7 @@ class HubspotPortal:
         return found
 
     def living(self, table: ObjectTable, record: str) -> HubspotRecord:
-        """A living record. Raises KeyError where there is none."""
+        """An active record. Raises KeyError where there is none."""
         row = table.living(record)
         if row is None:
             raise KeyError(record)

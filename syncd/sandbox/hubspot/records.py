@@ -17,7 +17,7 @@ CONTACTS = "0-1"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """Who writes: a history tells it."""
+    """The author of a write, as the history shows it."""
 
     source_type: str
     source_id: str
@@ -53,7 +53,7 @@ class HubspotRecord:
     archived: bool = False
     archived_at: datetime | None = None
     earlier: list[tuple[datetime, dict[str, str] | None, datetime]] = field(default_factory=list)
-    """What it was until then (None: nothing yet) and its stamp, while the index lags behind."""
+    """The earlier version (None if new) and its stamp, while the index is late."""
 
     def copied(self) -> HubspotRecord:
         """A copy that later writes leave alone."""

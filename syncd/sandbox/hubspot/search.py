@@ -96,9 +96,9 @@ def _known_filter(table: ObjectTable, item: JsonObject) -> None:
 def _hits(
     call: HubspotCall, table: ObjectTable, groups: list[list[JsonObject]], query: str
 ) -> list[Indexed]:
-    """What the index shows of the rows that fit any group, by id.
+    """The rows of the index that match any group, by id.
 
-    Who pages behind the last id repeats one query: what it showed is kept until a row changes.
+    Paging after the last id repeats one query: its result is kept until a row changes.
     """
     rest, behind = _behind(groups)
     now = table.stamp() if call.settings.search_lag else None

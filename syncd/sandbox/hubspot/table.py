@@ -100,7 +100,7 @@ class ObjectTable:
         self.order: list[int] = []
         """All ids, growing: pages of a list go along it."""
         self.survivors: dict[str, str] = {}
-        """Where a record went that was merged away."""
+        """The merged record of each old id."""
         self.by_change: list[tuple[int, int]] = []
         """Modification stamp (ms) and id of every write, in order: what a search by stamp scans."""
         self.version = 0
@@ -183,7 +183,7 @@ class ObjectTable:
     def checked(
         self, values: Mapping[str, object], record: str | None = None
     ) -> tuple[dict[str, str], list[Problem]]:
-        """Values as they would be kept, and what is wrong with the others."""
+        """Values as they would be stored, and the errors of the others."""
         kept: dict[str, str] = {}
         problems: list[Problem] = []
         for name, value in values.items():

@@ -1,7 +1,7 @@
 """HubSpot records as the service writes them.
 
-Called by the handlers. Property values are texts; what was asked for and is empty comes as null;
-what does not exist is left out without a word.
+Called by the handlers. Property values are texts; a requested empty property is null; one
+that does not exist is left out without an error.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The settings of a sandbox: tokens, kinds of account, oddities, limits.
 
-Made for a `SandboxWorld` (by tests, the `sandbox` and `demo` verbs) and read by every handler. Faults are not here, because they change while a world runs: see `faults`.
+Made for a `SandboxWorld` (by tests, the `sandbox` and `demo` verbs) and read by every handler.
+Faults are not here, because they change while a world runs: see `faults`.
 """
 
 from __future__ import annotations

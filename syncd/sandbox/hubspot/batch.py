@@ -1,8 +1,8 @@
 """The HubSpot endpoints of batches: read, create, update, upsert, archive.
 
 Routed by `api`. At most 100 inputs; two for the same record refuse the
-whole batch; a single failure is reported in a 207. A create with one bad row fails whole unless every input carries an
-`objectWriteTraceId`. Results come in no promised order.
+whole batch; a single failure is reported in a 207. A create with one bad row fails
+whole unless every input carries an `objectWriteTraceId`. Results come in no promised order.
 """
 
 from __future__ import annotations

@@ -155,7 +155,7 @@ def main(arguments: list[str]) -> int:
 def copied(target: Path) -> Path:
     """A copy of the package and its tests that may be broken."""
     ignored = shutil.ignore_patterns("__pycache__", ".hypothesis")
-    for name in ("syncd", "migrations", "tests"):
+    for name in ("syncd", "migrations", "tests", "tools"):
         shutil.copytree(ROOT / name, target / name, ignore=ignored)
     for name in ("pyproject.toml", "config.example.toml"):
         shutil.copy(ROOT / name, target / name)

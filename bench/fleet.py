@@ -103,7 +103,7 @@ def work(url: str, links: int, poll: float, seconds: float) -> None:
         metrics = Metrics("bench")
         scheduler = Scheduler(
             cast("Links", app),
-            Runner(cast("Links", app), metrics, stop),
+            Runner(cast("Links", app), metrics, stop, chance=lambda: 0.0),
             metrics,
             share=fleet.share(),
             workers=ThreadPoolExecutor(WORKERS),
@@ -214,7 +214,7 @@ def measure(
     moments = [at for _, at in cycles]
     span = max(moments) - min(moments)
     late = sorted(
-        max(0.0, later - earlier - poll * 1.1)
+        max(0.0, later - earlier - poll)
         for (one, earlier), (other, later) in pairwise(cycles)
         if one == other
     )

@@ -13,13 +13,12 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import structlog
 
 from syncd import config
 from syncd.bootstrap import open_app
-from syncd.bootstrap.fleet import Fleet
 from syncd.bootstrap.process import (
     environment,
     leave_at_once,
@@ -41,6 +40,9 @@ from syncd.observability.state import State
 from syncd.scheduler import Links, Runner, Scheduler
 from syncd.scheduler.jobs import Jobs
 from syncd.scheduler.link_state import LinkState
+
+if TYPE_CHECKING:
+    from syncd.bootstrap.fleet import Fleet
 
 log = structlog.get_logger(__name__)
 

@@ -52,7 +52,7 @@ STALLED = 15.0
 FETCHED_EVERY = 0.5
 """Seconds between looks for a shard that is free."""
 
-FETCHED_BY_THE_RICH_EVERY = 3.0
+FETCHED_BY_THE_RICH_EVERY = 1.0
 """The same for a process that would refuse it."""
 
 BALANCED_EVERY = 1.0

@@ -39,6 +39,9 @@ LOOKED_TOGETHER_EVERY = 1.0
 TICK_TOGETHER = 0.25
 """Seconds of a tick where links are many: none is later than that."""
 
+FLUSHED_EVERY = 1.0
+"""Seconds between notes where those of many links go out at once."""
+
 SHARED_EVERY = 0.5
 """Seconds between looks at which links are ours."""
 
@@ -86,6 +89,7 @@ class Scheduler:
         self._ticks = ticks or Jobs(metrics.tick_missed)
         self._turned = self._clock.monotonic()
         self._looked = float("-inf")
+        self._flushed = float("-inf")
         self._closing = False
         self._share = share or AllLinks(lambda: links.settings.links)
         self._shared = float("-inf")
@@ -148,7 +152,9 @@ class Scheduler:
             self._shift.notes.tell_of_work(state)
         for state in self._take_due(now):
             self._workers.submit(self._work, state)
-        self._shift.notes.flush(self.watches())
+        if now - self._flushed >= FLUSHED_EVERY:
+            self._flushed = now
+            self._shift.notes.flush(self.watches())
         self._turned = self._clock.monotonic()
 
     def renew_leases(self) -> None:

@@ -52,19 +52,21 @@ def decided(connection: Connection) -> Decided:
     return Decided(decisions=decisions, paused=frozenset(paused))
 
 
-def write_notes(
-    connection: Connection, name: str, notes: Mapping[str, str], member: int | None
+def write_notes(connection: Connection, name: str, notes: Mapping[str, str]) -> None:
+    """Keep a short text of each of these links."""
+    keys = dict(connection.execute(select(link.c.name, link.c.id)).all())
+    rows = [
+        {"link_id": keys[each], "name": name, "value": value}
+        for each, value in notes.items()
+        if each in keys
+    ]
+    upsert(connection, cursor, rows, by=("link_id", "name"))
+
+
+def write_notes_of_ours(
+    connection: Connection, name: str, notes: Mapping[str, str], member: int
 ) -> None:
-    """Keep a short text of each link that this member owns; without members, of each."""
-    if member is None:
-        keys = dict(connection.execute(select(link.c.name, link.c.id)).all())
-        rows = [
-            {"link_id": keys[each], "name": name, "value": value}
-            for each, value in notes.items()
-            if each in keys
-        ]
-        upsert(connection, cursor, rows, by=("link_id", "name"))
-        return
+    """On PostgreSQL: the same of those that this member owns, with one statement."""
     names, values = zip(*((each, storable(value)) for each, value in notes.items()), strict=True)
     connection.execute(
         _NOTE,

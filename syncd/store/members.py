@@ -12,7 +12,8 @@ A member that was removed never comes back: its process joins anew, and all its
 leases are lost. It does not act on one that it has not confirmed for
 `STOPS_AFTER` seconds, by a clock that goes on while the process or the machine
 stands still, counted from before the beat was sent. Nothing needs a session:
-a pooler may hand every transaction another connection.
+a pooler may hand every transaction another connection. What is one statement
+is sent as one, with no transaction around it (`Database.read`).
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -25,6 +26,7 @@ from sqlalchemy import Connection, bindparam, func, insert, text, update
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import String
 
+import syncd
 from syncd.errors import LinkLocked, StoreError, StoreInterrupted
 from syncd.store import holder as holders
 from syncd.store.database import Database
@@ -32,6 +34,7 @@ from syncd.store.holder import Holder
 from syncd.store.leases import Lease, Reading
 from syncd.store.tables import member
 from syncd.store.types import Instant, Json
+from syncd.store.version import HEAD
 
 log = structlog.get_logger(__name__)
 
@@ -251,7 +254,7 @@ class Members:
     def __init__(self, database: Database, *, quick: Database) -> None:
         """`quick` is the same database for who does not wait while it is away."""
         self._database, self._quick = database, quick
-        self._card = Card()
+        self._card = Card(version=syncd.__version__, schema=HEAD)
         self._verb = ""
         """What the daemon announced itself as."""
         self._membership: _Membership | None = None
@@ -385,7 +388,7 @@ class Members:
         if ours:
             # A database that is away needs no word from us: the lease runs out by itself.
             with suppress(StoreError):
-                self._database.write(lambda at: at.execute(_RELEASE, {"links": ours, "me": me}))
+                self._database.read(lambda at: at.execute(_RELEASE, {"links": ours, "me": me}))
 
     def holder(self, name: str) -> Holder | None:
         """The process that holds a link now, as far as can be told.
@@ -427,7 +430,7 @@ class Members:
         """
         ours: dict[str, object] = {"me": self.me, "share": share, "digest": self._card.digest}
         ours["unheard"] = LEASE - HEARD
-        rows = self._quick.write(lambda at: at.execute(_PEERS, ours).all())
+        rows = self._quick.read(lambda at: at.execute(_PEERS, ours).all())
         return [
             Peer(
                 id=row.id,
@@ -472,7 +475,7 @@ class Members:
     def _confirm(self, mine: _Membership) -> None:
         asked = Reading.now(self._database.clock)
         try:
-            found = self._quick.write(lambda at: at.execute(_BEAT, {"me": mine.id}).rowcount)
+            found = self._quick.read(lambda at: at.execute(_BEAT, {"me": mine.id}).rowcount)
         except StoreInterrupted:
             self._failed = Reading.now(self._database.clock)
             raise
@@ -506,7 +509,7 @@ class Members:
     ) -> dict[str, MemberLease]:
         free = sorted(set(names) - self._held)
         values = {"me": mine.id, "holder": self._name(verb), "names": free}
-        rows = self._database.write(lambda at: at.execute(_CLAIM, values).all()) if free else []
+        rows = self._database.read(lambda at: at.execute(_CLAIM, values).all()) if free else []
         self._held.update(row.name for row in rows)
         return {row.name: MemberLease(self, mine, row.name, row.id, row.fence) for row in rows}
 

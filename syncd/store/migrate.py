@@ -18,7 +18,6 @@ from sqlalchemy import Connection, Engine, inspect
 import syncd
 from syncd.errors import StoreError, StoreMissing, StoreTooNew
 from syncd.store import engine as engines
-from syncd.store.at_work import refuse_at_work
 from syncd.store.errors import corrupt, explained, place
 from syncd.store.version import HEAD, READER, READER_OF, VERSION, VERSION_TABLE
 
@@ -108,6 +107,8 @@ def upgrade(engine: Engine) -> str:
                 _refuse_newer(engine, found)
                 _refuse_strange(connection)
                 if found:
+                    from syncd.store.at_work import refuse_at_work
+
                     refuse_at_work(connection, found, READER)
                 _run(connection)
                 connection.exec_driver_sql(_SET_READER)

@@ -102,7 +102,7 @@ class SqlLedger:
                 "until": until,
                 "span": span,
             } | _flat(answered)
-            return self._database.write(lambda at: _exchanged(at, values))
+            return self._database.read(lambda at: _exchanged(at, values))
 
         def act(connection: Connection) -> tuple[int, int, datetime | None]:
             _give_back(connection, account, answered)
@@ -125,7 +125,7 @@ class SqlLedger:
         """Give back places without taking any."""
         if not self._database.is_sqlite:
             values = {"account": account} | _flat(answered)
-            self._database.write(lambda connection: connection.execute(_RELEASE, values))
+            self._database.read(lambda connection: connection.execute(_RELEASE, values))
             return
         self._database.write(lambda connection: _give_back(connection, account, answered))
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from sqlalchemy import Engine
 
@@ -20,10 +20,12 @@ from syncd.store.holder import Holder
 from syncd.store.integrity import Inspection
 from syncd.store.leases import Lease, Leases
 from syncd.store.link_store import SqlLinkStore
-from syncd.store.members import Members
 from syncd.store.outbox import SqlOutbox
 from syncd.store.rate_ledger import SqlLedger
 from syncd.store.retention import Forgotten
+
+if TYPE_CHECKING:
+    from syncd.store.members import Members
 
 
 class Store:
@@ -32,13 +34,8 @@ class Store:
     def __init__(self, engine: Engine, clock: Clock) -> None:
         self._database = Database(engine, clock)
         self._quick = Database(engine, clock, patience=QUICK_PATIENCE)
-        self._members: Members | None = None
-        if self._database.is_sqlite:
-            from syncd.store.file_leases import FileLeases
-
-            self._leases: Leases = FileLeases(self._database, Path(str(engine.url.database)))
-        else:
-            self._leases = self._members = Members(self._database, quick=self._quick)
+        self._members = None if self._database.is_sqlite else _members(self._database, self._quick)
+        self._leases: Leases = self._members or _file_leases(self._database, engine)
         self.ledger = SqlLedger(self._database)
         """The ledger through which the processes of this store share rate limits."""
         self.accounts = SqlAccounts(self._database)
@@ -84,7 +81,7 @@ class Store:
         self._leases.release_all(leases)
 
     @property
-    def members(self) -> Members | None:
+    def members(self) -> "Members | None":
         """The processes of a PostgreSQL store; None beside SQLite, which has no others."""
         return self._members
 
@@ -110,8 +107,11 @@ class Store:
         Raises:
             StoreError: the store cannot be used.
         """
-        me = self._members.me if self._members else None
-        self._quick.write(lambda at: across.write_notes(at, cursor, notes, me))
+        if self._members is None:
+            self._quick.write(lambda at: across.write_notes(at, cursor, notes))
+        else:
+            me = self._members.me
+            self._quick.read(lambda at: across.write_notes_of_ours(at, cursor, notes, me))
 
     def prune(self, name: str, before: datetime) -> int:
         """Delete a link's history, reports and closed decisions from before an instant.
@@ -162,3 +162,15 @@ class Store:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _file_leases(database: Database, engine: Engine) -> Leases:
+    from syncd.store.file_leases import FileLeases
+
+    return FileLeases(database, Path(str(engine.url.database)))
+
+
+def _members(database: Database, quick: Database) -> "Members":
+    from syncd.store.members import Members
+
+    return Members(database, quick=quick)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,10 +27,14 @@ from sqlalchemy import (
     Numeric,
     Table,
     select,
+    text,
 )
+from stores import StandingClock, opened
 
 from syncd.core.outcome import Outcome
-from syncd.store import migrate
+from syncd.errors import LinkLocked
+from syncd.store import Store, migrate
+from syncd.store.at_work import refuse_at_work
 from syncd.store.engine import MIGRATES, open_engine
 
 EARLIER = [
@@ -151,3 +157,55 @@ def test_a_sync_after_the_upgrade_has_nothing_to_do(store_url: str, revision: st
         migrate.upgrade(shelf.engine)
         after = harness.sync()
     assert (after.outcome, after.pairs, after.written) == (Outcome.OK, 3, [])
+
+
+def at_0003(engine: Engine) -> None:
+    """A store of the version before members, with one link."""
+    migrate.upgrade(engine)
+    with engine.begin() as connection:
+        move(connection, command.downgrade, "0003")
+        connection.execute(
+            text("INSERT INTO link (name, created_at) VALUES ('clinic', '2026-01-01 00:00:00')")
+        )
+
+
+@pytest.mark.postgres
+def test_an_older_process_that_holds_a_link_keeps_its_postgresql_store(
+    postgres_store_url: str,
+) -> None:
+    with opened(postgres_store_url) as engine, opened(postgres_store_url) as older:
+        at_0003(engine)
+        with older.connect() as session:
+            session.execute(text("SELECT pg_advisory_lock(1937337955, id::int) FROM link"))
+            with pytest.raises(LinkLocked, match="stop every process"):
+                migrate.upgrade(engine)
+            assert migrate.current(engine) == "0003"
+        older.dispose()
+        assert migrate.upgrade(engine) == "0003"
+
+
+def test_an_older_process_that_holds_a_link_keeps_its_sqlite_store(
+    sqlite_store_url: str, tmp_path: Path
+) -> None:
+    lock = tmp_path / "syncd.db.clinic.lock"
+    with opened(sqlite_store_url) as engine, lock.open("w") as held:
+        at_0003(engine)
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(LinkLocked, match="stop it"):
+            migrate.upgrade(engine)
+        fcntl.flock(held, fcntl.LOCK_UN)
+        assert migrate.upgrade(engine) == "0003"
+    assert not lock.exists()
+
+
+@pytest.mark.postgres
+def test_a_member_that_could_not_go_on_keeps_the_tables_from_changing(
+    postgres_store_url: str, standing_clock: StandingClock
+) -> None:
+    with Store(open_engine(postgres_store_url), standing_clock) as store:
+        engine = store._database.engine
+        store.acquire("clinic", "run")
+        with engine.begin() as connection:
+            refuse_at_work(connection, migrate.HEAD, migrate.HEAD)
+            with pytest.raises(LinkLocked, match="stop every process"):
+                refuse_at_work(connection, migrate.HEAD, "9999")

@@ -186,14 +186,14 @@ def test_the_age_of_a_lease_counts_from_before_the_beat_was_sent(
 ) -> None:
     """The answer may have been on its way for as long as the holder slept."""
     lease = first.acquire("clinic", "run")
-    written = members(first)._quick.write
+    asked = members(first)._quick.read
 
     def slowly(act: Callable[..., object]) -> object:
-        done = written(act)
+        done = asked(act)
         standing_clock.tick(STOPS_AFTER)
         return done
 
-    monkeypatch.setattr(members(first)._quick, "write", slowly)
+    monkeypatch.setattr(members(first)._quick, "read", slowly)
     members(first).beat()
     assert lease.left() == LEASE - STOPS_AFTER
 
@@ -252,7 +252,7 @@ def test_who_did_not_hear_the_server_holds_nobody_for_dead(
         raise StoreInterrupted("away")
 
     with monkeypatch.context() as broken:
-        broken.setattr(members(first)._quick, "write", away)
+        broken.setattr(members(first)._quick, "read", away)
         with pytest.raises(StoreError):
             members(first).beat()
     members(first).beat()

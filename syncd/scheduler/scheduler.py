@@ -3,8 +3,8 @@
 The daemon starts it, kicks it, has it adopt a new configuration, asks whether
 it is alive and drains it. Three jobs tick: `claim` (what is due?), `renew_leases`
 (renew leases, refresh notes) and `keep_house` (hourly). Never two turns of one
-link at once: a watch that is running is not given out again. Leaves out what a
-turn does (`shift`).
+link at once: one that is running is not given out again. Leaves out what a
+turn does (`runner`).
 """
 
 from __future__ import annotations
@@ -33,11 +33,17 @@ FASTEST_TICK = 0.02
 RENEWED_EVERY = 8.0
 """Seconds between looks whether the leases are still ours."""
 
-LOOKED_TOGETHER_EVERY = 1.0
-"""The same where one look is for hundreds of links, and their turns need none of their own."""
+RENEWED_TOGETHER_EVERY = 2.0
+"""The same where it asks nobody: a member's heartbeat keeps all its leases."""
 
-TICK_TOGETHER = 0.25
-"""Seconds of a tick where links are many: none is later than that."""
+LOOKED_TOGETHER_EVERY = 1.0
+"""Seconds between looks for decisions where one is for hundreds of links."""
+
+TICK_TOGETHER = 0.1
+"""Seconds of a tick where links share a database: none is later than that."""
+
+MANY = 2_000
+"""Links from which on the ticks are slower, each having so many to look at."""
 
 FLUSHED_EVERY = 1.0
 """Seconds between notes where those of many links go out at once."""
@@ -69,7 +75,7 @@ class Scheduler:
     def __init__(
         self,
         links: Links,
-        shift: Runner,
+        runner: Runner,
         metrics: Metrics,
         *,
         workers: Executor | None = None,
@@ -77,7 +83,7 @@ class Scheduler:
         share: Share | None = None,
     ) -> None:
         self._links = links
-        self._shift = shift
+        self._runner = runner
         self._metrics = metrics
         self._clock = links.clock
         self._lock = threading.Lock()
@@ -106,13 +112,14 @@ class Scheduler:
         self._follow_share(soon=False)
         for state in self.watches():
             if state.shared:
-                self._shift.check(state)
+                self._runner.check(state)
 
     def start(self) -> None:
         """Begin to tick."""
         self._turned = self._clock.monotonic()
         self._ticks.add("claim", self.claim, self._tick())
-        self._ticks.add("tend", self.renew_leases, RENEWED_EVERY)
+        every = RENEWED_TOGETHER_EVERY if self._together else RENEWED_EVERY
+        self._ticks.add("tend", self.renew_leases, every)
         self._ticks.add("keep_house", self.keep_house, HOUSE_KEPT_EVERY)
         self._ticks.start()
 
@@ -134,9 +141,9 @@ class Scheduler:
         idle = [state for state in self.watches() if not state.running]
         for state in idle:
             if state.lease is not None:
-                self._shift.notes.write(state, force=True, stopped=True)
-        self._shift.notes.flush(idle, stopped=True)
-        self._shift.give_up(idle)
+                self._runner.notes.write(state, force=True, stopped=True)
+        self._runner.notes.flush(idle, stopped=True)
+        self._runner.give_up(idle)
 
     # --- the ticks
 
@@ -149,12 +156,12 @@ class Scheduler:
             self._follow_share()
         self._look(now)
         for state in self.watches():
-            self._shift.notes.tell_of_work(state)
+            self._runner.notes.tell_of_work(state)
         for state in self._take_due(now):
             self._workers.submit(self._work, state)
         if now - self._flushed >= FLUSHED_EVERY:
             self._flushed = now
-            self._shift.notes.flush(self.watches())
+            self._runner.notes.flush(self.watches())
         self._turned = self._clock.monotonic()
 
     def renew_leases(self) -> None:
@@ -162,9 +169,9 @@ class Scheduler:
         for state in self.watches():
             self._renew(state)
             if state.running:
-                self._shift.listen(state)
+                self._runner.listen(state)
             if state.lease is not None and self._clock.monotonic() - state.noted_at >= NOTED_EVERY:
-                self._shift.notes.write(state, force=True)
+                self._runner.notes.write(state, force=True)
 
     def keep_house(self) -> None:
         """Delete what is older than the configuration keeps."""
@@ -202,10 +209,10 @@ class Scheduler:
         for state in self.watches():
             if state.name in fresh:
                 if state.shared:
-                    self._shift.check(state)
+                    self._runner.check(state)
                 state.running = False
         self._part()
-        self._shift.quota.keep_only(set(settings.links))
+        self._runner.quota.keep_only(set(settings.links))
         if self._ticks.running:
             self._ticks.pace("claim", self._tick())
         return fresh
@@ -244,11 +251,12 @@ class Scheduler:
 
     def _work(self, state: LinkState) -> None:
         try:
-            self._shift.work(state)
+            self._runner.work(state)
         finally:
             with self._lock:
                 state.running = False
-            self._part()
+            if state.leaving:
+                self._part()
 
     def _take_due(self, now: float) -> list[LinkState]:
         with self._lock:
@@ -302,13 +310,13 @@ class Scheduler:
             for state in leaving:
                 state.running = True
         try:
-            self._shift.give_up(leaving)
+            self._runner.give_up(leaving)
         finally:
             with self._lock:
                 for state in leaving:
                     state.running = False
         if wanted and self._together:
-            self._shift.take_over(wanted, soon=soon)
+            self._runner.take_over(wanted, soon=soon)
 
     def _renew(self, state: LinkState) -> None:
         lease = state.lease
@@ -331,7 +339,7 @@ class Scheduler:
             if state.running:
                 return
             state.running = True
-        self._shift.let_go(state)
+        self._runner.let_go(state)
         with self._lock:
             state.running, state.due = False, self._clock.monotonic()
 
@@ -351,11 +359,11 @@ class Scheduler:
                     asked=poll,
                     running=running,
                 )
-            order = [*self._links.settings.links]
+            order = {name: at for at, name in enumerate(self._links.settings.links)}
             self._watches = dict(
                 sorted(
                     self._watches.items(),
-                    key=lambda held: order.index(held[0]) if held[0] in order else len(order),
+                    key=lambda held: order.get(held[0], len(order)),
                 )
             )
 
@@ -366,12 +374,14 @@ class Scheduler:
             for state in leaving:
                 del self._watches[state.name]
         for state in leaving:
-            self._shift.notes.write(state, force=True, stopped=True)
-            self._shift.let_go(state)
+            self._runner.notes.write(state, force=True, stopped=True)
+            self._runner.let_go(state)
 
     def _tick(self) -> float:
         poll = self._links.settings.schedule.poll_interval.total_seconds()
-        slowest = TICK_TOGETHER if self._together else SLOWEST_TICK
+        slowest = SLOWEST_TICK
+        if self._together:
+            slowest = TICK_TOGETHER if len(self._watches) <= MANY else 2.5 * TICK_TOGETHER
         return min(slowest, max(FASTEST_TICK, poll / 4))
 
     def _tick_now(self) -> None:

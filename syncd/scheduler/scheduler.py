@@ -88,6 +88,8 @@ class Scheduler:
         self._clock = links.clock
         self._lock = threading.Lock()
         self._watches: dict[str, LinkState] = {}
+        self._ours: list[LinkState] = []
+        """Those of our share: what is done in every tick looks at no others."""
         self._workers = workers or ThreadPoolExecutor(
             max_workers=min(MOST_WORKERS, max(2, len(links.settings.links))),
             thread_name_prefix="cycle",
@@ -155,13 +157,13 @@ class Scheduler:
         if now - self._shared >= SHARED_EVERY:
             self._follow_share()
         self._look(now)
-        for state in self.watches():
+        for state in self._ours:
             self._runner.notes.tell_of_work(state)
         for state in self._take_due(now):
             self._workers.submit(self._work, state)
         if now - self._flushed >= FLUSHED_EVERY:
             self._flushed = now
-            self._runner.notes.flush(self.watches())
+            self._runner.notes.flush(self._ours)
         self._turned = self._clock.monotonic()
 
     def renew_leases(self) -> None:
@@ -262,7 +264,7 @@ class Scheduler:
         with self._lock:
             due = [
                 state
-                for state in self._watches.values()
+                for state in self._ours
                 if not state.running and not state.leaving and state.due <= now
                 if state.shared and (state.lease is not None or not self._together)
             ]
@@ -303,6 +305,7 @@ class Scheduler:
         with self._lock:
             for state in self._watches.values():
                 state.shared = state.name in names
+            self._ours = [state for state in self._watches.values() if state.shared]
             idle = [state for state in self._watches.values() if not state.running]
             leaving = [state for state in idle if state.lease is not None and not state.shared]
             wanted = [s for s in idle if s.shared and s.lease is None and not s.leaving]

@@ -5,13 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from harness import NoBudget
+
+from syncd.core.model import Side
 from syncd.core.outcome import Outcome
 from syncd.engine import cycle
 from syncd.engine.cycle import CycleRequest
 from syncd.engine.finish import PAUSES
 
 if TYPE_CHECKING:
-    from harness import SyncHarness
+    from harness import HarnessClock, SyncHarness
+
+    from syncd.providers.rate_budget import Permit
 
 
 def test_a_cycle_with_nothing_left_to_write_is_whole_although_it_was_asked_to_stop(
@@ -64,3 +69,39 @@ def test_a_stop_while_it_waits_to_look_for_a_lost_answer_ends_the_cycle(
     assert len(sweeps) == 2  # living and archived ones, once each
     assert harness.sync().outcome is Outcome.OK
     assert len(harness.ghl.events()) == 1
+
+
+class FullBudget(NoBudget):
+    """Full for half a minute from the moment when a reading before a write first asks."""
+
+    def __init__(self, clock: HarnessClock) -> None:
+        self.clock, self.asked_at = clock, float("inf")
+
+    def acquire(self, kind: str = "") -> Permit:
+        left = self.asked_at + 30 - self.clock.monotonic()
+        if 0 < left <= 30:
+            self.clock.sleep(left)
+        return super().acquire(kind)
+
+    def available(self, within: float = 0.0) -> int:
+        self.asked_at = min(self.asked_at, self.clock.monotonic())
+        over = self.clock.monotonic() + within >= self.asked_at + 30
+        return 1_000 if over else 0
+
+
+def test_a_pause_stops_a_write_whose_reading_waits_for_the_rate_budget(
+    harness: SyncHarness,
+) -> None:
+    person = harness.ghl.add_contact("Ann Lee", "ann@example.com")
+    harness.ghl.book(harness.calendars["Event"], person, harness.at(48), title="First")
+    harness.sync()
+    (record,) = harness.hubspot.records()
+    harness.hubspot.edit(record.id, hs_appointment_name="Second")
+    budget = FullBudget(harness.clock)
+    harness.budgets = {Side.HUBSPOT: budget}
+    harness.world.reset_requests()
+    report = harness.sync(halted=lambda: harness.clock.monotonic() >= budget.asked_at + 10)
+    assert harness.world.writes("ghl") == []
+    assert (report.outcome, report.stopped) == (Outcome.FAILED_WRITES, True)
+    harness.budgets = {}
+    assert harness.sync(full=False).ghl.updated == 1

@@ -179,14 +179,17 @@ class Preconditions(WriteChecks):
         if side in self._unreadable:
             at = self._link.clock.monotonic()
             return Reading(at=at, asked=ids, error=self._unreadable[side])
+        began = self._link.clock.monotonic()
         reading = self._link.side(side).reread(ids)
+        # A pause or a stop may come while the reading waits for the rate budget: no write follows.
+        at = began if self._link.stopping() else reading.at
         error = reading.error
         if isinstance(error, TimedOut):
             # It was no write: nothing can have taken effect.
             error = Unavailable(str(error), side=error.side)
         if isinstance(error, _UNREADABLE):
             self._unreadable[side] = error
-        return replace(reading, error=error)
+        return replace(reading, at=at, error=error)
 
     def _judged(self, opened: _Opened) -> ProviderError | None:
         """Why the command may not be sent, if it may not."""

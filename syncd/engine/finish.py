@@ -39,7 +39,14 @@ from syncd.engine.poll.poll import PollResult
 from syncd.engine.poll.prepare import FIRST, LEFT_OVER, POLLED_AT, last_polled, prepare
 from syncd.engine.recover.recover import Recovered
 from syncd.engine.report import CycleReport, FailedWrite, tally
-from syncd.errors import LinkLocked, NotPrepared, ProviderError, StoreError, ended_by
+from syncd.errors import (
+    LinkLocked,
+    NotPrepared,
+    ProviderError,
+    StoreError,
+    SyncdError,
+    ended_by,
+)
 from syncd.ports.store import LEFT_OUT, LEFT_OUT_IDS, CycleRow
 
 log = structlog.get_logger(__name__)
@@ -161,17 +168,21 @@ def _passes(
                 break
             report = report.followed_by(_report(current))
     except (LinkLocked, NotPrepared, ProviderError) as error:
-        outcome, detail = ended_by(error)
-        held = link.store.holds()
-        return replace(report or _report(current), outcome=outcome, detail=detail, held=held)
+        ended = _ended(report or _report(current), error)
+        return replace(ended, held=link.store.holds())
     except StoreError:
         # Who has the link now may have written what this one was about to: no fault of ours.
         lost = _lost(link)
         if lost is None:
             raise
-        outcome, detail = ended_by(lost)
-        return replace(report or _report(current), outcome=outcome, detail=detail)
+        return _ended(report or _report(current), lost)
     return report
+
+
+def _ended(report: CycleReport, error: SyncdError) -> CycleReport:
+    """The report of a cycle that an error ended: what a guard keeps back is for the next to say."""
+    outcome, detail = ended_by(error)
+    return replace(report, outcome=outcome, detail=detail, guards=[], uncovered={})
 
 
 def _has_unknown_outcome(cycle: Cycle) -> bool:

@@ -19,6 +19,7 @@ from syncd.engine.decisions.approval import Approval
 from syncd.engine.decisions.basis import shown_of
 from syncd.engine.decisions.pending import WAYS, leave_of
 from syncd.engine.poll.prepare import FIRST
+from syncd.errors import LinkLocked
 from syncd.sandbox import ConnectionDropped, Fault
 
 if TYPE_CHECKING:
@@ -709,6 +710,21 @@ def test_beyond_that_nothing_is_written_and_the_link_asks_again(
     assert (done.outcome, done.hubspot.created) == (Outcome.GUARD, 0)
     assert done.uncovered == {Side.HUBSPOT: 7}
     assert not harness.store.link(harness.name).get_state(FIRST)
+
+
+def test_a_link_that_is_lost_asks_nobody_anew(harness: SyncHarness, ann: tuple[str, str]) -> None:
+    """Whoever has it now judges what the approval covers, and whether to ask again."""
+
+    def taken() -> None:
+        raise LinkLocked("clinic", holder="another")
+
+    start = harness.at(40)
+    harness.ghl.book(harness.calendars["Event"], ann[0], start)
+    harness.hubspot.create({"hs_appointment_start": start}, contacts=[ann[1]])
+    bookings(harness, ann[0], 3)
+    harness.guard = taken  # The first two are one appointment, which needs no write to agree on.
+    done = harness.sync(approval=approval(harness, hubspot=1))
+    assert (done.outcome, done.guards, done.uncovered) == (Outcome.LOCKED, [], {})
 
 
 def test_what_was_written_before_an_outage_counts_with_what_comes_after_it(

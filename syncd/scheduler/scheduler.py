@@ -9,8 +9,6 @@ turn does (`runner`).
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterable
 from concurrent.futures import Executor, ThreadPoolExecutor
 
 import structlog
@@ -18,12 +16,11 @@ import structlog
 from syncd.errors import LinkLocked, StoreError
 from syncd.observability.heartbeat import Heartbeat
 from syncd.observability.metrics import Metrics
-from syncd.observability.state import State
-from syncd.scheduler import backoff
 from syncd.scheduler.jobs import Jobs
 from syncd.scheduler.link_state import NOTED_EVERY, LinkState, Looked
 from syncd.scheduler.ports import AllLinks, Links, Share
 from syncd.scheduler.requests import APPROVE, KICK
+from syncd.scheduler.roster import Roster
 from syncd.scheduler.runner import Runner
 
 log = structlog.get_logger(__name__)
@@ -86,10 +83,6 @@ class Scheduler:
         self._runner = runner
         self._metrics = metrics
         self._clock = links.clock
-        self._lock = threading.Lock()
-        self._watches: dict[str, LinkState] = {}
-        self._ours: list[LinkState] = []
-        """Those of our share: what is done in every tick looks at no others."""
         self._workers = workers or ThreadPoolExecutor(
             max_workers=min(MOST_WORKERS, max(2, len(links.settings.links))),
             thread_name_prefix="cycle",
@@ -104,7 +97,7 @@ class Scheduler:
         """When the share was followed last."""
         self._together = not links.settings.store.is_embedded
         """Whether links are taken and given back many at a time."""
-        self._enroll(links.settings.links)
+        self._roster = Roster(links, together=self._together)
 
     # --- from start to end
 
@@ -157,13 +150,13 @@ class Scheduler:
         if now - self._shared >= SHARED_EVERY:
             self._follow_share()
         self._look(now)
-        for state in self._ours:
+        for state in self._roster.ours:
             self._runner.notes.tell_of_work(state)
-        for state in self._take_due(now):
+        for state in self._roster.take_due(now):
             self._workers.submit(self._work, state)
         if now - self._flushed >= FLUSHED_EVERY:
             self._flushed = now
-            self._runner.notes.flush(self._ours)
+            self._runner.notes.flush(self._roster.ours)
         self._turned = self._clock.monotonic()
 
     def renew_leases(self) -> None:
@@ -189,24 +182,12 @@ class Scheduler:
 
     def kick(self) -> None:
         """Have every link run a full cycle at once."""
-        with self._lock:
-            for state in self._watches.values():
-                state.kicked, state.due = True, self._clock.monotonic()
+        self._roster.kick()
         self._tick_now()
 
     def adopt(self) -> list[str]:
         """Follow the new configuration; gives the links that are new."""
-        settings = self._links.settings
-        fresh = [name for name in settings.links if name not in self._watches]
-        with self._lock:
-            for name, state in list(self._watches.items()):
-                state.leaving = name not in settings.links
-                state.settings = settings.links.get(name, state.settings)
-                # Tokens are read anew as well: a reload is how a rotated one is taken up.
-                state.reopen = True
-                if state.state not in {State.OK, State.PAUSED}:
-                    state.due = self._clock.monotonic()
-        self._enroll(fresh, running=True)
+        fresh = self._roster.adopt()
         self._follow_share()
         for state in self.watches():
             if state.name in fresh:
@@ -214,7 +195,7 @@ class Scheduler:
                     self._runner.check(state)
                 state.running = False
         self._part()
-        self._runner.quota.keep_only(set(settings.links))
+        self._runner.quota.keep_only(set(self._links.settings.links))
         if self._ticks.running:
             self._ticks.pace("claim", self._tick())
         return fresh
@@ -229,8 +210,7 @@ class Scheduler:
 
     def watches(self) -> list[LinkState]:
         """Every link, in the order of the configuration."""
-        with self._lock:
-            return list(self._watches.values())
+        return self._roster.all()
 
     def notes(self) -> dict[str, Heartbeat]:
         """What there is to say of every link now."""
@@ -255,22 +235,9 @@ class Scheduler:
         try:
             self._runner.work(state)
         finally:
-            with self._lock:
-                state.running = False
+            self._roster.rest([state])
             if state.leaving:
                 self._part()
-
-    def _take_due(self, now: float) -> list[LinkState]:
-        with self._lock:
-            due = [
-                state
-                for state in self._ours
-                if not state.running and not state.leaving and state.due <= now
-                if state.shared and (state.lease is not None or not self._together)
-            ]
-            for state in due:
-                state.running, state.began, state.sign = True, now, now
-        return sorted(due, key=lambda state: state.due)
 
     def _look(self, now: float) -> None:
         """Read what people decided of all links, with one statement; what is new is due at once."""
@@ -287,7 +254,7 @@ class Scheduler:
         for state in self.watches():
             decided = found.decisions.get(state.name, ())
             fresh = [each for each in decided if each.id not in state.seen]
-            with self._lock:
+            with self._roster.lock:
                 if state.running or not state.shared:
                     continue
                 state.looked = Looked(
@@ -301,23 +268,11 @@ class Scheduler:
     def _follow_share(self, *, soon: bool = True) -> None:
         """Let go of links that left the share, once nobody is at them; take those that came in."""
         self._shared = self._clock.monotonic()
-        names = frozenset(self._share.names())
-        with self._lock:
-            for state in self._watches.values():
-                state.shared = state.name in names
-            self._ours = [state for state in self._watches.values() if state.shared]
-            idle = [state for state in self._watches.values() if not state.running]
-            leaving = [state for state in idle if state.lease is not None and not state.shared]
-            wanted = [s for s in idle if s.shared and s.lease is None and not s.leaving]
-            # Nobody else begins anything with them meanwhile.
-            for state in leaving:
-                state.running = True
+        leaving, wanted = self._roster.share(self._share.names())
         try:
             self._runner.give_up(leaving)
         finally:
-            with self._lock:
-                for state in leaving:
-                    state.running = False
+            self._roster.rest(leaving)
         if wanted and self._together:
             self._runner.take_over(wanted, soon=soon)
 
@@ -338,53 +293,26 @@ class Scheduler:
 
     def _drop_lost(self, state: LinkState) -> None:
         """Be ready to take the link again, unless a cycle is at it, which does so at its end."""
-        with self._lock:
+        with self._roster.lock:
             if state.running:
                 return
             state.running = True
         self._runner.let_go(state)
-        with self._lock:
+        with self._roster.lock:
             state.running, state.due = False, self._clock.monotonic()
-
-    def _enroll(self, names: Iterable[str], *, running: bool = False) -> None:
-        now = self._clock.monotonic()
-        names = list(names)
-        schedule = self._links.settings.schedule
-        poll = schedule.poll_interval.total_seconds()
-        with self._lock:
-            for position, name in enumerate(names):
-                self._watches[name] = LinkState(
-                    name=name,
-                    settings=self._links.settings.links[name],
-                    known_at=now,
-                    due=now + backoff.spread(position, len(names), poll),
-                    poll=poll,
-                    asked=poll,
-                    running=running,
-                )
-            order = {name: at for at, name in enumerate(self._links.settings.links)}
-            self._watches = dict(
-                sorted(
-                    self._watches.items(),
-                    key=lambda held: order.get(held[0], len(order)),
-                )
-            )
 
     def _part(self) -> None:
         """Let go of links that the configuration no longer has, once nobody is at them."""
-        with self._lock:
-            leaving = [w for w in self._watches.values() if w.leaving and not w.running]
-            for state in leaving:
-                del self._watches[state.name]
-        for state in leaving:
+        for state in self._roster.part():
             self._runner.notes.write(state, force=True, stopped=True)
+            self._runner.notes.flush([state], stopped=True)
             self._runner.let_go(state)
 
     def _tick(self) -> float:
         poll = self._links.settings.schedule.poll_interval.total_seconds()
         slowest = SLOWEST_TICK
         if self._together:
-            slowest = TICK_TOGETHER if len(self._watches) <= MANY else 2.5 * TICK_TOGETHER
+            slowest = TICK_TOGETHER if len(self._roster) <= MANY else 2.5 * TICK_TOGETHER
         return min(slowest, max(FASTEST_TICK, poll / 4))
 
     def _tick_now(self) -> None:

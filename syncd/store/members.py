@@ -118,11 +118,11 @@ _MEMBERS = text(
 _PEERS = text(
     """
     WITH ours AS (UPDATE member SET share = :share WHERE id = :me AND share <> :share)
-    SELECT id, share, CASE WHEN digest = :digest THEN NULL ELSE knows END AS knows
+    SELECT id, holder, share, CASE WHEN digest = :digest THEN NULL ELSE knows END AS knows
     FROM member WHERE knows IS NOT NULL
     AND lease_until > clock_timestamp() + make_interval(secs => :unheard) ORDER BY id
     """
-).columns(knows=Json)
+).columns(holder=Json, knows=Json)
 
 _UNHELD = text(
     """
@@ -438,6 +438,7 @@ class Members:
                 knows=None if row.knows is None else frozenset(row.knows),
             )
             for row in rows
+            if not _is_dead(row.holder)
         ]
 
     def unheld(self, names: Collection[str]) -> tuple[int, set[str]]:
@@ -551,6 +552,12 @@ class Members:
                 well = False
             except Exception:
                 log.exception("membership.failed")
+
+
+def _is_dead(stored: Mapping[str, object]) -> bool:
+    """Whether a process of this machine is known to be gone, though its lease lasts."""
+    found = holders.read(stored)
+    return found is not None and found.is_dead
 
 
 def _members(connection: Connection) -> list[Member]:

@@ -343,6 +343,22 @@ def test_the_daemons_know_each_others_shares_and_links(first: Store, second: Sto
     assert (younger.id, younger.share, younger.knows) == (members(second).me, 7, None)
 
 
+def test_a_daemon_of_this_machine_that_was_killed_is_none_any_more(
+    first: Store, second: Store
+) -> None:
+    members(first).announce("run", Card(digest="d", knows=("clinic",)))
+    members(second).announce("run", Card(digest="d", knows=("clinic",)))
+    # Another process has its number by now: its lease lasts, but it cannot.
+    run(
+        first,
+        "UPDATE member SET holder = replace(holder, :ours, :theirs) WHERE id = :first",
+        ours='"started":"',
+        theirs='"started":"0',
+        first=members(first).me,
+    )
+    assert [peer.id for peer in members(second).peers(0)] == [members(second).me]
+
+
 def test_a_verb_is_no_daemon(first: Store, second: Store) -> None:
     members(first).announce("run", Card(knows=("clinic",)))
     second.acquire("praxis", "sync-now")

@@ -213,12 +213,26 @@ class Daemon:
             fleet = self._around.fleet
             if fleet is None or not fleet.is_taken(settings.http.listen):
                 raise
-            log.warning("http.taken", listen=settings.http.listen, again_in=LISTENED_AGAIN_AFTER)
-            self._listen_again = self._links.clock.monotonic() + LISTENED_AGAIN_AFTER
+            self._listen_later(settings.http.listen)
             return None
         if self._around.fleet is not None:
             self._around.fleet.listen([settings.http.listen])
         return server
+
+    def _listen_later(self, listen: str, why: str = "another process of the fleet has it") -> None:
+        log.warning("http.taken", listen=listen, detail=why, again_in=LISTENED_AGAIN_AFTER)
+        self._listen_again = self._links.clock.monotonic() + LISTENED_AGAIN_AFTER
+
+    def _listen_at_last(self) -> None:
+        """Listen where another process did; that it stands still or the store is away ends nothing.
+
+        A process that stands still keeps its address though it counts as dead.
+        """
+        settings = self._links.settings
+        try:
+            self.server = self._listen(settings)
+        except (ConfigError, StoreError) as error:
+            self._listen_later(settings.http.listen, str(error))
 
     def _token(self, settings: Settings) -> str | None:
         if not settings.http.asks_for_token:
@@ -251,7 +265,7 @@ class Daemon:
         self.scheduler.wake()
         now = self._links.clock.monotonic()
         if now >= self._listen_again:
-            self.server = self._listen(self._links.settings)
+            self._listen_at_last()
         if self._around.fleet is not None and now >= self._fleet_due:
             self._fleet_due = now + FLEET_SEEN_EVERY
             self._look_at(self._around.fleet)

@@ -80,7 +80,9 @@ class StillTicks(Jobs):
 class Stage:
     """A daemon with everything around it under a test's thumb."""
 
-    def __init__(self, links: Any, folder: Path, workers: Executor | None, watchdog: float) -> None:
+    def __init__(
+        self, links: Any, folder: Path, workers: Executor | None, watchdog: float, fleet: Any
+    ) -> None:
         self.links, self.script, self.stop = links, Script(), threading.Event()
         name = str(folder / "notify")
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -100,6 +102,7 @@ class Stage:
             leave=self.left.append,
             workers=workers,
             ticks=StillTicks(),
+            fleet=fleet,
         )
         self.daemon = Daemon(links, self.stop, around)
 
@@ -150,11 +153,15 @@ def stage(
     stages: list[Stage] = []
 
     def make(
-        *names: str, listen: str = "", workers: Executor | None = None, watchdog: float = 30.0
+        *names: str,
+        listen: str = "",
+        workers: Executor | None = None,
+        watchdog: float = 30.0,
+        fleet: Any = None,
     ) -> Stage:
         links = build(*names).links
         links.settings = with_http(links.settings, listen=listen)
-        stages.append(Stage(links, tmp_path, workers or inline, watchdog))
+        stages.append(Stage(links, tmp_path, workers or inline, watchdog, fleet))
         return stages[-1]
 
     yield make
@@ -236,6 +243,59 @@ def test_a_listener_that_cannot_be_had_ends_the_start_with_what_is_wrong(stage: 
             play.play()
     assert play.links["clinic"].is_held is False
     assert "READY=1" not in play.heard()
+
+
+class OneOther:
+    """A fleet whose other process has every address, as long as it counts as alive."""
+
+    def __init__(self) -> None:
+        self.trouble: StoreError | None = None
+        self.lives = True
+        self.listens: list[str] = []
+
+    def share(self) -> None:
+        return None
+
+    def look(self) -> tuple[int, list[str]]:
+        return 2, []
+
+    def listen(self, addresses: list[str]) -> None:
+        self.listens = addresses
+
+    def is_taken(self, address: str) -> bool:
+        del address
+        if self.trouble is not None:
+            raise self.trouble
+        return self.lives
+
+
+def test_an_address_that_another_daemon_of_the_store_has_is_tried_again(stage: Build) -> None:
+    fleet = OneOther()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        listen = f"127.0.0.1:{taken.getsockname()[1]}"
+        play = stage("clinic", listen=listen, fleet=fleet)
+
+        def later() -> None:
+            assert play.daemon.server is None
+            play.links.clock.seconds += 31
+
+        def store_is_away() -> None:
+            fleet.trouble = StoreError("away")
+            later()
+
+        def other_stands_still() -> None:
+            fleet.trouble, fleet.lives = None, False
+            later()
+
+        def other_ends() -> None:
+            later()
+            taken.close()
+
+        def had() -> None:
+            assert play.daemon.server is not None
+
+        assert play.play(later, store_is_away, other_stands_still, other_ends, had) == 0
+    assert fleet.listens == [listen]
 
 
 def test_a_listener_for_others_needs_its_token(stage: Build) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from syncd.core.model import Hold, Pair, Side
+from syncd.errors import StoreError
 from syncd.ports.store import CycleRow, HistoryEntry
 from syncd.store import reads
 from syncd.store.holder import Holder
@@ -35,6 +36,12 @@ def connect(path: Path) -> sqlite3.Connection:
     )
 
 
+def _explained(error: sqlite3.Error, path: Path) -> StoreError:
+    from syncd.store.errors import explain_sqlite
+
+    return explain_sqlite(str(error), f"the store {path}")
+
+
 class SqliteReader:
     """All links of a SQLite file that is up to date; reads take no lock."""
 
@@ -43,7 +50,11 @@ class SqliteReader:
 
     @classmethod
     def open(cls, url: str) -> "SqliteReader | None":
-        """The store of a URL; None unless it is a SQLite file that is readable as it is."""
+        """The store of a URL; None unless it is a SQLite file that is readable as it is.
+
+        Raises:
+            StoreInterrupted: another program keeps it locked.
+        """
         address = url.split("?", 1)[0]
         scheme = next((each for each in SCHEMES if address.startswith(each)), "")
         path = Path(address.removeprefix(scheme))
@@ -56,8 +67,11 @@ class SqliteReader:
         try:
             if connection.execute(VERSION).fetchone() == (HEAD,):
                 return cls(path, connection)
-        except sqlite3.Error:
-            pass
+        except sqlite3.Error as error:
+            if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
+                connection.close()
+                # The full store would wait just as long once more.
+                raise _explained(error, path) from None
         connection.close()
         return None
 
@@ -78,9 +92,7 @@ class SqliteReader:
         try:
             return self._connection.execute(statement, values).fetchall()
         except sqlite3.Error as error:
-            from syncd.store.errors import explain_sqlite
-
-            raise explain_sqlite(str(error), f"the store {self._path}") from None
+            raise _explained(error, self._path) from None
 
 
 class SqliteLinkReader:

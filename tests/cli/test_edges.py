@@ -91,7 +91,7 @@ def _loop(path: Path) -> None:
 def _locked(place: Place) -> None:
     held = sqlite3.connect(place.store, isolation_level=None, check_same_thread=False)
     held.execute("BEGIN EXCLUSIVE")
-    place.patch.setattr("syncd.store.engine.BUSY_SECONDS", 0.05)
+    place.patch.setattr("syncd.store.sqlite_reader.BUSY_SECONDS", 0.05)
     place.patch.setattr(place.clinic, "held_open", held, raising=False)
 
 

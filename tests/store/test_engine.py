@@ -228,7 +228,8 @@ def test_a_store_in_a_folder_that_is_closed_is_told(sqlite_store_url: str) -> No
 def test_a_store_that_another_program_keeps_locked_is_told(
     store_url: str, standing_clock: StandingClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("syncd.store.engine.BUSY_SECONDS", 0.01)
+    for module in ("engine", "sqlite_reader"):
+        monkeypatch.setattr(f"syncd.store.{module}.BUSY_SECONDS", 0.01)
     with opened(store_url) as hog, hog.begin() as connection:
         connection.execute(
             text("INSERT INTO link (name, created_at) VALUES ('clinic', '2026-01-01')")

@@ -10,7 +10,7 @@ import pytest
 from stores import StandingClock
 
 from syncd.core.model import Hold, Pair, Removal, Response, Series, Side
-from syncd.errors import StoreError
+from syncd.errors import StoreError, StoreInterrupted
 from syncd.ports.store import CycleRow, HistoryEntry
 from syncd.store import Store, migrate, open_engine
 from syncd.store.sqlite_reader import SqliteReader
@@ -157,6 +157,18 @@ def test_what_is_no_sqlite_file_is_left_to_the_full_store(tmp_path: Path) -> Non
     ):
         assert SqliteReader.open(url) is None
     assert not (tmp_path / "missing").exists()
+
+
+def test_a_store_that_another_program_keeps_locked_is_waited_for_once(
+    path: Path, full: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full.close()
+    monkeypatch.setattr("syncd.store.sqlite_reader.BUSY_SECONDS", 0.01)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("PRAGMA locking_mode = EXCLUSIVE")
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(StoreInterrupted, match="locked by another program"):
+            SqliteReader.open(f"sqlite:///{path}")
 
 
 def test_what_fails_later_is_told_as_the_full_store_tells_it(reader: SqliteReader) -> None:

@@ -209,6 +209,9 @@ class _Connection(H11Protocol):
             except HTTPException as refused:
                 app, body = PlainTextResponse(f"{refused.detail}\n", refused.status_code), b""
             if body is not None:
+                if scope["path"].startswith(("http://", "https://")):
+                    # The target of a request may be a whole address (RFC 9112, 3.2.2).
+                    scope["path"] = "/" + "".join(scope["path"].split("/", 3)[3:])
                 self._enter(answering=True)
                 await app(scope, _replay(body, receive), send)
         except Exception:

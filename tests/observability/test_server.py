@@ -101,6 +101,16 @@ def test_every_path_of_the_contract_answers(
     assert head.headers["Content-Length"] == answer.headers["Content-Length"]
 
 
+def test_a_path_may_come_within_a_whole_address(
+    opened: Callable[..., StatusServer], ask: Ask, board: Board
+) -> None:
+    server = opened(board)
+    assert ask(server, "http://localhost/livez?x=1", Host="localhost").status == 200
+    assert ask(server, "http://localhost/nothing", Host="localhost").status == 404
+    assert ask(server, "http://localhost", Host="localhost").status == 200
+    assert ask(server, "http://localhost/", Host="evil.example.com").status == 421
+
+
 def test_an_unknown_path_names_the_known_ones(
     opened: Callable[..., StatusServer], ask: Ask, board: Board
 ) -> None:

@@ -267,6 +267,14 @@ class App:
         """
         return self.store.acquire_all(names, "run")
 
+    def holders(self, names: Collection[str]) -> Mapping[str, str]:
+        """Who holds each of these links of a PostgreSQL store now, in words.
+
+        Raises:
+            StoreError: our own store failed.
+        """
+        return self.store.members.holders(names) if self.store.members else {}
+
     def unlock_all(self, leases: Iterable[Lease]) -> None:
         """Give several links back at once."""
         self.store.release_all(leases)

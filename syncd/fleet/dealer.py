@@ -104,6 +104,8 @@ class _Again(BaseRetryStrategy):
 class Dealer:
     """`scheduler.ports.Share`: the links of the shards that this process holds."""
 
+    stands_by = False
+
     def __init__(
         self,
         conninfo: str,

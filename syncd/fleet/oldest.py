@@ -13,6 +13,8 @@ LOOKED_EVERY = 2.0
 class Oldest:
     """`scheduler.ports.Share`: what no older living process knows; the others stand by."""
 
+    stands_by = True
+
     def __init__(self, peers: Peers, clock: Clock, known: Callable[[], Collection[str]]) -> None:
         """`known` gives the configured links."""
         self._peers, self._clock, self._known = peers, clock, known

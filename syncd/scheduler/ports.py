@@ -48,6 +48,9 @@ class Share(Protocol):
         """Begin to take part."""
         ...
 
+    stands_by: bool
+    """Whether it waits for the links that others hold, which show as locked meanwhile."""
+
     def names(self) -> Collection[str]:
         """The links that it may hold now; asked twice a second, and never waits."""
         ...
@@ -59,6 +62,8 @@ class Share(Protocol):
 
 class AllLinks:
     """`Share` of a process that has the store to itself: every configured link, always."""
+
+    stands_by = False
 
     def __init__(self, known: Callable[[], Collection[str]]) -> None:
         self._known = known
@@ -126,6 +131,14 @@ class Links(Protocol):
 
     def lock_all(self, names: Collection[str]) -> tuple[Mapping[str, Lease], Mapping[str, str]]:
         """Take as many of these links as are free; of the others, who holds them, in words.
+
+        Raises:
+            StoreError: our own store failed.
+        """
+        ...
+
+    def holders(self, names: Collection[str]) -> Mapping[str, str]:
+        """Who holds each of these links now, in words; those that nobody holds are left out.
 
         Raises:
             StoreError: our own store failed.

@@ -125,13 +125,25 @@ class Runner:
                 if soon:
                     state.due = now + backoff.spread(position, len(states), min(poll, SOON))
             elif state.state is not State.LOCKED:
-                holder = refused.get(state.name, "")
-                locked = str(LinkLocked(state.name, holder))
-                with structlog.contextvars.bound_contextvars(link=state.name):
-                    turn = Turn(
-                        state=State.LOCKED, outcome=Outcome.LOCKED, detail=locked, holder=holder
-                    )
-                    self._enter(state, turn)
+                self._refused(state, refused.get(state.name, ""))
+
+    def stand_by(self, states: Sequence[LinkState]) -> None:
+        """Say of the links that are others', and that were not looked at yet, who holds them."""
+        waiting = {s.name: s for s in states if not s.shared and s.state is State.STARTING}
+        if not waiting:
+            return
+        try:
+            held = self.links.holders(list(waiting))
+        except StoreError:
+            return  # There is another time.
+        for name, holder in held.items():
+            self._refused(waiting[name], holder)
+
+    def _refused(self, state: LinkState, holder: str) -> None:
+        detail = str(LinkLocked(state.name, holder))
+        with structlog.contextvars.bound_contextvars(link=state.name):
+            turn = Turn(state=State.LOCKED, outcome=Outcome.LOCKED, detail=detail, holder=holder)
+            self._enter(state, turn)
 
     def give_up(self, states: Sequence[LinkState]) -> None:
         """Give several links back at once, for other processes to work on."""

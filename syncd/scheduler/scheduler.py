@@ -273,6 +273,8 @@ class Scheduler:
             self._runner.give_up(leaving)
         finally:
             self._roster.rest(leaving)
+        if self._share.stands_by:
+            self._runner.stand_by(self.watches())
         if wanted and self._together:
             self._runner.take_over(wanted, soon=soon)
 

@@ -405,6 +405,15 @@ class Members:
         """Who holds a link, for a message."""
         return str(self.holder(name) or "nobody at this moment")
 
+    def holders(self, names: Collection[str]) -> dict[str, str]:
+        """Who holds each of these links, in words; those that nobody holds are left out.
+
+        Raises:
+            StoreError: the store cannot be used.
+        """
+        owners = self._owners(names)
+        return {name: str(owner.holder) for name, owner in owners.items() if owner is not None}
+
     # --- the others
 
     def members(self) -> list[Member]:

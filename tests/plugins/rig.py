@@ -265,6 +265,10 @@ class FakeLinks:
                 refused[name] = error.holder
         return taken, refused
 
+    def holders(self, names: Collection[str]) -> dict[str, str]:
+        del names
+        return {}
+
     def unlock_all(self, leases: Iterable[Lease]) -> None:
         for lease in leases:
             lease.release()

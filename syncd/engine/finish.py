@@ -421,7 +421,8 @@ class _Recording:
         self._whole = self._over and not (partly or any(plan.guarded for plan in plans))
         self._failed = _failed(cycle)
         self._untried = self._find_untried()
-        """Ids of records with a write that failed in passing, or was not sent; guards aside."""
+        """Ids of records that were not judged anew, or have a write that failed in passing or was
+        not sent; guards aside."""
         kept_back = {each for kept in self._kept_back for each in kept.write.ids}
         self._unsent = self._untried | (kept_back - {""})
         """The same, with the writes that a guard kept back."""
@@ -429,7 +430,7 @@ class _Recording:
     def _find_untried(self) -> set[str]:
         not_approved = (each.approved.not_approved for each in self._cycle.rounds)
         waiting = [*self._executor.waiting(), *(write for each in not_approved for write in each)]
-        found = {each for write in waiting for each in write.ids}
+        found = {each for write in waiting for each in write.ids} | self._results.unplanned
         for failed in self._failed:
             found |= {failed.ghl_id, failed.hubspot_id}
         return found - {""}

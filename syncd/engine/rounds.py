@@ -51,6 +51,7 @@ def more_rounds(cycle: Cycle, executor: WriteExecutor) -> None:
             planned = plan(observe_turn(turn))
         except ProviderError as error:
             cycle.results.stop(error)
+            cycle.results.unplanned = turn.renewed
             return
         cycle.rounds.append(planned)
         executor.apply(planned)
@@ -188,6 +189,7 @@ class _Rounds:
             # What had no pair before has one now.
             self._queue.drop(Side.GHL, [sighting.pair.ghl_id])
             self._queue.drop(Side.HUBSPOT, [sighting.pair.hubspot_id])
+        fresh.discard("")  # Each record without a pair has it, on the other side.
         self._fresh |= fresh
         if fresh:
             log.info("look.found", records=len(fresh))

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from harness import in_turn
 
 from syncd.core.model import Side
 from syncd.core.outcome import Outcome
@@ -23,7 +24,11 @@ from syncd.errors import LinkLocked
 from syncd.sandbox import ConnectionDropped, Fault
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from harness import SyncHarness
+
+    from syncd.engine.workers import Lane
 
 OUTAGE = {
     "ghl": Fault(side="ghl", method="PUT", status=503, times=None),
@@ -912,3 +917,25 @@ def test_removals_are_counted_over_a_day_whatever_is_left_of_the_history(
     harness.later(hours=2)
     done = harness.sync()
     assert (done.outcome, done.hubspot.removed) == (Outcome.OK, 1)
+
+
+def test_a_decision_stays_open_where_its_record_could_not_be_judged_anew(
+    harness: SyncHarness, ann: tuple[str, str]
+) -> None:
+    """It is for somebody else right before its write, and HighLevel goes down just then."""
+    bookings(harness, ann[0], 1)
+    harness.sync()
+    times = {"hs_appointment_start": harness.at(48), "hs_appointment_end": harness.at(48.5)}
+    record = harness.hubspot.create(times, contacts=[ann[1]])
+    assert [hold.reason for hold in harness.sync().held] == ["possible_duplicate"]
+    resolve(harness, record, separate=True)
+
+    def lanes(lanes_: Sequence[Lane]) -> None:
+        harness.hubspot.edit(record, hs_appointment_name="Another")
+        harness.hubspot.associate(record, harness.hubspot.add_contact("Bob Ray", "bob@example.com"))
+        harness.world.faults.add(Fault(side="ghl", status=503, times=None))
+        in_turn(lanes_)
+
+    harness.lanes = lanes
+    assert harness.sync().outcome is Outcome.UNREACHABLE
+    assert open_decisions(harness) == ["resolve"]

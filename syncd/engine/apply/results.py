@@ -41,6 +41,8 @@ class WriteResults:
     """Records that the next cycle has to read, whatever the scans show."""
     stale: list[Write] = field(default_factory=list)
     """Writes that were not sent because a record has changed: to be planned anew."""
+    unplanned: frozenset[str] = frozenset()
+    """Ids of records whose earlier plans do not count any more, and that no round judged anew."""
     stopped: ProviderError | None = None
     """Why no further write could succeed."""
     interrupted: bool = False

@@ -59,8 +59,12 @@ class Holder:
             return True
         except PermissionError:
             pass
+        fields = _fields(self.pid)
+        if not fields:
+            # Another user's, which hidepid or ProtectProc= hides (proc(5)): it is there.
+            return False
         # One that ended and that nobody asked for its end yet still has its number.
-        return self.started != _started(self.pid) or _fields(self.pid)[:1] == ["Z"]
+        return self.started != _start(fields) or fields[0] == "Z"
 
     @property
     def is_stopped(self) -> bool:
@@ -89,7 +93,7 @@ def this_process(verb: str, now: datetime) -> Holder:
 @cache
 def _what_stays(pid: int) -> tuple[str, str, str]:
     """Of this process, whatever it holds: host, machine and start; a fork has another number."""
-    return platform.node(), _machine(), _started(pid)
+    return platform.node(), _machine(), _start(_fields(pid))
 
 
 def write(holder: Holder) -> dict[str, Any]:
@@ -130,10 +134,9 @@ def _machine() -> str:
         return ""
 
 
-def _started(pid: int) -> str:
-    """The 22nd field of /proc/PID/stat."""
-    after_name = _fields(pid)
-    return after_name[19] if len(after_name) > 19 else ""
+def _start(fields: list[str]) -> str:
+    """The 22nd field of /proc/PID/stat, given those from the third on."""
+    return fields[19] if len(fields) > 19 else ""
 
 
 def _fields(pid: int) -> list[str]:

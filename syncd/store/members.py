@@ -126,10 +126,14 @@ _PEERS = text(
 
 _UNHELD = text(
     """
-    SELECT living, link.name FROM (
+    SELECT living, name FROM (
         SELECT count(*) AS living FROM member
         WHERE lease_until > clock_timestamp() AND knows IS NOT NULL
-    ) AS living LEFT JOIN link ON owner IS NULL AND name = ANY(:names)
+    ) AS living LEFT JOIN (
+        SELECT unnest(:names) AS name EXCEPT
+        SELECT link.name FROM link JOIN member ON member.id = link.owner
+        WHERE lease_until > clock_timestamp()
+    ) AS unheld ON true
     """
 ).bindparams(bindparam("names", type_=ARRAY(String)))
 

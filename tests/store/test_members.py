@@ -15,6 +15,7 @@ from stores import StandingClock
 
 from syncd.errors import LinkLocked, StoreError, StoreInterrupted
 from syncd.store import Store, open_engine
+from syncd.store import holder as holders
 from syncd.store.leases import Lease
 from syncd.store.members import BEAT, LEASE, STOPS_AFTER, Card, Members
 
@@ -357,6 +358,24 @@ def test_a_daemon_of_this_machine_that_was_killed_is_none_any_more(
         first=members(first).me,
     )
     assert [peer.id for peer in members(second).peers(0)] == [members(second).me]
+
+
+def test_a_link_is_held_by_who_lives_and_else_by_nobody(first: Store, second: Store) -> None:
+    members(first).announce("run", Card(knows=("clinic", "praxis")))
+    second.acquire_all(["clinic"], "run")
+    assert members(first).unheld(["clinic", "praxis"]) == (1, {"praxis"})
+    pass_time(first, LEASE)
+    members(first).beat()
+    assert members(first).unheld(["clinic", "praxis"]) == (1, {"clinic", "praxis"})
+
+
+def test_a_process_that_the_kernel_hides_is_not_held_for_dead(
+    first: Store, second: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first.acquire("clinic", "run")
+    monkeypatch.setattr(holders, "_fields", lambda _: [])
+    with pytest.raises(LinkLocked):
+        second.acquire("clinic", "run")
 
 
 def test_a_verb_is_no_daemon(first: Store, second: Store) -> None:

@@ -144,6 +144,18 @@ class App:
         holder = self.store.holder(name)
         return holder is not None and holder.verb == "run"
 
+    def differing(self) -> list[str]:
+        """The daemons of the store whose configuration is another than the newest one's.
+
+        Raises:
+            StoreError: our own store failed.
+        """
+        if self.store.members is None:
+            return []
+        from syncd.store.members import differing
+
+        return [str(each.holder) for each in differing(self.store.members.members())]
+
     def prune(self, name: str, before: datetime) -> bool:
         """Delete a link's history from before an instant.
 

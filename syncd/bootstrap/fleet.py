@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import syncd
 from syncd.config import Settings
 from syncd.errors import ConfigError
-from syncd.store.members import Card, Member, Members
+from syncd.store.members import Card, Member, Members, differing
 from syncd.store.version import HEAD
 
 if TYPE_CHECKING:
@@ -98,6 +98,14 @@ class Fleet:
             StoreError: our own store failed.
         """
         return self._members.members()
+
+    def differing(self) -> list[str]:
+        """The daemons whose configuration is another than the newest one's.
+
+        Raises:
+            StoreError: our own store failed.
+        """
+        return [str(each.holder) for each in differing(self._members.members())]
 
     def look(self) -> tuple[int, list[str]]:
         """How many daemons live, and which links none of them has held for a minute.

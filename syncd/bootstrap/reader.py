@@ -36,6 +36,10 @@ class StoreReader(Protocol):
         """Whether a daemon holds a link now."""
         ...
 
+    def differing(self) -> list[str]:
+        """The daemons whose configuration is another than the newest one's."""
+        ...
+
 
 def open_reader(settings: Settings, open_full: Callable[[Settings], StoreReader]) -> StoreReader:
     """Open the store to read it.
@@ -75,6 +79,9 @@ class _SqliteApp:
 
     def link_store(self, name: str) -> LinkReader:
         return self._store.link(name)
+
+    def differing(self) -> list[str]:
+        return []
 
     def daemon(self, name: str) -> bool:
         holder = self._store.link(name).holder()

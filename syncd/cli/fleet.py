@@ -43,19 +43,18 @@ def fleet(ctx: click.Context, config: Path | None, *, as_json: bool) -> int:
         found = [] if members is None else [each for each in members.members() if each.lives]
         held = {name for each in found for name in each.links}
         unheld = [] if members is None else [n for n in app.link_names() if n not in held]
-    digests = [each.card.digest for each in found if each.card.knows is not None]
-    newest = digests[-1] if digests else ""
+        differ = app.differing()
     if as_json:
-        rows = [as_value(each, newest) for each in found]
+        rows = [as_value(each, differs=str(each.holder) in differ) for each in found]
         click.echo(json.dumps({"version": 1, "processes": rows, "unheld": unheld}, indent=2))
     elif members is None:
         click.echo("a SQLite store has one process at most: `syncd status` tells of it")
     else:
-        print_fleet(found, newest, unheld)
+        print_fleet(found, differ, unheld)
     return 0
 
 
-def as_value(member: Member, newest: str) -> dict[str, object]:
+def as_value(member: Member, *, differs: bool) -> dict[str, object]:
     """A process as JSON."""
     return {
         "host": member.holder.host,
@@ -65,17 +64,12 @@ def as_value(member: Member, newest: str) -> dict[str, object]:
         "age": round(member.age, 1),
         "links": list(member.links),
         "digest": member.card.digest,
-        "differs": differs(member, newest),
+        "differs": differs,
     }
 
 
-def differs(member: Member, newest: str) -> bool:
-    """Whether it is a daemon whose configuration is another than the newest one's."""
-    return member.card.knows is not None and member.card.digest != newest
-
-
-def print_fleet(found: list[Member], newest: str, unheld: list[str]) -> None:
-    """The processes, for people."""
+def print_fleet(found: list[Member], differ: list[str], unheld: list[str]) -> None:
+    """The processes, for people; `differ` names those with another configuration."""
     from syncd.cli.output import formatting
     from syncd.cli.output.printer import Printer
 
@@ -90,7 +84,7 @@ def print_fleet(found: list[Member], newest: str, unheld: list[str]) -> None:
             each.card.version,
             formatting.seconds(each.age),
             formatting.count(len(each.links), "link"),
-            "another one" if differs(each, newest) else "",
+            "another one" if str(each.holder) in differ else "",
         )
         for each in found
     ]

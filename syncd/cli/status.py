@@ -98,7 +98,7 @@ def status(
         if as_json:
             click.echo(json.dumps(document(found), indent=2))
         else:
-            _show(found, check=check)
+            _show(found, check=check, differing=app.differing())
     from syncd.observability.health import worst
 
     return worst(found) if check else 0
@@ -144,7 +144,7 @@ def _watch(app: StoreReader, names: Sequence[str], max_age: timedelta | None) ->
     return 0
 
 
-def _show(links: Sequence[LinkHealth], *, check: bool) -> None:
+def _show(links: Sequence[LinkHealth], *, check: bool, differing: Sequence[str] = ()) -> None:
     """One screen; with `--check` only what is in trouble."""
     from syncd.cli.output.printer import Printer
 
@@ -152,6 +152,8 @@ def _show(links: Sequence[LinkHealth], *, check: bool) -> None:
     for link in links:
         if not check or link.code:
             print_link(printer, link)
+    for process in differing:
+        printer.line(f"another configuration than the newest process: {process}", "yellow")
 
 
 def print_link(printer: Printer, link: LinkHealth) -> None:

@@ -144,6 +144,7 @@ class Daemon:
         """When to try again to listen at an address that another process has."""
         self._fleet_due = 0.0
         self._unheld: list[str] = []
+        self._differing: list[str] = []
         self._told = ""
         self._ailing = ""
         self._stops = 0
@@ -293,9 +294,14 @@ class Daemon:
         """Count the processes, and say so where nobody has held a link for a minute."""
         try:
             living, unheld = fleet.look()
+            differing = fleet.differing()
         except StoreError:
             return  # Whoever works on a link says so.
         self._metrics.fleet_seen(living, len(unheld))
+        if differing != self._differing:
+            self._differing = differing
+            if differing:
+                log.warning("configurations.differ", processes=differing)
         if unheld != self._unheld:
             self._unheld = unheld
             if unheld:

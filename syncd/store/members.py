@@ -567,6 +567,15 @@ class Members:
                 log.exception("membership.failed")
 
 
+def differing(members: Iterable[Member]) -> list[Member]:
+    """The living daemons whose configuration is another than the newest one's."""
+    daemons = [each for each in members if each.lives and each.card.knows is not None]
+    if not daemons:
+        return []
+    newest = min(daemons, key=lambda each: each.age)
+    return [each for each in daemons if each.card.digest != newest.card.digest]
+
+
 def _is_dead(stored: Mapping[str, object]) -> bool:
     """Whether a process of this machine is known to be gone, though its lease lasts."""
     found = holders.read(stored)

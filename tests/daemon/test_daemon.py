@@ -259,6 +259,9 @@ class OneOther:
     def look(self) -> tuple[int, list[str]]:
         return 2, []
 
+    def differing(self) -> list[str]:
+        return []
+
     def listen(self, addresses: list[str]) -> None:
         self.listens = addresses
 

@@ -274,6 +274,10 @@ def test_a_link_that_only_some_know_is_worked_by_one_of_those(fleet: Fleet) -> N
     code, out, _ = fleet.verb("fleet", "--json")
     differs = {each["pid"]: each["differs"] for each in json.loads(out)["processes"]}
     assert (code, differs) == (0, {first.pid: True, second.pid: False})
+    assert (
+        f"another configuration than the newest process: syncd run, process {first.pid}"
+        in (fleet.verb("status")[1])
+    )
     os.kill(first.pid, signal.SIGHUP)
     fleet.until(lambda: fleet.is_dealt(first, second), 30)
 

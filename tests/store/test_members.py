@@ -17,7 +17,7 @@ from syncd.errors import LinkLocked, StoreError, StoreInterrupted
 from syncd.store import Store, open_engine
 from syncd.store import holder as holders
 from syncd.store.leases import Lease
-from syncd.store.members import BEAT, LEASE, STOPS_AFTER, Card, Members
+from syncd.store.members import BEAT, LEASE, STOPS_AFTER, Card, Members, differing
 
 pytestmark = pytest.mark.postgres
 
@@ -376,6 +376,13 @@ def test_a_process_that_the_kernel_hides_is_not_held_for_dead(
     monkeypatch.setattr(holders, "_fields", lambda _: [])
     with pytest.raises(LinkLocked):
         second.acquire("clinic", "run")
+
+
+def test_a_configuration_is_held_against_the_newest_daemons(first: Store, second: Store) -> None:
+    members(first).announce("run", Card(digest="d", knows=()))
+    assert differing(members(second).members()) == []
+    members(second).announce("run", Card(digest="e", knows=()))
+    assert [each.card.digest for each in differing(members(second).members())] == ["d"]
 
 
 def test_a_verb_is_no_daemon(first: Store, second: Store) -> None:

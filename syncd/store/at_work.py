@@ -11,6 +11,8 @@ from sqlalchemy import Connection, Engine, text
 from syncd.errors import LinkLocked
 from syncd.store.errors import explained
 from syncd.store.file_leases import is_locked
+from syncd.store.holder import read
+from syncd.store.types import Json
 
 _MEMBERS_SINCE = "0004"
 
@@ -25,6 +27,15 @@ _OLD = text(
     ORDER BY name LIMIT 1
     """
 )
+
+_LEASED = text(
+    """
+    SELECT name, holder FROM link
+    WHERE lease_until BETWEEN clock_timestamp() AND clock_timestamp() + interval '30 seconds'
+    ORDER BY name
+    """
+).columns(holder=Json)
+"""Those of a process whose connection broke, and with it the lock: it goes on until they end."""
 
 _TOO_OLD = text(
     """
@@ -54,7 +65,7 @@ def refuse_at_work(connection: Connection, found: str, reader: str) -> None:
             _refuse_files(Path(str(connection.engine.url.database)))
         return
     if found < _MEMBERS_SINCE:
-        name = connection.execute(_OLD, {"space": _SPACE}).scalar()
+        name = connection.execute(_OLD, {"space": _SPACE}).scalar() or _leased(connection)
         if name is not None:
             raise LinkLocked(name, "an older version: stop every process, then upgrade")
     else:
@@ -74,6 +85,15 @@ def refuse_at_all(engine: Engine) -> None:
         row = connection.execute(_ANY).first()
     if row is not None:
         raise LinkLocked(row.name, "stop every process, then upgrade")
+
+
+def _leased(connection: Connection) -> str | None:
+    """A link whose lease lasts, unless its holder is known to be dead."""
+    for row in connection.execute(_LEASED):
+        found = read(row.holder)
+        if found is not None and not found.is_dead:
+            return str(row.name)
+    return None
 
 
 def _refuse_files(store: Path) -> None:

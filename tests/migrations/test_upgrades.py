@@ -184,6 +184,24 @@ def test_an_older_process_that_holds_a_link_keeps_its_postgresql_store(
         assert migrate.upgrade(engine) == "0003"
 
 
+@pytest.mark.postgres
+def test_an_older_process_without_its_connection_keeps_its_store_until_its_lease_ends(
+    postgres_store_url: str,
+) -> None:
+    with opened(postgres_store_url) as engine:
+        at_0003(engine)
+        leased = "UPDATE link SET holder = :holder, lease_until = clock_timestamp() + :left"
+        elsewhere = '{"verb": "run", "pid": 7, "host": "web2", "machine": "another"}'
+        values = {"holder": elsewhere, "left": timedelta(seconds=20)}
+        with engine.begin() as connection:
+            connection.execute(text(leased), values)
+        with pytest.raises(LinkLocked, match="stop every process"):
+            migrate.upgrade(engine)
+        with engine.begin() as connection:
+            connection.execute(text(leased), values | {"left": timedelta(seconds=-1)})
+        assert migrate.upgrade(engine) == "0003"
+
+
 def test_an_older_process_that_holds_a_link_keeps_its_sqlite_store(
     sqlite_store_url: str, tmp_path: Path
 ) -> None:

@@ -51,6 +51,7 @@ def upgrade(conninfo: str) -> str:
     """Make the tables, or bring them to the installed version; gives what was done, "" if nothing.
 
     Raises:
+        ConfigError: they are a newer version's.
         psycopg.Error: the database refuses.
     """
     with psycopg.connect(conninfo, prepare_threshold=None) as connection:
@@ -74,6 +75,8 @@ def upgrade(conninfo: str) -> str:
                 [newest, version("procrastinate")],
             )
             done = f"brought from {found} to {newest}"
+        elif found > newest:
+            raise _another(found, newest)
         else:
             done = ""
         connection.execute(MAKE_SHARDS.encode())
@@ -102,15 +105,20 @@ def check(conninfo: str) -> None:
     if not found:
         raise ConfigError(["fleet.engine: its tables are not there yet: run `syncd db upgrade`"])
     if found != newest:
-        raise ConfigError(
-            [
-                (
-                    f"fleet.engine: its tables are at {found}, and procrastinate "
-                    f"{version('procrastinate')} speaks {newest}: run `syncd db upgrade`, or "
-                    "install the version that made them"
-                )
-            ]
-        )
+        raise _another(found, newest)
+
+
+def _another(found: str, newest: str) -> ConfigError:
+    older = "run `syncd db upgrade`, or " if found < newest else ""
+    return ConfigError(
+        [
+            (
+                f"fleet.engine: its tables are at {found}, and procrastinate "
+                f"{version('procrastinate')} speaks {newest}: {older}install the version that "
+                "made them"
+            )
+        ]
+    )
 
 
 def _found(connection: psycopg.Connection) -> str:

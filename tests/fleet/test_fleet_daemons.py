@@ -323,6 +323,15 @@ def test_what_cannot_be_shared_is_refused(fleet: Fleet, more: dict[str, str], sa
     assert (code, says in err) == (2, True), err
 
 
+def test_tables_of_a_newer_engine_are_left_alone(fleet: Fleet) -> None:
+    url = fleet.env["SYNCD_STORE__URL"].replace("+psycopg", "")
+    with psycopg.connect(url) as connection:
+        connection.execute("UPDATE fleet_schema SET migration = '99'")
+    for verb in (["run"], ["db", "upgrade"]):
+        code, _, err = fleet.verb(*verb)
+        assert (code, "install the version" in err, "db upgrade" in err) == (2, True, False), err
+
+
 def test_tables_that_are_not_there_are_named_with_the_remedy(fleet: Fleet) -> None:
     url = fleet.env["SYNCD_STORE__URL"].replace("+psycopg", "")
     with psycopg.connect(url) as connection:

@@ -68,7 +68,7 @@ class SqliteReader:
             if connection.execute(VERSION).fetchone() == (HEAD,):
                 return cls(path, connection)
         except sqlite3.Error as error:
-            if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
+            if "locked" in str(error):
                 connection.close()
                 # The full store would wait just as long once more.
                 raise _explained(error, path) from None

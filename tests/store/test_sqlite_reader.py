@@ -133,7 +133,11 @@ def test_it_knows_who_holds_a_link(full: Store, reader: SqliteReader) -> None:
 
 @pytest.mark.parametrize(
     "statement",
-    ["UPDATE syncd_version SET version_num = '0001'", "DROP TABLE syncd_version"],
+    [
+        "UPDATE syncd_version SET version_num = '0001'",
+        "UPDATE syncd_version SET version_num = CAST(x'ff' AS TEXT)",
+        "DROP TABLE syncd_version",
+    ],
 )
 def test_a_store_that_needs_something_is_left_to_the_full_store(
     path: Path, full: Store, statement: str

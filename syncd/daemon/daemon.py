@@ -207,6 +207,8 @@ class Daemon:
         self._listen_again = float("inf")
         address = settings.http.address
         if address is None:
+            if self._around.fleet is not None:
+                self._around.fleet.listen([])
             return None
         try:
             server = StatusServer(address, self.panel, token=self._token(settings))

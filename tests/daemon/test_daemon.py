@@ -301,6 +301,19 @@ def test_an_address_that_another_daemon_of_the_store_has_is_tried_again(stage: B
     assert fleet.listens == [listen]
 
 
+def test_an_address_that_is_given_up_is_no_longer_told_to_the_others(stage: Build) -> None:
+    fleet = OneOther()
+    play = stage("clinic", listen="127.0.0.1:0", fleet=fleet)
+    told: list[list[str]] = []
+
+    def give_up() -> None:
+        told.append(fleet.listens)
+        play.new = with_http(play.links.settings, listen="")
+
+    assert play.play(give_up, Command.RELOAD, lambda: told.append(fleet.listens)) == 0
+    assert told == [["127.0.0.1:0"], []]
+
+
 def test_a_listener_for_others_needs_its_token(stage: Build) -> None:
     play = stage("clinic")
     play.links.settings = with_http(

@@ -125,6 +125,7 @@ def pytest_runtest_makereport(
     report = yield
     proves_nothing = report.skipped and not hasattr(report, "wasxfail")
     needed = any(item.get_closest_marker(name) for name in ("browser", "postgres"))
+    needed = needed and not item.get_closest_marker("pooler")
     if proves_nothing and needed and os.environ.get("CI") == "true":
         report.outcome = "failed"
         report.longrepr = f"skipped, which CI does not accept: {report.longrepr}"

@@ -189,6 +189,7 @@ def test_the_links_of_a_killed_process_run_elsewhere(fleet: Fleet) -> None:
     fleet.must_have_written_once()
 
 
+@pytest.mark.pooler
 def test_a_pooler_in_transaction_mode_is_fine(pooled_fleet: Fleet) -> None:
     fleet = pooled_fleet
     first, second = fleet.start(), fleet.start()

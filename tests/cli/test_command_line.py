@@ -19,6 +19,7 @@ from syncd.cli import PLACES
 from syncd.cli import syncd as group
 from syncd.cli.command import Verb, Verbs
 from syncd.core.model import Appointment, Hold, Pair, Side
+from syncd.observability.remedies import REMEDIES
 from syncd.ports.store import CycleRow, HistoryEntry
 from syncd.store import Store, migrate, open_engine
 from syncd.store.transaction import SqlTransaction
@@ -202,6 +203,12 @@ def test_the_module_is_the_command(tmp_path: Path) -> None:
 def test_help_lists_the_verbs_in_their_order(syncd: Syncd) -> None:
     lines = syncd("--help").out.partition("Commands:\n")[2].splitlines()
     assert [line.split()[0] for line in lines[: len(PLACES)]] == list(PLACES)
+
+
+def test_what_resolves_a_held_record_is_a_verb_of_ours() -> None:
+    commands = [each.split() for remedy in REMEDIES.values() for each in remedy.commands]
+    assert {program for program, *_ in commands} == {"syncd"}
+    assert {verb for _, verb, *_ in commands} <= set(PLACES)
 
 
 @pytest.mark.parametrize(

@@ -165,12 +165,11 @@ def test_every_reason_to_wait_says_what_lets_it_go(reason: str) -> None:
     assert REMEDIES[reason].instead in told.splitlines()[3]
 
 
-def test_only_commands_that_this_syncd_has_are_offered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("syncd.cli.PLACES", {"retry": "somewhere"})
-    told = formatting.how_to_resolve("rejected", "g1", "501")
-    assert told == "change what the refusal names, or `syncd retry 501`"
-    monkeypatch.setattr("syncd.cli.PLACES", {})
-    assert formatting.how_to_resolve("rejected", "g1", "501") == "change what the refusal names"
+def test_the_commands_that_resolve_a_held_record_name_it() -> None:
+    assert formatting.how_to_resolve("rejected", "g1", "501") == (
+        "change what the refusal names, or `syncd retry 501`, or `syncd resolve 501 --ignore`"
+    )
+    assert "`syncd retry g1`" in formatting.how_to_resolve("rejected", "g1", "")
 
 
 def test_failures_warnings_and_what_was_not_read_are_told() -> None:

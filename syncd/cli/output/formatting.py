@@ -49,14 +49,11 @@ def how_to_resolve(reason: str, ghl_id: str, hubspot_id: str) -> str:
 
     Every full cycle checks held records again by itself.
     """
-    from syncd.cli import PLACES
-
     remedy = REMEDIES.get(reason)
     if remedy is None:
         return ""
-    ready = [each.format(id=hubspot_id or ghl_id) for each in remedy.commands]
-    known = [f"`{each}`" for each in ready if each.split()[1] in PLACES]
-    return ", or ".join([remedy.instead, *known])
+    commands = [f"`{each.format(id=hubspot_id or ghl_id)}`" for each in remedy.commands]
+    return ", or ".join([remedy.instead, *commands])
 
 
 def held_because(reason: str, group: str, detail: str, values: Mapping[str, str]) -> str:

@@ -15,9 +15,7 @@ from syncd.core import actions
 from syncd.core.actions import Action, Rebase, Remove, Update, Write, WriteExternalId
 from syncd.core.context import PlanContext
 from syncd.core.model import Hold, Side
-
-REMOVALS, CHANGES = "removal_guard", "change_guard"
-"""The guards, as the configuration names them."""
+from syncd.core.outcome import CHANGES, REMOVALS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

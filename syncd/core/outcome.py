@@ -10,6 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import StrEnum
 
+REMOVALS, CHANGES = "removal_guard", "change_guard"
+"""The guards, as the configuration names them."""
+
+OPENS = {REMOVALS: "--allow-removals", CHANGES: "--allow-changes"}
+"""Each guard, and the option that lets pass what it keeps back."""
+
 
 class Outcome(StrEnum):
     """How a cycle or a command ended, worst first."""

@@ -19,9 +19,8 @@ import structlog
 
 from syncd.core import freshness
 from syncd.core.actions import Remove
-from syncd.core.guards import CHANGES, REMOVALS
 from syncd.core.model import Hold, Side, Snapshot
-from syncd.core.outcome import Outcome
+from syncd.core.outcome import CHANGES, OPENS, REMOVALS, Outcome
 from syncd.engine import planned_writes
 from syncd.engine.apply.executor import WriteExecutor
 from syncd.engine.apply.results import WriteResults
@@ -62,9 +61,6 @@ MOST_LEFT = 5_000
 
 LATE = timedelta(minutes=1)
 """No search index is known to be later than that."""
-
-OPENS = {REMOVALS: "--allow-removals", CHANGES: "--allow-changes"}
-"""Each guard, and the option that lets pass what it keeps back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,8 +24,9 @@ from syncd.core.actions import (
 )
 from syncd.core.contacts import Known
 from syncd.core.essence import Value
-from syncd.core.guards import CHANGES, REMOVALS, Plan
+from syncd.core.guards import Plan
 from syncd.core.model import Appointment, Group, GroupKey, Side
+from syncd.core.outcome import CHANGES, REMOVALS
 from syncd.errors import quoted
 from syncd.ports.store import APPOINTMENT, CONTACT
 

@@ -10,10 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import StrEnum
 
-from syncd.core.outcome import Outcome
-
-OPENS = {"removal_guard": "--allow-removals", "change_guard": "--allow-changes"}
-"""Each guard, and the option that lets pass what it keeps back."""
+from syncd.core.outcome import OPENS, Outcome
 
 
 class State(StrEnum):

@@ -11,10 +11,8 @@ from collections.abc import Sequence
 
 from syncd.cli.output import cycle_report, formatting
 from syncd.cli.output.printer import Printer
-from syncd.core.guards import REMOVALS
 from syncd.core.model import Side
-from syncd.core.outcome import Outcome
-from syncd.engine.finish import OPENS
+from syncd.core.outcome import OPENS, REMOVALS, Outcome
 from syncd.engine.planned_writes import PlannedWrite
 from syncd.engine.report import CycleReport
 from syncd.ports.store import CONTACT

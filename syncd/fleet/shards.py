@@ -17,15 +17,6 @@ def shard_of(account: str) -> int:
     return int.from_bytes(blake2b(account.encode(), digest_size=4).digest()) % SHARDS
 
 
-def weights(accounts: Iterable[str]) -> dict[int, int]:
-    """How many links each shard has, given the account of every link."""
-    found: dict[int, int] = {}
-    for account in accounts:
-        shard = shard_of(account)
-        found[shard] = found.get(shard, 0) + 1
-    return found
-
-
 def may_take(held: int, others: Iterable[int], *, total: int) -> bool:
     """Whether a process that holds so many links may take one more shard that has some.
 

@@ -1,10 +1,17 @@
 """How links are dealt out: evenly in links, whatever their accounts hash to, and at rest."""
 
 import random
+from collections import Counter
+from collections.abc import Iterable
 
 import pytest
 
-from syncd.fleet.shards import SHARDS, may_take, shard_of, to_give, weights
+from syncd.fleet.shards import SHARDS, may_take, shard_of, to_give
+
+
+def weights(accounts: Iterable[str]) -> Counter[int]:
+    """How many links each shard has, given the account of every link."""
+    return Counter(map(shard_of, accounts))
 
 
 class Dealing:

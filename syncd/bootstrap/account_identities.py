@@ -2,9 +2,10 @@
 
 Two variables may hold one token, and two tokens may belong to one account. Two
 links of one account would sync each other's records unless their filters are
-disjoint, and each would book the other's bookings. `LinkFactory` calls `check`
-before every cycle. The vendor's answer for a token is stored and never asked
-again; for a single link nothing is asked.
+disjoint, and each would book the other's bookings. A token may also belong to another
+account than `hub_id` says. `LinkFactory` calls `check` before every cycle. The
+vendor's answer for a token is stored and never asked again; for a single link
+without `hub_id` nothing is asked, since its cycles read the number anyway.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import structlog
 
 from syncd.bootstrap.providers import ProviderFactory
 from syncd.config import LinkSettings, overlapping, server_of
-from syncd.errors import AccountUnknown, ConfigError, SyncdError
+from syncd.errors import AccountUnknown, ConfigError, NotPrepared, SyncdError
 from syncd.ports.clock import Clock
 from syncd.store import SqlAccounts
 
@@ -43,6 +44,8 @@ class _Place:
     server: str
     token: str
     """Its digest; "" where there is none at hand."""
+    hub_id: int = 0
+    """The account's number as configured; 0 where it is not."""
 
 
 class Identities:
@@ -64,21 +67,51 @@ class Identities:
         self._judged: tuple[Mapping[str, LinkSettings], dict[str, list[str]]] | None = None
 
     def check(self, link: LinkSettings) -> None:
-        """Make sure that no other link syncs the records of this one.
+        """Make sure whose account it is, and that no other link syncs the records of this one.
 
         Raises:
             ConfigError: another link shares the account, and their filters overlap.
-            AccountUnknown: another link may share it.
+            NotPrepared: the token belongs to another account than `hub_id`.
+            AccountUnknown: another link may share it, or `hub_id` cannot be compared.
             StoreError: our own store failed.
         """
         with self._lock:
             links = self._links()
+            mine = self._place(link)
+            self._must_be_configured(link, mine)
             if len(links) < 2 or link.name not in links:
                 return
+            if mine.token and mine.token not in self._numbers:
+                self._judged = None  # a token that was put there since
             conflicts = self._conflicts(links)
             if problems := conflicts.get(link.name):
                 raise ConfigError(problems)
-            self._must_be_known(link, links)
+            self._must_be_known(link, mine, links)
+
+    def check_number(self, link: LinkSettings) -> None:
+        """Make sure that the token belongs to `hub_id`, where that is given.
+
+        Raises:
+            NotPrepared: it belongs to another account.
+            AccountUnknown: it cannot be asked.
+            StoreError: our own store failed.
+        """
+        with self._lock:
+            self._must_be_configured(link, self._place(link))
+
+    def learn(self, link: LinkSettings, number: str) -> None:
+        """Keep the account's number that a cycle has read, where it is new.
+
+        Raises:
+            StoreError: our own store failed.
+        """
+        with self._lock:
+            token = self._place(link).token
+            if not token or not number or self._numbers.get(token) == number:
+                return
+            self._numbers[token] = number
+            if self._known.numbers([token]).get(token) != number:
+                self._known.keep({token: number}, self._clock.now())
 
     def accounts(self) -> dict[str, str]:
         """The account of each link: its number, else its token, else the link's name.
@@ -96,7 +129,8 @@ class Identities:
             tokens = {place.token for place in places.values() if place.token}
             self._numbers |= self._known.numbers(sorted(tokens.difference(self._numbers)))
             return {
-                name: f"{place.server} {self._numbers.get(place.token) or place.token or name}"
+                name: f"{place.server} "
+                f"{place.hub_id or self._numbers.get(place.token) or place.token or name}"
                 for name, place in places.items()
             }
 
@@ -114,16 +148,18 @@ class Identities:
         return found
 
     def _place(self, link: LinkSettings) -> _Place:
-        server = server_of(link.hubspot.base_url)
+        server, hub_id = server_of(link.hubspot.base_url), link.hubspot.hub_id
         try:
             token = self._accounts.hubspot_token(link)
         except ConfigError:
-            return _Place(server=server, token="")  # its own cycle reports it
+            return _Place(server=server, token="", hub_id=hub_id)  # its own cycle reports it
         digest = blake2b(f"{server} {token}".encode(), digest_size=16).hexdigest()
-        return _Place(server=server, token=digest)
+        return _Place(server=server, token=digest, hub_id=hub_id)
 
     def _account(self, place: _Place) -> Hashable:
         """What two links have to have in common to share an account for certain."""
+        if place.hub_id:
+            return place.server, str(place.hub_id)  # its own cycle compares it with the token's
         if not place.token:
             return object()
         number = self._numbers.get(place.token)
@@ -139,7 +175,11 @@ class Identities:
                 tokens.setdefault(place.server, {}).setdefault(place.token, links[name])
         # Where all links of a server have one token, they have one account.
         asked = {
-            token: link for each in tokens.values() if len(each) > 1 for token, link in each.items()
+            token: link
+            for each in tokens.values()
+            if len(each) > 1
+            for token, link in each.items()
+            if not link.hubspot.hub_id
         }
         fresh = [token for token in asked if token not in self._numbers]
         self._numbers |= self._known.numbers(fresh)
@@ -179,9 +219,34 @@ class Identities:
             log.info("account.not_told", link=link.name, error=type(error).__name__)
             return "", str(error)
 
-    def _must_be_known(self, link: LinkSettings, links: Mapping[str, LinkSettings]) -> None:
-        mine = self._place(link)
-        if not mine.token or mine.token in self._numbers:
+    def _must_be_configured(self, link: LinkSettings, place: _Place) -> None:
+        """Compare the token's account with `hub_id`, where that is given."""
+        wanted = place.hub_id
+        if not wanted or not place.token:
+            return
+        if place.token not in self._numbers:
+            self._numbers |= self._known.numbers([place.token])
+        if place.token not in self._numbers:
+            self._ask({place.token: link})
+        number = self._numbers.get(place.token)
+        if number is None:
+            _, why = self._silent[place.token]
+            raise AccountUnknown(
+                f"whether the token belongs to HubSpot account {wanted} is not known ({why}): "
+                "nothing is written before HubSpot says it; or remove hub_id"
+            )
+        self._accounts.note_number(link, number)
+        if number != str(wanted):
+            raise NotPrepared(
+                f"the token belongs to HubSpot account {number}, and "
+                f"links.{link.name}.hubspot.hub_id is {wanted}; put the token of that account "
+                f"there, or set hub_id = {number}"
+            )
+
+    def _must_be_known(
+        self, link: LinkSettings, mine: _Place, links: Mapping[str, LinkSettings]
+    ) -> None:
+        if mine.hub_id or not mine.token or mine.token in self._numbers:
             return
         rivals = [
             each.name

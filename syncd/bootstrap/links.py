@@ -44,10 +44,11 @@ class LinkOpener:
         wires: Mapping[Side, tuple[Client, rate_budget.Budget]],
         stack: ExitStack,
         identify: Callable[[Client], rate_budget.Budget],
+        learn: Callable[[], None],
     ) -> None:
         self.link = link
         self._wires, self._stack = dict(wires), stack
-        self._identify = identify
+        self._identify, self._learn = identify, learn
 
     def cycle(self, request: CycleRequest) -> CycleReport:
         """Run one cycle; a vendor's error, or a lost lease, is in the report.
@@ -55,12 +56,15 @@ class LinkOpener:
         Raises:
             StoreError: our own store failed.
             ConfigError: another link shares the account, and their filters overlap.
+            NotPrepared: the token belongs to another account than `hub_id`.
             AccountUnknown: another link may share it.
             ProviderError: and HubSpot does not answer at all.
         """
         try:
             self._identify_account()
-            return cycle.run(self.link, request)
+            report = cycle.run(self.link, request)
+            self._learn()
+            return report
         finally:
             for _, budget in self._wires.values():
                 budget.close()
@@ -157,7 +161,10 @@ class LinkFactory:
             self._identities.check(settings)
             return self._accounts.settle(settings, client)
 
-        kept = LinkOpener(link, wires, stack, identify)
+        def learn() -> None:
+            self._identities.learn(settings, hubspot.number)
+
+        kept = LinkOpener(link, wires, stack, identify, learn)
         if lease is not None:
             self._fence(kept, lease)
         return kept
@@ -193,10 +200,12 @@ class LinkFactory:
         Raises:
             ConfigError: a token is missing.
             NotPrepared: something that a person has to do first.
+            AccountUnknown: whether the token belongs to `hub_id` cannot be asked.
             ProviderError: HubSpot refuses or cannot be reached.
         """
         hubspot, _ = self._accounts.hubspot(settings)
         try:
+            self._identities.check_number(settings)
             return hubspot.setup(tuple(dict.fromkeys(settings.status.to_hubspot.values())))
         finally:
             hubspot.close()

@@ -17,7 +17,7 @@ from syncd.config.key_tree import DEFAULTS, LINKS
 from syncd.config.layers import Layers
 from syncd.config.mapped_fields import colliding
 from syncd.config.masking import masked
-from syncd.config.overlaps import overlapping
+from syncd.config.overlaps import conflicting
 from syncd.config.problems import problems_of
 from syncd.config.settings import LinkSettings, Settings
 from syncd.config.sources import find_config, gather
@@ -73,7 +73,7 @@ def _missing_extras(settings: Settings) -> list[str]:
 
 def _link_conflicts(links: Collection[LinkSettings]) -> list[str]:
     """Conflicts within and between links that are valid on their own."""
-    return [*colliding(links), *overlapping(links)]
+    return [*colliding(links), *conflicting(links)]
 
 
 def _shape_problems(layers: Layers) -> list[str]:

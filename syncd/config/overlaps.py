@@ -7,7 +7,7 @@ has learnt that two tokens lead to one account. Nothing is asked of a vendor.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -26,6 +26,18 @@ _NUMBER = re.compile(r"\d+-\d+")
 def account_by_token(link: LinkSettings) -> Hashable:
     """What can be known of an account without asking: the same token is the same account."""
     return link.hubspot.base_url, link.hubspot.token.place
+
+
+def account_by_number(link: LinkSettings) -> Hashable:
+    """The account that the configuration names; one that is not named is nobody else's."""
+    server, number = server_of(link.hubspot.base_url), link.hubspot.hub_id
+    return (server, number) if number else (server, 0, link.name)
+
+
+def conflicting(links: Collection[LinkSettings]) -> list[str]:
+    """What `overlapping` tells of links with one token or one configured account."""
+    found = [*overlapping(links), *overlapping(links, account_by_number)]
+    return list(dict.fromkeys(found))
 
 
 def overlapping(

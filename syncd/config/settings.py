@@ -358,6 +358,10 @@ class HubSpotSettings(Section):
     """Where the service key or private app token is kept:
     { env = "…" }, { file = "…" } or { credential = "…" } (systemd).
     """
+    hub_id: values.HubId = 0
+    """The account's number, as HubSpot shows it beside the account's name; 0: the token's.
+    A token of another account ends with 2, before anything is read or written there.
+    """
     api_version: values.ApiVersion = "2026-03"
     """The dated version of the API."""
     object_type: values.ObjectType = "0-421"

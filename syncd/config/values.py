@@ -112,6 +112,12 @@ Floor = Annotated[
     AfterValidator(_at_least(0, MOST)),
     Accepts(words="a whole number, 0 or more"),
 ]
+HubId = Annotated[
+    int,
+    BeforeValidator(_no_truth),
+    AfterValidator(_at_least(0, 10**15)),
+    Accepts(words="the number of a HubSpot account, such as 14800123, or 0"),
+]
 Percent = Annotated[
     int,
     BeforeValidator(_no_truth),

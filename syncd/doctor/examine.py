@@ -170,6 +170,16 @@ class _Examination:
         if survey:
             yield from self._properties(survey)
         self._read_owners_and_portal(provider)
+        yield from self._number()
+
+    def _number(self) -> Iterator[Finding]:
+        wanted = self.link.hubspot.hub_id
+        if wanted and self.portal and self.portal != str(wanted):
+            yield error(
+                HUBSPOT,
+                f"the token belongs to HubSpot account {self.portal}, and hub_id is {wanted}",
+                f"put the token of that account there, or set hub_id = {self.portal}",
+            )
 
     def _properties(self, survey: Survey) -> Iterator[Finding]:
         for each in survey.findings:

@@ -174,3 +174,53 @@ def test_accounts_on_two_ports_of_this_machine_are_two(syncd: Syncd, harness: Sy
     harness.two.book("Two")
     assert syncd("--sync-now").code == 0
     assert [len(each.hubspot.records()) for each in (harness.one, harness.two)] == [1, 1]
+
+
+NUMBER, OTHER = "hubspot.hub_id = 24600001", "hubspot.hub_id = 24600002"
+
+
+def test_a_token_of_another_account_than_hub_id_stops_its_link_before_anything(
+    syncd: Syncd, harness: SyncHarness
+) -> None:
+    harness.configure(one=f"{ONE_WAY}\n{NUMBER}", two=f"{ONE_WAY}\n{OTHER}")
+    harness.two.book("Two")
+    assert syncd("setup", "--link", "two").code == 2
+    assert harness.writes() == 0
+    assert syncd("setup", "--link", "one").code == 0
+    harness.one.book("One")
+    asked = harness.asked()
+    done = syncd("--sync-now", "--json")
+    assert (done.code, outcomes(done)) == (2, {"one": "ok", "two": "not_prepared"})
+    assert "hub_id is 24600002" in done.out
+    assert len(harness.one.hubspot.records()) == 1
+    assert harness.asked() == asked + 1, "both are known; the cycle of link one reads the details"
+    found = syncd("doctor", "--link", "two")
+    assert found.code == 2
+    assert "set hub_id = 24600001" in found.out
+
+
+def test_a_hub_id_that_cannot_be_compared_lets_nothing_be_written(
+    syncd: Syncd, harness: SyncHarness
+) -> None:
+    harness.one.configure()
+    assert syncd("setup").code == 0
+    harness.one.book("One")
+    before = harness.writes()
+    harness.one.configure("\n[defaults.hubspot]\nhub_id = 24600001\n")
+    harness.silence()
+    assert syncd("setup").code == 3
+    done = syncd("--sync-now", "--json")
+    assert (done.code, list(outcomes(done).values())) == (3, ["failed_writes"])
+    assert harness.writes() == before
+
+
+def test_a_lone_link_learns_its_account_without_a_further_request(
+    syncd: Syncd, harness: SyncHarness
+) -> None:
+    harness.one.configure()
+    assert syncd("setup").code == 0
+    asked = harness.asked()
+    assert syncd("--sync-now").code == 0
+    assert harness.asked() == asked + 1
+    with sqlite3.connect(harness.one.folder / "syncd.db") as store:
+        assert store.execute("SELECT number FROM account").fetchall() == [("24600001",)]

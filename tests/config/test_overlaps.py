@@ -72,3 +72,10 @@ def test_accounts_that_were_learnt_later_count_as_well(loaded: Loaded) -> None:
     text = links('hubspot.token = { env = "ONE" }', 'hubspot.token = { env = "TWO" }')
     settings = loaded(text)
     assert overlapping(settings.links.values(), account_of=lambda _: "portal 7")
+
+
+def test_one_hub_id_is_one_account_whatever_the_token(refused: Refused, loaded: Loaded) -> None:
+    one = 'hubspot.token = { env = "ONE" }\nhubspot.hub_id = 7'
+    (line,) = refused(links(one, 'hubspot.token = { env = "TWO" }\nhubspot.hub_id = 7'))
+    assert line.startswith("links.one and links.two: one HubSpot account")
+    assert loaded(links(one, 'hubspot.token = { env = "TWO" }\nhubspot.hub_id = 8')).links

@@ -73,6 +73,8 @@ class AccountReader:
         self._session, self._clock, self._spec = session, clock, spec
         self._lifetime = lifetime
         self._cached: _CachedAccount | None = None
+        self.number = ""
+        """The account's own number as it was last read."""
         self._valid = True
         self._retry_soon = False
         """Whether something optional failed that may succeed in the next cycle."""
@@ -162,13 +164,13 @@ class AccountReader:
 
     def portal(self) -> str:
         """The number of the account, the same for every token of it."""
-        return wire.string(self._details().get("portalId"))
+        self._details()
+        return self.number
 
     def _link_base(self, details: Json) -> str:
         """Where HubSpot shows a record, up to its id."""
         host = wire.string(details.get("uiDomain")) or "app.hubspot.com"
-        portal = wire.string(details.get("portalId"))
-        return f"https://{host}/contacts/{portal}/record/{self._session.api.type_id}/"
+        return f"https://{host}/contacts/{self.number}/record/{self._session.api.type_id}/"
 
     def _known_details(self, optional: _OptionalReads) -> Json:
         """The account's details; empty where they cannot be read: only record links need them.
@@ -186,7 +188,9 @@ class AccountReader:
         return details
 
     def _details(self) -> Json:
-        return self._session.ask(self._session.api.details())
+        details = self._session.ask(self._session.api.details())
+        self.number = wire.string(details.get("portalId"))
+        return details
 
     def _known_people(self, optional: _OptionalReads) -> tuple[Person, ...] | None:
         """The owners; None where they cannot be read: everything else is synced without."""

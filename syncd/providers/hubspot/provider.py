@@ -143,6 +143,11 @@ class HubSpotProvider(ClientProvider):
         """For the doctor: the account's own number; raises as `survey`."""
         return self._account.portal()
 
+    @property
+    def number(self) -> str:
+        """The account's own number as it was last read, by `prepare` too; "" where it was not."""
+        return self._account.number
+
     def check_scopes(self, needed: Collection[str]) -> Iterator[ScopeCheck]:
         """For the doctor: which of these scopes the token has, by harmless requests."""
         return scopes.check(self._session, needed)

@@ -38,6 +38,7 @@ _FIRST = """\
 [store]
 url = "sqlite:///syncd.db"              # what the two sides agreed on; or PostgreSQL:
                                         # "postgresql+psycopg://user@host/dbname"
+secret_key = { file = "syncd.key" }     # encrypts OAuth tokens; `connect` makes the file
 
 [links.clinic]                          # one link = one HighLevel location and one HubSpot account
 
@@ -92,7 +93,7 @@ _MAPS = """
 """
 
 _IN_FIRST_PART: dict[type[Section], tuple[str, ...]] = {
-    StoreSettings: ("url",),
+    StoreSettings: ("url", "secret_key"),
     GhlSettings: ("location_id", "token", "default_calendar"),
     HubSpotSettings: ("token",),
 }

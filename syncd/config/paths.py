@@ -14,6 +14,9 @@ from syncd.config.values import command_line
 
 _SQLITE_FILE = re.compile(r"(sqlite(?:\+pysqlite)?:///)([^?]*)(.*)", re.DOTALL)
 
+_REFERENCES = frozenset({"token", "webhook", "urls", "secret_key"})
+"""Keys whose tables may name a file."""
+
 
 def anchored(key: KeyPath, value: object, folder: Path, home: str) -> object:
     """Make a relative path absolute, from the folder of the file that it is in."""
@@ -23,9 +26,11 @@ def anchored(key: KeyPath, value: object, folder: Path, home: str) -> object:
             if file in {"", ":memory:"}:
                 return value
             return f"{scheme}{_absolute(file, folder, home)}{query}"
-        case (*_, "token" | "webhook" | "urls"), {"file": str() as file, **rest} if file:
+        case (*_, "token" | "webhook" | "urls" | "secret_key"), {"file": str() as file, **rest} if (
+            file
+        ):
             return {"file": _absolute(file, folder, home), **rest}
-        case (*_, "urls"), list():
+        case (*_, "urls" | "secret_key"), list():
             return [anchored(key, each, folder, home) for each in value]
         case (*_, "notify", "command"), _ if words := _program(value):
             # A bare name is looked for on the PATH; anything else is a path.

@@ -123,12 +123,55 @@ class TokenReference(Reference):
         return self
 
 
+class LinkTokenReference(TokenReference):
+    """Where a vendor's token is kept, or that it comes from a connection of `connect`."""
+
+    accepts: ClassVar[str] = (
+        'where the token is kept: { env = "NAME" }, { file = "/path" } or '
+        '{ credential = "name" }, or { oauth = true }'
+    )
+
+    oauth: Literal[True] | None = None
+    """It comes from an OAuth connection, which `connect` makes."""
+
+    @model_validator(mode="after")
+    def _names_one_place(self) -> Self:
+        if len(self.places) + bool(self.oauth) != 1:
+            raise ValueError(f"accepted: {self.accepts}, exactly one of them")
+        return self
+
+
+class KeyReference(TokenReference):
+    """Where a key is kept that encrypts what the store must not hold in clear."""
+
+    accepts: ClassVar[str] = (
+        'where the key is kept: { file = "syncd.key" }, { env = "NAME" } or { credential = "name" }'
+    )
+
+
+def _some_key(keys: tuple[KeyReference, ...]) -> tuple[KeyReference, ...]:
+    if not keys:
+        raise ValueError("an empty list names no key")
+    return keys
+
+
 class StoreSettings(Section):
     """Where syncd keeps what the two sides agreed on."""
 
     url: Annotated[addresses.StoreUrl, Field(repr=False)] = "sqlite:///syncd.db"
     """A SQLite file, relative to this file, or a PostgreSQL database:
     postgresql+psycopg://user@host/dbname
+    """
+    secret_key: Annotated[
+        values.OneOrMore[KeyReference],
+        AfterValidator(_some_key),
+        Accepts(
+            words='where the key is kept: { file = "syncd.key" }, { env = "NAME" } or '
+            '{ credential = "name" }, or a list of them'
+        ),
+    ] = (KeyReference(file="syncd.key"),)
+    """Where the key is kept that encrypts OAuth tokens in the store: one Fernet key on one line.
+    `connect` makes the file. A list: the first encrypts, the others still decrypt.
     """
 
     @property
@@ -319,9 +362,10 @@ class GhlSettings(Section):
     """Where the API is; another one only for tests."""
     location_id: values.Id
     """The id of the location (sub-account): Settings, Business Profile, Location ID."""
-    token: TokenReference = TokenReference(env="GHL_TOKEN")
+    token: LinkTokenReference = LinkTokenReference(env="GHL_TOKEN")
     """Where the private integration token is kept:
     { env = "…" }, { file = "…" } or { credential = "…" } (systemd).
+    { oauth = true } is a connection of `connect highlevel`.
     """
     calendars: Annotated[values.Ids, AfterValidator(_distinct)] = ()
     """Calendar ids; empty means every active calendar of the location."""
@@ -354,9 +398,10 @@ class HubSpotSettings(Section):
 
     base_url: addresses.ServiceUrl = "https://api.hubapi.com"
     """Where the API is; another one only for tests."""
-    token: TokenReference = TokenReference(env="HUBSPOT_TOKEN")
+    token: LinkTokenReference = LinkTokenReference(env="HUBSPOT_TOKEN")
     """Where the service key or private app token is kept:
     { env = "…" }, { file = "…" } or { credential = "…" } (systemd).
+    { oauth = true } is a connection of `connect hubspot`.
     """
     hub_id: values.HubId = 0
     """The account's number, as HubSpot shows it beside the account's name; 0: the token's.

@@ -14,11 +14,17 @@ from pathlib import Path
 
 from syncd.config import toml
 from syncd.config.environment import PREFIX, Overrides
-from syncd.config.key_tree import DEFAULTS, INCLUDE, LINKS, NOTIFY, dotted, leaves
+from syncd.config.key_tree import DEFAULTS, INCLUDE, LINKS, NOTIFY, KeyPath, dotted, leaves
 from syncd.config.layers import Given, Layers
 from syncd.config.paths import anchored
 from syncd.config.settings import StoreSettings
 from syncd.errors import ConfigError
+
+_RELATIVE: Mapping[KeyPath, object] = {
+    ("store", "url"): StoreSettings.model_fields["url"].default,
+    ("store", "secret_key"): {"file": StoreSettings.model_fields["secret_key"].default[0].file},
+}
+"""Defaults that are relative paths."""
 
 
 def find_config(explicit: Path | None, *, env: Mapping[str, str], cwd: Path) -> Path:
@@ -92,11 +98,11 @@ def gather(main: Path, *, env: Mapping[str, str], cwd: Path) -> Layers:
             unreadable.extend(error.problems)
     if unreadable:
         raise ConfigError(unreadable)
-    if ("store", "url") not in layers.given:
-        # The default is relative to the main file, like a value in it.
-        default = StoreSettings.model_fields["url"].default
-        url = anchored(("store", "url"), default, main.parent, home)
-        layers.given["store", "url"] = Given(value=url, key=("store", "url"), origin="")
+    for key, default in _RELATIVE.items():
+        if key not in layers.given:
+            # The default is relative to the main file, like a value in it.
+            value = anchored(key, default, main.parent, home)
+            layers.given[key] = Given(value=value, key=key, origin="")
     overrides = Overrides(layers=layers, env=env, cwd=cwd)
     overrides.apply(defaults=True)
     _spread_defaults(layers)

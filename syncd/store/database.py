@@ -6,8 +6,10 @@ cycle: the current work is repeated, for up to `PATIENCE` seconds. The
 transactions of a cycle are not here: `transaction` repeats them itself.
 """
 
-from collections.abc import Callable
-from typing import TypeVar
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar, cast
 
 import structlog
 from sqlalchemy import Connection, Engine
@@ -58,18 +60,25 @@ class Database:
 
         return self.patiently(once)
 
-    def write(self, act: Callable[[Connection], T], *, repeatable: bool = True) -> T:
+    def write(
+        self, act: Callable[[Connection], T], *, repeatable: bool = True, durable: bool = False
+    ) -> T:
         """One short transaction; done again where its connection broke.
 
         One that is not `repeatable` is not done again once its commit was sent,
-        since that may have taken effect.
+        since that may have taken effect. One that is `durable` outlasts a power cut
+        on SQLite, too (PRAGMA synchronous); on PostgreSQL every one does.
 
         Raises:
             StoreError: the database cannot do it, or it is not known whether it did.
         """
 
         def once() -> T:
-            with explained(self.engine.url), self.engine.connect() as connection:
+            with (
+                explained(self.engine.url),
+                self.engine.connect() as connection,
+                self._synchronous(connection, durable=durable),
+            ):
                 done = act(connection)
                 try:
                     with explained(self.engine.url):
@@ -84,6 +93,21 @@ class Database:
                 return done
 
         return self.patiently(once)
+
+    @contextmanager
+    def _synchronous(self, connection: Connection, *, durable: bool) -> Iterator[None]:
+        """Have SQLite wait for the disk at the commit; outside of transactions, as it asks for."""
+        if not durable or not self.is_sqlite:
+            yield
+            return
+        driver = cast("sqlite3.Connection", connection.connection.driver_connection)
+        driver.execute("PRAGMA synchronous=FULL").close()
+        try:
+            yield
+        finally:
+            if not connection.closed and not connection.invalidated:
+                connection.rollback()
+                driver.execute("PRAGMA synchronous=NORMAL").close()
 
     def patiently(self, act: Callable[[], T]) -> T:
         """Do something again while the database is away or busy, with growing waits.

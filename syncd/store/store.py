@@ -15,6 +15,7 @@ from syncd.ports.clock import Clock
 from syncd.ports.store import Decided
 from syncd.store import across, retention
 from syncd.store.accounts import SqlAccounts
+from syncd.store.connections import SqlConnections
 from syncd.store.database import QUICK_PATIENCE, Database
 from syncd.store.holder import Holder
 from syncd.store.integrity import Inspection
@@ -40,6 +41,8 @@ class Store:
         """The ledger through which the processes of this store share rate limits."""
         self.accounts = SqlAccounts(self._database)
         """Which account each token leads to."""
+        self.connections = SqlConnections(self._database)
+        """OAuth connections, and the attempts to make one."""
         self._inspection: Inspection | None = None
         self.outbox = SqlOutbox(self._database)
         """Announced events, and notifications that still have to be sent."""

@@ -344,3 +344,52 @@ letter = Table(
     sqlite_autoincrement=True,
 )
 """A message to people that has not been taken yet: see `outbox`."""
+
+
+connection = Table(
+    "connection",
+    metadata,
+    _key(),
+    Column("vendor", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("account", String, nullable=False),
+    Column("company", String, nullable=False, server_default=""),
+    _words("name"),
+    Column("client_id", String, nullable=False, server_default=""),
+    _words("scopes"),
+    # Encrypted: tokens of any length.
+    _words("access"),
+    _words("refresh"),
+    _number("generation"),
+    Column("lease_until", Instant),
+    _number("failures"),
+    Column("token_ends", Instant),
+    Column("renew_at", Instant),
+    _words("refusal"),
+    Column("connected_at", Instant, nullable=False),
+    Column("installed_at", Instant),
+    Column("uninstalled_at", Instant),
+    Index("uq_connection_account", "vendor", "kind", "account", unique=True),
+    Index("ix_connection_vendor_account", "vendor", "account"),
+    # The id of a connection that was forgotten must not name another one.
+    sqlite_autoincrement=True,
+)
+"""An OAuth connection, or a location's token made from its agency's: see `connections`."""
+
+
+oauth_attempt = Table(
+    "oauth_attempt",
+    metadata,
+    # The digest of the state that the vendor hands back.
+    Column("state", String, primary_key=True, nullable=False),
+    Column("vendor", String, nullable=False),
+    _words("redirect_uri"),
+    _words("verifier"),
+    Column("begun_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("claimed_at", Instant),
+    Column("outcome", String, nullable=False, server_default=""),
+    _words("detail"),
+    Column("connection_id", Key, nullable=False, server_default="0"),
+)
+"""A run of `syncd connect` that waits for its redirect."""

@@ -1,0 +1,431 @@
+"""OAuth connections and the attempts to make one, as rows; every token in them is encrypted.
+
+`syncd.connections` uses it. Who refreshes a connection first takes its lease, which is
+committed before the vendor is asked; the answer is committed only where the row still
+has the generation that was read. Every write is on the disk when it returns: a refresh
+token that HighLevel has replaced is worth nothing.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, TypedDict, Unpack
+
+from sqlalchemy import Connection, Row, delete, insert, or_, select, update
+
+from syncd.store.database import Database
+from syncd.store.tables import connection as table
+from syncd.store.tables import oauth_attempt as attempts
+
+LONGEST_LEASE = timedelta(minutes=6)
+"""A lease that ends later is a clock's error, and counts as ended."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredConnection:
+    """One connection; `access` and `refresh` are encrypted, "" where there is none."""
+
+    id: int
+    vendor: str
+    """`highlevel` or `hubspot`."""
+    kind: str
+    """`location`, `agency`, `account`; `minted` is a location's token made from its agency's."""
+    account: str
+    """The id of the location, the agency or the HubSpot account."""
+    company: str
+    """The agency of a location, where it is known."""
+    name: str
+    client_id: str
+    """The app that it was made with."""
+    scopes: tuple[str, ...]
+    access: str
+    refresh: str
+    generation: int
+    """Grows with every new token."""
+    lease_until: datetime | None
+    """Until when somebody asks the vendor for a new token, or nobody should."""
+    failures: int
+    """Refreshes in a row that brought nothing."""
+    token_ends: datetime | None
+    renew_at: datetime | None
+    """When a new token is due."""
+    refusal: str
+    """Why the vendor does not renew it any more; "" where it does."""
+    connected_at: datetime
+    installed_at: datetime | None
+    uninstalled_at: datetime | None
+    """When the app was last installed and uninstalled, by the vendor's signed times."""
+
+    @property
+    def uninstalled(self) -> bool:
+        """Whether the app was taken away after it was connected and installed last."""
+        if self.uninstalled_at is None:
+            return False
+        return self.uninstalled_at > max(self.connected_at, self.installed_at or self.connected_at)
+
+    @property
+    def refused(self) -> bool:
+        """Whether only a person can make it work again."""
+        return bool(self.refusal) or self.uninstalled
+
+    def leased(self, now: datetime) -> float:
+        """Seconds until somebody else may ask for a token; 0 where anybody may."""
+        if self.lease_until is None or self.lease_until - now > LONGEST_LEASE:
+            return 0.0
+        return max(0.0, (self.lease_until - now).total_seconds())
+
+
+class Token(TypedDict, total=False):
+    """What an answer of the vendor changes of a connection."""
+
+    access: str
+    refresh: str
+    token_ends: datetime
+    renew_at: datetime
+    scopes: tuple[str, ...]
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredAttempt:
+    """One run of `syncd connect`: it waits for a redirect with its state."""
+
+    vendor: str
+    redirect_uri: str
+    verifier: str
+    """The PKCE verifier, encrypted; "" where the vendor takes none."""
+    begun_at: datetime
+    expires_at: datetime
+    claimed_at: datetime | None
+    """When a redirect came for it."""
+    outcome: str
+    """`ok`, `refused`, `unreachable`; "" while it is under way."""
+    detail: str
+    connection: int
+    """The connection that came of it."""
+
+
+class SqlConnections:
+    """The connections of a store; every method is one short transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    # --- reading
+
+    def all(self, vendor: str = "") -> list[StoredConnection]:
+        """Every connection that a person made, oldest first.
+
+        Raises:
+            StoreError: the store cannot be used.
+        """
+        asked = select(table).where(table.c.kind != "minted").order_by(table.c.id)
+        if vendor:
+            asked = asked.where(table.c.vendor == vendor)
+        return self._database.read(lambda at: [_connection(row) for row in at.execute(asked)])
+
+    def of(self, vendor: str, account: str) -> list[StoredConnection]:
+        """The rows of one location or account, minted ones included.
+
+        Raises:
+            StoreError: the store cannot be used.
+        """
+        asked = select(table).where(table.c.vendor == vendor, table.c.account == account)
+        return self._database.read(lambda at: [_connection(row) for row in at.execute(asked)])
+
+    def get(self, key: int) -> StoredConnection | None:
+        """One connection by its id.
+
+        Raises:
+            StoreError: the store cannot be used.
+        """
+        asked = select(table).where(table.c.id == key)
+
+        def ask(connection: Connection) -> StoredConnection | None:
+            row = connection.execute(asked).first()
+            return None if row is None else _connection(row)
+
+        return self._database.read(ask)
+
+    def encrypted(self, limit: int = 50) -> list[str]:
+        """Some encrypted values; none where the store holds no encrypted row.
+
+        Raises:
+            StoreError: the store cannot be used.
+        """
+
+        def ask(connection: Connection) -> list[str]:
+            tokens = select(table.c.access, table.c.refresh).limit(limit)
+            found = [text for row in connection.execute(tokens) for text in row if text]
+            open_ones = select(attempts.c.verifier).where(
+                attempts.c.expires_at > self._database.clock.now(), attempts.c.outcome == ""
+            )
+            return found + [text for text in connection.execute(open_ones).scalars() if text]
+
+        return self._database.read(ask)
+
+    # --- a connection's life
+
+    def save(
+        self, vendor: str, kind: str, account: str, *, fields: dict[str, Any], renew: bool = True
+    ) -> StoredConnection:
+        """Keep a new connection; one of the same account is replaced.
+
+        Without `renew` an existing one stays as it is.
+
+        Raises:
+            StoreError: the store cannot be used.
+        """
+        same = (table.c.vendor == vendor, table.c.kind == kind, table.c.account == account)
+
+        def act(connection: Connection) -> StoredConnection:
+            now = self._database.clock.now()
+            row = connection.execute(select(table).where(*same)).first()
+            fresh = {"lease_until": None, "failures": 0, "refusal": "", "connected_at": now}
+            if row is None:
+                made = {"vendor": vendor, "kind": kind, "account": account, "generation": 1}
+                connection.execute(insert(table).values(**made, **fresh, **_written(fields)))
+            elif renew:
+                values = {**fresh, **_written(fields), "generation": table.c.generation + 1}
+                connection.execute(update(table).where(table.c.id == row.id).values(**values))
+            return _connection(connection.execute(select(table).where(*same)).one())
+
+        return self._database.write(act, durable=True)
+
+    def lease(self, key: int, generation: int, seconds: float) -> datetime | None:
+        """Take the lease of a connection; None where another has it, or a newer token is there.
+
+        The commit proves as well that the store can be written.
+
+        Raises:
+            StoreError: it cannot.
+        """
+
+        def act(connection: Connection) -> datetime | None:
+            # Asked first: on SQLite the transaction begins here, and may wait for a while.
+            row = connection.execute(select(table).where(table.c.id == key)).first()
+            now = self._database.clock.now()
+            if row is None or row.generation != generation or _connection(row).leased(now):
+                return None
+            until = now + timedelta(seconds=seconds)
+            mine = (
+                table.c.id == key,
+                table.c.generation == generation,
+                or_(table.c.lease_until.is_(None), table.c.lease_until == row.lease_until),
+            )
+            taken = connection.execute(update(table).where(*mine).values(lease_until=until))
+            return until if taken.rowcount == 1 else None
+
+        return self._database.write(act, durable=True)
+
+    def commit(self, key: int, generation: int, **token: Unpack[Token]) -> bool:
+        """Keep the vendor's answer; False where the row has moved on, or is gone.
+
+        Raises:
+            StoreError: the store cannot be used.
+        """
+        values = {
+            **_written(dict(token)),
+            "generation": generation + 1,
+            "lease_until": None,
+            "failures": 0,
+            # A refusal that another process was given in between is out of date.
+            "refusal": "",
+        }
+        mine = (table.c.id == key, table.c.generation == generation)
+
+        def act(connection: Connection) -> bool:
+            return connection.execute(update(table).where(*mine).values(**values)).rowcount == 1
+
+        return self._database.write(act, durable=True)
+
+    def failed(self, key: int, generation: int, lease: datetime, pause: float) -> None:
+        """Note a refresh that brought no token; nobody asks again before the pause is over.
+
+        The generation stays: somebody may still hold a good answer to an earlier try.
+
+        Raises:
+            StoreError: the store cannot be used.
+        """
+        mine = (
+            table.c.id == key,
+            table.c.generation == generation,
+            table.c.lease_until == lease,
+        )
+
+        def act(connection: Connection) -> None:
+            until = max(lease, self._database.clock.now() + timedelta(seconds=pause))
+            values = {"failures": table.c.failures + 1, "lease_until": until}
+            connection.execute(update(table).where(*mine).values(**values))
+
+        self._database.write(act, durable=True)
+
+    def refuse(self, key: int, generation: int, why: str) -> bool:
+        """Note that the vendor renews this token no more; False where the row has moved on.
+
+        Raises:
+            StoreError: the store cannot be used.
+        """
+        mine = (table.c.id == key, table.c.generation == generation)
+
+        def act(connection: Connection) -> bool:
+            values = {"refusal": why, "lease_until": None}
+            return connection.execute(update(table).where(*mine).values(**values)).rowcount == 1
+
+        return self._database.write(act, durable=True)
+
+    def delete(self, key: int) -> bool:
+        """Forget a connection, and the tokens that were made from it.
+
+        Raises:
+            StoreError: the store cannot be used.
+        """
+
+        def act(connection: Connection) -> bool:
+            row = connection.execute(select(table).where(table.c.id == key)).first()
+            if row is None:
+                return False
+            if row.kind == "agency":
+                made = (table.c.kind == "minted", table.c.company == row.account)
+                connection.execute(delete(table).where(*made))
+            return connection.execute(delete(table).where(table.c.id == key)).rowcount == 1
+
+        return self._database.write(act, durable=True)
+
+    def installed(self, vendor: str, *, location: str, company: str, at: datetime) -> int:
+        """The vendor says that its app was installed at that instant; gives how many rows it names.
+
+        Raises:
+            StoreError: the store cannot be used.
+        """
+        return self._moved(vendor, location, company, "installed_at", at)
+
+    def uninstalled(self, vendor: str, *, location: str, company: str, at: datetime) -> int:
+        """The vendor says that its app was taken away at that instant.
+
+        A company without a location names the agency and all of its locations.
+
+        Raises:
+            StoreError: the store cannot be used.
+        """
+        return self._moved(vendor, location, company, "uninstalled_at", at)
+
+    def _moved(self, vendor: str, location: str, company: str, field: str, at: datetime) -> int:
+        named = (
+            [table.c.account == location]
+            if location
+            else [or_(table.c.account == company, table.c.company == company)]
+        )
+        column = table.c[field]
+        newer = (table.c.vendor == vendor, *named, or_(column.is_(None), column < at))
+
+        def act(connection: Connection) -> int:
+            return connection.execute(update(table).where(*newer).values({field: at})).rowcount
+
+        return self._database.write(act, durable=True)
+
+    # --- attempts
+
+    def begin(self, state: str, attempt: StoredAttempt) -> None:
+        """Keep an attempt by the digest of its state; those that have ended go.
+
+        Raises:
+            StoreError: the store cannot be used.
+        """
+
+        def act(connection: Connection) -> None:
+            over = attempt.begun_at - timedelta(days=1)
+            connection.execute(delete(attempts).where(attempts.c.expires_at < over))
+            connection.execute(
+                insert(attempts).values(
+                    state=state,
+                    vendor=attempt.vendor,
+                    redirect_uri=attempt.redirect_uri,
+                    verifier=attempt.verifier,
+                    begun_at=attempt.begun_at,
+                    expires_at=attempt.expires_at,
+                )
+            )
+
+        self._database.write(act, durable=True)
+
+    def attempt(self, state: str) -> StoredAttempt | None:
+        """The attempt of a state's digest.
+
+        Raises:
+            StoreError: the store cannot be used.
+        """
+        asked = select(attempts).where(attempts.c.state == state)
+
+        def ask(connection: Connection) -> StoredAttempt | None:
+            row = connection.execute(asked).first()
+            return None if row is None else _attempt(row)
+
+        return self._database.read(ask)
+
+    def claim(self, state: str) -> StoredAttempt | None:
+        """Take an open attempt, once; None where it is foreign, old or was taken before.
+
+        Raises:
+            StoreError: the store cannot be used.
+        """
+
+        def act(connection: Connection) -> StoredAttempt | None:
+            row = connection.execute(select(attempts).where(attempts.c.state == state)).first()
+            now = self._database.clock.now()
+            if row is None or row.claimed_at is not None or row.expires_at <= now:
+                return None
+            mine = (attempts.c.state == state, attempts.c.claimed_at.is_(None))
+            taken = connection.execute(update(attempts).where(*mine).values(claimed_at=now))
+            return _attempt(row) if taken.rowcount == 1 else None
+
+        return self._database.write(act, durable=True, repeatable=False)
+
+    def end(self, state: str, outcome: str, detail: str, connection: int = 0) -> None:
+        """Note what came of an attempt, for `syncd connect` to read.
+
+        Raises:
+            StoreError: the store cannot be used.
+        """
+        values = {"outcome": outcome, "detail": detail, "connection_id": connection, "verifier": ""}
+
+        def act(at: Connection) -> None:
+            at.execute(update(attempts).where(attempts.c.state == state).values(**values))
+
+        self._database.write(act, durable=True)
+
+
+def _written(fields: dict[str, Any]) -> dict[str, Any]:
+    scopes = fields.get("scopes")
+    return fields if scopes is None else fields | {"scopes": " ".join(scopes)}
+
+
+_PLAIN: Collection[str] = tuple(
+    name for name in StoredConnection.__dataclass_fields__ if name != "scopes"
+)
+
+
+def _connection(row: Row[Any]) -> StoredConnection:
+    held = row._mapping  # noqa: SLF001 - SQLAlchemy's documented way to a row's names
+    return StoredConnection(**{name: held[name] for name in _PLAIN}, scopes=_words(held["scopes"]))
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+def _attempt(row: Row[Any]) -> StoredAttempt:
+    return StoredAttempt(
+        vendor=row.vendor,
+        redirect_uri=row.redirect_uri,
+        verifier=row.verifier,
+        begun_at=row.begun_at,
+        expires_at=row.expires_at,
+        claimed_at=row.claimed_at,
+        outcome=row.outcome,
+        detail=row.detail,
+        connection=row.connection_id,
+    )
+
+
+__all__ = ["LONGEST_LEASE", "SqlConnections", "StoredAttempt", "StoredConnection", "Token"]

@@ -24,6 +24,7 @@ from syncd.sandbox.http import (
     Response,
 )
 from syncd.sandbox.hubspot.api import HubspotApi
+from syncd.sandbox.hubspot.journal_api import serve_file
 from syncd.sandbox.timestamps import to_milliseconds
 from syncd.sandbox.world import LoggedRequest
 
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from syncd.sandbox.world import SandboxWorld
 
 _SECRET = frozenset({"authorization", "cookie", "proxy-authorization"})
+_OF_THE_APP = ("/oauth/", "/webhooks-journal/")
+"""Requests that no account's budget pays for."""
 _ROWS = ("events", "results", "calendars", "contacts", "users")
 _REASONS = {
     200: "OK",
@@ -73,6 +76,9 @@ class SandboxApp:
         if side == "control":
             with self.world.lock:
                 return handle_control(self.world, replace(request, path=path))
+        if side == "files":
+            with self.world.lock:
+                return serve_file(self.world, replace(request, path=path))
         if side not in self._apis:
             known = {"message": "Not found. Paths start with /ghl, /hubspot or /control."}
             return Response(status=404, payload=known)
@@ -142,7 +148,7 @@ class SandboxApp:
 
     def _answered(self, side: str, request: Request, world: SandboxWorld | None = None) -> Response:
         api = self._apis[side]
-        with self.world.lock:
+        with self.world.lock, self.world.announcer.through_api():
             try:
                 headers = self._metered(side, api, request)
             except ApiError as refusal:
@@ -157,6 +163,8 @@ class SandboxApp:
     def _metered(self, side: str, api: GhlApi | HubspotApi, request: Request) -> dict[str, str]:
         world = self.world
         if side == "hubspot":
+            if request.path.startswith(_OF_THE_APP):
+                return {}
             search = request.path.rstrip("/").endswith("/search")
             return world.meters.hubspot(world.settings, search=search)
         location = api.account(world, request) if isinstance(api, GhlApi) else None

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from threading import RLock
 
+    from syncd.sandbox.announcing.announcer import Announcer
     from syncd.sandbox.ids import Ids
     from syncd.sandbox.settings import SandboxSettings
 
@@ -25,3 +26,4 @@ class SandboxContext:
     ids: Ids
     settings: Callable[[], SandboxSettings]
     lock: RLock
+    announcer: Announcer

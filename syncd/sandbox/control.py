@@ -23,6 +23,7 @@ POST     /control/faults                        adds one: the fields of `faults.
 PUT      /control/habits                        what the vendors make of texts and times: the
                                                 settings `ghl_texts`, `hubspot_repeats`, …
 POST     /control/clock/advance                 puts a sandbox clock forward: seconds
+…        /control/announcements, …/journal      what is announced, and how: `announcing.control`
 =======  =====================================  ==================================================
 
 A wrong body answers 400 with the reason, an unknown id 404. The location is the first one unless
@@ -35,6 +36,7 @@ from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from syncd.sandbox.announcing.control import ROUTES as ANNOUNCING
 from syncd.sandbox.clock import SandboxClock
 from syncd.sandbox.http import JsonObject, Request, Response, Route, Router
 from syncd.sandbox.timestamps import iso_ms
@@ -219,6 +221,7 @@ ROUTES: tuple[Route[SandboxWorld], ...] = (
     Route("POST", "/faults", _add_fault),
     Route("DELETE", "/faults", _clear_faults),
     Route("POST", "/clock/advance", _advance),
+    *ANNOUNCING,
 )
 
 

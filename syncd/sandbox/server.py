@@ -64,6 +64,7 @@ def serve(world: SandboxWorld, host: str = "127.0.0.1", port: int = 0) -> Iterat
     try:
         yield SandboxServer(address, world)
     finally:
+        world.announcer.close()
         server.stopping.set()
         server.shutdown()
         server.close_connections()

@@ -64,6 +64,13 @@ class SandboxSettings:
     ghl_scopes: frozenset[str] = GHL_SCOPES
     hubspot_scopes: frozenset[str] = HUBSPOT_SCOPES
 
+    # The two apps: of a Marketplace app the part before the dash is its `appId`.
+    ghl_client_id: str = "66f0c0ffee00000000000001-sandbox1"
+    ghl_client_secret: str = "00000000-0000-4000-8000-000000000003"  # noqa: S105
+    hubspot_client_id: str = "00000000-0000-4000-8000-000000000004"
+    hubspot_client_secret: str = "00000000-0000-4000-8000-000000000005"  # noqa: S105
+    """It signs HubSpot's deliveries as well."""
+
     # HighLevel.
     location_timezone: str = "Europe/Zurich"
     location_country: str = "CH"

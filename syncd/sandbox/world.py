@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from threading import Event, RLock
 from typing import TYPE_CHECKING, Any
 
+from syncd.sandbox.announcing.announcer import Announcer
 from syncd.sandbox.context import SandboxContext
 from syncd.sandbox.faults import FaultScript
 from syncd.sandbox.ghl.location import GhlLocation
@@ -72,6 +73,7 @@ class SandboxWorld:
         self.meters = Meters(now)
         self.before_request: Callable[[LoggedRequest], None] | None = None
         self.after_request: Callable[[LoggedRequest, Response], None] | None = None
+        self.announcer = Announcer(now, lambda: self.settings, self.ids, HubspotPortal.portal_id)
         self.locations: dict[str, GhlLocation] = {}
         self.location = self.add_location(
             FIRST_LOCATION,
@@ -116,6 +118,7 @@ class SandboxWorld:
             ids=self.ids,
             settings=lambda: self.settings,
             lock=self.lock,
+            announcer=self.announcer,
         )
 
     def reset_requests(self) -> None:
@@ -139,7 +142,8 @@ class SandboxWorld:
         """A copy of both accounts as they are now, with an empty log: what a stale answer shows."""
         with self.lock:
             shared: dict[int, Any] = {
-                id(part): part for part in (self.lock, self.now, self.sleep, self.meters)
+                id(part): part
+                for part in (self.lock, self.now, self.sleep, self.meters, self.announcer)
             }
             shared |= {id(self.requests): [], id(self.notifications): []}
             hooks = (self.before_request, self.after_request)

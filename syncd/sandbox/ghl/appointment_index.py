@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from syncd.sandbox.timestamps import EPOCH
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from datetime import datetime
 
     from syncd.sandbox.ghl.records import GhlAppointment
@@ -23,7 +23,8 @@ _LONGEST = 400
 class AppointmentIndex:
     """Appointments by id, deleted ones and masters of series included."""
 
-    def __init__(self) -> None:
+    def __init__(self, told: Callable[[str, GhlAppointment], None] | None = None) -> None:
+        self._told = told or (lambda _word, _row: None)
         self._rows: dict[str, GhlAppointment] = {}
         self._by_calendar: dict[str, dict[str, None]] = {}
         self._by_contact: dict[str, dict[str, None]] = {}
@@ -60,6 +61,7 @@ class AppointmentIndex:
         """Puts a new row in its place."""
         self._rows[row.id] = row
         self._file(row)
+        self._told("AppointmentCreate", row)
 
     def change(self, row: GhlAppointment, **fields: Any) -> None:
         """Sets fields of a row and keeps it findable."""
@@ -67,6 +69,9 @@ class AppointmentIndex:
         for key, value in fields.items():
             setattr(row, key, value)
         self._file(row)
+        if "orphaned" not in fields:  # of a deleted contact the service tells no more than that
+            word = "AppointmentDelete" if fields.get("deleted") else "AppointmentUpdate"
+            self._told(word, row)
 
     def rename(self, row: GhlAppointment, new_id: str) -> None:
         """Gives a row another id: the old one is unknown from now on."""

@@ -13,7 +13,7 @@ from syncd.sandbox.ghl.records import GhlContact
 from syncd.sandbox.timestamps import to_milliseconds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
 
     from syncd.sandbox.context import SandboxContext
@@ -27,8 +27,13 @@ def digits(phone: str | None) -> str:
 class ContactIndex:
     """Contacts by id, e-mail and phone."""
 
-    def __init__(self, context: SandboxContext) -> None:
+    def __init__(
+        self,
+        context: SandboxContext,
+        told: Callable[[str, GhlContact], None] | None = None,
+    ) -> None:
         self._context = context
+        self._told = told or (lambda _word, _row: None)
         self._rows: dict[str, GhlContact] = {}
         self._by_email: dict[str, dict[str, None]] = {}
         self._by_phone: dict[str, dict[str, None]] = {}
@@ -65,6 +70,7 @@ class ContactIndex:
         self._remember(row.id, None, stamp)
         self._rows[row.id] = row
         self._set(row, values)
+        self._told("ContactCreate", row)
         return row
 
     def change(self, row: GhlContact, values: Mapping[str, Any]) -> None:
@@ -74,10 +80,13 @@ class ContactIndex:
         self._unfile(row)
         self._set(row, values)
         row.updated = stamp
+        self._told("ContactUpdate", row)
 
     def remove(self, contact: str) -> None:
         """Forgets a contact."""
-        self._unfile(self._rows.pop(contact))
+        row = self._rows.pop(contact)
+        self._unfile(row)
+        self._told("ContactDelete", row)
 
     def by_email(self, email: str | None) -> list[GhlContact]:
         """Contacts with this address, primary or additional, oldest first."""

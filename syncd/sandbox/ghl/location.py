@@ -12,7 +12,8 @@ from datetime import datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from syncd.sandbox.ghl import series
+from syncd.sandbox.announcing.changes import GhlChange
+from syncd.sandbox.ghl import series, wire
 from syncd.sandbox.ghl.appointment_index import AppointmentIndex
 from syncd.sandbox.ghl.contact_index import ContactIndex
 from syncd.sandbox.ghl.records import GhlAppointment, GhlBlock, GhlCalendar, GhlNote, GhlUser
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from syncd.sandbox.context import SandboxContext
+    from syncd.sandbox.ghl.records import GhlContact
     from syncd.sandbox.ids import Ids
     from syncd.sandbox.settings import SandboxSettings
 
@@ -68,8 +70,8 @@ class GhlLocation:
         self.groups: dict[str, str] = {}
         self.blocks: dict[str, GhlBlock] = {}
         self.notes: dict[str, GhlNote] = {}
-        self.contacts = ContactIndex(context)
-        self.appointments = AppointmentIndex()
+        self.contacts = ContactIndex(context, self._contact_told)
+        self.appointments = AppointmentIndex(self._appointment_told)
         self._context = context
 
     # A person's edits of appointments.
@@ -395,6 +397,28 @@ class GhlLocation:
         template = self.calendars[calendar].title_template
         person = self.contacts.get(contact)
         return template.replace("{{contact.name}}", person.name if person else "")
+
+    def _appointment_told(self, word: str, row: GhlAppointment) -> None:
+        announcer = self._context.announcer
+        if announcer.active:
+            announcer.took_place(
+                GhlChange(
+                    type=word,
+                    location=self.id,
+                    record=row.id,
+                    calendar=row.calendar,
+                    shown={"appointment": wire.announced(self, row)},
+                    at=self.stamp(),
+                )
+            )
+
+    def _contact_told(self, word: str, row: GhlContact) -> None:
+        announcer = self._context.announcer
+        if announcer.active:
+            shown = {"id": row.id, "name": row.name, "email": row.email, "phone": row.phone}
+            announcer.took_place(
+                GhlChange(type=word, location=self.id, record=row.id, shown=shown, at=self.stamp())
+            )
 
     def _delete(self, row: GhlAppointment) -> None:
         stamp = self.stamp()

@@ -94,6 +94,21 @@ def written(location: GhlLocation, row: GhlAppointment) -> JsonObject:
     return shown
 
 
+def announced(location: GhlLocation, row: GhlAppointment) -> JsonObject:
+    """An appointment inside an app's event (HighLevel, "AppointmentCreate")."""
+    shown = event(location, row)
+    kept = ("id", "title", "calendarId", "contactId", "appointmentStatus", "assignedUserId")
+    return {key: shown[key] for key in kept if key in shown} | {
+        "address": row.address or "",
+        "notes": row.notes or "",
+        "source": row.source,
+        "startTime": shown["startTime"],
+        "endTime": shown["endTime"],
+        "dateAdded": shown["dateAdded"],
+        "dateUpdated": shown["dateUpdated"],
+    }
+
+
 def contact_event(location: GhlLocation, row: GhlAppointment) -> JsonObject:
     """An appointment in a contact's list: local times without an offset, fewer keys."""
     zone = location.zone

@@ -11,7 +11,16 @@ import re
 from typing import TYPE_CHECKING
 
 from syncd.sandbox.http import Route, Router
-from syncd.sandbox.hubspot import account, associations, batch, objects, properties, search
+from syncd.sandbox.hubspot import (
+    account,
+    associations,
+    batch,
+    journal_api,
+    oauth,
+    objects,
+    properties,
+    search,
+)
 from syncd.sandbox.hubspot.call import HubspotCall
 from syncd.sandbox.hubspot.errors import missing_scopes, not_found, refusal
 from syncd.sandbox.hubspot.records import APPOINTMENTS
@@ -95,6 +104,10 @@ class HubspotApi:
         Raises:
             ApiError: the answer is a refusal.
         """
+        if request.path.startswith("/oauth/"):
+            return oauth.handle(world, request)
+        if request.path.startswith("/webhooks-journal/"):
+            return journal_api.handle(world, request)
         settings = world.settings
         kind, _, token = request.headers.get("authorization", "").partition(" ")
         if kind != "Bearer" or token not in {

@@ -111,8 +111,7 @@ def gdpr_delete(call: HubspotCall, request: Request, names: Mapping[str, str]) -
     body = call.body(request, ("objectId", "idProperty"), ("objectId",))
     row = found(call, table, str(body["objectId"]), body.get("idProperty"))
     if row is not None:
-        call.portal.unlink_all(row)
-        table.forget(row)
+        call.portal.erase(table, row)
     elif body.get("idProperty") == "email":
         call.portal.blocklist.add(str(body["objectId"]).lower())
     return Response(status=204)

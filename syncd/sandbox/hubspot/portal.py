@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from syncd.sandbox.announcing.changes import HubspotChange
 from syncd.sandbox.hubspot.merging import survivor
 from syncd.sandbox.hubspot.pipelines import default_pipeline, offer_stages
 from syncd.sandbox.hubspot.property_types import (
@@ -127,8 +128,7 @@ class HubspotPortal:
         """Removes an appointment for good, without a trace in the bin."""
         with self._context.lock:
             row = self.appointments.rows[record]
-            self.unlink_all(row)
-            self.appointments.forget(row)
+            self.erase(self.appointments, row)
 
     def associate(self, record: str, contact: str) -> None:
         """Associates a contact; no modification stamp moves."""
@@ -263,6 +263,7 @@ class HubspotPortal:
         """
         row, target = self.living(self._at(from_type), one), self.living(self._at(to_type), other)
         self.join(from_type, row, to_type, target)
+        self._tell_association("ASSOCIATION_ADDED", (from_type, row.id), (to_type, target.id))
 
     def join(self, from_type: str, row: HubspotRecord, to_type: str, target: HubspotRecord) -> None:
         """Associates two records, archived or not."""
@@ -291,6 +292,28 @@ class HubspotPortal:
             if row is not None:
                 other_table = self._at(target)
                 row.links.get(target, {}).pop(other_table.survivors.get(linked, linked), None)
+        self._tell_association("ASSOCIATION_REMOVED", (from_type, one), (to_type, other))
+
+    def erase(self, table: ObjectTable, row: HubspotRecord) -> None:
+        """Removes a record for good, its associations with it."""
+        self.unlink_all(row)
+        table.forget(row)
+        table.tell("GDPR_DELETE", row)
+
+    def _tell_association(self, action: str, one: tuple[str, str], other: tuple[str, str]) -> None:
+        announcer = self._context.announcer
+        for start, end in ((one, other), (other, one)) if announcer.active else ():
+            announcer.took_place(
+                HubspotChange(
+                    action=action,
+                    object_type=start[0],
+                    record=start[1],
+                    to_type=end[0],
+                    to_record=end[1],
+                    association_type=ASSOCIATION_TYPES[start[0], end[0]],
+                    at=self.appointments.stamp(),
+                )
+            )
 
     def unlink_all(self, row: HubspotRecord) -> None:
         """Removes all associations of a record."""
@@ -322,6 +345,7 @@ class HubspotPortal:
             } | {old: new_id for old in (first.id, second.id) if old != new_id}
         for target, other in linked:
             self.join(table.type_id, row, target, other)
+        table.tell("MERGE", row, merged=(first.id, second.id))
         return new_id
 
     def make(self, table: ObjectTable, values: Mapping[str, str], origin: Origin) -> HubspotRecord:

@@ -12,6 +12,7 @@ from datetime import timedelta
 from math import isfinite
 from typing import TYPE_CHECKING
 
+from syncd.sandbox.announcing.changes import HubspotChange
 from syncd.sandbox.hubspot.errors import Problem
 from syncd.sandbox.hubspot.phones import searchable
 from syncd.sandbox.hubspot.property_types import PropertyDef, cleaned
@@ -205,6 +206,7 @@ class ObjectTable:
         self.rows[row.id] = row
         self.order.append(int(row.id))
         self._set(row, values, origin, stamp)
+        self.tell("CREATE", row, values)
         return row
 
     def write(self, row: HubspotRecord, values: Mapping[str, str], origin: Origin) -> None:
@@ -214,7 +216,11 @@ class ObjectTable:
         if lag:
             unseen = [entry for entry in row.earlier if entry[0] > self._context.now() - lag]
             row.earlier = [*unseen, (stamp, dict(row.properties), row.updated)]
+        before = dict(row.properties)
         self._set(row, values, origin, stamp)
+        changed = {name: text for name, text in values.items() if before.get(name, "") != text}
+        if changed:
+            self.tell("UPDATE", row, changed)
 
     def archive(self, row: HubspotRecord) -> None:
         """Moves a record to the recycling bin."""
@@ -222,6 +228,7 @@ class ObjectTable:
         row.archived, row.archived_at = True, self.stamp()
         if self._context.settings().unique_of_archived == "freed":
             self._release(row)
+        self.tell("DELETE", row)
 
     def restore(self, row: HubspotRecord) -> None:
         """Takes a record out of the bin, under its id; a unique value may have two holders now."""
@@ -230,6 +237,7 @@ class ObjectTable:
             if name in row.properties:
                 self._unique.setdefault(name, {}).setdefault(row.properties[name], row.id)
         self.touch(row)
+        self.tell("RESTORE", row)
 
     def forget(self, row: HubspotRecord) -> None:
         """Removes a record for good."""
@@ -257,6 +265,26 @@ class ObjectTable:
             insort(self.by_change, entry)
         else:
             self.by_change.append(entry)
+
+    def tell(
+        self,
+        action: str,
+        row: HubspotRecord,
+        values: Mapping[str, str] | None = None,
+        merged: tuple[str, ...] = (),
+    ) -> None:
+        """Lets the announcer know of a change."""
+        if self._context.announcer.active:
+            self._context.announcer.took_place(
+                HubspotChange(
+                    action=action,
+                    object_type=self.type_id,
+                    record=row.id,
+                    values=values or {},
+                    merged=merged,
+                    at=self.stamp(),
+                )
+            )
 
     def stamp(self) -> datetime:
         """The current instant, to the millisecond."""

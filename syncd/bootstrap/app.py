@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from syncd.bootstrap.links import LinkFactory, LinkOpener
     from syncd.engine.cycle import CycleRequest
     from syncd.engine.report import CycleReport
-    from syncd.notifications import LinkStatus, Notifier
+    from syncd.notifications import LinkStatus, Notifier, Tested
     from syncd.store import Lease, Store
 
 
@@ -321,6 +321,16 @@ def notify_without_store(
     )
     for report in reports:
         notifier.queue_events(_status(report), list)
+
+
+def send_tests(settings: Settings, links: Iterable[str]) -> list[Tested]:
+    """Send a test notification through every channel of these links; uses no store."""
+    from syncd.notifications import Notifier
+
+    notifier = Notifier(
+        outbox=None, clock=SystemClock(), env=os.environ, links=lambda: settings.links
+    )
+    return notifier.test(links)
 
 
 def _status(report: CycleReport) -> LinkStatus:

@@ -19,6 +19,7 @@ from syncd.cli.command import (
     config_option,
     guard_options,
     held_option,
+    ids_option,
     json_option,
     link_option,
 )
@@ -27,6 +28,7 @@ PLACES = {
     "run": "syncd.cli.run:run",
     "status": "syncd.cli.status:status",
     "plan": "syncd.cli.plan:plan",
+    "sync": "syncd.cli.sync:sync",
     "doctor": "syncd.cli.doctor:doctor",
     "setup": "syncd.cli.setup:setup",
     "held": "syncd.cli.held:held",
@@ -39,12 +41,15 @@ PLACES = {
     "kick": "syncd.cli.decisions:kick",
     "link": "syncd.cli.link:link",
     "fleet": "syncd.cli.fleet:fleet",
+    "notify": "syncd.cli.notify:notify",
     "rebuild": "syncd.cli.rebuild:rebuild",
     "forget": "syncd.cli.forget:forget",
     "db": "syncd.cli.db:db",
     "config": "syncd.cli.config:config",
     "sandbox": "syncd.cli.sandbox:sandbox",
     "demo": "syncd.cli.demo:demo",
+    "help": "syncd.cli.help:help_verb",
+    "completion": "syncd.cli.help:completion",
 }
 """Each verb and its module and name, in the order of the help."""
 
@@ -64,6 +69,7 @@ SYNC_OPTIONS = {
     "allow_removals": "--allow-removals",
     "allow_changes": "--allow-changes",
     "fail_on_held": "--fail-on-held",
+    "ids": "--ids",
 }
 """What belongs to `--sync-now`, by the parameter's name."""
 
@@ -83,6 +89,7 @@ SYNC_OPTIONS = {
 @json_option
 @guard_options
 @held_option
+@ids_option
 @click.version_option(__version__, message="%(prog)s %(version)s")
 @click.pass_context
 def syncd(

@@ -27,12 +27,69 @@ def write_examples(examples: Examples, formatter: click.HelpFormatter) -> None:
             formatter.write(f"{' ' * formatter.current_indent}    {meaning}\n")
 
 
-class Verb(click.Command):
-    """A command whose help ends with examples."""
+LEVELS = ("debug", "info", "warning", "error")
+"""What `--log-level` takes."""
+
+_LEVEL = "syncd.log_level"
+"""Where the level that was asked for is kept while a command line runs."""
+
+
+def log_level(ctx: click.Context | None = None) -> str:
+    """The log level of `-v`, `-q` or `--log-level`; "" where none was given."""
+    ctx = ctx or click.get_current_context(silent=True)
+    return str(ctx.find_root().meta.get(_LEVEL, "")) if ctx else ""
+
+
+def _set_level(ctx: click.Context, option: click.Parameter, given: object) -> None:
+    level = {"verbose": "debug", "quiet": "error"}.get(option.name or "", given) if given else ""
+    known = log_level(ctx)
+    if level and known not in {"", level}:
+        raise click.UsageError("-v, -q and --log-level say different things: give one", ctx)
+    if level:
+        ctx.find_root().meta[_LEVEL] = level
+
+
+def _log_options() -> list[click.Parameter]:
+    """`-v`, `-q` and `--log-level`, which every command takes."""
+    named = (
+        (["-v", "--verbose"], None, "Log everything, to stderr."),
+        (["-q", "--quiet"], None, "Log errors only, and show no progress."),
+        (["--log-level"], click.Choice(LEVELS), "The log level, in place of the configuration's."),
+    )
+    return [
+        click.Option(
+            names,
+            type=kind,
+            is_flag=kind is None,
+            help=told,
+            expose_value=False,
+            callback=_set_level,
+        )
+        for names, kind, told in named
+    ]
+
+
+class _Command(click.Command):
+    """What all commands have in common: the log's options, and errors without a usage line."""
 
     def __init__(self, *args: Any, examples: Examples = (), **more: Any) -> None:
         super().__init__(*args, **more)
         self.examples = examples
+        self.common = _log_options()
+        """Options of every command, which `params` leaves out."""
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """The command's own options, those of every command, and `--help`."""
+        params, own = super().get_params(ctx), len(self.params)
+        return [*params[:own], *self.common, *params[own:]]
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; an error of its work is shown without the usage, unless it names it."""
+        return self.callback(**ctx.params) if self.callback is not None else None
+
+
+class Verb(_Command):
+    """A command whose help ends with examples."""
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the examples, then what click writes."""
@@ -40,7 +97,7 @@ class Verb(click.Command):
         super().format_epilog(ctx, formatter)
 
 
-class Verbs(click.Group):
+class Verbs(click.Group, _Command):
     """A group whose verbs are imported when they are used.
 
     `places` maps each verb to its module and the name in it, in the order of
@@ -50,9 +107,8 @@ class Verbs(click.Group):
     def __init__(
         self, *args: Any, places: Mapping[str, str], examples: Examples = (), **more: Any
     ) -> None:
-        super().__init__(*args, **more)
+        super().__init__(*args, examples=examples, **more)
         self.places = places
-        self.examples = examples
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The verbs, in the order of the help."""
@@ -108,8 +164,15 @@ def config_option(function: Callback) -> Callback:
 
 def link_option(function: Callback) -> Callback:
     """`--link NAME`, repeatable."""
+    from syncd.cli.candidates import links
+
     return click.option(
-        "--link", "links", multiple=True, metavar="NAME", help="Only this link; repeatable."
+        "--link",
+        "links",
+        multiple=True,
+        metavar="NAME",
+        help="Only this link; repeatable.",
+        shell_complete=links,
     )(function)
 
 
@@ -127,6 +190,13 @@ def guard_options(function: Callback) -> Callback:
             f"--allow-{name}", is_flag=True, help=f"Let {what} pass their guard, once."
         )(function)
     return function
+
+
+def ids_option(function: Callback) -> Callback:
+    """`--ids`."""
+    return click.option(
+        "--ids", is_flag=True, help="Show ids where a terminal shows names of people and calendars."
+    )(function)
 
 
 def held_option(function: Callback) -> Callback:

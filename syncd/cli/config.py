@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import tomllib
 from pathlib import Path
 
 import click
 
-from syncd.cli.command import Verb, Verbs, config_option, config_path
+from syncd.cli.command import Verb, Verbs, config_option, config_path, json_option
 
 EXAMPLES = (
     ("syncd config init", "ask, and write a first configuration"),
@@ -32,8 +34,9 @@ def config() -> None:
     ),
 )
 @config_option
+@json_option
 @click.pass_context
-def show(ctx: click.Context, config: Path | None) -> int:
+def show(ctx: click.Context, config: Path | None, *, as_json: bool) -> int:
     """Print the effective configuration as TOML: files, defaults and environment together.
 
     Tokens are shown as the place where they are kept, addresses without user
@@ -43,6 +46,15 @@ def show(ctx: click.Context, config: Path | None) -> int:
     from syncd.config import show as shown
 
     settings = begin(config_path(ctx, config))
+    if as_json:
+        document = {
+            "version": 1,
+            "exit_code": 0,
+            "files": [str(file) for file in settings.files],
+            "configuration": tomllib.loads(shown(settings)),
+        }
+        click.echo(json.dumps(document, indent=2))
+        return 0
     click.echo(f"# from {settings.path}")
     click.echo(shown(settings), nl=False)
     return 0

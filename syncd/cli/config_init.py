@@ -115,7 +115,7 @@ def init(
 
     target = config_path(ctx, config) or Path("config.toml")
     if target.exists():
-        raise click.UsageError(f"{target} exists already: name a new file with --config", ctx)
+        raise click.UsageError(f"{target} exists already: name a new file with --config")
     logging.configure(level="error", stream=sys.stderr)
     draft = Draft(**{key: value for key, value in said.items() if value})  # type: ignore[arg-type]
     given = {key for key, value in said.items() if value}

@@ -6,14 +6,15 @@ lock, so a backup can be made beside a running daemon.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from syncd.cli.command import Verb, Verbs, config_option, config_path
+from syncd.cli.command import Verb, Verbs, config_option, config_path, json_option
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -50,8 +51,9 @@ def db() -> None:
     ),
 )
 @config_option
+@json_option
 @click.pass_context
-def upgrade(ctx: click.Context, config: Path | None) -> int:
+def upgrade(ctx: click.Context, config: Path | None, *, as_json: bool) -> int:
     """Bring the store to this version of syncd, and make it where there is none.
 
     An embedded SQLite store is migrated by every verb that needs it; a
@@ -70,13 +72,26 @@ def upgrade(ctx: click.Context, config: Path | None) -> int:
         engine.dispose()
     where = place(engine.url)
     if not before:
-        click.echo(f"{where} was made (migration {migrate.HEAD})")
+        told = f"{where} was made (migration {migrate.HEAD})"
     elif before == migrate.HEAD:
-        click.echo(f"{where} is up to date (migration {before})")
+        told = f"{where} is up to date (migration {before})"
     else:
-        click.echo(f"{where} was brought from migration {before} to {migrate.HEAD}")
-    if dealt:
-        click.echo(f"the tables of fleet.engine were {dealt}")
+        told = f"{where} was brought from migration {before} to {migrate.HEAD}"
+    engine_told = [f"the tables of fleet.engine were {dealt}"] if dealt else []
+    facts = {"before": before or None, "migration": migrate.HEAD}
+    return _report([told, *engine_told], facts, as_json=as_json)
+
+
+def _report(lines: list[str], facts: Mapping[str, object], *, as_json: bool) -> int:
+    """Say what was done, in words or as JSON."""
+    from syncd.cli.output.printer import Printer
+
+    if as_json:
+        document = {"version": 1, "exit_code": 0, **facts, "detail": "; ".join(lines)}
+        click.echo(json.dumps(document, indent=2))
+        return 0
+    for line in lines:
+        Printer().line(line)
     return 0
 
 
@@ -107,8 +122,9 @@ def _upgrade_engine(settings: Settings, engine: Engine) -> str:
 )
 @click.argument("path", type=click.Path(path_type=Path))
 @config_option
+@json_option
 @click.pass_context
-def backup(ctx: click.Context, path: Path, config: Path | None) -> int:
+def backup(ctx: click.Context, path: Path, config: Path | None, *, as_json: bool) -> int:
     """Write the store's present content to a new SQLite file, readable only by its owner.
 
     To go back to it, stop syncd and put the file where `store.url` says; the
@@ -121,8 +137,9 @@ def backup(ctx: click.Context, path: Path, config: Path | None) -> int:
     settings = begin(config_path(ctx, config))
     with _ready(settings.store.url) as engine:
         backup.backup(engine, path)
-        click.echo(f"{place(engine.url)} was copied to {path}, {path.stat().st_size:,} bytes")
-    return 0
+        size = path.stat().st_size
+        told = f"{place(engine.url)} was copied to {path}, {size:,} bytes"
+    return _report([told], {"path": str(path), "bytes": size}, as_json=as_json)
 
 
 @click.command(
@@ -135,8 +152,9 @@ def backup(ctx: click.Context, path: Path, config: Path | None) -> int:
 )
 @click.argument("url")
 @config_option
+@json_option
 @click.pass_context
-def copy(ctx: click.Context, url: str, config: Path | None) -> int:
+def copy(ctx: click.Context, url: str, config: Path | None, *, as_json: bool) -> int:
     """Copy everything into another, empty database, and print what to change then.
 
     Stop syncd first: refused while a link is held by another syncd, because what
@@ -162,8 +180,8 @@ def copy(ctx: click.Context, url: str, config: Path | None) -> int:
             held.enter_context(app.store.acquire(name, "db copy"))
         pairs = backup.copy(engine, target)
     where = place(make_url(target))
-    click.echo(f"{count(pairs, 'pair')} copied to {where}; set store.url to it, then start syncd")
-    return 0
+    told = f"{count(pairs, 'pair')} copied to {where}; set store.url to it, then start syncd"
+    return _report([told], {"pairs": pairs, "target": where}, as_json=as_json)
 
 
 def _checked(url: str, ctx: click.Context) -> str:

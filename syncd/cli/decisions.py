@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from syncd.cli import candidates
 from syncd.cli.command import (
     Verb,
     config_option,
@@ -80,7 +81,7 @@ def _next_cycle(app: App, name: str) -> str:
         ("syncd retry 88100000001", "one record, by its id on either side"),
     ),
 )
-@click.argument("record", metavar="[ID]", default="")
+@click.argument("record", metavar="[ID]", default="", shell_complete=candidates.held)
 @config_option
 @link_option
 @click.pass_context
@@ -118,7 +119,7 @@ def retry(ctx: click.Context, record: str, config: Path | None, links: tuple[str
         ("syncd resolve 88100000001 --ignore", "leave it alone for good"),
     ),
 )
-@click.argument("record", metavar="ID")
+@click.argument("record", metavar="ID", shell_complete=candidates.held)
 @click.option("--keep", type=click.Choice(["ghl", "hubspot"]), help="A conflict: which side wins.")
 @click.option(
     "--pair", "pair_with", metavar="OTHER", help="The record on the other side that it belongs to."
@@ -162,8 +163,7 @@ def resolve(
                 reasons = {hold.reason for hold in found.holds}
                 raise click.UsageError(
                     f"--{_option(way)} is for {' and '.join(WAYS[way])}; "
-                    f"{record} is held as {', '.join(sorted(reasons))}",
-                    ctx,
+                    f"{record} is held as {', '.join(sorted(reasons))}"
                 )
             other = taken.get("pair_with", "")
             meant += [h for h in found.store.holds() if other and other in {h.ghl_id, h.hubspot_id}]
@@ -192,7 +192,13 @@ def _required(found: list[Found], record: str) -> list[Found]:
     ),
 )
 @click.argument("record", metavar="[ID]", default="")
-@click.option("--cycle", default="", metavar="CYCLE", help="A cycle, as `syncd history` names it.")
+@click.option(
+    "--cycle",
+    default="",
+    metavar="CYCLE",
+    help="A cycle, as `syncd history` names it.",
+    shell_complete=candidates.cycles,
+)
 @config_option
 @link_option
 @click.pass_context

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from syncd.cli import candidates
 from syncd.cli.command import Verb, Verbs, config_option, config_path, json_option, suggestion
 
 if TYPE_CHECKING:
@@ -71,18 +72,22 @@ def list_links(ctx: click.Context, config: Path | None, *, as_json: bool) -> int
     short_help="Take a link out of service.",
     examples=(EXAMPLES[1],),
 )
-@click.argument("name", default="", metavar="[NAME]")
+@click.argument("name", default="", metavar="[NAME]", shell_complete=candidates.links)
 @click.option("--all", "everything", is_flag=True, help="Every link.")
 @config_option
+@json_option
 @click.pass_context
-def pause(ctx: click.Context, name: str, config: Path | None, *, everything: bool) -> int:
+def pause(
+    ctx: click.Context, name: str, config: Path | None, *, everything: bool, as_json: bool
+) -> int:
     """Take a link out of service until `syncd link resume NAME`; the others go on.
 
     A running daemon finishes the writes in hand. `syncd --sync-now` leaves the
     link out, unless it is named with --link. Nothing is forgotten: what is
     changed meanwhile is synced afterwards.
     """
-    return _switch(ctx, _target(ctx, name, everything=everything), config, pausing=True)
+    target = _target(ctx, name, everything=everything)
+    return _switch(ctx, target, config, pausing=True, as_json=as_json)
 
 
 @click.command(
@@ -90,13 +95,17 @@ def pause(ctx: click.Context, name: str, config: Path | None, *, everything: boo
     short_help="Put a link back into service.",
     examples=(EXAMPLES[2],),
 )
-@click.argument("name", default="", metavar="[NAME]")
+@click.argument("name", default="", metavar="[NAME]", shell_complete=candidates.links)
 @click.option("--all", "everything", is_flag=True, help="Every link.")
 @config_option
+@json_option
 @click.pass_context
-def resume(ctx: click.Context, name: str, config: Path | None, *, everything: bool) -> int:
+def resume(
+    ctx: click.Context, name: str, config: Path | None, *, everything: bool, as_json: bool
+) -> int:
     """Put a paused link back into service; a running daemon continues with it at once."""
-    return _switch(ctx, _target(ctx, name, everything=everything), config, pausing=False)
+    target = _target(ctx, name, everything=everything)
+    return _switch(ctx, target, config, pausing=False, as_json=as_json)
 
 
 def _target(ctx: click.Context, name: str, *, everything: bool) -> str:
@@ -106,17 +115,28 @@ def _target(ctx: click.Context, name: str, *, everything: bool) -> str:
     return name
 
 
-def _switch(ctx: click.Context, name: str, config: Path | None, *, pausing: bool) -> int:
+def _switch(
+    ctx: click.Context, name: str, config: Path | None, *, pausing: bool, as_json: bool
+) -> int:
     """Pause or resume a link, or with "" all of them."""
     from syncd.bootstrap import open_app
+    from syncd.cli.output.printer import Printer
     from syncd.cli.session import begin
 
     settings = begin(config_path(ctx, config))
     with open_app(settings) as app:
         if name and name not in settings.links:
-            raise click.UsageError(f"{name}: no such link{suggestion(name, settings.links)}", ctx)
-        for each in [name] if name else app.link_names():
-            click.echo(_switch_one(app, each, pausing=pausing))
+            raise click.UsageError(f"{name}: no such link{suggestion(name, settings.links)}")
+        told = {
+            each: _switch_one(app, each, pausing=pausing)
+            for each in ([name] if name else app.link_names())
+        }
+    if as_json:
+        rows = {each: {"paused": pausing, "detail": text} for each, text in told.items()}
+        click.echo(json.dumps({"version": 1, "exit_code": 0, "links": rows}, indent=2))
+        return 0
+    for text in told.values():
+        Printer().line(text)
     return 0
 
 

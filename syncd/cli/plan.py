@@ -15,6 +15,7 @@ from syncd.cli.command import (
     config_path,
     guard_options,
     held_option,
+    ids_option,
     json_option,
     link_option,
 )
@@ -35,6 +36,7 @@ from syncd.cli.command import (
 @json_option
 @guard_options
 @held_option
+@ids_option
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),

@@ -15,7 +15,7 @@ from types import FrameType
 
 import click
 
-from syncd.cli.command import Verb, config_option, config_path
+from syncd.cli.command import Verb, config_option, config_path, log_level
 from syncd.cli.shutdown import on_stop_signal
 
 
@@ -41,7 +41,7 @@ def start(config: Path | None) -> int:
         from syncd.cli.session import begin
 
         settings = begin(config)
-        code: int = import_module("syncd.daemon").run(settings, stop)
+        code: int = import_module("syncd.daemon").run(settings, stop, level=log_level())
         return code
 
 

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, TextIO, cast
 
 import click
 
-from syncd.cli.command import suggestion
+from syncd.cli.command import log_level, suggestion
 
 if TYPE_CHECKING:
     from syncd.bootstrap import App, StoreReader
     from syncd.config import LoggingSettings, Settings
+    from syncd.observability.logging import Level
     from syncd.ports.store import LinkReader
 
 
@@ -62,7 +63,7 @@ def set_up_log() -> None:
     from syncd.observability import logging
 
     wanted = _logging.get()
-    level = wanted.level if wanted else "warning"
+    level = wanted.level if wanted else cast("Level", log_level() or "warning")
     # At a terminal the output shows what `info` would log, unless it is configured.
     if wanted and "level" not in wanted.model_fields_set and sys.stderr.isatty():
         level = "warning"
@@ -77,7 +78,7 @@ def set_up_log() -> None:
 def _load(path: Path | None) -> Settings:
     from syncd import config
 
-    settings = config.load(path)
+    settings = config.load(path).logged_at(log_level())
     _logging.set(settings.logging)
     return settings
 

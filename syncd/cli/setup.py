@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from syncd.cli.command import Verb, config_option, config_path, link_option
+from syncd.cli.command import (
+    Verb,
+    config_option,
+    config_path,
+    json_option,
+    link_option,
+)
 
 if TYPE_CHECKING:
     from syncd.bootstrap import App
@@ -20,39 +27,51 @@ if TYPE_CHECKING:
     examples=(
         ("syncd setup", "make what is missing, for every link"),
         ("syncd setup --link clinic", "for one link"),
+        ("syncd setup --json", "the same, for a script"),
     ),
 )
 @config_option
 @link_option
+@json_option
 @click.pass_context
-def setup(ctx: click.Context, config: Path | None, links: tuple[str, ...]) -> int:
+def setup(ctx: click.Context, config: Path | None, links: tuple[str, ...], *, as_json: bool) -> int:
     """Make what HubSpot needs: a property group and a few properties.
 
     What is there already stays as it is, so it can be run again at any time.
     """
     from syncd.bootstrap import open_app
-    from syncd.cli.output.printer import Printer
     from syncd.cli.session import begin, selected_links
     from syncd.core.outcome import worst_code
 
     settings = begin(config_path(ctx, config))
     names = selected_links(list(settings.links), links)
+    rows: dict[str, object] = {}
     with open_app(settings, make_store=True) as app:
-        return worst_code([_set_up(app, name, Printer()) for name in names])
+        code = worst_code([_set_up(app, name, rows, quiet=as_json) for name in names])
+    if as_json:
+        click.echo(json.dumps({"version": 1, "exit_code": code, "links": rows}, indent=2))
+    return code
 
 
-def _set_up(app: App, name: str, printer: Printer) -> int:
+def _set_up(app: App, name: str, rows: dict[str, object], *, quiet: bool) -> int:
     """Set one link up; an error is printed, and stops no other link."""
+    from syncd.cli.output.printer import Printer
     from syncd.errors import ProviderError, SyncdError
 
     try:
         made = app.setup(name)
     except SyncdError as error:
         where = "HubSpot: " if isinstance(error, ProviderError) else ""
-        for line in str(error).splitlines():
-            click.echo(f"{name}: {where}{line}", err=True)
+        problems = [f"{where}{line}" for line in str(error).splitlines()]
+        for line in problems:
+            click.echo(f"{name}: {line}", err=True)
+        rows[name] = {"exit_code": error.outcome.exit_code, "problems": problems}
         return error.outcome.exit_code
-    print_setup(printer, name, made)
+    there = [what for what, is_new in made if not is_new]
+    fresh = [what for what, is_new in made if is_new]
+    rows[name] = {"exit_code": 0, "made": fresh, "there": there}
+    if not quiet:
+        print_setup(Printer(), name, made)
     return 0
 
 

@@ -42,6 +42,8 @@ class SyncOptions:
     allow_removals: bool = False
     allow_changes: bool = False
     fail_on_held: bool = False
+    ids: bool = False
+    """Show ids instead of names."""
 
     @classmethod
     def of(cls, given: Mapping[str, bool | tuple[str, ...]]) -> Self:

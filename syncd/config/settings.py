@@ -679,6 +679,13 @@ class Settings(Section):
         for name, link in self.links.items():
             link._name = name  # noqa: SLF001 - the name is the key of the table that holds the link
 
+    def logged_at(self, level: str) -> Self:
+        """The same with another log level; "" leaves it as it is."""
+        if not level:
+            return self
+        logging = self.logging.model_copy(update={"level": level})
+        return self.model_copy(update={"logging": logging})
+
     @property
     def path(self) -> Path | None:
         """The main file, where the configuration came from one."""

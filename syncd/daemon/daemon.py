@@ -61,8 +61,10 @@ LISTENED_AGAIN_AFTER = 30.0
 _PAUSE = 0.05
 
 
-def run(settings: Settings, stop: threading.Event | None = None) -> int:
+def run(settings: Settings, stop: threading.Event | None = None, *, level: str = "") -> int:
     """Run the daemon until it is asked to stop; gives its exit code.
+
+    `level` is the log level of the command line, which outlasts a reload.
 
     Whoever hears a stop before the daemon's loop does may set `stop`: then
     nothing that it waits for keeps it.
@@ -80,7 +82,7 @@ def run(settings: Settings, stop: threading.Event | None = None) -> int:
             mailbox=SignalQueue(),
             manager=ServiceManager.of(env, process_number()),
             env=env,
-            load=lambda: config.load(settings.path, env, cwd),
+            load=lambda: config.load(settings.path, env, cwd).logged_at(level),
             set_up_log=lambda new: set_up_log(new, env),
             notices=app.notices,
             fleet=app.join(),

@@ -8,6 +8,6 @@ over the outbox).
 """
 
 from syncd.notifications.events import LinkStatus
-from syncd.notifications.notifier import Notifier
+from syncd.notifications.notifier import Notifier, Tested
 
-__all__ = ["LinkStatus", "Notifier"]
+__all__ = ["LinkStatus", "Notifier", "Tested"]

@@ -148,7 +148,7 @@ class Apprise:
             raise Undelivered(f"Apprise could not deliver it{errors}: check the address")
 
 
-_KINDS = {"link_broken": "failure", "link_recovered": "success"}
+_KINDS = {"link_broken": "failure", "link_recovered": "success", "test": "info"}
 """The type that Apprise shows for an event; every other event is a warning."""
 
 

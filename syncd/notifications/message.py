@@ -46,6 +46,19 @@ def body_of(
     }
 
 
+def test_body(link: str, now: datetime) -> dict[str, object]:
+    """The message of `syncd notify test`."""
+    text = f"syncd: a test notification of link {link}\nNothing is wrong."
+    return {
+        "version": VERSION,
+        "id": uuid4().hex,
+        "event": "test",
+        "link": link,
+        "at": _utc(now),
+        "text": text,
+    }
+
+
 def _of_link(event: NewEvent, status: LinkStatus) -> dict[str, object]:
     remedy = status.state.remedy(status.link, status.guards)
     return {
@@ -136,4 +149,4 @@ def _utc(at: datetime | None) -> str | None:
     return at.strftime("%Y-%m-%dT%H:%M:%SZ") if at else None
 
 
-__all__ = ["body_of"]
+__all__ = ["body_of", "test_body"]

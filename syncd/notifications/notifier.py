@@ -9,8 +9,8 @@ down, and a reboot.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -21,7 +21,7 @@ from syncd.core.model import Hold
 from syncd.errors import ConfigError, StoreError
 from syncd.notifications.channels import Apprise, Channel, Command, Undelivered, Webhook
 from syncd.notifications.events import EventChanges, LinkStatus, Thresholds, event_changes
-from syncd.notifications.message import body_of
+from syncd.notifications.message import body_of, test_body
 from syncd.observability.redaction import redact, register_secret
 from syncd.observability.state import State
 from syncd.ports.clock import Clock
@@ -36,6 +36,15 @@ LONGEST_PAUSE = timedelta(seconds=max(PAUSES))
 
 GIVE_UP_AFTER = timedelta(days=7)
 """A notification that could not be delivered for so long is out of date."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tested:
+    """A test notification that was sent, or why it was not."""
+
+    link: str
+    channel: str
+    error: str = ""
 
 
 class Notifier:
@@ -196,6 +205,26 @@ class Notifier:
         outbox.reschedule(replace(notification, attempts=attempts, due_at=due_at))
         return due_at
 
+    def test(self, links: Iterable[str]) -> list[Tested]:
+        """Send a test notification through every channel of these links, each channel once."""
+        found: list[Tested] = []
+        seen: set[object] = set()
+        for link in links:
+            settings = self._links()[link]
+            for name in settings.notify.channels:
+                address = settings.notify.addresses.get(name)
+                same = (name, settings.notify.command if address is None else str(address))
+                if same in seen:
+                    continue
+                seen.add(same)
+                error = ""
+                try:
+                    self._channel(settings, name).send(test_body(link, self._clock.now()))
+                except (Undelivered, ConfigError) as failure:
+                    error = redact(str(failure))
+                found.append(Tested(link=link, channel=name, error=error))
+        return found
+
     def _channel(self, settings: LinkSettings, name: str) -> Channel:
         """The channel of the current configuration; its address is read again each time.
 
@@ -209,4 +238,4 @@ class Notifier:
         return Webhook(url, self._clock) if name == "webhook" else Apprise(url, self._env)
 
 
-__all__ = ["GIVE_UP_AFTER", "PAUSES", "Notifier"]
+__all__ = ["GIVE_UP_AFTER", "PAUSES", "Notifier", "Tested"]

@@ -17,7 +17,7 @@ from syncd import __version__
 from syncd.bootstrap import SystemClock
 from syncd.cli import PLACES
 from syncd.cli import syncd as group
-from syncd.cli.command import Verb, Verbs
+from syncd.cli.command import Verb, Verbs, log_level
 from syncd.core.model import Appointment, Hold, Pair, Side
 from syncd.observability.remedies import REMEDIES
 from syncd.ports.store import CycleRow, HistoryEntry
@@ -327,3 +327,77 @@ def test_an_interrupt_ends_as_a_shell_expects(
     result = syncd("--sync-now")
     assert (result.code, result.out) == (130, "")
     assert "interrupted" in result.err
+
+
+@pytest.mark.parametrize("args", [("-v", "held"), ("held", "-v"), ("held", "--log-level", "debug")])
+def test_the_log_level_stands_before_the_verb_or_after_it(
+    args: tuple[str, ...], syncd: Syncd, a_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def opened(_: object) -> None:
+        seen.append(log_level())
+        raise OSError
+
+    monkeypatch.setattr("syncd.cli.session.open_reader", opened)
+    assert syncd(*args, "--config", str(a_store / "config.toml")).code == 2
+    assert seen == ["debug"]
+
+
+def test_two_log_levels_are_wrong_usage(syncd: Syncd) -> None:
+    assert (syncd("-q", "held", "-v").code, syncd("-v", "help", "-v").code) == (2, 0)
+
+
+@pytest.mark.parametrize(
+    ("args", "usage"),
+    [
+        (["retry", "nobody"], False),
+        (["kick"], False),
+        (["plan", "--link", "clinc"], False),
+        (["undo"], True),
+        (["plan", "--nope"], True),
+    ],
+)
+def test_only_wrong_usage_is_answered_with_the_usage(
+    args: list[str], usage: bool, syncd: Syncd, a_store: Path
+) -> None:
+    result = syncd(*args, "--config", str(a_store / "config.toml"))
+    assert (result.code, "Usage:" in result.err) == (2, usage)
+
+
+def test_help_is_what_the_verbs_say_themselves(syncd: Syncd) -> None:
+    assert syncd("help").out == syncd("--help").out
+    assert syncd("help", "link", "pause").out == syncd("link", "pause", "--help").out
+    assert "did you mean 'pause'?" in syncd("help", "link", "paus").err
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("syncd pla", ["plan"]),
+        ("syncd plan --link ", ["clinic"]),
+        ("syncd link pause cl", ["clinic"]),
+        ("syncd retry ", ["g2"]),
+        ("syncd undo --cycle ", ["c1"]),
+        ("syncd help link re", ["resume"]),
+        ("syncd --config nowhere.toml plan --link ", []),
+    ],
+)
+def test_a_shell_completes_verbs_links_ids_and_cycles(
+    words: str, offered: list[str], a_store: Path
+) -> None:
+    typed = words.split(" ")
+    asked = {
+        "_SYNCD_COMPLETE": "zsh_complete",
+        "COMP_WORDS": words,
+        "COMP_CWORD": str(len(typed) - 1),
+    }
+    done = program.run(cwd=a_store, env=program.environment() | asked)
+    assert (done.stdout.splitlines()[1::3], done.stderr) == (offered, "")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_completion_of_each_shell_asks_syncd(shell: str, syncd: Syncd) -> None:
+    told = syncd("completion", shell)
+    assert (told.code, told.err) == (0, "")
+    assert f"_SYNCD_COMPLETE={shell}_complete" in told.out

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from syncd.cli.command import log_level
+
 if TYPE_CHECKING:
     from rich.progress import Progress, Task
     from rich.text import Text
@@ -23,7 +25,7 @@ RateHeaders = Callable[[int, int], None]
 @contextmanager
 def shown(link: str) -> Iterator[RateHeaders | None]:
     """Show a link's cycle while the block runs; gives what to tell the progress to."""
-    if not sys.stderr.isatty():
+    if not sys.stderr.isatty() or log_level() == "error":
         yield None
         return
     with _bar() as progress:

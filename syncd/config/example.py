@@ -61,6 +61,8 @@ token = { env = "HUBSPOT_TOKEN" }       # a service key or private app token
 _SHARED = """
 # [defaults.ghl], [defaults.hubspot], [defaults.sync], ... apply to every link.
 # The same keys in a link itself, as in [links.clinic.sync], take precedence.
+# Here {link} stands for the link's name in a token's file, credential or env (in upper case
+# there), so that one line is enough for every link: token = { file = "tokens/{link}.ghl" }
 """
 
 _MAPS = """

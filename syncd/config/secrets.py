@@ -95,7 +95,10 @@ def _from_credential(name: str, env: Mapping[str, str]) -> str:
             f"the credential {name} is not there: $CREDENTIALS_DIRECTORY is not set; "
             f"start syncd from a unit with LoadCredential={name}:/path"
         )
-    return _text(Path(folder) / name)
+    path, (unit, _, file) = Path(folder) / name, name.partition("_")
+    # systemd calls the files of a folder ID_FILE; in the folder itself they stand as ID/FILE.
+    inside = Path(folder) / unit / file
+    return _text(inside if file and not path.exists() and inside.is_file() else path)
 
 
 def _text(path: Path) -> str:

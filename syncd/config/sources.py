@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from syncd.config import toml
 from syncd.config.environment import PREFIX, Overrides
-from syncd.config.key_tree import DEFAULTS, INCLUDE, LINKS, NOTIFY, KeyPath, dotted, leaves
+from syncd.config.key_tree import DEFAULTS, INCLUDE, LINKS, NOTIFY, KeyPath, dotted, leaves, node_at
 from syncd.config.layers import Given, Layers
 from syncd.config.paths import anchored
-from syncd.config.settings import StoreSettings
+from syncd.config.settings import Reference, StoreSettings
 from syncd.errors import ConfigError
 
 _RELATIVE: Mapping[KeyPath, object] = {
@@ -163,11 +164,36 @@ def _matches(pattern: str, folder: Path) -> list[Path]:
 def _spread_defaults(layers: Layers) -> None:
     """Put every default below each link that does not name the key itself.
 
-    [notify] is the default of each link as well.
+    [notify] is the default of each link as well. In [defaults.*] a reference may hold
+    `{link}`, the name of the link.
     """
     shared = [(path[1:], given) for path, given in layers.given.items() if path[0] == DEFAULTS]
+    named = {path for path, _ in shared if _is_reference((DEFAULTS, *path))}
     shared += [(path, given) for path, given in layers.given.items() if path[0] == NOTIFY]
     for name in layers.links:
         for path, given in shared:
+            if path in named:
+                given = replace(given, value=_of_link(given.value, name))  # noqa: PLW2901
             if path:
                 layers.given.setdefault((LINKS, name, *path), given)
+
+
+def _is_reference(path: KeyPath) -> bool:
+    """Whether a reference is expected there, or a list of them."""
+    node = node_at(path)
+    if node is not None and node.section is None:
+        node = node.child(0)
+    return node is not None and node.section is not None and issubclass(node.section, Reference)
+
+
+def _of_link(value: object, link: str) -> object:
+    """A reference, or a list of them, with the link's name in the place of `{link}`."""
+    if isinstance(value, list):
+        return [_of_link(each, link) for each in value]
+    if not isinstance(value, Mapping):
+        return value
+    names = {"file": link, "env": link.upper(), "credential": link}
+    return {
+        key: each.replace("{link}", names[key]) if key in names and isinstance(each, str) else each
+        for key, each in value.items()
+    }

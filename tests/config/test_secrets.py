@@ -139,3 +139,60 @@ def test_the_listeners_token_is_kept_as_the_others_are(loaded: Loaded, tmp_path:
     (tmp_path / "door").chmod(0o600)
     kept = loaded('[http]\ntoken = { file = "door" }').http
     assert resolve_http_token(kept, {}).get_secret_value() == "let-me-in"
+
+
+SHARED = """
+include = ["links.d/*.toml"]
+[defaults.ghl]
+token = {{ {ghl} }}
+[defaults.hubspot]
+token = {{ {hubspot} }}
+[defaults.notify]
+urls = [{{ env = "MAIL_{{link}}" }}]
+[links.west.ghl]
+location_id = "l-1"
+[links.west.hubspot]
+token = {{ env = "OF_WEST" }}
+"""
+
+
+def test_the_defaults_name_a_place_for_each_link(loaded: Loaded, tmp_path: Path) -> None:
+    (tmp_path / "links.d").mkdir()
+    east = tmp_path / "links.d" / "east_2.toml"
+    east.write_text('[links.east_2.ghl]\nlocation_id = "l-2"\n')
+    ghl, hubspot = 'file = "tokens/{link}.ghl"', 'env = "HUBSPOT_{link}_TOKEN"'
+    links = loaded(SHARED.format(ghl=ghl, hubspot=hubspot)).links
+    places = {
+        name: (link.ghl.token.place, link.hubspot.token.place) for name, link in links.items()
+    }
+    assert places == {
+        "west": (("file", str(tmp_path / "tokens" / "west.ghl")), ("env", "OF_WEST")),
+        "east_2": (
+            ("file", str(tmp_path / "tokens" / "east_2.ghl")),
+            ("env", "HUBSPOT_EAST_2_TOKEN"),
+        ),
+    }
+    assert [url.env for url in links["east_2"].notify.urls] == ["MAIL_EAST_2"]
+
+
+def test_a_variable_lays_a_place_for_each_link_over_the_file(
+    loaded: Loaded, refused: Callable[..., tuple[str, ...]]
+) -> None:
+    variable = {"SYNCD_DEFAULTS__GHL__TOKEN__CREDENTIAL": "ghl_{link}"}
+    assert loaded("", variable).links["clinic"].ghl.token.place == ("credential", "ghl_clinic")
+    wrong = '[defaults.ghl]\ntoken = { env = "{name}" }\n[links.a.ghl]\nlocation_id = "1"\n'
+    assert len(refused(f'{wrong}[links.b.ghl]\nlocation_id = "2"\n')) == 1
+
+
+@pytest.mark.parametrize("place", ["ghl_clinic", "ghl/clinic"])
+def test_a_folder_of_credentials_is_read_as_systemd_and_as_a_person_names_it(
+    link: Link, tmp_path: Path, place: str
+) -> None:
+    (tmp_path / place).parent.mkdir(exist_ok=True)
+    (tmp_path / place).write_text("pit-1\n")
+    token = resolve_token(
+        link('{ credential = "ghl_clinic" }'),
+        "ghl",
+        {"CREDENTIALS_DIRECTORY": str(tmp_path)},
+    )
+    assert token.get_secret_value() == "pit-1"

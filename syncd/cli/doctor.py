@@ -19,7 +19,7 @@ from syncd.cli.command import Verb, config_option, config_path, json_option, lin
 if TYPE_CHECKING:
     from syncd.cli.output.printer import Printer
     from syncd.config import Settings
-    from syncd.doctor import Answer, Finding
+    from syncd.doctor import Answer, Finding, Interruption
 
 STYLES = {"ok": "green", "warning": "yellow", "error": "bold red"}
 
@@ -102,13 +102,16 @@ def _probed(settings: Settings, names: Sequence[str], printer: Printer | None) -
 
     from syncd.bootstrap import SystemClock
     from syncd.cli.output.formatting import strip_control_chars
-    from syncd.doctor import probe
+    from syncd.doctor import Interruption, probe
 
+    interruption = Interruption()
     answers: list[Answer] = []
     # Closed in any case, so that no test record stays.
     with (
-        _cleanup_on_stop(),
-        closing(probe(settings, names, clock=SystemClock(), env=None)) as asked,
+        _cleanup_on_stop(interruption),
+        closing(
+            probe(settings, names, clock=SystemClock(), env=None, interruption=interruption)
+        ) as asked,
     ):
         for each in asked:
             answers.append(each)
@@ -119,15 +122,18 @@ def _probed(settings: Settings, names: Sequence[str], printer: Printer | None) -
 
 
 @contextmanager
-def _cleanup_on_stop() -> Iterator[None]:
+def _cleanup_on_stop(interruption: Interruption) -> Iterator[None]:
     """SIGTERM and SIGHUP end a probe as Ctrl-C does.
 
     Its test records are removed; a second signal ends it at once.
     """
-    numbers = (signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
+    from syncd.cli.shutdown import on_stop_signal
+
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {n: signal.signal(n, lambda *_: interruption.ask()) for n in numbers}
     try:
-        yield
+        with on_stop_signal(code=128 + signal.SIGINT):
+            yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -9,6 +9,6 @@ store and changes nothing; only `probe` writes, and cleans up.
 
 from syncd.doctor.examine import examine
 from syncd.doctor.finding import Finding, Mark, code_of
-from syncd.doctor.probing import Answer, probe
+from syncd.doctor.probing import Answer, Interruption, probe
 
-__all__ = ["Answer", "Finding", "Mark", "code_of", "examine", "probe"]
+__all__ = ["Answer", "Finding", "Interruption", "Mark", "code_of", "examine", "probe"]

@@ -180,7 +180,7 @@ def test_a_probe_that_is_stopped_leaves_nothing(
             child.send_signal(number)
             break
     out, err = child.communicate(timeout=60)
-    assert child.returncode == 130, out
+    assert child.returncode == 130, (out, err)
     assert "Traceback" not in out + err
     assert (ready.ghl.events(), ready.hubspot.records()) == ([], [])
     assert [*ready.ghl.contacts] == []

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from syncd.doctor.probing import Answer, State, probe
+from syncd.doctor.probing import Answer, Interruption, State, probe
 from syncd.doctor.probing.scratch import Scratch
 from syncd.providers.message import Request, Response
 from syncd.sandbox import SandboxSettings
@@ -232,6 +232,34 @@ def test_whenever_it_is_ended_nothing_stays_behind_the_next_probe(
     assert len(left(practice)) <= 1  # made a moment ago, and not in the index yet
     practice.clock.sleep(60)
     [*asked(practice)]
+    assert left(practice) == []
+
+
+@pytest.mark.parametrize("nth", range(1, 78, 4))
+def test_who_asks_to_stop_during_a_request_finds_nothing_left(
+    practice: Any, monkeypatch: pytest.MonkeyPatch, nth: int
+) -> None:
+    interruption = Interruption()
+    sent = iter(range(1, 10_000))
+    send = Scratch.send
+
+    def asked_meanwhile(self: Scratch, request: Request) -> Response:
+        if next(sent) == nth:
+            interruption.ask()
+        return send(self, request)
+
+    monkeypatch.setattr(Scratch, "send", asked_meanwhile)
+    settings = practice.settings("")
+    with pytest.raises(KeyboardInterrupt):
+        [
+            *probe(
+                settings,
+                ("clinic",),
+                clock=practice.clock,
+                env=TOKENS,
+                interruption=interruption,
+            )
+        ]
     assert left(practice) == []
 
 

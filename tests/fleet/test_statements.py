@@ -85,7 +85,7 @@ def watched(postgres_store_url: str, tmp_path: Path) -> Iterator[Watched]:
 
 def test_an_idle_cycle_sends_few_statements(watched: Watched) -> None:
     fewest = min((watched.turn() for _ in range(3)), key=len)
-    assert len(fewest) <= IDLE + 2, "\n".join(fewest)
+    assert len(fewest) <= IDLE, "\n".join(fewest)
 
 
 def test_one_look_is_for_all_links_and_a_turn_needs_none_of_its_own(watched: Watched) -> None:

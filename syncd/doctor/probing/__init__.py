@@ -7,6 +7,7 @@ can answer gets the reason as its answer.
 """
 
 from syncd.doctor.probing.answer import Answer, State
+from syncd.doctor.probing.interruption import Interruption
 from syncd.doctor.probing.run import probe
 
-__all__ = ["Answer", "State", "probe"]
+__all__ = ["Answer", "Interruption", "State", "probe"]

@@ -22,6 +22,7 @@ from syncd.doctor.examine import GHL, HUBSPOT, open_accounts, without_calendars
 from syncd.doctor.files import store
 from syncd.doctor.probing import ghl, hubspot
 from syncd.doctor.probing.answer import Answer, State
+from syncd.doctor.probing.interruption import Interruption
 from syncd.doctor.probing.scratch import CannotAsk, Scratch
 from syncd.errors import SyncdError
 from syncd.ports.clock import Clock
@@ -35,23 +36,32 @@ Questions = Sequence[tuple[str, Callable[[ProbeContext], str]]]
 
 
 def probe(
-    settings: Settings, names: Sequence[str], *, clock: Clock, env: Mapping[str, str] | None
+    settings: Settings,
+    names: Sequence[str],
+    *,
+    clock: Clock,
+    env: Mapping[str, str] | None,
+    interruption: Interruption | None = None,
 ) -> Generator[Answer]:
     """Ask about these links; yields each answer at once. Scratch records are removed at the end."""
+    interruption = interruption or Interruption()
     _, usable = store(settings.store.url)
     with open_accounts(settings, clock=clock, env=env, shared=usable) as accounts:
         for name in names:
             link = settings.links[name]
             for asked in (_highlevel, _hubspot):
-                for each in asked(link, accounts, clock):
+                for each in asked(link, accounts, clock, interruption):
+                    interruption.check()
                     yield replace(each, link=name)
 
 
-def _highlevel(link: LinkSettings, accounts: ProviderFactory, clock: Clock) -> Iterator[Answer]:
+def _highlevel(
+    link: LinkSettings, accounts: ProviderFactory, clock: Clock, interruption: Interruption
+) -> Iterator[Answer]:
     provider, client = accounts.ghl(without_calendars(link))
     with closing(provider):
         account = provider.prepare()
-        with Scratch(client) as scratch:
+        with Scratch(client, interruption) as scratch:
             context = ghl.ProbeContext(
                 scratch=scratch,
                 location=link.ghl.location_id,
@@ -68,9 +78,11 @@ def _highlevel(link: LinkSettings, accounts: ProviderFactory, clock: Clock) -> I
             yield from _not_removed(GHL, scratch, context.tag)
 
 
-def _hubspot(link: LinkSettings, accounts: ProviderFactory, clock: Clock) -> Iterator[Answer]:
+def _hubspot(
+    link: LinkSettings, accounts: ProviderFactory, clock: Clock, interruption: Interruption
+) -> Iterator[Answer]:
     provider, client = accounts.hubspot(link)
-    with closing(provider), Scratch(client) as scratch:
+    with closing(provider), Scratch(client, interruption) as scratch:
         context = hubspot.ProbeContext(
             scratch=scratch,
             api=Api(version=link.hubspot.api_version, object_type=link.hubspot.object_type),

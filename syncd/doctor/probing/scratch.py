@@ -13,6 +13,7 @@ from typing import Self
 
 import structlog
 
+from syncd.doctor.probing.interruption import Interruption
 from syncd.errors import SyncdError, TimedOut
 from syncd.providers.http import Client
 from syncd.providers.message import Request, Response
@@ -46,8 +47,9 @@ def refusal_text(response: Response) -> str:
 class Scratch:
     """The records of one probe on one account."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, interruption: Interruption) -> None:
         self.client = client
+        self._interruption = interruption
         self.not_removed: list[str] = []
         """Records that could not be removed, in words for a person."""
         self.find_leftovers: Callable[[float], Iterable[tuple[str, Request]]] = lambda _: ()
@@ -72,17 +74,20 @@ class Scratch:
             CreationRefused: it was refused.
             ProviderError: no answer came.
         """
-        # Until the answer has arrived, an interruption may leave the record behind.
+        # Until its id is known, the record may stay behind.
         self._pending = what
+        self._interruption.postpone()
         try:
             response = self.send(request)
         except SyncdError as fault:
             self._pending = ""
             if isinstance(fault, TimedOut) and fault.sent:
                 self._unanswered.append(what)
+            self._interruption.resume()
             raise
         if not response.ok:
             self._pending = ""
+            self._interruption.resume()
             raise CreationRefused(response)
         return response
 
@@ -91,6 +96,7 @@ class Scratch:
         self._made.append((what, request))
         if what.startswith(self._pending):
             self._pending = ""
+        self._interruption.resume()
 
     def __enter__(self) -> Self:
         return self
@@ -102,6 +108,7 @@ class Scratch:
         trace: TracebackType | None,
     ) -> None:
         self._stopped = error is not None
+        self._interruption.postpone()
         self.clean()
         if self._stopped and self.not_removed:
             log.warning("probe.left", records=self.not_removed)
@@ -125,14 +132,19 @@ class Scratch:
         if self._unanswered:
             self._find_unanswered()
         while self._made:
-            what, request = self._made.pop()
-            try:
-                response = self.send(request)
-            except SyncdError as fault:
-                self.not_removed.append(f"{what} ({fault})")
-                continue
-            if not response.ok and not _is_gone(response):
-                self.not_removed.append(f"{what} ({response.message})")
+            what, request = self._made[-1]
+            refusal = self._refusal(request)
+            self._made.pop()
+            if refusal:
+                self.not_removed.append(f"{what} ({refusal})")
+
+    def _refusal(self, request: Request) -> str:
+        """Why a record could not be removed; "" where it is gone."""
+        try:
+            response = self.send(request)
+        except SyncdError as fault:
+            return str(fault)
+        return "" if response.ok or _is_gone(response) else response.message
 
     def _find_unanswered(self) -> None:
         known = {request.path for _, request in self._made}
@@ -141,8 +153,7 @@ class Scratch:
             found = [each for each in self.find_leftovers(settling) if each[1].path not in known]
         except SyncdError:
             found = []
-        for what, request in found:
-            self.remove_later(what, request)
+        self._made += found
         if len(found) < len(self._unanswered):
             answer = ", ".join(self._unanswered)
             self.not_removed.append(f"{answer} that may have been made without an answer")

@@ -66,8 +66,7 @@ class LinkOpener:
             self._learn()
             return report
         finally:
-            for _, budget in self._wires.values():
-                budget.close()
+            rate_budget.close_all(budget for _, budget in self._wires.values())
 
     def _identify_account(self) -> None:
         client, _ = self._wires[Side.HUBSPOT]

@@ -24,7 +24,7 @@ from syncd.providers.ghl.provider import GhlProvider
 from syncd.providers.http import Client
 from syncd.providers.hubspot.auth import Token
 from syncd.providers.hubspot.provider import HubSpotProvider
-from syncd.providers.rate_budget import Budget
+from syncd.providers.rate_budget import Budget, close_all
 from syncd.providers.rate_window import Limit
 from syncd.providers.retry import ATTEMPTS
 from syncd.providers.shared_window import Ledger
@@ -186,8 +186,7 @@ class ProviderFactory:
 
     def rest(self) -> None:
         """Nothing is sent for a while: give reserved places back to the other processes."""
-        for budget in self._budgets.values():
-            budget.close()
+        close_all(self._budgets.values())
 
     def _token(self, link: LinkSettings, side: Literal["ghl", "hubspot"]) -> str:
         secret = config.resolve_token(link, side, self._env).get_secret_value()

@@ -8,7 +8,7 @@ Leaves out retries (`retry`), and the capacity that is kept for the next poll
 (`reservation`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta, tzinfo
@@ -19,7 +19,7 @@ from typing import Protocol
 from syncd.core.model import Side
 from syncd.errors import DailyBudgetSpent, RateLimited, StoreError
 from syncd.ports.clock import Clock
-from syncd.providers import rate_headers
+from syncd.providers import rate_headers, shared_window
 from syncd.providers.message import Response
 from syncd.providers.rate_window import Limit, Window, pause
 from syncd.providers.retry import PATIENCE, policy_of, retry_after
@@ -120,13 +120,13 @@ class Budget:
         self._lock = Lock()
         self._account = Window(limit, clock)
         self._kinds = {name: Window(each, clock) for name, each in (kinds or {}).items()}
-        self._shared: dict[str, SharedWindow] = {}
+        self.shared: dict[str, SharedWindow] = {}
         self._shared_pauses: dict[str, SharedPause] = {}
         if ledger is not None:
             name = f"{side}:{blake2b(account.encode(), digest_size=8).hexdigest()}"
             for kind, each in {**(kinds or {}), _WHOLE: limit}.items():
                 row = f"{name}:{kind}".rstrip(":")
-                self._shared[kind] = SharedWindow(ledger, row, each, clock)
+                self.shared[kind] = SharedWindow(ledger, row, each, clock)
                 self._shared_pauses[kind] = SharedPause(ledger, row, clock)
         self._learned: Window | None = None
         self._paused_until: dict[str, float] = {}
@@ -182,8 +182,7 @@ class Budget:
 
     def close(self) -> None:
         """Give unused places back to the other processes; the budget may be used further."""
-        for shared in self._shared.values():
-            shared.close()
+        close_all([self])
 
     def view(self) -> BudgetView:
         """How much is left."""
@@ -209,9 +208,7 @@ class Budget:
             ]
 
     def _shared_windows(self, kind: str) -> list[SharedWindow]:
-        return [
-            self._shared[each] for each in dict.fromkeys((kind, _WHOLE)) if each in self._shared
-        ]
+        return [self.shared[each] for each in dict.fromkeys((kind, _WHOLE)) if each in self.shared]
 
     def _wait_until_allowed(self, kind: str) -> None:
         while True:
@@ -308,6 +305,15 @@ class Budget:
         if until <= now or left <= 0:
             return None
         return min(until, now + timedelta(seconds=left))
+
+
+def close_all(budgets: Iterable[Budget]) -> None:
+    """Give the unused places of these budgets back to the other processes, in one statement.
+
+    Raises:
+        StoreError: the ledger cannot be used.
+    """
+    shared_window.close_all(each for budget in budgets for each in budget.shared.values())
 
 
 def _day_is_spent(response: Response) -> bool:

@@ -11,7 +11,7 @@ once; the others read it before they send.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from threading import Lock
@@ -77,8 +77,8 @@ class Ledger(Protocol):
         """
         ...
 
-    def release(self, account: str, *, answered: Answered) -> None:
-        """Give back places without taking any."""
+    def release(self, answered: Mapping[str, Answered]) -> None:
+        """Give back places of several accounts without taking any."""
         ...
 
     def pause(self, account: str, *, now: datetime, until: datetime) -> None:
@@ -108,8 +108,8 @@ class SharedWindow:
     """The places of one limit that several processes share."""
 
     def __init__(self, ledger: Ledger, account: str, limit: Limit, clock: Clock) -> None:
-        self._ledger = ledger
-        self._account = account
+        self.ledger = ledger
+        self.account = account
         self._limit = limit
         self._clock = clock
         self._span = timedelta(seconds=limit.seconds + MARGIN)
@@ -143,12 +143,9 @@ class SharedWindow:
         with self._lock:
             self._to_return[block].append(self._clock.monotonic() + self._span.total_seconds())
 
-    def close(self) -> None:
-        """Give back every place that is not used any more."""
-        answered = self._to_give_back()
-        if answered:
-            free_at = self._by_the_wall_clock(answered, self._clock.now())
-            self._ledger.release(self._account, answered=free_at)
+    def unused(self) -> Answered:
+        """Every place that is not used any more, for whoever gives it back (`close_all`)."""
+        return self._by_the_wall_clock(self._to_give_back(), self._clock.now())
 
     def _from_open_block(self) -> int:
         with self._lock:
@@ -161,8 +158,8 @@ class SharedWindow:
     def _reserve(self, now: datetime) -> datetime | None:
         answered = self._to_give_back()
         try:
-            key, size, free_at = self._ledger.exchange(
-                self._account,
+            key, size, free_at = self.ledger.exchange(
+                self.account,
                 now=now,
                 answered=self._by_the_wall_clock(answered, now),
                 wanted=self._size,
@@ -203,12 +200,27 @@ class SharedWindow:
         return dict(answered)
 
 
+def close_all(windows: Iterable[SharedWindow]) -> None:
+    """Give back what these windows do not use any more, in one statement; all have one ledger.
+
+    Raises:
+        StoreError: the ledger cannot be used.
+    """
+    unused: dict[str, Answered] = {}
+    ledger: Ledger | None = None
+    for window in windows:
+        if places := window.unused():
+            unused[window.account], ledger = places, window.ledger
+    if ledger is not None:
+        ledger.release(unused)
+
+
 class SharedPause:
     """A pause that the vendor asked one of the processes of this store for."""
 
     def __init__(self, ledger: Ledger, account: str, clock: Clock) -> None:
-        self._ledger = ledger
-        self._account = account
+        self.ledger = ledger
+        self.account = account
         self._clock = clock
         self._read_at = -FRESH
         self._until: datetime | None = None
@@ -220,7 +232,7 @@ class SharedPause:
             StoreError: the ledger cannot be used.
         """
         now = self._clock.now()
-        self._ledger.pause(self._account, now=now, until=now + timedelta(seconds=seconds))
+        self.ledger.pause(self.account, now=now, until=now + timedelta(seconds=seconds))
 
     def left(self) -> float:
         """Seconds that are left of the pause, as known a moment ago.
@@ -231,6 +243,6 @@ class SharedPause:
         # Two threads at once only read it twice.
         now = self._clock.now()
         if self._clock.monotonic() - self._read_at >= FRESH:
-            self._until = self._ledger.paused_until(self._account, now=now)
+            self._until = self.ledger.paused_until(self.account, now=now)
             self._read_at = self._clock.monotonic()
         return max(0.0, (self._until - now).total_seconds()) if self._until else 0.0

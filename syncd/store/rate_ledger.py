@@ -52,16 +52,17 @@ _RELEASE = text(
     ),
     gone AS (
         DELETE FROM block USING answered WHERE block.id = answered.id
-        AND block.account = :account AND block.places <= answered.places RETURNING block.id
+        AND block.account = ANY(:accounts) AND block.places <= answered.places
+        RETURNING block.id, block.account
     ),
     less AS (
         UPDATE block SET places = block.places - answered.places FROM answered
-        WHERE block.id = answered.id AND block.account = :account
-        AND block.places > answered.places RETURNING block.id
+        WHERE block.id = answered.id AND block.account = ANY(:accounts)
+        AND block.places > answered.places RETURNING block.id, block.account
     ),
-    mine AS (SELECT id FROM gone UNION ALL SELECT id FROM less)
+    mine AS (SELECT * FROM gone UNION ALL SELECT * FROM less)
     INSERT INTO block (account, places, free_at)
-    SELECT :account, 1, place.free_at
+    SELECT mine.account, 1, place.free_at
     FROM unnest(CAST(:ids AS bigint[]), CAST(:frees AS timestamptz[])) AS place (id, free_at)
     JOIN mine ON mine.id = place.id
     """
@@ -121,13 +122,19 @@ class SqlLedger:
 
         return self._database.write(act)
 
-    def release(self, account: str, *, answered: Mapping[int, Sequence[datetime]]) -> None:
-        """Give back places without taking any."""
+    def release(self, answered: Mapping[str, Mapping[int, Sequence[datetime]]]) -> None:
+        """Give back places of several accounts without taking any."""
         if not self._database.is_sqlite:
-            values = {"account": account} | _flat(answered)
+            blocks = {key: at for each in answered.values() for key, at in each.items()}
+            values = {"accounts": [*answered]} | _flat(blocks)
             self._database.read(lambda connection: connection.execute(_RELEASE, values))
             return
-        self._database.write(lambda connection: _give_back(connection, account, answered))
+
+        def act(connection: Connection) -> None:
+            for account, each in answered.items():
+                _give_back(connection, account, each)
+
+        self._database.write(act)
 
     def pause(self, account: str, *, now: datetime, until: datetime) -> None:
         """The vendor asked for a pause of the account until that instant (UTC)."""

@@ -19,6 +19,7 @@ from syncd.providers.rate_window import MARGIN, Limit
 from syncd.providers.shared_window import FLIGHT, FRESH, LARGEST_BLOCK, LIFETIME, Answered
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
     from tests.providers.conftest import VirtualClock
@@ -64,11 +65,12 @@ class MemoryLedger:
             self.rows[self._key] = (account, size, until)
             return self._key, size, None
 
-    def release(self, account: str, *, answered: Answered) -> None:
+    def release(self, answered: Mapping[str, Answered]) -> None:
         with self.lock:
             self.transactions += 1
-            assert all(self.rows.get(key, (account,))[0] == account for key in answered)
-            self._free(answered)
+            for account, places in answered.items():
+                assert all(self.rows.get(key, (account,))[0] == account for key in places)
+                self._free(places)
 
     def pause(self, account: str, *, now: datetime, until: datetime) -> None:
         assert now < until

@@ -67,9 +67,9 @@ def test_blocks_nobody_gave_back_come_back_by_themselves(store: Store, now: date
 
 def test_places_are_given_back_without_taking_any(store: Store, now: datetime) -> None:
     first, _, _ = take(store.ledger, now, wanted=25)
-    store.ledger.release("ghl:b", answered={first: [now] * 25})
+    store.ledger.release({"ghl:b": {first: [now] * 25}})
     assert take(store.ledger, now)[1] == 0
-    store.ledger.release("ghl:a", answered={first: [now] * 25})
+    store.ledger.release({"ghl:a": {first: [now] * 25}})
     assert take(store.ledger, now)[1] == 10
 
 
@@ -77,7 +77,7 @@ def test_a_forgotten_block_is_never_taken_for_another(store: Store, now: datetim
     old, _, _ = take(store.ledger, now, wanted=25)
     new, _, _ = take(store.ledger, now + 10 * SECOND, wanted=25)
     assert new != old
-    store.ledger.release("ghl:a", answered={old: [now] * 25})
+    store.ledger.release({"ghl:a": {old: [now] * 25}})
     assert take(store.ledger, now + 10 * SECOND)[1] == 0
 
 

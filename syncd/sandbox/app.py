@@ -42,11 +42,13 @@ _REASONS = {
     201: "Created",
     204: "No Content",
     207: "Multi-Status",
+    302: "Found",
     400: "Bad Request",
     401: "Unauthorized",
     403: "Forbidden",
     404: "Not Found",
     409: "Conflict",
+    415: "Unsupported Media Type",
     422: "Unprocessable Entity",
     423: "Locked",
     429: "Too Many Requests",
@@ -167,8 +169,8 @@ class SandboxApp:
                 return {}
             search = request.path.rstrip("/").endswith("/search")
             return world.meters.hubspot(world.settings, search=search)
-        location = api.account(world, request) if isinstance(api, GhlApi) else None
-        return {} if location is None else world.meters.ghl(location.id, world.settings)
+        account = api.budget(world, request) if isinstance(api, GhlApi) else ""
+        return world.meters.ghl(account, world.settings) if account else {}
 
     def _logged(self, side: str, request: Request) -> LoggedRequest:
         entry = LoggedRequest(
@@ -220,6 +222,8 @@ def _request_of(environ: Mapping[str, Any]) -> Request:
         for key, value in environ.items()
         if key.startswith("HTTP_")
     }
+    if kind := environ.get("CONTENT_TYPE"):
+        headers["content-type"] = str(kind)
     length = environ.get("CONTENT_LENGTH") or ""
     stream = environ["wsgi.input"]
     return Request(

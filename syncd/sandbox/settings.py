@@ -70,6 +70,9 @@ class SandboxSettings:
     hubspot_client_id: str = "00000000-0000-4000-8000-000000000004"
     hubspot_client_secret: str = "00000000-0000-4000-8000-000000000005"  # noqa: S105
     """It signs HubSpot's deliveries as well."""
+    hubspot_required_scopes: frozenset[str] | None = None
+    """The scopes that an authorization has to name exactly; None takes any."""
+    ghl_dead_refresh_status: int = 400
 
     # HighLevel.
     location_timezone: str = "Europe/Zurich"

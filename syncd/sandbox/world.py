@@ -18,6 +18,7 @@ from syncd.sandbox.ghl.location import GhlLocation
 from syncd.sandbox.hubspot.portal import HubspotPortal
 from syncd.sandbox.ids import Ids
 from syncd.sandbox.limits import Meters
+from syncd.sandbox.oauth.apps import OAuthApps
 from syncd.sandbox.settings import SandboxSettings
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ class SandboxWorld:
             token=self.settings.ghl_token,
         )
         self.portal = HubspotPortal(self._context("hubspot"))
+        self.oauth = OAuthApps(self._context("ghl"))
 
     def add_location(
         self,

@@ -11,6 +11,7 @@ from syncd.sandbox.ghl import appointments, blocks, calendars, events, notes, pe
 from syncd.sandbox.ghl.call import GhlCall
 from syncd.sandbox.ghl.checks import refusal
 from syncd.sandbox.http import ApiError, Response, Route, Router
+from syncd.sandbox.oauth import highlevel as oauth
 
 if TYPE_CHECKING:
     from syncd.sandbox.ghl.location import GhlLocation
@@ -68,7 +69,18 @@ class GhlApi:
     def account(self, world: SandboxWorld, request: Request) -> GhlLocation | None:
         """The location whose budget a request spends; None where the token is nobody's."""
         token = request.headers.get("authorization", "").removeprefix("Bearer ")
+        holder = world.oauth.holder_of(token)
+        if holder is not None and (holder.vendor, holder.kind) == ("ghl", "location"):
+            return world.locations.get(holder.account)
         return next((row for row in world.locations.values() if token in row.tokens), None)
+
+    def budget(self, world: SandboxWorld, request: Request) -> str:
+        """The location or agency whose rate limit a request counts towards; "" for nobody's."""
+        location = self.account(world, request)
+        if location is not None:
+            return location.id
+        agency = oauth.company_of(world, request)
+        return agency.account if agency is not None else ""
 
     def handle(self, world: SandboxWorld, request: Request) -> Response:
         """The answer to a request.
@@ -77,6 +89,8 @@ class GhlApi:
             ApiError: the answer is a refusal.
         """
         _known_client(request)
+        if oauth.handles(request):
+            return oauth.handle(world, request)
         location = self._location(world, request)
         version = _version(request)
         found = self._router.find(request.method, request.path)
@@ -94,6 +108,12 @@ class GhlApi:
 
     def _location(self, world: SandboxWorld, request: Request) -> GhlLocation:
         location = self.account(world, request)
+        if location is None and oauth.company_of(world, request) is not None:
+            raise refusal(
+                401,
+                "This authClass type is not allowed to access this scope. Please reach out to "
+                "the Marketplace team to get this rectified.",
+            )
         if location is None or not request.headers.get("authorization", "").startswith("Bearer "):
             raise refusal(401, "Invalid token: access token is invalid")
         if location.suspended:

@@ -16,7 +16,6 @@ from syncd.sandbox.hubspot import (
     associations,
     batch,
     journal_api,
-    oauth,
     objects,
     properties,
     search,
@@ -24,6 +23,7 @@ from syncd.sandbox.hubspot import (
 from syncd.sandbox.hubspot.call import HubspotCall
 from syncd.sandbox.hubspot.errors import missing_scopes, not_found, refusal
 from syncd.sandbox.hubspot.records import APPOINTMENTS
+from syncd.sandbox.oauth import hubspot as oauth
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -104,16 +104,12 @@ class HubspotApi:
         Raises:
             ApiError: the answer is a refusal.
         """
-        if request.path.startswith("/oauth/"):
+        if oauth.handles(request):
             return oauth.handle(world, request)
         if request.path.startswith("/webhooks-journal/"):
             return journal_api.handle(world, request)
-        settings = world.settings
         kind, _, token = request.headers.get("authorization", "").partition(" ")
-        if kind != "Bearer" or token not in {
-            settings.hubspot_token,
-            *settings.further_hubspot_tokens,
-        }:
+        if kind != "Bearer" or not _admits(world, token):
             raise refusal(
                 401,
                 "INVALID_AUTHENTICATION",
@@ -127,6 +123,17 @@ class HubspotApi:
         call = HubspotCall(portal=world.portal, settings=world.settings, version=version)
         _scoped(call, route.scopes, names)
         return route.handler(call, request, names)
+
+
+def _admits(world: SandboxWorld, token: str) -> bool:
+    settings = world.settings
+    if token in {settings.hubspot_token, *settings.further_hubspot_tokens}:
+        return True
+    holder = world.oauth.holder_of(token)
+    return holder is not None and (holder.vendor, holder.account) == (
+        "hubspot",
+        str(world.portal.portal_id),
+    )
 
 
 def split_version(path: str) -> tuple[str, str]:

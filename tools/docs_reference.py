@@ -53,7 +53,7 @@ def configuration() -> str:
     parts: list[str] = []
     for name, field in Settings.model_fields.items():
         if isinstance(field.default, Section):
-            parts += _table(f"[{name}]", name, type(field.default))
+            parts += _tables(name, type(field.default))
     for name in LinkSettings.model_fields:
         node = node_at((DEFAULTS, name))
         if node is not None and node.section is not None and name != NOTIFY:
@@ -61,6 +61,14 @@ def configuration() -> str:
     parts += _table("[links.NAME.map.FIELD]", "map.FIELD", FieldMap)
     parts += _table("ghl.routes = [{ … }]", "route", Route)
     return "\n\n".join(parts)
+
+
+def _tables(name: str, section: type[Section]) -> Iterator[str]:
+    if not section.groups:
+        yield from _table(f"[{name}]", name, section)
+        return
+    for below, field in section.model_fields.items():
+        yield from _table(f"[{name}.{below}]", f"{name}.{below}", type(field.default))
 
 
 def _table(title: str, prefix: str, section: type[Section]) -> Iterator[str]:

@@ -28,7 +28,7 @@ UNHELD_AFTER = 60.0
 LEARNED_EVERY = 10.0
 """Seconds for which what is known of the links' accounts holds."""
 
-OUTSIDE = {"http": True, "logging": True}
+OUTSIDE: Mapping[str, bool | set[str]] = {"http": True, "logging": True, "live": {"listen"}}
 """Parts of the configuration that may differ from process to process."""
 
 

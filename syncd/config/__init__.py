@@ -12,17 +12,27 @@ from syncd.config.addresses import server_of
 from syncd.config.changes import changes
 from syncd.config.loading import load, working_directory
 from syncd.config.overlaps import account_by_token, overlapping
-from syncd.config.secrets import resolve_address, resolve_http_token, resolve_token
+from syncd.config.secrets import (
+    resolve_address,
+    resolve_client_secret,
+    resolve_hook_secret,
+    resolve_http_token,
+    resolve_token,
+)
 from syncd.config.settings import (
+    AppsSettings,
     ChangeGuard,
     ConflictSettings,
     FieldMap,
     FieldSettings,
     GhlSettings,
     Guard,
+    HighLevelApp,
     HttpSettings,
+    HubSpotApp,
     HubSpotSettings,
     LinkSettings,
+    LiveSettings,
     LoggingSettings,
     NotifySettings,
     NotifyUrl,
@@ -41,15 +51,19 @@ from syncd.config.show import show
 from syncd.config.sources import find_config
 
 __all__ = [
+    "AppsSettings",
     "ChangeGuard",
     "ConflictSettings",
     "FieldMap",
     "FieldSettings",
     "GhlSettings",
     "Guard",
+    "HighLevelApp",
     "HttpSettings",
+    "HubSpotApp",
     "HubSpotSettings",
     "LinkSettings",
+    "LiveSettings",
     "LoggingSettings",
     "NotifySettings",
     "NotifyUrl",
@@ -69,6 +83,8 @@ __all__ = [
     "load",
     "overlapping",
     "resolve_address",
+    "resolve_client_secret",
+    "resolve_hook_secret",
     "resolve_http_token",
     "resolve_token",
     "server_of",

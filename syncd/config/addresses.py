@@ -142,6 +142,22 @@ ServiceUrl = Annotated[
 ]
 
 
+def _public_url(url: str) -> str:
+    if url:
+        parts = _split(url)
+        if not is_web_address(url) or parts.query or parts.fragment or parts.username:
+            raise ValueError("not the address of this service")
+    # As it is written: vendors sign it so.
+    return url.rstrip("/")
+
+
+PublicUrl = Annotated[
+    str,
+    AfterValidator(_public_url),
+    Accepts(words='an address such as "https://sync.example.com", or ""'),
+]
+
+
 def server_of(url: str) -> str:
     """Which server an address leads to, as far as accounts are concerned.
 

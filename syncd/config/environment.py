@@ -21,6 +21,7 @@ from syncd.config.key_tree import (
     KeyPath,
     Node,
     did_you_mean,
+    keeps_secret,
     known_keys,
     leaves,
     node_at,
@@ -114,7 +115,7 @@ class Overrides:
         so_far = self.layers.given.get(leaf)
         node = node_at(leaf)
         section = node.section if node else None
-        if leaf[-1] in {"token", "webhook"} and not (so_far and so_far.origin.startswith(PREFIX)):
+        if keeps_secret(leaf) and not (so_far and so_far.origin.startswith(PREFIX)):
             return {}  # One place replaces the other.
         value = so_far.value if so_far else _default(leaf)
         value = section.as_table(value) if section else value
@@ -125,7 +126,7 @@ class Overrides:
         tokens = (
             token
             for path, given in self.layers.given.items()
-            if path[-1] in {"token", "webhook", "urls"}
+            if keeps_secret(path)
             for token in (given.value if isinstance(given.value, list) else [given.value])
         )
         return any(isinstance(token, Mapping) and token.get("env") == variable for token in tokens)

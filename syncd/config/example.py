@@ -106,7 +106,7 @@ def example() -> str:
     lines = _FIRST.splitlines()
     for name, field in Settings.model_fields.items():
         if isinstance(field.default, Section):
-            lines += _table(name, type(field.default))
+            lines += _tables(name, type(field.default))
     lines += _SHARED.splitlines()
     for name in LinkSettings.model_fields:
         node = node_at((DEFAULTS, name))
@@ -115,6 +115,15 @@ def example() -> str:
             lines += _table(f"{DEFAULTS}.{name}", node.section)
     lines += _maps()
     return "\n".join(lines) + "\n"
+
+
+def _tables(header: str, section: type[Section]) -> Iterator[str]:
+    """One table of the reference, or those of a section that groups them."""
+    if not section.groups:
+        yield from _table(header, section)
+        return
+    for name, field in section.model_fields.items():
+        yield from _table(f"{header}.{name}", type(field.default))
 
 
 def _table(header: str, section: type[Section]) -> Iterator[str]:

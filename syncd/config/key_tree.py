@@ -15,7 +15,7 @@ from difflib import get_close_matches
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from syncd.config import toml
-from syncd.config.settings import LinkSettings, Section, Settings
+from syncd.config.settings import LinkSettings, Reference, Section, Settings
 from syncd.config.values import Accepts
 
 KeyPath = tuple[str, ...]
@@ -138,6 +138,14 @@ def node_at(path: Sequence[str | int]) -> Node | None:
     for key in path:
         node = node.child(key) if node else None
     return node
+
+
+def keeps_secret(path: Sequence[str | int]) -> bool:
+    """Whether a key says where a secret is kept, or lists such places."""
+    node = node_at(path)
+    if node is not None and get_origin(node.annotation) is tuple:
+        node = node.child(0)
+    return node is not None and node.section is not None and issubclass(node.section, Reference)
 
 
 def leaves(table: Mapping[str, object], node: Node = ROOT) -> Iterator[tuple[KeyPath, object]]:

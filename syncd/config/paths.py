@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from syncd.config.key_tree import KeyPath
+from syncd.config.key_tree import KeyPath, keeps_secret
 from syncd.config.values import command_line
 
 _SQLITE_FILE = re.compile(r"(sqlite(?:\+pysqlite)?:///)([^?]*)(.*)", re.DOTALL)
@@ -26,11 +26,9 @@ def anchored(key: KeyPath, value: object, folder: Path, home: str) -> object:
             if file in {"", ":memory:"}:
                 return value
             return f"{scheme}{_absolute(file, folder, home)}{query}"
-        case (*_, "token" | "webhook" | "urls" | "secret_key"), {"file": str() as file, **rest} if (
-            file
-        ):
+        case _, {"file": str() as file, **rest} if file and keeps_secret(key):
             return {"file": _absolute(file, folder, home), **rest}
-        case (*_, "urls" | "secret_key"), list():
+        case _, list() if keeps_secret(key):
             return [anchored(key, each, folder, home) for each in value]
         case (*_, "notify", "command"), _ if words := _program(value):
             # A bare name is looked for on the PATH; anything else is a path.

@@ -16,7 +16,7 @@ from typing import Literal
 from pydantic import SecretStr
 
 from syncd.config.masking import masked
-from syncd.config.settings import HttpSettings, LinkSettings, Reference
+from syncd.config.settings import AppsSettings, HttpSettings, LinkSettings, Reference
 from syncd.errors import ConfigError
 
 
@@ -35,6 +35,37 @@ def resolve_token(
 def resolve_http_token(http: HttpSettings, env: Mapping[str, str] | None = None) -> SecretStr:
     """The token of the daemon's own listener; raises as `resolve_token` does."""
     return _resolved(http.token, "http.token", env)
+
+
+def resolve_hook_secret(
+    link: LinkSettings, env: Mapping[str, str] | None = None
+) -> SecretStr | None:
+    """What a workflow's webhook for this link has to show; None where it has none.
+
+    Raises as `resolve_token` does.
+    """
+    if not link.ghl.hook_secret.given:
+        return None
+    return _resolved(link.ghl.hook_secret, f"links.{link.name}.ghl.hook_secret", env)
+
+
+def resolve_client_secret(
+    apps: AppsSettings, app: Literal["highlevel", "hubspot"], env: Mapping[str, str] | None = None
+) -> SecretStr | None:
+    """The client secret of one of the user's apps; None where there is no such app.
+
+    An app is there where its `client_id` or the place of its secret was given,
+    or where the usual variable holds a secret. Raises as `resolve_token` does.
+    """
+    given = apps.highlevel if app == "highlevel" else apps.hubspot
+    place, key = given.client_secret, f"apps.{app}.client_secret"
+    if not place.given:
+        return None
+    if not (given.client_id or "client_secret" in given.model_fields_set):
+        variables = os.environ if env is None else env
+        if not variables.get(place.env or "", "").strip():
+            return None
+    return _resolved(place, key, env)
 
 
 def resolve_address(

@@ -59,6 +59,8 @@ class Section(BaseModel):
     """Whether giving this table replaces the one below it, instead of adding to it."""
     accepts: ClassVar[str] = "a table"
     """What may stand where this table is expected."""
+    groups: ClassVar[bool] = False
+    """Whether its sections are written as tables of their own."""
 
     @classmethod
     def as_table(cls, given: object) -> object:
@@ -155,6 +157,35 @@ def _some_key(keys: tuple[KeyReference, ...]) -> tuple[KeyReference, ...]:
     return keys
 
 
+class SecretReference(Reference):
+    """Where a secret is kept that may be missing: then what needs it is off."""
+
+    accepts: ClassVar[str] = (
+        'where it is kept: { env = "NAME" }, { file = "/path" } or { credential = "name" }, or ""'
+    )
+
+    @classmethod
+    def as_table(cls, given: object) -> object:
+        """An empty text is no place."""
+        return {} if given == "" else given
+
+    @model_validator(mode="before")
+    @classmethod
+    def _written_out(cls, given: object) -> object:
+        return cls.as_table(given)
+
+    @model_validator(mode="after")
+    def _names_one_place(self) -> Self:
+        if len(self.places) > 1:
+            raise ValueError(f"accepted: {self.accepts}, one of them")
+        return self
+
+    @property
+    def given(self) -> bool:
+        """Whether a place is named."""
+        return bool(self.places)
+
+
 class StoreSettings(Section):
     """Where syncd keeps what the two sides agreed on."""
 
@@ -228,6 +259,89 @@ class LoggingSettings(Section):
     """auto (console on a terminal, json otherwise) | console | json."""
     level: Literal["debug", "info", "warning", "error"] = "info"
     """The least important messages that are still written: debug | info | warning | error."""
+
+
+class LiveSettings(Section):
+    """Announcements of the vendors: a change is on the other side within seconds."""
+
+    listen: addresses.Listen = ""
+    """Where the daemon takes the vendors' deliveries and the redirects of OAuth, such as
+    "127.0.0.1:8788", behind a proxy that ends TLS; "" takes none.
+    """
+    public_url: addresses.PublicUrl = ""
+    """The address at which the vendors reach it: "https://sync.example.com".
+    HubSpot signs it: without it no delivery of HubSpot is taken.
+    """
+    relaxed_poll_interval: PositiveDuration = duration("5m")
+    """The poll interval of a link both of whose sides announce their changes."""
+    journal_interval: PositiveDuration = duration("5s")
+    """How often HubSpot's journal is read."""
+
+    @property
+    def address(self) -> tuple[str, int] | None:
+        """Host and port, or None where nothing listens."""
+        return addresses.host_and_port(self.listen) if self.listen else None
+
+
+class HighLevelApp(Section):
+    """Your own Marketplace app of HighLevel, target user Sub-account."""
+
+    client_id: values.OptionalId = ""
+    """The client id, as the app's page shows it: the app's id, a dash and a suffix."""
+    client_secret: SecretReference = SecretReference(env="GHL_CLIENT_SECRET")
+    """Where the client secret is kept:
+    { env = "…" }, { file = "…" } or { credential = "…" } (systemd).
+    """
+    webhook_key: values.OneOrMore[values.Ed25519Key] = (
+        "MCowBQYDK2VwAyEAi2HR1srL4o18O8BRa7gVJY7G7bupbN3H9AwJrHCDiOg=",
+    )
+    """HighLevel's public key, which verifies deliveries; of a list, any of them does."""
+    base_url: addresses.ServiceUrl = "https://services.leadconnectorhq.com"
+    """Where tokens are made; another one only for tests."""
+    authorize_url: addresses.ServiceUrl = (
+        "https://marketplace.gohighlevel.com/v2/oauth/chooselocation"
+    )
+    """Where a person installs the app."""
+    version_id: values.OptionalId = ""
+    """Sent along to authorize_url, where the link that HighLevel shows has one."""
+
+    @property
+    def app_id(self) -> str:
+        """The id of the app, which deliveries name; "" where there is no app."""
+        # Observed on 2026-08-20: a client id is the app's id, a dash and eight characters.
+        return self.client_id.partition("-")[0]
+
+
+class HubSpotApp(Section):
+    """Your own project app of HubSpot."""
+
+    client_id: values.OptionalId = ""
+    """The client id, from the Auth tab of the app."""
+    client_secret: SecretReference = SecretReference(env="HUBSPOT_CLIENT_SECRET")
+    """Where the client secret is kept, which verifies deliveries as well:
+    { env = "…" }, { file = "…" } or { credential = "…" } (systemd).
+    """
+    base_url: addresses.ServiceUrl = "https://api.hubapi.com"
+    """Where tokens are made and the journal is read; another one only for tests."""
+    authorize_url: addresses.ServiceUrl = "https://app.hubspot.com/oauth/authorize"
+    """Where a person installs the app."""
+    scopes: values.Ids = ()
+    """What the app asks for; empty means the list that syncd needs.
+    HubSpot installs only what equals the list of the app itself.
+    """
+    journal: bool = False
+    """Whether to read the Webhooks Journal of the app, which only OAuth apps have."""
+
+
+class AppsSettings(Section):
+    """Your own apps at the vendors: they announce changes, and connect accounts."""
+
+    groups: ClassVar[bool] = True
+
+    highlevel: HighLevelApp = HighLevelApp()
+    """The app at HighLevel."""
+    hubspot: HubSpotApp = HubSpotApp()
+    """The app at HubSpot."""
 
 
 class WebhookReference(Reference):
@@ -366,6 +480,10 @@ class GhlSettings(Section):
     """Where the private integration token is kept:
     { env = "…" }, { file = "…" } or { credential = "…" } (systemd).
     { oauth = true } is a connection of `connect highlevel`.
+    """
+    hook_secret: SecretReference = SecretReference()
+    """Where the secret is kept that a workflow's webhook for this link has to show, in the header
+    X-Syncd-Secret: { env = "…" }, { file = "…" } or { credential = "…" }; "" takes none.
     """
     calendars: Annotated[values.Ids, AfterValidator(_distinct)] = ()
     """Calendar ids; empty means every active calendar of the location."""
@@ -629,6 +747,8 @@ class StatusSettings(Section):
 class LinkSettings(Section):
     """One link: one HighLevel location and one HubSpot account."""
 
+    groups: ClassVar[bool] = True
+
     _name: str = PrivateAttr(default="")
 
     ghl: GhlSettings
@@ -666,6 +786,8 @@ class Settings(Section):
     schedule: ScheduleSettings = ScheduleSettings()
     http: HttpSettings = HttpSettings()
     logging: LoggingSettings = LoggingSettings()
+    live: LiveSettings = LiveSettings()
+    apps: AppsSettings = AppsSettings()
     notify: NotifySettings = NotifySettings()
     fleet: FleetSettings = FleetSettings()
     links: Annotated[

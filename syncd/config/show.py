@@ -14,6 +14,7 @@ from syncd.config.key_tree import LINKS
 from syncd.config.masking import MASK, masked
 from syncd.config.settings import (
     ConflictSettings,
+    SecretReference,
     Section,
     Settings,
     StatusSettings,
@@ -40,7 +41,7 @@ def _tables(header: str, section: Section) -> Iterator[str]:
     inner: list[tuple[str, Section]] = []
     for name in type(section).model_fields:
         value = getattr(section, name)
-        if header.count(".") == 1 and isinstance(value, Section):
+        if section.groups and isinstance(value, Section):
             inner.append((f"{header}.{name}", value))
         else:
             # A translation table that is written counts as given, so a default one is a comment.
@@ -55,19 +56,27 @@ def _tables(header: str, section: Section) -> Iterator[str]:
 def plain(value: object) -> object:
     """A value as it would be written: sections as tables, in the short form where there is one."""
     match value:
-        case ConflictSettings():
-            words = {getattr(value, name) for name in ConflictSettings.model_fields}
-            return words.pop() if len(words) == 1 else _table(value)
-        case WebhookReference() if value.url is not None or not value.given:
-            return MASK if value.url else ""
         case Section():
-            return _table(value)
+            return _section(value)
         case list() | tuple():
             return [plain(item) for item in value]
         case Mapping():
             return {name: plain(item) for name, item in value.items()}
         case _:
             return value
+
+
+def _section(section: Section) -> object:
+    match section:
+        case ConflictSettings():
+            words = {getattr(section, name) for name in ConflictSettings.model_fields}
+            return words.pop() if len(words) == 1 else _table(section)
+        case WebhookReference() if section.url is not None:
+            return MASK
+        case WebhookReference() | SecretReference() if not section.given:
+            return ""
+        case _:
+            return _table(section)
 
 
 def _table(section: Section) -> dict[str, object]:

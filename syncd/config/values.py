@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from base64 import b64decode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -156,6 +157,27 @@ PropertyName = Annotated[
     str,
     AfterValidator(_one_word),
     Accepts(words="the internal name of a HubSpot property"),
+]
+
+
+_ED25519 = bytes.fromhex("302a300506032b6570032100")
+"""What comes before the 32 bytes of a public key (RFC 8410, 4)."""
+
+
+def _ed25519_key(text: str) -> str:
+    try:
+        key = b64decode(text, validate=True)
+    except ValueError:
+        key = b""
+    if not key.startswith(_ED25519) or len(key) != len(_ED25519) + 32:
+        raise ValueError("not an Ed25519 key")
+    return text
+
+
+Ed25519Key = Annotated[
+    str,
+    AfterValidator(_ed25519_key),
+    Accepts(words='a public Ed25519 key in base64, "MCow…", or a list of them'),
 ]
 
 

@@ -72,7 +72,7 @@ def test_every_key_is_documented() -> None:
         if path[0] in docs_reference.FILE_ONLY:
             assert path[0] in documented
             continue
-        table = path[2] if path[0] == "links" else path[0]
+        table = path[2] if path[0] == "links" else ".".join(path[:-1])
         key = path[3] if path[0] == "links" and len(path) > 3 else path[-1]
         if path[0] == "links" and len(path) == 3:
             assert f"[links.NAME.{table}" in documented, path

@@ -14,9 +14,6 @@ from syncd.config.values import command_line
 
 _SQLITE_FILE = re.compile(r"(sqlite(?:\+pysqlite)?:///)([^?]*)(.*)", re.DOTALL)
 
-_REFERENCES = frozenset({"token", "webhook", "urls", "secret_key"})
-"""Keys whose tables may name a file."""
-
 
 def anchored(key: KeyPath, value: object, folder: Path, home: str) -> object:
     """Make a relative path absolute, from the folder of the file that it is in."""

@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from syncd.core.model import ContactPair, Hold, Pair, Side, Window
+from syncd.ports.announcements import Announcement
 
 
 class IntentKind(StrEnum):
@@ -113,12 +114,15 @@ class Decision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decided:
-    """What people decided of all links of a store."""
+    """What people decided, and vendors announced, of all links of a store."""
 
     decisions: Mapping[str, Sequence[Decision]]
     """By link, oldest first; only those that no cycle has carried out."""
     paused: frozenset[str]
     """Links that are out of service."""
+    announced: Mapping[str, int] = field(default_factory=dict)
+    """Links of which an announcement waits, each with the newest key. Where several processes
+    store announcements, a smaller key may be the newer one: another one is news."""
 
 
 class Transaction(Protocol):
@@ -177,6 +181,10 @@ class Transaction(Protocol):
 
     def amend_decision(self, decision_id: int, payload: Mapping[str, object]) -> None:
         """Say more exactly what was decided."""
+        ...
+
+    def close_announcements(self, keys: Collection[int]) -> None:
+        """The cycle read what these announced, after they had come."""
         ...
 
 
@@ -263,6 +271,10 @@ class LinkStore(LinkReader, Protocol):
 
     def decisions(self) -> list[Decision]:
         """What people decided and no cycle has carried out yet, oldest first."""
+        ...
+
+    def announcements(self) -> list[Announcement]:
+        """What the vendors announced and no cycle has looked at yet, oldest first."""
         ...
 
     def decide(self, kind: str, payload: Mapping[str, object], at: datetime) -> int:

@@ -5,13 +5,16 @@
 
 from collections.abc import Mapping
 
-from sqlalchemy import Connection, cast, literal, null, select, text, union_all
+from sqlalchemy import Connection, cast, func, literal, null, select, text, union_all
 
 from syncd.ports.store import PAUSED, Decided, Decision
 from syncd.store.bulk import upsert
 from syncd.store.escaping import storable
-from syncd.store.tables import cursor, decision, link
+from syncd.store.tables import announcement, cursor, decision, link
 from syncd.store.types import Instant, Json
+
+_ANNOUNCED = "announced"
+"""In place of a decision's kind."""
 
 _DECIDED = union_all(
     select(link.c.name, decision.c.id, decision.c.kind, decision.c.made_at, decision.c.payload)
@@ -26,6 +29,15 @@ _DECIDED = union_all(
     )
     .join(link, link.c.id == cursor.c.link_id)
     .where(cursor.c.name == PAUSED, cursor.c.value != ""),
+    select(
+        link.c.name,
+        func.max(announcement.c.id),
+        literal(_ANNOUNCED),
+        cast(null(), Instant),
+        cast(null(), Json),
+    )
+    .join(link, link.c.id == announcement.c.link_id)
+    .group_by(link.c.name),
 )
 
 _NOTE = text(
@@ -40,16 +52,20 @@ _NOTE = text(
 
 
 def decided(connection: Connection) -> Decided:
-    """Decisions of all links that no cycle has carried out yet."""
+    """Decisions and announcements of all links that no cycle has dealt with yet."""
     decisions: dict[str, list[Decision]] = {}
+    announced: dict[str, int] = {}
     paused = set()
     for row in sorted(connection.execute(_DECIDED), key=lambda row: row.id):
         if not row.id:
             paused.add(row.name)
             continue
+        if row.kind == _ANNOUNCED:
+            announced[row.name] = row.id
+            continue
         made = Decision(id=row.id, kind=row.kind, made_at=row.made_at, payload=row.payload)
         decisions.setdefault(row.name, []).append(made)
-    return Decided(decisions=decisions, paused=frozenset(paused))
+    return Decided(decisions=decisions, paused=frozenset(paused), announced=announced)
 
 
 def write_notes(connection: Connection, name: str, notes: Mapping[str, str]) -> None:

@@ -34,6 +34,12 @@ SNAPSHOT = "syncd_snapshot"
 MIGRATES = "syncd_migrates"
 """The execution option of a connection that changes tables."""
 
+BRISK = "syncd_brisk"
+"""The execution option of a connection that waits for a locked file for `BRISK_SECONDS` only."""
+
+BRISK_SECONDS = 1.5
+"""Short enough for a vendor that waits for its answer."""
+
 _KEEPALIVES = {
     # Detects a server that disappeared, in place of waiting for it.
     "keepalives_idle": 5,
@@ -143,6 +149,11 @@ def at_one_instant(engine: Engine) -> Engine:
     return engine.execution_options(isolation_level="REPEATABLE READ")
 
 
+def brisk(engine: Engine) -> Engine:
+    """The same engine for whoever cannot wait for a locked SQLite file."""
+    return engine.execution_options(**{BRISK: True})
+
+
 def _parse(url: str) -> URL:
     try:
         parsed = make_url(url)
@@ -209,6 +220,11 @@ def _begin_sqlite(connection: Connection) -> None:
         # A table is altered by copying it and dropping the old one, which must not cascade; and
         # inside a transaction this pragma does nothing.
         connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
+    wanted = options.get(BRISK, False)
+    if wanted != connection.info.get(BRISK, False):
+        seconds = BRISK_SECONDS if wanted else BUSY_SECONDS
+        connection.exec_driver_sql(f"PRAGMA busy_timeout={seconds * 1000:.0f}")
+        connection.info[BRISK] = wanted
     if not options.get(READS, False):
         snapshot = options.get(SNAPSHOT, False)
         connection.exec_driver_sql("BEGIN" if snapshot else "BEGIN IMMEDIATE")

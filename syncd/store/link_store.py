@@ -12,8 +12,9 @@ from typing import TypeVar
 from sqlalchemy import Connection
 
 from syncd.core.model import Hold, Pair, Side, Window
+from syncd.ports.announcements import Announcement
 from syncd.ports.store import PAUSED, CycleRow, Decision, HistoryEntry, Intent
-from syncd.store import history, pairs, pending, reads, state
+from syncd.store import announcements, history, pairs, pending, reads, state
 from syncd.store.bulk import asking
 from syncd.store.database import Database
 from syncd.store.transaction import SqlTransaction, ensure_link, find_link
@@ -138,6 +139,10 @@ class SqlLinkStore:
     def decisions(self) -> list[Decision]:
         """Decisions that no cycle has carried out yet, oldest first."""
         return self._ask(pending.decisions)
+
+    def announcements(self) -> list[Announcement]:
+        """What the vendors announced and no cycle has looked at yet, oldest first."""
+        return self._ask(announcements.announcements)
 
     def decide(self, kind: str, payload: Mapping[str, object], at: datetime) -> int:
         """Queue a decision for the next cycle; gives its id."""

@@ -24,6 +24,7 @@ from sqlalchemy import (
 
 from syncd.ports.store import CONTACT
 from syncd.store import tables
+from syncd.store.announcements import DELIVERIES_KEPT
 from syncd.store.bulk import among
 from syncd.store.database import Database
 from syncd.store.pairs import living
@@ -47,7 +48,8 @@ class Forgotten:
 def prune(database: Database, name: str, before: datetime) -> int:
     """Delete a link's history, reports and closed decisions from before an instant.
 
-    The last cycle's report stays however old it is. Gives how many rows went.
+    The last cycle's report stays however old it is, and deliveries are forgotten by
+    an age of their own. Gives how many rows went.
 
     Raises:
         StoreError: the store cannot be used.
@@ -55,6 +57,7 @@ def prune(database: Database, name: str, before: datetime) -> int:
     link_id = database.read(lambda at: find_link(at, name))
     if link_id is None:
         return 0
+    delivered = database.clock.now() - DELIVERIES_KEPT
     last = select(func.max(tables.cycle.c.id)).where(tables.cycle.c.link_id == link_id)
     return (
         _delete(database, tables.history, link_id, tables.history.c.at < before)
@@ -66,6 +69,7 @@ def prune(database: Database, name: str, before: datetime) -> int:
             tables.cycle.c.id != last.scalar_subquery(),
         )
         + _delete(database, tables.decision, link_id, tables.decision.c.closed_at < before)
+        + _delete(database, tables.delivery, link_id, tables.delivery.c.received_at < delivered)
     )
 
 

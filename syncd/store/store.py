@@ -15,8 +15,10 @@ from syncd.ports.clock import Clock
 from syncd.ports.store import Decided
 from syncd.store import across, retention
 from syncd.store.accounts import SqlAccounts
+from syncd.store.announcements import Inbox
 from syncd.store.connections import SqlConnections
 from syncd.store.database import QUICK_PATIENCE, Database
+from syncd.store.engine import brisk
 from syncd.store.holder import Holder
 from syncd.store.integrity import Inspection
 from syncd.store.leases import Lease, Leases
@@ -35,6 +37,8 @@ class Store:
     def __init__(self, engine: Engine, clock: Clock) -> None:
         self._database = Database(engine, clock)
         self._quick = Database(engine, clock, patience=QUICK_PATIENCE)
+        self.inbox = Inbox(Database(brisk(engine), clock, patience=QUICK_PATIENCE))
+        """What the vendors announced."""
         self._members = None if self._database.is_sqlite else _members(self._database, self._quick)
         self._leases: Leases = self._members or _file_leases(self._database, engine)
         self.ledger = SqlLedger(self._database)
@@ -97,7 +101,7 @@ class Store:
         return self._leases.holder(name)
 
     def decided(self) -> Decided:
-        """Open decisions of all links; does not wait for an unreachable database.
+        """What waits of all links; does not wait for an unreachable database.
 
         Raises:
             StoreError: the store cannot be used.

@@ -393,3 +393,34 @@ oauth_attempt = Table(
     Column("connection_id", Key, nullable=False, server_default="0"),
 )
 """A run of `syncd connect` that waits for its redirect."""
+
+
+announcement = Table(
+    "announcement",
+    metadata,
+    _key(),
+    _link(),
+    Column("side", String, nullable=False),
+    Column("what", String, nullable=False),
+    _words("record"),
+    Column("way", String, nullable=False, server_default="app"),
+    Column("received_at", Instant, nullable=False),
+    Column("occurred_at", Instant),
+    Index("ix_announcement_link_id_id", "link_id", "id"),
+    # A cycle closes what it was given: a later announcement must not get the same number.
+    sqlite_autoincrement=True,
+)
+"""Where a vendor says that something changed, until a cycle has looked: see `announcements`."""
+
+
+delivery = Table(
+    "delivery",
+    metadata,
+    _key(),
+    _link(),
+    Column("digest", String, nullable=False),
+    Column("received_at", Instant, nullable=False),
+    Index("uq_delivery_digest", "link_id", "digest", unique=True),
+    Index("ix_delivery_received_at", "link_id", "received_at"),
+)
+"""A delivery that was stored for a link: vendors send it again."""

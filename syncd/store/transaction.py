@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Integer, bindparam, func, select, update
 from syncd.core.model import ContactPair, Hold, Pair
 from syncd.errors import LinkLocked, StoreInterrupted
 from syncd.ports.store import CycleRow, HistoryEntry, Intent
-from syncd.store import history, pairs, pending, reads, state
+from syncd.store import announcements, history, pairs, pending, reads, state
 from syncd.store.bulk import asking, upsert
 from syncd.store.database import Database
 from syncd.store.errors import explained
@@ -149,6 +149,14 @@ class SqlTransaction:
         self._do(
             lambda connection, link: pending.amend_decision(connection, link, decision_id, said)
         )
+
+    def close_announcements(self, keys: Collection[int]) -> None:
+        """The cycle has looked at these."""
+        closed = frozenset(keys)
+        if closed:
+            self._do(
+                lambda connection, link: announcements.close_announcements(connection, link, closed)
+            )
 
     # --- what LinkStore calls
 

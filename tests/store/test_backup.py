@@ -12,6 +12,7 @@ from stores import BACKENDS, StandingClock, opened
 
 from syncd.core.model import ContactPair, Hold, Pair, Side
 from syncd.errors import StoreError
+from syncd.ports.announcements import Announced, Delivered
 from syncd.ports.notifications import Notification
 from syncd.ports.store import CycleRow, HistoryEntry, Intent, IntentKind
 from syncd.store import Store, open_engine
@@ -50,6 +51,9 @@ def full(store: Store, a_pair: Callable[..., Pair], standing_clock: StandingCloc
         span=timedelta(seconds=1),
     )
     store.accounts.keep({"a token's digest": "24600001"}, now)
+    store.inbox.announce(
+        [Delivered(link="clinic", side=Side.GHL, what=Announced.LINK, delivery="d")]
+    )
     store.acquire("clinic", "run")
     return store
 

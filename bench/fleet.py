@@ -115,10 +115,16 @@ def work(url: str, links: int, poll: float, seconds: float) -> None:
         used = time.process_time()
         time.sleep(seconds)
         used = time.process_time() - used
-        print(json.dumps({"began": began, "cpu": used}), flush=True)
+        print(json.dumps({"began": began, "cpu": used, "memory": memory()}), flush=True)
         stop.set()
         scheduler.stop_claiming()
         scheduler.close()
+
+
+def memory() -> float:
+    """MiB that this process has in memory."""
+    pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 def lease_rows(url: str, poll: float, seconds: float) -> None:
@@ -153,7 +159,8 @@ def lease_rows(url: str, poll: float, seconds: float) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    print(json.dumps({"began": began, "cpu": time.process_time() - used}), flush=True)
+    used = time.process_time() - used
+    print(json.dumps({"began": began, "cpu": used, "memory": memory()}), flush=True)
 
 
 @contextmanager
@@ -228,6 +235,7 @@ def measure(
         f"{sent / len(cycles):.2f}",
         f"{1000 * cpu / len(cycles):.2f}",
         f"{1000 * used / len(cycles):.2f}",
+        f"{max(each['memory'] for each in told):.0f}",
         f"{min(shares)}-{max(shares)}",
         len({name for name, _ in cycles}),
     )
@@ -257,6 +265,7 @@ def main() -> None:
         "statements per cycle",
         "our CPU ms per cycle",
         "PostgreSQL's CPU ms per cycle",
+        "MiB per process",
         "links per process",
         "links that ran",
     )

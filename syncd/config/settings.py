@@ -744,6 +744,33 @@ class StatusSettings(Section):
         return "to_hubspot" in self.model_fields_set
 
 
+_VARIANTS = 8
+"""How many different tables of a kind are kept to be shared."""
+
+_kept: dict[type, list[Section]] = {}
+
+
+def _keep_once(table: Section) -> None:
+    """Replace each table within this one by an equal one that is kept already.
+
+    Thousands of links mostly differ in ids and tokens: of 6 KiB each, 2 stay.
+    Tables are frozen, so nobody can tell.
+    """
+    for name, value in table.__dict__.items():
+        if not isinstance(value, Section):
+            continue
+        _keep_once(value)
+        alike = _kept.setdefault(type(value), [])
+        for each in alike:
+            # What was given counts as well (`StatusSettings.given`).
+            if each == value and each.model_fields_set == value.model_fields_set:
+                table.__dict__[name] = each
+                break
+        else:
+            if len(alike) < _VARIANTS:
+                alike.append(value)
+
+
 class LinkSettings(Section):
     """One link: one HighLevel location and one HubSpot account."""
 
@@ -761,6 +788,11 @@ class LinkSettings(Section):
         Mapping[values.MapName, FieldMap],
         Accepts(words='tables [links.NAME.map.FIELD] with ghl = "…" and hubspot = "…"'),
     ] = {}
+
+    def model_post_init(self, context: object, /) -> None:
+        """Keep the tables once that this link has in common with others."""
+        super().model_post_init(context)  # the name's place
+        _keep_once(self)
 
     @property
     def name(self) -> str:

@@ -7,14 +7,13 @@ flag may change the rest. Seconds are monotonic, instants aware UTC.
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from syncd.config import LinkSettings
 from syncd.core.model import Side
-from syncd.observability.heartbeat import CYCLES, CyclePoint, Heartbeat
+from syncd.observability.heartbeat import CyclePoint, Heartbeat
 from syncd.observability.state import State
 from syncd.observability.traffic import Traffic
 from syncd.ports.store import Decision
@@ -71,7 +70,7 @@ class LinkState:
     lost: bool = False
     """The lease is gone; a cycle that runs notices before its next write."""
     link: OpenLink | None = None
-    seen: set[int] = field(default_factory=set)
+    seen: frozenset[int] = frozenset()
     """Decisions that have made the link due already."""
 
     turns: int = 0
@@ -88,7 +87,7 @@ class LinkState:
     """The guards that kept something back in the last cycle."""
     holder: str = ""
     """Who has the link, while its state is `locked`."""
-    recent: deque[CyclePoint] = field(default_factory=lambda: deque(maxlen=CYCLES))
+    recent: tuple[CyclePoint, ...] = ()
     """The last cycles; the idle ones stand nowhere else."""
     began: float = 0.0
     sign: float = 0.0
@@ -172,7 +171,7 @@ class LinkState:
             planned=self.planned,
             budgets={side.value: wire.budget for side, wire in self.traffic().items()},
             pace=self.pace,
-            recent=tuple(self.recent),
+            recent=self.recent,
             guards=self.guards,
             stopped=stopped,
         )

@@ -261,7 +261,7 @@ class Scheduler:
                     at=now, decisions=tuple(decided), paused=state.name in found.paused
                 )
                 if fresh:
-                    state.seen = {each.id for each in decided}
+                    state.seen = frozenset(each.id for each in decided)
                     state.kicked |= any(each.kind in {KICK, APPROVE} for each in fresh)
                     state.due = now
 

@@ -19,6 +19,7 @@ from syncd.engine.decisions.approval import ASK_ABOVE, SHOWN
 from syncd.engine.decisions.halt import pauses
 from syncd.engine.poll.prepare import FIRST
 from syncd.engine.report import CycleReport
+from syncd.observability.heartbeat import CYCLES
 from syncd.observability.metrics import Metrics
 from syncd.observability.state import State
 from syncd.ports.store import Decision
@@ -60,7 +61,7 @@ class Turns:
         store = self._links.link_store(state.name)
         decisions, paused = self._decided(state)
         orders = orders_in(decisions)
-        state.seen = set(orders.all_ids)
+        state.seen = frozenset(orders.all_ids)
         self._close(state, orders.turns)
         if paused:
             return Turn(state=State.PAUSED)
@@ -139,7 +140,7 @@ class Turns:
         if not request.dry_run:
             self._metrics.cycle_ended(facts_of(report))
             if report.started_at is not None and report.outcome is not Outcome.LOCKED:
-                state.recent.append(point_of(report))
+                state.recent = (*state.recent, point_of(report))[-CYCLES:]
         self._charge(state, report)
         return report
 

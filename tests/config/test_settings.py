@@ -360,3 +360,16 @@ def test_whatever_stands_in_a_table_only_validation_errors_come_out(value: Any) 
     for table in ("store", "schedule", "http", "logging", "links"):
         with suppress(ValidationError):
             Settings.model_validate({table: value})
+
+
+def test_equal_tables_of_many_links_are_kept_once() -> None:
+    links = {
+        name: {"ghl": {"location_id": name, "token": {"env": name}}, "sync": {"past": "7d"}}
+        for name in ("north", "south")
+    }
+    links["east"] = {**links["north"], "sync": {"past": "8d"}}
+    loaded = Settings.model_validate({"links": links}).links
+    assert loaded["north"].sync is loaded["south"].sync
+    assert loaded["north"].status is loaded["east"].status
+    assert loaded["east"].sync.past == timedelta(days=8)
+    assert [loaded[name].ghl.location_id for name in links] == ["north", "south", "north"]

@@ -36,6 +36,8 @@ EXAMPLES = (
         "list": "syncd.cli.link:list_links",
         "pause": "syncd.cli.link:pause",
         "resume": "syncd.cli.link:resume",
+        "add": "syncd.cli.link_add:add",
+        "remove": "syncd.cli.link_add:remove",
     },
     examples=EXAMPLES,
 )

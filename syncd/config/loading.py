@@ -35,7 +35,7 @@ def load(
     env = os.environ if env is None else env
     cwd = working_directory() if cwd is None else cwd
     layers = gather(find_config(path, env=env, cwd=cwd), env=env, cwd=cwd)
-    settings, problems = _validated(layers)
+    settings, problems = validated(layers)
     if problems or settings is None:
         raise ConfigError([masked(problem) for problem in problems])
     return settings
@@ -49,7 +49,8 @@ def working_directory() -> Path:
         return Path("/the working directory was deleted")
 
 
-def _validated(layers: Layers) -> tuple[Settings | None, list[str]]:
+def validated(layers: Layers) -> tuple[Settings | None, list[str]]:
+    """The settings, None where they are no such; and every problem."""
     problems = [*layers.problems, *_shape_problems(layers)]
     try:
         settings = Settings.model_validate(layers.tree())

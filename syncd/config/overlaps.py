@@ -25,6 +25,8 @@ _NUMBER = re.compile(r"\d+-\d+")
 
 def account_by_token(link: LinkSettings) -> Hashable:
     """What can be known of an account without asking: the same token is the same account."""
+    if not link.hubspot.token.places:  # a connection is found by the account's number
+        return account_by_number(link)
     return link.hubspot.base_url, link.hubspot.token.place
 
 

@@ -8,9 +8,12 @@ in `settings`.
 
 from __future__ import annotations
 
+import os
+import re
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from syncd.config import toml
@@ -82,8 +85,13 @@ def _usual_places(env: Mapping[str, str], cwd: Path) -> Iterator[Path]:
     yield Path("/etc/syncd/config.toml")
 
 
-def gather(main: Path, *, env: Mapping[str, str], cwd: Path) -> Layers:
+def gather(
+    main: Path, *, env: Mapping[str, str], cwd: Path, planned: Mapping[Path, str] | None = None
+) -> Layers:
     """Read the main file, its includes and the environment, weakest first.
+
+    `planned` are files as they are to be written: each counts as included, and in the
+    place of the one that is there.
 
     Raises ConfigError where a file cannot be read at all; milder problems are
     collected in the answer.
@@ -92,9 +100,12 @@ def gather(main: Path, *, env: Mapping[str, str], cwd: Path) -> Layers:
     home = env.get("HOME", "")
     _add_file(layers, main, home)
     unreadable: list[str] = []
-    for path in _included(layers, env, cwd):
+    texts = {os.path.normpath(path): text for path, text in (planned or {}).items()}
+    paths = {os.path.normpath(path): path for path in _included(layers, env, cwd)}
+    paths |= {name: Path(name) for name in texts if name not in paths}
+    for name, path in paths.items():
         try:
-            _add_file(layers, path, home)
+            _add_file(layers, path, home, texts.get(name))
         except ConfigError as error:
             unreadable.extend(error.problems)
     if unreadable:
@@ -111,10 +122,11 @@ def gather(main: Path, *, env: Mapping[str, str], cwd: Path) -> Layers:
     return layers
 
 
-def _add_file(layers: Layers, path: Path, home: str) -> None:
+def _add_file(layers: Layers, path: Path, home: str, text: str | None = None) -> None:
     origin = "" if path == layers.main else str(path)
     layers.files.append(path)
-    for key, written in leaves(toml.read(path)):
+    table = toml.read(path) if text is None else toml.loads(path, text.encode())
+    for key, written in leaves(table):
         if origin and key[0] == INCLUDE:
             layers.problems.append(f"include: only the main file may include others [{origin}]")
         elif key in layers.given:
@@ -125,7 +137,29 @@ def _add_file(layers: Layers, path: Path, home: str) -> None:
             layers.given[key] = Given(value=value, key=key, origin=origin)
 
 
-def _included(layers: Layers, env: Mapping[str, str], cwd: Path) -> list[Path]:
+def includes(layers: Layers, path: Path, env: Mapping[str, str], cwd: Path) -> bool:
+    """Whether the main file would read a file of that name, which need not be there."""
+    patterns, folder = _patterns(layers, env, cwd)
+    parts = Path(os.path.normpath(path.absolute())).parts
+    for pattern in patterns:
+        start, relative = _split(pattern, folder)
+        plain = re.sub(r"[*?[]", r"[\g<0>]", str(start))
+        if _fits(Path(os.path.normpath(f"{plain}/{relative}")).parts, parts):
+            return True
+    return False
+
+
+def _fits(words: Sequence[str], parts: Sequence[str]) -> bool:
+    """Whether the parts of a path are what the words of a pattern stand for."""
+    if not words or not parts:
+        return not words and not parts
+    if words[0] == "**":
+        return _fits(words[1:], parts) or _fits(words, parts[1:])
+    return fnmatchcase(parts[0], words[0]) and _fits(words[1:], parts[1:])
+
+
+def _patterns(layers: Layers, env: Mapping[str, str], cwd: Path) -> tuple[list[str], Path]:
+    """What is included, and the folder that it is relative to."""
     variable = f"{PREFIX}{INCLUDE.upper()}"
     given = layers.given.get((INCLUDE,))
     patterns, folder = (given.value if given else []), layers.main.parent
@@ -136,8 +170,13 @@ def _included(layers: Layers, env: Mapping[str, str], cwd: Path) -> list[Path]:
         layers.problems.append(
             f'include = {toml.value(patterns)}: accepted: a list of files: ["links.d/*.toml"]'
         )
-        return []
+        return [], folder
+    return patterns, folder
+
+
+def _included(layers: Layers, env: Mapping[str, str], cwd: Path) -> list[Path]:
     found: dict[Path, None] = {}
+    patterns, folder = _patterns(layers, env, cwd)
     for pattern in patterns:
         matches = _matches(pattern, folder)
         if not matches and not any(mark in pattern for mark in "*?["):
@@ -147,9 +186,7 @@ def _included(layers: Layers, env: Mapping[str, str], cwd: Path) -> list[Path]:
 
 
 def _matches(pattern: str, folder: Path) -> list[Path]:
-    # Only the pattern is one: brackets in the name of the folder are just brackets.
-    start = Path(Path(pattern).anchor or folder.absolute())
-    relative = pattern.lstrip("/") if Path(pattern).is_absolute() else pattern
+    start, relative = _split(pattern, folder)
     try:
         return sorted(path for path in start.glob(relative) if path.is_file())
     except (ValueError, NotImplementedError, IndexError):
@@ -159,6 +196,12 @@ def _matches(pattern: str, folder: Path) -> list[Path]:
         raise ConfigError(
             [f"include: {error.filename or pattern}: cannot be read: {why}"]
         ) from None
+
+
+def _split(pattern: str, folder: Path) -> tuple[Path, str]:
+    # Only the pattern is one: brackets in the name of the folder are just brackets.
+    start = Path(Path(pattern).anchor or folder.absolute())
+    return start, pattern.lstrip("/") if Path(pattern).is_absolute() else pattern
 
 
 def _spread_defaults(layers: Layers) -> None:

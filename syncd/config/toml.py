@@ -26,10 +26,17 @@ _PLACE = re.compile(r"(.*) \(at line (\d+), column (\d+)\)", re.DOTALL)
 def read(path: Path) -> dict[str, object]:
     """Parse a file; raises ConfigError with file, line and column."""
     try:
-        return tomllib.loads(_bytes(path).decode("utf-8-sig"))
+        content = held(path)
     except OSError as error:
         reason = error.strerror or str(error)
         raise ConfigError([f"{path}: cannot be read: {reason}"]) from error
+    return loads(path, content)
+
+
+def loads(path: Path, content: bytes) -> dict[str, object]:
+    """Parse what a file holds; raises as `read`."""
+    try:
+        return tomllib.loads(content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise ConfigError(
             [f"{path}: byte {error.start} is not UTF-8; save the file as UTF-8"]
@@ -48,15 +55,15 @@ def parsed(text: str) -> object:
     return text
 
 
-def _bytes(path: Path) -> bytes:
+def held(path: Path) -> bytes:
     """What the file holds: a pipe or a shell's `<(…)` may be one, an endless device is not."""
     with path.open("rb") as file:
-        held = file.read(LARGEST + 1)
-    if len(held) > LARGEST:
+        content = file.read(LARGEST + 1)
+    if len(content) > LARGEST:
         raise ConfigError(
             [f"{path}: larger than {LARGEST // 2**20} MiB: this is no configuration of syncd"]
         )
-    return held
+    return content
 
 
 def _syntax(path: Path, message: str) -> str:

@@ -379,7 +379,7 @@ def test_help_is_what_the_verbs_say_themselves(syncd: Syncd) -> None:
         ("syncd link pause cl", ["clinic"]),
         ("syncd retry ", ["g2"]),
         ("syncd undo --cycle ", ["c1"]),
-        ("syncd help link re", ["resume"]),
+        ("syncd help link re", ["resume", "remove"]),
         ("syncd --config nowhere.toml plan --link ", []),
     ],
 )

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from syncd.core.model import ContactPair, Hold, Pair, Side, Window
 from syncd.ports.announcements import Announcement
@@ -58,6 +58,18 @@ APPOINTMENT, CONTACT = "appointment", "contact"
 
 SYNC, CLI, APPLY = "sync", "cli", "apply"
 """Who decides a write: the rules, a person by a verb, or by a plan that was approved."""
+
+
+class PairedIds(NamedTuple):
+    """Which records are a pair, without what was agreed of them."""
+
+    key: int
+    ghl_id: str
+    hubspot_id: str
+    ghl_contact: str
+    hubspot_contact: str
+    ghl_gone: bool
+    hubspot_gone: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,6 +211,10 @@ class LinkReader(Protocol):
         """How many pairs live: both records known and not removed."""
         ...
 
+    def count_later(self, key: int) -> int:
+        """How many of them have a higher key."""
+        ...
+
     def holds(self) -> list[Hold]:
         """What waits, oldest first."""
         ...
@@ -247,6 +263,14 @@ class LinkStore(LinkReader, Protocol):
 
     def rotation(self, after: int, limit: int) -> list[tuple[int, str]]:
         """The next (pair key, hubspot id) in key order after `after`; gone ones left out."""
+        ...
+
+    def paired_ids(self, after: int, limit: int) -> list[PairedIds]:
+        """The next pairs in key order after a key, whatever became of their records."""
+        ...
+
+    def newest_pair(self) -> int:
+        """The highest key that any pair of the store has; 0 where there is none."""
         ...
 
     def intents(self) -> list[Intent]:

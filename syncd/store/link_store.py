@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from syncd.core.model import Hold, Pair, Side, Window
 from syncd.ports.announcements import Announcement
-from syncd.ports.store import PAUSED, CycleRow, Decision, HistoryEntry, Intent
+from syncd.ports.store import PAUSED, CycleRow, Decision, HistoryEntry, Intent, PairedIds
 from syncd.store import announcements, history, pairs, pending, reads, state
 from syncd.store.bulk import asking
 from syncd.store.database import Database
@@ -85,9 +85,21 @@ class SqlLinkStore:
             return self._facts()[1]
         return self._ask(lambda at, link: reads.count_pairs(asking(at), link))
 
+    def count_later(self, key: int) -> int:
+        """How many of them have a higher key."""
+        return self._ask(lambda at, link: reads.count_later(asking(at), link, key))
+
     def rotation(self, after: int, limit: int) -> list[tuple[int, str]]:
         """The next (pair key, hubspot id) in key order after `after`; gone ones left out."""
         return self._ask(lambda at, link: pairs.rotation(at, link, after, limit))
+
+    def paired_ids(self, after: int, limit: int) -> list[PairedIds]:
+        """The next pairs in key order after a key, whatever became of their records."""
+        return self._ask(lambda at, link: pairs.paired_ids(at, link, after, limit))
+
+    def newest_pair(self) -> int:
+        """The highest key that any pair of the store has; 0 where there is none."""
+        return self._ask(lambda at, _: pairs.newest(at))
 
     def intents(self) -> list[Intent]:
         """Every intent whose outcome is not known, oldest first."""

@@ -35,6 +35,7 @@ from syncd.core.serialize import (
     write_wrote,
 )
 from syncd.errors import StoreError
+from syncd.ports.store import PairedIds
 from syncd.store.bulk import VALUES, Row, among, bare, many, new_keys, one_of, packed
 from syncd.store.escaping import MARK, readable
 from syncd.store.tables import pair as table
@@ -184,6 +185,30 @@ def rotation(connection: Connection, link_id: int, after: int, limit: int) -> li
         .limit(limit)
     )
     return list(connection.execute(turn))
+
+
+def paired_ids(connection: Connection, link_id: int, after: int, limit: int) -> list[PairedIds]:
+    """The next pairs in key order after a key, without what was agreed of them."""
+    found = (
+        select(
+            table.c.id,
+            func.coalesce(table.c.ghl_id, ""),
+            func.coalesce(table.c.hubspot_id, ""),
+            table.c.ghl_contact,
+            table.c.hubspot_contact,
+            table.c.ghl_gone,
+            table.c.hubspot_gone,
+        )
+        .where(table.c.link_id == link_id, table.c.id > after)
+        .order_by(table.c.id)
+        .limit(limit)
+    )
+    return [PairedIds(*row) for row in connection.execute(found)]
+
+
+def newest(connection: Connection) -> int:
+    """The highest key of the table; 0 where it is empty."""
+    return connection.execute(select(func.max(table.c.id))).scalar_one_or_none() or 0
 
 
 # --- writing

@@ -131,6 +131,17 @@ def count_pairs(ask: Ask, link_id: int) -> int:
     return int(_value(ask("SELECT living FROM link WHERE id = :id", {"id": link_id})) or 0)
 
 
+def count_later(ask: Ask, link_id: int, key: int) -> int:
+    """How many pairs with a higher key live."""
+    # No index serves a sum: the few later keys are walked, not all pairs of the link.
+    later = (
+        "SELECT count(*) FROM pair WHERE id > :key AND link_id + 0 = :id "
+        "AND NOT ghl_gone AND NOT hubspot_gone "
+        "AND ghl_id IS NOT NULL AND hubspot_id IS NOT NULL"
+    )
+    return int(_value(ask(later, {"id": link_id, "key": key})) or 0)
+
+
 def holder(ask: Ask, link_id: int) -> Holder | None:
     """The process that works, or worked, on the link."""
     found = _value(ask("SELECT holder FROM link WHERE id = :id", {"id": link_id}))

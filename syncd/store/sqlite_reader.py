@@ -110,6 +110,10 @@ class SqliteLinkReader:
         """How many pairs live: both records known and not removed."""
         return reads.count_pairs(self._ask, self._link_id)
 
+    def count_later(self, key: int) -> int:
+        """How many of them have a higher key."""
+        return reads.count_later(self._ask, self._link_id, key)
+
     def holds(self) -> list[Hold]:
         """The holds, oldest first."""
         return [hold for _, hold in reads.holds(self._ask, self._link_id)]

@@ -1,0 +1,1 @@
+"""Compare every pair from fresh readings of both sides; write nothing to either."""

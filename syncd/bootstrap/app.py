@@ -23,6 +23,7 @@ from syncd.ports.store import PAUSED, Decided, LinkStore
 if TYPE_CHECKING:
     from syncd.bootstrap.fleet import Fleet
     from syncd.bootstrap.links import LinkFactory, LinkOpener
+    from syncd.engine.audit.report import AuditReport
     from syncd.engine.cycle import CycleRequest
     from syncd.engine.report import CycleReport
     from syncd.notifications import LinkStatus, Notifier, Tested
@@ -238,6 +239,23 @@ class App:
         `verb` is shown to other processes as the holder of the link.
         """
         return self._workshop.cycle(self.settings.links[name], request, verb)
+
+    def audit(self, name: str) -> AuditReport:
+        """Compare every pair of a link, without its lock; never raises for a link."""
+        return self._workshop.audit(self.settings.links[name])
+
+    def tell_audit(self, report: AuditReport) -> None:
+        """Notify people of differences that an audit could not explain; never raises."""
+        from syncd.notifications import LinkStatus
+        from syncd.observability.state import State
+
+        if report.pairs is None:
+            return
+        name, found = report.link, report.unexplained
+        # Of the link itself an audit knows nothing new.
+        status = LinkStatus(link=name, state=State.LOCKED, since=report.at, unexplained=found)
+        self.notices.queue_events(status, self.store.link(name).holds)
+        self.notices.deliver(name, self.stop)
 
     def tell(self, report: CycleReport) -> None:
         """Notify people of a verb's cycle, if it brought new events; never raises.

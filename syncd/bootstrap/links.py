@@ -7,11 +7,12 @@ engine, which a verb that only reads the store never needs.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from hashlib import blake2b
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -31,6 +32,9 @@ from syncd.ports.store import LinkStore
 from syncd.providers import rate_budget
 from syncd.providers.http import Client
 from syncd.store import Lease, Store
+
+if TYPE_CHECKING:
+    from syncd.engine.audit.report import AuditReport
 
 log = structlog.get_logger(__name__)
 
@@ -67,6 +71,31 @@ class LinkOpener:
             return report
         finally:
             rate_budget.close_all(budget for _, budget in self._wires.values())
+
+    def audit(self, clock: Clock) -> AuditReport:
+        """Compare every pair, from what the rate budgets have to spare; raises as `cycle` does."""
+        from syncd.engine.audit.audit import audit
+
+        try:
+            self._identify_account()
+            with self._spare(clock):
+                return audit(self.link)
+        finally:
+            for _, budget in self._wires.values():
+                budget.close()
+
+    @contextmanager
+    def _spare(self, clock: Clock) -> Iterator[None]:
+        """Send requests only while more than half of a budget is free."""
+        from syncd.providers.spare import SpareBudget
+
+        for side, (client, budget) in self._wires.items():
+            client.budget = SpareBudget(side, budget, clock)
+        try:
+            yield
+        finally:
+            for client, budget in self._wires.values():
+                client.budget = budget
 
     def _identify_account(self) -> None:
         client, _ = self._wires[Side.HUBSPOT]
@@ -183,6 +212,21 @@ class LinkFactory:
                 self._fence(kept, stack.enter_context(held))
             return kept.cycle(request)
 
+    def audit(self, settings: LinkSettings) -> AuditReport:
+        """Compare every pair of a link, without its lock; never raises for a link."""
+        from syncd.engine.audit.report import AuditReport
+
+        def compare() -> AuditReport:
+            kept = self.open(settings)
+            with closing(kept):
+                return kept.audit(self._clock)
+
+        try:
+            return compare()
+        except Exception as error:  # noqa: BLE001 - what it does with it is logged
+            report = _failed(settings.name, error)
+            return AuditReport(link=settings.name, outcome=report.outcome, detail=report.detail)
+
     def _fence(self, kept: LinkOpener, lease: Lease) -> None:
         """Have the link write only while the lease is ours, and to a store that is whole."""
         store = self._store.link(kept.link.name, lease)
@@ -215,13 +259,18 @@ def _report_of(name: str, work: Callable[[], CycleReport]) -> CycleReport:
     """The report of a cycle; also of one that raised an error."""
     try:
         return work()
-    except Exception as error:
-        if isinstance(error, StoreError):
-            _log_store_failure(error, link=name)
-        elif not isinstance(error, SyncdError):
-            log.exception("cycle.failed", link=name)
-        outcome, detail = ended_by(error)
-        return CycleReport(link=name, outcome=outcome, detail=detail)
+    except Exception as error:  # noqa: BLE001 - what it does with it is logged
+        return _failed(name, error)
+
+
+def _failed(name: str, error: Exception) -> CycleReport:
+    """The report of a link that an error ended."""
+    if isinstance(error, StoreError):
+        _log_store_failure(error, link=name)
+    elif not isinstance(error, SyncdError):
+        log.error("cycle.failed", link=name, exc_info=error)
+    outcome, detail = ended_by(error)
+    return CycleReport(link=name, outcome=outcome, detail=detail)
 
 
 def _log_store_failure(error: StoreError, *, link: str) -> None:

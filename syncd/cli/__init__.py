@@ -36,6 +36,7 @@ PLACES = {
     "resolve": "syncd.cli.decisions:resolve",
     "history": "syncd.cli.history:history",
     "why": "syncd.cli.why:why",
+    "audit": "syncd.cli.audit:audit",
     "undo": "syncd.cli.decisions:undo",
     "apply": "syncd.cli.decisions:apply",
     "kick": "syncd.cli.decisions:kick",

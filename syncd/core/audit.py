@@ -272,7 +272,11 @@ def _rendered(found: Difference, seen: Evidence) -> str:
             lost = not seen.written and seen.pair.has_external_id and _renders(wanted, shown)
             if filled or lost:
                 return RENDERING
-        elif last.after == wanted and (_renders(wanted, shown) or _stamped(found, seen, side)):
+        elif last.after == wanted and (
+            _renders(wanted, shown)
+            or _stamped(found, seen, side)
+            or (wanted is None and last.before != shown)
+        ):
             return RENDERING
     return ""
 

@@ -24,6 +24,7 @@ class Event(StrEnum):
     GUARD_TRIPPED = "guard_tripped"
     RECORD_HELD = "record_held"
     HELD_STARTS_SOON = "held_starts_soon"
+    DIFFERENCE_UNEXPLAINED = "difference_unexplained"
 
 
 GUARD_STATES = frozenset({State.GUARD, State.WAITING})
@@ -35,7 +36,7 @@ NEUTRAL_STATES = frozenset({State.STARTING, State.PAUSED, State.LOCKED, State.GO
 TRANSIENT_STATES = frozenset({State.UNREACHABLE, State.FAILED_WRITES})
 """States that often end with the next cycle: announced only when they last."""
 
-_LINK, _HELD, _SOON = "link", "held", "soon"
+_LINK, _HELD, _SOON, _AUDIT = "link", "held", "soon", "audit"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +49,8 @@ class LinkStatus:
     since: datetime | None = None
     guards: tuple[str, ...] = ()
     """The guards that keep writes back, if known."""
+    unexplained: int | None = None
+    """After an audit: how many pairs differ without a reason."""
     lasting: bool = True
     """Whether the state has lasted for a second cycle or two poll intervals."""
 
@@ -94,7 +97,7 @@ def event_changes(
     of_link = _of_link(status, {key for key in announced if _kind(key) == _LINK})
     late = _of_holds(_HELD, held, announced, lambda hold: _is_late(hold, thresholds, now))
     soon = _of_holds(_SOON, held, announced, lambda hold: _is_soon(hold, thresholds, now))
-    parts = (of_link, soon, late)
+    parts = (of_link, soon, late, _of_audit(status, _AUDIT in announced))
     return EventChanges(
         new=tuple(event for part in parts for event in part.new),
         announced=frozenset().union(*(part.announced for part in parts)),
@@ -118,6 +121,16 @@ def _of_link(status: LinkStatus, known: set[str]) -> EventChanges:
     return EventChanges(
         new=(NewEvent(kind=kind),), announced=frozenset({key}), ended=frozenset(known)
     )
+
+
+def _of_audit(status: LinkStatus, known: bool) -> EventChanges:  # noqa: FBT001 - one caller
+    """An audit found differences without a reason, or none any more."""
+    if status.unexplained is None or bool(status.unexplained) is known:
+        return EventChanges()
+    if known:
+        return EventChanges(ended=frozenset({_AUDIT}))
+    new = NewEvent(kind=Event.DIFFERENCE_UNEXPLAINED)
+    return EventChanges(new=(new,), announced=frozenset({_AUDIT}))
 
 
 def _of_holds(

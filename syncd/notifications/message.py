@@ -34,7 +34,11 @@ def body_of(
     event: NewEvent, status: LinkStatus, thresholds: Thresholds, now: datetime
 ) -> dict[str, object]:
     """The message; instants in UTC, to the second."""
-    about = _of_records(event, status) if event.holds else _of_link(event, status)
+    about = _of_link(event, status)
+    if event.holds:
+        about = _of_records(event, status)
+    elif event.kind is Event.DIFFERENCE_UNEXPLAINED:
+        about = {"count": status.unexplained, "commands": [_audit_command(status)]}
     return {
         "version": VERSION,
         "id": uuid4().hex,
@@ -98,6 +102,10 @@ def _record(hold: Hold) -> dict[str, object]:
     }
 
 
+def _audit_command(status: LinkStatus) -> str:
+    return f"syncd audit --link {status.link}"
+
+
 def _list_command(status: LinkStatus) -> str:
     return f"syncd held --link {status.link}"
 
@@ -113,6 +121,9 @@ def _lines(event: NewEvent, status: LinkStatus, thresholds: Thresholds) -> Itera
             yield from (
                 each for each in (_reason(status), state.remedy(link, status.guards)) if each
             )
+        case Event.DIFFERENCE_UNEXPLAINED:
+            yield f"syncd: link {link}: an audit found differences that nothing explains"
+            yield f"`{_audit_command(status)}` lists them"
         case Event.RECORD_HELD:
             limit = _hours(thresholds.held_longer_than.total_seconds())
             yield f"syncd: link {link}: {_count(event)} held for more than {limit}"

@@ -1,0 +1,65 @@
+"""A rate budget of which only half is used, so that whoever works meanwhile has the other half.
+
+`syncd audit` reads through it: the daemon's cycles go first.
+"""
+
+from __future__ import annotations
+
+from datetime import tzinfo
+
+from syncd.core.model import Side
+from syncd.errors import DailyBudgetSpent
+from syncd.ports.clock import Clock
+from syncd.providers.message import Response
+from syncd.providers.rate_budget import Budget, Permit
+from syncd.providers.rate_window import pause
+
+PAUSE = 0.1
+"""Seconds between two looks at whether more than half is free."""
+
+KEPT = 10
+"""One part in so many of a daily quota is left to the cycles."""
+
+
+class SpareBudget:
+    """The spare part of an account's budget."""
+
+    def __init__(self, side: Side, inner: Budget, clock: Clock) -> None:
+        self.inner, self._side, self._clock = inner, side, clock
+
+    @property
+    def zone(self) -> tzinfo | None:
+        """See `RateBudget.zone`."""
+        return self.inner.zone
+
+    @zone.setter
+    def zone(self, found: tzinfo | None) -> None:
+        self.inner.zone = found
+
+    def acquire(self, kind: str = "") -> Permit:
+        """See `RateBudget.acquire`; waits until more than half of the window is free.
+
+        Raises:
+            DailyBudgetSpent: less than a tenth of the day's quota is left.
+        """
+        view = self.inner.view()
+        if view.daily and view.daily_left is not None and view.daily_left * KEPT < view.daily:
+            raise DailyBudgetSpent(
+                f"less than a tenth of {self._side.label}'s daily quota is left, and that is for "
+                "the cycles: run this again after the quota is renewed",
+                side=self._side,
+                until=view.spent_until or self._clock.now(),
+            )
+        most = view.limit.requests
+        while most > 1 and 2 * self.inner.available() <= most and not view.paused_seconds:
+            pause(self._clock, PAUSE)
+            view = self.inner.view()
+        return self.inner.acquire(kind)
+
+    def observe(self, response: Response, kind: str = "", *, sent: float | None = None) -> None:
+        """See `RateBudget.observe`."""
+        self.inner.observe(response, kind, sent=sent)
+
+    def available(self, within: float = 0.0) -> int:
+        """See `RateBudget.available`."""
+        return max(0, self.inner.available(within) - self.inner.view().limit.requests // 2)

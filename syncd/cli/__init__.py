@@ -27,6 +27,7 @@ from syncd.cli.command import (
 PLACES = {
     "run": "syncd.cli.run:run",
     "status": "syncd.cli.status:status",
+    "cycles": "syncd.cli.cycles:cycles",
     "plan": "syncd.cli.plan:plan",
     "sync": "syncd.cli.sync:sync",
     "doctor": "syncd.cli.doctor:doctor",
@@ -37,7 +38,7 @@ PLACES = {
     "history": "syncd.cli.history:history",
     "why": "syncd.cli.why:why",
     "audit": "syncd.cli.audit:audit",
-    "undo": "syncd.cli.decisions:undo",
+    "undo": "syncd.cli.undo:undo",
     "apply": "syncd.cli.decisions:apply",
     "kick": "syncd.cli.decisions:kick",
     "link": "syncd.cli.link:link",

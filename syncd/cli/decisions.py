@@ -1,16 +1,17 @@
-"""The verbs by which people decide: `retry`, `resolve`, `undo`, `apply`, `kick`.
+"""The verbs by which people decide: `retry`, `resolve`, `apply`, `kick`; `undo` has its own module.
 
 Each queues a decision in the store; the next cycle carries it out, the
-daemon's where one runs. Nothing here asks a vendor or takes a lock.
+daemon's where one runs. With `--wait` they end with that cycle (`waiting`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,15 +19,18 @@ from syncd.cli import candidates
 from syncd.cli.command import (
     Verb,
     config_option,
-    config_path,
     guard_options,
     link_option,
 )
+from syncd.cli.waiting import Asked, Waits, app_for, concluded, wait_options
 
 if TYPE_CHECKING:
     from syncd.bootstrap import App
     from syncd.core.model import Hold
-    from syncd.ports.store import HistoryEntry, LinkStore
+    from syncd.ports.store import LinkStore
+
+FULL = frozenset({"apply", "kick"})
+"""Decisions that only a full cycle carries out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,13 +44,48 @@ class Found:
     """Whether a person decided to ignore it."""
 
 
-@contextmanager
-def _app(ctx: click.Context, config: Path | None) -> Iterator[App]:
-    from syncd.bootstrap import open_app
-    from syncd.cli.session import begin
+class Recorded:
+    """What a verb recorded, link by link, and the end of it."""
 
-    with open_app(begin(config_path(ctx, config))) as app:
-        yield app
+    def __init__(self, app: App, waits: Waits) -> None:
+        self._app, self._waits = app, waits
+        self._asked: dict[str, Asked] = {}
+        self._told: dict[str, str] = {}
+
+    def decide(
+        self,
+        name: str,
+        kind: str,
+        payload: Mapping[str, object],
+        what: str,
+        *,
+        then: str | None = None,
+    ) -> None:
+        """Record a decision; `then` says who carries it out, where that is not the next cycle."""
+        at = self._app.clock.now()
+        key = self._app.link_store(name).decide(kind, payload, at)
+        before = self._asked.get(name)
+        self._asked[name] = Asked(
+            decisions=frozenset({key}) | (before.decisions if before else frozenset()),
+            at=at,
+            full=kind in FULL,
+        )
+        after = next_cycle(self._app, name) if then is None else then
+        self.say(name, f"{what}; {after}" if after else what)
+
+    def say(self, name: str, text: str) -> None:
+        """Tell a person; what comes of it is told later where it is waited for."""
+        from syncd.cli.output.printer import Printer
+
+        self._told[name] = text
+        if not self._waits.as_json:
+            Printer(sys.stderr if self._waits.wait else None).line(
+                f"{name}: {text}" if name else text
+            )
+
+    def conclude(self) -> int:
+        """End the verb; gives its exit code."""
+        return concluded(self._app, self._asked, self._waits, self._told)
 
 
 def _holding(app: App, record: str, links: tuple[str, ...]) -> list[Found]:
@@ -64,7 +103,8 @@ def _holding(app: App, record: str, links: tuple[str, ...]) -> list[Found]:
     return found
 
 
-def _next_cycle(app: App, name: str) -> str:
+def next_cycle(app: App, name: str) -> str:
+    """Who carries a decision out, and when."""
     if app.paused(name):
         return f"the link is paused: done after `syncd link resume {name}`"
     holder = app.store.holder(name)
@@ -84,8 +124,17 @@ def _next_cycle(app: App, name: str) -> str:
 @click.argument("record", metavar="[ID]", default="", shell_complete=candidates.held)
 @config_option
 @link_option
+@wait_options
 @click.pass_context
-def retry(ctx: click.Context, record: str, config: Path | None, links: tuple[str, ...]) -> int:
+def retry(
+    ctx: click.Context,
+    /,
+    *,
+    record: str,
+    config: Path | None,
+    links: tuple[str, ...],
+    **waits: Any,
+) -> int:
     """Try held records again in the next cycle, without waiting.
 
     Only refused writes wait at all; every full cycle checks all others again.
@@ -94,17 +143,16 @@ def retry(ctx: click.Context, record: str, config: Path | None, links: tuple[str
     from syncd.cli.session import selected_links
     from syncd.engine.decisions.basis import shown_of
 
-    with _app(ctx, config) as app:
+    with app_for(ctx, config, Waits(**waits)) as app:
+        told = Recorded(app, Waits(**waits))
         if not record:
             for name in selected_links(app.link_names(), links):
-                app.link_store(name).decide("retry", {}, app.clock.now())
-                click.echo(f"{name}: everything that is held; {_next_cycle(app, name)}")
-            return 0
+                told.decide(name, "retry", {}, "everything that is held")
+            return told.conclude()
         for found in _required(_holding(app, record, links), record):
             payload = {"id": record, "holds": [shown_of(hold) for hold in found.holds]}
-            found.store.decide("retry", payload, app.clock.now())
-            click.echo(f"{found.name}: {record}; {_next_cycle(app, found.name)}")
-    return 0
+            told.decide(found.name, "retry", payload, record)
+        return told.conclude()
 
 
 @click.command(
@@ -130,6 +178,7 @@ def retry(ctx: click.Context, record: str, config: Path | None, links: tuple[str
 @click.option("--ignore", is_flag=True, help="Leave it alone, and stop holding it.")
 @config_option
 @link_option
+@wait_options
 @click.pass_context
 def resolve(
     ctx: click.Context,
@@ -138,6 +187,9 @@ def resolve(
     record: str,
     config: Path | None,
     links: tuple[str, ...],
+    wait: bool,
+    timeout: timedelta,
+    as_json: bool,
     **ways: str | bool | None,
 ) -> int:
     """Decide about a held record; ID is its id on either side.
@@ -155,7 +207,9 @@ def resolve(
     from syncd.engine.decisions.pending import WAYS
 
     (way,) = taken
-    with _app(ctx, config) as app:
+    waits = Waits(wait=wait, timeout=timeout, as_json=as_json)
+    with app_for(ctx, config, waits) as app:
+        told = Recorded(app, waits)
         holding = [each for each in _holding(app, record, links) if each.holds]
         for found in _required(holding, record):
             meant = [h for h in found.holds if h.reason in WAYS[way] or not WAYS[way]]
@@ -168,9 +222,8 @@ def resolve(
             other = taken.get("pair_with", "")
             meant += [h for h in found.store.holds() if other and other in {h.ghl_id, h.hubspot_id}]
             payload = {"id": record, "holds": [shown_of(hold) for hold in meant], **taken}
-            found.store.decide("resolve", payload, app.clock.now())
-            click.echo(f"{found.name}: {record}; {_next_cycle(app, found.name)}")
-    return 0
+            told.decide(found.name, "resolve", payload, record)
+        return told.conclude()
 
 
 def _option(way: str) -> str:
@@ -185,93 +238,14 @@ def _required(found: list[Found], record: str) -> list[Found]:
 
 @click.command(
     cls=Verb,
-    short_help="Put back what was overwritten.",
-    examples=(
-        ("syncd undo 88100000001", "the values that the last cycle overwrote in it, on both sides"),
-        ("syncd undo --cycle 3f2a9c1b7d20", "everything that one cycle overwrote"),
-    ),
-)
-@click.argument("record", metavar="[ID]", default="")
-@click.option(
-    "--cycle",
-    default="",
-    metavar="CYCLE",
-    help="A cycle, as `syncd history` names it.",
-    shell_complete=candidates.cycles,
-)
-@config_option
-@link_option
-@click.pass_context
-def undo(
-    ctx: click.Context, record: str, cycle: str, config: Path | None, links: tuple[str, ...]
-) -> int:
-    """Put back the values that a conflict, a mistaken edit or a cycle overwrote.
-
-    Field by field, on both sides, unless the field was changed since. A record
-    that was created or deleted is listed and stays as it is: neither vendor has
-    an undelete. A cancellation that replaced a removal is taken back, and the
-    record that a person had removed is created again, with a new id.
-    """
-    if bool(record) == bool(cycle):
-        raise click.UsageError("give an ID or --cycle CYCLE", ctx)
-    from syncd.cli.output import formatting
-    from syncd.cli.session import selected_links, timezone_of
-    from syncd.engine.decisions.undo import lasting, overtaken, parts_of, reverts_of, standing
-
-    payload = {"id": record} if record else {"cycle": cycle}
-    queued = 0
-    with _app(ctx, config) as app:
-        for name in selected_links(app.link_names(), links):
-            store = app.link_store(name)
-            entries = store.history(record, cycle=cycle)
-            found = reverts_of(entries)
-            for entry in lasting(entries):
-                ids = formatting.named(entry.ghl_id, entry.hubspot_id)
-                click.echo(f"{name}: {ids}: {_stays(entry)}")
-            later = overtaken(store, found)
-            for revert in later:
-                ids = formatting.named(revert.ghl_id, revert.hubspot_id)
-                click.echo(f"{name}: {ids}: {revert.group} was changed since, and stays")
-            reverts = standing(store, [each for each in found if each not in later])
-            if not reverts:
-                continue
-            store.decide("undo", {**payload, "parts": parts_of(reverts)}, app.clock.now())
-            queued += 1
-            zone = formatting.zone_of(timezone_of(store))
-            for revert in reverts:
-                for field, back in revert.back.items():
-                    value = formatting.field_value(field, back, zone)
-                    click.echo(
-                        f"{name}: {formatting.named(revert.ghl_id, '')}: {field} back to {value}"
-                    )
-            click.echo(f"{name}: {_next_cycle(app, name)}")
-    if not queued:
-        raise click.UsageError(f"nothing was overwritten by {record or cycle} that can be put back")
-    return 0
-
-
-def _stays(entry: HistoryEntry) -> str:
-    """What undo cannot change, and what a person can do about it."""
-    from syncd.cli.output.formatting import DONE, removal
-
-    side = entry.side.label
-    if entry.action == "create":
-        return f"created in {side} by that cycle, and stays: delete it there if it is not wanted"
-    if entry.action == "remove":
-        gone = DONE[removal(entry.side, cancels=bool(entry.field))]
-        return f"{gone} in {side} by that cycle, and stays so: restore it there if it is wanted"
-    return f"its contact in {side} stays as that cycle left it: change it in HighLevel"
-
-
-@click.command(
-    cls=Verb,
     short_help="Carry out a saved plan, exactly as shown.",
     examples=(("syncd apply monday.json", "the plan that `syncd plan --out monday.json` saved"),),
 )
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @config_option
+@wait_options
 @click.pass_context
-def apply(ctx: click.Context, file: Path, config: Path | None) -> int:
+def apply(ctx: click.Context, /, *, file: Path, config: Path | None, **waits: Any) -> int:
     """Have the next cycle carry out a plan that `syncd plan --out` saved.
 
     Record by record, exactly as shown; a record that has changed since is left
@@ -281,19 +255,19 @@ def apply(ctx: click.Context, file: Path, config: Path | None) -> int:
     from syncd.cli.output.formatting import count
 
     kept = plan_file.read(file)
-    with _app(ctx, config) as app:
+    with app_for(ctx, config, Waits(**waits)) as app:
         unknown = sorted(set(kept) - set(app.link_names()))
         if unknown:
             raise click.UsageError(f"{file}: no such link: {', '.join(unknown)}")
+        told = Recorded(app, Waits(**waits))
         if not kept:
-            click.echo(f"{file}: the plan has no writes")
+            told.say("", f"{file}: the plan has no writes")
         for name, writes in kept.items():
             if not writes:
-                click.echo(f"{name}: the plan has no writes")
+                told.say(name, "the plan has no writes")
                 continue
-            app.link_store(name).decide("apply", {"writes": writes}, app.clock.now())
-            click.echo(f"{name}: {count(len(writes), 'write')}; {_next_cycle(app, name)}")
-    return 0
+            told.decide(name, "apply", {"writes": writes}, count(len(writes), "write"))
+        return told.conclude()
 
 
 @click.command(
@@ -309,37 +283,49 @@ def apply(ctx: click.Context, file: Path, config: Path | None) -> int:
 @link_option
 @guard_options
 @click.option("--approve", is_flag=True, help="Approve a first sync that is waiting for approval.")
+@wait_options
 @click.pass_context
 def kick(
-    ctx: click.Context, /, *, config: Path | None, links: tuple[str, ...], **given: bool
+    ctx: click.Context,
+    /,
+    *,
+    config: Path | None,
+    links: tuple[str, ...],
+    wait: bool,
+    timeout: timedelta,
+    as_json: bool,
+    **given: bool,
 ) -> int:
     """Ask a running daemon for a full cycle now; without one it ends with 2.
 
-    --allow-… lets pass what a guard has kept back until now, and nothing that
-    comes later. --approve covers a first sync until it is
-    complete, and up to twice the writes that were shown. A paused link is left
-    out; one that is named ends with 2.
+    With --wait it runs the cycle itself where no daemon does. --allow-… lets pass
+    what a guard has kept back until now, and nothing that comes later. --approve
+    covers a first sync until it is complete, and up to twice the writes that were
+    shown. A paused link is left out; one that is named ends with 2.
     """
     from syncd.cli.session import selected_links
 
-    with _app(ctx, config) as app:
+    waits = Waits(wait=wait, timeout=timeout, as_json=as_json)
+    with app_for(ctx, config, waits) as app:
+        told = Recorded(app, waits)
         names = selected_links(app.link_names(), links)
         paused = [name for name in names if app.paused(name)]
         if paused and (links or len(paused) == len(names)):
             back = f"syncd link resume {paused[0] if len(paused) == 1 else '--all'}"
             raise click.UsageError(f"paused: {', '.join(paused)}; `{back}` takes it back first")
-        idle = [name for name in names if name not in paused and not app.daemon(name)]
-        running = [name for name in names if name not in {*paused, *idle}]
-        if not running or (links and idle):
+        idle = [name for name in names if name not in paused and not (wait or app.daemon(name))]
+        going = [name for name in names if name not in {*paused, *idle}]
+        if not going or (links and idle):
             raise click.UsageError(f"no daemon runs for {', '.join(idle)}: use `syncd --sync-now`")
         for name in paused:
-            click.echo(f"{name}: paused, and left out; `syncd link resume {name}` takes it back")
-        for name in running:
-            app.link_store(name).decide("kick", _asked(app, name, given), app.clock.now())
-            click.echo(f"{name}: {app.store.holder(name)} runs a full cycle now")
+            told.say(name, f"paused, and left out; `syncd link resume {name}` takes it back")
+        for name in going:
+            holder = app.store.holder(name)
+            does = f"{holder} runs a full cycle now" if holder else "a full cycle runs now"
+            told.decide(name, "kick", _asked(app, name, given), does, then="")
         for name in idle:
-            click.echo(f"{name}: no daemon runs for it, and it is left out")
-    return 0
+            told.say(name, "no daemon runs for it, and it is left out")
+        return told.conclude()
 
 
 def _asked(app: App, name: str, given: Mapping[str, bool]) -> dict[str, object]:

@@ -185,6 +185,12 @@ def print_history(
             _print_write(printer, write[::-1], timezone)
 
 
+def print_writes(printer: Printer, entries: Iterable[HistoryEntry], timezone: str) -> None:
+    """The entries of one cycle, for people: one block for each write."""
+    for _, together in groupby(entries, key=_write):
+        _print_write(printer, [*together][::-1], timezone)
+
+
 def _write(entry: HistoryEntry) -> tuple[object, ...]:
     """What the entries of one write have in common."""
     return (entry.at, entry.cycle, entry.side, entry.record, entry.ghl_id, entry.hubspot_id)

@@ -53,6 +53,9 @@ log = structlog.get_logger(__name__)
 PAUSES = (2.0, 4.0, 8.0)
 """Seconds before each further pass for writes whose outcome is unknown: they may still be going."""
 
+DECIDED = "decided"
+"""State of a link: the newest decision that a cycle took up."""
+
 MOST_NAMED = 5_000
 """How many records that are left out are remembered of each reason, for `syncd why`."""
 
@@ -165,7 +168,8 @@ def _passes(
             report = report.followed_by(_report(current))
     except (LinkLocked, NotPrepared, ProviderError) as error:
         ended = _ended(report or _report(current), error)
-        return replace(ended, held=link.store.holds())
+        decided = report.decisions if report else _decided(link, started_at)
+        return replace(ended, held=link.store.holds(), decisions=decided)
     except StoreError:
         # Who has the link now may have written what this one was about to: no fault of ours.
         lost = _lost(link)
@@ -173,6 +177,11 @@ def _passes(
             raise
         return _ended(report or _report(current), lost)
     return report
+
+
+def _decided(link: Link, by: datetime) -> tuple[int, ...]:
+    """What people had decided when a cycle began that could not even read it."""
+    return tuple(each.id for each in link.store.decisions() if each.made_at <= by)
 
 
 def _ended(report: CycleReport, error: SyncdError) -> CycleReport:
@@ -224,7 +233,9 @@ def _save(link: Link, report: CycleReport) -> LinkLocked | None:
     )
     if report.dry_run or report.outcome is Outcome.LOCKED or report.started_at is None:
         return None
-    if report.idle:
+    newest = max(report.decisions, default=0)
+    first = newest > int(link.store.get_state(DECIDED) or 0)
+    if report.idle and not first:
         return None  # A poll every minute would leave half a million rows a year without news.
     row = CycleRow(
         cycle=report.cycle,
@@ -237,6 +248,8 @@ def _save(link: Link, report: CycleReport) -> LinkLocked | None:
     try:
         with link.store.begin() as transaction:
             transaction.save_cycle(row)
+            if first:
+                transaction.set_state(DECIDED, str(newest))
     except LinkLocked as error:
         return error
     return None
@@ -282,6 +295,7 @@ def _report(cycle: Cycle) -> CycleReport:
         if rounds and request.full
         else None,
         looked=bool(rounds),
+        decisions=context.decisions.ids if context is not None else (),
     )
     return _concluded(cycle, report) if rounds else report
 

@@ -115,6 +115,8 @@ class CycleReport:
     """The guards that kept something back."""
     uncovered: Mapping[Side, int] = field(default_factory=dict)
     """What a first sync would write, by side, where it is more than a person let go."""
+    decisions: Sequence[int] = ()
+    """The decisions of people that it took up."""
     stopped: bool = False
     """Whether the process was asked to stop before the cycle had come to its end."""
 
@@ -197,14 +199,11 @@ class CycleReport:
             found["delay"] = round(self.delay, 1)
         if self.clock_skew:
             found["clock_skew"] = dict(self.clock_skew)
-        if self.warnings:
-            found["warnings"] = list(self.warnings)
-        if self.guards:
-            found["guards"] = list(self.guards)
+        for name in ("warnings", "guards", "unread", "decisions"):
+            if values := list(getattr(self, name)):
+                found[name] = values
         if self.stopped:
             found["stopped"] = True
-        if self.unread:
-            found["unread"] = list(self.unread)
         if self.planned is not None:
             found["planned"] = [planned_as_json(write) for write in self.planned]
         return found

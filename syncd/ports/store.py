@@ -207,6 +207,10 @@ class LinkReader(Protocol):
         """Pairs whose record on that side has one of these ids."""
         ...
 
+    def pairs_of_contact(self, side: Side, contact: str) -> list[Pair]:
+        """Pairs whose record on that side is for this contact, gone ones included."""
+        ...
+
     def count_pairs(self) -> int:
         """How many pairs live: both records known and not removed."""
         ...
@@ -229,8 +233,8 @@ class LinkReader(Protocol):
         """History, newest first; of one record (id of either side), one cycle, or all."""
         ...
 
-    def cycles(self, limit: int = 20) -> list[CycleRow]:
-        """The last cycles, newest first."""
+    def cycles(self, limit: int = 20, *, cycle: str = "") -> list[CycleRow]:
+        """The last cycles, newest first; or the one of that id."""
         ...
 
 

@@ -67,6 +67,10 @@ class SqlLinkStore:
         """Pairs whose record on that side has one of these ids."""
         return self._ask(lambda at, link: pairs.by_id(at, link, side, ids)) if ids else []
 
+    def pairs_of_contact(self, side: Side, contact: str) -> list[Pair]:
+        """Pairs whose record on that side is for this contact, gone ones included."""
+        return self._ask(lambda at, link: reads.pairs_of_contact(asking(at), link, side, contact))
+
     def pairs_by_key(self, keys: Collection[int]) -> list[Pair]:
         """Pairs by their key."""
         return self._ask(lambda at, link: pairs.by_key(at, link, keys)) if keys else []
@@ -144,9 +148,9 @@ class SqlLinkStore:
         """History, newest first; of one record (id of either side), one cycle, or all."""
         return self._ask(lambda at, link: reads.history(asking(at), link, record_id, cycle, limit))
 
-    def cycles(self, limit: int = 20) -> list[CycleRow]:
-        """The last cycles, newest first."""
-        return self._ask(lambda at, link: reads.cycles(asking(at), link, limit))
+    def cycles(self, limit: int = 20, *, cycle: str = "") -> list[CycleRow]:
+        """The last cycles, newest first; or the one of that id."""
+        return self._ask(lambda at, link: reads.cycles(asking(at), link, limit, cycle))
 
     def decisions(self) -> list[Decision]:
         """Decisions that no cycle has carried out yet, oldest first."""

@@ -157,12 +157,15 @@ def holds(ask: Ask, link_id: int) -> list[tuple[int, Hold]]:
     ]
 
 
-def cycles(ask: Ask, link_id: int, limit: int) -> list[CycleRow]:
-    """The last cycles, newest first."""
-    rest = "link_id = :link_id ORDER BY id DESC LIMIT :limit"
-    return [
-        CycleRow(**row) for row in _rows(ask, "cycle", _CYCLE, rest, link_id=link_id, limit=limit)
-    ]
+def cycles(ask: Ask, link_id: int, limit: int, cycle: str = "") -> list[CycleRow]:
+    """The last cycles, newest first; or the one of that id."""
+    rest = "link_id = :link_id"
+    values: dict[str, object] = {"link_id": link_id, "limit": limit}
+    if cycle:
+        rest += " AND cycle = :cycle"
+        values["cycle"] = storable(cycle)
+    rest += " ORDER BY id DESC LIMIT :limit"
+    return [CycleRow(**row) for row in _rows(ask, "cycle", _CYCLE, rest, **values)]
 
 
 def history(
@@ -189,6 +192,13 @@ def pair_of(ask: Ask, link_id: int, side: Side, record_id: str) -> Pair | None:
     rest = f"link_id = :link_id AND {side}_id = :record"
     found = _rows(ask, "pair", _PAIR, rest, link_id=link_id, record=storable(record_id))
     return next((read_pair(list(row.values())) for row in found), None)
+
+
+def pairs_of_contact(ask: Ask, link_id: int, side: Side, contact: str) -> list[Pair]:
+    """The pairs whose record on that side is for this contact, in the order of their making."""
+    rest = f"link_id = :link_id AND {side}_contact = :contact ORDER BY id"
+    found = _rows(ask, "pair", _PAIR, rest, link_id=link_id, contact=storable(contact))
+    return [read_pair(list(row.values())) for row in found]
 
 
 def _rows(

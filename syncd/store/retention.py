@@ -73,12 +73,12 @@ def prune(database: Database, name: str, before: datetime) -> int:
     )
 
 
-def forget(database: Database, name: str, contact_id: str) -> Forgotten:
+def forget(database: Database, name: str, contact_id: str, *, dry_run: bool = False) -> Forgotten:
     """Delete all data of a contact (an id of either side) from a link's store.
 
     Its pairs and their history are deleted, and the reports that name their
     records are emptied. The next cycle pairs records that still exist in the two
-    systems: delete the person there first.
+    systems: delete the person there first. A dry run only counts.
 
     Raises:
         StoreError: the store cannot be used.
@@ -86,7 +86,14 @@ def forget(database: Database, name: str, contact_id: str) -> Forgotten:
     link_id = database.read(lambda at: find_link(at, name))
     if link_id is None:
         return Forgotten()
-    return database.write(lambda at: _forget(at, link_id, contact_id))
+
+    def act(connection: Connection) -> Forgotten:
+        gone = _forget(connection, link_id, contact_id)
+        if dry_run:
+            connection.rollback()
+        return gone
+
+    return database.write(act)
 
 
 def _delete(

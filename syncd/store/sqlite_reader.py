@@ -118,9 +118,9 @@ class SqliteLinkReader:
         """The holds, oldest first."""
         return [hold for _, hold in reads.holds(self._ask, self._link_id)]
 
-    def cycles(self, limit: int = 20) -> list[CycleRow]:
-        """The last cycles, newest first."""
-        return reads.cycles(self._ask, self._link_id, limit)
+    def cycles(self, limit: int = 20, *, cycle: str = "") -> list[CycleRow]:
+        """The last cycles, newest first; or the one of that id."""
+        return reads.cycles(self._ask, self._link_id, limit, cycle)
 
     def history(
         self, record_id: str = "", *, cycle: str = "", limit: int = 0
@@ -132,6 +132,10 @@ class SqliteLinkReader:
         """Pairs whose record on that side has one of these ids."""
         found = (reads.pair_of(self._ask, self._link_id, side, each) for each in ids)
         return [pair for pair in found if pair is not None]
+
+    def pairs_of_contact(self, side: Side, contact: str) -> list[Pair]:
+        """Pairs whose record on that side is for this contact, gone ones included."""
+        return reads.pairs_of_contact(self._ask, self._link_id, side, contact)
 
     def holder(self) -> Holder | None:
         """The process that works, or worked, on the link."""

@@ -115,6 +115,10 @@ READING = [
     "why nobody --json",
     "link list",
     "link list --json",
+    "cycles",
+    "cycles --json",
+    "cycles c1",
+    "cycles c1 --json",
 ]
 FULL = ["sqlalchemy", "alembic", "asyncio", "ssl", "structlog", "rich"]
 """What a verb that only reads needs only where the store is no SQLite file that is up to date."""

@@ -75,7 +75,7 @@ def test_undo_puts_a_cycle_back_and_lists_what_stays(
     clinic.book("Fresh", hours=50)
     assert syncd("--sync-now").code == 0
     assert clinic.ghl.get(events[1]).status == "cancelled"
-    said = syncd("undo", "--cycle", cycle(syncd, events[0]))
+    said = syncd("undo", "--yes", "--cycle", cycle(syncd, events[0]))
     assert said.code == 0
     lines = said.out.splitlines()
     (fresh,) = [r.id for r in clinic.hubspot.records() if r.id not in synced.values()]
@@ -102,7 +102,7 @@ def test_undo_puts_a_cycle_back_and_lists_what_stays(
 def test_undo_of_what_cannot_be_put_back_says_so_and_queues_nothing(
     syncd: Syncd, clinic: VendorAccounts, synced: dict[str, str]
 ) -> None:
-    said = syncd("undo", "--cycle", cycle(syncd, event_of(clinic, "Visit 0")))
+    said = syncd("undo", "--yes", "--cycle", cycle(syncd, event_of(clinic, "Visit 0")))
     assert said.code == 2
     assert said.out.count("created in HubSpot by that cycle, and stays") == 3
     assert "nothing was overwritten" in said.err
@@ -165,7 +165,7 @@ def test_an_undo_of_what_was_changed_since_says_so_and_queues_nothing(
     wrong = cycle(syncd, event)
     clinic.ghl.edit(event, title="Better")
     assert syncd("--sync-now").code == 0
-    said = syncd("undo", "--cycle", wrong)
+    said = syncd("undo", "--yes", "--cycle", wrong)
     assert said.code == 0
     assert [line for line in said.out.splitlines() if "title was changed since" in line]
     assert "address back to" in said.out
@@ -204,3 +204,83 @@ def test_why_tells_which_rule_leaves_a_record_out_or_what_holds_it(
     status = json.loads(syncd("status", "--json").out)["links"]["clinic"]
     assert status["left_out"] == {"window": 1}
     assert syncd("why", "nobody", "--json").code == 2
+
+
+WAITING = [
+    ("kick", ["kick", "--wait"], 0),
+    ("retry", ["retry", "--wait"], 0),
+    ("apply", ["apply", "plan.json", "--wait"], 0),
+    ("undo", ["undo", "ID", "--yes", "--wait"], 0),
+]
+
+
+@pytest.mark.parametrize(("verb", "args", "code"), WAITING, ids=[each[0] for each in WAITING])
+def test_without_a_daemon_a_verb_that_waits_runs_the_cycle_itself(
+    verb: str,
+    args: list[str],
+    code: int,
+    syncd: Syncd,
+    clinic: VendorAccounts,
+    synced: dict[str, str],
+) -> None:
+    record = synced["Visit 0"]
+    clinic.ghl.edit(event_of(clinic, "Visit 0"), title="Moved on")
+    if verb == "undo":
+        assert syncd("--sync-now").code == 0
+    if verb == "apply":
+        assert syncd("plan", "--out", "plan.json").code == 0
+    done = syncd(*[record if each == "ID" else each for each in args], "--json")
+    told = json.loads(done.out)
+    report = told["links"]["clinic"]
+    assert (done.code, told["exit_code"], report["outcome"]) == (code, code, "ok")
+    written = report["hubspot"]["updated"] + report["ghl"]["updated"]
+    assert written == (2 if verb == "undo" else 1)
+    shown = clinic.hubspot.get(record).properties["hs_appointment_name"]
+    assert shown == ("Visit 0" if verb == "undo" else "Moved on")
+    listed = json.loads(syncd("cycles", "--json").out)["links"]["clinic"]["cycles"]
+    assert listed[0]["id"] in syncd("cycles", listed[0]["id"]).out
+
+
+def test_a_first_sync_waits_for_its_approval_without_a_daemon_too(
+    syncd: Syncd, clinic: VendorAccounts
+) -> None:
+    for number in range(30):
+        clinic.book(f"Visit {number}", hours=number)
+    assert syncd("setup").code == 0
+    asked = syncd("kick", "--wait", "--json")
+    told = json.loads(asked.out)
+    assert (asked.code, told["exit_code"]) == (4, 4)
+    assert "--approve" in told["problems"][0]
+    assert not clinic.hubspot.records()
+    approved = syncd("kick", "--wait", "--approve", "--json")
+    assert (approved.code, len(clinic.hubspot.records())) == (0, 30)
+
+
+def test_a_paused_link_ends_a_wait_with_2_and_the_decision_stays(
+    syncd: Syncd, clinic: VendorAccounts, synced: dict[str, str]
+) -> None:
+    assert syncd("link", "pause", "clinic").code == 0
+    clinic.ghl.edit(event_of(clinic, "Visit 0"), title="Wrong")
+    assert syncd("--sync-now", "--link", "clinic").code == 0
+    undone = syncd("undo", synced["Visit 0"], "--yes", "--wait", "--json")
+    assert (undone.code, "stays recorded" in json.loads(undone.out)["problems"][0]) == (2, True)
+    assert syncd("kick", "--wait").code == 2
+    assert syncd("link", "resume", "clinic").code == 0
+    assert syncd("--sync-now").code == 0
+    assert clinic.ghl.get(event_of(clinic, "Visit 0")).title == "Visit 0"
+
+
+def test_an_undo_shows_first_then_asks(
+    syncd: Syncd, clinic: VendorAccounts, synced: dict[str, str]
+) -> None:
+    clinic.ghl.edit(event_of(clinic, "Visit 0"), title="Wrong")
+    assert syncd("--sync-now").code == 0
+    asked = syncd("undo", synced["Visit 0"])
+    assert (asked.code, "give --yes" in asked.err) == (2, True)
+    assert "title back to Visit 0, in HubSpot and HighLevel" in asked.out
+    shown = syncd("undo", synced["Visit 0"], "--dry-run", "--json")
+    (back,) = json.loads(shown.out)["links"]["clinic"]["back"]
+    assert back["sides"] == ["hubspot", "ghl"]
+    assert back["fields"] == {"title": {"from": "Wrong", "to": "Visit 0"}}
+    assert syncd("--sync-now").code == 0
+    assert clinic.ghl.get(event_of(clinic, "Wrong")).title == "Wrong"

@@ -22,12 +22,14 @@ def test_everything_of_a_contact_leaves_the_store(syncd: Syncd, synced: VendorAc
     contact = next(iter(synced.ghl.contacts)).id
     assert "Hush-hush" in syncd("history").out
     synced.world.reset_requests()
-    gone = syncd("forget", contact)
+    gone = syncd("forget", contact, "--yes")
     assert gone.code == 0, gone.err
     assert gone.out.startswith("clinic: forgotten: 1 pair, ")
     assert "Hush-hush" not in syncd("history").out
     assert synced.world.requests == []
-    assert syncd("forget", contact).out == f"clinic: nothing is known of contact {contact}\n"
+    assert (
+        syncd("forget", contact, "--yes").out == f"clinic: nothing is known of contact {contact}\n"
+    )
 
 
 @pytest.mark.usefixtures("synced")

@@ -225,7 +225,7 @@ def test_an_undo_waits_for_the_end_of_an_outage_and_is_told_where_it_came_too_la
     fault = Fault(side="hubspot", path="/batch/update", status=503, times=None)
     clinic.world.faults.add(fault)
     for event in (kept, edited):
-        assert running.verb("undo", event).returncode == 0
+        assert running.verb("undo", event, "--yes").returncode == 0
     clinic.ghl.edit(edited, title="Newer")
     running.until("cycle.finished", lambda line: line["outcome"] != "ok")
     running.process.send_signal(signal.SIGTERM)
@@ -238,3 +238,69 @@ def test_an_undo_waits_for_the_end_of_an_outage_and_is_told_where_it_came_too_la
     shown = sorted(each.properties["hs_appointment_name"] for each in clinic.hubspot.records())
     assert shown == ["Kept", "Newer"]
     assert [clinic.ghl.get(event).title for event in (kept, edited)] == ["Kept", "Newer"]
+
+
+SLOWLY = '\n[schedule]\npoll_interval = "1h"\n'
+"""Nothing happens but what is asked for."""
+
+
+def answered(done: Any) -> Any:
+    """The JSON that a verb printed."""
+    assert done.stdout, done.stderr
+    told = json.loads(done.stdout)
+    assert told["exit_code"] == done.returncode
+    return told
+
+
+def test_beside_a_daemon_the_report_is_that_of_its_cycle(
+    clinic: VendorAccounts, daemon: Callable[[], RunningProgram]
+) -> None:
+    clinic.configure(SLOWLY)
+    running = daemon()
+    running.until("cycle.finished", lambda line: not line.get("dry_run"))
+    clinic.book("Check-up")
+    report = answered(running.verb("kick", "--wait", "--json"))["links"]["clinic"]
+    assert (report["cycle"], report["hubspot"]["created"], report["outcome"]) == ("full", 1, "ok")
+    listed = answered(running.verb("cycles", "--json"))["links"]["clinic"]["cycles"]
+    (row, *_) = listed
+    assert (row["hubspot"]["created"], row["outcome"], row["cycle"]) == (1, "ok", "full")
+    # A decision that finds nothing to do has a cycle, too.
+    assert running.verb("retry", "--wait").returncode == 0
+    clinic.world.faults.add(side="hubspot", status=401, times=None)
+    refused = answered(running.verb("kick", "--wait", "--json"))
+    assert (refused["exit_code"], refused["links"]["clinic"]["outcome"]) == (6, "refused")
+
+
+def test_a_wait_ends_with_7_and_a_pause_ends_it_with_2(
+    clinic: VendorAccounts, daemon: Callable[[], RunningProgram]
+) -> None:
+    clinic.configure(SLOWLY)
+    running = daemon()
+    running.until("cycle.finished", lambda line: not line.get("dry_run"))
+    clinic.world.faults.add(side="ghl", kind="slow_body", seconds=4, times=None)
+    late = answered(running.verb("kick", "--wait", "--timeout", "1s", "--json"))
+    assert late["exit_code"] == 7
+    assert "stays recorded" in late["problems"][0]
+    assert running.verb("link", "pause", "clinic").returncode == 0
+    paused = answered(running.verb("retry", "--wait", "--json"))
+    assert paused["exit_code"] == 2
+    clinic.world.faults.clear()
+    assert running.verb("link", "resume", "clinic").returncode == 0
+    running.until("cycle.finished", lambda line: line["kind"] == "full")
+
+
+def test_where_the_daemon_dies_meanwhile_the_verb_runs_the_cycle(
+    clinic: VendorAccounts, daemon: Callable[[], RunningProgram], forkserver: ForkServer
+) -> None:
+    clinic.configure(SLOWLY)
+    running = daemon()
+    running.until("cycle.finished", lambda line: not line.get("dry_run"))
+    clinic.book("Check-up")
+    clinic.world.faults.add(side="ghl", kind="slow_body", seconds=3)
+    kicked = forkserver.start("kick", "--wait", cwd=clinic.folder, env=running.env)
+    assert "runs a full cycle now" in kicked.stderr.readline()
+    running.process.kill()
+    assert kicked.wait(PATIENCE) == 0
+    assert "HubSpot: 1 created, 1 contacts created" in kicked.stdout.read()
+    for stream in (kicked.stdout, kicked.stderr):
+        stream.close()

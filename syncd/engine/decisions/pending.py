@@ -136,6 +136,8 @@ class Leave:
 class PendingDecisions:
     """Everything that people decided and no cycle has carried out yet."""
 
+    ids: tuple[int, ...] = ()
+    """Every decision that was open, oldest first."""
     words: tuple[Word, ...] = ()
     """Oldest first; what a later word took back is left out."""
     taken_back: frozenset[int] = frozenset()

@@ -88,6 +88,7 @@ def _decisions(link: Link, request: CycleRequest) -> PendingDecisions:
     found = pending.read(
         link.store, opened, keep=not request.dry_run, planned_only=request.planned_only
     )
+    found = replace(found, ids=tuple(each.id for each in opened))
     return replace(found, only=None) if request.dry_run or request.rebuild else found
 
 

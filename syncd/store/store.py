@@ -21,6 +21,7 @@ from syncd.store.database import QUICK_PATIENCE, Database
 from syncd.store.engine import brisk
 from syncd.store.holder import Holder
 from syncd.store.integrity import Inspection
+from syncd.store.journal import SqlJournal
 from syncd.store.leases import Lease, Leases
 from syncd.store.link_store import SqlLinkStore
 from syncd.store.outbox import SqlOutbox
@@ -39,6 +40,8 @@ class Store:
         self._quick = Database(engine, clock, patience=QUICK_PATIENCE)
         self.inbox = Inbox(Database(brisk(engine), clock, patience=QUICK_PATIENCE))
         """What the vendors announced."""
+        self.journal = SqlJournal(self._database, self.inbox)
+        """The places in HubSpot's journals."""
         self._members = None if self._database.is_sqlite else _members(self._database, self._quick)
         self._leases: Leases = self._members or _file_leases(self._database, engine)
         self.ledger = SqlLedger(self._database)

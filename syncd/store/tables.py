@@ -424,3 +424,32 @@ delivery = Table(
     Index("ix_delivery_received_at", "link_id", "received_at"),
 )
 """A delivery that was stored for a link: vendors send it again."""
+
+
+journal = Table(
+    "journal",
+    metadata,
+    # The server and the client id.
+    Column("app", String, primary_key=True, nullable=False),
+    _words("place"),
+    Column("read_until", Instant),
+    Column("reader", String, nullable=False, server_default=""),
+    _number("fence"),
+    Column("lease_until", Instant),
+)
+"""How far HubSpot's journal of an app is read, and by whom: see `journal`."""
+
+
+journal_subscription = Table(
+    "journal_subscription",
+    metadata,
+    Column("app", String, primary_key=True, nullable=False),
+    Column("account", String, primary_key=True, nullable=False),
+    Column("kind", String, primary_key=True, nullable=False),
+    _words("key"),
+    _flag("made"),
+    Column("digest", String, nullable=False, server_default=""),
+    _words("refusal"),
+    Column("asked_at", Instant, nullable=False),
+)
+"""What an account was asked to announce in the journal, and its answer."""

@@ -1,0 +1,1 @@
+"""What the vendors announce: where to look, within seconds of a change."""

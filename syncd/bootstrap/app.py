@@ -202,6 +202,14 @@ class App:
         self._fleet.announce(self.settings)
         return self._fleet
 
+    def hubspot_accounts(self) -> Mapping[str, str]:
+        """The server and account of each configured link, as far as known without asking.
+
+        Raises:
+            StoreError: our own store failed.
+        """
+        return self._workshop.accounts()
+
     @cached_property
     def notices(self) -> Notifier:
         """The notifier of this process; called between the cycles, never in them."""

@@ -10,7 +10,7 @@ link run a full cycle now.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
@@ -42,7 +42,9 @@ from syncd.scheduler.jobs import Jobs
 from syncd.scheduler.link_state import LinkState
 
 if TYPE_CHECKING:
+    from syncd.bootstrap import App
     from syncd.bootstrap.fleet import Fleet
+    from syncd.live.journal_reader import JournalReader
 
 log = structlog.get_logger(__name__)
 
@@ -86,9 +88,25 @@ def run(settings: Settings, stop: threading.Event | None = None, *, level: str =
             set_up_log=lambda new: set_up_log(new, env),
             notices=app.notices,
             fleet=app.join(),
+            journal=lambda wake: _journal(app, env, wake),
         )
         # The app is given back only leases that it gave out itself.
         return Daemon(cast("Links", app), stop, around).run()
+
+
+def _journal(
+    app: App, env: Mapping[str, str], wake: Callable[[Collection[str]], None]
+) -> JournalReader | None:
+    """The reader of HubSpot's journal, where the configuration asks for one.
+
+    Raises:
+        ConfigError: the app's client id or secret is missing.
+    """
+    if not app.settings.apps.hubspot.journal:
+        return None
+    from syncd.live.journal import open_reader
+
+    return open_reader(app, env, wake)
 
 
 def set_up_log(settings: Settings, env: Mapping[str, str]) -> None:
@@ -120,6 +138,9 @@ class DaemonDeps:
     """What makes the claim loop turn; APScheduler, unless given."""
     fleet: Fleet | None = None
     """The daemons of this store, where it may have several."""
+    journal: Callable[[Callable[[Collection[str]], None]], JournalReader | None] = lambda _: None
+    """Makes the reader of HubSpot's journal, which calls what it is given with the links that it
+    has news for."""
 
 
 class Daemon:
@@ -142,6 +163,7 @@ class Daemon:
             NotifierThread(links, self.scheduler, around.notices) if around.notices else None
         )
         self.server: StatusServer | None = None
+        self.journal: JournalReader | None = None
         self._listen_again = float("inf")
         """When to try again to listen at an address that another process has."""
         self._fleet_due = 0.0
@@ -175,6 +197,7 @@ class Daemon:
         self.scheduler.start()
         if self.crier is not None:
             self.crier.start()
+        self._open_journal()
         self.panel.closed = ""
         self._manager.ready()
         self._tell()
@@ -184,6 +207,19 @@ class Daemon:
             links=list(settings.links),
             listen=settings.http.listen or None,
         )
+
+    def _open_journal(self) -> None:
+        """Read HubSpot's journal as the configuration says, from now on."""
+        fresh = self._around.journal(lambda _: None)
+        self._close_journal()
+        self.journal = fresh
+        if fresh is not None:
+            fresh.start()
+
+    def _close_journal(self) -> None:
+        if self.journal is not None:
+            self.journal.stop()
+            self.journal = None
 
     def _give_way(self) -> None:
         """End where another syncd holds every link of an embedded store (`docs/exit-codes.md`).
@@ -274,6 +310,8 @@ class Daemon:
         if self._around.fleet is not None and now >= self._fleet_due:
             self._fleet_due = now + FLEET_SEEN_EVERY
             self._look_at(self._around.fleet)
+        if self.journal is not None:
+            self._metrics.journal_seen(self.journal.age())
         unhealthy_reason = self.scheduler.unhealthy_reason()
         if not unhealthy_reason:
             self._manager.alive()
@@ -351,6 +389,8 @@ class Daemon:
         told = config.changes(old, new)
         self._move_listener(old, new)
         self._links.adopt(new)
+        if new.apps.hubspot != old.apps.hubspot:
+            self._open_journal()
         self._around.set_up_log(new)
         self.scheduler.adopt()
         return told
@@ -372,6 +412,7 @@ class Daemon:
         self.panel.closed = "the daemon is ending"
         self._stop.set()
         self.scheduler.stop_claiming()
+        self._close_journal()
         log.info("daemon.draining", busy=self.scheduler.busy())
         clock = self._links.clock
         until = clock.monotonic() + DRAIN_LIMIT

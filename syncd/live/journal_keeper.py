@@ -117,6 +117,7 @@ class SubscriptionKeeper:
             )
             self._store.keep(self._app, replace(row, refusal=str(error)))
             return
+        log.info("journal.subscribed", account=wanted.account, what=wanted.kind)
         self._listed[key] = {**body, "id": key}
         self._store.keep(self._app, replace(row, key=key))
 

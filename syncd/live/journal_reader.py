@@ -102,7 +102,7 @@ class JournalReader:
         self._noted: Mapping[str, str] = {}
         """The account of each link as it was stored last."""
         self._note_at = 0.0
-        self._me = uuid4().hex
+        self._me, self._since = uuid4().hex, clock.now()
         self._place: Place | None = None
         self._compared_at = clock.monotonic()
         """When a file came last, or our place was compared with the newest."""
@@ -144,13 +144,14 @@ class JournalReader:
         return self._place is not None
 
     def age(self) -> float | None:
-        """Seconds since everything that the journal had was stored; None before the first time.
+        """Seconds since everything that the journal had was stored; None where another one reads.
 
-        Raises:
-            StoreError: our own store failed.
+        Before the first time, it counts from the start.
         """
-        until = self._store.read_until(self._app)
-        return None if until is None else max(0.0, (self._clock.now() - until).total_seconds())
+        place = self._place
+        if place is None:
+            return None
+        return max(0.0, (self._clock.now() - (place.read_until or self._since)).total_seconds())
 
     def _run(self) -> None:
         while not self._stop.is_set():
@@ -349,6 +350,7 @@ class JournalReader:
             app=place.app, reader=place.reader, fence=place.fence, offset=offset, read_until=until
         )
         if stored.links:
+            log.info("journal.announced", links=sorted(stored.links)[:20], count=len(delivered))
             self._wake(stored.links)
 
     def _held(self) -> Place:

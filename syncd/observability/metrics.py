@@ -124,6 +124,10 @@ class Metrics:
         self._unheld = self._gauge(
             "syncd_links_unheld", "Links that no process has held for a minute."
         )
+        self._journal_age = self._gauge(
+            "syncd_journal_age_seconds",
+            "Since everything that HubSpot's journal had was stored, where this process reads it.",
+        )
         self._reasons: dict[str, set[str]] = {}
 
     def cycle_ended(self, facts: CycleFacts) -> None:
@@ -159,6 +163,10 @@ class Metrics:
         """How many processes share the store, and how many links none of them holds."""
         self._processes.set(processes)
         self._unheld.set(unheld)
+
+    def journal_seen(self, age: float | None) -> None:
+        """How long ago the journal was read to its end; None where another process reads it."""
+        self._journal_age.set(age or 0.0)
 
     def store_failed(self, link: str) -> None:
         """Our own store could not be used."""

@@ -1,0 +1,109 @@
+"""Makes the reader of HubSpot's journal of a configured app.
+
+The daemon opens one where `apps.hubspot.journal` is on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+import structlog
+
+from syncd import config
+from syncd.bootstrap import App
+from syncd.config import HubSpotApp, server_of
+from syncd.errors import ConfigError
+from syncd.live.announced_properties import announced_properties
+from syncd.live.journal_client import JournalClient
+from syncd.live.journal_events import Installation
+from syncd.live.journal_keeper import SubscriptionKeeper
+from syncd.live.journal_reader import JournalReader
+from syncd.live.journal_subscriptions import Heard
+from syncd.observability.redaction import register_secret
+
+log = structlog.get_logger(__name__)
+
+_LONGEST_NUMBER = 19
+
+
+def open_reader(
+    app: App, env: Mapping[str, str], wake: Callable[[Collection[str]], None]
+) -> JournalReader | None:
+    """The reader, not started yet; None where no journal is to be read.
+
+    Raises:
+        ConfigError: the client id or the client secret is missing.
+    """
+    given = app.settings.apps.hubspot
+    if not given.journal:
+        return None
+    secret = config.resolve_client_secret(app.settings.apps, "hubspot", env)
+    if not given.client_id or secret is None:
+        raise ConfigError(
+            [
+                (
+                    "apps.hubspot.journal: the journal is read with the client id and secret of "
+                    "your app: set apps.hubspot.client_id and apps.hubspot.client_secret"
+                )
+            ]
+        )
+    shown = secret.get_secret_value()
+    register_secret(shown)
+    client = JournalClient(
+        base_url=given.base_url,
+        client_id=given.client_id,
+        secret=lambda: shown,
+        clock=app.clock,
+    )
+    key, store = key_of(given), app.store.journal
+
+    def interval() -> float:
+        return app.settings.live.journal_interval.total_seconds()
+
+    def installed(life: Installation) -> None:
+        moved = app.store.connections
+        tell = moved.installed if life.installed else moved.uninstalled
+        tell("hubspot", location=life.account, company="", at=life.at)
+        log.info("journal.installation", account=life.account, installed=life.installed)
+
+    return JournalReader(
+        app=key,
+        client=client,
+        store=store,
+        keeper=SubscriptionKeeper(
+            app=key, client=client, store=store, clock=app.clock, kept=store.accounts
+        ),
+        clock=app.clock,
+        interval=interval,
+        links=lambda: links_of(app),
+        wake=wake,
+        installed=installed,
+    )
+
+
+def key_of(app: HubSpotApp) -> str:
+    """What the store knows an app by: the server and the client id."""
+    return f"{server_of(app.base_url)} {app.client_id}"
+
+
+def links_of(app: App) -> Mapping[int, Sequence[Heard]]:
+    """The links of each account of the app's server whose number is known.
+
+    Raises:
+        StoreError: our own store failed.
+    """
+    server = server_of(app.settings.apps.hubspot.base_url)
+    found: dict[int, list[Heard]] = {}
+    for name, account in app.hubspot_accounts().items():
+        link = app.settings.links.get(name)
+        number = account.removeprefix(f"{server} ")
+        known = number.isascii() and number.isdigit() and len(number) <= _LONGEST_NUMBER
+        if link is None or number == account or not known:
+            continue
+        heard = Heard(
+            name=name,
+            object_type=link.hubspot.object_type,
+            properties=announced_properties([link]),
+        )
+        found.setdefault(int(number), []).append(heard)
+    return found

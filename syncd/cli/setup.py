@@ -60,6 +60,7 @@ def _set_up(app: App, name: str, rows: dict[str, object], *, quiet: bool) -> int
 
     try:
         made = app.setup(name)
+        waker = _wake(app, name)
     except SyncdError as error:
         where = "HubSpot: " if isinstance(error, ProviderError) else ""
         problems = [f"{where}{line}" for line in str(error).splitlines()]
@@ -72,7 +73,20 @@ def _set_up(app: App, name: str, rows: dict[str, object], *, quiet: bool) -> int
     rows[name] = {"exit_code": 0, "made": fresh, "there": there}
     if not quiet:
         print_setup(Printer(), name, made)
+        if waker:
+            click.echo(f"{name}: {waker} looks again now")
     return 0
+
+
+def _wake(app: App, name: str) -> str:
+    """Have a daemon that waits for what was made look again at once; gives who it is."""
+    from syncd.ports.store import RESUME
+
+    holder = app.store.holder(name)
+    if holder is None or holder.verb != "run":
+        return ""
+    app.link_store(name).decide(RESUME, {}, app.clock.now())
+    return str(holder)
 
 
 def print_setup(printer: Printer, name: str, made: list[tuple[str, bool]]) -> None:

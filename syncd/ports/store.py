@@ -51,7 +51,7 @@ LEFT_OUT_IDS = "left_out_ids"
 """The cursor that names them, by reason, the first thousands of each."""
 
 PAUSE, RESUME = "pause", "resume"
-"""Decisions that decide nothing by themselves: they make a daemon look at `PAUSED` at once."""
+"""Decisions that decide nothing by themselves: they make a daemon look at the link at once."""
 
 APPOINTMENT, CONTACT = "appointment", "contact"
 """The kinds of records that are written."""

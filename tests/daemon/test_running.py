@@ -304,3 +304,45 @@ def test_where_the_daemon_dies_meanwhile_the_verb_runs_the_cycle(
     assert "HubSpot: 1 created, 1 contacts created" in kicked.stdout.read()
     for stream in (kicked.stdout, kicked.stderr):
         stream.close()
+
+
+def test_a_link_that_is_added_and_one_that_is_set_up_are_taken_up_at_once(
+    clinic: VendorAccounts, daemon: Callable[[], RunningProgram]
+) -> None:
+    text = f"""
+include = ["links.d/*.toml"]
+schedule.poll_interval = "1h"
+
+[defaults.ghl]
+base_url = "{clinic.server.ghl_url}"
+
+[defaults.hubspot]
+base_url = "{clinic.server.hubspot_url}"
+search_lag = 0
+
+[defaults.sync]
+direction = "ghl_to_hubspot"
+
+[links.clinic.ghl]
+location_id = "{clinic.ghl.id}"
+"""
+    (clinic.folder / "config.toml").write_text(text, encoding="utf-8")
+    running = daemon()
+    running.until("cycle.finished")
+    added = running.verb("link", "add", "annex", "--location", "annex-1")
+    assert added.returncode == 0, added.stderr
+    running.process.send_signal(signal.SIGHUP)
+    running.until("config.reloaded")
+    running.until("link.troubled", lambda line: line["link"] == "annex")
+
+    clinic.hubspot.appointments.definitions.pop("ghl_address")
+    clinic.book("Check-up")
+    assert running.verb("kick", "--link", "clinic").returncode == 0
+    running.until("link.troubled", lambda line: line["link"] == "clinic")
+    done = running.verb("setup", "--link", "clinic")
+    assert (done.returncode, "looks again now" in done.stdout) == (0, True), done.stderr
+    running.until("cycle.finished", wrote("hubspot", "created"))
+
+    assert running.verb("link", "remove", "annex").returncode == 0
+    running.process.send_signal(signal.SIGHUP)
+    assert "links.annex" in str(running.until("config.reloaded")["changes"])

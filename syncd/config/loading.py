@@ -34,7 +34,16 @@ def load(
     """
     env = os.environ if env is None else env
     cwd = working_directory() if cwd is None else cwd
-    layers = gather(find_config(path, env=env, cwd=cwd), env=env, cwd=cwd)
+    return _loaded(gather(find_config(path, env=env, cwd=cwd), env=env, cwd=cwd))
+
+
+def load_text(path: Path, text: str) -> Settings:
+    """The configuration that a file of this name would be with this text; raises as `load`."""
+    cwd = working_directory()
+    return _loaded(gather(cwd / path, env=os.environ, cwd=cwd, planned={cwd / path: text}))
+
+
+def _loaded(layers: Layers) -> Settings:
     settings, problems = validated(layers)
     if problems or settings is None:
         raise ConfigError([masked(problem) for problem in problems])

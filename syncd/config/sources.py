@@ -98,9 +98,9 @@ def gather(
     """
     layers = Layers(main=main)
     home = env.get("HOME", "")
-    _add_file(layers, main, home)
-    unreadable: list[str] = []
     texts = {os.path.normpath(path): text for path, text in (planned or {}).items()}
+    _add_file(layers, main, home, texts.pop(os.path.normpath(main), None))
+    unreadable: list[str] = []
     paths = {os.path.normpath(path): path for path in _included(layers, env, cwd)}
     paths |= {name: Path(name) for name in texts if name not in paths}
     for name, path in paths.items():

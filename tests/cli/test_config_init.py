@@ -135,3 +135,93 @@ def test_a_wrong_answer_can_be_given_again(bare: VendorAccounts, tmp_path: Path)
     assert result.return_value == 0, result.output
     assert "Numbers from 1 to" in result.output
     assert load(tmp_path / "config.toml").links["clinic"].ghl.calendars == ()
+
+
+@pytest.mark.usefixtures("at_terminal")
+def test_either_token_that_is_refused_is_asked_for_again(
+    bare: VendorAccounts, tmp_path: Path
+) -> None:
+    ghl, hubspot = bare.world.settings.ghl_token, bare.world.settings.hubspot_token
+    first = ["My Clinic", "west", bare.ghl.id, hubspot, "y", bare.ghl.id, ghl, "", ""]
+    result = answered(bare, *first, ghl, "y", "xyz", "y", hubspot)
+    assert result.return_value == 0, result.output
+    assert "a-z, 0-9 and _" in result.output
+    assert "looks like a token of HubSpot, not of HighLevel: were the two swapped?" in result.output
+    assert "looks like a token of HighLevel, not of HubSpot: were the two swapped?" in result.output
+    assert "does not look like a token of HubSpot" in result.output
+    assert "config.toml was written" in result.output
+    assert "west-hubspot-token was written" in result.output
+    assert (tmp_path / "west-hubspot-token").read_text() == f"{hubspot}\n"
+    assert "hub_id = 24600001" in (tmp_path / "config.toml").read_text()
+    assert not {ghl, hubspot} & set(result.output.split())
+
+
+@pytest.mark.usefixtures("at_terminal")
+def test_starting_over_keeps_the_old_file_under_another_name(
+    bare: VendorAccounts, tmp_path: Path
+) -> None:
+    ghl, hubspot = bare.world.settings.ghl_token, bare.world.settings.hubspot_token
+    answers = ["", bare.ghl.id, ghl, "", "", hubspot]
+    for number in range(3):
+        args = ["config", "init", *addresses(bare), *(["--replace"] if number else [])]
+        typed = "\n".join(answers) + "\n"
+        done = CliRunner().invoke(syncd, args, input=typed, standalone_mode=False)
+        assert done.return_value == 0, done.output
+        (tmp_path / "config.toml").write_text(f"# number {number}\n")
+    before = ["config.toml.before", "config.toml.before1"]
+    assert [(tmp_path / name).read_text() for name in before] == ["# number 0\n", "# number 1\n"]
+    assert not [each.name for each in tmp_path.iterdir() if each.name.startswith(".")]
+    (tmp_path / "config.toml").rename(tmp_path / "elsewhere.toml")
+    (tmp_path / "config.toml").symlink_to("elsewhere.toml")
+    refused = CliRunner().invoke(syncd, args, input=typed, standalone_mode=False)
+    assert "not a plain file" in str(refused.exception)
+    assert (tmp_path / "elsewhere.toml").read_text() == "# number 2\n"
+
+
+@pytest.mark.usefixtures("at_terminal")
+def test_a_person_connects_both_apps_instead_of_pasting(
+    bare: VendorAccounts, tmp_path: Path
+) -> None:
+    result = answered(
+        bare,
+        "",
+        bare.ghl.id,
+        "connect",
+        "app-1",
+        "s3cret-ghl",
+        "connect",
+        "app-2",
+        "s3cret-hs",
+        "7",
+    )
+    assert result.return_value == 0, result.output
+    assert "s3cret" not in result.output + (tmp_path / "config.toml").read_text()
+    assert "Next: syncd connect highlevel" in result.output
+    assert "Next: syncd connect hubspot" in result.output
+    settings = load(tmp_path / "config.toml")
+    link = settings.links["clinic"]
+    assert (link.ghl.token.oauth, link.hubspot.token.oauth, link.hubspot.hub_id) == (True, True, 7)
+    assert (settings.apps.highlevel.client_id, settings.apps.hubspot.client_id) == (
+        ("app-1", "app-2")
+    )
+    for name in ("highlevel", "hubspot"):
+        assert stat.S_IMODE((tmp_path / f"{name}-client-secret").stat().st_mode) == 0o600
+
+
+def test_a_connection_needs_its_app_where_nobody_can_be_asked(syncd: Syncd, tmp_path: Path) -> None:
+    words = ("config", "init", "--location", "loc1", "--hubspot-token", "connect")
+    assert "--hubspot-client-id" in syncd(*words).err
+    more = ("--hubspot-client-id", "app", "--hub-id", "7", "--no-check")
+    assert syncd(*words, *more).code == 0
+    assert load(tmp_path / "config.toml").links["clinic"].hubspot.token.oauth
+
+
+def test_a_place_is_relative_to_the_file_that_names_it(
+    bare: VendorAccounts, syncd: Syncd, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HUBSPOT_TOKEN", bare.world.settings.hubspot_token)
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "ghl").write_text(bare.world.settings.ghl_token)
+    (tmp_path / "sub" / "ghl").chmod(0o600)
+    words = ("--location", bare.ghl.id, "--ghl-token", "file:ghl", *addresses(bare))
+    assert syncd("--config", "sub/config.toml", "config", "init", *words).code == 0

@@ -163,6 +163,7 @@ def as_value(entry: HistoryEntry) -> dict[str, object]:
         "title": entry.title or None,
         "start": moment_text(entry.starts_at),
         "author": entry.author,
+        **({"by": entry.by} if entry.by else {}),
     }
 
 
@@ -222,7 +223,11 @@ def _print_write(printer: Printer, entries: list[HistoryEntry], timezone: str) -
         dict.fromkeys(formatting.strip_control_chars(entry.why) for entry in entries if entry.why)
     )
     text = f"  {formatting.when(first.at, zone)}  {side}: {_named(first, done, zone)}"
-    by = "" if first.author == SYNC else f", decided by {first.author}"
+    by = (
+        ""
+        if first.author == SYNC
+        else f", decided by {formatting.strip_control_chars(first.by or first.author)}"
+    )
     printer.line(text + (f" ({whys}{by})" if whys else ""), "cyan")
     printer.line(f"      record: {formatting.named(first.ghl_id, first.hubspot_id)}")
     for entry in entries:

@@ -44,6 +44,8 @@ class Unresolved:
 
     reason: str
     detail: str
+    candidates: tuple[str, ...] = ()
+    """Of several contacts that fit: their ids on the other side."""
     unread: bool = False
     """Whether nothing is known, because looking failed: that nobody is there, least of all."""
 
@@ -89,7 +91,9 @@ def match(
         return Known(id=by_email[0].id)
     if by_email:
         return Unresolved(
-            reason="ambiguous_contact", detail="its e-mail addresses belong to several contacts"
+            reason="ambiguous_contact",
+            detail="its e-mail addresses belong to several contacts",
+            candidates=tuple(each.id for each in by_email),
         )
     by_phone = _distinct(found, contact.phones)
     if by_phone:
@@ -106,7 +110,11 @@ def _by_phone(contact: Contact, candidates: Sequence[Contact]) -> Resolution:
     if len(agreeing) == 1:
         return Known(id=agreeing[0].id, basis=MatchBasis.PHONE)
     whose = "several contacts" if agreeing else "a contact of another name"
-    return Unresolved(reason="ambiguous_contact", detail=f"its phone number belongs to {whose}")
+    return Unresolved(
+        reason="ambiguous_contact",
+        detail=f"its phone number belongs to {whose}",
+        candidates=tuple(each.id for each in agreeing or candidates),
+    )
 
 
 def without_shared_phones(

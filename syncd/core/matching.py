@@ -64,6 +64,11 @@ def _short(written: str) -> str:
     return written if len(written) <= LONGEST_SHOWN else f"{written[:LONGEST_SHOWN]}…"
 
 
+def _in_order(record: Snapshot, other: Snapshot) -> tuple[Snapshot, Snapshot]:
+    """Two records of two sides, HighLevel's first."""
+    return (record, other) if record.side is Side.GHL else (other, record)
+
+
 class Matcher:
     """The records that are still unmatched, and what came of the others."""
 
@@ -175,6 +180,11 @@ class Matcher:
                     record,
                     "ambiguous_match",
                     "several records on the other side fit it equally well",
+                    [
+                        other.id
+                        for other in (free_right if record.side is Side.GHL else free_left)
+                        if self._fits(*_in_order(record, other))
+                    ],
                 )
         self._queue(clear_left, suspects=right)
         self._queue(clear_right, suspects=left)
@@ -207,12 +217,13 @@ class Matcher:
             if isinstance(contact, str) or record.id in self.known.beside:
                 continue
             if isinstance(contact, Unresolved):
-                self._hold(record, contact.reason, contact.detail)
+                self._hold(record, contact.reason, contact.detail, self._choice(record, contact))
             elif self._may_be_double(record, suspects):
                 self._hold(
                     record,
                     "possible_duplicate",
                     "the same contact has a record on the other side that starts at the same time",
+                    self._doubles(record, suspects),
                 )
             else:
                 shown = replace(record.appointment, contact=self._own_contact(record))
@@ -240,6 +251,25 @@ class Matcher:
         if alike:
             self.parted.add(record.id)
         return False
+
+    def _doubles(self, record: Snapshot, suspects: list[Snapshot]) -> list[str]:
+        """The unpaired records of the other side that it may be a double of."""
+        unpaired = self.hubspot if record.side is Side.GHL else self.ghl
+        alike = (*suspects, *self.occupied[record.side.other, self._key(record, record.side.other)])
+        return [
+            other.id
+            for other in alike
+            if other.id in unpaired
+            and self._cancelled(other) == self._cancelled(record)
+            and not self._separate(other)
+        ]
+
+    def _choice(self, record: Snapshot, contact: Unresolved) -> tuple[str, ...]:
+        """The HubSpot contacts that a person may choose for it."""
+        if record.side is Side.GHL:
+            return contact.candidates
+        # Of a single contact that matches several people across, there is no choice here.
+        return contact.candidates if len(record.contacts) > 1 else ()
 
     def _paired_at(self, across: Side, key: MatchKey, *, cancelled: bool) -> bool:
         """Whether a paired record has that match key."""
@@ -308,6 +338,7 @@ class Matcher:
             detail=f"{len(contacts)} contacts are associated, and "
             + ("none" if not matching else "several")
             + " of them match a HighLevel contact",
+            candidates=tuple(matching or contacts),
         )
 
     def _own_contact(self, record: Snapshot) -> str:
@@ -363,7 +394,9 @@ class Matcher:
             if not record.gone:
                 self.occupied[record.side, (contact, record.appointment.start)].append(record)
 
-    def _hold(self, record: Snapshot, reason: str, detail: str) -> None:
+    def _hold(
+        self, record: Snapshot, reason: str, detail: str, candidates: Iterable[str] = ()
+    ) -> None:
         self.holds.append(
             Hold(
                 reason=reason,
@@ -373,6 +406,7 @@ class Matcher:
                 starts_at=record.appointment.start,
                 title=record.appointment.title,
                 fingerprint=slot_fingerprint(record),
+                candidates=tuple(sorted({*candidates})),
             )
         )
 

@@ -413,6 +413,9 @@ class Hold:
     """Of the record when it was held; a change ends the hold at once."""
     values: Mapping[str, str] = field(default_factory=dict)
     """What each side wants, for a person: {"ghl": …, "hubspot": …}."""
+    candidates: tuple[str, ...] = ()
+    """Of a doubt: the unpaired records of the other side that it may belong to. Of a doubtful
+    contact: the HubSpot contacts that it may be for."""
     since: datetime | None = None
     attempts: int = 0
     retry_at: datetime | None = None

@@ -27,7 +27,7 @@ from syncd.core.serialize import (
     write_snapshot,
 )
 from syncd.ports.provider import CommandKind, ExternalIds, WriteCommand
-from syncd.ports.store import SYNC, Intent, IntentKind
+from syncd.ports.store import BY_RULE, SYNC, Author, Intent, IntentKind
 
 _KINDS = {
     Create: IntentKind.CREATE,
@@ -147,7 +147,7 @@ def intent_of(
     contact: str = "",
     *,
     carries: Iterable[tuple[int, str]] = (),
-    author: str = SYNC,
+    author: Author = BY_RULE,
 ) -> Intent:
     """The intent of a write; `contact` is the contact that a CREATE is for.
 
@@ -195,15 +195,18 @@ def _payload(write: Write, contact: str) -> dict[str, object]:
             return {}
 
 
-def _decided(carries: Iterable[tuple[int, str]], author: str) -> dict[str, object]:
+def _decided(carries: Iterable[tuple[int, str]], author: Author) -> dict[str, object]:
     parts = [list(part) for part in carries]
     decided: dict[str, object] = {"carries": parts} if parts else {}
-    return decided if author == SYNC else {**decided, "author": author}
+    if author.name != SYNC:
+        decided["author"] = author.name
+    return decided | ({"by": author.by} if author.by else {})
 
 
-def author_of(intent: Intent) -> str:
+def author_of(intent: Intent) -> Author:
     """Who decided the write of an intent."""
-    return str(intent.payload.get("author", SYNC))
+    told = intent.payload
+    return Author(str(told.get("author", SYNC)), str(told.get("by", "")))
 
 
 def carries_of(intent: Intent) -> tuple[tuple[int, str], ...]:

@@ -56,8 +56,20 @@ PAUSE, RESUME = "pause", "resume"
 APPOINTMENT, CONTACT = "appointment", "contact"
 """The kinds of records that are written."""
 
-SYNC, CLI, APPLY = "sync", "cli", "apply"
-"""Who decides a write: the rules, a person by a verb, or by a plan that was approved."""
+SYNC, CLI, APPLY, PAGE = "sync", "cli", "apply", "page"
+"""Who decides a write: the rules, or a person by a verb, by an approved plan, on the page."""
+
+
+class Author(NamedTuple):
+    """Who decided something."""
+
+    name: str = SYNC
+    """sync, cli, apply or page."""
+    by: str = ""
+    """The user name that was given on the page."""
+
+
+BY_RULE, BY_VERB = Author(SYNC), Author(CLI)
 
 
 class PairedIds(NamedTuple):
@@ -98,6 +110,8 @@ class HistoryEntry:
     """When it started, as it was then."""
     author: str = SYNC
     """Who decided it: sync, or a person through cli, page or apply."""
+    by: str = ""
+    """The user name that was given on the page."""
     id: int = 0
 
 
@@ -311,6 +325,7 @@ class LinkStore(LinkReader, Protocol):
 
 
 __all__ = [
+    "Author",
     "CycleRow",
     "Decision",
     "HistoryEntry",

@@ -57,6 +57,7 @@ def add(connection: Connection, link_id: int, entries: Collection[HistoryEntry])
             "title": entry.title,
             "starts_at": entry.starts_at,
             "author": entry.author,
+            "decided_by": entry.by,
         }
         for entry in entries
     ]
@@ -156,6 +157,7 @@ def _entry(row: Result[Any]) -> HistoryEntry:
         title=row.title,
         starts_at=row.starts_at,
         author=row.author,
+        by=row.decided_by,
     )
 
 

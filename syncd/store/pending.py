@@ -119,6 +119,7 @@ def _hold_row(link_id: int, hold: Hold) -> Row:
         "starts_at": hold.starts_at,
         "title": hold.title,
         "sides": dict(hold.values),
+        "candidates": list(hold.candidates),
     }
 
 

@@ -66,6 +66,7 @@ _HISTORY: Mapping[str, Read] = {
     "title": as_text,
     "starts_at": as_instant,
     "author": as_is,
+    "decided_by": as_text,
 }
 
 _CYCLE: Mapping[str, Read] = {
@@ -91,6 +92,7 @@ _HOLD: Mapping[str, Read] = {
     "starts_at": as_instant,
     "title": as_text,
     "sides": as_json,
+    "candidates": as_json,
 }
 
 _PAIR: Mapping[str, Read] = {
@@ -152,7 +154,15 @@ def holds(ask: Ask, link_id: int) -> list[tuple[int, Hold]]:
     """The holds, oldest first, each with its key."""
     found = _rows(ask, "hold", _HOLD, "link_id = :link_id ORDER BY since, id", link_id=link_id)
     return [
-        (row.pop("id"), Hold(group=row.pop("group_key"), values=row.pop("sides"), **row))
+        (
+            row.pop("id"),
+            Hold(
+                group=row.pop("group_key"),
+                values=row.pop("sides"),
+                candidates=tuple(row.pop("candidates") or ()),
+                **row,
+            ),
+        )
         for row in found
     ]
 
@@ -184,7 +194,8 @@ def history(
     if limit:
         rest += " LIMIT :limit"
         values["limit"] = limit
-    return [HistoryEntry(**row) for row in _rows(ask, "history", _HISTORY, rest, **values)]
+    found = _rows(ask, "history", _HISTORY, rest, **values)
+    return [HistoryEntry(by=row.pop("decided_by"), **row) for row in found]
 
 
 def pair_of(ask: Ask, link_id: int, side: Side, record_id: str) -> Pair | None:

@@ -159,6 +159,7 @@ def _forget(connection: Connection, link_id: int, contact_id: str) -> Forgotten:
             hold,
             among(connection, hold.c.ghl_id, records),
             among(connection, hold.c.hubspot_id, records),
+            among(connection, hold.c.id, _naming(connection, link_id, records | people)),
         ),
         contacts=gone(
             contact,
@@ -168,6 +169,15 @@ def _forget(connection: Connection, link_id: int, contact_id: str) -> Forgotten:
         reports=_empty_reports(connection, link_id, records | people),
         pairs=gone(pair, among(connection, pair.c.id, keys)),
     )
+
+
+def _naming(connection: Connection, link_id: int, names: set[str]) -> list[int]:
+    """Keys of the held records that may belong to one of these ids."""
+    hold = tables.hold
+    found = select(hold.c.id, hold.c.candidates).where(
+        hold.c.link_id == link_id, hold.c.candidates.is_not(None)
+    )
+    return [row.id for row in connection.execute(found) if _mentions(row.candidates, names)]
 
 
 def _empty_reports(connection: Connection, link_id: int, names: set[str]) -> int:

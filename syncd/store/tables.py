@@ -174,6 +174,7 @@ hold = Table(
     Column("starts_at", Instant),
     _words("title"),
     Column("sides", Json, nullable=False),
+    Column("candidates", Json),
     Index("uq_hold_record", "link_id", "ghl_id", "hubspot_id", "group_key", "reason", unique=True),
 )
 """A record, or one group of a pair, that waits."""
@@ -236,6 +237,7 @@ history = Table(
     _words("title"),
     Column("starts_at", Instant),
     Column("author", String, nullable=False, server_default="sync"),
+    _words("decided_by"),
     Index("ix_history_ghl_id", "link_id", "ghl_id", "id"),
     Index("ix_history_hubspot_id", "link_id", "hubspot_id", "id"),
     Index("ix_history_cycle", "link_id", "cycle", "id"),

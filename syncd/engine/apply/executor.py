@@ -49,7 +49,7 @@ from syncd.errors import (
     Unavailable,
 )
 from syncd.ports.provider import Done, Failed, NextPoll, Receipt, WriteCommand
-from syncd.ports.store import SYNC
+from syncd.ports.store import BY_RULE
 
 AHEAD = 100
 """How many further creations one search for duplicates serves."""
@@ -406,7 +406,7 @@ class WriteExecutor:
                         now,
                         contact,
                         carries=self.tracker.closed_by(write) if self.tracker else (),
-                        author=self.tracker.author_of(write) if self.tracker else SYNC,
+                        author=self.tracker.author_of(write) if self.tracker else BY_RULE,
                     )
                     for key, (write, contact) in opened.items()
                 )

@@ -16,6 +16,8 @@ the first cycle that reads the decision:
 - apply: `{"writes": {digest: words, …}}`, of `report.digest`; those that are still to be done
 - kick: `{"allow_removals": bool, "allow_changes": bool, "approve": bool}`, with `removals` and
   `changes`, which the guards had kept back, and `shown`, the writes of the first sync by side
+
+Each may say its `author` and `by`, where no verb made it.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ from syncd.core.model import GroupKey, Hold, Pair, Side, Snapshot
 from syncd.core.policy import Override
 from syncd.engine.decisions.basis import Shown, shown_of, still
 from syncd.engine.decisions.undo import parts_of, revert_of, reverts_of, standing
-from syncd.ports.store import Decision, LinkStore
+from syncd.ports.store import BY_VERB, CLI, Author, Decision, LinkStore
 
 OVERRIDES = "rulings"
 """The cursor that holds what was ruled of records that nobody named: other halves of doubts."""
@@ -73,6 +75,7 @@ class Word:
     shown: tuple[Shown, ...] = ()
     instead_of: frozenset[int] = frozenset()
     """Earlier decisions that it takes the place of, and that are done with it."""
+    author: Author = BY_VERB
 
     @property
     def part(self) -> Part:
@@ -110,6 +113,7 @@ class Undo:
     part: Part
     made_at: datetime
     revert: Revert
+    author: Author = BY_VERB
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +128,7 @@ class Leave:
     approves: bool = False
     plan: bool = False
     """Whether it is what is left of an approved plan, which closes by its parts."""
+    author: Author = BY_VERB
 
     @property
     def ids(self) -> frozenset[str]:
@@ -332,6 +337,7 @@ class _Reading:
             way=way,
             value=value,
             shown=tuple(self._shown(decision, {record, value}, WAYS.get(way, ()))),
+            author=author_of(decision),
         )
         ignored = [each for each in self._words if each.way == "ignore" and each.ids & word.ids]
         if way == "retry":
@@ -373,7 +379,12 @@ class _Reading:
             parts = parts_of(standing(self._store, reverts_of(past)))
             self._amend(decision, parts=parts)
         self._undos += [
-            Undo(part=(decision.id, name), made_at=decision.made_at, revert=revert_of(part))
+            Undo(
+                part=(decision.id, name),
+                made_at=decision.made_at,
+                revert=revert_of(part),
+                author=author_of(decision),
+            )
             for name, part in parts.items()
         ]
         if not parts:
@@ -392,7 +403,8 @@ class _Reading:
                 self._amend(decision, **kept_back)
             payload = {**payload, **kept_back}
         leave = _leave(decision.id, payload)
-        return replace(leave, approves=leave.approves or decision.kind == "approve")
+        approves = leave.approves or decision.kind == "approve"
+        return replace(leave, approves=approves, author=author_of(decision))
 
     def _holds(self) -> list[Hold]:
         if self._held is None:
@@ -413,6 +425,12 @@ def _leave(decision_id: int, payload: Mapping[str, Any], *, plan: bool = False) 
         approves=bool(payload.get("approve")),
         plan=plan,
     )
+
+
+def author_of(decision: Decision) -> Author:
+    """Who decided: a person by a verb, unless the payload says where else."""
+    told = decision.payload
+    return Author(str(told.get("author", CLI)), str(told.get("by", "")))
 
 
 def ignores(store: LinkStore, record: str) -> bool:
@@ -478,6 +496,7 @@ __all__ = [
     "PendingDecisions",
     "Undo",
     "Word",
+    "author_of",
     "ignores",
     "leave_of",
     "read",

@@ -25,7 +25,7 @@ from syncd.engine.planned_writes import (
     digests,
 )
 from syncd.engine.record.record import CompletedWrite
-from syncd.ports.store import APPLY, CLI, SYNC
+from syncd.ports.store import APPLY, BY_RULE, Author
 
 _Name = tuple[str, str, Side]
 """Both ids and the side: a plan has one write at most of each."""
@@ -84,7 +84,7 @@ class DecisionTracker:
 
     def tell(self, effect: CompletedWrite) -> CompletedWrite:
         """The effect with who decided it and what is done with it."""
-        if not self._parts:
+        if not self._parts and not self._decided.leaves:
             return effect
         refused = {refusal.group for refusal in effect.done.refused}
         author = self.author_of(effect.write)
@@ -100,16 +100,29 @@ class DecisionTracker:
         self.settled |= {*closed}
         return closed
 
-    def author_of(self, write: Write) -> str:
-        """Who decided a write, as the history tells it."""
+    def author_of(self, write: Write) -> Author:
+        """Who decided a write, as the history tells it; of several, the last."""
         if not self._parts:
-            return SYNC
+            return self._let_pass(write)
         parts, decided = self._parts.get(_name(write), frozenset()), self._decided
         if any(parts & decided.only_parts.get(name, frozenset()) for name in _own_names(write)):
-            return APPLY
+            return Author(APPLY)
         # A retry only says when.
-        report = {word.part for word in decided.words if word.way != "retry"}
-        return CLI if parts & (report | {undo.part for undo in decided.undos}) else SYNC
+        said = {word.part: word.author for word in decided.words if word.way != "retry"}
+        said |= {undo.part: undo.author for undo in decided.undos}
+        found = parts & said.keys()
+        return said[max(found)] if found else self._let_pass(write)
+
+    def _let_pass(self, write: Write) -> Author:
+        """Who let a write pass that a guard had kept back; the rules, where no guard did."""
+        for leave in () if not write.counted else self._decided.leaves:
+            if leave.plan:
+                continue
+            if isinstance(write, Remove) and write.ids in leave.removals:
+                return leave.author
+            if (write.side.value, *write.ids) in leave.changes:
+                return leave.author
+        return BY_RULE
 
     def contact_made(self, new: NewContact) -> list[Part]:
         """A contact of an approved plan was made; gives what is closed by it."""

@@ -17,7 +17,7 @@ from syncd.core.model import ContactPair, Group, Pair, Side, Wrote
 from syncd.engine.link import Link
 from syncd.engine.planned_writes import described, field_values
 from syncd.ports.provider import Done
-from syncd.ports.store import SYNC, HistoryEntry
+from syncd.ports.store import BY_RULE, Author, HistoryEntry
 
 MADE = frozenset(Group) - {Group.CONTACT}
 """The groups that a vendor may have changed when a record was created."""
@@ -34,7 +34,7 @@ class CompletedWrite:
     """With a CREATE: its contact on the written side."""
     carries: tuple[tuple[int, str], ...] = ()
     """The parts of people's decisions that it completes."""
-    author: str = SYNC
+    author: Author = BY_RULE
     """Who decided it, for the history."""
 
 
@@ -203,7 +203,8 @@ def _history(effect: CompletedWrite, pair: Pair, cycle: str, now: datetime) -> l
             pair_key=pair.key,
             title=planned.title,
             starts_at=planned.starts_at,
-            author=effect.author,
+            author=effect.author.name,
+            by=effect.author.by,
         )
 
     entries = [entry(name, *values) for name, values in planned.fields.items()]

@@ -141,17 +141,16 @@ def retry(
     With an ID it also takes `syncd resolve ID --ignore` back.
     """
     from syncd.cli.session import selected_links
-    from syncd.engine.decisions.basis import shown_of
+    from syncd.engine.decisions import making
 
     with app_for(ctx, config, Waits(**waits)) as app:
         told = Recorded(app, Waits(**waits))
         if not record:
             for name in selected_links(app.link_names(), links):
-                told.decide(name, "retry", {}, "everything that is held")
+                told.decide(name, "retry", making.retry("", ()), "everything that is held")
             return told.conclude()
         for found in _required(_holding(app, record, links), record):
-            payload = {"id": record, "holds": [shown_of(hold) for hold in found.holds]}
-            told.decide(found.name, "retry", payload, record)
+            told.decide(found.name, "retry", making.retry(record, found.holds), record)
         return told.conclude()
 
 
@@ -203,7 +202,7 @@ def resolve(
         raise click.UsageError(
             "say one of --keep, --pair, --separate, --contact, --book-anyway, --ignore", ctx
         )
-    from syncd.engine.decisions.basis import shown_of
+    from syncd.engine.decisions import making
     from syncd.engine.decisions.pending import WAYS
 
     (way,) = taken
@@ -212,16 +211,13 @@ def resolve(
         told = Recorded(app, waits)
         holding = [each for each in _holding(app, record, links) if each.holds]
         for found in _required(holding, record):
-            meant = [h for h in found.holds if h.reason in WAYS[way] or not WAYS[way]]
-            if not meant:
+            if not any(making.fits(way, hold) for hold in found.holds):
                 reasons = {hold.reason for hold in found.holds}
                 raise click.UsageError(
                     f"--{_option(way)} is for {' and '.join(WAYS[way])}; "
                     f"{record} is held as {', '.join(sorted(reasons))}"
                 )
-            other = taken.get("pair_with", "")
-            meant += [h for h in found.store.holds() if other and other in {h.ghl_id, h.hubspot_id}]
-            payload = {"id": record, "holds": [shown_of(hold) for hold in meant], **taken}
+            payload = making.resolve(found.store, record, way, taken[way])
             told.decide(found.name, "resolve", payload, record)
         return told.conclude()
 
@@ -304,6 +300,7 @@ def kick(
     shown. A paused link is left out; one that is named ends with 2.
     """
     from syncd.cli.session import selected_links
+    from syncd.engine.decisions import making
 
     waits = Waits(wait=wait, timeout=timeout, as_json=as_json)
     with app_for(ctx, config, waits) as app:
@@ -322,25 +319,14 @@ def kick(
         for name in going:
             holder = app.store.holder(name)
             does = f"{holder} runs a full cycle now" if holder else "a full cycle runs now"
-            told.decide(name, "kick", _asked(app, name, given), does, then="")
+            payload = making.kick(
+                app.link_store(name),
+                app.clock.now(),
+                allow_removals=given["allow_removals"],
+                allow_changes=given["allow_changes"],
+                approve=given["approve"],
+            )
+            told.decide(name, "kick", payload, does, then="")
         for name in idle:
             told.say(name, "no daemon runs for it, and it is left out")
         return told.conclude()
-
-
-def _asked(app: App, name: str, given: Mapping[str, bool]) -> dict[str, object]:
-    """The payload of a kick: what the guards keep back now, what of a first sync was shown."""
-    import json
-
-    from syncd.engine.decisions.approval import SHOWN
-    from syncd.engine.decisions.pending import leave_of
-
-    store, now = app.link_store(name), app.clock.now()
-    asked: dict[str, object] = dict(given)
-    if given["allow_removals"] or given["allow_changes"]:
-        asked |= leave_of(
-            store, now, removals=given["allow_removals"], changes=given["allow_changes"]
-        )
-    if given["approve"]:
-        asked["shown"] = json.loads(store.get_state(SHOWN) or "null")
-    return asked

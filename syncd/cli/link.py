@@ -143,18 +143,13 @@ def _switch(
 
 
 def _switch_one(app: App, name: str, *, pausing: bool) -> str:
-    from syncd.core.essence import moment_text
-    from syncd.ports.store import PAUSE, PAUSED, RESUME
+    from syncd.engine.decisions import making
 
     if app.paused(name) == pausing:
         return f"{name} is {'paused' if pausing else 'in service'} already"
-    at, store = app.clock.now(), app.link_store(name)
-    with store.begin() as transaction:
-        transaction.set_state(PAUSED, (moment_text(at) or "") if pausing else "")
     holder = app.store.holder(name)
-    if holder:
-        # A daemon looks for decisions every second or two, and else only when a poll is due.
-        store.decide(PAUSE if pausing else RESUME, {}, at)
+    switch = making.pause if pausing else making.resume
+    switch(app.link_store(name), app.clock.now(), wakes=bool(holder))
     return _message(name, str(holder) if holder else "", pausing=pausing)
 
 

@@ -16,7 +16,7 @@ from syncd.config.secrets import (
     resolve_address,
     resolve_client_secret,
     resolve_hook_secret,
-    resolve_http_token,
+    resolve_http_tokens,
     resolve_token,
 )
 from syncd.config.settings import (
@@ -85,7 +85,7 @@ __all__ = [
     "resolve_address",
     "resolve_client_secret",
     "resolve_hook_secret",
-    "resolve_http_token",
+    "resolve_http_tokens",
     "resolve_token",
     "server_of",
     "show",

@@ -158,6 +158,22 @@ PublicUrl = Annotated[
 ]
 
 
+def _page_url(url: str) -> str:
+    if not url:
+        return ""
+    found = _service_url(url)
+    if urlsplit(found).path:
+        raise ValueError("the page is served at the top of a host: leave the path out")
+    return found
+
+
+PageUrl = Annotated[
+    str,
+    AfterValidator(_page_url),
+    Accepts(words='an address such as "https://syncd.example.com", or ""'),
+]
+
+
 def server_of(url: str) -> str:
     """Which server an address leads to, as far as accounts are concerned.
 

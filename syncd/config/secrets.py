@@ -32,9 +32,23 @@ def resolve_token(
     return _resolved(reference, f"links.{link.name}.{side}.token", env)
 
 
-def resolve_http_token(http: HttpSettings, env: Mapping[str, str] | None = None) -> SecretStr:
-    """The token of the daemon's own listener; raises as `resolve_token` does."""
-    return _resolved(http.token, "http.token", env)
+def resolve_http_tokens(
+    http: HttpSettings, env: Mapping[str, str] | None = None
+) -> tuple[SecretStr | None, SecretStr | None]:
+    """The token of the daemon's own listener that decides, and the one that only reads.
+
+    Raises ConfigError as `resolve_token` does, and where both are the same.
+    """
+    place = http.token_place
+    token = _resolved(place, "http.token", env) if place is not None else None
+    reads = None
+    if http.read_token.given:
+        reads = _resolved(http.read_token, "http.read_token", env)
+    if token is not None and token == reads:
+        raise ConfigError(
+            ["http.read_token: it is the same as http.token, and would decide; make another one"]
+        )
+    return token, reads
 
 
 def resolve_hook_secret(

@@ -233,18 +233,38 @@ class HttpSettings(Section):
 
     listen: addresses.Listen = "127.0.0.1:8787"
     """Health, metrics and status page of the daemon; "" turns it off."""
-    token: TokenReference = TokenReference(env="STATUS_TOKEN")
+    token: SecretReference = SecretReference()
     """Where the token is kept that clients must send, as a bearer token or a browser's password:
-    { env = "…" }, { file = "…" } or { credential = "…" } (systemd).
-    Needed where others than this machine can ask; here only where it is given.
+    { env = "…" }, { file = "…" } or { credential = "…" } (systemd); "" is none.
+    Who sends it may also decide on the page.
+    Where others than this machine can ask, and there is no read_token, it is needed:
+    then it is looked for in $STATUS_TOKEN unless another place is named.
+    """
+    read_token: SecretReference = SecretReference()
+    """Where a second token is kept, for monitoring: it shows `/`, `/healthz` and `/metrics`
+    without the names of people, and decides nothing.
+    """
+    public_url: addresses.PageUrl = ""
+    """The address at which a proxy serves the page, such as "https://syncd.example.com":
+    decisions are taken from there, too.
     """
 
     @property
     def asks_for_token(self) -> bool:
-        """Whether requests need the token."""
+        """Whether requests need a token."""
         if self.address is None:
             return False
-        return "token" in self.model_fields_set or not addresses.is_loopback(self.address[0])
+        given = self.token.given or self.read_token.given
+        return given or not addresses.is_loopback(self.address[0])
+
+    @property
+    def token_place(self) -> SecretReference | None:
+        """Where the token is kept that decides; None where there is none."""
+        if self.token.given:
+            return self.token
+        if self.read_token.given or not self.asks_for_token:
+            return None
+        return SecretReference(env="STATUS_TOKEN")
 
     @property
     def address(self) -> tuple[str, int] | None:

@@ -32,6 +32,7 @@ from syncd.daemon.status import DaemonStatus
 from syncd.errors import ConfigError, LinkLocked, StoreError, SyncdError
 from syncd.notifications import Notifier
 from syncd.observability import logging
+from syncd.observability.admission import Access
 from syncd.observability.metrics import Metrics
 from syncd.observability.notify_systemd import ServiceManager
 from syncd.observability.redaction import register_secret
@@ -249,7 +250,7 @@ class Daemon:
                 self._around.fleet.listen([])
             return None
         try:
-            server = StatusServer(address, self.panel, token=self._token(settings))
+            server = StatusServer(address, self.panel, access=self._access(settings))
         except ConfigError:
             fleet = self._around.fleet
             if fleet is None or not fleet.is_taken(settings.http.listen):
@@ -275,12 +276,13 @@ class Daemon:
         except (ConfigError, StoreError) as error:
             self._listen_later(settings.http.listen, str(error))
 
-    def _token(self, settings: Settings) -> str | None:
-        if not settings.http.asks_for_token:
-            return None
-        token = config.resolve_http_token(settings.http, self._around.env).get_secret_value()
-        register_secret(token)
-        return token
+    def _access(self, settings: Settings) -> Access:
+        found = config.resolve_http_tokens(settings.http, self._around.env)
+        token, reads = (None if each is None else each.get_secret_value() for each in found)
+        for secret in (token, reads):
+            if secret:
+                register_secret(secret)
+        return Access(token=token, read_token=reads, public_url=settings.http.public_url)
 
     # --- the loop
 
@@ -398,7 +400,7 @@ class Daemon:
     def _move_listener(self, old: Settings, new: Settings) -> None:
         """Listen as the new configuration says; the old listener stays until the new one is had."""
         if self.server is not None and old.http.address == new.http.address:
-            self.server.ask_for(self._token(new))  # read anew: it may have been rotated
+            self.server.ask_for(self._access(new))  # read anew: it may have been rotated
             return
         fresh = self._listen(new)
         self._close_server()

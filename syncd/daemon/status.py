@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from datetime import timedelta
 
 import syncd
+from syncd.daemon.desk import Desk
 from syncd.observability.health import LinkHealth, examine
 from syncd.observability.metrics import LinkNow, Metrics
-from syncd.observability.page import HISTORY, Look
+from syncd.observability.page import HISTORY, MANY, Days, Look, Press
 from syncd.scheduler import Links, Scheduler
 
 
@@ -18,6 +20,7 @@ class DaemonStatus:
 
     def __init__(self, links: Links, scheduler: Scheduler, metrics: Metrics) -> None:
         self._links, self._scheduler, self._metrics = links, scheduler, metrics
+        self._desk = Desk(links)
         self.closed = "the daemon is starting"
         """Why no work is done now; "" from the moment when the daemon is ready to its end."""
         self.notice = ""
@@ -32,23 +35,53 @@ class DaemonStatus:
         """Why no work is done now."""
         return self.closed
 
-    def look(self, *, personal: bool) -> Look:
-        """Every link as it is now.
+    def look(
+        self, *, personal: bool, link: str = "", decides: bool = False, detail: bool = False
+    ) -> Look:
+        """Every link as it is now, or one.
+
+        Where there are many, they are a table: only a link of its own page has its details.
 
         Raises:
             StoreError: our own store failed.
         """
+        watched = [state.name for state in self._scheduler.watches()]
+        names = [name for name in watched if link in {"", name}]
+        whole = detail and len(names) < MANY
+        links = self.links(names, history=HISTORY if whole else 0)
         return Look(
             at=self._links.clock.now(),
             version=self.version,
-            links=self.links(history=HISTORY),
+            links=links,
+            link=link,
+            known=len(watched),
             personal=personal,
             unhealthy_reason=self.unhealthy_reason(),
             notice=self.notice,
+            offers={each.name: self._desk.offers(each.name, paused=each.paused) for each in links}
+            if whole and decides
+            else {},
+            days={name: self._days(name) for name in names} if whole else {},
         )
 
-    def links(self, *, history: int = 0) -> list[LinkHealth]:
-        """The health of every link, by the scheduler's own word where it works on it."""
+    def _days(self, name: str) -> Days:
+        store, now = self._links.quick_view(name), self._links.clock.now()
+        return Days(
+            events=store.events(now - timedelta(days=8)),
+            trouble=store.trouble(now - timedelta(days=1)),
+        )
+
+    def decide(self, press: Press) -> None:
+        """Write down what a person decided on the page.
+
+        Raises:
+            NotDecided: nothing was done, and why.
+            StoreError: our own store failed.
+        """
+        self._desk.decide(press)
+
+    def links(self, names: Collection[str] | None = None, *, history: int = 0) -> list[LinkHealth]:
+        """The health of links, by the scheduler's own word where it works on them."""
         now = self._links.clock.now()
         ours = self._scheduler.notes()
         return [
@@ -61,6 +94,7 @@ class DaemonStatus:
                 history=history,
             )
             for state in self._scheduler.watches()
+            if names is None or state.name in names
         ]
 
     def metrics(self) -> bytes:

@@ -198,15 +198,16 @@ def _payload(write: Write, contact: str) -> dict[str, object]:
 def _decided(carries: Iterable[tuple[int, str]], author: Author) -> dict[str, object]:
     parts = [list(part) for part in carries]
     decided: dict[str, object] = {"carries": parts} if parts else {}
-    if author.name != SYNC:
-        decided["author"] = author.name
-    return decided | ({"by": author.by} if author.by else {})
+    name, by = author
+    if name != SYNC:
+        decided["author"] = name
+    return decided | ({"by": by} if by else {})
 
 
 def author_of(intent: Intent) -> Author:
     """Who decided the write of an intent."""
     told = intent.payload
-    return Author(str(told.get("author", SYNC)), str(told.get("by", "")))
+    return str(told.get("author", SYNC)), str(told.get("by", ""))
 
 
 def carries_of(intent: Intent) -> tuple[tuple[int, str], ...]:

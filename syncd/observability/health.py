@@ -66,6 +66,8 @@ class LinkHealth:
     """Oldest first."""
     history: tuple[HistoryEntry, ...] = ()
     """Newest first."""
+    timezone: str = ""
+    """The location's time zone, as the last cycles found it."""
 
     @property
     def lag(self) -> float | None:
@@ -179,6 +181,7 @@ def examine(
         held=tuple(store.holds()),
         cycles=_timeline(rows, said),
         history=tuple(store.history(limit=history)) if history else (),
+        timezone=next((str(found) for row in rows if (found := row.report.get("timezone"))), ""),
     )
 
 

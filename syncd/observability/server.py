@@ -1,20 +1,16 @@
-"""The daemon's own listener: health, metrics and the status page, read-only.
+"""The daemon's own listener: health, metrics, and the page, which decides where a token is set.
 
 The daemon opens it and hands it a `Panel` to ask. On loopback everything is
-open to the machine's users; a request that names another host is turned away,
-so that no web page can read it through a name that it points here. Elsewhere
-all but the two probes needs the token, as a bearer or as a browser's password.
+open to the machine's users, to read; a request that names another host is turned
+away, so that no web page can read it through a name that it points here. Elsewhere
+all but the two probes needs a token. Decisions need `[http] token` everywhere.
 """
 
 from __future__ import annotations
 
-import hmac
 import json
-from base64 import b64decode
-from contextlib import suppress
-from ipaddress import ip_address
 from typing import Protocol
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -24,10 +20,11 @@ from starlette.routing import Route
 
 from syncd.errors import StoreError
 from syncd.observability import page
+from syncd.observability.admission import Access, Caller, caller, names_this_machine
 from syncd.observability.health import worst
 from syncd.observability.listener import Limits, Workers, serve
 from syncd.observability.metrics import CONTENT_TYPE
-from syncd.observability.page import Look
+from syncd.observability.page import Look, NotDecided, Press
 from syncd.observability.redaction import redact
 
 MOST_AT_ONCE = 16
@@ -39,10 +36,12 @@ PATIENCE = 10.0
 _HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": (
-        f"default-src 'none'; style-src '{page.style_hash()}'; img-src data:; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        f"default-src 'none'; style-src '{page.style_hash()}'; "
+        f"script-src '{page.script_hash()}'; img-src data:; connect-src 'self'; "
+        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     ),
-    "Referrer-Policy": "no-referrer",
+    # With no-referrer a browser would send `Origin: null` with a form.
+    "Referrer-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
 
@@ -63,10 +62,23 @@ class Panel(Protocol):
         """Why the daemon does not work yet, or no longer; "" while it does."""
         ...
 
-    def look(self, *, personal: bool) -> Look:
-        """Every link as it is now.
+    def look(
+        self, *, personal: bool, link: str = "", decides: bool = False, detail: bool = False
+    ) -> Look:
+        """Every link as it is now, or one.
+
+        With `detail`, as the page shows it; with `decides`, with what a person may decide.
 
         Raises:
+            StoreError: our own store failed.
+        """
+        ...
+
+    def decide(self, press: Press) -> None:
+        """Write down what a person decided.
+
+        Raises:
+            NotDecided: nothing was done, and why.
             StoreError: our own store failed.
         """
         ...
@@ -84,7 +96,7 @@ class StatusServer:
         address: tuple[str, int],
         panel: Panel,
         *,
-        token: str | None = None,
+        access: Access | None = None,
         limits: Limits | None = None,
     ) -> None:
         """Begin to serve; port 0 takes any free one.
@@ -92,17 +104,18 @@ class StatusServer:
         Raises:
             ConfigError: the address cannot be listened on.
         """
-        self._panel, self._token = panel, token
+        self._panel, self._access = panel, access or Access()
         self._workers = Workers(MOST_AT_ONCE, PATIENCE)
         app = Starlette(
             routes=[
-                Route("/", self._page),
+                Route("/", self._page, methods=["GET"]),
+                Route("/", self._decide, methods=["POST"]),
                 Route("/livez", self._live),
                 Route("/readyz", self._ready),
                 Route("/healthz", self._health),
                 Route("/metrics", self._metrics),
             ],
-            exception_handlers={404: _not_found},
+            exception_handlers={404: _not_found, 405: self._not_allowed},
         )
         app.router.redirect_slashes = False
         self._listener = serve("http.listen", address, app, limits=limits, headers=_HEADERS)
@@ -112,9 +125,9 @@ class StatusServer:
         """Host and port that it listens on."""
         return self._listener.address
 
-    def ask_for(self, token: str | None) -> None:
-        """Set the token that requests need from now on, or none."""
-        self._token = token
+    def ask_for(self, access: Access) -> None:
+        """Set what requests need from now on."""
+        self._access = access
 
     def close(self) -> None:
         """Listen no more; requests in progress have a moment to end."""
@@ -129,9 +142,34 @@ class StatusServer:
         return _probe(self._panel.not_ready())
 
     async def _page(self, request: Request) -> Response:
-        self._admit(request)
-        personal = bool(request.query_params.get("personal"))
-        return await self._workers.run(lambda: self._render(personal=personal))
+        who = self._admit(request)
+        # Names of people only for who may decide, and may be hidden from who looks over a shoulder.
+        personal = who.decides and request.query_params.get("personal") != "no"
+        link = request.query_params.get("link", "")
+        return await self._workers.run(lambda: self._render(who, personal=personal, link=link))
+
+    async def _decide(self, request: Request) -> Response:
+        if self._access.token is None:
+            return await self._not_allowed(request, HTTPException(405))
+        who = caller(request.headers, self._access)
+        if not who.decides:
+            raise _not_admitted("the token of http.token decides, and no other\n")
+        if not self._access.is_own_origin(request.headers):
+            raise HTTPException(403, "decisions are taken from the page itself only\n")
+        form = _fields(await request.body())
+        if not self._access.proves(form.get("proof", "")):
+            raise HTTPException(403, "the form is not of this page: load the page anew\n")
+        press = Press(by=who.name, **{name: form.get(name, "") for name in _FORM})
+        return await self._workers.run(lambda: self._answer(who, press))
+
+    def _answer(self, who: Caller, press: Press) -> Response:
+        try:
+            self._panel.decide(press)
+        except NotDecided as refusal:
+            return self._render(who, personal=True, refusal=refusal)
+        except StoreError as error:
+            return HTMLResponse(page.unavailable(self._panel.version, str(error)), 503)
+        return Response(status_code=303, headers={"Location": "/"})
 
     async def _health(self, request: Request) -> Response:
         self._admit(request)
@@ -142,11 +180,18 @@ class StatusServer:
         text = await self._workers.run(self._panel.metrics)
         return Response(text, media_type=CONTENT_TYPE)
 
-    def _render(self, *, personal: bool) -> Response:
+    def _render(
+        self, who: Caller, *, personal: bool, link: str = "", refusal: NotDecided | None = None
+    ) -> Response:
         try:
-            return HTMLResponse(page.render(self._panel.look(personal=personal)))
+            look = self._panel.look(personal=personal, link=link, decides=who.decides, detail=True)
         except StoreError as error:
             return HTMLResponse(page.unavailable(self._panel.version, str(error)), 503)
+        if link and not look.links:
+            refusal = NotDecided(404, f"there is no link {link}")
+        proof = self._access.proof() if who.decides else ""
+        shown = page.render(look, proof=proof, refusal=str(refusal or ""))
+        return HTMLResponse(shown, refusal.status if refusal else 200)
 
     def _judge(self) -> Response:
         try:
@@ -164,31 +209,44 @@ class StatusServer:
 
     # --- who may ask
 
-    def _admit(self, request: Request) -> None:
+    def _admit(self, request: Request) -> Caller:
         """Allow requests that may see more than the probes.
 
         Raises:
-            HTTPException: 401 without the token; 421 for the name of another host.
+            HTTPException: 401 without a token; 421 for the name of another host.
         """
-        if self._token is not None:
-            if not hmac.compare_digest(_shown_token(request).encode(), self._token.encode()):
-                raise HTTPException(
-                    401,
-                    "the token of http.token is needed, as a bearer or as the password\n",
-                    {"WWW-Authenticate": 'Basic realm="syncd", charset="UTF-8"'},
-                )
-        elif not _names_this_machine(request.headers.get("Host", "localhost")):
+        who = caller(request.headers, self._access)
+        if not who.reads:
+            raise _not_admitted("a token of [http] is needed, as a bearer or as the password\n")
+        host = request.headers.get("Host", "localhost")
+        if self._access.is_open and not names_this_machine(host):
             raise HTTPException(421, "ask as localhost; for any other name set http.token\n")
+        return who
+
+    async def _not_allowed(self, request: Request, _: Exception) -> Response:
+        decides = request.url.path == "/" and self._access.token is not None
+        allowed = "GET, HEAD, POST" if decides else "GET, HEAD"
+        told = "" if decides else "; decisions on the page need http.token"
+        return PlainTextResponse(f"allowed: {allowed}{told}\n", 405, {"Allow": allowed})
 
 
-def _shown_token(request: Request) -> str:
-    kind, _, held = request.headers.get("Authorization", "").partition(" ")
-    if kind.lower() == "bearer":
-        return held.strip()
-    if kind.lower() == "basic":
-        with suppress(ValueError):
-            return b64decode(held, validate=True).decode().partition(":")[2]
-    return ""
+_FORM = ("decision", "link", "record", "seen", "other", "contact")
+_MOST_FIELDS = 50
+
+
+def _fields(body: bytes) -> dict[str, str]:
+    """The fields of a form; of one that comes twice, the first."""
+    try:
+        found = parse_qs(
+            body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=_MOST_FIELDS
+        )
+    except ValueError:
+        return {}
+    return {name: values[0] for name, values in found.items()}
+
+
+def _not_admitted(told: str) -> HTTPException:
+    return HTTPException(401, told, {"WWW-Authenticate": 'Basic realm="syncd", charset="UTF-8"'})
 
 
 def _probe(trouble: str) -> Response:
@@ -197,15 +255,6 @@ def _probe(trouble: str) -> Response:
 
 async def _not_found(_: Request, __: Exception) -> Response:
     return PlainTextResponse("there are: / /livez /readyz /healthz /metrics\n", 404)
-
-
-def _names_this_machine(host: str) -> bool:
-    """Whether a Host header stands for loopback."""
-    try:
-        name = urlsplit(f"//{host}").hostname or ""
-        return name == "localhost" or ip_address(name).is_loopback
-    except ValueError:
-        return False
 
 
 def health(look: Look) -> dict[str, object]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from syncd.core.model import Side
 from syncd.observability.health import LinkHealth
@@ -20,10 +21,11 @@ def text(held: object, *, personal: bool = False) -> str:
     return redact(str(held), personal=not personal)
 
 
-def value(held: str, *, personal: bool = False) -> str:
-    """A field's value, redacted; instants lose their T and Z (all times are UTC)."""
-    shown = _INSTANT.fullmatch(held)
-    return text(" ".join(shown.groups()) if shown else held, personal=personal)
+def value(held: str, *, personal: bool = False, zone: tzinfo = UTC) -> str:
+    """A field's value, redacted; an instant is told in the zone."""
+    if _INSTANT.fullmatch(held):
+        return datetime.fromisoformat(held).astimezone(zone).strftime("%a %Y-%m-%d %H:%M")
+    return text(held, personal=personal)
 
 
 def span(seconds: float) -> str:
@@ -76,10 +78,30 @@ def next_cycle(link: LinkHealth) -> str:
     return f"in {span((link.next_due - link.at).total_seconds())}"
 
 
-def moment(at: datetime, now: datetime) -> str:
-    """The hour of an instant (UTC), with the day where it is another one."""
-    at, now = at.astimezone(UTC), now.astimezone(UTC)
-    return at.strftime("%H:%M:%S" if at.date() == now.date() else "%Y-%m-%d %H:%M")
+def moment(at: datetime, now: datetime, zone: tzinfo = UTC) -> str:
+    """The hour of an instant, with the day where it is another one."""
+    at, now = at.astimezone(zone), now.astimezone(zone)
+    return at.strftime("%H:%M" if at.date() == now.date() else "%a %Y-%m-%d %H:%M")
+
+
+def zone_of(name: str) -> tzinfo:
+    """The zone in which a person reads times; UTC where it is not known."""
+    try:
+        return ZoneInfo(name) if name else UTC
+    except (ZoneInfoNotFoundError, ValueError):
+        return UTC
+
+
+_LONG = ((86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
+
+
+def long_ago(at: datetime, now: datetime) -> str:
+    """How long ago an instant is, in whole words: `3 minutes ago`."""
+    seconds = int((now - at).total_seconds())
+    for size, unit in _LONG:
+        if seconds >= size:
+            return f"{count(seconds // size, unit)} ago"
+    return "just now"
 
 
 def iso(at: datetime) -> str:

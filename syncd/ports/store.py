@@ -53,6 +53,9 @@ LEFT_OUT_IDS = "left_out_ids"
 PAUSE, RESUME = "pause", "resume"
 """Decisions that decide nothing by themselves: they make a daemon look at the link at once."""
 
+MOST_EVENTS = 20_000
+"""Entries of the history that are read for a look at the last days."""
+
 APPOINTMENT, CONTACT = "appointment", "contact"
 """The kinds of records that are written."""
 
@@ -60,16 +63,11 @@ SYNC, CLI, APPLY, PAGE = "sync", "cli", "apply", "page"
 """Who decides a write: the rules, or a person by a verb, by an approved plan, on the page."""
 
 
-class Author(NamedTuple):
-    """Who decided something."""
+Author = tuple[str, str]
+"""Who decided something: sync, cli, apply or page, and the user name that was given on the page."""
 
-    name: str = SYNC
-    """sync, cli, apply or page."""
-    by: str = ""
-    """The user name that was given on the page."""
-
-
-BY_RULE, BY_VERB = Author(SYNC), Author(CLI)
+BY_RULE: Author = (SYNC, "")
+BY_VERB: Author = (CLI, "")
 
 
 class PairedIds(NamedTuple):
@@ -113,6 +111,19 @@ class HistoryEntry:
     by: str = ""
     """The user name that was given on the page."""
     id: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One appointment as one cycle wrote it on one side, without its values."""
+
+    at: datetime
+    side: Side
+    action: str
+    """As in the history; of an update that lost a conflict, both."""
+    fields: frozenset[str] = frozenset()
+    cancels: bool = False
+    """Whether an update wrote a status that means cancelled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -309,6 +320,14 @@ class LinkStore(LinkReader, Protocol):
 
     def writes_since(self, at: datetime, pair_keys: Collection[int]) -> Sequence[HistoryEntry]:
         """The field writes to these pairs since then, oldest first."""
+        ...
+
+    def events(self, since: datetime) -> Sequence[Event]:
+        """What happened to appointments since then, newest first; the last `MOST_EVENTS`."""
+        ...
+
+    def trouble(self, since: datetime) -> Sequence[tuple[datetime, str]]:
+        """When cycles began that did not end well since then, and their outcomes."""
         ...
 
     def decisions(self) -> list[Decision]:

@@ -10,17 +10,20 @@ from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, case, func, or_, select
 from sqlalchemy import Row as Result
 
 from syncd.core.model import Side
-from syncd.ports.store import APPOINTMENT, CycleRow, HistoryEntry
+from syncd.ports.store import APPOINTMENT, MOST_EVENTS, CycleRow, Event, HistoryEntry
 from syncd.store import tables
 from syncd.store.bulk import among, many, upsert
 from syncd.store.state import read_cursor, set_state
 from syncd.store.tables import history as table
 
 _ADD = table.insert()
+
+_LAST_CYCLES = 3000
+"""Cycles that are looked at for trouble: two days of a cycle each minute."""
 
 
 REMOVALS = "removals"
@@ -161,7 +164,74 @@ def _entry(row: Result[Any]) -> HistoryEntry:
     )
 
 
+def events(connection: Connection, link_id: int, since: datetime) -> list[Event]:
+    """What happened to appointments since then, newest first."""
+    found = (
+        select(
+            table.c.at,
+            table.c.cycle,
+            table.c.side,
+            table.c.ghl_id,
+            table.c.hubspot_id,
+            table.c.action,
+            table.c.field,
+            case((table.c.field == "status", table.c.after)).label("status"),
+        )
+        .where(
+            table.c.link_id == link_id,
+            table.c.at >= since,
+            table.c.record == APPOINTMENT,
+            # Of a record that was made or removed, its own entry tells; of an update, the fields.
+            or_(table.c.field == "", table.c.action.in_(("update", "conflict", "undo"))),
+        )
+        .order_by(table.c.at.desc(), table.c.id.desc())
+        .limit(MOST_EVENTS)
+    )
+    writes: dict[tuple[str, ...], list[Any]] = {}
+    for row in connection.execute(found):
+        key = (row.cycle, row.side, row.ghl_id, row.hubspot_id)
+        writes.setdefault(key, []).append(row)
+    return [_event(rows) for rows in writes.values()]
+
+
+def _event(rows: list[Any]) -> Event:
+    actions = {row.action for row in rows}
+    whole = [row.action for row in rows if not row.field]
+    return Event(
+        at=rows[0].at,
+        side=Side(rows[0].side),
+        action=whole[0] if whole else "conflict" if "conflict" in actions else "update",
+        fields=frozenset(row.field for row in rows if row.field),
+        # Each account has its own values; the word is in all that people use for it.
+        cancels=any((row.status or "").lower().startswith("cancel") for row in rows),
+    )
+
+
 # --- cycles
+
+
+def trouble(connection: Connection, link_id: int, since: datetime) -> list[tuple[datetime, str]]:
+    """When cycles began that did not end well since then, and their outcomes."""
+    cycle = tables.cycle
+    last = (
+        select(cycle.c.id, cycle.c.started_at, cycle.c.outcome)
+        .where(cycle.c.link_id == link_id)
+        .order_by(cycle.c.id.desc())
+        .limit(_LAST_CYCLES)
+        .subquery()
+    )
+    # The reports of those alone: they are long.
+    found = (
+        select(cycle.c.started_at, cycle.c.outcome, cycle.c.report)
+        .join(last, last.c.id == cycle.c.id)
+        .where(last.c.started_at >= since, last.c.outcome != "ok")
+        .order_by(cycle.c.id)
+    )
+    return [
+        (row.started_at, row.outcome)
+        for row in connection.execute(found)
+        if not row.report.get("stopped")  # A person asked for that.
+    ]
 
 
 def save_cycle(connection: Connection, link_id: int, row: CycleRow) -> None:

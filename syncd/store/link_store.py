@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from syncd.core.model import Hold, Pair, Side, Window
 from syncd.ports.announcements import Announcement
-from syncd.ports.store import PAUSED, CycleRow, Decision, HistoryEntry, Intent, PairedIds
+from syncd.ports.store import PAUSED, CycleRow, Decision, Event, HistoryEntry, Intent, PairedIds
 from syncd.store import announcements, history, pairs, pending, reads, state
 from syncd.store.bulk import asking
 from syncd.store.database import Database
@@ -147,6 +147,14 @@ class SqlLinkStore:
     ) -> list[HistoryEntry]:
         """History, newest first; of one record (id of either side), one cycle, or all."""
         return self._ask(lambda at, link: reads.history(asking(at), link, record_id, cycle, limit))
+
+    def events(self, since: datetime) -> list[Event]:
+        """What happened to appointments since then, newest first; the last `MOST_EVENTS`."""
+        return self._ask(lambda at, link: history.events(at, link, since))
+
+    def trouble(self, since: datetime) -> list[tuple[datetime, str]]:
+        """When cycles began that did not end well since then, and their outcomes."""
+        return self._ask(lambda at, link: history.trouble(at, link, since))
 
     def cycles(self, limit: int = 20, *, cycle: str = "") -> list[CycleRow]:
         """The last cycles, newest first; or the one of that id."""

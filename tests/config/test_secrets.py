@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from syncd.config import LinkSettings, Settings, resolve_http_token, resolve_token
+from syncd.config import LinkSettings, Settings, resolve_http_tokens, resolve_token
 from syncd.errors import ConfigError
 
 Loaded = Callable[..., Settings]
@@ -132,13 +132,45 @@ def test_a_listener_that_others_can_reach_asks_for_its_token(
 
 def test_the_listeners_token_is_kept_as_the_others_are(loaded: Loaded, tmp_path: Path) -> None:
     http = loaded('[http]\nlisten = ":9"').http
-    assert resolve_http_token(http, {"STATUS_TOKEN": "let-me-in"}).get_secret_value() == "let-me-in"
+    token, reads = resolve_http_tokens(http, {"STATUS_TOKEN": "let-me-in"})
+    assert (token and token.get_secret_value(), reads) == ("let-me-in", None)
     with pytest.raises(ConfigError, match=r"http\.token: .*STATUS_TOKEN is not set"):
-        resolve_http_token(http, {})
+        resolve_http_tokens(http, {})
     (tmp_path / "door").write_text("let-me-in")
     (tmp_path / "door").chmod(0o600)
     kept = loaded('[http]\ntoken = { file = "door" }').http
-    assert resolve_http_token(kept, {}).get_secret_value() == "let-me-in"
+    token, _ = resolve_http_tokens(kept, {})
+    assert token is not None
+    assert token.get_secret_value() == "let-me-in"
+
+
+def test_a_token_that_only_reads_stands_beside_the_one_that_decides(loaded: Loaded) -> None:
+    env = {"A": "decides", "B": "reads"}
+    both = loaded('[http]\ntoken = { env = "A" }\nread_token = { env = "B" }').http
+    found = [each and each.get_secret_value() for each in resolve_http_tokens(both, env)]
+    assert found == ["decides", "reads"]
+    reading = loaded('[http]\nlisten = ":9"\ntoken = ""\nread_token = { env = "B" }').http
+    assert [each and each.get_secret_value() for each in resolve_http_tokens(reading, env)] == [
+        None,
+        "reads",
+    ]
+    with pytest.raises(ConfigError, match=r"http\.read_token: it is the same as http\.token"):
+        resolve_http_tokens(both, {"A": "one", "B": "one"})
+    assert resolve_http_tokens(loaded('[http]\ntoken = ""').http, {}) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "http",
+    [
+        'token = "secret"',
+        'read_token = { env = "A", file = "b" }',
+        'public_url = "x.example.com"',
+        'public_url = "https://x.example.com/page"',
+    ],
+)
+def test_what_is_no_token_and_no_address_of_the_page_is_refused(loaded: Loaded, http: str) -> None:
+    with pytest.raises(ConfigError, match=rf"http\.{http.split(maxsplit=1)[0]}.*accepted"):
+        loaded(f"[http]\n{http}")
 
 
 SHARED = """

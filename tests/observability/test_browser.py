@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from syncd.observability import page
-from syncd.observability.page import Look
+from syncd.observability.page import Look, Press
 from syncd.observability.server import StatusServer
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
@@ -37,9 +37,14 @@ class Board:
     def not_ready(self) -> str:
         return ""
 
-    def look(self, *, personal: bool) -> Look:
-        del personal
+    def look(
+        self, *, personal: bool, link: str = "", decides: bool = False, detail: bool = False
+    ) -> Look:
+        del personal, link, decides, detail
         return self._look
+
+    def decide(self, press: Press) -> None:
+        raise AssertionError(press)
 
     def metrics(self) -> bytes:
         return b""

@@ -9,7 +9,6 @@ from syncd.core.model import Hold
 from syncd.observability import words as page_words
 from syncd.observability.health import LinkHealth, by_trouble, examine, point_of, worst
 from syncd.observability.heartbeat import CyclePoint, Heartbeat
-from syncd.observability.page import plot
 from syncd.observability.state import State
 from syncd.ports.store import CycleRow
 
@@ -217,13 +216,12 @@ def test_idle_cycles_leave_no_row_but_the_daemon_knows_of_them(shelf: Any, now: 
     assert beside.lag == 60
 
 
-def test_a_cycle_that_a_stop_broke_off_is_no_trouble_in_the_timeline(
+def test_a_cycle_that_a_stop_broke_off_has_an_outcome_of_its_own_in_the_timeline(
     shelf: Any, now: datetime
 ) -> None:
     shelf.rows = [row(now, "failed_writes", stopped=True)]
     (point,) = examine("clinic", shelf.as_store(), now).cycles
     assert point.outcome == "stopped"
-    assert "all ended well" in plot.described([point])
 
 
 def test_the_json_says_no_value_of_a_record(shelf: Any, now: datetime) -> None:

@@ -10,14 +10,14 @@ import pytest
 from syncd.core.model import Hold, Side
 from syncd.observability import page, words
 from syncd.observability.health import LinkHealth
-from syncd.observability.heartbeat import CyclePoint
-from syncd.observability.page import Look, plot
-from syncd.observability.page.render import summary
+from syncd.observability.page import Look, plot, view
+from syncd.observability.page.offers import Form, IgnoredRecord, Offers, Underway
+from syncd.observability.page.render import Days, headline
 from syncd.observability.redaction import forget_secrets, register_secret
 from syncd.observability.state import State
-from syncd.ports.store import HistoryEntry
+from syncd.ports.store import Event, HistoryEntry
 
-VOID = {"meta", "link", "br", "rect", "line"}
+VOID = {"meta", "link", "br", "rect", "line", "input"}
 
 
 class Reader(HTMLParser):
@@ -44,7 +44,7 @@ class Reader(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        if self.open[-1:] != ["style"]:
+        if self.open[-1:] not in (["style"], ["script"]):
             self.words.append(data)
 
     @property
@@ -71,7 +71,6 @@ def test_every_state_makes_a_whole_document_with_landmarks(
     for landmark in ("header", "main", "footer", "h1"):
         assert tags.count(landmark) == 1
     assert ("html", {"lang": "en"}) in read.tags
-    assert "script" not in tags
     ids = [held["id"] for _, held in read.tags if "id" in held]
     assert len(ids) == len(set(ids))
     labels = [held["aria-labelledby"] for _, held in read.tags if "aria-labelledby" in held]
@@ -80,7 +79,10 @@ def test_every_state_makes_a_whole_document_with_landmarks(
 
 def test_the_page_loads_itself_again_and_asks_nobody_else(shown: Callable[..., Reader]) -> None:
     read = shown("healthy")
-    assert ("meta", {"http-equiv": "refresh", "content": "15"}) in read.tags
+    # Without a script only: whoever reads a part or types is not torn away from it.
+    places = [tag for tag, _ in read.tags]
+    assert places[places.index("noscript") + 1] == "meta"
+    assert ("meta", {"http-equiv": "refresh", "content": "60"}) in read.tags
     for _, held in read.tags:
         for name in ("href", "src"):
             assert not (held.get(name) or "").startswith(("http", "//"))
@@ -91,7 +93,7 @@ def test_the_state_stands_in_words_with_its_remedy(shown: Callable[..., Reader])
     down = shown("provider_down").text
     assert "service out of reach" in down
     assert "HubSpot answers 503" in down
-    assert "1 of 2 links in trouble" in down
+    assert "1 link is in trouble." in down
     guard = shown("guard_tripped").text
     assert "syncd kick --link clinic --allow-removals" in guard
     assert "syncd doctor" in shown("refused").text
@@ -108,9 +110,9 @@ def test_each_held_record_has_its_reason_and_the_command_that_lets_it_go(
     shown: Callable[..., Reader],
 ) -> None:
     told = shown("held").text
-    assert "Held: 3 records" in told
-    assert "changed on both sides (time)" in told
-    assert "syncd resolve 501 --keep ghl or syncd resolve 501 --keep hubspot" in told
+    assert "3 records wait for you" in told
+    assert "Changed on both sides (time)" in told
+    assert "syncd resolve 501 --keep ghl" in told
     assert "syncd resolve Zz91 --book-anyway" in told
 
 
@@ -118,7 +120,7 @@ def test_personal_data_is_masked_unless_asked_for(shown: Callable[..., Reader]) 
     masked, open_ = shown("held").text, shown("held", personal=True).text
     assert "Ana Example" not in masked
     assert "ana@example.com" not in masked
-    assert "2026-03-03 08:00 → 2026-03-03 08:30" in masked
+    assert "Tue 2026-03-03 08:00 → Tue 2026-03-03 08:30" in masked
     assert "Check-up Ana Example → First visit Ana Example" in open_
     assert "ana@example.com" in open_
 
@@ -205,7 +207,7 @@ def test_a_removal_has_its_title_and_its_time(
     text = Reader(page.render(look)).text
     assert ("Check-up Ana" in text) is personal
     assert "archived" in text
-    assert "starts 2031-" in text
+    assert "2031-" in text
 
 
 def test_hundreds_of_held_records_are_cut_and_counted(
@@ -214,54 +216,167 @@ def test_hundreds_of_held_records_are_cut_and_counted(
     held = tuple(Hold(ghl_id=f"g{n}", reason="conflict", detail="") for n in range(300))
     at = look_at("held").at
     text = Reader(page.render(Look(at=at, version="", links=[a_link(held=held)]))).text
-    assert "300 records held" in text
+    assert "300 records wait for you" in text
     assert "and 250 more: syncd held" in text
 
 
-def test_the_summary_says_first_what_needs_a_person(a_link: Callable[..., LinkHealth]) -> None:
-    assert summary([]) == "no link is configured"
-    assert summary([a_link()]) == "1 link, no trouble"
-    assert summary([a_link(state=State.GONE)]) == "1 link, in trouble"
-    assert summary([a_link(), a_link(state=State.GONE)]) == "1 of 2 links in trouble"
-
-
-# --- the plot
-
-
-def bars(drawing: list[plot.Column], kind: str) -> list[float]:
-    return [box.height for column in drawing for box in column.boxes if box.kind == kind]
-
-
-def test_a_cycle_is_a_column_with_its_story_in_a_title(now: datetime) -> None:
-    point = CyclePoint(at=now, kind="full", outcome="ok", writes=3, seconds=1.9, delay=8.0)
-    (column,) = drawing = plot.draw([point])
-    assert column.title == "12:00:00 full, ok, 3 writes, 1.9 s, delay 8 s"
-    assert len(bars(drawing, "writes")) == len(bars(drawing, "delay")) == 1
-
-
-def test_few_writes_stay_visible_beside_thousands(now: datetime) -> None:
-    drawing = plot.draw(
-        [CyclePoint(at=now, kind="full", outcome="ok", writes=writes) for writes in (5000, 1, 0)]
+def test_the_headline_says_first_what_needs_a_person(
+    a_link: Callable[..., LinkHealth], now: datetime
+) -> None:
+    hold = Hold(ghl_id="g7", reason="no_contact", detail="")
+    guarded = Hold(ghl_id="g8", reason="removal_guard", detail="")
+    assert headline([], now) == "No link is configured."
+    assert headline([a_link(pairs=17, held=(hold, guarded))], now) == (
+        "17 appointments in sync. Last change 2 minutes ago. 1 waits for you."
     )
-    high, low = bars(drawing, "writes")
-    assert high > low > 3
+    waiting = a_link(state=State.WAITING, pairs=1, history=(), cycles=())
+    assert headline([waiting], now) == "1 link needs your approval. 1 appointment in sync."
+    gone = a_link(state=State.GONE, pairs=2, paused=True)
+    assert headline([gone, waiting], now) == (
+        "1 link is in trouble. 1 link needs your approval. 3 appointments in sync over 2 links. "
+        "Last change 2 minutes ago. 1 link is paused."
+    )
 
 
-def test_a_cycle_that_did_not_end_well_has_a_mark(now: datetime) -> None:
-    drawing = plot.draw([CyclePoint(at=now, kind="full", outcome="refused")])
-    assert len(bars(drawing, "failed")) == len(bars(drawing, "cross")) == 1
+# --- decisions
+
+OFFERS = Offers(
+    link=(Form(decisions=("sync", "pause"), link="clinic", seen="in service"),),
+    records={
+        ("Kd82kslAwq1", "501"): (
+            Form(decisions=("pair",), link="clinic", record="501", seen="s", other="00496601"),
+            Form(decisions=("keep-ghl", "retry"), link="clinic", record="501", seen="s"),
+        ),
+        ("", "777"): (
+            Form(decisions=("contact",), link="clinic", record="777", seen="s", asks_contact=True),
+        ),
+    },
+    ignored=(
+        IgnoredRecord(
+            record="88",
+            title="Ana Example",
+            forms=(Form(decisions=("retry",), link="clinic", record="88", seen="s"),),
+        ),
+    ),
+)
 
 
-def test_only_the_last_cycles_are_drawn_and_the_label_tells_the_story(now: datetime) -> None:
-    points = [
-        CyclePoint(
-            at=now + timedelta(minutes=n), kind="full", outcome="ok" if n else "fault", writes=1
+def forms_of(text: str) -> list[dict[str, Any]]:
+    """Each form: its hidden fields, its buttons, what a person types."""
+    found: list[dict[str, Any]] = []
+    for tag, held in Reader(text).tags:
+        if tag == "form":
+            assert (held["method"], held["action"]) == ("post", "/")
+            found.append({"decisions": [], "typed": []})
+        elif tag == "input" and held.get("type") == "hidden":
+            found[-1][held["name"] or ""] = held["value"]
+        elif tag == "input" and found and held.get("name"):
+            found[-1]["typed"].append(held["name"])
+        elif tag == "button" and held.get("name"):
+            assert held["name"] == "decision"
+            found[-1]["decisions"].append(held["value"])
+    return found
+
+
+def test_what_may_be_decided_stands_in_forms_of_their_own(
+    look_at: Callable[..., Look],
+) -> None:
+    look = look_at("held", offers={"clinic": OFFERS}, personal=True)
+    everything, link, pair, record, contact, ignored = forms_of(page.render(look, proof="p"))
+    assert (everything["link"], everything["decisions"]) == ("", ["pause"])
+    assert (link["link"], link["seen"], link["decisions"]) == (
+        "clinic",
+        "in service",
+        ["sync", "pause"],
+    )
+    # An id is sent back as it is, though it looks like a phone number.
+    assert (pair["decisions"], pair["other"]) == (["pair"], "00496601")
+    assert record["decisions"] == ["keep-ghl", "retry"]
+    assert "other" not in record
+    assert (contact["decisions"], contact["typed"]) == (["contact"], ["contact"])
+    assert (ignored["record"], ignored["decisions"]) == ("88", ["retry"])
+    assert {each["proof"] for each in (everything, link, pair, record, contact)} == {"p"}
+
+
+def test_without_a_proof_there_is_no_form(look_at: Callable[..., Look]) -> None:
+    assert forms_of(page.render(look_at("held", offers={"clinic": OFFERS}))) == []
+
+
+def test_an_approval_is_asked_for_in_a_block_of_its_own(look_at: Callable[..., Look]) -> None:
+    approve = Offers(
+        approve=(Form(decisions=("approve",), link="clinic", seen='{"ghl": 3}'),),
+        first_sync={"ghl": 3, "hubspot": 412},
+        underway=(Underway(at=look_at("held").at, told="sync now", by="Zoë"),),
+    )
+    text = page.render(look_at("waiting", offers={"clinic": approve}), proof="p")
+    read = Reader(text)
+    assert "It would write 3 records in HighLevel and 412 records in HubSpot." in read.text
+    assert "sync now, by Zoë" in read.text
+    assert forms_of(text)[-1]["seen"] == '{"ghl": 3}'
+
+
+def test_many_links_are_a_table_with_a_page_for_each(
+    look_at: Callable[..., Look], a_link: Callable[..., LinkHealth]
+) -> None:
+    links = [a_link(f"link_{n}", State.GONE if n == 7 else State.OK) for n in range(60)]
+    read = Reader(page.render(Look(at=look_at("held").at, version="", links=links)))
+    rows = [held for tag, held in read.tags if tag == "tr" and "data-name" in held]
+    assert (len(rows), rows[0]["data-name"], rows[0]["data-tone"]) == (60, "link_7", "bad")
+    assert ("a", {"href": "/?link=link_7"}) in read.tags
+    assert "What was written" not in read.text
+
+
+# --- the days
+
+
+def happened(now: datetime, minutes: int, action: str = "update", **more: Any) -> Event:
+    return Event(at=now - timedelta(minutes=minutes), side=Side.GHL, action=action, **more)
+
+
+def test_the_days_are_counted_by_the_calendar_of_the_link(now: datetime) -> None:
+    start = frozenset({"start", "end"})
+    told = Days(
+        events=(
+            happened(now, 5, "create"),
+            happened(now, 6, fields=start),
+            happened(now, 7, fields=frozenset({"status"}), cancels=True),
+            happened(now, 8, "conflict", fields=frozenset({"title"})),
+            happened(now, 9, "adopt"),
+            happened(now, 13 * 60, "remove"),
+            happened(now, 8 * 1440, "create"),
         )
-        for n in range(100)
-    ]
-    assert len(plot.draw(points)) == 60
-    assert plot.described(points[:2]) == "the last 2 cycles, 2 writes, 1 not well ended"
-    assert plot.described([]) == "no cycle has run yet"
+    )
+    today, week = view.days(told, now, words.zone_of(""))
+    assert dict(today.told()) == {
+        "created": 1, "moved": 1, "changed": 1, "cancelled": 1, "removed": 0, "conflicts": 1,
+    }  # fmt: skip
+    assert dict(week.told()) == dict(today.told()) | {"removed": 1}
+    # It is noon in UTC: in Auckland the day began an hour ago.
+    assert dict(view.days(told, now, words.zone_of("Pacific/Auckland"))[0].told())["created"] == 1
+    nights = Days(events=(happened(now, 90, "create"),))
+    assert view.days(nights, now, words.zone_of("Pacific/Auckland"))[0].told()[0] == ("created", 0)
+
+
+def test_the_axis_shows_each_half_hour_of_a_day_and_its_trouble(now: datetime) -> None:
+    told = Days(
+        events=(
+            *(happened(now, 10, "create") for _ in range(5000)),
+            happened(now, 50),
+            happened(now, 23 * 60),
+            happened(now, 25 * 60),
+        ),
+        trouble=((now - timedelta(minutes=100), "unreachable"), (now - timedelta(days=2), "fault")),
+    )
+    columns = plot.draw(told, now, words.zone_of(""))
+    bars = [box for column in columns for box in column.boxes if box.kind == "ghl"]
+    assert [column.title.partition(":")[0] for column in columns][-1] == "from 11"
+    assert (len(columns), len(bars)) == (4, 3)
+    assert bars[-1].height > bars[0].height >= 6
+    assert [box.kind for box in columns[1].boxes] == ["failed", "cross", "all"]
+    assert "5,002 written in HighLevel" in plot.described(told, now)
+    assert "1 cycle with trouble" in plot.described(told, now)
+    hours = [mark.told for mark in plot.hours(now, words.zone_of("Asia/Kolkata"))]
+    assert hours == ["18:00", "00:00", "06:00", "12:00"]
 
 
 # --- words and colours
@@ -286,8 +401,11 @@ def test_a_length_of_time_is_told_in_its_largest_units(seconds: float, told: str
 
 
 def test_another_day_is_told_with_its_date(now: datetime) -> None:
-    assert words.moment(now, now) == "12:00:00"
-    assert words.moment(now - timedelta(days=1), now) == "2026-03-01 12:00"
+    assert words.moment(now, now) == "12:00"
+    assert words.moment(now - timedelta(days=1), now) == "Sun 2026-03-01 12:00"
+    assert words.moment(now, now, words.zone_of("Asia/Tokyo")) == "21:00"
+    assert words.long_ago(now - timedelta(minutes=3), now) == "3 minutes ago"
+    assert words.long_ago(now, now) == "just now"
     assert words.ago(now + timedelta(seconds=5), now) == "in 5 s"
 
 

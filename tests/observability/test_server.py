@@ -12,7 +12,8 @@ import structlog
 
 from syncd.errors import ConfigError, StoreInterrupted
 from syncd.observability import server as status_server
-from syncd.observability.page import Look, style_hash
+from syncd.observability.admission import Access
+from syncd.observability.page import Look, NotDecided, Press, script_hash, style_hash
 from syncd.observability.server import MOST_AT_ONCE, StatusServer
 
 TOKEN = "let-me-in"
@@ -27,6 +28,8 @@ class Board:
         self.look_at = look_at
         self.state, self.ill, self.unready = "healthy", "", ""
         self.store_is_down = False
+        self.presses: list[Press] = []
+        self.refuses: NotDecided | None = None
 
     def unhealthy_reason(self) -> str:
         return self.ill
@@ -34,10 +37,20 @@ class Board:
     def not_ready(self) -> str:
         return self.unready
 
-    def look(self, *, personal: bool) -> Look:
+    def look(
+        self, *, personal: bool, link: str = "", decides: bool = False, detail: bool = False
+    ) -> Look:
+        del link, decides, detail
         if self.store_is_down:
             raise StoreInterrupted("the database at db.example.com is away")
         return self.look_at(self.state, personal=personal, unhealthy_reason=self.ill)
+
+    def decide(self, press: Press) -> None:
+        if self.store_is_down:
+            raise StoreInterrupted("the database at db.example.com is away")
+        if self.refuses is not None:
+            raise self.refuses
+        self.presses.append(press)
 
     def metrics(self) -> bytes:
         return b"syncd_info 1\n"
@@ -52,8 +65,8 @@ def board(look_at: Callable[..., Look]) -> Board:
 def opened() -> Iterator[Callable[..., StatusServer]]:
     servers: list[StatusServer] = []
 
-    def make(board: Board, host: str = "127.0.0.1", token: str | None = None) -> StatusServer:
-        servers.append(StatusServer((host, 0), board, token=token))
+    def make(board: Board, host: str = "127.0.0.1", **access: str) -> StatusServer:
+        servers.append(StatusServer((host, 0), board, access=Access(**access)))
         return servers[-1]
 
     yield make
@@ -69,11 +82,13 @@ def ask() -> Iterator[Ask]:
     """`ask(server, path, **headers)`; the body is in `.text` of the answer."""
     connections: list[HTTPConnection] = []
 
-    def act(server: StatusServer, path: str, method: str = "GET", **headers: str) -> HTTPResponse:
+    def act(
+        server: StatusServer, path: str, method: str = "GET", body: str = "", **headers: str
+    ) -> HTTPResponse:
         host, port = server.address
         connection = HTTPConnection(host, port, timeout=10)
         connections.append(connection)
-        connection.request(method, path, headers=headers)
+        connection.request(method, path, body or None, headers)
         answer = connection.getresponse()
         answer.text = answer.read().decode()  # type: ignore[attr-defined]
         return answer
@@ -134,6 +149,9 @@ def test_the_page_comes_with_a_policy_that_lets_only_its_own_style_in(
     policy = ask(opened(board), "/").headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy
     assert f"style-src '{style_hash()}'" in policy
+    assert f"script-src '{script_hash()}'" in policy
+    assert "form-action 'self'" in policy
+    assert "frame-ancestors 'none'" in policy
 
 
 def test_live_and_ready_are_two_questions(
@@ -164,14 +182,19 @@ def test_health_is_json_by_link_and_503_in_trouble(
     assert bad["links"]["harbour_street"]["state"] == "ok"
 
 
-def test_personal_data_is_shown_only_where_it_was_asked_for(
+def test_names_of_people_are_shown_only_to_who_may_decide(
     opened: Callable[..., StatusServer], ask: Ask, board: Board
 ) -> None:
     server = opened(board)
     board.state = "held"
-    assert "Ana Example" not in text(ask(server, "/"))
-    assert "Ana Example" in text(ask(server, "/?personal=yes"))
+    assert "Ana Example" not in text(ask(server, "/?personal=yes"))
     assert "Ana" not in text(ask(server, "/healthz"))
+    guarded = opened(board, token=TOKEN, read_token="read-only")
+    for shown, personal in ((TOKEN, True), ("read-only", False)):
+        for path in ("/", "/?personal=yes"):
+            answer = text(ask(guarded, path, Authorization=f"Bearer {shown}"))
+            assert ("Ana Example" in answer) is personal
+    assert "Ana" not in text(ask(guarded, "/?personal=no", Authorization=f"Bearer {TOKEN}"))
 
 
 def test_a_store_that_is_down_is_told_and_the_probes_still_answer(
@@ -245,6 +268,118 @@ def test_anything_else_is_no_token(
     assert ask(opened(board, token=TOKEN), "/", Authorization=shown).status == 401
 
 
+# --- decisions
+
+ORIGIN = "http://page.example.com:8787"
+WHO = {"Host": "page.example.com:8787", "Authorization": f"Bearer {TOKEN}"}
+
+
+def press(ask: Ask, server: StatusServer, body: str = "", **headers: str) -> HTTPResponse:
+    """Press a button as a browser does, but for what is given; "" leaves a header out."""
+    proof = Access(token=TOKEN).proof()
+    body = body or f"decision=sync&link=clinic&seen=in+service&record=&proof={proof}"
+    sent = {**WHO, "Origin": ORIGIN, **headers}
+    kind = {"Content-Type": "application/x-www-form-urlencoded"}
+    return ask(server, "/", "POST", body, **kind, **{k: v for k, v in sent.items() if v})
+
+
+def test_a_decision_is_handed_on_with_its_user_and_leads_back_to_the_page(
+    opened: Callable[..., StatusServer], ask: Ask, board: Board
+) -> None:
+    server = opened(board, token=TOKEN)
+    answer = press(ask, server)
+    assert (answer.status, answer.headers["Location"]) == (303, "/")
+    assert answer.headers["Referrer-Policy"] == "same-origin"
+    assert answer.headers["Cache-Control"] == "no-store"
+    basic = b64encode(f"Zoë \u202eÅ\tX:{TOKEN}".encode()).decode()
+    assert press(ask, server, Authorization=f"Basic {basic}").status == 303
+    assert [each.by for each in board.presses] == ["", "Zoë Å X"]
+    assert board.presses[0] == Press(decision="sync", link="clinic", seen="in service")
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Authorization": ""}, 401),
+        ({"Authorization": "Bearer read-only"}, 401),
+        ({"Origin": ""}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": "http://evil.example.com"}, 403),
+        ({"Origin": "http://page.example.com"}, 403),
+        ({"Origin": "http://page.example.com:8788"}, 403),
+        ({"Origin": "http://page.example.com:8787/"}, 403),
+        ({"Origin": "http://page.example.com:8787.evil.example.com"}, 403),
+        ({"Origin": "http://x@page.example.com:8787"}, 403),
+        ({"Origin": "https://sync.example.com"}, 303),
+        ({"Origin": "https://sync.example.com:443"}, 303),
+        ({"Origin": "http://sync.example.com"}, 403),
+        ({"Origin": "HTTP://Page.Example.com:8787"}, 303),
+        ({"Host": "page.example.com", "Origin": "https://page.example.com"}, 303),
+    ],
+)
+def test_a_decision_comes_from_the_page_itself(
+    opened: Callable[..., StatusServer],
+    ask: Ask,
+    board: Board,
+    headers: dict[str, str],
+    status: int,
+) -> None:
+    access = {"read_token": "read-only", "public_url": "https://sync.example.com"}
+    server = opened(board, token=TOKEN, **access)
+    assert press(ask, server, **headers).status == status
+    assert len(board.presses) == (status == 303)
+
+
+def test_a_decision_needs_the_proof_that_every_process_with_the_token_accepts(
+    opened: Callable[..., StatusServer], ask: Ask, board: Board
+) -> None:
+    page = text(ask(opened(board, token=TOKEN), "/", Authorization=f"Bearer {TOKEN}"))
+    other = opened(board, token=TOKEN)
+    assert f'name="proof" value="{Access(token=TOKEN).proof()}"' in page
+    assert press(ask, other).status == 303
+    for wrong in ("", "0" * 64, Access(token="another").proof()):
+        assert press(ask, other, f"decision=sync&link=clinic&proof={wrong}").status == 403
+    assert press(ask, other, "&".join(["a=1"] * 99)).status == 403
+    assert press(ask, other, "%ff%00=%zz").status == 403
+    assert len(board.presses) == 1
+
+
+@pytest.mark.parametrize("status", [400, 404, 409])
+def test_what_was_not_done_is_told_on_the_page_as_it_is(
+    opened: Callable[..., StatusServer], ask: Ask, board: Board, status: int
+) -> None:
+    board.refuses = NotDecided(status, "it is <gone>")
+    answer = press(ask, opened(board, token=TOKEN))
+    assert answer.status == status
+    assert "Nothing was done:</strong> it is &lt;gone&gt;" in text(answer)
+    assert "appointments in sync" in text(answer)
+
+
+def test_without_a_token_that_decides_the_page_is_read_only(
+    opened: Callable[..., StatusServer], ask: Ask, board: Board
+) -> None:
+    board.state = "held"
+    for access in ({}, {"read_token": TOKEN}):
+        server = opened(board, **access)
+        answer = press(ask, server)
+        assert (answer.status, answer.headers["Allow"]) == (405, "GET, HEAD")
+        shown = ask(server, "/", Authorization=f"Bearer {TOKEN}")
+        assert "<form" not in text(shown)
+        assert 'aria-label="Copy syncd resolve 501 --keep ghl"' in text(shown)
+    assert board.presses == []
+
+
+def test_only_the_page_takes_decisions(
+    opened: Callable[..., StatusServer], ask: Ask, board: Board
+) -> None:
+    server = opened(board, token=TOKEN)
+    for path in ("/healthz", "/metrics", "/livez"):
+        assert ask(server, path, "POST", "x=1", **WHO).status == 405
+    assert ask(server, "/", "PUT", "x=1", **WHO).headers["Allow"] == "GET, HEAD, POST"
+    board.store_is_down = True
+    assert press(ask, server).status == 503
+
+
 # --- the socket
 
 
@@ -275,10 +410,10 @@ def test_a_store_that_is_away_keeps_the_probes_from_nothing(
     back, waiting = threading.Event(), threading.Semaphore(0)
     look = board.look
 
-    def late(*, personal: bool) -> Look:
+    def late(**asked: Any) -> Look:
         waiting.release()
         back.wait()
-        return look(personal=personal)
+        return look(**asked)
 
     monkeypatch.setattr(board, "look", late)
     server = opened(board)

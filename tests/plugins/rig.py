@@ -23,7 +23,7 @@ from syncd.errors import ConfigError, LinkLocked, StoreInterrupted
 from syncd.observability.heartbeat import HEARTBEAT, Heartbeat, read
 from syncd.observability.metrics import Metrics
 from syncd.observability.traffic import Budget, Traffic
-from syncd.ports.store import CycleRow, Decided, Decision, HistoryEntry, LinkStore
+from syncd.ports.store import CycleRow, Decided, Decision, Event, HistoryEntry, LinkStore
 from syncd.scheduler import Lease, Runner, Scheduler
 
 START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -95,6 +95,16 @@ class MemoryStore:
 
     def count_later(self, key: int) -> int:  # noqa: ARG002 - the port
         return 0
+
+    def events(self, since: datetime) -> list[Event]:
+        del since
+        self._up()
+        return []
+
+    def trouble(self, since: datetime) -> list[tuple[datetime, str]]:
+        del since
+        self._up()
+        return []
 
     def count_pairs(self) -> int:
         return 0

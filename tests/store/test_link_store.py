@@ -56,6 +56,59 @@ def test_it_is_what_the_engine_asks_for(link: SqlLinkStore) -> None:
     assert asked is link
 
 
+# --- what happened lately
+
+
+def test_what_happened_lately_is_told_once_for_each_record_of_a_cycle(
+    link: SqlLinkStore, now: datetime
+) -> None:
+    base = an_entry(now, record="appointment", author="page", by="Zoë")
+    add(
+        link,
+        replace(base, at=now - timedelta(days=9), ghl_id="old", field="start"),
+        replace(base, ghl_id="made", action="create", field=""),
+        replace(base, ghl_id="made", action="create", field="status", after="cancelled"),
+        replace(base, ghl_id="moved", field="start"),
+        replace(base, ghl_id="moved", field="end"),
+        replace(base, ghl_id="called off", field="status", after="CANCELED"),
+        replace(base, ghl_id="lost", field="start"),
+        replace(base, ghl_id="lost", action="conflict", field="title"),
+        replace(base, ghl_id="gone", action="remove", field=""),
+        replace(base, ghl_id="gone", action="remove", field="status", after="cancelled"),
+        replace(base, record="contact", action="create", field=""),
+    )
+    events = link.events(now - timedelta(days=8))
+    assert [(each.action, sorted(each.fields), each.cancels) for each in events] == [
+        ("remove", [], False),
+        ("conflict", ["start", "title"], False),
+        ("update", ["status"], True),
+        ("update", ["end", "start"], False),
+        ("create", [], False),
+    ]
+    assert link.history(limit=1)[0].by == "Zoë"
+
+
+def test_trouble_is_told_of_cycles_that_nobody_stopped(link: SqlLinkStore, now: datetime) -> None:
+    for number, (outcome, report) in enumerate(
+        [("ok", {}), ("unreachable", {}), ("failed_writes", {"stopped": True}), ("guard", {})]
+    ):
+        at = now - timedelta(hours=30 - 10 * number)
+        row = CycleRow(
+            cycle=f"c{number}",
+            kind="full",
+            started_at=at,
+            finished_at=at,
+            outcome=outcome,
+            report=report,
+        )
+        with link.begin() as transaction:
+            transaction.save_cycle(row)
+    assert [outcome for _, outcome in link.trouble(now - timedelta(hours=24))] == [
+        "unreachable",
+        "guard",
+    ]
+
+
 # --- transactions
 
 

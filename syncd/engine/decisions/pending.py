@@ -430,7 +430,7 @@ def _leave(decision_id: int, payload: Mapping[str, Any], *, plan: bool = False) 
 def author_of(decision: Decision) -> Author:
     """Who decided: a person by a verb, unless the payload says where else."""
     told = decision.payload
-    return Author(str(told.get("author", CLI)), str(told.get("by", "")))
+    return str(told.get("author", CLI)), str(told.get("by", ""))
 
 
 def ignores(store: LinkStore, record: str) -> bool:

@@ -106,7 +106,7 @@ class DecisionTracker:
             return self._let_pass(write)
         parts, decided = self._parts.get(_name(write), frozenset()), self._decided
         if any(parts & decided.only_parts.get(name, frozenset()) for name in _own_names(write)):
-            return Author(APPLY)
+            return APPLY, ""
         # A retry only says when.
         said = {word.part: word.author for word in decided.words if word.way != "retry"}
         said |= {undo.part: undo.author for undo in decided.undos}

@@ -203,8 +203,8 @@ def _history(effect: CompletedWrite, pair: Pair, cycle: str, now: datetime) -> l
             pair_key=pair.key,
             title=planned.title,
             starts_at=planned.starts_at,
-            author=effect.author.name,
-            by=effect.author.by,
+            author=effect.author[0],
+            by=effect.author[1],
         )
 
     entries = [entry(name, *values) for name, values in planned.fields.items()]

@@ -1,13 +1,34 @@
 """The status page: one HTML document, rendered on the server, that needs nothing else.
 
-`server` calls `render` for every request. No script, no request to anywhere;
-it reloads itself by a meta tag. The templates and the style sheet are package
-data. Every text they show is redacted and escaped on its way out; values that
-belong to persons are masked unless asked for. `view` prepares what is held and
-written, `plot` the timeline, `observability.words` says times and amounts.
+`server` calls `render` for every request. It works without its script, which
+keeps it up to date in place and copies commands. The templates, the style sheet
+and the script are package data. Every text they show is redacted and escaped on
+its way out; values that belong to persons are masked for who may not see them.
+`offers` are the decisions that it offers, `view` prepares what is held and written,
+`plot` the axis of a day, `observability.words` says times and amounts.
 """
 
-from syncd.observability.page.render import Look, render, style_hash, unavailable
+from syncd.observability.page.offers import NotDecided, Press
+from syncd.observability.page.render import (
+    MANY,
+    Days,
+    Look,
+    render,
+    script_hash,
+    style_hash,
+    unavailable,
+)
 from syncd.observability.page.view import HISTORY
 
-__all__ = ["HISTORY", "Look", "render", "style_hash", "unavailable"]
+__all__ = [
+    "HISTORY",
+    "MANY",
+    "Days",
+    "Look",
+    "NotDecided",
+    "Press",
+    "render",
+    "script_hash",
+    "style_hash",
+    "unavailable",
+]

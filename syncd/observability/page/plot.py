@@ -1,27 +1,30 @@
-"""The timeline of a link: its last cycles as a small drawing, writes above, delay below.
+"""The axis of a day: what was written in each half hour, newest on the right, and what went wrong.
 
-Plain SVG without text in it, so that it may be stretched to any width; what it
-says is told in words beside it. One column is one cycle, the newest on the
-right; a cycle that did not end well stands on a coloured ground, with a mark.
+Plain SVG without text in it, so that it may be stretched to any width; the hours
+stand below it, and what it says is told in words as well.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta, tzinfo
 from math import log1p
+from typing import TYPE_CHECKING
 
+from syncd.core.model import Side
 from syncd.observability import words
-from syncd.observability.heartbeat import CYCLES, STOPPED, CyclePoint
 
-WIDTH, HEIGHT = 600, 120
-_BARS = 76.0
-"""The height of the writes' part; the delays' part is below it."""
-_DELAYS = 34.0
-LINES = (_BARS, HEIGHT - 1)
-"""Where the two parts stand."""
-_WELL = frozenset({"ok", STOPPED})
-"""What asks nothing of anybody: a stop was asked for."""
+if TYPE_CHECKING:
+    from syncd.observability.page.render import Days
+
+SLOT = timedelta(minutes=30)
+SLOTS = 48
+STEP, HEIGHT = 20, 100
+WIDTH = STEP * SLOTS
+_TOP = 14
+"""The room above the bars, for the marks of trouble."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,66 +40,83 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One cycle."""
+    """One half hour."""
 
     title: str
     boxes: list[Box]
 
 
-def draw(points: Sequence[CyclePoint]) -> list[Column]:
-    """The last cycles, oldest first."""
-    shown = points[-CYCLES:]
-    step = WIDTH / CYCLES
-    most = max((point.writes for point in shown), default=0)
-    slowest = max((point.delay or 0.0 for point in shown), default=0.0)
-    first = CYCLES - len(shown)
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A time below the axis."""
+
+    share: float
+    """How far along the axis, in percent."""
+    told: str
+
+
+def draw(days: Days, now: datetime, zone: tzinfo) -> list[Column]:
+    """The half hours in which something happened, oldest first."""
+    written: dict[Side, Counter[int]] = {side: Counter() for side in Side}
+    for event in days.events:
+        if (slot := _slot(event.at, now)) is not None:
+            written[event.side][slot] += 1
+    trouble = Counter(slot for at, _ in days.trouble if (slot := _slot(at, now)) is not None)
+    most = max((sum(written[side][slot] for side in Side) for slot in range(SLOTS)), default=0)
     return [
-        _column(point, (first + place) * step, step, most=most, slowest=slowest)
-        for place, point in enumerate(shown)
+        _column(slot, {side: written[side][slot] for side in Side}, trouble[slot], most, now, zone)
+        for slot in range(SLOTS)
+        if trouble[slot] or any(written[side][slot] for side in Side)
     ]
 
 
-def described(points: Sequence[CyclePoint]) -> str:
+def described(days: Days, now: datetime) -> str:
     """The drawing in one sentence."""
-    if not points:
-        return "no cycle has run yet"
-    writes = sum(point.writes for point in points)
-    failed = sum(point.outcome not in _WELL for point in points)
-    told = [f"the last {words.count(len(points), 'cycle')}", words.count(writes, "write")]
-    told.append(f"{failed} not well ended" if failed else "all ended well")
-    delays = [point.delay for point in points if point.delay is not None]
-    if delays:
-        told.append(f"longest delay {words.span(max(delays))}")
-    return ", ".join(told)
+    lately = [event for event in days.events if _slot(event.at, now) is not None]
+    counted = Counter(event.side for event in lately)
+    told = [f"{counted[side]:,} written in {side.label}" for side in Side]
+    failed = sum(_slot(at, now) is not None for at, _ in days.trouble)
+    told.append(f"{words.count(failed, 'cycle')} with trouble" if failed else "no trouble")
+    return f"The last 24 hours: {', '.join(told)}"
 
 
-def _column(point: CyclePoint, x: float, step: float, *, most: int, slowest: float) -> Column:
-    boxes = []
-    if point.outcome not in _WELL:
-        boxes.append(_box("failed", x, 0, step, HEIGHT))
-        boxes.append(_box("cross", x + step * 0.2, 2, step * 0.6, 6))
-    if point.writes:
-        # A first sync of thousands must not press the ones and twos of later cycles flat.
-        height = max(3.0, (_BARS - 12) * log1p(point.writes) / log1p(most))
-        boxes.append(_box("writes", x + step * 0.15, _BARS - height, step * 0.7, height))
-    if point.delay is not None:
-        height = max(3.0, _DELAYS * (point.delay / slowest if slowest else 0.0))
-        boxes.append(_box("delay", x + step * 0.3, HEIGHT - 1 - height, step * 0.4, height))
+def hours(now: datetime, zone: tzinfo) -> Iterator[Mark]:
+    """Every sixth hour of the axis, by the clock of the zone."""
+    start = now - SLOTS * SLOT
+    first = start.astimezone(zone).replace(minute=0, second=0, microsecond=0)
+    for number in range(1, 25):
+        at = first + timedelta(hours=number)
+        share = (at - start) / (now - start) * 100
+        if at.hour % 6 == 0 and share <= 94:
+            yield Mark(round(share, 2), at.strftime("%H:%M"))
+
+
+def _slot(at: datetime, now: datetime) -> int | None:
+    back = int((now - at) / SLOT)
+    return SLOTS - 1 - back if 0 <= back < SLOTS and at <= now else None
+
+
+def _column(
+    slot: int, written: dict[Side, int], trouble: int, most: int, now: datetime, zone: tzinfo
+) -> Column:
+    x, boxes, base = slot * STEP, [], float(HEIGHT)
+    if trouble:
+        boxes += [_box("failed", x, 0, STEP, HEIGHT), _box("cross", x + 5, 2, STEP - 10, 8)]
+    total = sum(written.values())
+    # A first sync of thousands must not press the ones and twos of later hours flat.
+    full = max(6.0, (HEIGHT - _TOP) * log1p(total) / log1p(most)) if total else 0.0
+    for side, number in written.items():
+        if number:
+            height = full * number / total
+            base -= height
+            boxes.append(_box(side.value, x + 3, base, STEP - 6, height))
     # The whole column answers the pointer with its title.
-    boxes.append(_box("all", x, 0, step, HEIGHT))
-    return Column(_title(point), boxes)
-
-
-def _title(point: CyclePoint) -> str:
-    told = [
-        f"{point.at:%H:%M:%S} {point.kind}",
-        point.outcome,
-        words.count(point.writes, "write"),
-        words.span(point.seconds),
-    ]
-    if point.delay is not None:
-        told.append(f"delay {words.span(point.delay)}")
-    return ", ".join(told)
+    boxes.append(_box("all", x, 0, STEP, HEIGHT))
+    start = (now - (SLOTS - slot) * SLOT).astimezone(zone)
+    told = [f"{number:,} in {side.label}" for side, number in written.items() if number]
+    if trouble:
+        told.append(f"{words.count(trouble, 'cycle')} with trouble")
+    return Column(f"from {start:%H:%M}: {', '.join(told)}", boxes)
 
 
 def _box(kind: str, *place: float) -> Box:

@@ -1,10 +1,10 @@
-"""The page as a whole: what is wrong in one line, then every link, worst first."""
+"""The page as a whole: one sentence, then every link, worst first; many links are a table."""
 
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from hashlib import sha256
@@ -14,15 +14,32 @@ from typing import TYPE_CHECKING
 from syncd.observability import words
 from syncd.observability.health import LinkHealth, by_trouble
 from syncd.observability.page import plot, view
+from syncd.observability.page.offers import Form, Offers
 from syncd.observability.remedies import remedy_of
+from syncd.observability.state import State
+from syncd.ports.store import Event
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from markupsafe import Markup
 
-REFRESH = 15
-"""Seconds after which the page loads itself again."""
+REFRESH = 60
+"""Seconds after which the page loads itself again where there is no script."""
+
+MANY = 50
+"""So many links are a table, each with a page of its own."""
 
 _FOLDER = Path(__file__).parent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Days:
+    """What happened to a link lately."""
+
+    events: Sequence[Event] = ()
+    """Of the last 8 days, newest first."""
+    trouble: Sequence[tuple[datetime, str]] = ()
+    """Cycles of the last day that did not end well."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,53 +49,118 @@ class Look:
     at: datetime
     version: str
     links: Sequence[LinkHealth] = ()
+    link: str = ""
+    """The only link that was asked for."""
+    known: int = 0
+    """How many links there are; 0 for those that are given."""
     personal: bool = False
-    """Whether somebody asked to see titles and other personal data."""
+    """Whether titles and other personal data are shown."""
     unhealthy_reason: str = ""
     """Why the daemon itself is not sound."""
     notice: str = ""
     """Notices that do not concern a link."""
+    offers: Mapping[str, Offers] = field(default_factory=dict)
+    """What may be decided, by link; nothing where nobody may decide."""
+    days: Mapping[str, Days] = field(default_factory=dict)
+
+    @property
+    def is_table(self) -> bool:
+        """Whether the links are a table."""
+        return len(self.links) >= MANY
 
 
-def render(look: Look) -> str:
-    """The document."""
+def render(look: Look, *, proof: str = "", refusal: str = "") -> str:
+    """The document; with a `proof`, decisions can be sent. `refusal` says what was not done."""
     links = by_trouble(look.links)
     template = _templates().get_template("page.html.jinja")
-    return template.render(look=look, links=links, summary=summary(links))
+    return template.render(
+        look=look,
+        links=links,
+        headline=headline(links, look.at),
+        tone=_worst_tone(links, look),
+        proof=proof,
+        refusal=refusal,
+        everything=_all_links(links),
+        zones=sorted({str(words.zone_of(link.timezone)) for link in links}) or ["UTC"],
+    )
 
 
 def unavailable(version: str, detail: str) -> str:
     """The page when our own store cannot be read."""
     template = _templates().get_template("unavailable.html.jinja")
-    return template.render(version=version, detail=detail)
+    return template.render(version=version, detail=detail, tone="bad")
 
 
-def summary(links: Sequence[LinkHealth]) -> str:
-    """All links in one line: what needs a person comes first."""
+def headline(links: Sequence[LinkHealth], now: datetime) -> str:
+    """All links in a few short sentences: what needs a person comes first."""
     if not links:
-        return "no link is configured"
-    troubled = sum(link.code != 0 for link in links)
-    held = sum(len(link.held) for link in links)
-    found = []
-    if troubled and len(links) == 1:
-        found.append("1 link, in trouble")
-    elif troubled:
-        found.append(f"{troubled} of {words.count(len(links), 'link')} in trouble")
-    else:
-        found.append(f"{words.count(len(links), 'link')}, no trouble")
+        return "No link is configured."
+    told = []
+    asked = sum(link.state in view.ASKS for link in links)
+    broken = sum(view.TONES[link.state][0] == "bad" for link in links)
+    if broken:
+        told.append(f"{_links(broken)} in trouble.")
+    if asked:
+        told.append(f"{words.count(asked, 'link needs', 'links need')} your approval.")
+    pairs = sum(link.pairs for link in links)
+    over = f" over {len(links)} links" if len(links) > 1 else ""
+    told.append(f"{words.count(pairs, 'appointment')} in sync{over}.")
+    changed = [at for link in links if (at := view.last_change(link)) is not None]
+    if changed:
+        told.append(f"Last change {words.long_ago(max(changed), now)}.")
+    held = sum(len(view.waiting(link)) for link in links)
     if held:
-        found.append(f"{words.count(held, 'record')} held")
-    return ", ".join(found)
+        told.append(f"{words.count(held, 'waits', 'wait')} for you.")
+    paused = sum(link.paused for link in links)
+    if paused:
+        told.append(f"{_links(paused)} paused.")
+    return " ".join(told)
+
+
+def _links(number: int) -> str:
+    return f"{words.count(number, 'link')} {'is' if number == 1 else 'are'}"
+
+
+def _worst_tone(links: Sequence[LinkHealth], look: Look) -> str:
+    tones = [view.TONES[link.state][0] for link in links]
+    if look.unhealthy_reason or "bad" in tones:
+        return "bad"
+    held = any(view.waiting(link) for link in links)
+    return "warn" if held or not links or "warn" in tones else "good"
+
+
+def _all_links(links: Sequence[LinkHealth]) -> Form:
+    """Pause or resume everything."""
+    decisions = []
+    if any(not link.paused for link in links):
+        decisions.append("pause")
+    if any(link.paused for link in links):
+        decisions.append("resume")
+    return Form(decisions=tuple(decisions), link="", seen="all")
 
 
 def style_hash() -> str:
     """How the content security policy names the style sheet, so that no other gets in."""
-    return f"sha256-{b64encode(sha256(_style().encode()).digest()).decode()}"
+    return _named(_style())
+
+
+def script_hash() -> str:
+    """The same for the script."""
+    return _named(_script())
+
+
+def _named(text: str) -> str:
+    return f"sha256-{b64encode(sha256(text.encode()).digest()).decode()}"
 
 
 @cache
 def _style() -> str:
     return (_FOLDER / "style.css").read_text("utf-8")
+
+
+@cache
+def _script() -> str:
+    return (_FOLDER / "script.js").read_text("utf-8")
 
 
 @cache
@@ -97,10 +179,15 @@ def _templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters["personal"] = lambda held, look: Markup.escape(
-        words.value(held, personal=look.personal)
-    )
+
+    def personal(held: str, look: Look, link: LinkHealth | None = None) -> Markup:
+        zone = words.zone_of(link.timezone if link else "")
+        return Markup.escape(words.value(held, personal=look.personal, zone=zone))
+
+    made.filters["personal"] = personal
     made.filters["thousands"] = "{:,}".format
+    # What a form sends back is sent as it is: an id may look like a number to be masked.
+    made.filters["exact"] = Markup.escape
     made.globals.update(
         plot=plot,
         view=view,
@@ -108,5 +195,7 @@ def _templates() -> Environment:
         remedy_of=remedy_of,
         refresh=REFRESH,
         style=_style(),
+        script=_script(),
+        State=State,
     )
     return made

@@ -23,6 +23,7 @@ from syncd.ports.store import PAUSED, Decided, LinkStore
 if TYPE_CHECKING:
     from syncd.bootstrap.fleet import Fleet
     from syncd.bootstrap.links import LinkFactory, LinkOpener
+    from syncd.bootstrap.oauth import OAuth
     from syncd.engine.audit.report import AuditReport
     from syncd.engine.cycle import CycleRequest
     from syncd.engine.report import CycleReport
@@ -102,6 +103,8 @@ class App:
 
     def close(self) -> None:
         """Give back the store's connections."""
+        if "oauth" in self.__dict__:
+            self.oauth.tokens.close()
         self.store.close()
 
     def link_names(self) -> list[str]:
@@ -210,6 +213,45 @@ class App:
         """
         return self._workshop.accounts()
 
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """Where tokens and keys may be."""
+        return self._env
+
+    @cached_property
+    def oauth(self) -> OAuth:
+        """The OAuth connections of the store."""
+        from syncd.bootstrap.oauth import OAuth
+
+        return OAuth(
+            self.store,
+            self.clock,
+            lambda: self.settings,
+            self._env,
+            self.stop,
+            budget=lambda company: self._workshop.await_agency(self.settings, company),
+        )
+
+    def served(self) -> dict[int, list[str]]:
+        """The links that use each connection, by its id.
+
+        Raises:
+            StoreError: our own store failed.
+        """
+        from syncd.bootstrap.oauth import served
+
+        return served(self.settings.links.values(), self.store.connections)
+
+    def waits_for_connection(self, name: str) -> bool:
+        """Whether a link can do nothing before somebody connects it; asks no vendor.
+
+        Raises:
+            StoreError: our own store failed.
+        """
+        link = self.settings.links.get(name)
+        uses = link is not None and (link.ghl.token.oauth or link.hubspot.token.oauth)
+        return bool(link and uses and self.oauth.waits(link))
+
     @cached_property
     def notices(self) -> Notifier:
         """The notifier of this process; called between the cycles, never in them."""
@@ -233,6 +275,7 @@ class App:
             self._env,
             poll=lambda: self.settings.schedule.poll_interval,
             links=lambda: self.settings.links,
+            oauth=lambda: self.oauth,
         )
 
     # --- one cycle, for the verbs

@@ -19,7 +19,7 @@ import structlog
 from syncd.bootstrap.account_identities import Identities
 from syncd.bootstrap.providers import ProviderFactory
 from syncd.bootstrap.rules import rules_of
-from syncd.config import LinkSettings
+from syncd.config import LinkSettings, Settings
 from syncd.core.model import Side
 from syncd.engine import cycle
 from syncd.engine.cycle import CycleRequest
@@ -34,6 +34,7 @@ from syncd.providers.http import Client
 from syncd.store import Lease, Store
 
 if TYPE_CHECKING:
+    from syncd.bootstrap.oauth import OAuth
     from syncd.engine.audit.report import AuditReport
 
 log = structlog.get_logger(__name__)
@@ -138,11 +139,14 @@ class LinkFactory:
         stop: threading.Event,
         env: Mapping[str, str],
         poll: Callable[[], timedelta],
+        *,
         links: Callable[[], Mapping[str, LinkSettings]],
+        oauth: Callable[[], OAuth],
     ) -> None:
         self._store, self._clock, self._stop, self._poll = store, clock, stop, poll
+        self._oauth = oauth
         self._accounts = ProviderFactory(
-            clock=clock, env=env, ledger=store.ledger, stopping=stop.is_set
+            clock=clock, env=env, ledger=store.ledger, stopping=stop.is_set, oauth=oauth
         )
         self._identities = Identities(self._accounts, store.accounts, clock, links)
 
@@ -158,12 +162,18 @@ class LinkFactory:
         """
         return self._identities.accounts()
 
+    def await_agency(self, settings: Settings, company: str) -> None:
+        """Wait for a place in an agency's rate limit, which all its locations' tokens share."""
+        self._accounts.await_agency(settings.apps.highlevel.base_url, company)
+
     def open(self, settings: LinkSettings, lease: Lease | None = None) -> LinkOpener:
         """Get a link ready; no vendor is asked yet.
 
         Raises:
-            ConfigError: a token is missing.
+            ConfigError: a token is missing, or a connection is not made.
+            AuthFailed: a connection is refused.
         """
+        self._check_connections(settings)
         with ExitStack() as opened:
             ghl, ghl_client = self._accounts.ghl(settings)
             opened.callback(ghl.close)
@@ -186,6 +196,7 @@ class LinkFactory:
         }
 
         def identify(client: Client) -> rate_budget.Budget:
+            self._check_connections(settings)
             self._identities.check(settings)
             return self._accounts.settle(settings, client)
 
@@ -196,6 +207,10 @@ class LinkFactory:
         if lease is not None:
             self._fence(kept, lease)
         return kept
+
+    def _check_connections(self, settings: LinkSettings) -> None:
+        if settings.ghl.token.oauth or settings.hubspot.token.oauth:
+            self._oauth().check(settings)
 
     def cycle(self, settings: LinkSettings, request: CycleRequest, verb: str) -> CycleReport:
         """One cycle of a link, under its lock unless it is a dry run; never raises for a link."""

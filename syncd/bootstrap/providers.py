@@ -10,13 +10,13 @@ import ssl
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from syncd import config
 from syncd.bootstrap import mapped_fields
 from syncd.config import LinkSettings, RateLimit, server_of
 from syncd.core.model import Side
-from syncd.errors import ProviderError
+from syncd.errors import ConfigError, ProviderError
 from syncd.observability.redaction import register_secret
 from syncd.ports.clock import Clock
 from syncd.providers.ghl.auth import PrivateToken
@@ -28,6 +28,10 @@ from syncd.providers.rate_budget import Budget, close_all
 from syncd.providers.rate_window import Limit
 from syncd.providers.retry import ATTEMPTS
 from syncd.providers.shared_window import Ledger
+
+if TYPE_CHECKING:
+    from syncd.bootstrap.oauth import OAuth
+    from syncd.connections.auth import ConnectionAuth
 
 CONCURRENCY = 8
 """Requests to HighLevel that are under way at once: enough to use its rate at 500 ms each."""
@@ -54,9 +58,10 @@ class ProviderFactory:
         ledger: Ledger | None,
         attempts: int = ATTEMPTS,
         stopping: Callable[[], bool] = bool,
+        oauth: Callable[[], OAuth] | None = None,
     ) -> None:
         self._clock, self._env, self._ledger = clock, env, ledger
-        self._attempts, self._stopping = attempts, stopping
+        self._attempts, self._stopping, self._oauth = attempts, stopping, oauth
         self._tls: ssl.SSLContext | None = None
         self._budgets: dict[_Key, Budget] = {}
         self._limits: dict[_Key, _Limits] = {}
@@ -77,7 +82,9 @@ class ProviderFactory:
         client = Client(
             side=Side.GHL,
             base_url=settings.base_url,
-            auth=PrivateToken(lambda: self._token(link, "ghl")),
+            auth=self._auth(link, Side.GHL)
+            if settings.token.oauth
+            else PrivateToken(lambda: self._token(link, "ghl")),
             budget=budget,
             clock=self._clock,
             tls=self._tls_context(),
@@ -117,7 +124,7 @@ class ProviderFactory:
         client = Client(
             side=Side.HUBSPOT,
             base_url=settings.base_url,
-            auth=Token(token),
+            auth=self._auth(link, Side.HUBSPOT) if settings.token.oauth else Token(token),
             budget=budget,
             clock=self._clock,
             tls=self._tls_context(),
@@ -141,6 +148,10 @@ class ProviderFactory:
             clock=self._clock,
         )
         return provider, client
+
+    def await_agency(self, base_url: str, company: str) -> None:
+        """Wait for a place in an agency's rate limit, and take it."""
+        self._budget(Side.GHL, server_of(base_url), company, RateLimit()).acquire().settle()
 
     def budget_of(self, side: Side, link: LinkSettings) -> Budget:
         """The budget that a link's requests to a side are taken from.
@@ -188,7 +199,18 @@ class ProviderFactory:
         """Nothing is sent for a while: give reserved places back to the other processes."""
         close_all(self._budgets.values())
 
+    def _auth(self, link: LinkSettings, side: Side) -> ConnectionAuth:
+        if self._oauth is None:
+            problem = f"links.{link.name}.{side}.token: a connection needs the store"
+            raise ConfigError([problem])
+        return self._oauth().auth(link, side)
+
     def _token(self, link: LinkSettings, side: Literal["ghl", "hubspot"]) -> str:
+        settings = link.ghl if side == "ghl" else link.hubspot
+        if settings.token.oauth:
+            # What identifies the account, since a connection's token changes.
+            account = link.ghl.location_id if side == "ghl" else link.hubspot.hub_id
+            return f"oauth {account}"
         secret = config.resolve_token(link, side, self._env).get_secret_value()
         register_secret(secret)
         return secret

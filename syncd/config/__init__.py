@@ -17,6 +17,7 @@ from syncd.config.secrets import (
     resolve_client_secret,
     resolve_hook_secret,
     resolve_http_tokens,
+    resolve_secret_keys,
     resolve_token,
 )
 from syncd.config.settings import (
@@ -86,6 +87,7 @@ __all__ = [
     "resolve_client_secret",
     "resolve_hook_secret",
     "resolve_http_tokens",
+    "resolve_secret_keys",
     "resolve_token",
     "server_of",
     "show",

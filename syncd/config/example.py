@@ -38,7 +38,7 @@ _FIRST = """\
 [store]
 url = "sqlite:///syncd.db"              # what the two sides agreed on; or PostgreSQL:
                                         # "postgresql+psycopg://user@host/dbname"
-secret_key = { file = "syncd.key" }     # encrypts OAuth tokens; `connect` makes the file
+secret_key = { file = "syncd.key" }     # encrypts OAuth tokens; `syncd connect` makes the file
 
 [links.clinic]                          # one link = one HighLevel location and one HubSpot account
 

@@ -71,6 +71,7 @@ def validated(layers: Layers) -> tuple[Settings | None, list[str]]:
         *problems,
         *_link_conflicts(settings.links.values()),
         *_missing_extras(settings),
+        *_missing_apps(settings),
     ]
 
 
@@ -79,6 +80,27 @@ def _missing_extras(settings: Settings) -> list[str]:
     if not any(link.notify.urls for link in settings.links.values()) or find_spec("apprise"):
         return []
     return ["notify.urls: needs Apprise, which is not installed: pip install 'syncd[notify]'"]
+
+
+def _missing_apps(settings: Settings) -> list[str]:
+    """What a token of a connection needs besides."""
+    problems = []
+    for link in settings.links.values():
+        for side, uses, app, client_id in (
+            ("ghl", link.ghl.token.oauth, "highlevel", settings.apps.highlevel.client_id),
+            ("hubspot", link.hubspot.token.oauth, "hubspot", settings.apps.hubspot.client_id),
+        ):
+            if uses and not client_id:
+                problems.append(
+                    f"links.{link.name}.{side}.token: {{ oauth = true }} needs your own app: put "
+                    f"its client id into apps.{app}.client_id"
+                )
+        if link.hubspot.token.oauth and not link.hubspot.hub_id:
+            problems.append(
+                f"links.{link.name}.hubspot.hub_id: missing; {{ oauth = true }} needs the number "
+                "of the HubSpot account, which `syncd connections` shows"
+            )
+    return problems
 
 
 def _link_conflicts(links: Collection[LinkSettings]) -> list[str]:

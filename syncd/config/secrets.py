@@ -16,7 +16,13 @@ from typing import Literal
 from pydantic import SecretStr
 
 from syncd.config.masking import masked
-from syncd.config.settings import AppsSettings, HttpSettings, LinkSettings, Reference
+from syncd.config.settings import (
+    AppsSettings,
+    HttpSettings,
+    LinkSettings,
+    Reference,
+    StoreSettings,
+)
 from syncd.errors import ConfigError
 
 
@@ -80,6 +86,13 @@ def resolve_client_secret(
         if not variables.get(place.env or "", "").strip():
             return None
     return _resolved(place, key, env)
+
+
+def resolve_secret_keys(
+    store: StoreSettings, env: Mapping[str, str] | None = None
+) -> list[SecretStr]:
+    """The keys that encrypt what the store keeps in secret; raises as `resolve_token` does."""
+    return [_resolved(key, "store.secret_key", env) for key in store.secret_key]
 
 
 def resolve_address(

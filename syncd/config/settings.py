@@ -126,7 +126,7 @@ class TokenReference(Reference):
 
 
 class LinkTokenReference(TokenReference):
-    """Where a vendor's token is kept, or that it comes from a connection of `connect`."""
+    """Where a vendor's token is kept, or that it comes from a connection of `syncd connect`."""
 
     accepts: ClassVar[str] = (
         'where the token is kept: { env = "NAME" }, { file = "/path" } or '
@@ -134,7 +134,7 @@ class LinkTokenReference(TokenReference):
     )
 
     oauth: Literal[True] | None = None
-    """It comes from an OAuth connection, which `connect` makes."""
+    """It comes from an OAuth connection, which `syncd connect` makes."""
 
     @model_validator(mode="after")
     def _names_one_place(self) -> Self:
@@ -202,7 +202,7 @@ class StoreSettings(Section):
         ),
     ] = (KeyReference(file="syncd.key"),)
     """Where the key is kept that encrypts OAuth tokens in the store: one Fernet key on one line.
-    `connect` makes the file. A list: the first encrypts, the others still decrypt.
+    `syncd connect` makes the file. A list: the first encrypts, the others still decrypt.
     """
 
     @property
@@ -499,7 +499,7 @@ class GhlSettings(Section):
     token: LinkTokenReference = LinkTokenReference(env="GHL_TOKEN")
     """Where the private integration token is kept:
     { env = "…" }, { file = "…" } or { credential = "…" } (systemd).
-    { oauth = true } is a connection of `connect highlevel`.
+    { oauth = true } is a connection of `syncd connect highlevel`.
     """
     hook_secret: SecretReference = SecretReference()
     """Where the secret is kept that a workflow's webhook for this link has to show, in the header
@@ -539,7 +539,7 @@ class HubSpotSettings(Section):
     token: LinkTokenReference = LinkTokenReference(env="HUBSPOT_TOKEN")
     """Where the service key or private app token is kept:
     { env = "…" }, { file = "…" } or { credential = "…" } (systemd).
-    { oauth = true } is a connection of `connect hubspot`.
+    { oauth = true } is a connection of `syncd connect hubspot`.
     """
     hub_id: values.HubId = 0
     """The account's number, as HubSpot shows it beside the account's name; 0: the token's.

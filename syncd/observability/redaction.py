@@ -76,20 +76,26 @@ _BETWEEN_QUOTES = re.compile(r"(?<!\w)(['\"]).*\1")
 _secrets: tuple[str, ...] = ()
 
 
-def register_secret(value: str) -> None:
-    """Mask this secret in everything that is redacted from now on.
+def register_secret(value: str, replaced: str = "") -> None:
+    """Mask this secret in everything that is redacted from now on, and no more one it replaced.
 
     Process-wide on purpose: whoever writes a line need not know which secrets
     there are. The forms that it takes in an address and in JSON count as well.
     """
     global _secrets  # noqa: PLW0603 - one registry for the process, replaced in one step
+    if len(replaced) >= SHORTEST_SECRET and replaced != value:
+        _secrets = tuple(form for form in _secrets if form not in _forms(replaced))
     if len(value) >= SHORTEST_SECRET:
-        forms = {value, quote(value, safe=""), repr(value)[1:-1]}
-        forms |= {json.dumps(form)[1:-1] for form in forms}
+        forms = _forms(value)
         if forms <= {*_secrets}:
             return  # Of two hundred links that are opened again, each would be sorted in anew.
         # The longest first: one secret may be the beginning of another.
         _secrets = tuple(sorted({*_secrets, *forms}, key=lambda form: (-len(form), form)))
+
+
+def _forms(value: str) -> set[str]:
+    forms = {value, quote(value, safe=""), repr(value)[1:-1]}
+    return forms | {json.dumps(form)[1:-1] for form in forms}
 
 
 def forget_secrets() -> None:

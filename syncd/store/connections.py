@@ -6,12 +6,12 @@ has the generation that was read. Every write is on the disk when it returns: a 
 token that HighLevel has replaced is worth nothing.
 """
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, TypedDict, Unpack
+from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, or_, select, update
+from sqlalchemy import Connection, Row, Select, delete, insert, or_, select, update
 
 from syncd.store.database import Database
 from syncd.store.tables import connection as table
@@ -54,36 +54,25 @@ class StoredConnection:
     connected_at: datetime
     installed_at: datetime | None
     uninstalled_at: datetime | None
-    """When the app was last installed and uninstalled, by the vendor's signed times."""
+    """When the app was last installed and uninstalled there, by the vendor's signed times."""
 
-    @property
-    def uninstalled(self) -> bool:
+    def uninstalled(self, connected_at: datetime | None = None) -> bool:
         """Whether the app was taken away after it was connected and installed last."""
         if self.uninstalled_at is None:
             return False
-        return self.uninstalled_at > max(self.connected_at, self.installed_at or self.connected_at)
+        connected = connected_at or self.connected_at
+        return self.uninstalled_at > max(connected, self.installed_at or connected)
 
     @property
     def refused(self) -> bool:
         """Whether only a person can make it work again."""
-        return bool(self.refusal) or self.uninstalled
+        return bool(self.refusal) or self.uninstalled()
 
     def leased(self, now: datetime) -> float:
         """Seconds until somebody else may ask for a token; 0 where anybody may."""
         if self.lease_until is None or self.lease_until - now > LONGEST_LEASE:
             return 0.0
         return max(0.0, (self.lease_until - now).total_seconds())
-
-
-class Token(TypedDict, total=False):
-    """What an answer of the vendor changes of a connection."""
-
-    access: str
-    refresh: str
-    token_ends: datetime
-    renew_at: datetime
-    scopes: tuple[str, ...]
-    name: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,12 +85,12 @@ class StoredAttempt:
     """The PKCE verifier, encrypted; "" where the vendor takes none."""
     begun_at: datetime
     expires_at: datetime
-    claimed_at: datetime | None
+    claimed_at: datetime | None = None
     """When a redirect came for it."""
-    outcome: str
+    outcome: str = ""
     """`ok`, `refused`, `unreachable`; "" while it is under way."""
-    detail: str
-    connection: int
+    detail: str = ""
+    connection: int = 0
     """The connection that came of it."""
 
 
@@ -122,7 +111,7 @@ class SqlConnections:
         asked = select(table).where(table.c.kind != "minted").order_by(table.c.id)
         if vendor:
             asked = asked.where(table.c.vendor == vendor)
-        return self._database.read(lambda at: [_connection(row) for row in at.execute(asked)])
+        return self._database.read(lambda at: _connections(at, asked))
 
     def of(self, vendor: str, account: str) -> list[StoredConnection]:
         """The rows of one location or account, minted ones included.
@@ -131,7 +120,7 @@ class SqlConnections:
             StoreError: the store cannot be used.
         """
         asked = select(table).where(table.c.vendor == vendor, table.c.account == account)
-        return self._database.read(lambda at: [_connection(row) for row in at.execute(asked)])
+        return self._database.read(lambda at: _connections(at, asked))
 
     def get(self, key: int) -> StoredConnection | None:
         """One connection by its id.
@@ -140,12 +129,7 @@ class SqlConnections:
             StoreError: the store cannot be used.
         """
         asked = select(table).where(table.c.id == key)
-
-        def ask(connection: Connection) -> StoredConnection | None:
-            row = connection.execute(asked).first()
-            return None if row is None else _connection(row)
-
-        return self._database.read(ask)
+        return next(iter(self._database.read(lambda at: _connections(at, asked))), None)
 
     def encrypted(self, limit: int = 50) -> list[str]:
         """Some encrypted values; none where the store holds no encrypted row.
@@ -167,7 +151,7 @@ class SqlConnections:
     # --- a connection's life
 
     def save(
-        self, vendor: str, kind: str, account: str, *, fields: dict[str, Any], renew: bool = True
+        self, vendor: str, kind: str, account: str, *, fields: Mapping[str, Any], renew: bool = True
     ) -> StoredConnection:
         """Keep a new connection; one of the same account is replaced.
 
@@ -218,14 +202,14 @@ class SqlConnections:
 
         return self._database.write(act, durable=True)
 
-    def commit(self, key: int, generation: int, **token: Unpack[Token]) -> bool:
+    def commit(self, key: int, generation: int, fields: Mapping[str, Any]) -> bool:
         """Keep the vendor's answer; False where the row has moved on, or is gone.
 
         Raises:
             StoreError: the store cannot be used.
         """
         values = {
-            **_written(dict(token)),
+            **_written(fields),
             "generation": generation + 1,
             "lease_until": None,
             "failures": 0,
@@ -395,23 +379,22 @@ class SqlConnections:
         self._database.write(act, durable=True)
 
 
-def _written(fields: dict[str, Any]) -> dict[str, Any]:
+def _written(fields: Mapping[str, Any]) -> dict[str, Any]:
     scopes = fields.get("scopes")
-    return fields if scopes is None else fields | {"scopes": " ".join(scopes)}
+    return dict(fields) if scopes is None else {**fields, "scopes": " ".join(scopes)}
 
 
-_PLAIN: Collection[str] = tuple(
-    name for name in StoredConnection.__dataclass_fields__ if name != "scopes"
-)
+_PLAIN = tuple(name for name in StoredConnection.__dataclass_fields__ if name != "scopes")
+
+
+def _connections(connection: Connection, asked: Select[Any]) -> list[StoredConnection]:
+    return [_connection(row) for row in connection.execute(asked)]
 
 
 def _connection(row: Row[Any]) -> StoredConnection:
     held = row._mapping  # noqa: SLF001 - SQLAlchemy's documented way to a row's names
-    return StoredConnection(**{name: held[name] for name in _PLAIN}, scopes=_words(held["scopes"]))
-
-
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(text.split())
+    plain = {name: held[name] for name in _PLAIN}
+    return StoredConnection(**plain, scopes=tuple(held["scopes"].split()))
 
 
 def _attempt(row: Row[Any]) -> StoredAttempt:
@@ -428,4 +411,4 @@ def _attempt(row: Row[Any]) -> StoredAttempt:
     )
 
 
-__all__ = ["LONGEST_LEASE", "SqlConnections", "StoredAttempt", "StoredConnection", "Token"]
+__all__ = ["LONGEST_LEASE", "SqlConnections", "StoredAttempt", "StoredConnection"]

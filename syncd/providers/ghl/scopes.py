@@ -26,6 +26,9 @@ SCOPES = (
 )
 """Everything that a link may need."""
 
+APP_SCOPES = (*SCOPES, "oauth.readonly", "oauth.write")
+"""What a Marketplace app asks for; the last two are for an agency's locations and their tokens."""
+
 
 def check(session: Session, needed: Collection[str]) -> Iterator[ScopeCheck]:
     """The result for each needed scope, in the order of `SCOPES`; see `check_scopes`."""

@@ -26,6 +26,10 @@ SCHEMA_WRITE = "crm.schemas.appointments.write"
 SCOPES = (RECORDS_READ, RECORDS_WRITE, CONTACTS_READ, CONTACTS_WRITE, OWNERS_READ, SCHEMA_WRITE)
 """Everything that a link, and `setup`, may need."""
 
+APP_SCOPES = ("oauth", *SCOPES)
+"""What an OAuth app asks for: the same for every configuration, since HubSpot installs only what
+equals the list of the app itself."""
+
 UNKNOWN_PROPERTY = "syncd_doctor_no_such_property"
 
 

@@ -1,0 +1,156 @@
+"""Connects OAuth with a configuration and a store: the key, the apps, the tokens of this process.
+
+`App.oauth` makes one; links, the daemon's live listener, and the verbs of connections use it.
+"""
+
+from __future__ import annotations
+
+import ssl
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
+
+from syncd.config import LinkSettings, Settings, StoreSettings
+from syncd.connections import cipher as ciphers
+from syncd.connections.attempts import Attempts
+from syncd.connections.auth import ConnectionAuth
+from syncd.connections.cipher import Cipher
+from syncd.connections.endpoint import TokenEndpoint
+from syncd.connections.tokens import Tokens
+from syncd.connections.vendors import App, Kind, Vendor, app_of
+from syncd.core.model import Side
+from syncd.errors import ConfigError, ProviderError
+from syncd.observability.redaction import register_secret
+from syncd.ports.clock import Clock
+from syncd.store import Store
+from syncd.store.connections import SqlConnections
+
+
+class OAuth:
+    """The connections of a store, under a configuration that may change."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        settings: Callable[[], Settings],
+        env: Mapping[str, str],
+        stop: threading.Event,
+        *,
+        budget: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """`budget` waits for a place in an agency's rate limit."""
+        self._store, self._clock, self._settings = store, clock, settings
+        self._env, self._stop, self._budget = env, stop, budget
+        self._cipher: tuple[StoreSettings, Cipher] | None = None
+
+    @cached_property
+    def tokens(self) -> Tokens:
+        """The tokens of all connections."""
+        return Tokens(
+            self._store.connections,
+            self._clock,
+            app=self.app,
+            cipher=self.cipher,
+            endpoint=self.endpoint,
+            budget=self._budget,
+            secret=register_secret,
+        )
+
+    @cached_property
+    def attempts(self) -> Attempts:
+        """The runs of `syncd connect`."""
+        return Attempts(
+            self._store.connections,
+            self._clock,
+            app=self.app,
+            cipher=self.cipher,
+            endpoint=self.endpoint,
+            secret=register_secret,
+        )
+
+    def app(self, vendor: Vendor) -> App:
+        """The user's app at a vendor.
+
+        Raises:
+            ConfigError: there is none.
+        """
+        return app_of(self._settings(), vendor, self._env)
+
+    def endpoint(self, app: App) -> TokenEndpoint:
+        """Where an app gets its tokens."""
+        return TokenEndpoint(app, self._clock, tls=lambda: self._tls, stopping=self._stop.is_set)
+
+    def cipher(self) -> Cipher:
+        """What encrypts tokens; a key that could be read is not read again.
+
+        Raises:
+            ConfigError: the key is missing, or is none.
+        """
+        store = self._settings().store
+        if self._cipher is None or self._cipher[0] != store:
+            self._cipher = store, ciphers.load(store, self._env)
+        return self._cipher[1]
+
+    def auth(self, link: LinkSettings, side: Side) -> ConnectionAuth:
+        """The credentials of a link's side."""
+        return ConnectionAuth(self.tokens, *account_of(link, side))
+
+    def check(self, link: LinkSettings) -> None:
+        """Make sure that the connections of a link are there; asks no vendor.
+
+        Raises:
+            ConfigError: one is not, or its key is missing or wrong.
+            AuthFailed: one is refused.
+            StoreError: our own store failed.
+        """
+        for side in sides_of(link):
+            self.tokens.check(*account_of(link, side))
+
+    def waits(self, link: LinkSettings) -> bool:
+        """Whether a link can do nothing before somebody connects it."""
+        try:
+            self.check(link)
+        except (ConfigError, ProviderError):
+            return True
+        return False
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        return ssl.create_default_context()
+
+
+def sides_of(link: LinkSettings) -> tuple[Side, ...]:
+    """The sides of a link whose tokens come from a connection."""
+    given = {Side.GHL: link.ghl.token.oauth, Side.HUBSPOT: link.hubspot.token.oauth}
+    return tuple(side for side in Side if given[side])
+
+
+def account_of(link: LinkSettings, side: Side) -> tuple[Vendor, str]:
+    """The vendor and the account of a link's side."""
+    if side is Side.GHL:
+        return Vendor.HIGHLEVEL, link.ghl.location_id
+    return Vendor.HUBSPOT, str(link.hubspot.hub_id)
+
+
+def served(links: Iterable[LinkSettings], store: SqlConnections) -> dict[int, list[str]]:
+    """The links that use each connection, by its id.
+
+    Raises:
+        StoreError: our own store failed.
+    """
+    rows = store.all()
+    own = {(row.vendor, row.account): row.id for row in rows if row.kind != Kind.AGENCY}
+    agencies = [row for row in rows if row.kind == Kind.AGENCY]
+    found: dict[int, list[str]] = {}
+    for link in links:
+        for side in sides_of(link):
+            vendor, account = account_of(link, side)
+            key = own.get((vendor, account))
+            if key is None and agencies and vendor is Vendor.HIGHLEVEL:
+                company = next((m.company for m in store.of(vendor, account)), "")
+                agency = next((a for a in agencies if a.account == company), agencies[0])
+                key = agency.id
+            if key is not None:
+                found.setdefault(key, []).append(link.name)
+    return found

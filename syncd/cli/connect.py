@@ -1,0 +1,219 @@
+"""`syncd connect VENDOR`: an OAuth connection, made in the browser.
+
+Prints the address to open and waits for the redirect: at the daemon's live listener
+where one runs, else at a listener of its own. It takes no lock and runs beside a daemon.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+from urllib.parse import parse_qsl, urlsplit
+
+import click
+
+from syncd.cli.command import Verb, config_option, config_path
+
+if TYPE_CHECKING:
+    from syncd.bootstrap import App
+    from syncd.bootstrap.oauth import OAuth
+    from syncd.config import Settings
+    from syncd.connections.attempts import Begun, Completed
+    from syncd.connections.vendors import Vendor
+
+DEFAULT_PORT = 8788
+_LOOK = 0.5
+"""Seconds between looks at what became of the attempt."""
+
+_CODES = {"ok": 0, "refused": 6, "unreachable": 7, "foreign": 2}
+
+
+@click.command(
+    cls=Verb,
+    short_help="Connect an account by OAuth, in the browser.",
+    examples=(
+        ("syncd connect hubspot", "opens the browser, and waits until you have chosen an account"),
+        ("syncd connect highlevel --no-browser", "prints the address only"),
+        (
+            "syncd connect highlevel --redirected 'https://sync.example.com/oauth/callback?…'",
+            "the address at which the browser ended, where no redirect can arrive",
+        ),
+    ),
+)
+@click.argument("vendor", type=click.Choice(["highlevel", "hubspot"]))
+@config_option
+@click.option("--no-browser", is_flag=True, help="Print the address, and open no browser.")
+@click.option(
+    "--timeout",
+    default="10m",
+    metavar="DURATION",
+    show_default=True,
+    help="How long to wait for the redirect.",
+)
+@click.option(
+    "--redirected",
+    metavar="URL",
+    help="The address at which the browser ended; completes an attempt that was begun before.",
+)
+@click.pass_context
+def connect(
+    ctx: click.Context,
+    vendor: Literal["highlevel", "hubspot"],
+    config: Path | None,
+    timeout: str,
+    redirected: str | None,
+    *,
+    no_browser: bool,
+) -> int:
+    """Connect a HighLevel location or agency, or a HubSpot account, by OAuth.
+
+    It needs an app of your own under [apps], and a public https address for
+    HighLevel. Ends with 0 once the connection is made, with 6 where you or the
+    vendor said no, and with 7 where no redirect came in time.
+    """
+    from syncd.bootstrap import open_app
+    from syncd.cli.session import begin
+    from syncd.connections.vendors import Vendor
+
+    settings = begin(config_path(ctx, config))
+    seconds = _seconds(timeout, ctx)
+    with open_app(settings, make_store=True) as app:
+        which = Vendor(vendor)
+        app.oauth.app(which).secret()  # what is missing is told before anything is made
+        if redirected is not None:
+            return _told(app.oauth.attempts.complete(_query(redirected)))
+        _ready_key(app, settings)
+        return _run(app, settings, which, seconds, browser=not no_browser)
+
+
+def _run(app: App, settings: Settings, vendor: Vendor, seconds: float, *, browser: bool) -> int:
+    with _listening(settings, app.oauth):
+        begun = app.oauth.attempts.begin(vendor, redirect_address(settings), seconds)
+        click.echo(f"Open this address, and choose what to connect to {vendor.label}'s app:")
+        click.echo(begun.address)
+        if browser:
+            _open(begun.address)
+        return _wait(app, begun, seconds)
+
+
+def _wait(app: App, begun: Begun, seconds: float) -> int:
+    """Look until the attempt is complete, by whatever process."""
+    until = app.clock.monotonic() + seconds
+    while True:
+        left = until - app.clock.monotonic()
+        attempt = app.oauth.attempts.outcome(begun.state)
+        if attempt is not None and attempt.outcome:
+            click.echo(attempt.detail, err=attempt.outcome != "ok")
+            return _CODES[attempt.outcome]
+        # A redirect that came in time may still be at its exchange.
+        if left <= (-_GRACE if attempt is not None and attempt.claimed_at else 0):
+            click.echo("syncd: no redirect came in time; run it again", err=True)
+            return _CODES["unreachable"]
+        app.clock.sleep(min(_LOOK, max(left, _LOOK / 10)))
+
+
+_GRACE = 20.0
+"""Seconds that a redirect which came has for its exchange."""
+
+
+def _told(done: Completed) -> int:
+    if done.ended == "foreign":
+        click.echo(
+            "syncd: this address belongs to no running attempt: it was used before, or is too old; "
+            "run `syncd connect` again, and give the address at which the browser ends then",
+            err=True,
+        )
+    else:
+        click.echo(done.detail, err=done.ended != "ok")
+    return _CODES[done.ended]
+
+
+def redirect_address(settings: Settings) -> str:
+    """Where the vendors send the browser to."""
+    from syncd.connections.callback import PATH
+
+    if settings.live.public_url:
+        return f"{settings.live.public_url}{PATH}"
+    return f"http://localhost:{_listen_at(settings)[1]}{PATH}"
+
+
+def _listen_at(settings: Settings) -> tuple[str, int]:
+    return settings.live.address or ("127.0.0.1", DEFAULT_PORT)
+
+
+@contextmanager
+def _listening(settings: Settings, oauth: OAuth) -> Iterator[None]:
+    """Listen for the redirect, unless the daemon does."""
+    from starlette.applications import Starlette
+
+    from syncd.connections.callback import route
+    from syncd.errors import ConfigError
+    from syncd.observability.listener import serve
+
+    app = Starlette(routes=[route(oauth.attempts.complete)])
+    app.router.redirect_slashes = False
+    try:
+        listener = serve("live.listen", _listen_at(settings), app)
+    except ConfigError:
+        # Another process listens there: where it is this store's daemon, it takes the redirect.
+        click.echo("the address of the redirect is in use, by a running daemon", err=True)
+        yield
+        return
+    try:
+        yield
+    finally:
+        listener.close()
+
+
+def _ready_key(app: App, settings: Settings) -> None:
+    """Load the key, or make it; says where it lies."""
+    from syncd.connections.cipher import key_file, load_or_make
+
+    _, made = load_or_make(settings.store, app.environment, app.store.connections.encrypted)
+    path = key_file(settings.store)
+    if made is not None:
+        click.echo(f"The key that encrypts tokens in the store was made: {made}")
+    elif path is not None:
+        click.echo(f"The key that encrypts tokens in the store is {path}")
+    if path is not None:
+        click.echo(
+            "Every machine with this store needs it, and so does the service (LoadCredential); "
+            "no backup contains it."
+        )
+
+
+def _query(address: str) -> Mapping[str, str]:
+    """The query of an address; where a whole address was not copied, what stands there is one."""
+    query = urlsplit(address.strip()).query or address.strip().lstrip("?")
+    return dict(parse_qsl(query, keep_blank_values=True))
+
+
+def _seconds(text: str, ctx: click.Context) -> float:
+    from pydantic import TypeAdapter, ValidationError
+
+    from syncd.config.values import PositiveDuration
+
+    try:
+        return float(TypeAdapter(PositiveDuration).validate_python(text).total_seconds())
+    except ValidationError as error:
+        raise click.UsageError(
+            f'--timeout {text}: accepted: a duration such as "90s" or "10m"', ctx
+        ) from error
+
+
+def _open(address: str) -> None:
+    """Open the browser, where there is one."""
+    import webbrowser
+
+    try:
+        browser = webbrowser.get()
+    except webbrowser.Error:
+        return
+    # One that runs in the terminal would hide the address.
+    if isinstance(browser, webbrowser.GenericBrowser) and not isinstance(
+        browser, webbrowser.BackgroundBrowser
+    ):
+        return
+    browser.open(address)

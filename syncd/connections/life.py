@@ -1,0 +1,83 @@
+"""When a token is renewed, and how long to wait after a try that brought none: arithmetic only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+from typing import Self
+
+from syncd.connections.endpoint import TokenRefused, Why
+from syncd.store.connections import StoredConnection
+
+SHARE = 0.1
+"""A token is renewed when this share of its life is left."""
+
+MOST_LEFT = 300.0
+"""And never more seconds than these."""
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+_QUICK = 2
+"""Tries that follow as soon as a lease has ended: they reach the vendor within its grace."""
+
+_FIRST_PAUSE = 15.0
+LONGEST_PAUSE = 300.0
+"""Seconds between two tries, at most."""
+
+_PAUSES = {Why.APP: 60.0, Why.INACTIVE: 60.0, Why.NOT_INSTALLED: 60.0}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Life:
+    """When a token ends, and when a new one is due (aware UTC)."""
+
+    ends: datetime
+    renew_at: datetime
+
+    @classmethod
+    def of(cls, row: StoredConnection) -> Self:
+        """That of a row; one without a token has ended."""
+        return cls(ends=row.token_ends or _NEVER, renew_at=row.renew_at or _NEVER)
+
+    def due(self, now: datetime) -> bool:
+        """Whether a new token is due."""
+        return now >= self.renew_at
+
+    def good_for(self, now: datetime) -> float:
+        """Seconds for which the token is good."""
+        return (self.ends - now).total_seconds()
+
+    def rested(self, now: datetime, seconds: float) -> Life:
+        """The same, with nobody asking for a new one for so many seconds."""
+        return replace(self, renew_at=max(self.renew_at, now + timedelta(seconds=seconds)))
+
+
+def renewal(at: datetime, seconds: float, row: StoredConnection | None) -> Life:
+    """The life of a token that was asked for at an instant and is good for so many seconds.
+
+    `row` is the connection as it was before; None for one that a person makes now.
+    A row that had no living token may be one of thousands that are renewed in one go:
+    its first renewal falls somewhere in the second half of the life, and the next ones
+    keep that distance from each other.
+    """
+    after = seconds - min(seconds * SHARE, MOST_LEFT)
+    if row is not None and not (row.token_ends and row.token_ends > at):
+        after *= 0.5 + _point(f"{row.vendor} {row.account}") / 2
+    return Life(ends=at + timedelta(seconds=seconds), renew_at=at + timedelta(seconds=after))
+
+
+def pause_after(refusal: TokenRefused, failures: int) -> float:
+    """Seconds until the next try after one that brought no token, `failures` before it."""
+    asked = min(refusal.retry_after, LONGEST_PAUSE)
+    if refusal.why in _PAUSES:
+        return max(asked, _PAUSES[refusal.why])
+    if failures < _QUICK:
+        return asked
+    doubled = _FIRST_PAUSE * 2.0 ** min(failures - _QUICK, 10)
+    return max(asked, min(doubled, LONGEST_PAUSE))
+
+
+def _point(key: str) -> float:
+    """A point in [0, 1) that is always the same for the same key."""
+    return int.from_bytes(blake2b(key.encode(), digest_size=6).digest()) / 2**48

@@ -182,7 +182,7 @@ def _style(link: LinkHealth) -> str:
 
 
 def _facts(link: LinkHealth) -> list[tuple[str, str]]:
-    from syncd.observability.words import SIDES, next_cycle, span
+    from syncd.observability.words import SIDES, next_cycle, span, verified
 
     good = f"{span(link.lag)} ago" if link.lag is not None else "none yet"
     facts = [("last good cycle", good), ("next cycle", next_cycle(link))]
@@ -199,7 +199,10 @@ def _facts(link: LinkHealth) -> list[tuple[str, str]]:
         if link.stretched_by:
             every += f" instead of {span(link.asked_seconds)}: at most {link.stretched_by}"
         facts.append(("polls", every))
-    facts.append(("pairs", f"{link.pairs:,}"))
+    facts += [("pairs", f"{link.pairs:,}"), ("verified", verified(link))]
+    if link.unexplained:
+        command = f"`syncd audit --link {link.name}` lists them"
+        facts.append(("unexplained", f"{link.unexplained:,} in the last audit: {command}"))
     facts += [
         (f"{SIDES.get(side, side)} budget", _budget(budget))
         for side, budget in link.budgets.items()

@@ -7,10 +7,10 @@ was written. No credentials, no lock, no request.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -64,11 +64,14 @@ def why(
                 entries = store.history(pair.ghl_id) or store.history(pair.hubspot_id)
                 reasons = reasons_of(pair, entries)
                 left_out = rule_of(store, pair.ghl_id, pair.hubspot_id)
+                audited = audited_of(store, pair)
                 if as_json:
                     value = as_value(name, pair, reasons) | {"left_out": left_out or None}
+                    value |= {"unexplained": audited}
                     click.echo(json.dumps(value, indent=2))
                 else:
                     _print(name, pair, reasons, _adopted(entries), timezone_of(store))
+                    _print_audited(audited, timezone_of(store))
                     if left_out:
                         click.echo(f"  not synced any more: {rule(left_out)} ({left_out})")
                 return 0
@@ -96,6 +99,39 @@ def unsynced(store: LinkReader, record: str) -> Unsynced | None:
         return Unsynced(held=held)
     left_out = rule_of(store, record)
     return Unsynced(left_out=left_out) if left_out else None
+
+
+def audited_of(store: LinkReader, pair: Pair) -> list[dict[str, object]]:
+    """What the last audit could not explain of a pair."""
+    from syncd.core import looks
+
+    audited = looks.read_audited(store.get_state(looks.AUDITED))
+    names = ("field", "ghl", "hubspot", "agreed", "missing")
+    return [
+        {"at": audited.get("at"), **{name: each.get(name) for name in names}}
+        for each in audited.get("found") or ()
+        if each["key"] == pair.key
+    ]
+
+
+def _print_audited(found: Sequence[Mapping[str, Any]], timezone: str) -> None:
+    """What both sides showed, what was agreed, and which observation is missing."""
+    from datetime import datetime
+
+    from syncd.cli.output import formatting
+    from syncd.cli.output.printer import Printer
+
+    printer, zone = Printer(), formatting.zone_of(timezone)
+    for each in found:
+        at = formatting.when(datetime.fromisoformat(each["at"]), zone)
+        printer.line(f"  unexplained in the audit of {at}: {each['field']}", "bold red")
+        for side, told in formatting.SIDES.items():
+            shown, agreed = (
+                formatting.field_value(each["field"], value, zone)
+                for value in (each[side], each["agreed"].get(side))
+            )
+            printer.line(f"    {told} showed {shown}; agreed was {agreed}")
+        printer.line(f"    {each['missing']}")
 
 
 def rule_of(store: LinkReader, *records: str) -> str:

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from syncd.core.model import Side
+
 LOOK = "verified"
 """State of a link: the last `Look`, as JSON."""
 
@@ -75,12 +77,22 @@ def read(stored: str) -> Look | None:
 
 
 def next_look(
-    before: Look | None, *, at: datetime, through: int, retired: int, missed: Collection[int]
+    before: Look | None,
+    *,
+    at: datetime,
+    through: int,
+    retired: int,
+    missed: Collection[int],
+    doubted: Collection[int] = (),
 ) -> Look | None:
-    """The value after a look that did not cover the `missed` pairs; None where it has too many."""
+    """The value after a look that did not cover the `missed` pairs; None where it has too many.
+
+    Of the `doubted` ones, whose difference nothing explains, no earlier look counts either.
+    """
     if len(missed) > MOST:
         return None
     others = {key: before.verified_at(key) if before else None for key in missed}
+    others |= dict.fromkeys(doubted)
     return Look(at=at, through=through, retired=retired, others=others)
 
 
@@ -121,5 +133,20 @@ def read_audited(stored: str) -> Mapping[str, Any]:
 
 def unexplained(audited: Mapping[str, Any]) -> frozenset[int]:
     """The keys of the pairs whose differences an audit could not explain."""
-    found = audited.get("found") or ()
-    return frozenset(int(each["key"]) for each in found)
+    return frozenset(int(each["key"]) for each in audited.get("found") or ())
+
+
+def doubted(stored: str) -> dict[Side, set[str]]:
+    """The records of those pairs, by side: the next full cycle reads and judges them."""
+    found = read_audited(stored).get("found") or ()
+    return {side: {str(each[f"{side}_id"]) for each in found} for side in Side} if found else {}
+
+
+def without(stored: str, keys: Collection[int]) -> str:
+    """What an audit kept, without the pairs that were written or agreed on since."""
+    audited = dict(read_audited(stored))
+    found = [each for each in audited.get("found") or () if each["key"] not in keys]
+    left = {each["key"] for each in found}
+    settled = unexplained(audited) - left
+    count = max(0, int(audited.get("unexplained") or 0) - len(settled))
+    return json.dumps({**audited, "found": found, "unexplained": count})

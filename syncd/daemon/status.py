@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import syncd
 from syncd.daemon.desk import Desk
-from syncd.observability.health import LinkHealth, examine
+from syncd.errors import StoreError
+from syncd.observability.health import LinkHealth, Trust, examine, trust
 from syncd.observability.metrics import LinkNow, Metrics
 from syncd.observability.page import HISTORY, MANY, Days, Look, Press
 from syncd.scheduler import Links, Scheduler
+
+AGE = 60.0
+"""Seconds after which the figures of verified pairs are read again for a scrape."""
+
+AT_ONCE = 20
+"""Of so many links in one scrape."""
 
 
 class DaemonStatus:
@@ -25,6 +32,9 @@ class DaemonStatus:
         """Why no work is done now; "" from the moment when the daemon is ready to its end."""
         self.notice = ""
         """What people should know that is no trouble of a link."""
+        self._trust: dict[str, Trust] = {}
+        self._read_at: dict[str, float] = {}
+        """When that was read of each link (monotonic)."""
         metrics.watch(self._now)
 
     def unhealthy_reason(self) -> str:
@@ -103,13 +113,32 @@ class DaemonStatus:
 
     def _now(self) -> Iterable[LinkNow]:
         now, monotonic = self._links.clock.now(), self._links.clock.monotonic()
+        self._read_trust(now, monotonic)
         for state in self._scheduler.watches():
             if not state.shared:
                 continue  # Whoever works on it counts it.
+            trust, oldest = self._trust.get(state.name), None
+            if trust is not None and trust.verified.oldest is not None:
+                oldest = (now - trust.verified.oldest).total_seconds()
             yield LinkNow(
                 link=state.name,
+                verified=trust.verified.count if trust else None,
+                oldest_seconds=oldest,
+                unexplained=trust.unexplained if trust else None,
                 state=state.state,
                 good_seconds=state.lag(now, monotonic),
                 poll_seconds=state.poll,
                 traffic={side.value: wire for side, wire in state.traffic().items()},
             )
+
+    def _read_trust(self, now: datetime, monotonic: float) -> None:
+        """Read of a few links at a time how many pairs are verified: that changes slowly."""
+        ours = [state.name for state in self._scheduler.watches() if state.shared]
+        due = [name for name in ours if monotonic - self._read_at.get(name, -AGE) >= AGE]
+        self._trust = {name: self._trust[name] for name in ours if name in self._trust}
+        for name in sorted(due, key=lambda each: self._read_at.get(each, 0.0))[:AT_ONCE]:
+            try:
+                self._trust[name] = trust(self._links.quick_view(name), now)
+            except StoreError:
+                return  # The states say so.
+            self._read_at[name] = monotonic

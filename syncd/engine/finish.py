@@ -17,7 +17,7 @@ from uuid import uuid4
 
 import structlog
 
-from syncd.core import freshness
+from syncd.core import freshness, looks
 from syncd.core.actions import Remove
 from syncd.core.model import Hold, Side, Snapshot
 from syncd.core.outcome import CHANGES, OPENS, REMOVALS, Outcome
@@ -462,6 +462,8 @@ class _Recording:
             undone = self._unsent | {hold.hubspot_id for hold in holds}
             state[FIRST] = self._link.clock.now().isoformat()
             state[LEFT_OVER] = self._left_over(undone)
+        if self._full and self._over and not self._context.request.rebuild:
+            state |= self._verified()
         decisions = self._decisions()
         with store.begin() as transaction:
             transaction.replace_holds(holds, judged=judged | {name[:2] for name in named})
@@ -479,6 +481,31 @@ class _Recording:
             held=() if self._over else tuple(left),
             warnings=tuple(dropped),
         )
+
+    def _verified(self) -> dict[str, str]:
+        """What a full cycle looked at: all pairs but those that it could not see or explain."""
+        store, audited = self._store, self._store.get_state(looks.AUDITED)
+        plans = [each.plan for each in self._cycle.rounds]
+        settled = self._touched | {each.pair.key for plan in plans for each in plan.rebases}
+        state = {}
+        if looks.unexplained(looks.read_audited(audited)) & settled:
+            state[looks.AUDITED] = audited = looks.without(audited, settled)
+        missed = set(self._polled.not_asked)
+        missed |= {
+            each.pair.key
+            for each in self._found.sightings
+            if not all(isinstance(each.on(side), Snapshot) for side in Side)
+        }
+        retired, newest = store.retired_pairs(self._context.policy.window)
+        look = looks.next_look(
+            looks.read(store.get_state(looks.LOOK)),
+            at=self._link.clock.now(),
+            through=newest,
+            retired=retired,
+            missed=missed,
+            doubted=looks.unexplained(looks.read_audited(audited)),
+        )
+        return state if look is None else {**state, looks.LOOK: look.written()}
 
     def _decisions(self) -> PendingDecisions:
         parted = frozenset().union(*(each.observed.parted for each in self._observations))

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from syncd.core import looks
+from syncd.core.looks import Verified
 from syncd.core.model import Hold
 from syncd.core.outcome import worst_code
 from syncd.observability.heartbeat import CYCLES, HEARTBEAT, STOPPED, CyclePoint, Heartbeat, read
@@ -59,6 +61,9 @@ class LinkHealth:
     planned: Mapping[str, int] = field(default_factory=dict)
     budgets: Mapping[str, Budget] = field(default_factory=dict)
     pairs: int = 0
+    verified: Verified = field(default_factory=Verified)
+    unexplained: int = 0
+    """Pairs whose differences the last audit could not explain."""
     left_out: Mapping[str, int] = field(default_factory=dict)
     """What the last full cycle read and did not sync, by reason."""
     held: tuple[Hold, ...] = ()
@@ -119,6 +124,9 @@ class LinkHealth:
             "stretched_by": self.stretched_by or None,
             "first_sync_would_write": dict(self.planned) or None,
             "pairs": self.pairs,
+            "verified": self.verified.count,
+            "oldest_verification": _text(self.verified.oldest),
+            "unexplained": self.unexplained,
             "left_out": dict(self.left_out),
             "held": {"total": len(self.held), "reasons": dict(self.reasons)},
             "budget": {side: budget.as_json() for side, budget in self.budgets.items()},
@@ -146,6 +154,7 @@ def examine(
         StoreError: our own store failed.
     """
     said = heartbeat or read(store.get_state(HEARTBEAT))
+    trusted = trust(store, now)
     rows = store.cycles(CYCLES)
     daemon = said is not None and not said.stopped and now - said.at <= FRESH
     paused_at = store.get_state(PAUSED)
@@ -176,12 +185,39 @@ def examine(
         stretched_by=said.stretched_by if said else "",
         planned=said.planned if said and state is State.WAITING else {},
         budgets=said.budgets if said and daemon else {},
-        pairs=store.count_pairs(),
+        pairs=trusted.pairs,
+        verified=trusted.verified,
+        unexplained=trusted.unexplained,
         left_out=_left_out(store.get_state(LEFT_OUT)),
         held=tuple(store.holds()),
         cycles=_timeline(rows, said),
         history=tuple(store.history(limit=history)) if history else (),
         timezone=next((str(found) for row in rows if (found := row.report.get("timezone"))), ""),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trust:
+    """How many pairs a link has, and how many of them were verified lately."""
+
+    pairs: int
+    verified: Verified
+    unexplained: int
+
+
+def trust(store: LinkReader, now: datetime) -> Trust:
+    """The figures of verified pairs.
+
+    Raises:
+        StoreError: our own store failed.
+    """
+    pairs, look = store.count_pairs(), looks.read(store.get_state(looks.LOOK))
+    later = store.count_later(look.through) if look is not None else 0
+    audited = looks.read_audited(store.get_state(looks.AUDITED))
+    return Trust(
+        pairs=pairs,
+        verified=looks.verified(look, pairs, later, now),
+        unexplained=int(audited.get("unexplained") or 0),
     )
 
 

@@ -66,6 +66,12 @@ class LinkNow:
     None where another syncd holds it.
     """
     poll_seconds: float
+    verified: int | None = None
+    """Pairs that were verified in the last 24 hours; None where that is not known yet."""
+    oldest_seconds: float | None = None
+    """Seconds since the oldest of these verifications."""
+    unexplained: int | None = None
+    """Pairs whose differences the last audit could not explain."""
     traffic: Mapping[str, Traffic] = field(default_factory=dict)
     """By side."""
 
@@ -209,11 +215,13 @@ class _Now(Collector):
         """One family after another."""
         links = list(self._read())
         yield from _states(links)
+        yield from _trust(links)
         yield from _wires(links)
 
     def describe(self) -> Iterator[Metric]:
         """The names alone, so that registering asks no link."""
         yield from _states([])
+        yield from _trust([])
         yield from _wires([])
 
 
@@ -236,6 +244,29 @@ def _states(links: list[LinkNow]) -> Iterator[Metric]:
             state.add_metric([each.link, word.value], float(word is each.state))
         poll.add_metric([each.link], each.poll_seconds)
     yield from (since, state, poll)
+
+
+def _trust(links: list[LinkNow]) -> Iterator[Metric]:
+    gauges: dict[str, tuple[str, Callable[[LinkNow], float | None]]] = {
+        "syncd_verified_pairs": (
+            "Pairs that were verified in the last 24 hours.",
+            lambda link: link.verified,
+        ),
+        "syncd_oldest_verification_seconds": (
+            "Seconds since the oldest of these verifications.",
+            lambda link: link.oldest_seconds,
+        ),
+        "syncd_unexplained_pairs": (
+            "Pairs whose differences the last audit could not explain.",
+            lambda link: link.unexplained,
+        ),
+    }
+    for name, (what, read) in gauges.items():
+        gauge = GaugeMetricFamily(name, what, labels=["link"])
+        for each in links:
+            if (found := read(each)) is not None:
+                gauge.add_metric([each.link], found)
+        yield gauge
 
 
 def _wires(links: list[LinkNow]) -> Iterator[Metric]:

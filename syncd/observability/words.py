@@ -65,6 +65,13 @@ def left_out(reason: str, number: int) -> str:
     return f"{number:,} {told} ({reason})" if told else f"{number:,} {text(reason)}"
 
 
+def verified(link: LinkHealth) -> str:
+    """How many pairs were verified: `1,204 of 1,204 in the last 24 h, the oldest 5 h ago`."""
+    found = link.verified
+    told = f"{found.count:,} of {found.pairs:,} in the last 24 h"
+    return f"{told}, the oldest {ago(found.oldest, link.at)}" if found.oldest else told
+
+
 def next_cycle(link: LinkHealth) -> str:
     """The time of a link's next cycle, for the page and `syncd status`."""
     if link.working_since:

@@ -298,8 +298,8 @@ class LinkStore(LinkReader, Protocol):
         """The next pairs in key order after a key, whatever became of their records."""
         ...
 
-    def newest_pair(self) -> int:
-        """The highest key that any pair of the store has; 0 where there is none."""
+    def retired_pairs(self, window: Window) -> tuple[int, int]:
+        """How many living pairs start outside the window on both sides, and the highest key."""
         ...
 
     def intents(self) -> list[Intent]:

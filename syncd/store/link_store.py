@@ -101,9 +101,9 @@ class SqlLinkStore:
         """The next pairs in key order after a key, whatever became of their records."""
         return self._ask(lambda at, link: pairs.paired_ids(at, link, after, limit))
 
-    def newest_pair(self) -> int:
-        """The highest key that any pair of the store has; 0 where there is none."""
-        return self._ask(lambda at, _: pairs.newest(at))
+    def retired_pairs(self, window: Window) -> tuple[int, int]:
+        """How many living pairs start outside the window on both sides, and the highest key."""
+        return self._ask(lambda at, link: pairs.retired(at, link, window))
 
     def intents(self) -> list[Intent]:
         """Every intent whose outcome is not known, oldest first."""

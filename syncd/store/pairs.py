@@ -13,13 +13,17 @@ from typing import Any
 
 from sqlalchemy import (
     Column,
+    ColumnElement,
     Connection,
     Select,
     and_,
     bindparam,
+    case,
     delete,
     false,
     func,
+    not_,
+    or_,
     select,
     update,
 )
@@ -206,9 +210,29 @@ def paired_ids(connection: Connection, link_id: int, after: int, limit: int) -> 
     return [PairedIds(*row) for row in connection.execute(found)]
 
 
-def newest(connection: Connection) -> int:
-    """The highest key of the table; 0 where it is empty."""
-    return connection.execute(select(func.max(table.c.id))).scalar_one_or_none() or 0
+def retired(connection: Connection, link_id: int, window: Window) -> tuple[int, int]:
+    """How many living pairs start outside the window on both sides, and the highest key."""
+    inside = or_(
+        table.c.ghl_start.between(window.since, window.until),
+        table.c.hubspot_start.between(window.since, window.until),
+    )
+    # A pair without any start is read like one in the window.
+    without = and_(table.c.ghl_start.is_(None), table.c.hubspot_start.is_(None))
+    outside = and_(*_alive(), not_(func.coalesce(inside, false())), not_(without))
+    counted = select(func.count(case((outside, 1))), func.max(table.c.id)).where(
+        table.c.link_id == link_id
+    )
+    number, newest = connection.execute(counted).one()
+    return number, newest or 0
+
+
+def _alive() -> tuple[ColumnElement[bool], ...]:
+    return (
+        table.c.hubspot_gone == false(),
+        table.c.ghl_gone == false(),
+        table.c.hubspot_id.is_not(None),
+        table.c.ghl_id.is_not(None),
+    )
 
 
 # --- writing
@@ -272,13 +296,8 @@ def living(connection: Connection, link_id: int, keys: Collection[int]) -> int:
 @cache
 def _standing(dialect: str) -> Select[Any]:
     """Which records some pairs have, and whether both live."""
-    alive = and_(
-        table.c.hubspot_gone == false(),
-        table.c.ghl_gone == false(),
-        table.c.hubspot_id.is_not(None),
-        table.c.ghl_id.is_not(None),
-    )
-    return select(table.c.id, table.c.ghl_id, table.c.hubspot_id, alive.label("living")).where(
+    alive = and_(*_alive()).label("living")
+    return select(table.c.id, table.c.ghl_id, table.c.hubspot_id, alive).where(
         _OF_LINK, one_of(dialect, table.c.id)
     )
 

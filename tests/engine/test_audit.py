@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from importlib import import_module
 from pathlib import Path
 from types import FunctionType
@@ -14,6 +15,7 @@ from mutants import MUTANTS, Mutant
 
 from syncd.core.policy import Direction, OnRemoval, Winner
 from syncd.engine.audit.audit import audit
+from syncd.observability.health import trust
 
 if TYPE_CHECKING:
     from harness import SyncHarness
@@ -185,3 +187,67 @@ def test_a_difference_that_the_planner_overlooks_is_unexplained(
     assert (report.verified, report.unexplained, report.exit_code) == (1, 1, 3)
     (found,) = report.differences
     assert (found.name, found.why, bool(found.missing)) == (field, "", True)
+
+
+# --- what was verified when
+
+
+def figures(harness: SyncHarness) -> tuple[int, int, datetime | None]:
+    found = trust(harness.store.link(harness.name), harness.clock.now())
+    return found.verified.count, found.unexplained, found.verified.oldest
+
+
+def test_a_full_cycle_verifies_every_pair_that_it_sees(
+    harness: SyncHarness, ann: tuple[str, str]
+) -> None:
+    assert figures(harness) == (0, 0, None)
+    book(harness, ann[0], 48)
+    book(harness, ann[0], 72)
+    harness.sync()
+    first = harness.clock.now()
+    assert figures(harness) == (2, 0, first)
+    book(harness, ann[0], 96)
+    harness.sync(full=False)
+    assert figures(harness)[0] == 2  # a new pair counts from the next full cycle on
+    harness.sync()
+    harness.later(hours=5)
+    looked(harness)
+    assert figures(harness) == (3, 0, harness.clock.now())
+    harness.later(hours=25)
+    assert figures(harness) == (0, 0, None)
+
+
+def test_a_pair_that_cannot_be_seen_keeps_its_last_look(
+    harness: SyncHarness, ann: tuple[str, str]
+) -> None:
+    event = book(harness, ann[0], 48)
+    book(harness, ann[0], 72)
+    harness.sync()
+    then = harness.clock.now()
+    harness.later(hours=1)
+    (record,) = (each.hubspot_id for each in harness.pairs() if each.ghl_id == event)
+    harness.hubspot.gdpr_delete(record)
+    harness.sync()
+    assert figures(harness) == (2, 0, then)
+    harness.later(hours=23, minutes=30)
+    assert figures(harness)[0] == 1
+
+
+def test_the_next_full_cycle_looks_at_what_is_unexplained(
+    harness: SyncHarness, ann: tuple[str, str]
+) -> None:
+    (mutant,) = (each for each in MUTANTS if each.name == "the print leaves out the description")
+    event = book(harness, ann[0], title="Check-up")
+    harness.sync()
+    with broken(mutant):
+        for _ in range(2):  # the fingerprints of the broken package
+            harness.ghl.edit(event, description="One")
+            harness.ghl.edit(event, title="Two")
+            harness.sync()
+        harness.ghl.edit(event, description="Three")
+        harness.sync()
+        assert looked(harness).unexplained == 1
+        assert figures(harness)[:2] == (0, 1)
+        harness.sync()  # the fingerprint says that nothing changed, the audit said otherwise
+        assert looked(harness).verified == 1
+        assert figures(harness)[:2] == (1, 0)

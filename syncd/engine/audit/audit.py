@@ -21,7 +21,7 @@ import structlog
 from syncd.core import audit as core
 from syncd.core import essence, left_out, looks
 from syncd.core.audit import Difference, Evidence, LastWrite, Meaning
-from syncd.core.model import Group, Hold, Missing, Pair, Scan, Side, Snapshot
+from syncd.core.model import Group, Hold, Missing, Pair, Scan, Side, Snapshot, Window
 from syncd.engine.audit.forecast import Forecast, forecast
 from syncd.engine.audit.readings import AuditedSide
 from syncd.engine.audit.report import AuditReport, Found
@@ -82,8 +82,8 @@ class _Tally:
 
     compared: int = 0
     open: list[_Open] = field(default_factory=list)
-    retired: int = 0
-    newest: int = 0
+    ignored: int = 0
+    """Pairs that a person said to leave alone."""
     missed: set[int] = field(default_factory=set)
     """Keys of pairs of which a record could not be read."""
     unread: list[str] = field(default_factory=list)
@@ -99,12 +99,13 @@ class _Audit:
         self._seen: dict[Side, dict[str, Snapshot]] = {side: {} for side in Side}
         self._known: dict[Side, set[str]] = {side: set() for side in Side}
         self._meaning = Meaning(to_hubspot={}, to_ghl={}, owner_of_user={})
+        self._window = Window(since=_EVER, until=_EVER)
 
     def run(self) -> AuditReport:
         """Read, compare, explain, and keep the result in the store."""
         link = self._link
         context = prepare(link, CycleRequest(full=True, dry_run=True), "audit")
-        self._meaning = _meaning(context)
+        self._meaning, self._window = _meaning(context), context.policy.window
         scans = self._read(context)
         self._walk(context, scans)
         found, explained, unexplained = self._judge(context)
@@ -152,10 +153,9 @@ class _Audit:
         for row in self._rows():
             self._known[Side.GHL].add(row.ghl_id)
             self._known[Side.HUBSPOT].add(row.hubspot_id)
-            tally.newest = row.key
             if context.policy.overrides and context.policy.override(*row[1:3]).ignore:
                 tally.left_out[left_out.IGNORED] += 1
-                tally.retired += 1
+                tally.ignored += 1
                 continue
             here, there = ghl.get(row.ghl_id), hubspot.get(row.hubspot_id)
             if here is not None and there is not None:
@@ -163,7 +163,6 @@ class _Audit:
             elif here is None and there is not None and not window.holds(there.appointment.start):
                 if not (there.gone or row.hubspot_gone):
                     tally.left_out[left_out.WINDOW] += 1
-                    tally.retired += not row.ghl_gone
             elif not (row.ghl_gone and row.hubspot_gone):
                 absent.append(row)
         self._ask_for(absent, context, scans)
@@ -225,7 +224,6 @@ class _Audit:
             one, other = _as_settled(row, Side.GHL, one), _as_settled(row, Side.HUBSPOT, other)
             starts = [each.appointment.start for each in (one, other) if isinstance(each, Snapshot)]
             if starts and not any(context.policy.window.holds(start) for start in starts):
-                self._tally.retired += 1
                 self._tally.left_out[left_out.WINDOW] += 1
             elif isinstance(one, Snapshot) and isinstance(other, Snapshot):
                 self._compare(row, one, other)
@@ -448,13 +446,14 @@ class _Audit:
     def _keep(self, report: AuditReport) -> None:
         """Remember what was verified and what was found; the report is worth more than that."""
         store, tally = self._link.store, self._tally
-        missed = tally.missed | {each.pair_key for each in report.differences if not each.why}
+        retired, newest = store.retired_pairs(self._window)
         look = looks.next_look(
             looks.read(store.get_state(looks.LOOK)),
             at=report.at or self._link.clock.now(),
-            through=tally.newest,
-            retired=tally.retired,
-            missed=missed,
+            through=newest,
+            retired=retired + tally.ignored,
+            missed=tally.missed,
+            doubted={each.pair_key for each in report.differences if not each.why},
         )
         try:
             with store.begin() as transaction:

@@ -22,6 +22,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from types import MappingProxyType
 
+from syncd.core import looks
 from syncd.core.essence import snapshot_fingerprint
 from syncd.core.guards import RecentWrites
 from syncd.core.model import Group, Hold, Missing, Pair, Scan, Side, Snapshot
@@ -123,6 +124,8 @@ class PollResult:
     """HighLevel records without a pair that the last poll listed, and this one did not."""
     recheck: frozenset[tuple[Side, str]] = frozenset()
     """Unpaired records of which something could not be read: the next cycle reads them."""
+    not_asked: frozenset[int] = frozenset()
+    """Keys of pairs that no list showed, and that could not be asked for by id either."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -153,6 +156,8 @@ class PollState:
     """Ids that were asked for because something depends on them, and that were not shown."""
     suspended: set[str] = field(default_factory=set)
     """HighLevel ids of which nothing is made before the `absent` ones could be read."""
+    not_asked: set[int] = field(default_factory=set)
+    """See `PollResult`."""
 
     def add_unread(self, side: Side, record_id: str, why: str) -> None:
         """Something of an unpaired record could not be read: it waits for the next cycle."""
@@ -266,6 +271,7 @@ def _result(
         failures=failures,
         fingerprints=state.fingerprints,
         recheck=frozenset(state.recheck),
+        not_asked=frozenset(state.not_asked),
     )
 
 
@@ -356,6 +362,9 @@ def _read_expected(context: CycleContext, state: PollState, held: Sequence[Hold]
     for side in Side if decisions.words else ():
         wanted[side] |= decisions.named(side, held)
     rotated = _rotate(link, wanted, full=full)
+    doubted = looks.doubted(link.store.get_state(looks.AUDITED)) if full else {}
+    for side, ids in doubted.items():
+        wanted[side] |= ids
     for side, ids in wanted.items():
         missing = ids - set(state.seen[side]) - {""}
         if missing:
@@ -364,6 +373,8 @@ def _read_expected(context: CycleContext, state: PollState, held: Sequence[Hold]
             _mark_known(link, state, side, missing)
             absent = {each for each, seen in shown.items() if isinstance(seen, Missing)}
             state.absent[side] |= absent
+        # What an audit could not explain is judged, whatever its fingerprint says.
+        state.changed[side] |= doubted.get(side, set()) & state.known[side]
     return rotated
 
 
@@ -416,6 +427,7 @@ def _vanished(
             for pair in link.store.pairs_by_key(lost)
             if side is Side.HUBSPOT or _listed(pair, scan) or (full and scan.complete)
         ]
+        state.not_asked |= {*lost} - {pair.key for pair in pairs}
         asked = {pair.id_on(side) for pair in pairs}
         if asked:
             state.seen[side] |= link.side(side).fetch(asked - state.absent[side])

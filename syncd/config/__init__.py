@@ -11,7 +11,7 @@ not do together), `mapped_fields` (conflicts between mapped fields), `tokens`,
 from syncd.config.addresses import server_of
 from syncd.config.changes import changes
 from syncd.config.loading import load, working_directory
-from syncd.config.overlaps import account_by_token, overlapping
+from syncd.config.overlaps import account_by_token, object_kind, overlapping
 from syncd.config.secrets import (
     resolve_address,
     resolve_client_secret,
@@ -82,6 +82,7 @@ __all__ = [
     "changes",
     "find_config",
     "load",
+    "object_kind",
     "overlapping",
     "resolve_address",
     "resolve_client_secret",

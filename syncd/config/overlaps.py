@@ -79,13 +79,13 @@ def _claimant(link: LinkSettings) -> _Claimant:
     return _Claimant(
         name=link.name,
         location=(server_of(link.ghl.base_url), link.ghl.location_id),
-        kind=_kind(link.hubspot.object_type),
+        kind=object_kind(link.hubspot.object_type),
         one_way=link.sync.direction == "ghl_to_hubspot",
         filter=folded,
     )
 
 
-def _kind(object_type: str) -> str:
+def object_kind(object_type: str) -> str:
     """An object type by the one name that HubSpot's own has; others go by several."""
     return _APPOINTMENTS if object_type.casefold() in _ALSO else object_type.casefold()
 

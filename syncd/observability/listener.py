@@ -51,22 +51,30 @@ class Limits:
     header: int = 32_768
     """The request line with all headers."""
     body: int = 65_536
+    buffered: int = 64 * 2**20
+    """All bodies together that have arrived and are not answered yet."""
 
 
 class Listener:
     """An app that is being served; made by `serve`, ended by `close`."""
 
     def __init__(
-        self, bound: socket.socket, app: ASGIApp, limits: Limits, headers: Mapping[str, str]
+        self,
+        bound: socket.socket,
+        app: ASGIApp,
+        limits: Limits,
+        headers: Mapping[str, str],
+        refused: Callable[[int], None],
     ) -> None:
         host, port = bound.getsockname()[:2]
         self.address: tuple[str, int] = (host, port)
         """Host and port that it listens on."""
         self._socket = bound
         self._connections: _Connections = {}
+        made = partial(_Connection, limits, self._connections, refused)
         config = uvicorn.Config(
             app,
-            http=cast("type[asyncio.Protocol]", partial(_Connection, limits, self._connections)),
+            http=cast("type[asyncio.Protocol]", made),
             interface="asgi3",
             lifespan="off",
             ws="none",
@@ -120,10 +128,12 @@ def serve(
     *,
     limits: Limits | None = None,
     headers: Mapping[str, str] | None = None,
+    refused: Callable[[int], None] = lambda _: None,
 ) -> Listener:
     """Serve an app on an address; port 0 takes any free one.
 
-    `key` is the configuration key of the address. `headers` go with every answer.
+    `key` is the configuration key of the address. `headers` go with every answer. `refused` is told
+    the status of requests that the app is not asked about, because they are too large.
 
     Raises:
         ConfigError: the address cannot be listened on.
@@ -139,7 +149,8 @@ def serve(
             'choose another address or port, or "" for no listener'
         )
         raise ConfigError([problem]) from error
-    return Listener(bound, app, limits or Limits(), {"Server": "syncd", **(headers or {})})
+    given = {"Server": "syncd", **(headers or {})}
+    return Listener(bound, app, limits or Limits(), given, refused)
 
 
 def _bind(host: str, port: int) -> socket.socket:
@@ -160,13 +171,21 @@ def _bind(host: str, port: int) -> socket.socket:
 class _Connection(H11Protocol):
     """One client. It either sends a request or is answered; both have a deadline."""
 
-    def __init__(self, limits: Limits, connections: _Connections, **given: Any) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        connections: _Connections,
+        refused: Callable[[int], None],
+        **given: Any,
+    ) -> None:
         super().__init__(**given)
-        self._limits, self._connections = limits, connections
+        self._limits, self._connections, self._refused = limits, connections, refused
         self._app, self.app = self.app, self._respond
         self._half_closed = False
         self._timer: asyncio.TimerHandle | None = None
         self.answering = False
+        self.held = 0
+        """Bytes of the body that have arrived and are not answered yet."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a place; the slowest client leaves where there is none."""
@@ -207,6 +226,7 @@ class _Connection(H11Protocol):
             try:
                 body = await self._receive(scope, receive)
             except HTTPException as refused:
+                self._refused(refused.status_code)
                 app, body = PlainTextResponse(f"{refused.detail}\n", refused.status_code), b""
             if body is not None:
                 if scope["path"].startswith(("http://", "https://")):
@@ -218,6 +238,7 @@ class _Connection(H11Protocol):
             log.exception("request.failed")
             raise
         finally:
+            self.held = 0
             self._enter(answering=False)
             if self._half_closed and not self._in_progress:
                 self.transport.close()
@@ -232,15 +253,22 @@ class _Connection(H11Protocol):
         header += sum(len(name) + len(value) for name, value in scope["headers"])
         if header > self._limits.header:
             raise HTTPException(431)
-        pieces, size = [], 0
+        pieces, size, status = [], 0, 0
         while (message := await receive())["type"] == "http.request":
             size += len(message["body"])
-            if size <= self._limits.body:
-                pieces.append(message["body"])
+            pieces.append(message["body"])
+            self.held = size
+            if size > self._limits.body:
+                status = 413
+            elif sum(each.held for each in self._connections) > self._limits.buffered:
+                status = status or 503
+            if status:
+                pieces.clear()
+                self.held = 0
             if not message["more_body"]:
                 # Only now: a client reads its answer once it has sent everything.
-                if size > self._limits.body:
-                    raise HTTPException(413)
+                if status:
+                    raise HTTPException(status)
                 return b"".join(pieces)
         return None
 

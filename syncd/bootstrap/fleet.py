@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from hashlib import blake2b
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -48,7 +48,7 @@ class Fleet:
         self._settings, self._accounts = settings, accounts
         self._lock = threading.Lock()
         self._known: tuple[Settings, float, Mapping[str, str]] | None = None
-        self._listens: tuple[str, ...] = ()
+        self._listens: dict[str, str] = {}
         self._unheld: dict[str, float] = {}
         """Since when nobody has held a link, as far as we looked."""
 
@@ -65,18 +65,18 @@ class Fleet:
                 schema=HEAD,
                 digest=digest(settings),
                 knows=tuple(sorted(settings.links)),
-                listens=self._listens,
+                listens=tuple(filter(None, self._listens.values())),
             ),
         )
 
-    def listen(self, addresses: Iterable[str]) -> None:
-        """Say where this process listens.
+    def listen(self, key: str, address: str) -> None:
+        """Say where this process listens for what that key of the configuration names; "" nowhere.
 
         Raises:
             StoreError: our own store failed.
         """
-        if self._listens != (listens := tuple(addresses)):
-            self._listens = listens
+        if self._listens.get(key, "") != address:
+            self._listens[key] = address
             self.announce(self._settings())
 
     def is_taken(self, address: str) -> bool:

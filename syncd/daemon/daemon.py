@@ -26,6 +26,7 @@ from syncd.bootstrap.process import (
     writes_to_journal,
 )
 from syncd.config import Settings
+from syncd.daemon.listeners import Listener, move
 from syncd.daemon.notifier import NotifierThread
 from syncd.daemon.signals import Command, SignalQueue
 from syncd.daemon.status import DaemonStatus
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from syncd.bootstrap import App
     from syncd.bootstrap.fleet import Fleet
     from syncd.live.journal_reader import JournalReader
+    from syncd.live.opening import LiveListener
 
 log = structlog.get_logger(__name__)
 
@@ -57,9 +59,6 @@ DRAIN_LIMIT = 7.0
 
 FLEET_SEEN_EVERY = 15.0
 """Seconds between looks at the other processes."""
-
-LISTENED_AGAIN_AFTER = 30.0
-"""Seconds until an address is tried again that another process of the fleet listens at."""
 
 _PAUSE = 0.05
 
@@ -90,6 +89,7 @@ def run(settings: Settings, stop: threading.Event | None = None, *, level: str =
             notices=app.notices,
             fleet=app.join(),
             journal=lambda wake: _journal(app, env, wake),
+            live=lambda new, metrics, wake: _live_listener(app, env, new, metrics, wake),
         )
         # The app is given back only leases that it gave out itself.
         return Daemon(cast("Links", app), stop, around).run()
@@ -108,6 +108,19 @@ def _journal(
     from syncd.live.journal import open_reader
 
     return open_reader(app, env, wake)
+
+
+def _live_listener(
+    app: App,
+    env: Mapping[str, str],
+    settings: Settings,
+    metrics: Metrics,
+    wake: Callable[[Collection[str]], None],
+) -> LiveListener:
+    """The listener for the vendors, which most daemons do without."""
+    from syncd.live.opening import LiveListener
+
+    return LiveListener(app, settings, env=env, metrics=metrics, wake=wake)
 
 
 def set_up_log(settings: Settings, env: Mapping[str, str]) -> None:
@@ -142,6 +155,11 @@ class DaemonDeps:
     journal: Callable[[Callable[[Collection[str]], None]], JournalReader | None] = lambda _: None
     """Makes the reader of HubSpot's journal, which calls what it is given with the links that it
     has news for."""
+    live: Callable[[Settings, Metrics, Callable[[Collection[str]], None]], LiveListener] | None = (
+        None
+    )
+    """Opens the listener for the vendors, which calls what it is given last with the links that it
+    has news for; raises ConfigError where it cannot."""
 
 
 class Daemon:
@@ -163,10 +181,23 @@ class Daemon:
         self.crier = (
             NotifierThread(links, self.scheduler, around.notices) if around.notices else None
         )
-        self.server: StatusServer | None = None
         self.journal: JournalReader | None = None
-        self._listen_again = float("inf")
-        """When to try again to listen at an address that another process has."""
+        self._page = Listener(
+            "http.listen",
+            address=lambda settings: settings.http.listen,
+            serve=self._serve_page,
+            renew=lambda server, settings: server.ask_for(self._access(settings)),
+            fleet=around.fleet,
+            clock=links.clock,
+        )
+        self._live = Listener(
+            "live.listen",
+            address=lambda settings: settings.live.listen if around.live else "",
+            serve=self._serve_live,
+            renew=lambda server, settings: server.ask_for(settings),
+            fleet=around.fleet,
+            clock=links.clock,
+        )
         self._fleet_due = 0.0
         self._unheld: list[str] = []
         self._differing: list[str] = []
@@ -188,13 +219,24 @@ class Daemon:
                 code = self._drain()
         return code
 
+    @property
+    def server(self) -> StatusServer | None:
+        """The status page's listener, where there is one now."""
+        return self._page.server
+
+    @property
+    def live(self) -> LiveListener | None:
+        """The listener for the vendors, where there is one now."""
+        return self._live.server
+
     # --- start
 
     def _open(self) -> None:
         settings = self._links.settings
         self.scheduler.check_links()
         self._give_way()
-        self.server = self._listen(settings)
+        self._page.open(settings)
+        self._live.open(settings)
         self.scheduler.start()
         if self.crier is not None:
             self.crier.start()
@@ -207,6 +249,7 @@ class Daemon:
             version=self.panel.version,
             links=list(settings.links),
             listen=settings.http.listen or None,
+            live=settings.live.listen or None,
         )
 
     def _open_journal(self) -> None:
@@ -237,44 +280,23 @@ class Daemon:
         if watches and all(state.state is State.LOCKED for state in watches):
             raise LinkLocked(watches[0].name, watches[0].holder)
 
-    def _listen(self, settings: Settings) -> StatusServer | None:
-        """Listen where the configuration says; not now, where another process of the fleet does.
+    def _serve_page(self, settings: Settings) -> StatusServer:
+        """Serve the status page.
 
         Raises:
             ConfigError: the address or the token is not usable.
         """
-        self._listen_again = float("inf")
-        address = settings.http.address
-        if address is None:
-            if self._around.fleet is not None:
-                self._around.fleet.listen([])
-            return None
-        try:
-            server = StatusServer(address, self.panel, access=self._access(settings))
-        except ConfigError:
-            fleet = self._around.fleet
-            if fleet is None or not fleet.is_taken(settings.http.listen):
-                raise
-            self._listen_later(settings.http.listen)
-            return None
-        if self._around.fleet is not None:
-            self._around.fleet.listen([settings.http.listen])
-        return server
+        assert settings.http.address is not None  # noqa: S101 - asked only where it is set
+        return StatusServer(settings.http.address, self.panel, access=self._access(settings))
 
-    def _listen_later(self, listen: str, why: str = "another process of the fleet has it") -> None:
-        log.warning("http.taken", listen=listen, detail=why, again_in=LISTENED_AGAIN_AFTER)
-        self._listen_again = self._links.clock.monotonic() + LISTENED_AGAIN_AFTER
+    def _serve_live(self, settings: Settings) -> LiveListener:
+        """Take the vendors' deliveries.
 
-    def _listen_at_last(self) -> None:
-        """Listen where another process did; that it stands still or the store is away ends nothing.
-
-        A process that stands still keeps its address though it counts as dead.
+        Raises:
+            ConfigError: the address is not usable.
         """
-        settings = self._links.settings
-        try:
-            self.server = self._listen(settings)
-        except (ConfigError, StoreError) as error:
-            self._listen_later(settings.http.listen, str(error))
+        assert self._around.live is not None  # noqa: S101 - asked only where it is set
+        return self._around.live(settings, self._metrics, lambda _: None)
 
     def _access(self, settings: Settings) -> Access:
         found = config.resolve_http_tokens(settings.http, self._around.env)
@@ -307,8 +329,8 @@ class Daemon:
         """Tell the service manager that all is well, if it is."""
         self.scheduler.wake()
         now = self._links.clock.monotonic()
-        if now >= self._listen_again:
-            self._listen_at_last()
+        self._page.retry(self._links.settings)
+        self._live.retry(self._links.settings)
         if self._around.fleet is not None and now >= self._fleet_due:
             self._fleet_due = now + FLEET_SEEN_EVERY
             self._look_at(self._around.fleet)
@@ -389,22 +411,13 @@ class Daemon:
                 ["store.url: another store needs a restart; everything else was kept as it was"]
             )
         told = config.changes(old, new)
-        self._move_listener(old, new)
+        move([self._page, self._live], old, new)
         self._links.adopt(new)
         if new.apps.hubspot != old.apps.hubspot:
             self._open_journal()
         self._around.set_up_log(new)
         self.scheduler.adopt()
         return told
-
-    def _move_listener(self, old: Settings, new: Settings) -> None:
-        """Listen as the new configuration says; the old listener stays until the new one is had."""
-        if self.server is not None and old.http.address == new.http.address:
-            self.server.ask_for(self._access(new))  # read anew: it may have been rotated
-            return
-        fresh = self._listen(new)
-        self._close_server()
-        self.server = fresh
 
     # --- the end
 
@@ -413,6 +426,7 @@ class Daemon:
         self._manager.stopping()
         self.panel.closed = "the daemon is ending"
         self._stop.set()
+        self._live.close()
         self.scheduler.stop_claiming()
         self._close_journal()
         log.info("daemon.draining", busy=self.scheduler.busy())
@@ -429,18 +443,13 @@ class Daemon:
         if self.crier is not None:
             self.crier.stop()
         self.scheduler.close()
-        self._close_server()
+        self._page.close()
         if left:
             # What hangs there ends with the process; the next start finishes what it had begun.
             log.warning("daemon.gave_up", links=left)
             self._around.leave(0)
         log.info("daemon.ended")
         return 0
-
-    def _close_server(self) -> None:
-        if self.server is not None:
-            self.server.close()
-            self.server = None
 
 
 def summary(watches: list[LinkState]) -> str:

@@ -30,6 +30,7 @@ from syncd.observability.traffic import Traffic
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 _DELAYS = (1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 900, 3600, 14_400)
+_RECEIPTS = (0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300, 3600)
 _LENGTHS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
 
 
@@ -134,6 +135,29 @@ class Metrics:
             "syncd_journal_age_seconds",
             "Since everything that HubSpot's journal had was stored, where this process reads it.",
         )
+        self._deliveries = self._counter(
+            "syncd_deliveries", "Authentic deliveries that were stored.", "sender"
+        )
+        self._refused = self._counter(
+            "syncd_deliveries_refused", "Deliveries that were refused.", "reason"
+        )
+        self._announced = self._counter(
+            "syncd_announcements", "Changes that a vendor announced.", "link", "side"
+        )
+        self._received_after = Histogram(
+            "syncd_announcement_receipt_seconds",
+            "From the vendor's time stamp of a change to the receipt of its announcement.",
+            ["side"],
+            buckets=_RECEIPTS,
+            registry=self.registry,
+        )
+        self._written_after = Histogram(
+            "syncd_announcement_write_seconds",
+            "From the receipt of an announcement to our write on the other side.",
+            ["side"],
+            buckets=_RECEIPTS,
+            registry=self.registry,
+        )
         self._reasons: dict[str, set[str]] = {}
 
     def cycle_ended(self, facts: CycleFacts) -> None:
@@ -164,6 +188,24 @@ class Metrics:
         for each in (self._pairs, self._held):
             each.remove_by_labels({"link": link})
         self._reasons.pop(link, None)
+
+    def delivery_taken(self, sender: str) -> None:
+        """A delivery was authentic and is stored."""
+        self._deliveries.labels(sender).inc()
+
+    def delivery_refused(self, reason: str) -> None:
+        """A delivery was refused."""
+        self._refused.labels(reason).inc()
+
+    def announced(self, link: str, side: str, delay: float | None) -> None:
+        """A change was announced, so many seconds after the vendor's stamp where it has one."""
+        self._announced.labels(link, side).inc()
+        if delay is not None:
+            self._received_after.labels(side).observe(max(0.0, delay))
+
+    def announcement_written(self, side: str, seconds: float) -> None:
+        """What a side announced was written to the other one so long after its receipt."""
+        self._written_after.labels(side).observe(max(0.0, seconds))
 
     def fleet_seen(self, processes: int, unheld: int) -> None:
         """How many processes share the store, and how many links none of them holds."""

@@ -7,6 +7,7 @@ in a targeted cycle, which closes the announcements that it was given.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -76,5 +77,7 @@ class Stored:
 
     links: frozenset[str]
     """The links for which something waits that did not wait before."""
+    fresh: Sequence[Delivered]
+    """Those that had not been stored before."""
     repeated: int
     """Deliveries that had been stored before."""

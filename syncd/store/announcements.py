@@ -86,7 +86,8 @@ class Inbox:
             connection.execute(delete(table).where(among(connection, table.c.id, gone)))
         if rows:
             many(connection, table.insert(), rows)
-        return Stored(links=frozenset(each.link for each in fresh), repeated=repeated)
+        links_of = frozenset(each.link for each in fresh)
+        return Stored(links=links_of, fresh=fresh, repeated=repeated)
 
     def _fresh(
         self,

@@ -131,6 +131,15 @@ class SqlConnections:
         asked = select(table).where(table.c.id == key)
         return next(iter(self._database.read(lambda at: _connections(at, asked))), None)
 
+    def locations_of(self, company: str) -> list[str]:
+        """The locations of an agency, as far as they are connected.
+
+        Raises:
+            StoreError: the store cannot be used.
+        """
+        asked = select(table.c.account).where(table.c.company == company).distinct()
+        return self._database.read(lambda at: list(at.execute(asked).scalars()))
+
     def encrypted(self, limit: int = 50) -> list[str]:
         """Some encrypted values; none where the store holds no encrypted row.
 

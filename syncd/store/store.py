@@ -38,10 +38,13 @@ class Store:
     def __init__(self, engine: Engine, clock: Clock) -> None:
         self._database = Database(engine, clock)
         self._quick = Database(engine, clock, patience=QUICK_PATIENCE)
-        self.inbox = Inbox(Database(brisk(engine), clock, patience=QUICK_PATIENCE))
+        impatient = Database(brisk(engine), clock, patience=QUICK_PATIENCE)
+        self.inbox = Inbox(impatient)
         """What the vendors announced."""
         self.journal = SqlJournal(self._database, self.inbox)
         """The places in HubSpot's journals."""
+        self.quick_connections = SqlConnections(impatient)
+        """The connections for a listener that cannot wait."""
         self._members = None if self._database.is_sqlite else _members(self._database, self._quick)
         self._leases: Leases = self._members or _file_leases(self._database, engine)
         self.ledger = SqlLedger(self._database)

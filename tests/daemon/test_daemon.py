@@ -251,6 +251,7 @@ class OneOther:
     def __init__(self) -> None:
         self.trouble: StoreError | None = None
         self.lives = True
+        self.keys: dict[str, str] = {}
         self.listens: list[str] = []
 
     def share(self) -> None:
@@ -262,8 +263,9 @@ class OneOther:
     def differing(self) -> list[str]:
         return []
 
-    def listen(self, addresses: list[str]) -> None:
-        self.listens = addresses
+    def listen(self, key: str, address: str) -> None:
+        self.keys[key] = address
+        self.listens = [each for each in self.keys.values() if each]
 
     def is_taken(self, address: str) -> bool:
         del address

@@ -12,7 +12,6 @@ from syncd.errors import StoreInterrupted
 from syncd.ports.announcements import (
     Announced,
     Delivered,
-    Stored,
     Way,
 )
 from syncd.store import Store
@@ -80,7 +79,7 @@ def test_a_delivery_counts_once_for_each_link(store: Store) -> None:
     assert store.inbox.announce(twice).links == {"clinic", "praxis"}
     close(store, [each.key for each in store.link("clinic").announcements()])
     again = store.inbox.announce([*twice, delivered("g2", delivery="e")])
-    assert again == Stored(links=frozenset({"clinic"}), repeated=2)
+    assert (again.links, again.repeated) == (frozenset({"clinic"}), 2)
     assert waiting(store) == [("ghl", "record", "g2")]
 
 

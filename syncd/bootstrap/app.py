@@ -23,6 +23,7 @@ from syncd.ports.store import PAUSED, Decided, LinkStore
 if TYPE_CHECKING:
     from syncd.bootstrap.fleet import Fleet
     from syncd.bootstrap.links import LinkFactory, LinkOpener
+    from syncd.bootstrap.lookup import Lookup
     from syncd.bootstrap.oauth import OAuth
     from syncd.engine.audit.report import AuditReport
     from syncd.engine.cycle import CycleRequest
@@ -266,12 +267,15 @@ class App:
 
     @cached_property
     def _workshop(self) -> LinkFactory:
+        return self._factory(self.clock, self.stop)
+
+    def _factory(self, clock: Clock, stop: threading.Event) -> LinkFactory:
         from syncd.bootstrap.links import LinkFactory
 
         return LinkFactory(
             self.store,
-            self.clock,
-            self.stop,
+            clock,
+            stop,
             self._env,
             poll=lambda: self.settings.schedule.poll_interval,
             links=lambda: self.settings.links,
@@ -328,6 +332,18 @@ class App:
             ProviderError: HubSpot refuses or cannot be reached.
         """
         return self._workshop.setup(self.settings.links[name])
+
+    def look_up(self, name: str, stop: threading.Event | None = None) -> Lookup:
+        """Both sides of a link, for a person's question; `stop` ends every wait.
+
+        Raises:
+            ConfigError: a token is missing.
+        """
+        from syncd.bootstrap.lookup import Lookup
+
+        settings = self.settings.links[name]
+        factory = self._workshop if stop is None else self._factory(SystemClock(stop), stop)
+        return Lookup(factory.open(settings), settings)
 
     # --- kept links, for the daemon
 

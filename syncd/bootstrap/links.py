@@ -77,13 +77,17 @@ class LinkOpener:
         """Compare every pair, from what the rate budgets have to spare; raises as `cycle` does."""
         from syncd.engine.audit.audit import audit
 
+        with self.asked(), self._spare(clock):
+            return audit(self.link)
+
+    @contextmanager
+    def asked(self) -> Iterator[None]:
+        """Requests for a person's question may be sent in the block; raises as `cycle` does."""
         try:
             self._identify_account()
-            with self._spare(clock):
-                return audit(self.link)
+            yield
         finally:
-            for _, budget in self._wires.values():
-                budget.close()
+            rate_budget.close_all(budget for _, budget in self._wires.values())
 
     @contextmanager
     def _spare(self, clock: Clock) -> Iterator[None]:

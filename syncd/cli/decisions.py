@@ -103,6 +103,18 @@ def _holding(app: App, record: str, links: tuple[str, ...]) -> list[Found]:
     return found
 
 
+def _held_id(app: App, given: str, links: tuple[str, ...]) -> str:
+    """The id that was given, or that of the only held record of a contact."""
+    from syncd.cli.people import Record, record_id
+    from syncd.cli.session import selected_links
+
+    def is_held(record: Record) -> bool:
+        ids = {record.ghl_id, record.hubspot_id} - {""}
+        return any(_holding(app, each, (record.link,)) for each in ids)
+
+    return record_id(app, selected_links(app.link_names(), links), given, fits=is_held)
+
+
 def next_cycle(app: App, name: str) -> str:
     """Who carries a decision out, and when."""
     if app.paused(name):
@@ -149,6 +161,7 @@ def retry(
             for name in selected_links(app.link_names(), links):
                 told.decide(name, "retry", making.retry("", ()), "everything that is held")
             return told.conclude()
+        record = _held_id(app, record, links)
         for found in _required(_holding(app, record, links), record):
             told.decide(found.name, "retry", making.retry(record, found.holds), record)
         return told.conclude()
@@ -202,6 +215,7 @@ def resolve(
         raise click.UsageError(
             "say one of --keep, --pair, --separate, --contact, --book-anyway, --ignore", ctx
         )
+    from syncd.cli.people import contact_id
     from syncd.engine.decisions import making
     from syncd.engine.decisions.pending import WAYS
 
@@ -209,6 +223,7 @@ def resolve(
     waits = Waits(wait=wait, timeout=timeout, as_json=as_json)
     with app_for(ctx, config, waits) as app:
         told = Recorded(app, waits)
+        record = _held_id(app, record, links)
         holding = [each for each in _holding(app, record, links) if each.holds]
         for found in _required(holding, record):
             if not any(making.fits(way, hold) for hold in found.holds):
@@ -217,6 +232,10 @@ def resolve(
                     f"--{_option(way)} is for {' and '.join(WAYS[way])}; "
                     f"{record} is held as {', '.join(sorted(reasons))}"
                 )
+            if way == "pair_with":
+                taken[way] = _held_id(app, str(taken[way]), (found.name,))
+            if way == "contact":
+                taken[way] = contact_id(app, found.name, str(taken[way]))
             payload = making.resolve(found.store, record, way, taken[way])
             told.decide(found.name, "resolve", payload, record)
         return told.conclude()

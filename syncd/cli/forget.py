@@ -8,7 +8,7 @@ is touched.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,7 +49,7 @@ def forget(
     dry_run: bool,
     as_json: bool,
 ) -> int:
-    """Take everything of a contact, an id of either side, out of the store.
+    """Take everything of a contact, an id of either side or an e-mail address, out of the store.
 
     Its pairs, their before-and-after values, holds and reports. It shows them
     first, and asks. Remove the person from HighLevel and HubSpot first: what is
@@ -58,12 +58,14 @@ def forget(
     """
     from syncd.bootstrap import open_app
     from syncd.cli.output.printer import Printer
+    from syncd.cli.people import contacts_of
     from syncd.cli.session import begin, selected_links
 
     settings = begin(config_path(ctx, config))
     with open_app(settings) as app:
         names = selected_links(app.link_names(), links)
-        found = _forgotten(app, names, contact, dry_run=True)
+        people = {name: contacts_of(app, name, contact) for name in names}
+        found = _forgotten(app, people, dry_run=True)
         known = any(_is_known(each) for each in found.values())
         printer = Printer()
         if known and not as_json and (dry_run or not yes):
@@ -71,7 +73,7 @@ def forget(
                 printer.line(f"{name}: {_summary('to forget', each, contact)}")
         if known and not dry_run:
             confirm(f"Forget contact {contact}?", yes=yes)
-            found = _forgotten(app, names, contact, dry_run=False)
+            found = _forgotten(app, people, dry_run=False)
     if as_json:
         document = {"version": 1, "exit_code": 0, "dry_run": dry_run, "links": _rows(found)}
         click.echo(json.dumps(document, indent=2))
@@ -81,8 +83,12 @@ def forget(
     return 0
 
 
-def _forgotten(app: App, names: list[str], contact: str, *, dry_run: bool) -> dict[str, Forgotten]:
-    return {name: app.store.forget(name, contact, dry_run=dry_run) for name in names}
+def _forgotten(
+    app: App, people: Mapping[str, Sequence[str]], *, dry_run: bool
+) -> dict[str, Forgotten]:
+    return {
+        name: app.store.forget(name, contacts, dry_run=dry_run) for name, contacts in people.items()
+    }
 
 
 def _rows(found: Mapping[str, Forgotten]) -> dict[str, object]:

@@ -6,7 +6,7 @@ Reads the store alone: no credentials, no lock, no request.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -35,7 +35,8 @@ FIELDS = 12
 class Query:
     """Which part of the history."""
 
-    record: str = ""
+    records: Sequence[str] = ("",)
+    """Ids of records; "" is every record."""
     limit: int = 0
     """How many records at most; 0 for all."""
     since: datetime | None = None
@@ -46,7 +47,7 @@ def entries_of(store: LinkReader, query: Query) -> list[HistoryEntry]:
     """The entries of the newest records that fit, all fields of each."""
     rows = FIELDS * query.limit
     while True:
-        entries = store.history(query.record, limit=rows)
+        entries = _merged(store, query.records, rows)
         writes = [list(together) for _, together in groupby(entries, key=_write)]
         is_all = not rows or len(entries) < rows
         if not is_all:
@@ -57,6 +58,15 @@ def entries_of(store: LinkReader, query: Query) -> list[HistoryEntry]:
             fits = fits[: query.limit] if query.limit else fits
             return [entry for write in fits for entry in write]
         rows *= 4
+
+
+def _merged(store: LinkReader, records: Sequence[str], rows: int) -> list[HistoryEntry]:
+    """The entries of several records, newest first, each once."""
+    if len(records) == 1:
+        return store.history(records[0], limit=rows)
+    found = {entry.id: entry for each in records for entry in store.history(each, limit=rows)}
+    entries = sorted(found.values(), key=lambda entry: (entry.at, entry.id), reverse=True)
+    return entries[:rows] if rows else entries
 
 
 def _moment(
@@ -123,16 +133,19 @@ def history(
 ) -> int:
     """Show what was written, when and why, with the value before and after, by cycle.
 
-    ID is an appointment's id on either side. The losing value of a conflict is
-    shown as `overwritten`.
+    ID is an appointment's id on either side, or a contact's e-mail address. The
+    losing value of a conflict is shown as `overwritten`.
     """
     from syncd.cli.output.printer import Printer
+    from syncd.cli.people import ids_given
     from syncd.cli.session import open_reader, selected_links, timezone_of
 
-    with open_reader(config_path(ctx, config)) as app:
+    path = config_path(ctx, config)
+    ids = ids_given(path, links, record)
+    with open_reader(path) as app:
         stores = {name: app.link_store(name) for name in selected_links(app.link_names(), links)}
         start = app.clock.now() - since if isinstance(since, timedelta) else since
-        query = Query(record=record, limit=limit, since=start, action=action or "")
+        query = Query(records=ids, limit=limit, since=start, action=action or "")
         found = {name: entries_of(store, query) for name, store in stores.items()}
         zones = {name: timezone_of(store) for name, store in stores.items()}
     if as_json:

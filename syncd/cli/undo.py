@@ -87,12 +87,14 @@ def undo(
     """
     if bool(record) == bool(cycle):
         raise click.UsageError("give an ID or --cycle CYCLE", ctx)
+    from syncd.cli.people import record_id
     from syncd.cli.session import selected_links
     from syncd.engine.decisions.undo import parts_of
 
     options = Waits(**waits)
     with app_for(ctx, config, options) as app:
         names = selected_links(app.link_names(), links)
+        record = record_id(app, names, record)
         found = [_undoing(app, name, record, cycle) for name in names]
         going = [each for each in found if each.reverts]
         if options.as_json and dry_run:

@@ -1,7 +1,7 @@
 """`syncd why ID`: where the value of every field of an appointment comes from.
 
-Reads the store alone: the pair as it was last agreed, and the history of what
-was written. No credentials, no lock, no request.
+Reads the store: the pair as it was last agreed, and the history of what was
+written. A record that the store does not know is asked of its vendor.
 """
 
 from __future__ import annotations
@@ -9,14 +9,17 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from syncd.cli import candidates
 from syncd.cli.command import Verb, config_option, config_path, json_option, link_option
 
 if TYPE_CHECKING:
+    from syncd.bootstrap.lookup import Looked
     from syncd.core.model import Hold, Pair
     from syncd.ports.store import HistoryEntry, LinkReader
 
@@ -40,7 +43,7 @@ class Reason:
         ("syncd why g2emAyjmP4IzHcVtAulJ --json", "the same, for a script"),
     ),
 )
-@click.argument("record", metavar="ID")
+@click.argument("record", metavar="ID", shell_complete=candidates.held)
 @config_option
 @link_option
 @json_option
@@ -51,37 +54,98 @@ def why(
     """Show which edit, rule and write each field of an appointment has its value from.
 
     For a record that is not synced: why it is held, or which rule leaves it out.
+    A record that the store does not know is asked of its vendor. ID may be a
+    contact's e-mail address.
     """
-    from syncd.cli.session import open_reader, selected_links, timezone_of
-    from syncd.observability.words import rule
+    from syncd.cli.people import record_given
+    from syncd.cli.session import open_reader, selected_links
 
-    with open_reader(config_path(ctx, config)) as app:
+    path = config_path(ctx, config)
+    record = record_given(path, links, record)
+    with open_reader(path) as app:
         names = selected_links(app.link_names(), links)
         for name in names:
-            store = app.link_store(name)
-            pair = _pair(store, record)
-            if pair is not None:
-                entries = store.history(pair.ghl_id) or store.history(pair.hubspot_id)
-                reasons = reasons_of(pair, entries)
-                left_out = rule_of(store, pair.ghl_id, pair.hubspot_id)
-                audited = audited_of(store, pair)
-                if as_json:
-                    value = as_value(name, pair, reasons) | {"left_out": left_out or None}
-                    value |= {"unexplained": audited}
-                    click.echo(json.dumps(value, indent=2))
-                else:
-                    _print(name, pair, reasons, _adopted(entries), timezone_of(store))
-                    _print_audited(audited, timezone_of(store))
-                    if left_out:
-                        click.echo(f"  not synced any more: {rule(left_out)} ({left_out})")
+            if _tell_known(app.link_store(name), name, record, as_json=as_json):
                 return 0
         for name in names:
-            if (found := unsynced(app.link_store(name), record)) is not None:
-                _tell_unsynced(name, record, found, as_json=as_json)
+            if (known := unsynced(app.link_store(name), record)) is not None:
+                _tell_unsynced(name, record, known, as_json=as_json)
                 return 0
-    raise click.UsageError(
-        f"no pair has {record}, nothing is held for it, and the last full cycle did not read it"
-    )
+    found = _asked(path, names, record)
+    if not found:
+        raise click.UsageError(
+            f"{record}: neither the store nor the two systems know such a record"
+        )
+    # With links that share an account, the one that it belongs to goes first.
+    (name, first), *others = sorted(found, key=lambda each: bool(each[1].left_out))
+    _tell_unsynced(name, record, first, as_json=as_json)
+    for name, each in others if not as_json else ():
+        _tell_unsynced(name, record, each, as_json=False)
+    return 0
+
+
+def _tell_known(store: LinkReader, name: str, record: str, *, as_json: bool) -> bool:
+    """Tell of the pair that has this record; gives whether there is one."""
+    from syncd.cli.session import timezone_of
+    from syncd.observability.words import rule
+
+    pair = _pair(store, record)
+    if pair is None:
+        return False
+    entries = store.history(pair.ghl_id) or store.history(pair.hubspot_id)
+    reasons = reasons_of(pair, entries)
+    left_out = rule_of(store, pair.ghl_id, pair.hubspot_id)
+    audited = audited_of(store, pair)
+    if as_json:
+        value = as_value(name, pair, reasons) | {"left_out": left_out or None}
+        value |= {"unexplained": audited}
+        click.echo(json.dumps(value, indent=2))
+        return True
+    _print(name, pair, reasons, _adopted(entries), timezone_of(store))
+    _print_audited(audited, timezone_of(store))
+    if left_out:
+        click.echo(f"  not synced any more: {rule(left_out)} ({left_out})")
+    return True
+
+
+def _asked(path: Path | None, names: Sequence[str], record: str) -> list[tuple[str, Unsynced]]:
+    """What the vendors say of a record that the store does not know, link by link.
+
+    Raises:
+        SyncdError: no link knows it, and one could not ask.
+    """
+    from syncd.bootstrap import open_app
+    from syncd.cli.session import begin
+    from syncd.engine.decisions.pending import ignores
+    from syncd.errors import SyncdError
+
+    found, failed = [], None
+    with open_app(begin(path)) as app:
+        for name in names:
+            try:
+                with app.look_up(name) as lookup:
+                    asked = lookup.record(record, ignored=ignores(app.link_store(name), record))
+            except SyncdError as error:
+                failed = error
+                continue
+            found += [(name, _as_unsynced(each)) for each in asked if each.exists]
+    if not found and failed is not None:
+        raise failed
+    return found
+
+
+def _as_unsynced(looked: Looked) -> Unsynced:
+    from syncd.core.model import Snapshot
+
+    shown = looked.shown
+    if not isinstance(shown, Snapshot):
+        return Unsynced(left_out=looked.rule, told=f"it was merged into {shown.became}")
+    title, start = shown.appointment.title, shown.appointment.start
+    if shown.gone:
+        done = "deleted in HighLevel" if looked.side.value == "ghl" else "archived in HubSpot"
+        return Unsynced(told=f"it is {done}", title=title, start=start)
+    told = "" if looked.rule else "no rule leaves it out: the next full cycle takes it up"
+    return Unsynced(left_out=looked.rule, told=told, title=title, start=start)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +154,10 @@ class Unsynced:
 
     held: tuple[Hold, ...] = ()
     left_out: str = ""
+    told: str = ""
+    """What else there is to say, in words."""
+    title: str = ""
+    start: datetime | None = None
 
 
 def unsynced(store: LinkReader, record: str) -> Unsynced | None:
@@ -146,6 +214,7 @@ def _tell_unsynced(name: str, record: str, found: Unsynced, *, as_json: bool) ->
     from syncd.cli.held import as_value as held_value
     from syncd.cli.output import formatting
     from syncd.cli.output.printer import Printer
+    from syncd.core.essence import moment_text
     from syncd.observability.words import rule
 
     if as_json:
@@ -155,6 +224,9 @@ def _tell_unsynced(name: str, record: str, found: Unsynced, *, as_json: bool) ->
             "id": record,
             "held": [held_value(hold) for hold in found.held],
             "left_out": found.left_out or None,
+            "detail": found.told or None,
+            "title": found.title or None,
+            "start": moment_text(found.start),
         }
         click.echo(json.dumps(document, indent=2))
         return
@@ -166,6 +238,13 @@ def _tell_unsynced(name: str, record: str, found: Unsynced, *, as_json: bool) ->
     if found.left_out:
         which = f"{rule(found.left_out)} ({found.left_out})"
         printer.line(f"{name}: {record} is not synced, it is left out: {which}")
+    if found.told:
+        printer.line(
+            f"{name}: {record} is not synced: {formatting.strip_control_chars(found.told)}"
+        )
+    if found.title or found.start:
+        title = formatting.strip_control_chars(found.title) or "(no title)"
+        printer.line(f"  {title}, {formatting.when(found.start)} UTC")
 
 
 def _pair(store: LinkReader, record: str) -> Pair | None:

@@ -236,6 +236,10 @@ class LinkReader(Protocol):
         """Pairs whose record on that side is for this contact, gone ones included."""
         ...
 
+    def contacts_made(self, email: str) -> list[str]:
+        """Ids of the contacts that were made with this e-mail address, by the history."""
+        ...
+
     def count_pairs(self) -> int:
         """How many pairs live: both records known and not removed."""
         ...

@@ -71,6 +71,10 @@ class SqlLinkStore:
         """Pairs whose record on that side is for this contact, gone ones included."""
         return self._ask(lambda at, link: reads.pairs_of_contact(asking(at), link, side, contact))
 
+    def contacts_made(self, email: str) -> list[str]:
+        """Ids of the contacts that were made with this e-mail address, by the history."""
+        return self._ask(lambda at, link: reads.contacts_made(asking(at), link, email))
+
     def pairs_by_key(self, keys: Collection[int]) -> list[Pair]:
         """Pairs by their key."""
         return self._ask(lambda at, link: pairs.by_key(at, link, keys)) if keys else []

@@ -212,6 +212,16 @@ def pairs_of_contact(ask: Ask, link_id: int, side: Side, contact: str) -> list[P
     return [read_pair(list(row.values())) for row in found]
 
 
+def contacts_made(ask: Ask, link_id: int, email: str) -> list[str]:
+    """Ids, on both sides, of contacts that were made with this address, by the history."""
+    found = ask(
+        "SELECT ghl_id, hubspot_id FROM history WHERE link_id = :link_id AND record = 'contact' "
+        "AND field = 'email' AND lower(after) = lower(:email)",
+        {"link_id": link_id, "email": storable(email)},
+    )
+    return [*dict.fromkeys(readable(each) for row in found for each in row if each)]
+
+
 def _rows(
     ask: Ask, table: str, columns: Mapping[str, Read], rest: str, **values: object
 ) -> Iterator[dict[str, Any]]:

@@ -5,7 +5,7 @@ long; the rest is done the next time.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -73,8 +73,10 @@ def prune(database: Database, name: str, before: datetime) -> int:
     )
 
 
-def forget(database: Database, name: str, contact_id: str, *, dry_run: bool = False) -> Forgotten:
-    """Delete all data of a contact (an id of either side) from a link's store.
+def forget(
+    database: Database, name: str, contacts: Collection[str], *, dry_run: bool = False
+) -> Forgotten:
+    """Delete all data of contacts (ids of either side) from a link's store.
 
     Its pairs and their history are deleted, and the reports that name their
     records are emptied. The next cycle pairs records that still exist in the two
@@ -88,7 +90,7 @@ def forget(database: Database, name: str, contact_id: str, *, dry_run: bool = Fa
         return Forgotten()
 
     def act(connection: Connection) -> Forgotten:
-        gone = _forget(connection, link_id, contact_id)
+        gone = _forget(connection, link_id, contacts)
         if dry_run:
             connection.rollback()
         return gone
@@ -112,12 +114,15 @@ def _run(statement: Delete) -> Callable[[Connection], int]:
     return lambda connection: connection.execute(statement).rowcount
 
 
-def _forget(connection: Connection, link_id: int, contact_id: str) -> Forgotten:
+def _forget(connection: Connection, link_id: int, contacts: Collection[str]) -> Forgotten:
     contact, pair, hold, history = tables.contact, tables.pair, tables.hold, tables.history
-    people = {contact_id}
+    people = set(contacts)
     known = select(contact.c.ghl_id, contact.c.hubspot_id).where(
         contact.c.link_id == link_id,
-        or_(contact.c.ghl_id == contact_id, contact.c.hubspot_id == contact_id),
+        or_(
+            among(connection, contact.c.ghl_id, contacts),
+            among(connection, contact.c.hubspot_id, contacts),
+        ),
     )
     for row in connection.execute(known):
         people |= set(row)

@@ -137,6 +137,10 @@ class SqliteLinkReader:
         """Pairs whose record on that side is for this contact, gone ones included."""
         return reads.pairs_of_contact(self._ask, self._link_id, side, contact)
 
+    def contacts_made(self, email: str) -> list[str]:
+        """Ids of the contacts that were made with this e-mail address, by the history."""
+        return reads.contacts_made(self._ask, self._link_id, email)
+
     def holder(self) -> Holder | None:
         """The process that works, or worked, on the link."""
         return reads.holder(self._ask, self._link_id)

@@ -136,15 +136,15 @@ class Store:
         """
         return retention.prune(self._database, name, before)
 
-    def forget(self, name: str, contact_id: str, *, dry_run: bool = False) -> Forgotten:
-        """Take everything of a contact, an id of either side, out of a link's store.
+    def forget(self, name: str, contacts: Collection[str], *, dry_run: bool = False) -> Forgotten:
+        """Take everything of contacts, ids of either side, out of a link's store.
 
         A dry run only counts.
 
         Raises:
             StoreError: the store cannot be used.
         """
-        return retention.forget(self._database, name, contact_id, dry_run=dry_run)
+        return retention.forget(self._database, name, contacts, dry_run=dry_run)
 
     def inspect(self) -> None:
         """Begin to look at the whole of a SQLite file, beside the work; see `inspection`."""

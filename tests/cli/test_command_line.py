@@ -111,8 +111,6 @@ READING = [
     "history --json",
     "held",
     "held --json",
-    "why nobody",
-    "why nobody --json",
     "link list",
     "link list --json",
     "cycles",

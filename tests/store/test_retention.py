@@ -92,7 +92,7 @@ def test_the_removals_of_a_day_are_remembered_whatever_goes_of_the_history(
     with link.begin() as transaction:
         transaction.add_history([replace(removal, at=now + timedelta(hours=23), cycle="c2")])
     assert link.removals_since(now) == 2
-    store.forget("clinic", "c1")
+    store.forget("clinic", ["c1"])
     store.prune("clinic", now + day)
     assert link.history() == []
     assert link.removals_since(now) == 2
@@ -112,7 +112,7 @@ def test_what_was_decided_of_a_forgotten_person_goes_too(
     link.decide("undo", {"id": "g2", "parts": {"0": {"ghl_id": "g2", "back": "Bob"}}}, now)
     plan = {"one": "update \u201cAda\u201d, HighLevel g1 (x)", "two": "update, HighLevel g2 (x)"}
     link.decide("apply", {"writes": plan}, now)
-    store.forget("clinic", "c1")
+    store.forget("clinic", ["c1"])
     undo, kept = link.decisions()
     assert "Bob" in str(undo.payload)
     assert kept.payload["writes"] == {"two": plan["two"]}
@@ -147,7 +147,7 @@ def test_nothing_of_a_forgotten_contact_is_left(
     store.outbox.write(
         "clinic", [a_notification(now, "g1"), a_notification(now, "g2")], announced=[], ended=[]
     )
-    done = store.forget("clinic", asked)
+    done = store.forget("clinic", [asked])
     assert (done.pairs, done.history, done.holds, done.contacts, done.reports) == (1, 3, 1, 1, 1)
     assert secret not in everything(store)
     assert link.pairs_by_key([other.key]) == [other]

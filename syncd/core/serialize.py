@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from syncd.core.actions import Change
     from syncd.core.essence import Value
 
-Stored = Mapping[str, Any]
+StoredFields = Mapping[str, Any]
 
 _TEXTS = ("title", "status", "description", "address", "owner", "contact")
 
@@ -38,7 +38,7 @@ def write_appointment(appointment: Appointment) -> dict[str, Any]:
     return stored
 
 
-def read_appointment(stored: Stored) -> Appointment:
+def read_appointment(stored: StoredFields) -> Appointment:
     """The appointment that `write_appointment` was given."""
     get = stored.get
     return Appointment(
@@ -67,7 +67,7 @@ def write_snapshot(record: Snapshot) -> dict[str, Any]:
     }
 
 
-def read_snapshot(side: Side, stored: Stored) -> Snapshot:
+def read_snapshot(side: Side, stored: StoredFields) -> Snapshot:
     """The record that `write_snapshot` was given, as far as it was stored."""
     return Snapshot(
         side=side,
@@ -93,7 +93,7 @@ def write_change(change: Change) -> dict[str, Any]:
     }
 
 
-def read_change(stored: Stored) -> Change:
+def read_change(stored: StoredFields) -> Change:
     """The change that `write_change` was given."""
     from syncd.core.actions import Change  # verbs that only read pairs start without it
 
@@ -116,7 +116,7 @@ def write_wrote(wrote: Wrote | None) -> dict[str, Any]:
     return {"wrote": {"at": _write_instant(wrote.at), "groups": sorted(wrote.groups), **told}}
 
 
-def read_wrote(stored: Stored) -> Wrote | None:
+def read_wrote(stored: StoredFields) -> Wrote | None:
     """The last write that `write_wrote` was given."""
     found = stored.get("wrote")
     if not found:
@@ -134,7 +134,7 @@ def write_series(series: Series | None) -> dict[str, Any] | None:
     return None if series is None else {"master": series.master}
 
 
-def read_series(stored: Stored | None) -> Series | None:
+def read_series(stored: StoredFields | None) -> Series | None:
     """The series that `write_series` was given."""
     return None if stored is None else Series(master=stored.get("master", ""))
 
@@ -154,7 +154,7 @@ def write_removal(removal: Removal | None) -> dict[str, Any] | None:
     return stored
 
 
-def read_removal(stored: Stored | None) -> Removal | None:
+def read_removal(stored: StoredFields | None) -> Removal | None:
     """The removal that `write_removal` was given."""
     if stored is None:
         return None

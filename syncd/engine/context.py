@@ -17,6 +17,7 @@ from syncd.core.translate import Translator
 from syncd.engine.decisions.approval import Approval
 from syncd.engine.decisions.pending import PendingDecisions
 from syncd.engine.link import Link
+from syncd.ports.announcements import Announcement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +37,12 @@ class CycleRequest:
     """Whether the link was taken out of service meanwhile; asked between writes."""
     planned_only: bool = False
     """Write what stands in approved plans, and nothing else."""
+    targeted: bool = False
+    """Read what was announced and what belongs to it by id, and no list; `full` is false then."""
+    announced: tuple[Announcement, ...] = ()
+    """What was announced before the cycle began: closed in the transaction that records it."""
+    more: Callable[[], tuple[Announcement, ...]] | None = None
+    """What was announced since; asked between the writes of a long cycle."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

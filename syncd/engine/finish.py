@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import uuid4
@@ -19,7 +19,7 @@ import structlog
 
 from syncd.core import freshness, looks
 from syncd.core.actions import Remove
-from syncd.core.model import Hold, Side, Snapshot
+from syncd.core.model import Hold, Missing, Side, Snapshot
 from syncd.core.outcome import CHANGES, OPENS, REMOVALS, Outcome
 from syncd.engine import planned_writes
 from syncd.engine.apply.executor import WriteExecutor
@@ -46,7 +46,8 @@ from syncd.errors import (
     SyncdError,
     ended_by,
 )
-from syncd.ports.store import LEFT_OUT, LEFT_OUT_IDS, CycleRow
+from syncd.ports.announcements import Announced, Announcement
+from syncd.ports.store import FULL, INCREMENTAL, LEFT_OUT, LEFT_OUT_IDS, TARGETED, CycleRow
 
 log = structlog.get_logger(__name__)
 
@@ -62,6 +63,9 @@ MOST_NAMED = 5_000
 MOST_LEFT = 5_000
 """How many records that a first sync left undone are remembered; of more, only the stamps count."""
 
+GIVES_UP = timedelta(hours=1)
+"""An announcement of a record that fails for so long is closed: the polls go on reading it."""
+
 LATE = timedelta(minutes=1)
 """No search index is known to be later than that."""
 
@@ -72,8 +76,10 @@ class Kept:
 
     pairs: int
     held: tuple[Hold, ...] = ()
-    """Earlier holds that a cycle which did not come to its end could not judge."""
+    """Earlier holds that the cycle did not judge: it did not come to its end, or was targeted."""
     warnings: tuple[str, ...] = ()
+    closed: frozenset[int] = frozenset()
+    """Keys of the announcements that were closed."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -91,11 +97,41 @@ class Cycle:
     polled: PollResult | None = None
     rounds: list[Planned] = field(default_factory=list)
     kept: Kept | None = None
+    announced: list[Announcement] = field(default_factory=list)
+    """What the cycle was told of, before it began and since."""
+    read: dict[int, frozenset[tuple[Side, str]]] = field(default_factory=dict)
+    """By key of an announcement, the records that were read for it after it came."""
+
+    def take(self, polled: PollResult) -> None:
+        """Go on with what the first poll showed."""
+        self.polled = polled
+        if self.request.announced:
+            self.note_read(self.request.announced, polled)
+
+    def note_read(self, announced: Iterable[Announcement], polled: PollResult) -> None:
+        """Note the announcements of which everything was read in this poll."""
+        self.announced += announced
+        whole = not any(scan.passing for scan in polled.scans.values())
+        for each in announced:
+            records = polled.announced.get(each.key)
+            if each.what is Announced.FULL and not self.request.full:
+                continue
+            if each.what is Announced.LINK and (self.request.targeted or not whole):
+                continue
+            if records is not None and all(_was_read(polled, *record) for record in records):
+                self.read[each.key] = records
 
     def prepare(self) -> CycleContext:
         """Read both accounts, see `poll.prepare`."""
         self.context = prepare(self.link, self.request, self.id)
         return self.context
+
+
+def _was_read(polled: PollResult, side: Side, record_id: str) -> bool:
+    """Whether there is word of a record, if only that the vendor shows none."""
+    seen = polled.seen[side].get(record_id)
+    unsettled = (side, record_id) in polled.unsettled or (side, record_id) in polled.recheck
+    return not (seen is None or unsettled or (isinstance(seen, Missing) and seen.unread))
 
 
 # --- a cycle from outside
@@ -168,7 +204,9 @@ def _passes(
             report = report.followed_by(_report(current))
     except (LinkLocked, NotPrepared, ProviderError) as error:
         ended = _ended(report or _report(current), error)
-        decided = report.decisions if report else _decided(link, started_at)
+        decided = report.decisions if report else ()
+        if not (report or request.targeted):
+            decided = _decided(link, started_at)
         return replace(ended, held=link.store.holds(), decisions=decided)
     except StoreError:
         # Who has the link now may have written what this one was about to: no fault of ours.
@@ -234,8 +272,8 @@ def _save(link: Link, report: CycleReport) -> LinkLocked | None:
     if report.dry_run or report.outcome is Outcome.LOCKED or report.started_at is None:
         return None
     newest = max(report.decisions, default=0)
-    first = newest > int(link.store.get_state(DECIDED) or 0)
-    if report.idle and not first:
+    first = newest > int(link.store.get_state(DECIDED) or 0) and report.kind != TARGETED
+    if report.idle and not first and not (report.decisions and report.kind == TARGETED):
         return None  # A poll every minute would leave half a million rows a year without news.
     row = CycleRow(
         cycle=report.cycle,
@@ -273,7 +311,7 @@ def _report(cycle: Cycle) -> CycleReport:
     report = CycleReport(
         link=cycle.link.name,
         cycle=cycle.id,
-        kind="full" if request.full else "incremental",
+        kind=FULL if request.full else TARGETED if request.targeted else INCREMENTAL,
         started_at=cycle.started_at,
         timezone=context.timezone if context is not None else "",
         dry_run=request.dry_run,
@@ -295,9 +333,20 @@ def _report(cycle: Cycle) -> CycleReport:
         if rounds and request.full
         else None,
         looked=bool(rounds),
-        decisions=context.decisions.ids if context is not None else (),
+        decisions=_taken_up(cycle),
+        closed=cycle.kept.closed if cycle.kept is not None else frozenset(),
+        left=cycle.polled is not None and cycle.polled.left,
     )
     return _concluded(cycle, report) if rounds else report
+
+
+def _taken_up(cycle: Cycle) -> Sequence[int]:
+    """The decisions that the cycle took up; a targeted one, those alone that it carried out."""
+    decided = cycle.context.decisions.ids if cycle.context is not None else ()
+    if not (decided and cycle.request.targeted):
+        return decided
+    left = {each.id for each in cycle.link.store.decisions()}
+    return tuple(each for each in decided if each not in left)
 
 
 def _concluded(cycle: Cycle, report: CycleReport) -> CycleReport:
@@ -416,6 +465,7 @@ class _Recording:
         self._cycle, self._context, self._polled = cycle, context, polled
         self._executor, self._results = executor, cycle.results
         self._link, self._store, self._full = context.link, context.link.store, context.request.full
+        self._targeted = context.request.targeted
         self._observations = [each.observation for each in cycle.rounds]
         found = self._observations[0].found
         assert found is not None  # noqa: S101 - the first round has one
@@ -427,13 +477,15 @@ class _Recording:
         plans = [each.plan for each in cycle.rounds]
         self._kept_back = [each for plan in plans for each in plan.kept_back]
         self._touched = {w.pair.key for plan in plans for w in plan.writes if w.pair is not None}
-        partly = context.request.rebuild or context.decisions.only is not None
+        partly = context.request.rebuild or context.decisions.only is not None or self._targeted
         self._whole = self._over and not (partly or any(plan.guarded for plan in plans))
         self._failed = _failed(cycle)
         self._untried = self._find_untried()
         """Ids of records that were not judged anew, or have a write that failed in passing or was
         not sent; guards aside."""
         kept_back = {each for kept in self._kept_back for each in kept.write.ids}
+        self._given_up = self._find_given_up()
+        """Keys of announcements that are left to the polls."""
         self._unsent = self._untried | (kept_back - {""})
         """The same, with the writes that a guard kept back."""
 
@@ -444,6 +496,19 @@ class _Recording:
         for failed in self._failed:
             found |= {failed.ghl_id, failed.hubspot_id}
         return found - {""}
+
+    def _find_given_up(self) -> set[int]:
+        if not self._cycle.announced or self._polled.left:
+            return set()
+        before = self._link.clock.now() - GIVES_UP
+        return {each.key for each in self._cycle.announced if each.received_at < before}
+
+    def _given_up_records(self) -> set[tuple[Side, str]]:
+        return {
+            (each.side, each.record)
+            for each in self._cycle.announced
+            if each.key in self._given_up and each.what is Announced.RECORD
+        }
 
     def commit(self) -> Kept:
         """Commit everything in one transaction."""
@@ -465,6 +530,7 @@ class _Recording:
         if self._full and self._over and not self._context.request.rebuild:
             state |= self._verified()
         decisions = self._decisions()
+        closed = self._closed() if self._cycle.announced else frozenset[int]()
         with store.begin() as transaction:
             transaction.replace_holds(holds, judged=judged | {name[:2] for name in named})
             dropped: list[str] = []
@@ -476,10 +542,13 @@ class _Recording:
                 transaction.set_state(name, value)
             if self._whole and not self._polled.scans[Side.HUBSPOT].passing:
                 transaction.set_state(poll.CURSOR, self._polled.scans[Side.HUBSPOT].cursor)
+            if closed:
+                transaction.close_announcements(closed)
         return Kept(
             pairs=store.count_pairs(),
-            held=() if self._over else tuple(left),
+            held=tuple(left) if self._targeted or not self._over else (),
             warnings=tuple(dropped),
+            closed=closed,
         )
 
     def _verified(self) -> dict[str, str]:
@@ -507,6 +576,19 @@ class _Recording:
         )
         return state if look is None else {**state, looks.LOOK: look.written()}
 
+    def _closed(self) -> frozenset[int]:
+        """The announcements that are done with: read, judged, and nothing is to be tried again."""
+        unread = any(each.unread for each in self._observations)
+        if not self._over or unread:
+            return frozenset()
+        again = {name for _, name in (*self._rechecked(), *self._found.recheck)} | self._untried
+        done = {
+            key
+            for key, records in self._cycle.read.items()
+            if not again & {name for _, name in records}
+        }
+        return frozenset(done | self._given_up)
+
     def _decisions(self) -> PendingDecisions:
         parted = frozenset().union(*(each.observed.parted for each in self._observations))
         decisions = self._context.decisions
@@ -521,7 +603,7 @@ class _Recording:
         for one in rounds:
             approved |= one.approved.approved
         return Ended(
-            whole=self._over,
+            whole=self._over and not self._targeted,
             full=self._full,
             first_done=first_done,
             unread=bool(self._polled.failures or self._found.failures),
@@ -536,7 +618,10 @@ class _Recording:
         )
 
     def _state(self, holds: Iterable[Hold]) -> dict[str, str]:
-        """The facts of the link that later cycles and decisions need, by name."""
+        """The facts of the link that later cycles and decisions need, by name.
+
+        A targeted cycle looked at a few records: it only says what to read of those again.
+        """
         store = self._store
         state = {poll.RECHECK: self._recheck()}
         survivors = store.get_state(poll.SURVIVORS)
@@ -544,8 +629,10 @@ class _Recording:
         now_left = self._survivors(survivors, waiting)
         if now_left != survivors:
             state[poll.SURVIVORS] = now_left
-        state[POLLED_AT] = self._last_polled()
         state |= self._decision_state()
+        if self._targeted:
+            return {name: value for name, value in state.items() if store.get_state(name) != value}
+        state[POLLED_AT] = self._last_polled()
         if self._full:
             left_out = self._observations[0].left_out
             state[LEFT_OUT] = json.dumps({reason: len(ids) for reason, ids in left_out.items()})
@@ -561,11 +648,20 @@ class _Recording:
     def _recheck(self) -> str:
         """The records that the next cycle reads, whatever the scans show."""
         found = {*self._rechecked(), *self._polled.recheck, *self._found.recheck}
+        if self._given_up:
+            found |= self._given_up_records()
         recheck = {(side.value, record_id) for side, record_id in found}
         # What was to be read again and was not written is so still.
         asked = json.loads(self._store.get_state(poll.RECHECK) or "[]")
-        recheck |= {(side, name) for side, name in asked if not self._over or name in self._unsent}
-        return json.dumps(sorted(recheck))
+        if not self._targeted:
+            left = {(s, name) for s, name in asked if not self._over or name in self._unsent}
+            return json.dumps(sorted(recheck | left))
+        # The lists may not show again what a guard keeps back.
+        for kept in self._kept_back:
+            recheck |= {(s.value, name) for s, name in zip(Side, kept.write.ids, strict=True)}
+        judged = _judged(self._observations) - self._unsent if self._over else set[str]()
+        recheck |= {(side, name) for side, name in asked if name not in judged}
+        return json.dumps(sorted(each for each in recheck if each[1]))
 
     def _rechecked(self) -> set[tuple[Side, str]]:
         """The records of writes and plans that have to be read again."""
@@ -665,7 +761,7 @@ class _Recording:
             }
             plans = {str(part[0]) for parts in decisions.only_parts.values() for part in parts}
             state[pending.TRIED] = json.dumps(dict.fromkeys(plans, lets))
-        elif not decisions.only_parts and store.get_state(pending.TRIED):
+        elif not (decisions.only_parts or self._targeted) and store.get_state(pending.TRIED):
             state[pending.TRIED] = ""
         return state
 

@@ -117,6 +117,10 @@ class CycleReport:
     """What a first sync would write, by side, where it is more than a person let go."""
     decisions: Sequence[int] = ()
     """The decisions of people that it took up."""
+    closed: frozenset[int] = frozenset()
+    """Keys of the announcements that were closed with the cycle."""
+    left: bool = False
+    """With a targeted cycle: whether an incremental one has to read what it could not."""
     stopped: bool = False
     """Whether the process was asked to stop before the cycle had come to its end."""
 
@@ -164,6 +168,8 @@ class CycleReport:
             adopted=self.adopted + second.adopted,
             left_out=second.left_out or self.left_out,
             looked=self.looked or second.looked,
+            closed=self.closed | second.closed,
+            left=self.left or second.left,
             conflicts=max(self.conflicts, second.conflicts),
             held=second.held,
             failed=second.failed,

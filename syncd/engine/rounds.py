@@ -82,7 +82,7 @@ class _Rounds:
         if moved:
             return self._rejudge(moved)
         poll_at = None
-        if not (self._context.plans_once or self._guarded):
+        if not (self._context.plans_once or self._context.request.targeted or self._guarded):
             poll_at = self._executor.next_poll(self._polled_at, 0)
         late = poll_at is not None and link.clock.monotonic() >= poll_at.latest
         if poll_at is not None and (late or self._executor.paused_early):
@@ -224,6 +224,7 @@ class _Rounds:
         changing = [write for write in waiting if not isinstance(write, Remove | WriteExternalId)]
         contacts = frozenset(new.key for new in new_contacts(changing))
         changes = Counter([*(write.side for write in changing), *(side for side, _ in contacts)])
+        changes.update(self._polled.recent.changes)
         return RecentWrites(
             pairs=context.pairs,
             removed_lately=context.link.store.removals_since(since) + removals,

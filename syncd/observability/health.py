@@ -21,7 +21,7 @@ from syncd.core.outcome import worst_code
 from syncd.observability.heartbeat import CYCLES, HEARTBEAT, STOPPED, CyclePoint, Heartbeat, read
 from syncd.observability.state import State
 from syncd.observability.traffic import Budget
-from syncd.ports.store import LEFT_OUT, PAUSED, CycleRow, HistoryEntry, LinkReader
+from syncd.ports.store import LEFT_OUT, PAUSED, TARGETED, CycleRow, HistoryEntry, LinkReader
 
 FRESH = timedelta(seconds=90)
 """A daemon that lives has written its note at most so long ago (it does so every 30 s)."""
@@ -158,7 +158,7 @@ def examine(
     rows = store.cycles(CYCLES)
     daemon = said is not None and not said.stopped and now - said.at <= FRESH
     paused_at = store.get_state(PAUSED)
-    good = [row.started_at for row in rows if row.outcome == "ok"]
+    good = [row.started_at for row in rows if row.outcome == "ok" and row.kind != TARGETED]
     if said is not None and said.good_at is not None:
         good.append(said.good_at)
     said_by = said if daemon else None
@@ -355,7 +355,7 @@ def _goes_on(state: State, seen: _Seen, limit: timedelta) -> bool:
         return True
     if seen.own and said.next_due is not None and seen.now - said.next_due <= limit:
         return True
-    lately = seen.rows[0].finished_at if seen.rows else None
+    lately = next((row.finished_at for row in seen.rows if row.kind != TARGETED), None)
     return state is State.FAILED_WRITES and lately is not None and seen.now - lately <= limit
 
 

@@ -40,7 +40,7 @@ class CycleFacts:
 
     link: str
     kind: str
-    """full | incremental."""
+    """full | incremental | targeted."""
     outcome: str
     seconds: float = 0.0
     pairs: int = 0

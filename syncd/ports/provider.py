@@ -238,8 +238,10 @@ class Provider(Protocol):
         """How far the vendor's clock was ahead of ours at its last answer; None if unknown."""
         ...
 
-    def prepare(self) -> Account:
+    def prepare(self, *, cached: bool = False) -> Account:
         """Read what the account looks like, and check that it can be synced.
+
+        With `cached`, as it was read last, however long ago; read now where it never was.
 
         Raises:
             NotPrepared: something that a person has to make or switch on.

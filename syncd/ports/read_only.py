@@ -42,9 +42,9 @@ class ReadOnly(Provider):
         """See `Provider.skew_seconds`."""
         return self.inner.skew_seconds
 
-    def prepare(self) -> Account:
+    def prepare(self, *, cached: bool = False) -> Account:
         """See `Provider.prepare`."""
-        return self.inner.prepare()
+        return self.inner.prepare(cached=cached)
 
     def scan(self, request: ScanRequest) -> Scan:
         """See `Provider.scan`."""

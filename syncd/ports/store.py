@@ -82,6 +82,10 @@ class PairedIds(NamedTuple):
     hubspot_gone: bool
 
 
+FULL, INCREMENTAL, TARGETED = "full", "incremental", "targeted"
+"""The kinds of cycles."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryEntry:
     """One value that a write of ours put somewhere, or that lost a conflict."""
@@ -294,6 +298,10 @@ class LinkStore(LinkReader, Protocol):
         """Pairs whose record there is for one of these (contact, start); gone ones left out."""
         ...
 
+    def pairs_of(self, side: Side, contacts: Collection[str]) -> list[Pair]:
+        """Pairs whose record there is for one of these contacts; gone ones left out."""
+        ...
+
     def rotation(self, after: int, limit: int) -> list[tuple[int, str]]:
         """The next (pair key, hubspot id) in key order after `after`; gone ones left out."""
         ...
@@ -320,6 +328,10 @@ class LinkStore(LinkReader, Protocol):
 
     def written_since(self, at: datetime) -> Mapping[Side, int]:
         """How many records were written since then, by side; those of each cycle count."""
+        ...
+
+    def changed_since(self, at: datetime, kind: str) -> Mapping[Side, int]:
+        """How many records cycles of that kind created or changed since then, by side."""
         ...
 
     def writes_since(self, at: datetime, pair_keys: Collection[int]) -> Sequence[HistoryEntry]:

@@ -59,6 +59,12 @@ class Jobs:
         """Tick out of turn; `at` is the present instant."""
         self._scheduler.modify_job(name, next_run_time=at)
 
+    def by(self, name: str, at: datetime) -> None:
+        """Tick at that instant, unless a tick comes before."""
+        due = self._scheduler.get_job(name).next_run_time
+        if due is None or at < due:
+            self.now(name, at)
+
     def start(self) -> None:
         """Begin."""
         self._scheduler.start()

@@ -6,10 +6,12 @@ flag may change the rest. Seconds are monotonic, instants aware UTC.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from syncd.config import LinkSettings
 from syncd.core.model import Side
@@ -18,6 +20,12 @@ from syncd.observability.state import State
 from syncd.observability.traffic import Traffic
 from syncd.ports.store import Decision
 from syncd.scheduler.ports import Lease, OpenLink
+
+if TYPE_CHECKING:
+    from syncd.scheduler.announced import TargetedPace
+
+ANSWERING = frozenset({State.OK, State.FAILED_WRITES, State.GUARD})
+"""The states in which a link takes up what was announced; in all others its next poll does."""
 
 NOTED_EVERY = 30.0
 """Seconds after which a note is written again though nothing changed."""
@@ -60,6 +68,14 @@ class LinkState:
     """Whether its first sync is known to be complete."""
     looked: Looked | None = None
     """What people decided of it, as it was read of all links last."""
+    announced_due: float = math.inf
+    """When a turn is due for what vendors announced; infinite while nothing waits."""
+    announced_key: int = 0
+    """The newest announcement that a turn knew of."""
+    announced_failures: int = 0
+    """How many turns in a row left an announcement that could not be read."""
+    targeted: TargetedPace | None = None
+    """The pace of its targeted cycles; None while there was none."""
     note_due: bool = False
     """Whether a note of it is to be written with those of other links."""
     shared: bool = True
@@ -116,6 +132,13 @@ class LinkState:
     def working(self) -> bool:
         """Whether a turn is under way."""
         return self.running and not self.settled
+
+    def is_due(self, now: float) -> bool:
+        """Whether a turn is to begin: a poll, or one for what was announced.
+
+        A link that is out of service, or in a trouble that stops every cycle, waits for its poll.
+        """
+        return self.due <= now or (self.announced_due <= now and self.state in ANSWERING)
 
     def traffic(self) -> Mapping[Side, Traffic]:
         """What went over the wire since the link was opened."""

@@ -6,12 +6,13 @@ not, in the order of the configuration. `lock` guards `running` and the list.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Collection, Iterable
 
 from syncd.observability.state import State
 from syncd.scheduler import backoff
-from syncd.scheduler.link_state import LinkState
+from syncd.scheduler.link_state import ANSWERING, LinkState
 from syncd.scheduler.ports import Links
 
 
@@ -23,6 +24,8 @@ class Roster:
         self._clock = links.clock
         self.lock = threading.Lock()
         self._states: dict[str, LinkState] = {}
+        self._called: dict[str, LinkState] = {}
+        """Links that were told of announcements, until a turn has taken those."""
         self.ours: list[LinkState] = []
         """Those of our share: what is done in every tick looks at no others."""
         self.enroll(links.settings.links)
@@ -102,13 +105,46 @@ class Roster:
             for state in self.ours:
                 state.kicked, state.due = True, self._clock.monotonic()
 
+    def announced(self, names: Collection[str]) -> bool:
+        """Something waits for these links; gives whether a turn of one may begin now."""
+        now, begins = self._clock.monotonic(), False
+        with self.lock:
+            for name in names:
+                state = self._states.get(name)
+                if state is None or not state.shared or state.announced_due <= now:
+                    continue
+                state.announced_due = state.targeted.from_then(now) if state.targeted else now
+                self._called[name] = state
+                begins |= not state.running and state.is_due(now)
+        return begins
+
+    def called(self, state: LinkState) -> None:
+        """Something that was announced for the link waits for a later moment."""
+        with self.lock:
+            self._called[state.name] = state
+
+    def next_announced(self) -> float:
+        """When the next turn is due for what was announced; infinite where nothing waits."""
+        with self.lock:
+            for name, state in list(self._called.items()):
+                if state.announced_due == math.inf:
+                    del self._called[name]
+            return min(
+                (
+                    each.announced_due
+                    for each in self._called.values()
+                    if not each.running and each.state in ANSWERING
+                ),
+                default=math.inf,
+            )
+
     def take_due(self, now: float) -> list[LinkState]:
         """What is due at that moment, marked running; what waited longest goes first."""
         with self.lock:
             due = [
                 state
                 for state in self.ours
-                if not state.running and not state.leaving and state.due <= now
+                if not state.running and not state.leaving and state.is_due(now)
                 if state.shared and (state.lease is not None or not self._together)
             ]
             for state in due:

@@ -7,6 +7,7 @@ written about the cycle goes to the metrics, the log and the note in the store.
 
 from __future__ import annotations
 
+import math
 import random
 import threading
 from collections.abc import Callable, Sequence
@@ -100,6 +101,7 @@ class Runner:
 
     def let_go(self, state: LinkState) -> None:
         """Give the link back, and everything that was opened for it."""
+        state.announced_key = 0
         if state.link is not None:
             state.link.close()
             state.link = None
@@ -157,6 +159,7 @@ class Runner:
                 self._metrics.forget(state.name)
             state.lease, state.lost, state.recalled = None, False, False
             state.state, state.detail, state.failures = State.STARTING, "", 0
+            state.announced_key = 0
         if leases:
             self.links.unlock_all(leases)
 
@@ -193,6 +196,8 @@ class Runner:
                 log.error("store.failed", detail=str(error), exc_info=error if bug else None)  # noqa: TRY400 - no bug, no traceback
             elif not isinstance(error, SyncdError):
                 log.exception("cycle.failed")
+            if state is not None:
+                state.announced_key = 0  # What the turn took is to be found again.
             outcome, detail = ended_by(error)
             holder = error.holder if isinstance(error, LinkLocked) else ""
             return Turn(state=State.of(outcome), outcome=outcome, detail=detail, holder=holder)
@@ -222,18 +227,28 @@ class Runner:
     def _settle(self, state: LinkState, turn: Turn) -> None:
         if turn.outcome is Outcome.LOCKED:
             self.let_go(state)  # What was lost is taken again at the next turn.
+        if turn.targeted and turn.outcome.completed:
+            # It is no poll: what that came to stands, but where this one met something worse.
+            if turn.outcome is not Outcome.OK:
+                self._enter(state, turn)
+            state.due = max(state.due, self._turns.bearable(state, self._clock.monotonic()))
+            return
         self._enter(state, turn)
         state.turns += 1
         now = self._clock.monotonic()
         state.asked = self.links.settings.schedule.poll_interval.total_seconds()
         state.poll, state.stretched_by = self._stretched(state)
         after = backoff.pause_after(turn.outcome, state.failures, state.asked)
+        if turn.outcome is Outcome.UNREACHABLE and state.announced_due < math.inf:
+            after = min(after, state.announced_due - now)
         if turn.outcome.completed and turn.state is not State.WAITING:
             # An interval counts from beginning to beginning; a pause after a failure from its end.
             due = state.began + backoff.jittered(after, self._chance())
         else:
             due = now + backoff.jittered(after, self._chance())
-        state.due = max(now, due, self._bearable(state, now), self._day_over(state, turn, now))
+        state.due = max(
+            now, due, self._turns.bearable(state, now), self._day_over(state, turn, now)
+        )
 
     def _enter(self, state: LinkState, turn: Turn) -> None:
         """The state that the turn leads to; its first and its last moment are logged."""
@@ -269,11 +284,6 @@ class Runner:
                 daily = self.quota.daily(side, account)
                 found, why = seconds, f"half of {side.label}'s {daily:,} requests a day"
         return found, why
-
-    def _bearable(self, state: LinkState, now: float) -> float:
-        return max(
-            self.quota.earliest(side, account_of(state.settings, side), now) for side in Side
-        )
 
     def _day_over(self, state: LinkState, turn: Turn, now: float) -> float:
         """When the daily quota is reset, if it ended the turn."""

@@ -9,7 +9,10 @@ turn does (`runner`).
 
 from __future__ import annotations
 
+import math
+from collections.abc import Collection
 from concurrent.futures import Executor, ThreadPoolExecutor
+from datetime import timedelta
 
 import structlog
 
@@ -154,6 +157,7 @@ class Scheduler:
             self._runner.notes.tell_of_work(state)
         for state in self._roster.take_due(now):
             self._workers.submit(self._work, state)
+        self._tick_at(self._roster.next_announced())
         if now - self._flushed >= FLUSHED_EVERY:
             self._flushed = now
             self._runner.notes.flush(self._roster.ours)
@@ -184,6 +188,14 @@ class Scheduler:
         """Have every link run a full cycle at once."""
         self._roster.kick()
         self._tick_now()
+
+    def announced(self, names: Collection[str]) -> None:
+        """Have these links of ours look at what vendors announced; never waits.
+
+        Called from the thread that stored the announcements.
+        """
+        if self._roster.announced(names):
+            self._tick_at(self._clock.monotonic())
 
     def adopt(self) -> list[str]:
         """Follow the new configuration; gives the links that are new."""
@@ -236,6 +248,9 @@ class Scheduler:
             self._runner.work(state)
         finally:
             self._roster.rest([state])
+            if state.announced_due < math.inf:
+                self._roster.called(state)
+                self._tick_at(state.announced_due)
             if state.leaving:
                 self._part()
 
@@ -251,6 +266,13 @@ class Scheduler:
             self._metrics.store_failed("")
             log.warning("decisions.not_read", detail=str(error))
             return
+        if found.announced:
+            fresh_links = [
+                state.name
+                for state in self.watches()
+                if found.announced.get(state.name, state.announced_key) != state.announced_key
+            ]
+            self._roster.announced(fresh_links)
         for state in self.watches():
             decided = found.decisions.get(state.name, ())
             fresh = [each for each in decided if each.id not in state.seen]
@@ -316,6 +338,12 @@ class Scheduler:
         if self._together:
             slowest = TICK_TOGETHER if len(self._roster) <= MANY else 2.5 * TICK_TOGETHER
         return min(slowest, max(FASTEST_TICK, poll / 4))
+
+    def _tick_at(self, moment: float) -> None:
+        """Tick at that moment (monotonic), unless a tick comes before."""
+        if moment < math.inf and self._ticks.running:
+            ahead = max(0.0, moment - self._clock.monotonic())
+            self._ticks.by("claim", self._clock.now() + timedelta(seconds=ahead))
 
     def _tick_now(self) -> None:
         if self._ticks.running:

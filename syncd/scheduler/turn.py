@@ -7,10 +7,11 @@ Leaves out when the next turn is due, and what becomes of an error.
 from __future__ import annotations
 
 import json
+import math
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from syncd.core.model import Side
 from syncd.core.outcome import Outcome
@@ -22,12 +23,16 @@ from syncd.engine.report import CycleReport
 from syncd.observability.heartbeat import CYCLES
 from syncd.observability.metrics import Metrics
 from syncd.observability.state import State
-from syncd.ports.store import Decision
+from syncd.ports.announcements import Announcement
+from syncd.ports.store import INCREMENTAL, TARGETED, Decision
 from syncd.scheduler.facts import account_of, facts_of, point_of, reason_of, writes_of
 from syncd.scheduler.link_state import LinkState
 from syncd.scheduler.ports import Links
 from syncd.scheduler.quota import Quota
 from syncd.scheduler.requests import CycleRequests, orders_in
+
+MOST_OF_A_RECORD = 3
+"""Requests to one side that reading an announced record takes."""
 
 JUST_LOOKED = 1.5
 """Seconds for which what was read of all links at once is not read again of one."""
@@ -43,6 +48,8 @@ class Turn:
     report: CycleReport | None = None
     planned: Mapping[str, int] = field(default_factory=dict)
     holder: str = ""
+    targeted: bool = False
+    """Whether it was for what was announced alone: the next poll is due when it was."""
 
 
 class Turns:
@@ -61,6 +68,7 @@ class Turns:
         store = self._links.link_store(state.name)
         decisions, paused = self._decided(state)
         orders = orders_in(decisions)
+        polls = state.due <= state.began or not orders.all_ids <= state.seen
         state.seen = frozenset(orders.all_ids)
         self._close(state, orders.turns)
         if paused:
@@ -68,6 +76,12 @@ class Turns:
         hold()
         first = not state.first_done and not store.get_state(FIRST)
         state.first_done = not first
+        announced: tuple[Announcement, ...] = ()
+        if not (polls or first or state.kicked):
+            announced = self._announced(state)
+            targeted = self._targeted(state, announced)
+            if targeted is not None:
+                return targeted
         kicked, state.kicked = state.kicked, False
         full = first or kicked or orders.full or state.began >= state.sweep_due
         asks = first and state.settings.sync.first_sync == "ask"
@@ -75,10 +89,15 @@ class Turns:
             waiting = self._asked(state, orders)
             if waiting is not None:
                 return waiting
+        if announced := announced or self._announced(state):
+            from syncd.scheduler.announced import wants_full
+
+            full = full or wants_full(announced)
         report = self._run(
             state,
             CycleRequest(
                 full=full,
+                announced=announced,
                 approval=orders.approval if asks else None,
                 progress=self._signs(state),
                 halted=self._pauses(state),
@@ -97,6 +116,65 @@ class Turns:
         elif kicked:
             state.kicked = True  # What was asked for is still to be done.
         return _turn_of(report)
+
+    def _announced(self, state: LinkState) -> tuple[Announcement, ...]:
+        """What waits; what comes from now on makes the link due once more."""
+        if state.announced_due == math.inf:
+            return ()
+        state.announced_due = math.inf
+        announced = tuple(self._links.link_store(state.name).announcements())
+        state.announced_key = max((each.key for each in announced), default=0)
+        return announced
+
+    def _targeted(self, state: LinkState, announced: tuple[Announcement, ...]) -> Turn | None:
+        """The turn for what was announced alone; None where it takes a poll."""
+        from syncd.scheduler.announced import TargetedPace, wants_poll
+
+        nothing = Turn(state=state.state, targeted=True)
+        if not announced:
+            return nothing
+        now = self._clock.monotonic()
+        pace = state.targeted = state.targeted or TargetedPace()
+        due = max(pace.earliest(announced, now), self.bearable(state, now))
+        if due > now:
+            state.announced_due = min(state.announced_due, due)
+            return nothing
+        if wants_poll(announced):
+            return None
+        request = CycleRequest(
+            full=False,
+            targeted=True,
+            announced=announced,
+            progress=self._signs(state),
+            halted=self._pauses(state),
+        )
+        report = self._run(state, request)
+        pace.ran(now, self._clock.monotonic(), announced, report)
+        if report.stopped and self._links.paused(state.name):
+            return Turn(state=State.PAUSED)
+        return replace(_turn_of(report), targeted=True)
+
+    def bearable(self, state: LinkState, now: float) -> float:
+        """When the accounts bear another poll."""
+        accounts = ((side, account_of(state.settings, side)) for side in Side)
+        return max(self._quota.earliest(side, account, now) for side, account in accounts)
+
+    def _try_again(self, state: LinkState, request: CycleRequest, report: CycleReport) -> None:
+        """Say when what could not be read of the announcements is read again."""
+        from syncd.scheduler.announced import retry_after
+
+        left = {each.key for each in request.announced} - report.closed
+        state.announced_key = max(left, default=0)
+        if not left:
+            state.announced_failures = 0
+            return
+        now = self._clock.monotonic()
+        if report.left:
+            state.due, state.announced_due = min(state.due, now), now
+            return
+        state.announced_failures += 1
+        again = now + retry_after(state.announced_failures)
+        state.announced_due = min(state.announced_due, again)
 
     def _decided(self, state: LinkState) -> tuple[list[Decision], bool]:
         """What people decided of the link, and whether it is paused."""
@@ -141,7 +219,9 @@ class Turns:
             self._metrics.cycle_ended(facts_of(report))
             if report.started_at is not None and report.outcome is not Outcome.LOCKED:
                 state.recent = (*state.recent, point_of(report))[-CYCLES:]
-        self._charge(state, report)
+        self._charge(state, report, len(request.announced))
+        if request.announced:
+            self._try_again(state, request, report)
         return report
 
     def _close(self, state: LinkState, ids: frozenset[int]) -> None:
@@ -160,7 +240,7 @@ class Turns:
 
         return progress
 
-    def _charge(self, state: LinkState, report: CycleReport) -> None:
+    def _charge(self, state: LinkState, report: CycleReport, announced: int) -> None:
         """Count what the cycle read against the polls' share of the day."""
         now = self._clock.monotonic()
         quiet = report.outcome is Outcome.OK and not any(writes_of(report, side) for side in Side)
@@ -168,11 +248,14 @@ class Turns:
             account = account_of(state.settings, side)
             used = report.tally(side).requests
             self._quota.told(side, account, wire.budget.daily)
-            if quiet and report.kind != "full":
+            if quiet and report.kind == INCREMENTAL:
                 self._quota.learn(side, account, state.name, used)
-            # What a cycle wrote is no poll: then the last quiet one says what its reading cost.
-            cost = used if quiet else min(used, self._quota.cost(side, account, state.name))
-            self._quota.charge(side, account, cost, now)
+            # What a cycle wrote is no poll: then the last quiet one says what its reading cost,
+            # and of a targeted one the number of its records.
+            cost = self._quota.cost(side, account, state.name)
+            if report.kind == TARGETED:
+                cost = MOST_OF_A_RECORD * announced
+            self._quota.charge(side, account, used if quiet else min(used, cost), now)
 
 
 def _turn_of(report: CycleReport) -> Turn:

@@ -96,6 +96,26 @@ def written_since(connection: Connection, link_id: int, at: datetime) -> dict[Si
     return {Side(side): count for side, count in connection.execute(counted)}
 
 
+def changed_since(connection: Connection, link_id: int, at: datetime, kind: str) -> dict[Side, int]:
+    """Records that cycles of that kind created or changed since then, by side."""
+    kept = tables.cycle
+    changed = (
+        select(table.c.cycle, table.c.side, table.c.ghl_id, table.c.hubspot_id)
+        .join(kept, (kept.c.link_id == table.c.link_id) & (kept.c.cycle == table.c.cycle))
+        .where(
+            table.c.link_id == link_id,
+            table.c.at >= at,
+            kept.c.kind == kind,
+            kept.c.finished_at >= at,
+            table.c.action.not_in(["adopt", "remove"]),
+        )
+        .distinct()
+        .subquery()
+    )
+    counted = select(changed.c.side, func.count()).group_by(changed.c.side)
+    return {Side(side): count for side, count in connection.execute(counted)}
+
+
 def _is_record(entry: HistoryEntry) -> bool:
     """Whether the entry concerns a whole record; the fields of a removal have separate entries."""
     return not entry.field and entry.record == APPOINTMENT

@@ -87,6 +87,12 @@ class SqlLinkStore:
         """Pairs whose record there is for one of these (contact, start); gone ones left out."""
         return self._ask(lambda at, link: pairs.at(at, link, side, spots)) if spots else []
 
+    def pairs_of(self, side: Side, contacts: Collection[str]) -> list[Pair]:
+        """Pairs whose record there is for one of these contacts; gone ones left out."""
+        if not contacts:
+            return []
+        return self._ask(lambda at, link: pairs.of_contacts(at, link, side, contacts))
+
     def count_pairs(self) -> int:
         """How many pairs live: both records known and not removed."""
         if self._fence is not None:
@@ -137,6 +143,10 @@ class SqlLinkStore:
     def written_since(self, at: datetime) -> Mapping[Side, int]:
         """How many records were written since then, by side; those of each cycle count."""
         return self._ask(lambda connection, link: history.written_since(connection, link, at))
+
+    def changed_since(self, at: datetime, kind: str) -> Mapping[Side, int]:
+        """Records that cycles of that kind created or changed since then, by side."""
+        return self._ask(lambda asked, link: history.changed_since(asked, link, at, kind))
 
     def writes_since(self, at: datetime, pair_keys: Collection[int]) -> list[HistoryEntry]:
         """The field writes to these pairs since then, oldest first."""

@@ -145,6 +145,18 @@ def at(
     ]
 
 
+def of_contacts(
+    connection: Connection, link_id: int, side: Side, contacts: Collection[str]
+) -> list[Pair]:
+    """Pairs whose record there is for one of these contacts; gone ones left out."""
+    found = _WHOLE.where(
+        table.c.link_id == link_id,
+        among(connection, _on(side, "contact"), contacts),
+        _on(side, "gone") == false(),
+    )
+    return _read(connection, found)
+
+
 def missing_from_scan(
     connection: Connection, link_id: int, side: Side, window: Window, shown: Collection[str]
 ) -> list[int]:

@@ -23,10 +23,16 @@ from syncd.errors import ConfigError, LinkLocked, StoreInterrupted
 from syncd.observability.heartbeat import HEARTBEAT, Heartbeat, read
 from syncd.observability.metrics import Metrics
 from syncd.observability.traffic import Budget, Traffic
+from syncd.ports.announcements import Announced, Announcement
 from syncd.ports.store import CycleRow, Decided, Decision, Event, HistoryEntry, LinkStore
 from syncd.scheduler import Lease, Runner, Scheduler
 
 START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+
+
+def kind_of(request: CycleRequest) -> str:
+    """As its report names it."""
+    return "full" if request.full else "targeted" if request.targeted else "incremental"
 
 
 class VirtualClock:
@@ -58,6 +64,28 @@ class MemoryStore:
         self.notes_written = 0
         self.decided = 0
         self.is_down = False
+        self.announced: list[Announcement] = []
+        self.announced_keys = 0
+        self.asked_for_announcements = 0
+
+    def announce(self, *records: str, what: Announced = Announced.RECORD) -> None:
+        """Something that a vendor announced is stored."""
+        for record in records:
+            self.announced_keys += 1
+            self.announced.append(
+                Announcement(
+                    key=self.announced_keys,
+                    side=Side.GHL,
+                    what=what,
+                    record=record,
+                    received_at=self.clock.now(),
+                )
+            )
+
+    def announcements(self) -> list[Announcement]:
+        self._up()
+        self.asked_for_announcements += 1
+        return list(self.announced)
 
     @contextmanager
     def begin(self) -> Iterator[MemoryStore]:
@@ -170,6 +198,10 @@ class FakeLink:
     """Whether another process has it."""
     token_missing: bool = False
     is_paused: bool = False
+    unread: bool = False
+    """Whether what was announced cannot be read."""
+    lists_needed: bool = False
+    """Whether a targeted cycle leaves it to an incremental one."""
     during: Callable[[], None] | None = None
     """Called in the middle of a cycle."""
     asked: list[CycleRequest] = field(default_factory=list)
@@ -208,9 +240,18 @@ class FakeLink:
         if request.full and not request.dry_run and outcome is Outcome.OK:
             # The engine closes what it carried out.
             self.store.close_decisions({e.id for e in self.store.open if e.kind == "kick"})
+        left = self.lists_needed and request.targeted
+        closed = frozenset(
+            each.key
+            for each in request.announced
+            if outcome.completed and not (left or self.unread)
+        )
+        self.store.announced = [e for e in self.store.announced if e.key not in closed]
         return CycleReport(
             link=self.name,
-            kind="full" if request.full else "incremental",
+            kind=kind_of(request),
+            closed=closed,
+            left=left,
             outcome=outcome,
             detail="" if outcome is Outcome.OK else f"it was {outcome.value}",
             started_at=started,
@@ -234,11 +275,8 @@ class FakeLink:
 
     @property
     def kinds(self) -> list[str]:
-        """The cycles that were asked for: full, incremental or plan."""
-        return [
-            "plan" if each.dry_run else "full" if each.full else "incremental"
-            for each in self.asked
-        ]
+        """The cycles that were asked for: full, incremental, targeted or plan."""
+        return ["plan" if each.dry_run else kind_of(each) for each in self.asked]
 
 
 class FakeLinks:
@@ -298,7 +336,12 @@ class FakeLinks:
             link.store._up()
         decisions = {name: link.store.decisions() for name, link in self.known.items()}
         paused = frozenset(name for name, link in self.known.items() if link.is_paused)
-        return Decided(decisions=decisions, paused=paused)
+        announced = {
+            name: max(each.key for each in link.store.announced)
+            for name, link in self.known.items()
+            if link.store.announced
+        }
+        return Decided(decisions=decisions, paused=paused, announced=announced)
 
     def write_notes(self, cursor: str, notes: Mapping[str, str]) -> None:
         for name, value in notes.items():

@@ -150,7 +150,7 @@ class WriteExecutor:
         self.enqueue(plan, turn.fresh, observation.waiting)
         calendars = turn.polled.scans[Side.GHL].calendars
         self._watch_for_duplicates(turn.polled.polled_at, calendars, observation.matched)
-        once = context.plans_once or turn.guarded or plan.guarded
+        once = context.plans_once or turn.guarded or plan.guarded or context.request.targeted
         requests = len(calendars) + POLL_REQUESTS
         self.run(None if once else self.next_poll(turn.polled.polled_at, requests))
 

@@ -19,10 +19,10 @@ class AuditedSide(ReadOnly):
         self._account: Account | None = None
         self._scan: Scan | None = None
 
-    def prepare(self) -> Account:
+    def prepare(self, *, cached: bool = False) -> Account:
         """The account, read once."""
         if self._account is None:
-            self._account = self.inner.prepare()
+            self._account = self.inner.prepare(cached=cached)
         return self._account
 
     def scan(self, request: ScanRequest) -> Scan:

@@ -126,6 +126,10 @@ class PollResult:
     """Unpaired records of which something could not be read: the next cycle reads them."""
     not_asked: frozenset[int] = frozenset()
     """Keys of pairs that no list showed, and that could not be asked for by id either."""
+    announced: Mapping[int, frozenset[tuple[Side, str]]] = field(default_factory=dict)
+    """By key of an announcement, the records that had to be read for it."""
+    left: bool = False
+    """Whether an announced record was left to an incremental cycle, which reads the lists."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -158,6 +162,8 @@ class PollState:
     """HighLevel ids of which nothing is made before the `absent` ones could be read."""
     not_asked: set[int] = field(default_factory=set)
     """See `PollResult`."""
+    announced: dict[int, frozenset[tuple[Side, str]]] = field(default_factory=dict)
+    """See `PollResult.announced`."""
 
     def add_unread(self, side: Side, record_id: str, why: str) -> None:
         """Something of an unpaired record could not be read: it waits for the next cycle."""
@@ -185,14 +191,14 @@ def poll(context: CycleContext, unsettled: Unsettled = MappingProxyType({})) -> 
     vanished = _vanished(context, state, scans, full=full)
     undone = {undo.revert.pair_key for undo in context.decisions.undos}
     pairs = {pair.key: pair for pair in store.pairs_by_key(undone)} if undone else {}
-    pairs |= _changed_pairs(link, state, vanished)
-    _read_other_sides(context, state, pairs)
+    pairs |= changed_pairs(link, state, vanished)
+    read_other_sides(context, state, pairs)
     recent = RecentWrites(
         pairs=context.pairs,
         removed_lately=store.removals_since(context.policy.now - DAY),
         first=context.first,
     )
-    polled = _result(context, state, scans, pairs, recent)
+    polled = result_of(context, state, scans, pairs, recent)
     return replace(polled, held=held, rotated_to=rotated, unsettled=unsettled)
 
 
@@ -216,9 +222,9 @@ def poll_changes(before: PollResult, unsettled: Unsettled) -> PollResult:
     state = PollState(fingerprints=before.fingerprints)
     _take_scans(link, state, scans)
     vanished = _vanished(context, state, scans, full=False)
-    pairs = _changed_pairs(link, state, vanished)
-    _read_other_sides(context, state, pairs)
-    polled = _result(context, state, scans, pairs, before.recent)
+    pairs = changed_pairs(link, state, vanished)
+    read_other_sides(context, state, pairs)
+    polled = result_of(context, state, scans, pairs, before.recent)
     withdrawn = _withdrawn(link, before.scans[Side.GHL], scans[Side.GHL])
     return replace(
         polled,
@@ -243,19 +249,20 @@ def repoll(before: PollResult, records: Collection[tuple[Side, str]]) -> PollRes
             state.fingerprints.by_side[side].pop(record_id, None)
         if ids:
             state.seen[side] |= link.side(side).fetch(ids)
-            _mark_known(link, state, side, ids)
-    pairs = _changed_pairs(link, state, {})
-    _read_other_sides(context, state, pairs)
-    return _result(context, state, before.scans, pairs, before.recent)
+            mark_known(link, state, side, ids)
+    pairs = changed_pairs(link, state, {})
+    read_other_sides(context, state, pairs)
+    return result_of(context, state, before.scans, pairs, before.recent)
 
 
-def _result(
+def result_of(
     context: CycleContext,
     state: PollState,
     scans: Mapping[Side, Scan],
     pairs: Mapping[int, Pair],
     recent: RecentWrites,
 ) -> PollResult:
+    """What was read, as one value."""
     failures = (*(each for scan in scans.values() for each in scan.failures), *state.failures)
     return PollResult(
         context=context,
@@ -272,6 +279,7 @@ def _result(
         fingerprints=state.fingerprints,
         recheck=frozenset(state.recheck),
         not_asked=frozenset(state.not_asked),
+        announced=state.announced,
     )
 
 
@@ -307,7 +315,7 @@ def _take(link: Link, state: PollState, scan: Scan) -> None:
     seen.update((snapshot.id, snapshot) for snapshot in scan.snapshots)
     for record_id, detail in scan.unreadable:
         seen.setdefault(record_id, Missing(detail=detail))
-    _mark_known(link, state, scan.side, seen.keys())
+    mark_known(link, state, scan.side, seen.keys())
 
 
 def _confirm_removals(link: Link, state: PollState, scan: Scan) -> None:
@@ -317,7 +325,7 @@ def _confirm_removals(link: Link, state: PollState, scan: Scan) -> None:
     if removed:
         state.seen[scan.side] |= link.side(scan.side).fetch(removed)
         changed -= removed
-        _mark_known(link, state, scan.side, removed)
+        mark_known(link, state, scan.side, removed)
 
 
 def _read_hits(link: Link, state: PollState) -> None:
@@ -329,13 +337,14 @@ def _read_hits(link: Link, state: PollState) -> None:
     shown = link.hubspot.fetch(hits)
     state.seen[side] |= shown
     state.changed[side] -= hits
-    _mark_known(link, state, side, hits)
+    mark_known(link, state, side, hits)
     for record_id, seen in shown.items():
         if isinstance(seen, Missing) and seen.unread and record_id not in state.known[side]:
             state.add_unread(side, record_id, seen.detail)
 
 
-def _mark_known(link: Link, state: PollState, side: Side, ids: Collection[str]) -> None:
+def mark_known(link: Link, state: PollState, side: Side, ids: Collection[str]) -> None:
+    """Note which of these records a pair has, and which do not show what was agreed."""
     stored, seen, changed = link.store.prints(side, ids), state.seen[side], state.changed[side]
     state.known[side].update(stored)
     judged = state.fingerprints.by_side[side]
@@ -354,6 +363,8 @@ def _read_expected(context: CycleContext, state: PollState, held: Sequence[Hold]
     wanted: dict[Side, set[str]] = {Side.GHL: set(), Side.HUBSPOT: set()}
     for side, record_id in json.loads(link.store.get_state(RECHECK) or "[]"):
         wanted[Side(side)].add(record_id)
+    for where, record_id in _announced(context, state) if context.request.announced else ():
+        wanted[where].add(record_id)
     for hold in held:
         due = full or not waits(hold, link.clock.now())
         if due or decisions.lets_go(hold) or decisions.touches(hold, held):
@@ -370,12 +381,25 @@ def _read_expected(context: CycleContext, state: PollState, held: Sequence[Hold]
         if missing:
             shown = link.side(side).fetch(missing)
             state.seen[side] |= shown
-            _mark_known(link, state, side, missing)
+            mark_known(link, state, side, missing)
             absent = {each for each, seen in shown.items() if isinstance(seen, Missing)}
             state.absent[side] |= absent
         # What an audit could not explain is judged, whatever its fingerprint says.
         state.changed[side] |= doubted.get(side, set()) & state.known[side]
     return rotated
+
+
+def _announced(context: CycleContext, state: PollState) -> Iterable[tuple[Side, str]]:
+    """The records that were announced; what the search index shows of them may be old."""
+    from syncd.engine.poll.announced import records_of
+
+    state.announced = records_of(context.link, context.request.announced, context.policy)
+    found = frozenset[tuple[Side, str]]().union(*state.announced.values())
+    known, changed = state.known[Side.HUBSPOT], state.changed[Side.HUBSPOT]
+    for side, record_id in found:
+        if side is Side.HUBSPOT and record_id in known and record_id not in changed:
+            state.seen[side].pop(record_id, None)
+    return found
 
 
 def _rotate(link: Link, wanted: dict[Side, set[str]], *, full: bool) -> int:
@@ -492,7 +516,7 @@ def _unread(seen: Seen) -> str:
     return seen.detail if isinstance(seen, Missing) and seen.unread else ""
 
 
-def _changed_pairs(link: Link, state: PollState, vanished: dict[int, Pair]) -> dict[int, Pair]:
+def changed_pairs(link: Link, state: PollState, vanished: dict[int, Pair]) -> dict[int, Pair]:
     """Every pair of which a record changed or vanished, by key."""
     found: dict[int, Pair] = {}
     for side in Side:
@@ -500,7 +524,7 @@ def _changed_pairs(link: Link, state: PollState, vanished: dict[int, Pair]) -> d
     return found | vanished
 
 
-def _read_other_sides(context: CycleContext, state: PollState, pairs: dict[int, Pair]) -> None:
+def read_other_sides(context: CycleContext, state: PollState, pairs: dict[int, Pair]) -> None:
     """Read the records of the judged pairs that were not seen yet; follow merges."""
     _follow_carriers(context, state, pairs)
     for side in Side:

@@ -39,7 +39,9 @@ def prepare(link: Link, request: CycleRequest, cycle: str) -> CycleContext:
         ProviderError: an account cannot be read.
     """
     store, rules = link.store, link.rules
-    accounts = link.ghl.prepare(), link.hubspot.prepare()
+    # A targeted cycle takes the accounts as the last poll read them: that was a list.
+    known = request.targeted
+    accounts = link.ghl.prepare(cached=known), link.hubspot.prepare(cached=known)
     ended = store.get_state(FIRST)
     decisions = _decisions(link, request)
     overrides = decisions.overrides()[0] if decisions.words or decisions.kept else {}
@@ -83,6 +85,9 @@ def _first_sync(link: Link, ended: str) -> FirstSync:
 def _decisions(link: Link, request: CycleRequest) -> PendingDecisions:
     """What people decided, where anybody did."""
     opened = link.store.decisions()
+    if request.targeted:
+        # Plans, and whatever a kick asked for, are about the whole link.
+        opened = [each for each in opened if each.kind != "apply"]
     if not opened and not link.store.get_state(pending.OVERRIDES):
         return PendingDecisions()
     found = pending.read(

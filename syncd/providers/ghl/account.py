@@ -64,6 +64,8 @@ class AccountReader:
         self._default = default_calendar
         self._cached: _Cached | None = None
         self._calendars: tuple[Calendar, ...] | None = None
+        self.last: Account | None = None
+        """As it was read last."""
         self.teamless: frozenset[str] = frozenset()
         """Calendars without a team, as listed last."""
         self.slots: dict[str, timedelta] = {}
@@ -78,6 +80,7 @@ class AccountReader:
             NotPrepared: a configured calendar does not exist, or the location is suspended.
             AuthFailed: the token is refused or lacks a scope.
         """
+        self.last = None
         try:
             cached = self._location_and_users()
             calendars = self._calendars = self._list_calendars()
@@ -94,7 +97,7 @@ class AccountReader:
                 f"{', '.join(unknown)}; correct ghl.calendars or ghl.default_calendar "
                 f"(it has: {known_by_name})"
             )
-        return Account(
+        self.last = Account(
             side=Side.GHL,
             people=cached.people.known,
             people_unread=bool(cached.people.error),
@@ -103,6 +106,7 @@ class AccountReader:
             country=cached.row.country,
             warnings=(*cached.warnings, *filter(None, (cached.people.error,))),
         )
+        return self.last
 
     def synced(self, asked: frozenset[str] = frozenset()) -> tuple[Calendar, ...]:
         """The calendars to poll: the requested, else the configured, else every active one.

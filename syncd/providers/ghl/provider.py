@@ -81,11 +81,11 @@ class GhlProvider(ClientProvider):
         """ISO 3166 code of the location, for its phone numbers; known once `prepare` has run."""
         return self._location().country
 
-    def prepare(self) -> Account:
+    def prepare(self, *, cached: bool = False) -> Account:
         """Read the account; a new cycle begins."""
         self._contacts.forget()
         self._slots.forget()
-        return self._account.read()
+        return (self._account.last if cached else None) or self._account.read()
 
     def scan(self, request: ScanRequest) -> Scan:
         """List every appointment that starts in the window, calendar by calendar."""

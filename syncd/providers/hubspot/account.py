@@ -84,21 +84,22 @@ class AccountReader:
 
     # --- prepare
 
-    def account(self) -> Account:
-        """The account; read again where the cached one is too old or no longer valid.
+    def account(self, *, cached: bool = False) -> Account:
+        """The account; read again where it is no longer valid, or without `cached` too old.
 
         Raises:
             NotPrepared: every problem, one line each.
             AuthFailed: credentials refused, or a scope is missing.
             Transient: HubSpot cannot be reached.
         """
-        cached = self._cached
-        expired = cached is None or self._clock.now() - cached.at >= self._lifetime
-        self._confirmed = expired or self._retry_soon or not self._valid
-        if cached is None or self._confirmed:
-            cached = self._cached = self._read()
-            self._valid = True
-        return cached.account
+        known = self._cached
+        expired = known is None or self._clock.now() - known.at >= self._lifetime
+        self._confirmed = not self._valid or ((expired or self._retry_soon) and not cached)
+        if known is None or self._confirmed:
+            self._valid = False
+            known = self._cached = self._read()
+            self._valid = self._confirmed = True
+        return known.account
 
     @property
     def property_map(self) -> mapping.PropertyMap:

@@ -107,10 +107,10 @@ class HubSpotProvider(ClientProvider):
 
     # --- the account
 
-    def prepare(self) -> Account:
-        """Begin a cycle: see `Provider.prepare`. The account is cached for a while."""
+    def prepare(self, *, cached: bool = False) -> Account:
+        """Begin a cycle: see `Provider.prepare`. The account is cached for a while anyway."""
         self._contacts.forget()
-        return self._account.account()
+        return self._account.account(cached=cached)
 
     def setup(self, status_values: Sequence[str]) -> list[tuple[str, bool]]:
         """Create our property group and properties; (what, created now) for each.

@@ -1,0 +1,90 @@
+"""Turns for what vendors announced: which announcements, which cycle, and how soon.
+
+`turn` asks for a link that something was announced for, and imports this module
+then. All that waits is one cycle. Between two targeted cycles of a link there is
+a second at least; where changes come faster than that, the third within five
+seconds waits for their end, so that a burst is a few cycles and not dozens.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from syncd.core.model import Side
+from syncd.engine.report import CycleReport
+from syncd.ports.announcements import MOST_WAITING, Announced, Announcement
+
+GAP = 1.0
+"""Seconds from the end of a targeted cycle to the next one of that link."""
+
+BURST = 5.0
+"""Seconds within which changes that come together have two targeted cycles."""
+
+CROWD = 4
+"""So many announced records within `BURST` are too many for a cycle each."""
+
+FIRST_RETRY, LAST_RETRY = 5.0, 45.0
+"""Seconds until an announcement is tried again that could not be read: a minute at the most."""
+
+Record = tuple[Side, str]
+
+
+def retry_after(failures: int) -> float:
+    """Seconds until the next try, after so many failed ones in a row."""
+    return min(LAST_RETRY, FIRST_RETRY * 2.0 ** min(failures - 1, 10))
+
+
+def wants_poll(announced: Sequence[Announcement]) -> bool:
+    """Whether an incremental cycle is to read all of it, and not one by one."""
+    single = {Announced.RECORD, Announced.CONTACT}
+    return len(announced) > MOST_WAITING or any(each.what not in single for each in announced)
+
+
+def wants_full(announced: Iterable[Announcement]) -> bool:
+    """Whether a full cycle was asked for."""
+    return any(each.what is Announced.FULL for each in announced)
+
+
+@dataclass(slots=True)
+class TargetedPace:
+    """The last targeted cycles of a link; moments are monotonic seconds."""
+
+    _ended: float = float("-inf")
+    _cycles: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=8))
+    """When each began, and how many records it was told of that nobody but people changed."""
+    _wrote: frozenset[Record] = frozenset()
+    """What the last one wrote: announcements of that are our own echo."""
+
+    def from_then(self, now: float) -> float:
+        """When the next one may begin at the earliest."""
+        return max(now, self._ended + GAP)
+
+    def earliest(self, waiting: Collection[Announcement], now: float) -> float:
+        """When the next one may begin, with what waits for it."""
+        lately = [each for each in self._cycles if now - each[0] < BURST and each[1]]
+        fresh = self._fresh(waiting)
+        crowd = fresh + sum(count for _, count in lately) >= CROWD
+        together = max(fresh, *(count for _, count in lately), 0) > 1 if lately else False
+        due = self.from_then(now)
+        if len(lately) >= 2 and (crowd or together):
+            due = max(due, lately[0][0] + BURST)
+        return due
+
+    def ran(
+        self, began: float, ended: float, taken: Collection[Announcement], report: CycleReport
+    ) -> None:
+        """A targeted cycle took these."""
+        self._cycles.append((began, self._fresh(taken)))
+        self._ended = ended
+        self._wrote = frozenset(
+            (each.side, each.ghl_id if each.side is Side.GHL else each.hubspot_id)
+            for each in report.written
+        )
+
+    def _fresh(self, announced: Iterable[Announcement]) -> int:
+        return len({(each.side, each.record) for each in announced} - self._wrote)
+
+
+__all__ = ["TargetedPace", "retry_after", "wants_full", "wants_poll"]

@@ -46,6 +46,7 @@ PLACES = {
     "connections": "syncd.cli.connections:connections",
     "disconnect": "syncd.cli.connections:disconnect",
     "fleet": "syncd.cli.fleet:fleet",
+    "live": "syncd.cli.live:live",
     "notify": "syncd.cli.notify:notify",
     "rebuild": "syncd.cli.rebuild:rebuild",
     "forget": "syncd.cli.forget:forget",

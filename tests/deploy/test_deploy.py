@@ -85,6 +85,53 @@ def test_both_tokens_come_as_credentials_and_never_in_the_environment(unit: Path
     assert not [name for name, _ in found if name.startswith("Environment")]
 
 
+# --- the proxies before the listener of announcements
+
+PROXIES = {"Caddyfile": "caddy", "nginx.conf": "nginx"}
+
+
+@pytest.mark.parametrize("name", PROXIES)
+def test_a_proxy_passes_on_the_listeners_paths_and_writes_down_no_code(name: str) -> None:
+    text = (DEPLOY / name).read_text(encoding="utf-8")
+    assert all(path in text for path in ("/hooks/", "/oauth/callback", "/livez", "127.0.0.1:8788"))
+    assert "404" in text
+    logs = [
+        line for line in text.splitlines() if "log" in line and not line.strip().startswith("#")
+    ]
+    assert logs in ([], ["    access_log off;"])
+
+
+@pytest.mark.skipif(shutil.which("caddy") is None, reason="caddy is not installed")
+def test_caddy_takes_its_configuration() -> None:
+    command = ["caddy", "validate", "--adapter", "caddyfile", "--config", str(DEPLOY / "Caddyfile")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.skipif(
+    any(shutil.which(each) is None for each in ("nginx", "openssl")),
+    reason="nginx is not installed",
+)
+def test_nginx_takes_its_configuration(tmp_path: Path) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    made = f"openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=x -keyout {key} -out {certificate}"
+    subprocess.run(made.split(), capture_output=True, check=True)
+    text = (DEPLOY / "nginx.conf").read_text(encoding="utf-8")
+    folder = "/etc/letsencrypt/live/sync.example.com"
+    text = text.replace(f"{folder}/fullchain.pem", str(certificate))
+    text = text.replace(f"{folder}/privkey.pem", str(key))
+    (tmp_path / "syncd.conf").write_text(text, encoding="utf-8")
+    temporary = "".join(
+        f"{each}_temp_path {tmp_path}/{each};"
+        for each in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    whole = f"pid {tmp_path}/pid; events {{}} http {{ {temporary} include {tmp_path}/syncd.conf; }}"
+    (tmp_path / "nginx.conf").write_text(whole, encoding="utf-8")
+    command = ["nginx", "-t", "-p", str(tmp_path), "-c", str(tmp_path / "nginx.conf")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 # --- what the dashboard and the rules ask for
 
 

@@ -1,5 +1,6 @@
 from base64 import b64encode
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from html.parser import HTMLParser
@@ -110,7 +111,7 @@ def test_each_held_record_has_its_reason_and_the_command_that_lets_it_go(
     shown: Callable[..., Reader],
 ) -> None:
     told = shown("held").text
-    assert "3 records wait for you" in told
+    assert "4 records wait for you" in told
     assert "Changed on both sides (time)" in told
     assert "syncd resolve 501 --keep ghl" in told
     assert "syncd resolve Zz91 --book-anyway" in told
@@ -120,7 +121,7 @@ def test_personal_data_is_masked_unless_asked_for(shown: Callable[..., Reader]) 
     masked, open_ = shown("held").text, shown("held", personal=True).text
     assert "Ana Example" not in masked
     assert "ana@example.com" not in masked
-    assert "Tue 2026-03-03 08:00 → Tue 2026-03-03 08:30" in masked
+    assert "Tue 2026-03-03 09:00 → Tue 2026-03-03 09:30" in masked
     assert "Check-up Ana Example → First visit Ana Example" in open_
     assert "ana@example.com" in open_
 
@@ -308,7 +309,9 @@ def test_an_approval_is_asked_for_in_a_block_of_its_own(look_at: Callable[..., L
         first_sync={"ghl": 3, "hubspot": 412},
         underway=(Underway(at=look_at("held").at, told="sync now", by="Zoë"),),
     )
-    text = page.render(look_at("waiting", offers={"clinic": approve}), proof="p")
+    look = look_at("waiting", offers={"clinic": approve})
+    assert "sync now, by a person" in Reader(page.render(look, proof="p")).text
+    text = page.render(replace(look, personal=True), proof="p")
     read = Reader(text)
     assert "It would write 3 records in HighLevel and 412 records in HubSpot." in read.text
     assert "sync now, by Zoë" in read.text

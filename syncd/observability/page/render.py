@@ -104,7 +104,10 @@ def headline(links: Sequence[LinkHealth], now: datetime) -> str:
         told.append(f"{words.count(asked, 'link needs', 'links need')} your approval.")
     pairs = sum(link.pairs for link in links)
     over = f" over {len(links)} links" if len(links) > 1 else ""
-    told.append(f"{words.count(pairs, 'appointment')} in sync{over}.")
+    if pairs:
+        told.append(f"{words.count(pairs, 'appointment')} in sync{over}.")
+    else:
+        told.append("Nothing is in sync yet.")
     changed = [at for link in links if (at := view.last_change(link)) is not None]
     if changed:
         told.append(f"Last change {words.long_ago(max(changed), now)}.")

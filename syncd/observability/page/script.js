@@ -88,9 +88,11 @@
     const button = event.target.closest("button.copy");
     if (button) copy(button);
   });
-  document.addEventListener("input", (event) => {
-    if (event.target.closest(".filters")) filter();
-  });
+  for (const kind of ["input", "change"]) {
+    document.addEventListener(kind, (event) => {
+      if (event.target.closest(".filters")) filter();
+    });
+  }
   document.addEventListener("submit", (event) => {
     if (sent) event.preventDefault(); // A second press while the first is on its way.
     sent = true;
@@ -98,4 +100,5 @@
   addEventListener("pageshow", () => { sent = false; });
   dress(document);
   setInterval(renew, every);
+  window.renew = renew;
 })();

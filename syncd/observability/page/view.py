@@ -38,7 +38,7 @@ ASKS = frozenset({State.WAITING, State.GUARD})
 TONES = {
     State.OK: ("good", "●"),
     State.STARTING: ("warn", "○"),
-    State.PAUSED: ("warn", "⏸"),
+    State.PAUSED: ("warn", "‖"),
     State.WAITING: ("warn", "▲"),
     State.GUARD: ("warn", "▲"),
     State.LOCKED: ("warn", "▲"),

@@ -142,6 +142,7 @@ class ProviderFactory:
             search_lag=settings.search_lag,
             mapped_fields=mapped_fields.properties(link),
             record_link=mapped_fields.record_link(link),
+            show_held=settings.show_held,
             needs=_needed(link),
             writes=_written(link),
             default_country=country,

@@ -65,6 +65,7 @@ def rules_of(link: LinkSettings, look_again: timedelta | None = None) -> Rules:
         ),
         statuses_given=link.status.given,
         calendars=calendars,
+        show_held=link.hubspot.show_held,
         rotation=sync.rotation,
         look_again=look_again,
     )

@@ -545,6 +545,10 @@ class HubSpotSettings(Section):
     """The account's number, as HubSpot shows it beside the account's name; 0: the token's.
     A token of another account ends with 2, before anything is read or written there.
     """
+    show_held: bool = False
+    """Whether a held record says why in its HubSpot property ghl_sync_note, which setup makes.
+    It is written whatever the direction, and never read back.
+    """
     api_version: values.ApiVersion = "2026-03"
     """The dated version of the API."""
     object_type: values.ObjectType = "0-421"

@@ -36,6 +36,7 @@ from syncd.engine.plan.planning import Planned
 from syncd.engine.poll import poll
 from syncd.engine.poll.poll import PollResult
 from syncd.engine.poll.prepare import FIRST, LEFT_OVER, POLLED_AT, last_polled, prepare
+from syncd.engine.record import held_notes
 from syncd.engine.recover.recover import Recovered
 from syncd.engine.report import CycleReport, FailedWrite, tally
 from syncd.errors import (
@@ -454,6 +455,10 @@ def record(cycle: Cycle, executor: WriteExecutor) -> None:
         cycle.kept = _Recording(cycle, cycle.context, cycle.polled, executor).commit()
         for line in cycle.kept.warnings:
             log.warning("decision.dropped", detail=line)
+        request, link = cycle.request, cycle.link
+        approved = cycle.context.decisions.only is not None or request.planned_only
+        if (link.rules.show_held or request.full) and not (approved or request.rebuild):
+            held_notes.show(link)
 
 
 class _Recording:

@@ -32,6 +32,8 @@ class Rules:
     """Whether the status tables are the user's own: then a missing value is an error."""
     calendars: frozenset[str] = frozenset()
     """HighLevel calendars to sync; empty for every active one."""
+    show_held: bool = False
+    """Whether held HubSpot records say why, in a property of their own."""
     rotation: int = 100
     """Known HubSpot records that an incremental cycle re-reads, in turn."""
     look_again: timedelta | None = None

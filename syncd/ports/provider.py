@@ -125,6 +125,8 @@ class WriteCommand:
     checked, so free slots are asked first; a taken one refuses the status."""
     notify: bool = False
     """The vendor is to notify the contact."""
+    note: str | None = None
+    """UPDATE: what the record's own note is to say, beside everything that is synced."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -322,6 +324,13 @@ class Provider(Protocol):
         commands without a receipt by then were not sent.
         """
         ...
+
+    def write_notes(self, notes: Mapping[str, str]) -> Mapping[str, Receipt]:  # noqa: ARG002
+        """Have records say why they are held, by id; an empty note takes it away.
+
+        A side without such a property answers for none. Raises as `write` does.
+        """
+        return {}
 
     def edits(self, ids: Collection[str]) -> Mapping[str, tuple[Edit, ...]]:
         """When each group of these records was last changed.

@@ -89,6 +89,10 @@ class ReadOnly(Provider):
             raise AssertionError(f"{command.kind} would be sent by a reading")
         yield from ()
 
+    def write_notes(self, notes: Mapping[str, str]) -> Mapping[str, Receipt]:  # noqa: ARG002
+        """Nothing is written."""
+        return {}
+
     def edits(self, ids: Collection[str]) -> Mapping[str, tuple[Edit, ...]]:
         """See `Provider.edits`."""
         return self.inner.edits(ids)

@@ -184,3 +184,19 @@ def test_a_probe_that_is_stopped_leaves_nothing(
     assert "Traceback" not in out + err
     assert (ready.ghl.events(), ready.hubspot.records()) == ([], [])
     assert [*ready.ghl.contacts] == []
+
+
+@pytest.mark.usefixtures("ready")
+def test_a_missing_note_property_is_told_with_setup(syncd: Syncd, clinic: VendorAccounts) -> None:
+    file = clinic.folder / "config.toml"
+    text = file.read_text("utf-8")
+    file.write_text(
+        text.replace("[links.clinic.hubspot]", "[links.clinic.hubspot]\nshow_held = true")
+    )
+    told = syncd("doctor")
+    assert told.code == 2
+    assert "ghl_sync_note" in told.out
+    assert "syncd setup" in told.out
+    assert syncd("--sync-now").code == 0  # all else goes on
+    assert "ghl_sync_note" in syncd("setup").out
+    assert syncd("doctor").code == 0

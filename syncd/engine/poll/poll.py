@@ -32,6 +32,7 @@ from syncd.core.series import rejoin_series
 from syncd.engine.backoff import waits
 from syncd.engine.context import CycleContext
 from syncd.engine.link import Link
+from syncd.engine.record import held_notes
 from syncd.ports.provider import ScanRequest
 
 CURSOR = "hubspot"
@@ -263,6 +264,9 @@ def result_of(
     recent: RecentWrites,
 ) -> PollResult:
     """What was read, as one value."""
+    if context.link.rules.show_held:
+        notes = context.link.store.get_state(held_notes.NOTES)
+        state.seen[Side.HUBSPOT] = held_notes.without_notes(state.seen[Side.HUBSPOT], notes)
     failures = (*(each for scan in scans.values() for each in scan.failures), *state.failures)
     return PollResult(
         context=context,

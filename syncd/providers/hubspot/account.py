@@ -142,10 +142,13 @@ class AccountReader:
         stages = self._stages() if status == mapping.STAGE else {}
         values = tuple(stages) if status == mapping.STAGE else known[status].options
         mapped_fields = tuple((each.name, each.property) for each in self._spec.mapped_fields)
+        note = schema_check.sync_note(known)
+        missing_note = () if note.ok or not self._spec.show_held else (f"{note}",)
         property_map = mapping.PropertyMap(
             status=status,
             mapped_fields=mapped_fields,
             moments=frozenset(name for _, name in mapped_fields if known[name].type == "datetime"),
+            note=mapping.NOTE if note.ok else "",
             link=self._spec.record_link if details else "",
             link_base=self._link_base(details) if details else "",
             filter_properties=self._spec.filter_properties,
@@ -158,7 +161,7 @@ class AccountReader:
             people_unread=people is None,
             status_values=values,
             status_property=status,
-            warnings=(*_warnings(status, values), *optional.warnings),
+            warnings=(*_warnings(status, values), *missing_note, *optional.warnings),
         )
         self._retry_soon = optional.retry_soon
         return _CachedAccount(at=self._clock.now(), account=account, property_map=property_map)
@@ -217,6 +220,11 @@ class AccountReader:
     def _findings(self, known: Mapping[str, Definition]) -> tuple[Finding, ...]:
         return schema_check.findings(known, self._spec, self._session.api.object_type)
 
+    def _surveyed(self, known: Mapping[str, Definition]) -> tuple[Finding, ...]:
+        """What the doctor says of the properties."""
+        note = (schema_check.sync_note(known),) if self._spec.show_held else ()
+        return (*self._findings(known), *note)
+
     def _stages(self) -> dict[str, str]:
         return schema.stages(self._session.rows(self._session.api.pipelines()))
 
@@ -240,7 +248,7 @@ class AccountReader:
         self._check_activation()
         known = self._definitions()
         status = schema_check.status_property(known, self._spec.status_property)
-        findings = self._findings(known)
+        findings = self._surveyed(known)
         if status != mapping.STAGE:
             values = known[status].options if status else ()
             return Survey(findings=findings, status_property=status, status_values=values)

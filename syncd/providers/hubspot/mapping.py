@@ -26,6 +26,8 @@ GHL_ID = "ghl_appointment_id"
 GHL_LOCATION = "ghl_location_id"
 DESCRIPTION = "ghl_description"
 ADDRESS = "ghl_address"
+NOTE = "ghl_sync_note"
+"""Says why the record is held; written, and never read."""
 STAGE = "hs_pipeline_stage"
 PIPELINE = "hs_pipeline"
 MODIFIED = "hs_lastmodifieddate"
@@ -50,6 +52,8 @@ class PropertyMap:
     """The property for the record's own URL; "" for none."""
     link_base: str = ""
     """That URL, up to the record's id."""
+    note: str = ""
+    """The property for the reason of a hold; "" where the account has none."""
     pipeline_of: Mapping[str, str] = field(default_factory=dict)
     """Stage → pipeline, where the status is a stage and there is more than one pipeline."""
 

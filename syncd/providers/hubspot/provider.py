@@ -14,6 +14,7 @@ from syncd.errors import ProviderError, Rejected
 from syncd.ports.clock import Clock
 from syncd.ports.provider import (
     NO_CHECKS,
+    CommandKind,
     Edit,
     Failed,
     NextPoll,
@@ -76,6 +77,7 @@ class HubSpotProvider(ClientProvider):
         default_country: str | Callable[[], str] = "",
         mapped_fields: tuple[MappedProperty, ...] = (),
         record_link: str = "",
+        show_held: bool = False,
         needs: frozenset[GroupKey] = schema.ALL_GROUPS,
         writes: frozenset[GroupKey] = schema.ALL_GROUPS,
         account_lifetime: timedelta = ACCOUNT_LIFETIME,
@@ -90,6 +92,7 @@ class HubSpotProvider(ClientProvider):
             writes=writes,
             mapped_fields=mapped_fields,
             record_link=record_link,
+            show_held=show_held,
             filter_properties=tuple(dict.fromkeys((*filter_property_names, *(filter or {})))),
         )
         self._account = AccountReader(self._session, clock, spec, lifetime=account_lifetime)
@@ -213,6 +216,18 @@ class HubSpotProvider(ClientProvider):
             if _was_refused(receipt):
                 self._account.invalidate()
             yield receipt
+
+    def write_notes(self, notes: Mapping[str, str]) -> Mapping[str, Receipt]:
+        """See `Provider.write_notes`. An account without the property gets none."""
+        if not self._account.property_map.note:
+            return {}
+        commands = [
+            WriteCommand(key=f"note-{each}", kind=CommandKind.UPDATE, id=each, note=note)
+            for each, note in notes.items()
+        ]
+        return {
+            receipt.key.removeprefix("note-"): receipt for receipt in self._writer.write(commands)
+        }
 
     def close(self) -> None:
         """Give back connections."""

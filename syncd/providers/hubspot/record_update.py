@@ -54,6 +54,8 @@ def row_of(command: WriteCommand, now: Snapshot, property_map: PropertyMap) -> R
         sent |= mapping.external_id_properties(command.external_ids) | property_map.address(
             command.id
         )
+    if command.note is not None and property_map.note:
+        sent |= {property_map.note: command.note}
     words = "it was changed in HubSpot meanwhile, and so is left alone"
     kept = tuple(Refusal(group=group, reason="rejected", detail=words) for group in sorted(skipped))
     return RecordUpdate(command=command, now=now, sent=sent, refused=kept)

@@ -73,6 +73,13 @@ class PropertySpec:
     record_link: str = ""
     """The property for the record's own URL; "" for none."""
     filter_properties: tuple[str, ...] = ()
+    show_held: bool = False
+    """Whether held records say why: nothing of the sync depends on that property."""
+
+    @property
+    def ours(self) -> tuple[RequiredSchema, ...]:
+        """The properties of our own that setup makes, the status aside."""
+        return (*OURS, SYNC_NOTE) if self.show_held else OURS
 
     @property
     def properties(self) -> tuple[MappedProperty, ...]:
@@ -107,6 +114,12 @@ OURS = (
     ),
 )
 
+
+SYNC_NOTE = RequiredSchema(
+    name=mapping.NOTE,
+    label="Sync note",
+    description="Why the appointment waits for a decision; empty where it does not. By syncd.",
+)
 
 # --- reading
 

@@ -68,6 +68,11 @@ def findings(
     )
 
 
+def sync_note(known: Mapping[str, Definition]) -> Finding:
+    """Whether held records can say why; nothing else depends on it."""
+    return verify(known.get(mapping.NOTE), schema.SYNC_NOTE)
+
+
 def _native(
     known: Mapping[str, Definition], spec: PropertySpec, object_type: str
 ) -> Iterable[Finding]:

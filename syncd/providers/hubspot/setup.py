@@ -37,7 +37,7 @@ def create_missing(
     """
     done = [_create_group(session)]
     known = schema.definitions(session.rows(session.api.properties()))
-    done += [_create_property(session, required, known) for required in schema.OURS]
+    done += [_create_property(session, required, known) for required in spec.ours]
     if _uses_own_status(spec, known):
         done.append(_create_status(session, known, status_values))
     return done

@@ -185,10 +185,28 @@ class _Examination:
         for each in survey.findings:
             what = f"{each.what} {each.detail}".strip() if not each.ok else each.what
             yield ok("properties", what) if each.ok else error("properties", what, each.remedy)
+        yield from self._demanded(survey)
         if survey.status_property:
             yield from statuses.judge(
                 self.link, survey.status_property, survey.status_values, survey.status_labels
             )
+
+    def _demanded(self, survey: Survey) -> Iterator[Finding]:
+        """What the account's own rules demand of new records, which would be held."""
+        for name in survey.demanded:
+            yield warning(
+                "properties",
+                f"the account demands a value in {name} of every new appointment",
+                f"no longer demand it in HubSpot, or map a field to {name} under `map`",
+            )
+        if self.link.sync.create_contacts in {"both", "hubspot"}:
+            for name in survey.demanded_of_contacts:
+                yield warning(
+                    "properties",
+                    f"the account demands a value in {name} of every new contact",
+                    "no longer demand it in HubSpot, or set create_contacts so that none is "
+                    "created there",
+                )
 
     def _read_owners_and_portal(self, provider: HubSpotProvider) -> None:
         """Read data for other checks; a refusal is reported by its scope already."""

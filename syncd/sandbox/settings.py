@@ -126,6 +126,8 @@ class SandboxSettings:
     associations_of_none: Literal["absent", "errors"] = "absent"
     reverse_batch_results: bool = True
     """Batch answers come in another order than the inputs: the vendor promises none."""
+    paths_as_in_2026_03: bool = False
+    """Whether 2026-09 still has the paths that its description has no longer."""
     strict: bool = True
     """On dated paths, refuse what the vendor's description does not allow, even where the real
     service would overlook it: unknown keys, missing keys that it marks as required."""

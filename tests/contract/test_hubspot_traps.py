@@ -597,6 +597,22 @@ def test_trap_26_what_an_accounts_own_rules_refuse_is_held_in_its_words(
     settled(harness)
 
 
+def test_trap_26_a_contact_that_an_accounts_own_rules_refuse_is_held_with_the_property(
+    make_town: MakeTown,
+) -> None:
+    harness = make_town()
+    harness.provider_options = {"api_version": "2026-09"}
+    harness.hubspot.required_of_contacts.add("source")
+    book(harness, harness.ghl.add_contact("Ann Lee", "ann@example.com"))
+    report = harness.sync()
+    assert (reasons(report), report.hubspot.created) == (["rejected"], 0)
+    assert "(source) in HubSpot" in report.held[0].detail
+    harness.hubspot.required_of_contacts.clear()
+    harness.later(days=2)
+    assert harness.sync().hubspot.created == 1
+    settled(harness)
+
+
 @pytest.mark.parametrize("lookup", [True, False])
 def test_trap_28_an_additional_address_finds_its_contact_and_makes_no_second(
     make_town: MakeTown, lookup: bool

@@ -175,6 +175,11 @@ HUBSPOT = [
     Variant(name="its clock is ahead", settings={"hubspot_skew": timedelta(minutes=4)}),
     Variant(name="its clock is behind", settings={"hubspot_skew": timedelta(minutes=-4)}),
     Variant(name="a later version", options={"api_version": "2026-09"}),
+    Variant(
+        name="a later version with the old paths",
+        options={"api_version": "2026-09"},
+        settings={"paths_as_in_2026_03": True},
+    ),
     Variant(name="the object by its name", options={"object_type": "appointments"}),
     Variant(name="instants are milliseconds", side="hubspot", change=of_values(epoch)),
     Variant(name="instants are short", side="hubspot", change=of_values(short)),

@@ -159,6 +159,27 @@ def test_an_object_that_is_not_activated_is_told_apart_from_a_scope(
     assert "activate appointments in HubSpot" in errors[0].remedy
 
 
+def test_what_the_accounts_own_rules_demand_is_told_before_a_record_is_refused(
+    practice: Any,
+) -> None:
+    later = '\n[defaults.hubspot]\napi_version = "2026-09"\n'
+    practice.hubspot.required |= {"reason", "hs_appointment_start", "room"}
+    practice.hubspot.required_of_contacts |= {"email", "source"}
+    assert practice.bad() == []
+    more = f'{later}[defaults.map.room]\nghl = "address"\nhubspot = "room"\n'
+    practice.hubspot.add_property("room")
+    found = practice.bad(more)
+    assert [each.mark for each in found] == ["warning", "warning"]
+    assert "reason of every new appointment" in found[0].what
+    assert "source of every new contact" in found[1].what
+    none = f'{more}[defaults.sync]\ncreate_contacts = "ghl"\n'
+    assert len(practice.bad(none)) == 1
+    practice.world.faults.add(
+        side="hubspot", path="crm-object-schemas", status=404, body={}, times=None
+    )
+    assert practice.bad(more) == []
+
+
 def test_a_property_that_is_not_unique_is_an_error(raw: Any) -> None:
     raw.hubspot.add_property("ghl_appointment_id")
     found = [each for each in raw.bad() if "ghl_appointment_id" in each.what]

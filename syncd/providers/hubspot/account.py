@@ -8,7 +8,7 @@ poll must not cost more than its search. Leaves out what creates properties (`se
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from threading import Lock
 from zoneinfo import ZoneInfo
@@ -18,11 +18,15 @@ from syncd.errors import NotPrepared, SyncdError, Transient, Unreadable
 from syncd.ports.clock import Clock
 from syncd.ports.refusals import Asked, Stops, stops
 from syncd.providers.hubspot import mapping, refusals, schema, schema_check, setup, wire
+from syncd.providers.hubspot.protocol import CONTACTS
 from syncd.providers.hubspot.schema import Definition, PropertySpec
 from syncd.providers.hubspot.schema_check import Finding
 from syncd.providers.hubspot.session import Session
 from syncd.providers.hubspot.wire import Json
 from syncd.providers.paging import MANY, Progress
+
+ENFORCED = "2026-09"
+"""The first version whose writes are checked against the account's rules (changelog 2026-08-11)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +46,10 @@ class Survey:
     status_values: tuple[str, ...]
     status_labels: Mapping[str, str] = field(default_factory=dict)
     """The labels of the values, where those are ids of stages."""
+    demanded: tuple[str, ...] = ()
+    """What a new appointment needs by the account's rules, and what syncd never fills."""
+    demanded_of_contacts: tuple[str, ...] = ()
+    """The same of a new contact."""
 
 
 @dataclass(slots=True)
@@ -248,17 +256,33 @@ class AccountReader:
         self._check_activation()
         known = self._definitions()
         status = schema_check.status_property(known, self._spec.status_property)
-        findings = self._surveyed(known)
-        if status != mapping.STAGE:
-            values = known[status].options if status else ()
-            return Survey(findings=findings, status_property=status, status_values=values)
-        body = self._session.rows(self._session.api.pipelines())
-        return Survey(
-            findings=findings,
+        found = Survey(
+            findings=self._surveyed(known),
             status_property=status,
+            status_values=known[status].options if status else (),
+            demanded=schema_check.unfilled(self._demanded(), self._spec, status),
+            demanded_of_contacts=schema_check.unfilled_of_contacts(self._demanded(CONTACTS)),
+        )
+        if status != mapping.STAGE:
+            return found
+        body = self._session.rows(self._session.api.pipelines())
+        return replace(
+            found,
             status_values=tuple(schema.stages(body)),
             status_labels=schema.stage_labels(body),
         )
+
+    def _demanded(self, object_type: str = "") -> list[str]:
+        """What a new record needs; nothing where it cannot be read, or is not enforced."""
+        if self._session.api.version < ENFORCED:
+            return []
+        try:
+            response = self._session.send(self._session.api.schema(object_type))
+        except SyncdError as error:
+            _OptionalReads().failed(error)
+            return []
+        body = wire.mapping(response.payload) if response.ok else {}
+        return [wire.string(each) for each in wire.items(body.get("requiredProperties"))]
 
     def owners(self) -> tuple[Person, ...]:
         """Every owner, deactivated ones included."""

@@ -29,6 +29,7 @@ from syncd.ports.provider import Done, ExternalIds, Failed, Receipt, Refusal, Wr
 from syncd.ports.refusals import Asked, Stops, stops
 from syncd.providers.hubspot import mapping, refusals, schema, wire
 from syncd.providers.hubspot.account import AccountReader
+from syncd.providers.hubspot.associating import Associations
 from syncd.providers.hubspot.batch_split import BatchSplit
 from syncd.providers.hubspot.mapping import GHL_ID, PIPELINE, STAGE, PropertyMap
 from syncd.providers.hubspot.protocol import CONTACTS, create_row
@@ -107,6 +108,7 @@ class Creator:
 
     def __init__(self, session: Session, account: AccountReader, reader: Reader) -> None:
         self._session, self._account, self._reader = session, account, reader
+        self._associations = Associations(session)
         self._lock = Lock()
         self._created: set[str] = set()
         """Ids of records that were answered to a row: none belongs to another row as well."""
@@ -384,7 +386,7 @@ class Creator:
         Without one the next cycle associates it.
         """
         try:
-            self._session.execute(self._session.api.associate(record_id, contact))
+            self._associations.add(record_id, contact)
         except AuthFailed:
             raise
         except Transient:

@@ -164,6 +164,20 @@ class Api:
         path = "/associations/".join(ends)
         return Request(method="DELETE", path=path, asked=Asked.WRITE)
 
+    def batch_associate(self, record_id: str, contact: str) -> Request:
+        """The same as `associate`, by the batch route of associations."""
+        row = {"from": {"id": record_id}, "to": {"id": contact}}
+        return self._association("associate/default", row)
+
+    def batch_dissociate(self, record_id: str, contact: str) -> Request:
+        """The same as `dissociate`, by the batch route of associations."""
+        return self._association("archive", {"from": {"id": record_id}, "to": [{"id": contact}]})
+
+    def _association(self, verb: str, row: Json) -> Request:
+        path = f"{self._links()}/batch/{verb}"
+        body = {"inputs": [row]}
+        return Request(method="POST", path=path, json=body, asked=Asked.WRITE, repeatable=True)
+
     def _links(self) -> str:
         return f"/crm/associations/{self.version}/{self.object_type}/{CONTACT_TYPE}"
 
@@ -186,6 +200,11 @@ class Api:
     def details(self) -> Request:
         """The account: its number and the address of its pages (account information guide)."""
         path = f"/account-info/{self.version}/details"
+        return Request(method="GET", path=path, asked=Asked.BESIDE)
+
+    def schema(self, object_type: str = "") -> Request:
+        """The schema of an object, which names what a new record needs (schemas reference)."""
+        path = f"/crm-object-schemas/{self.version}/schemas/{object_type or self.object_type}"
         return Request(method="GET", path=path, asked=Asked.BESIDE)
 
     def properties(self) -> Request:

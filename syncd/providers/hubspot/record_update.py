@@ -150,7 +150,7 @@ def without_refused(
         return refusals.of_row(found)
     dropped = {mapping.PIPELINE, *(name for group in refused for name in property_map.of(group))}
     kept = {name: held for name, held in row.sent.items() if name not in dropped}
-    detail = refusals.describe(found)
+    detail = refusals.explain(found)
     notes = tuple(
         Refusal(group=group, reason="rejected", detail=detail) for group in sorted(refused)
     )

@@ -60,7 +60,7 @@ def refusal(request: Request, response: Response) -> SyncdError:
         return NotPrepared(f"HubSpot does not know the object ({where}); {NOT_ACTIVATED}")
     if response.status == 404:
         return NotFound(where, side=Side.HUBSPOT, status=404)
-    return Rejected(where, side=Side.HUBSPOT, status=response.status)
+    return Rejected(f"{where}{_demanded(found)}", side=Side.HUBSPOT, status=response.status)
 
 
 def _forbidden(request: Request, found: Problem, where: str) -> SyncdError:
@@ -125,20 +125,29 @@ def describe(found: Problem) -> str:
     return f"{parts[0]} ({', '.join(parts[1:])})" if parts[1:] else "".join(parts)
 
 
+def explain(found: Problem) -> str:
+    """A problem of an appointment's values for a person, with the remedy where it lacks one."""
+    remedy = _demanded(found)
+    more = ", or map a field to the property under `map` in the link's configuration"
+    return f"{describe(found)}{remedy}{more}" if remedy else describe(found)
+
+
+def _demanded(found: Problem) -> str:
+    """What to do about a value that the account demands, by the names of the properties."""
+    if not lacks_a_value(found):
+        return ""
+    lacking = [each for each in found.properties if _PROPERTY.fullmatch(each)]
+    names = f" ({', '.join(lacking)})" if lacking else ""
+    return f"; no longer demand a value{names} in HubSpot"
+
+
 def of_row(found: Problem) -> ProviderError:
     """The error of one refused row of a batch."""
-    text = describe(found) or "no reason given"
+    text = explain(found) or "no reason given"
     if found.codes & _PASSING:
         return Unavailable(f"HubSpot could not take it just now: {text}", side=Side.HUBSPOT)
     if "OBJECT_NOT_FOUND" in found.codes:
         return Stale(f"HubSpot shows the record no more: {text}", side=Side.HUBSPOT)
-    if lacks_a_value(found):
-        lacking = [each for each in found.properties if _PROPERTY.fullmatch(each)]
-        names = f" ({', '.join(lacking)})" if lacking else ""
-        text = (
-            f"{text}; no longer demand a value{names} in HubSpot, or map a field to the property "
-            "under `map` in the link's configuration"
-        )
     return Rejected(f"HubSpot refuses it: {text}", side=Side.HUBSPOT)
 
 

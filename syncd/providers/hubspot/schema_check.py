@@ -193,6 +193,20 @@ _OTHER_PROPERTIES = frozenset(
 )
 
 
+def unfilled(demanded: Iterable[str], spec: PropertySpec, status: str) -> tuple[str, ...]:
+    """The demanded properties that nothing of this link fills."""
+    ours = {each.property for each in spec.properties}
+    return tuple(name for name in demanded if name not in {*ours, *_OTHER_PROPERTIES, status})
+
+
+def unfilled_of_contacts(demanded: Iterable[str]) -> tuple[str, ...]:
+    """The demanded properties of a contact that is made with name, e-mail and phone only."""
+    return tuple(name for name in demanded if name not in _CONTACT_PROPERTIES)
+
+
+_CONTACT_PROPERTIES = frozenset({"firstname", "lastname", "email", "phone"})
+
+
 def _mapped_field(found: Definition | None, mapped: MappedProperty) -> Finding:
     """Whether a mapped property exists, is writable, and has a type for the kind of value."""
     what = f"HubSpot property {mapped.property} (map.{mapped.name})"

@@ -7,12 +7,11 @@ right before the write keeps an edit from being overwritten.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from syncd.core import essence
 from syncd.core.model import Group, Missing, Snapshot
-from syncd.errors import NotFound, Outdated, ProviderError, Transient, Unavailable
+from syncd.errors import Outdated, ProviderError, Transient, Unavailable
 from syncd.ports.provider import (
     CheckedCommands,
     Done,
@@ -25,6 +24,7 @@ from syncd.ports.provider import (
 from syncd.ports.refusals import Asked
 from syncd.providers.hubspot import mapping, refusals
 from syncd.providers.hubspot.account import AccountReader
+from syncd.providers.hubspot.associating import Associations
 from syncd.providers.hubspot.batch_split import BatchSplit, RowResult
 from syncd.providers.hubspot.read_split import divided
 from syncd.providers.hubspot.reading import Reader
@@ -76,6 +76,7 @@ class Updater:
 
     def __init__(self, session: Session, account: AccountReader, reader: Reader) -> None:
         self._session, self._account, self._reader = session, account, reader
+        self._associations = Associations(session)
 
     # --- updates
 
@@ -202,7 +203,7 @@ class Updater:
                 yield Failed(key=row.trace, error=outdated)
                 return
             if isinstance(result, Problem):
-                detail = refusals.describe(result)
+                detail = refusals.explain(result)
                 notes.append(Refusal(group=group, reason="rejected", detail=detail))
             elif isinstance(result, Unavailable) and failing is None:
                 failing = result  # A server may fail on one text, not on a second one.
@@ -262,21 +263,15 @@ class Updater:
         now, old = row.now, row.command.replaced
         try:
             if contact and contact not in now.contacts:
-                self._session.execute(
-                    replace(self._session.api.associate(now.id, contact), ready=ready)
-                )
+                self._associations.add(now.id, contact, ready)
             if old in now.contacts and old != contact:
-                self._drop_contact(now.id, old)
+                self._associations.drop(now.id, old)
         except Outdated:
             raise
         except ProviderError as error:
             self._session.check(Asked.WRITE, error)
             return error
         return None
-
-    def _drop_contact(self, record_id: str, contact: str) -> None:
-        with suppress(NotFound):
-            self._session.execute(self._session.api.dissociate(record_id, contact))
 
     # --- removals
 

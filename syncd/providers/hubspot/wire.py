@@ -23,7 +23,10 @@ MERGED_IDS = "hs_merged_object_ids"
 """The property with the ids of the records that were merged into this one."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_PROPERTY_KEYS = ("propertyName", "invalidPropertyName", "properties")
+_PROPERTY_KEYS = (
+    *("propertyName", "invalidPropertyName", "properties"),
+    "missingRequiredProperties",  # reported, read 2026-11-30
+)
 _DIGITS = re.compile(r"[+-]?\d+")
 
 

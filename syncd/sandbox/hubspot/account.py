@@ -86,6 +86,26 @@ def validations(_: HubspotCall, __: Request, ___: Mapping[str, str]) -> Response
     return Response(payload={"results": []})
 
 
+def schema(call: HubspotCall, _: Request, names: Mapping[str, str]) -> Response:
+    """GET /crm-object-schemas/{version}/schemas/{type}."""
+    table = call.table(names["type"])
+    required = call.portal.required_of_contacts if table.is_contacts else call.portal.required
+    return Response(
+        payload={
+            "id": table.type_id,
+            "objectTypeId": table.type_id,
+            "name": table.singular.upper(),
+            "fullyQualifiedName": table.singular.upper(),
+            "labels": {"singular": table.singular, "plural": table.plural},
+            "requiredProperties": sorted(required),
+            "searchableProperties": [],
+            "properties": [],
+            "associations": [],
+            "archived": False,
+        }
+    )
+
+
 def details(call: HubspotCall, _: Request, __: Mapping[str, str]) -> Response:
     """GET /account-info/details."""
     return Response(

@@ -8,7 +8,7 @@ Called by `app`, which has logged and metered the request before. The table is w
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from syncd.sandbox.http import Route, Router
 from syncd.sandbox.hubspot import (
@@ -85,11 +85,26 @@ ROUTES: tuple[Route[HubspotCall], ...] = (
     Route("GET", "/object-library/enablement/{type}", account.enablement),
     Route("GET", "/property-validations/{type}", account.validations),
     Route("GET", "/account-info/details", account.details),
+    Route("GET", "/schemas/{type}", account.schema, _SCHEMA),
 )
+_GONE: Final = frozenset(
+    {
+        objects.gdpr_delete,
+        associations.put_default,
+        associations.of_record,
+        associations.put_pair,
+        associations.put_typed,
+        associations.delete_pair,
+    }
+)
+"""What the description of 2026-09 has no longer, for appointments; of records' associations to
+read, for nobody.
+"""
 _VERSIONS = ("2026-03", "2026-09", "v3", "v4")
 _OLD = re.compile(r"^/crm/(v3|v4)/(.*)$")
 _DATED = re.compile(r"^/crm/([a-z-]+)/(\d{4}-\d{2})(/.*)?$")
 _INFO = re.compile(r"^/account-info/(v3|\d{4}-\d{2})/(.*)$")
+_SCHEMAS = re.compile(r"^/crm-object-schemas/(v3|\d{4}-\d{2})(/schemas/.*)$")
 
 
 class HubspotApi:
@@ -120,6 +135,11 @@ class HubspotApi:
         if found is None or version not in _VERSIONS:
             raise not_found(f"Resource not found: {request.method} {request.path}")
         route, names = found
+        if version == "2026-09" and not world.settings.paths_as_in_2026_03:
+            table = world.portal.table(names.get("type", ""))
+            ours = table is not None and table.type_id == APPOINTMENTS
+            if route.handler is associations.of_record or (ours and route.handler in _GONE):
+                raise not_found(f"Resource not found: {request.method} {request.path}")
         call = HubspotCall(portal=world.portal, settings=world.settings, version=version)
         _scoped(call, route.scopes, names)
         return route.handler(call, request, names)
@@ -142,6 +162,8 @@ def split_version(path: str) -> tuple[str, str]:
         return old[1], f"/{old[2]}"
     if info := _INFO.match(path):
         return info[1], f"/account-info/{info[2]}"
+    if schemas := _SCHEMAS.match(path):
+        return schemas[1], schemas[2]
     if dated := _DATED.match(path):
         return dated[2], f"/{dated[1]}{dated[3] or ''}"
     return "", path

@@ -130,14 +130,14 @@ def batch_update(call: HubspotCall, request: Request, names: Mapping[str, str]) 
         row = found(call, table, str(item["id"]), item.get("idProperty"))
         if row is None:
             raise not_found("resource not found", context={"ids": [str(item["id"])]})
-        changed(table, row, _stored(call, table, item))
+        changed(call, table, row, _stored(call, table, item))
         return _answered(call, table, row, item)
 
     if not _traced(inputs):
         for item in inputs:
             row = found(call, table, item["id"], item.get("idProperty"))
             if row is not None:
-                writable(table, row, item.get("properties"))
+                writable(call, table, row, item.get("properties"))
     return _each(inputs, update).answer(call, table)
 
 
@@ -160,7 +160,7 @@ def batch_upsert(call: HubspotCall, request: Request, names: Mapping[str, str]) 
         row = found(call, table, str(item["id"]), item["idProperty"])
         values = item.get("properties") or {}
         if row is not None:
-            changed(table, row, values)
+            changed(call, table, row, values)
             return wire.written(table, row, values) | {"new": False}
         values = {**values, item["idProperty"]: str(item["id"])}
         row = made(call, table, {"properties": values})

@@ -82,7 +82,7 @@ def update_record(call: HubspotCall, request: Request, names: Mapping[str, str])
     row = found(call, table, names["id"], request.one("idProperty"))
     if row is None:
         raise not_found()
-    changed(table, row, body.get("properties"))
+    changed(call, table, row, body.get("properties"))
     return Response(payload=wire.written(table, row, body.get("properties") or ()))
 
 
@@ -155,12 +155,7 @@ def creatable(
     """The checked values and associations that a body describes, or a refusal."""
     values = texts(body.get("properties") or {})
     kept, problems = table.checked(values)
-    if call.version >= "2026-09" and call.dated:
-        problems += [
-            Problem(name=name, code="MISSING_REQUIRED_PROPERTY", message=f"{name} is required")
-            for name in sorted(call.portal.required - set(values))
-            if not table.is_contacts
-        ]
+    problems += _missing(call, table, values, new=True)
     if table.is_contacts:
         _new_contact(call, table, values)
     elif call.settings.stage_required:
@@ -168,6 +163,31 @@ def creatable(
     if problems:
         raise invalid_values(problems)
     return kept, [_target(call, table, item) for item in body.get("associations") or ()]
+
+
+def _missing(
+    call: HubspotCall, table: ObjectTable, values: Mapping[str, str], *, new: bool
+) -> list[Problem]:
+    """What a record would lack by the account's rules, which hold from 2026-09 on."""
+    if not (call.version >= "2026-09" and call.dated):
+        return []
+    portal = call.portal
+    required = portal.required_of_contacts if table.is_contacts else portal.required
+    found = [
+        Problem(name=name, code="MISSING_REQUIRED_PROPERTY", message=f"{name} is required")
+        for name in sorted(required)
+        if new and not values.get(name)
+    ]
+    found += [
+        Problem(
+            name=needed,
+            code="MISSING_CONDITIONAL_REQUIRED_PROPERTY",
+            message=f"{needed} is required by a conditional property rule based on [{name}]",
+        )
+        for (name, value), needed in ({} if table.is_contacts else portal.conditional).items()
+        if values.get(name) == value and not values.get(needed)
+    ]
+    return found
 
 
 def _refuse_without(values: Mapping[str, str], *names: str) -> None:
@@ -188,17 +208,20 @@ def made(call: HubspotCall, table: ObjectTable, body: JsonObject) -> HubspotReco
     return row
 
 
-def writable(table: ObjectTable, row: HubspotRecord, values: Any) -> dict[str, str]:
+def writable(
+    call: HubspotCall, table: ObjectTable, row: HubspotRecord, values: Any
+) -> dict[str, str]:
     """The checked values of an update, or a refusal."""
     kept, problems = table.checked(texts(values if values is not None else {}), row.id)
+    problems += _missing(call, table, {**row.properties, **kept}, new=False)
     if problems:
         raise invalid_values(problems)
     return kept
 
 
-def changed(table: ObjectTable, row: HubspotRecord, values: Any) -> None:
+def changed(call: HubspotCall, table: ObjectTable, row: HubspotRecord, values: Any) -> None:
     """Writes what a body says, or refuses it whole."""
-    table.write(row, writable(table, row, values), APP)
+    table.write(row, writable(call, table, row, values), APP)
 
 
 def archived(call: HubspotCall, table: ObjectTable, record: str) -> None:

@@ -73,7 +73,11 @@ class HubspotPortal:
         )
         self.activated = context.settings().activated
         self.required: set[str] = set()
-        """Properties that this account's rules ask for on creation, from 2026-09 on."""
+        """Properties that a new appointment needs by this account's rules, from 2026-09 on."""
+        self.required_of_contacts: set[str] = set()
+        """The same of a new contact."""
+        self.conditional: dict[tuple[str, str], str] = {}
+        """What an appointment needs whose property has a value: (property, value) to property."""
         self.blocklist: set[str] = set()
         offer_stages(self.appointments.definitions, self.pipelines[APPOINTMENTS])
 

@@ -232,7 +232,21 @@ def test_an_external_id_never_replaces_one_that_appeared_since(desk: Any) -> Non
 # --- the contact
 
 
-def test_another_contact_replaces_the_association(desk: Any) -> None:
+SUB_PATHS = ["PUT", "DELETE"]
+
+
+@pytest.mark.parametrize(
+    ("version", "as_before", "sent"),
+    [
+        ("2026-03", False, SUB_PATHS),
+        ("2026-09", True, SUB_PATHS),
+        ("2026-09", False, ["PUT", "POST", "POST"]),
+    ],
+)
+def test_another_contact_replaces_the_association(
+    account: Account, version: str, sent: list[str], *, as_before: bool
+) -> None:
+    desk = account(api_version=version, settings={"paths_as_in_2026_03": as_before})
     ada = desk.portal.add_contact("Ada Winter", "ada@example.com")
     ben = desk.portal.add_contact("Ben Torres", "ben@example.com")
     record = desk.book(ada)
@@ -240,7 +254,39 @@ def test_another_contact_replaces_the_association(desk: Any) -> None:
     done = _done(_write(desk, command)[0])
     assert done.returned.contact == ben
     assert desk.provider.fetch([record])[record].contacts == (ben,)
-    assert [row.method for row in desk.world.writes("hubspot")] == ["PUT", "DELETE"]
+    assert [row.method for row in desk.world.writes("hubspot")] == sent
+    desk.world.reset_requests()
+    again = replace(_update(desk, record, Group.CONTACT, contact=ada), replaced=ben)
+    assert _done(_write(desk, again)[0]).returned.contact == ada
+    assert desk.provider.fetch([record])[record].contacts == (ada,)
+    assert len(desk.world.writes("hubspot")) == 2, "which route there is is known by now"
+
+
+def test_a_contact_that_is_not_there_is_refused_by_either_route(account: Account) -> None:
+    desk = account(api_version="2026-09")
+    ada = desk.portal.add_contact("Ada Winter", "ada@example.com")
+    record = desk.book(ada)
+    for _ in range(2):
+        command = _update(desk, record, Group.CONTACT, Group.TITLE, contact="999", title="New")
+        command = replace(command, replaced=ada)
+        (refused,) = _done(_write(desk, command)[0]).refused
+        assert (refused.group, refused.reason) == (Group.CONTACT, "rejected")
+        assert desk.provider.fetch([record])[record].contacts == (ada,)
+
+
+def test_a_conditionally_demanded_value_is_named_and_keeps_no_other_field_back(
+    account: Account,
+) -> None:
+    desk = account(api_version="2026-09")
+    desk.portal.add_property("reason")
+    desk.portal.conditional["hs_appointment_status", "CANCELLED"] = "reason"
+    record = desk.book()
+    command = _update(desk, record, Group.STATUS, Group.TITLE, status="CANCELLED", title="New")
+    done = _done(_write(desk, command)[0])
+    ((group, detail),) = [(each.group, each.detail) for each in done.refused]
+    assert group == Group.STATUS
+    assert "(reason) in HubSpot" in detail
+    assert done.returned.title == "New"
 
 
 def test_a_contact_beside_the_replaced_one_stays(desk: Any) -> None:

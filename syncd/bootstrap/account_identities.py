@@ -222,8 +222,8 @@ class Identities:
     def _must_be_configured(self, link: LinkSettings, place: _Place) -> None:
         """Compare the token's account with `hub_id`, where that is given."""
         wanted = place.hub_id
-        if not wanted or not place.token:
-            return
+        if not wanted or not place.token or link.hubspot.token.oauth:
+            return  # A connection was found by its number.
         if place.token not in self._numbers:
             self._numbers |= self._known.numbers([place.token])
         if place.token not in self._numbers:

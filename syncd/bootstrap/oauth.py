@@ -15,11 +15,11 @@ from syncd.connections import cipher as ciphers
 from syncd.connections.attempts import Attempts
 from syncd.connections.auth import ConnectionAuth
 from syncd.connections.cipher import Cipher
-from syncd.connections.endpoint import TokenEndpoint
+from syncd.connections.endpoint import TokenEndpoint, TokenRefused, Why
 from syncd.connections.tokens import Tokens
 from syncd.connections.vendors import App, Kind, Vendor, app_of
 from syncd.core.model import Side
-from syncd.errors import ConfigError, ProviderError
+from syncd.errors import AuthFailed, ConfigError, ProviderError, Unavailable, quoted
 from syncd.observability.redaction import register_secret
 from syncd.ports.clock import Clock
 from syncd.store import Store
@@ -95,6 +95,35 @@ class OAuth:
     def auth(self, link: LinkSettings, side: Side) -> ConnectionAuth:
         """The credentials of a link's side."""
         return ConnectionAuth(self.tokens, *account_of(link, side))
+
+    def agencies(self) -> list[str]:
+        """The agencies that are connected.
+
+        Raises:
+            StoreError: our own store failed.
+        """
+        rows = self._store.connections.all(Vendor.HIGHLEVEL)
+        return [row.account for row in rows if row.kind == Kind.AGENCY]
+
+    def installed(self, company: str) -> dict[str, str]:
+        """The locations in which an agency has installed the app: their names by their ids.
+
+        Raises:
+            ConfigError: there is no app, no connection or no key.
+            ProviderError: HighLevel refuses, or gives no answer.
+            StoreError: our own store failed.
+        """
+        access = self.tokens.agency_token(company)
+        try:
+            found = self.endpoint(self.app(Vendor.HIGHLEVEL)).installed(access, company)
+            return {location.id: location.name for location in found}
+        except TokenRefused as refusal:
+            words = f"the locations of agency {company} cannot be listed ({quoted(refusal.words)})"
+            if refusal.why is Why.LATER:
+                raise Unavailable(words, side=Side.GHL, status=refusal.status) from None
+            raise AuthFailed(
+                f"{words}; the app needs the scope oauth.readonly", side=Side.GHL
+            ) from None
 
     def check(self, link: LinkSettings) -> None:
         """Make sure that the connections of a link are there; asks no vendor.

@@ -77,7 +77,7 @@ def connect(
     from syncd.cli.session import begin
     from syncd.connections.vendors import Vendor
 
-    settings = begin(config_path(ctx, config))
+    settings = begin(config_path(ctx, config), linkless=True)
     seconds = _seconds(timeout, ctx)
     with open_app(settings, make_store=True) as app:
         which = Vendor(vendor)

@@ -41,7 +41,7 @@ def connections(ctx: click.Context, config: Path | None, *, as_json: bool) -> in
     from syncd.bootstrap import open_app
     from syncd.cli.session import begin
 
-    with open_app(begin(config_path(ctx, config))) as app:
+    with open_app(begin(config_path(ctx, config), linkless=True)) as app:
         found = app.store.connections.all()
         served = app.served()
         now = app.clock.now()
@@ -121,7 +121,7 @@ def disconnect(
     from syncd.bootstrap import open_app
     from syncd.cli.session import begin
 
-    with open_app(begin(config_path(ctx, config))) as app:
+    with open_app(begin(config_path(ctx, config), linkless=True)) as app:
         row = next((each for each in app.store.connections.all() if each.id == connection), None)
         if row is None:
             raise click.UsageError(

@@ -38,6 +38,7 @@ EXAMPLES = (
         "resume": "syncd.cli.link:resume",
         "add": "syncd.cli.link_add:add",
         "remove": "syncd.cli.link_add:remove",
+        "discover": "syncd.cli.link_discover:discover",
     },
     examples=EXAMPLES,
 )

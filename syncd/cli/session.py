@@ -28,13 +28,13 @@ _logging: ContextVar[LoggingSettings | None] = ContextVar("logging", default=Non
 """How the configuration wants the log, once it was read."""
 
 
-def begin(path: Path | None) -> Settings:
-    """Read the configuration and set the log up.
+def begin(path: Path | None, *, linkless: bool = False) -> Settings:
+    """Read the configuration and set the log up; `linkless` lets it have no link yet.
 
     Raises:
         ConfigError: the configuration is wrong; every problem at once.
     """
-    settings = _load(path)
+    settings = _load(path, linkless=linkless)
     set_up_log()
     return settings
 
@@ -75,10 +75,10 @@ def set_up_log() -> None:
     )
 
 
-def _load(path: Path | None) -> Settings:
+def _load(path: Path | None, *, linkless: bool = False) -> Settings:
     from syncd import config
 
-    settings = config.load(path).logged_at(log_level())
+    settings = config.load(path, linkless=linkless).logged_at(log_level())
     _logging.set(settings.logging)
     return settings
 

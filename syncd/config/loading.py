@@ -23,18 +23,25 @@ from syncd.config.settings import LinkSettings, Settings
 from syncd.config.sources import find_config, gather
 from syncd.errors import ConfigError
 
+NO_LINK = "links: missing; at least one table [links.NAME.ghl] is needed"
+
 
 def load(
-    path: Path | None = None, env: Mapping[str, str] | None = None, cwd: Path | None = None
+    path: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    *,
+    linkless: bool = False,
 ) -> Settings:
-    """Read the configuration; `path` is the value of `--config`.
+    """Read the configuration; `path` is the value of `--config`, `linkless` lets it have no link.
 
     Raises ConfigError with one line for each problem. Tokens are not read:
     see `resolve_token`.
     """
     env = os.environ if env is None else env
     cwd = working_directory() if cwd is None else cwd
-    return _loaded(gather(find_config(path, env=env, cwd=cwd), env=env, cwd=cwd))
+    layers = gather(find_config(path, env=env, cwd=cwd), env=env, cwd=cwd)
+    return _loaded(layers, linkless=linkless)
 
 
 def load_text(path: Path, text: str) -> Settings:
@@ -43,8 +50,10 @@ def load_text(path: Path, text: str) -> Settings:
     return _loaded(gather(cwd / path, env=os.environ, cwd=cwd, planned={cwd / path: text}))
 
 
-def _loaded(layers: Layers) -> Settings:
+def _loaded(layers: Layers, *, linkless: bool = False) -> Settings:
     settings, problems = validated(layers)
+    if linkless:
+        problems = [each for each in problems if each != NO_LINK]
     if problems or settings is None:
         raise ConfigError([masked(problem) for problem in problems])
     return settings
@@ -112,7 +121,7 @@ def _shape_problems(layers: Layers) -> list[str]:
     """What the models cannot see: that there is no link, and a `defaults` that is no table."""
     problems = []
     if not layers.links and ((LINKS,) not in layers.given or layers.given[LINKS,].value == {}):
-        problems.append("links: missing; at least one table [links.NAME.ghl] is needed")
+        problems.append(NO_LINK)
     if (given := layers.given.get((DEFAULTS,))) and given.value != {}:
         problems.append("defaults: accepted: tables such as [defaults.sync]")
     return problems

@@ -233,3 +233,59 @@ def test_a_lost_or_wrong_key_stops_these_links_and_harms_nothing(
     assert syncd("--sync-now").code == 0
     states = json.loads(syncd("connections", "--json").out)["connections"]
     assert {row["state"] for row in states} == {"ok"}
+
+
+def test_locations_without_a_link_are_discovered_and_added(
+    office: VendorAccounts, syncd: Run, person: Callable[..., None], tmp_path: Path
+) -> None:
+    config = (tmp_path / "config.toml").read_text()
+    bare, _, _ = config.partition("[links.clinic.ghl]")
+    shared = f"""
+include = ["links.d/*.toml"]
+[defaults.ghl]
+base_url = "{office.server.ghl_url}"
+token = {{ oauth = true }}
+[defaults.hubspot]
+base_url = "{office.server.hubspot_url}"
+token = {{ oauth = true }}
+search_lag = 0
+"""
+    main = tmp_path / "config.toml"
+    main.write_text(shared + bare)  # no link yet
+    person(company=office.ghl.company_id, locations=office.ghl.id)
+    assert syncd("link", "discover").code == 2
+    assert syncd("connect", "highlevel").code == 0
+    for number in range(130):
+        row = office.world.add_location(name="Zürich West" if number % 2 else f"=Bad, {number}")
+        if number < 120:
+            office.world.oauth.installed.add(row.id)
+    before = len(office.world.requests)
+    done = syncd("link", "discover", "--json")
+    assert done.code == 0, done.err
+    found = json.loads(done.out)["locations"]
+    assert len(found) == 121
+    assert {"location_id": office.ghl.id, "name": "Lakeside Clinic"} in found
+    assert len(office.world.requests) - before <= 4
+
+    listed = syncd("link", "discover", "--csv")
+    hub_id = str(office.hubspot.portal_id)
+    lines = listed.out.splitlines()
+    filled = [f"{row.rpartition(',,,')[0]},{hub_id},,team={i}" for i, row in enumerate(lines[1:])]
+    (tmp_path / "clients.csv").write_text("\n".join([lines[0], *filled]))
+    added = syncd("link", "add", "--csv", "clients.csv", "--json")
+    assert added.code == 0, added.err
+    names = json.loads(added.out)["added"]
+    assert {"lakeside_clinic", "zurich_west", "zurich_west_2"} <= set(names)
+    assert json.loads(syncd("link", "discover", "--json").out)["locations"] == []
+    person(account=hub_id)
+    assert syncd("connect", "hubspot").code == 0
+    office.hubspot.add_property("team")
+    assert syncd("setup", "--link", "lakeside_clinic").code == 0
+    office.book()
+    report = syncd("--sync-now", "--link", "lakeside_clinic", "--json")
+    assert json.loads(report.out)["links"]["lakeside_clinic"]["hubspot"]["created"] == 1
+    # What was connected is asked no further question, and what was taken away is told.
+    office.world.oauth.uninstall(office.ghl.company_id)
+    lost = syncd("link", "discover", "--json")
+    assert (lost.code, json.loads(lost.out)["locations"]) == (6, [])
+    assert json.loads(lost.out)["problems"]

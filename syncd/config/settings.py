@@ -772,6 +772,7 @@ _VARIANTS = 8
 """How many different tables of a kind are kept to be shared."""
 
 _kept: dict[type, list[Section]] = {}
+_names: dict[frozenset[str], set[str]] = {}
 
 
 def _keep_once(table: Section) -> None:
@@ -780,6 +781,8 @@ def _keep_once(table: Section) -> None:
     Thousands of links mostly differ in ids and tokens: of 6 KiB each, 2 stay.
     Tables are frozen, so nobody can tell.
     """
+    given = table.model_fields_set
+    table.__pydantic_fields_set__ = _names.setdefault(frozenset(given), given)
     for name, value in table.__dict__.items():
         if not isinstance(value, Section):
             continue

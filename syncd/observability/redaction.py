@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from threading import Lock
 from typing import Any
 from urllib.parse import quote
 
@@ -73,7 +74,12 @@ _OF_CODE = re.compile(r"\s*[|+]?(?: {4}|\s*File \"|Traceback|syncd\.)")
 _BETWEEN_QUOTES = re.compile(r"(?<!\w)(['\"]).*\1")
 """From the first quote of a line to its last: what is quoted may hold quotes."""
 
-_secrets: tuple[str, ...] = ()
+_registered: set[str] = set()
+_secrets: dict[str, tuple[str, ...]] = {}
+"""The secrets' forms by their last letters, since tokens of a vendor begin alike: a line is
+compared with few of many thousands.
+"""
+_registering = Lock()
 
 
 def register_secret(value: str, replaced: str = "") -> None:
@@ -82,15 +88,16 @@ def register_secret(value: str, replaced: str = "") -> None:
     Process-wide on purpose: whoever writes a line need not know which secrets
     there are. The forms that it takes in an address and in JSON count as well.
     """
-    global _secrets  # noqa: PLW0603 - one registry for the process, replaced in one step
-    if len(replaced) >= SHORTEST_SECRET and replaced != value:
-        _secrets = tuple(form for form in _secrets if form not in _forms(replaced))
-    if len(value) >= SHORTEST_SECRET:
-        forms = _forms(value)
-        if forms <= {*_secrets}:
-            return  # Of two hundred links that are opened again, each would be sorted in anew.
-        # The longest first: one secret may be the beginning of another.
-        _secrets = tuple(sorted({*_secrets, *forms}, key=lambda form: (-len(form), form)))
+    with _registering:
+        if replaced in _registered and replaced != value:
+            _registered.remove(replaced)
+            for form in _forms(replaced):
+                kept = (each for each in _secrets[_end(form)] if each != form)
+                _secrets[_end(form)] = tuple(kept)
+        if len(value) >= SHORTEST_SECRET and value not in _registered:
+            _registered.add(value)
+            for form in _forms(value):
+                _secrets[_end(form)] = tuple({*_secrets.get(_end(form), ()), form})
 
 
 def _forms(value: str) -> set[str]:
@@ -98,15 +105,23 @@ def _forms(value: str) -> set[str]:
     return forms | {json.dumps(form)[1:-1] for form in forms}
 
 
+def _end(form: str) -> str:
+    return form[-SHORTEST_SECRET:]
+
+
 def forget_secrets() -> None:
     """Empty the registry (for tests)."""
-    global _secrets  # noqa: PLW0603 - see register_secret
-    _secrets = ()
+    with _registering:
+        _registered.clear()
+        _secrets.clear()
 
 
 def redact(text: str, *, personal: bool = True) -> str:
     """Mask secrets; with `personal` e-mail addresses, phone numbers and quoted words too."""
-    for secret in _secrets:
+    ends = {text[at : at + SHORTEST_SECRET] for at in range(len(text))}
+    possible = [form for end in ends & _secrets.keys() for form in _secrets[end]]
+    # The longest first: one secret may be the beginning of another.
+    for secret in sorted(possible, key=lambda form: (-len(form), form)):
         text = text.replace(secret, MASK)
     text = _ADDRESS.sub(_without_login, text)
     text = _TOKENS.sub(MASK, text)

@@ -39,6 +39,7 @@ def upgrade() -> None:
         _text("refresh"),
         sa.Column("generation", sa.Integer(), nullable=False, server_default="0"),
         sa.Column("lease_until", INSTANT),
+        sa.Column("asked_at", INSTANT),
         sa.Column("failures", sa.Integer(), nullable=False, server_default="0"),
         sa.Column("token_ends", INSTANT),
         sa.Column("renew_at", INSTANT),

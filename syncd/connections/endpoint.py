@@ -31,6 +31,7 @@ _PAGE = 100
 """The largest page of installed locations (measured 2026-08-19)."""
 
 _MOST_PAGES = 1_000
+_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 _LONGEST = 366 * 86_400.0
 _UNTOLD = 1_800.0
 """Seconds that a token counts as good for where the answer does not say it."""
@@ -56,9 +57,19 @@ class Why(StrEnum):
 class TokenRefused(Exception):  # noqa: N818 - what happened, not a mistake
     """The endpoint gave no token; `words` are the vendor's own, redacted."""
 
-    def __init__(self, why: Why, words: str, *, retry_after: float = 0.0, status: int = 0) -> None:
+    def __init__(
+        self,
+        why: Why,
+        words: str,
+        *,
+        retry_after: float = 0.0,
+        status: int = 0,
+        unsure: bool = False,
+    ) -> None:
+        """It is `unsure` where the request may have taken effect all the same."""
         super().__init__(words)
         self.why, self.words, self.retry_after, self.status = why, words, retry_after, status
+        self.unsure = unsure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -278,7 +289,8 @@ def _sent(send: Callable[[], T]) -> T:
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         # Without the cause: its request holds secrets.
         words = redacted(f"no answer: {type(error).__name__} {error}".strip())
-        raise TokenRefused(Why.LATER, words) from None
+        unsure = not isinstance(error, (*_NOT_SENT, httpx.InvalidURL))
+        raise TokenRefused(Why.LATER, words, unsure=unsure) from None
 
 
 def _checked(answer: httpx.Response, *, minting: bool = False) -> dict[str, Any]:
@@ -294,7 +306,9 @@ def _checked(answer: httpx.Response, *, minting: bool = False) -> dict[str, Any]
     if answer.is_success:
         if isinstance(body, dict):
             return body
-        raise TokenRefused(Why.LATER, "the answer cannot be read", status=answer.status_code)
+        raise TokenRefused(
+            Why.LATER, "the answer cannot be read", status=answer.status_code, unsure=True
+        )
     told: Mapping[str, Any] = body if isinstance(body, dict) else {}
     words = _words(told) or f"HTTP {answer.status_code}"
     why = _why(answer.status_code, told, words, minting=minting)
@@ -303,6 +317,7 @@ def _checked(answer: httpx.Response, *, minting: bool = False) -> dict[str, Any]
         redacted(words),
         retry_after=_seconds(answer.headers.get("retry-after")),
         status=answer.status_code,
+        unsure=answer.status_code >= 500 or answer.status_code == 408,
     )
 
 
@@ -339,7 +354,7 @@ def _seconds(header: str | None) -> float:
 def _granted(body: Mapping[str, Any], vendor: Vendor) -> Grant:
     access, refresh = body.get("access_token"), body.get("refresh_token")
     if not isinstance(access, str) or not access.isascii() or not access.isprintable():
-        raise TokenRefused(Why.LATER, "the answer holds no token")
+        raise TokenRefused(Why.LATER, "the answer holds no token", unsure=True)
     company = _id(body.get("companyId"))
     location = _id(body.get("locationId"))
     # An agency's answer names no location, even where one was chosen (measured 2026-08-16).

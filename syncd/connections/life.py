@@ -18,8 +18,11 @@ MOST_LEFT = 300.0
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
+GRACE = 30.0
+"""Seconds for which HighLevel gives the same answer to the same refresh token (its changelog)."""
+
 _QUICK = 2
-"""Tries that follow as soon as a lease has ended: they reach the vendor within its grace."""
+"""Tries that follow as soon as a lease has ended."""
 
 _FIRST_PAUSE = 15.0
 LONGEST_PAUSE = 300.0
@@ -67,11 +70,17 @@ def renewal(at: datetime, seconds: float, row: StoredConnection | None) -> Life:
     return Life(ends=at + timedelta(seconds=seconds), renew_at=at + timedelta(seconds=after))
 
 
-def pause_after(refusal: TokenRefused, failures: int) -> float:
-    """Seconds until the next try after one that brought no token, `failures` before it."""
+def pause_after(refusal: TokenRefused, failures: int, *, rotates: bool = False) -> float:
+    """Seconds until the next try after one that brought no token, `failures` before it.
+
+    A refresh token that `rotates` is worth nothing once its replacement was missed.
+    """
     asked = min(refusal.retry_after, LONGEST_PAUSE)
     if refusal.why in _PAUSES:
         return max(asked, _PAUSES[refusal.why])
+    if refusal.unsure and rotates:
+        # However long the vendor is silent: each of these tries may be the one that it heard.
+        return 0.0
     if failures < _QUICK:
         return asked
     doubled = _FIRST_PAUSE * 2.0 ** min(failures - _QUICK, 10)

@@ -15,13 +15,14 @@ from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 
 from syncd.connections.cipher import Cipher
 from syncd.connections.endpoint import Grant, TokenEndpoint, TokenRefused, Why
-from syncd.connections.life import LONGEST_PAUSE, Life, pause_after, renewal
+from syncd.connections.life import GRACE, LONGEST_PAUSE, Life, pause_after, renewal
 from syncd.connections.vendors import App, Kind, Vendor
 from syncd.errors import (
     AuthFailed,
@@ -43,6 +44,9 @@ LEASE = 10.0
 
 PATIENCE = 25.0
 """Seconds to wait for somebody else's new token where the old one has ended."""
+
+TRIES = 3
+"""How often a refresh whose answer was lost is sent, within the vendor's grace."""
 
 _NAP = 0.25
 _LAST = 5.0
@@ -111,7 +115,8 @@ class Tokens:
 
     def agency_token(self, company: str) -> str:
         """The access token of an agency; raises as `token` does."""
-        return self._handed((Vendor.HIGHLEVEL, f"agency {company}"), lambda: self._agency(company))
+        key = Vendor.HIGHLEVEL, f"agency {company}"
+        return self._handed(key, lambda: self._agency(company))
 
     def check(self, vendor: Vendor, account: str) -> None:
         """Look at the store whether the connection is still there; asks no vendor.
@@ -136,6 +141,31 @@ class Tokens:
             row = self._row(vendor, account)
             return bool(row.access) and self._keep((vendor, account), row).access != used
         return False
+
+    def recover(self) -> int:
+        """Repeat the refreshes that a process died in, while the vendor repeats its answer.
+
+        Gives how many connections have a token again; called now and then by a daemon.
+
+        Raises:
+            StoreError: the store cannot be used.
+        """
+        now, done = self._clock.now(), 0
+        for row in self._store.unsure(now - timedelta(seconds=GRACE)):
+            if row.leased(now) or row.refused:
+                continue
+            key = Vendor(row.vendor), _name_of(row)
+            with suppress(ConfigError, ProviderError):
+                self._held.pop(key, None)
+                self._handed(key, partial(self._still, row.id))
+                done += 1
+        return done
+
+    def _still(self, key: int) -> StoredConnection:
+        row = self._store.get(key)
+        if row is None:
+            raise ConfigError([f"connection {key} was forgotten"])
+        return self._usable(row)
 
     def close(self) -> None:
         """Commit what could not be committed before."""
@@ -210,7 +240,7 @@ class Tokens:
 
     def _current(self, key: Key, find: Callable[[], StoredConnection]) -> Held:
         """A token that is good now, renewed where it is due."""
-        until = self._clock.monotonic() + PATIENCE
+        until, tries = self._clock.monotonic() + PATIENCE, 0
         while True:
             row = find()
             now, life = self._clock.now(), Life.of(row)
@@ -218,13 +248,21 @@ class Tokens:
                 return self._keep(key, row)
             usable = bool(row.access) and life.good_for(now) > _LAST
             if wait := row.leased(now):
-                if usable:
+                if usable and not tries:
                     return self._keep(key, row, rest=min(wait, LEASE))
-                self._wait(row, wait, until)
+                self._wait(row, wait, until, again=tries > 0)
                 continue
             try:
                 if self._renewed(row):
                     return self._keep(key, find())
+            except _Unsure as unsure:
+                tries += 1
+                self._failed[row.id] = unsure.error
+                if tries < TRIES:
+                    continue
+                if not usable:
+                    raise unsure.error from None
+                return self._keep(key, row, rest=LEASE)
             except ProviderError as error:
                 self._failed[row.id] = error
                 if not usable or self._is_refused(row):
@@ -232,15 +270,15 @@ class Tokens:
                 log.warning("token.not_renewed", connection=row.id, detail=str(error))
                 return self._keep(key, row, rest=LEASE)
 
-    def _wait(self, row: StoredConnection, seconds: float, until: float) -> None:
-        """Wait a little for whoever has the lease.
+    def _wait(self, row: StoredConnection, seconds: float, until: float, *, again: bool) -> None:
+        """Wait a little for whoever has the lease; `again` where our own answer was lost.
 
         Raises:
             ProviderError: it takes too long, or the last tries brought nothing.
         """
         began = self._clock.monotonic()
         last = self._failed.get(row.id) or _later(row, f"tried again in {seconds:.0f} s")
-        if row.failures > 1 or seconds > LEASE or began >= until:
+        if (row.failures >= TRIES and not again) or seconds > LEASE or began >= until:
             raise last
         self._clock.sleep(min(seconds, _NAP))
         if self._clock.monotonic() - began < min(seconds, _NAP) / 2:
@@ -273,7 +311,7 @@ class Tokens:
         except TokenRefused as refusal:
             return self._after(row, lease, refusal)
         if grant.account not in {"", row.account}:
-            self._store.failed(row.id, row.generation, lease, LONGEST_PAUSE)
+            self._store.failed(row.id, row.generation, lease, LONGEST_PAUSE, unsure=False)
             raise AuthFailed(
                 f"{Vendor(row.vendor).label} answered with a token of {quoted(grant.account)}, "
                 f"not of {row.account}: it is not used",
@@ -356,9 +394,12 @@ class Tokens:
                 return False
             log.warning("connection.refused", connection=row.id, account=row.account)
             raise AuthFailed(refusal_of(replace(row, refusal=words)), side=vendor.side)
-        pause = pause_after(refusal, row.failures)
-        self._store.failed(row.id, row.generation, lease, pause)
-        raise error_of(row, refusal)
+        rotates = vendor is Vendor.HIGHLEVEL and row.kind != Kind.MINTED
+        unsure = rotates and refusal.unsure
+        pause = pause_after(refusal, row.failures, rotates=rotates)
+        self._store.failed(row.id, row.generation, lease, pause, unsure=unsure)
+        error = error_of(row, refusal)
+        raise _Unsure(error) if unsure and isinstance(error, ProviderError) else error
 
     def _keep(self, key: Key, row: StoredConnection, *, rest: float = 0.0) -> Held:
         """Remember a row's token; nobody asks for a newer one while it rests (seconds)."""
@@ -372,6 +413,19 @@ class Tokens:
         held = Held(row=row.id, generation=row.generation, access=access, life=life)
         self._held[key] = held
         return held
+
+
+def _name_of(row: StoredConnection) -> str:
+    """What its token is kept under."""
+    return f"agency {row.account}" if row.kind == Kind.AGENCY else row.account
+
+
+class _Unsure(Exception):  # noqa: N818 - never leaves this module
+    """No answer came, and the refresh token may have been replaced: it is sent again."""
+
+    def __init__(self, error: ProviderError) -> None:
+        super().__init__(str(error))
+        self.error = error
 
 
 def refusal_of(row: StoredConnection) -> str:

@@ -26,6 +26,7 @@ from syncd.bootstrap.process import (
     writes_to_journal,
 )
 from syncd.config import Settings
+from syncd.daemon.keeper import ConnectionKeeper
 from syncd.daemon.listeners import Listener, move
 from syncd.daemon.notifier import NotifierThread
 from syncd.daemon.signals import Command, SignalQueue
@@ -80,11 +81,13 @@ def run(settings: Settings, stop: threading.Event | None = None, *, level: str =
     set_up_log(settings, env)
     stop = stop or threading.Event()
     with open_app(settings, make_store=True, at_once=True, stop=stop) as app:
+        keeper = ConnectionKeeper(app, stop)
+        keeper.start(settings)
         around = DaemonDeps(
             mailbox=SignalQueue(),
             manager=ServiceManager.of(env, process_number()),
             env=env,
-            load=lambda: config.load(settings.path, env, cwd).logged_at(level),
+            load=lambda: keeper.start(config.load(settings.path, env, cwd).logged_at(level)),
             set_up_log=lambda new: set_up_log(new, env),
             notices=app.notices,
             fleet=app.join(),
@@ -118,9 +121,11 @@ def _live_listener(
     wake: Callable[[Collection[str]], None],
 ) -> LiveListener:
     """The listener for the vendors, which most daemons do without."""
+    from syncd.connections.callback import route
     from syncd.live.opening import LiveListener
 
-    return LiveListener(app, settings, env=env, metrics=metrics, wake=wake)
+    redirects = route(app.oauth.attempts.complete)
+    return LiveListener(app, settings, env=env, metrics=metrics, wake=wake, more=[redirects])
 
 
 def set_up_log(settings: Settings, env: Mapping[str, str]) -> None:

@@ -6,10 +6,13 @@ failed is left out: the next run reports it.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 
+from syncd.bootstrap.oauth import OAuth
+from syncd.bootstrap.process import environment
 from syncd.bootstrap.providers import ProviderFactory
 from syncd.config import LinkSettings, Settings
 from syncd.core.model import Account, Person, Side
@@ -59,7 +62,11 @@ def open_accounts(
         yield ProviderFactory(clock=clock, env=env, ledger=None, attempts=ATTEMPTS)
         return
     with Store(open_engine(settings.store.url), clock) as store:
-        accounts = ProviderFactory(clock=clock, env=env, ledger=store.ledger, attempts=ATTEMPTS)
+        surroundings = environment() if env is None else env
+        oauth = OAuth(store, clock, lambda: settings, surroundings, threading.Event())
+        accounts = ProviderFactory(
+            clock=clock, env=env, ledger=store.ledger, attempts=ATTEMPTS, oauth=lambda: oauth
+        )
         try:
             yield accounts
         finally:

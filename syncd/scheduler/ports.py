@@ -177,6 +177,14 @@ class Links(Protocol):
         """Whether a person took the link out of service."""
         ...
 
+    def waits_for_connection(self, name: str) -> bool:
+        """Whether a link can do nothing before somebody connects it; asks no vendor.
+
+        Raises:
+            StoreError: our own store failed.
+        """
+        ...
+
     def prune(self, name: str, before: datetime) -> bool:
         """Delete a link's history from before an instant; gives whether the store could."""
         ...

@@ -241,6 +241,8 @@ class Runner:
         after = backoff.pause_after(turn.outcome, state.failures, state.asked)
         if turn.outcome is Outcome.UNREACHABLE and state.announced_due < math.inf:
             after = min(after, state.announced_due - now)
+        if self._waits_for_connection(state, turn):
+            after = state.asked  # Looking costs the vendor nothing.
         if turn.outcome.completed and turn.state is not State.WAITING:
             # An interval counts from beginning to beginning; a pause after a failure from its end.
             due = state.began + backoff.jittered(after, self._chance())
@@ -249,6 +251,14 @@ class Runner:
         state.due = max(
             now, due, self._turns.bearable(state, now), self._day_over(state, turn, now)
         )
+
+    def _waits_for_connection(self, state: LinkState, turn: Turn) -> bool:
+        if turn.outcome not in {Outcome.REFUSED, Outcome.NOT_PREPARED}:
+            return False
+        try:
+            return self.links.waits_for_connection(state.name)
+        except StoreError:
+            return False
 
     def _enter(self, state: LinkState, turn: Turn) -> None:
         """The state that the turn leads to; its first and its last moment are logged."""

@@ -44,6 +44,8 @@ class StoredConnection:
     """Grows with every new token."""
     lease_until: datetime | None
     """Until when somebody asks the vendor for a new token, or nobody should."""
+    asked_at: datetime | None
+    """When the vendor was asked last, while its answer may be missing."""
     failures: int
     """Refreshes in a row that brought nothing."""
     token_ends: datetime | None
@@ -140,6 +142,15 @@ class SqlConnections:
         asked = select(table.c.account).where(table.c.company == company).distinct()
         return self._database.read(lambda at: list(at.execute(asked).scalars()))
 
+    def unsure(self, since: datetime) -> list[StoredConnection]:
+        """The connections whose answer may be missing, asked for after an instant (UTC).
+
+        Raises:
+            StoreError: the store cannot be used.
+        """
+        asked = select(table).where(table.c.asked_at > since, table.c.kind != "minted")
+        return self._database.read(lambda at: _connections(at, asked))
+
     def encrypted(self, limit: int = 50) -> list[str]:
         """Some encrypted values; none where the store holds no encrypted row.
 
@@ -174,7 +185,13 @@ class SqlConnections:
         def act(connection: Connection) -> StoredConnection:
             now = self._database.clock.now()
             row = connection.execute(select(table).where(*same)).first()
-            fresh = {"lease_until": None, "failures": 0, "refusal": "", "connected_at": now}
+            fresh = {
+                "lease_until": None,
+                "asked_at": None,
+                "failures": 0,
+                "refusal": "",
+                "connected_at": now,
+            }
             if row is None:
                 made = {"vendor": vendor, "kind": kind, "account": account, "generation": 1}
                 connection.execute(insert(table).values(**made, **fresh, **_written(fields)))
@@ -206,7 +223,8 @@ class SqlConnections:
                 table.c.generation == generation,
                 or_(table.c.lease_until.is_(None), table.c.lease_until == row.lease_until),
             )
-            taken = connection.execute(update(table).where(*mine).values(lease_until=until))
+            values = {"lease_until": until, "asked_at": now}
+            taken = connection.execute(update(table).where(*mine).values(**values))
             return until if taken.rowcount == 1 else None
 
         return self._database.write(act, durable=True)
@@ -221,6 +239,7 @@ class SqlConnections:
             **_written(fields),
             "generation": generation + 1,
             "lease_until": None,
+            "asked_at": None,
             "failures": 0,
             # A refusal that another process was given in between is out of date.
             "refusal": "",
@@ -232,10 +251,13 @@ class SqlConnections:
 
         return self._database.write(act, durable=True)
 
-    def failed(self, key: int, generation: int, lease: datetime, pause: float) -> None:
+    def failed(
+        self, key: int, generation: int, lease: datetime, pause: float, *, unsure: bool
+    ) -> None:
         """Note a refresh that brought no token; nobody asks again before the pause is over.
 
-        The generation stays: somebody may still hold a good answer to an earlier try.
+        It is `unsure` where the vendor may have replaced the token all the same. The
+        generation stays: somebody may still hold a good answer to an earlier try.
 
         Raises:
             StoreError: the store cannot be used.
@@ -248,7 +270,9 @@ class SqlConnections:
 
         def act(connection: Connection) -> None:
             until = max(lease, self._database.clock.now() + timedelta(seconds=pause))
-            values = {"failures": table.c.failures + 1, "lease_until": until}
+            values = {"failures": table.c.failures + 1, "lease_until": until} | (
+                {} if unsure else {"asked_at": None}
+            )
             connection.execute(update(table).where(*mine).values(**values))
 
         self._database.write(act, durable=True)
@@ -262,7 +286,7 @@ class SqlConnections:
         mine = (table.c.id == key, table.c.generation == generation)
 
         def act(connection: Connection) -> bool:
-            values = {"refusal": why, "lease_until": None}
+            values = {"refusal": why, "lease_until": None, "asked_at": None}
             return connection.execute(update(table).where(*mine).values(**values)).rowcount == 1
 
         return self._database.write(act, durable=True)

@@ -364,6 +364,8 @@ connection = Table(
     _words("refresh"),
     _number("generation"),
     Column("lease_until", Instant),
+    # Set while an answer may be missing: the vendor repeats it for a short time only.
+    Column("asked_at", Instant),
     _number("failures"),
     Column("token_ends", Instant),
     Column("renew_at", Instant),

@@ -348,6 +348,10 @@ class FakeLinks:
             with self.link_store(name).begin() as transaction:
                 transaction.set_state(cursor, value)
 
+    def waits_for_connection(self, name: str) -> bool:
+        del name
+        return False
+
     def paused(self, name: str) -> bool:
         return self[name].is_paused
 

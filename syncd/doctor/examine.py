@@ -16,7 +16,7 @@ from syncd.bootstrap.process import environment
 from syncd.bootstrap.providers import ProviderFactory
 from syncd.config import LinkSettings, Settings
 from syncd.core.model import Account, Person, Side
-from syncd.doctor import calendars, clocks, files, owners, shared_accounts, statuses
+from syncd.doctor import calendars, clocks, files, live, owners, shared_accounts, statuses
 from syncd.doctor.finding import Finding, error, ok, raised, warning
 from syncd.errors import AuthFailed, ProviderError, SyncdError
 from syncd.ports.clock import Clock
@@ -51,6 +51,7 @@ def examine(
             portals[name] = examination.portal
             accounts.rest()
     yield from shared_accounts.judge({name: settings.links[name] for name in names}, portals)
+    yield from live.judge(settings, clock, env)
 
 
 @contextmanager

@@ -34,15 +34,18 @@ LINK = "clinic"
     short_help="See it work, on made-up data.",
     examples=(
         ("syncd demo", "watch two systems being kept in step"),
+        ("syncd demo --live", "with a daemon that both vendors announce their changes to"),
         ("syncd demo --keep", "and keep its configuration and store, to look at them"),
     ),
 )
 @click.option("--keep", is_flag=True, help="Keep the folder with configuration and store.")
-def demo(*, keep: bool) -> int:
+@click.option("--live", is_flag=True, help="Show edits that arrive within a second, announced.")
+def demo(*, keep: bool, live: bool) -> int:
     """Show on made-up data what syncd does: no account, no configuration needed.
 
     Serves both vendors' APIs on this machine and syncs them three times, while
-    made-up people edit both sides in between.
+    made-up people edit both sides in between. With --live a daemon runs
+    beside them, and takes what the vendors announce.
     """
     from syncd.cli.output.printer import Printer
     from syncd.observability import logging
@@ -50,6 +53,10 @@ def demo(*, keep: bool) -> int:
     logging.configure(level="warning")
     with ExitStack() as stack:
         folder = stack.enter_context(_folder(keep=keep))
+        if live:
+            from syncd.cli import demo_live
+
+            return stack.enter_context(demo_live.opened(folder, Printer())).run()
         show = stack.enter_context(_opened(folder, Printer()))
         code = show.run()
     show.next_steps(folder if keep else None)

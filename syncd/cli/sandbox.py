@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import click
@@ -29,6 +30,7 @@ Status = Literal["native", "none", "pipeline"]
         ("syncd sandbox", "a small clinic with bookings on both sides"),
         ("syncd sandbox --port 4000 --empty", "calendars and staff only, on a fixed port"),
         ("syncd sandbox --limits --search-lag 10", "as strict and as slow as the real services"),
+        ("syncd sandbox --announce http://127.0.0.1:8788", "announce changes to a daemon"),
         ("syncd sandbox --status none", "a HubSpot account without hs_appointment_status"),
     ),
 )
@@ -57,6 +59,17 @@ Status = Literal["native", "none", "pipeline"]
     help="Seconds until HubSpot's search shows a change.",
 )
 @click.option("--limits", is_flag=True, help="Answer 429 beyond the vendors' rate limits.")
+@click.option(
+    "--announce",
+    metavar="URL",
+    default="",
+    help="Deliver every change to a daemon that listens there, as the vendors do.",
+)
+@click.option(
+    "--journal",
+    is_flag=True,
+    help="Print a configuration that reads HubSpot's Webhooks Journal.",
+)
 def sandbox(
     *,
     host: str,
@@ -66,6 +79,8 @@ def sandbox(
     status: Status,
     search_lag: float,
     limits: bool,
+    announce: str,
+    journal: bool,
 ) -> int:
     """Serve both vendors' APIs on this machine, with made-up data, until Ctrl-C.
 
@@ -85,14 +100,16 @@ def sandbox(
         search_lag=timedelta(seconds=search_lag),
         enforce_limits=limits,
     )
+    live = Live(address=_checked_address(announce), journal=journal)
     world = (bare if empty else clinic)(SystemClock().now, settings)
+    live.begin(world)
     stop = threading.Event()
     # Where a shell script starts it in the background, it inherits that SIGINT is ignored.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     try:
         with serve(world, host, port) as server:
-            click.echo(described(server, settings.search_lag))
+            click.echo(described(server, settings.search_lag, live))
             stop.wait()
             click.echo(err=True)  # a terminal shows ^C on this line
     except OSError as error:
@@ -101,9 +118,57 @@ def sandbox(
     return 0
 
 
-def described(server: SandboxServer, search_lag: timedelta) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Live:
+    """What the sandbox announces, and to whom."""
+
+    address: str = ""
+    """Where a daemon listens for deliveries; "" announces nothing."""
+    journal: bool = False
+    """Whether the configuration reads HubSpot's journal, in place of taking its deliveries."""
+
+    def begin(self, world: SandboxWorld) -> None:
+        """Announce from now on."""
+        rules = replace(world.announcer.rules, url=self.address)
+        world.announcer.rules = replace(rules, hubspot="off") if self.journal else rules
+
+    def secrets(self, world: SandboxWorld) -> dict[str, str]:
+        """The variables that the configuration names."""
+        if not (self.address or self.journal):
+            return {}
+        return {"HUBSPOT_CLIENT_SECRET": world.settings.hubspot_client_secret}
+
+    def config(self, server: SandboxServer) -> str:
+        """The part of a configuration that takes what the sandbox announces."""
+        from urllib.parse import urlsplit
+
+        from syncd.sandbox.announcing.signing import ghl_public_key
+
+        settings, text = server.world.settings, ""
+        if self.address:
+            text += f"""
+[live]
+listen = "{urlsplit(self.address).netloc}"
+public_url = "{self.address}"
+
+[apps.highlevel]
+client_id = "{settings.ghl_client_id}"
+webhook_key = "{ghl_public_key()}"
+"""
+        if self.address or self.journal:
+            text += f"""
+[apps.hubspot]
+client_id = "{settings.hubspot_client_id}"
+base_url = "{server.hubspot_url}"
+journal = {"true" if self.journal else "false"}
+"""
+        return text
+
+
+def described(server: SandboxServer, search_lag: timedelta, live: Live) -> str:
     """Everything that a person needs to use the sandbox, ready to copy."""
     world = server.world
+    more = "".join(f"export {name}={value}\n" for name, value in live.secrets(world).items())
     return f"""\
 HighLevel  {server.ghl_url}
 HubSpot    {server.hubspot_url}
@@ -112,13 +177,13 @@ control    {server.control_url}/state
 # In a shell:
 export GHL_TOKEN={world.settings.ghl_token}
 export HUBSPOT_TOKEN={world.settings.hubspot_token}
-
+{more}
 # In config.toml:
-{config_for(server, search_lag)}
+{config_for(server, search_lag, live)}
 # Then: syncd setup, syncd plan, syncd --sync-now. Ctrl-C stops the sandbox."""
 
 
-def config_for(server: SandboxServer, search_lag: timedelta) -> str:
+def config_for(server: SandboxServer, search_lag: timedelta, live: Live | None = None) -> str:
     """A configuration with one link on this sandbox; the store is next to the file."""
     world = server.world
     return f"""\
@@ -135,12 +200,30 @@ default_calendar = "{default_calendar(world)}"
 base_url = "{server.hubspot_url}"
 token = {{ env = "HUBSPOT_TOKEN" }}
 search_lag = {search_lag.total_seconds():g}
-"""
+{live.config(server) if live else ""}"""
 
 
 def default_calendar(world: SandboxWorld) -> str:
     """The calendar on which appointments created in HubSpot are booked: the first one."""
     return next(iter(world.location.calendars))
+
+
+def _checked_address(address: str) -> str:
+    from urllib.parse import urlsplit
+
+    if not address:
+        return ""
+    try:
+        parts = urlsplit(address)
+        fits = parts.scheme == "http" and bool(parts.hostname) and bool(parts.port)
+    except ValueError:
+        fits = False
+    if not fits or parts.path.strip("/") or parts.query:
+        raise click.UsageError(
+            f"--announce {address}: write the address at which a daemon listens, such as "
+            "http://127.0.0.1:8788"
+        )
+    return address.rstrip("/")
 
 
 def _checked_zone(name: str) -> str:

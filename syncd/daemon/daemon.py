@@ -259,7 +259,7 @@ class Daemon:
 
     def _open_journal(self) -> None:
         """Read HubSpot's journal as the configuration says, from now on."""
-        fresh = self._around.journal(lambda _: None)
+        fresh = self._around.journal(self.scheduler.announced)
         self._close_journal()
         self.journal = fresh
         if fresh is not None:
@@ -301,7 +301,7 @@ class Daemon:
             ConfigError: the address is not usable.
         """
         assert self._around.live is not None  # noqa: S101 - asked only where it is set
-        return self._around.live(settings, self._metrics, lambda _: None)
+        return self._around.live(settings, self._metrics, self.scheduler.announced)
 
     def _access(self, settings: Settings) -> Access:
         found = config.resolve_http_tokens(settings.http, self._around.env)

@@ -100,3 +100,13 @@ def test_keep_leaves_a_configuration_and_a_store_to_look_at(
     history = syncd("--config", found[1], "history", "--limit", "0")
     assert "overwritten" in history.out
     assert "no_contact" in syncd("--config", found[1], "held").out
+
+
+@pytest.mark.acceptance
+def test_the_live_demo_shows_edits_that_were_announced(
+    tmp_path: Path, forkserver: ForkServer
+) -> None:
+    done = forkserver.run("demo", "--live", cwd=tmp_path, env=program.environment())
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(re.findall(r"on the other side after [\d.]+ seconds", done.stdout)) == 4
+    assert list(tmp_path.iterdir()) == []

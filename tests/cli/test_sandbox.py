@@ -65,3 +65,12 @@ def test_a_port_that_is_taken_is_wrong_usage(syncd: Syncd) -> None:
         result = syncd("sandbox", "--port", str(port))
     assert (result.code, result.out) == (2, "")
     assert f"127.0.0.1:{port}" in result.err
+
+
+@pytest.mark.parametrize(
+    "address", ["example.com", "https://sync.example.com", "http://127.0.0.1", "http://[::1"]
+)
+def test_an_address_to_announce_to_is_one_of_this_kind(address: str, syncd: Syncd) -> None:
+    result = syncd("sandbox", "--announce", address)
+    assert (result.code, result.out) == (2, "")
+    assert "--announce" in result.err

@@ -41,8 +41,12 @@ class CycleRequest:
     """Read what was announced and what belongs to it by id, and no list; `full` is false then."""
     announced: tuple[Announcement, ...] = ()
     """What was announced before the cycle began: closed in the transaction that records it."""
+    called: Callable[[], bool] | None = None
+    """Whether anything was announced since; asked between writes, from any thread."""
     more: Callable[[], tuple[Announcement, ...]] | None = None
-    """What was announced since; asked between the writes of a long cycle."""
+    """Gives what was announced since; asked between the rounds of a long cycle."""
+    spare: int = 0
+    """Requests to HighLevel that writing leaves free for what is announced."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

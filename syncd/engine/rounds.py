@@ -81,6 +81,8 @@ class _Rounds:
             return None
         if moved:
             return self._rejudge(moved)
+        if self._executor.called and (turn := self._take_announced()) is not None:
+            return turn
         poll_at = None
         if not (self._context.plans_once or self._context.request.targeted or self._guarded):
             poll_at = self._executor.next_poll(self._polled_at, 0)
@@ -156,6 +158,30 @@ class _Rounds:
         updates = [write for write in writes if isinstance(write, Update)]
         conflicts = sum(change.lost for each in updates for change in each.changes)
         return self._turn(found, {each for _, each in moved}, conflicts=conflicts)
+
+    # --- what was announced meanwhile
+
+    def _take_announced(self) -> Turn | None:
+        """Read what vendors announced since; None where it is somebody else's to read."""
+        request = self._context.request
+        announced = request.more() if request.more is not None else ()
+        self._executor.heed()
+        if not announced:
+            return None
+        from syncd.engine.targeted import poll_more
+
+        try:
+            recovered = recover(self._context.link, self._context.cycle)
+            self._results.add_pairs(recovered.pairs)
+            polled = poll_more(self._polled, announced, recovered.unsettled)
+            found = find(polled)
+        except ProviderError as error:
+            # They stay announced.
+            log.info("look.failed", detail=str(error))
+            return None
+        self._cycle.note_read(announced, polled)
+        self._executor.heed()
+        return self._turn(found)
 
     # --- polling again
 

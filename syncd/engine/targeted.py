@@ -37,6 +37,7 @@ from syncd.engine.poll.poll import (
 )
 from syncd.engine.workers import Lane
 from syncd.errors import AuthFailed, DailyBudgetSpent, NotFound, ProviderError, Unreadable
+from syncd.ports.announcements import Announcement
 from syncd.ports.store import TARGETED
 
 Spot = tuple[str, datetime]
@@ -73,13 +74,32 @@ def poll_announced(
         first=context.first,
         changes=changes,
     )
-    calendars = _synced(context)
-    scans = {
-        Side.GHL: Scan(side=Side.GHL, calendars=calendars),
+    polled = result_of(context, state, _no_lists(context), pairs, recent)
+    return replace(polled, held=held, unsettled=unsettled, left=context.first or bool(reading.left))
+
+
+def poll_more(
+    before: PollResult, announced: Iterable[Announcement], unsettled: Unsettled
+) -> PollResult:
+    """Read what was announced while a cycle writes; `before` is its last poll.
+
+    Raises:
+        ProviderError: a side cannot be read at all.
+    """
+    context = before.context
+    state = PollState(fingerprints=before.fingerprints)
+    state.announced = records_of(context.link, announced, context.policy)
+    pairs = _Reading(context, state).pairs(set())
+    polled = result_of(context, state, _no_lists(context), pairs, before.recent)
+    return replace(polled, held=before.held, unsettled=unsettled)
+
+
+def _no_lists(context: CycleContext) -> dict[Side, Scan]:
+    """That no list was read; the calendars are those that are synced."""
+    return {
+        Side.GHL: Scan(side=Side.GHL, calendars=_synced(context)),
         Side.HUBSPOT: Scan(side=Side.HUBSPOT),
     }
-    polled = result_of(context, state, scans, pairs, recent)
-    return replace(polled, held=held, unsettled=unsettled, left=context.first or bool(reading.left))
 
 
 def _synced(context: CycleContext) -> frozenset[str]:

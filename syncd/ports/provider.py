@@ -301,8 +301,10 @@ class Provider(Protocol):
         """
         ...
 
-    def reserve(self, poll: NextPoll | None) -> None:
+    def reserve(self, poll: NextPoll | None, *, spare: int = 0) -> None:
         """Keep capacity for a poll from now on, or for none; `write` pauses where it is due.
+
+        Writing leaves `spare` further requests free for reading in between.
 
         Sides that write in batches always have enough: they do nothing here.
         """

@@ -76,7 +76,7 @@ class ReadOnly(Provider):
         """Refused: nothing is written."""
         raise AssertionError(f"{len(contacts)} contacts would be created by a reading")
 
-    def reserve(self, poll: NextPoll | None) -> None:
+    def reserve(self, poll: NextPoll | None, *, spare: int = 0) -> None:
         """Nothing is written, so nothing has to be kept for a poll."""
 
     def write(

@@ -26,10 +26,11 @@ class Reservation:
         self._budget, self._clock = budget, clock
         self._poll: NextPoll | None = None
         self._written = False
+        self._spare = 0
 
-    def announce(self, poll: NextPoll | None) -> None:
-        """Keep capacity for this poll from now on; for none with None."""
-        self._poll, self._written = poll, False
+    def announce(self, poll: NextPoll | None, spare: int = 0) -> None:
+        """Keep capacity for this poll from now on; for none with None. And `spare` requests."""
+        self._poll, self._written, self._spare = poll, False, spare
 
     def write_done(self) -> None:
         """A write was answered: the poll does not take all the time."""
@@ -54,12 +55,12 @@ class Reservation:
         """
         poll, now = self._poll, self._clock.monotonic()
         if poll is None or now >= poll.latest:
-            return 0
+            return self._spare
         ahead = max(0.0, poll.earliest - now)
         if ahead > WINDOW:
-            return 0
+            return self._spare
         freed = self._budget.available(ahead + LULL) - self._budget.available(ahead)
-        return max(0, self._needed(poll) - freed)
+        return max(self._spare, self._needed(poll) - freed)
 
     def _needed(self, poll: NextPoll) -> int:
         """At most half of all capacity, so that writing goes on."""

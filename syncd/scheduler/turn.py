@@ -10,7 +10,7 @@ import json
 import math
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from syncd.core.model import Side
@@ -33,6 +33,9 @@ from syncd.scheduler.requests import CycleRequests, orders_in
 
 MOST_OF_A_RECORD = 3
 """Requests to one side that reading an announced record takes."""
+
+SPARE = 5
+"""Requests to HighLevel that a long cycle leaves free in each window for what is announced."""
 
 JUST_LOOKED = 1.5
 """Seconds for which what was read of all links at once is not read again of one."""
@@ -99,6 +102,8 @@ class Turns:
                 full=full,
                 announced=announced,
                 approval=orders.approval if asks else None,
+                called=lambda: state.announced_due <= self._clock.monotonic(),
+                spare=SPARE if self._is_live() else 0,
                 progress=self._signs(state),
                 halted=self._pauses(state),
             ),
@@ -159,11 +164,29 @@ class Turns:
         accounts = ((side, account_of(state.settings, side)) for side in Side)
         return max(self._quota.earliest(side, account, now) for side, account in accounts)
 
-    def _try_again(self, state: LinkState, request: CycleRequest, report: CycleReport) -> None:
+    def _more(
+        self, state: LinkState, taken: list[Announcement], later: list[Announcement]
+    ) -> tuple[Announcement, ...]:
+        """What came for a link while its cycle runs; what is no single record waits for its end."""
+        from syncd.scheduler.announced import wants_poll
+
+        known = {each.key for each in (*taken, *later)}
+        fresh = [each for each in self._announced(state) if each.key not in known]
+        if wants_poll(fresh):
+            later += fresh
+            return ()
+        taken += fresh
+        return tuple(fresh)
+
+    def _is_live(self) -> bool:
+        settings = self._links.settings
+        return bool(settings.live.listen or settings.apps.hubspot.journal)
+
+    def _try_again(self, state: LinkState, taken: Collection[int], report: CycleReport) -> None:
         """Say when what could not be read of the announcements is read again."""
         from syncd.scheduler.announced import retry_after
 
-        left = {each.key for each in request.announced} - report.closed
+        left = {*taken} - report.closed
         state.announced_key = max(left, default=0)
         if not left:
             state.announced_failures = 0
@@ -214,14 +237,19 @@ class Turns:
 
     def _run(self, state: LinkState, request: CycleRequest) -> CycleReport:
         assert state.link is not None  # noqa: S101 - `hold` went before
+        taken, later = list(request.announced), list[Announcement]()
+        if request.called is not None:
+            request = replace(request, more=lambda: self._more(state, taken, later))
         report = state.link.cycle(request)
         if not request.dry_run:
             self._metrics.cycle_ended(facts_of(report))
             if report.started_at is not None and report.outcome is not Outcome.LOCKED:
                 state.recent = (*state.recent, point_of(report))[-CYCLES:]
         self._charge(state, report, len(request.announced))
-        if request.announced:
-            self._try_again(state, request, report)
+        if taken or later:
+            self._try_again(state, {each.key for each in taken}, report)
+        if later:
+            state.announced_due = self._clock.monotonic()
         return report
 
     def _close(self, state: LinkState, ids: frozenset[int]) -> None:

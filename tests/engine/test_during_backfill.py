@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import httpx
 import pytest
-from harness import InProcess
+from harness import InProcess, in_turn
 
 from syncd.core.guards import GuardOverrides
 from syncd.core.model import Pair, Side
@@ -23,11 +23,14 @@ from syncd.engine import cycle
 from syncd.engine.apply.executor import WriteExecutor
 from syncd.engine.cycle import CycleRequest
 from syncd.engine.observe.duplicate_check import SHARE
+from syncd.ports import announcements
+from syncd.ports.announcements import Delivered
 from syncd.ports.provider import NextPoll
 from syncd.providers.rate_budget import Budget
 from syncd.providers.rate_window import Limit
 from syncd.providers.reservation import LULL
 from syncd.sandbox import application
+from syncd.store.announcements import Inbox
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -75,8 +78,11 @@ class Edit:
     pair: Pair
     title: str
     in_ghl: bool
+    announce: Callable[[Edit], None] | None = None
 
     def make(self) -> None:
+        if self.announce is not None:
+            self.announce(self)
         if self.in_ghl:
             self.harness.ghl.edit(self.pair.ghl_id, title=self.title)
         else:
@@ -102,15 +108,19 @@ class Bustle(httpx.BaseTransport):
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         self.harness.clock.advance(LATENCY)
         now = self.harness.clock.now()
-        while self.due and self.due[0][0] <= now:
-            self.away.append(self.due.pop(0))
-            self.away[-1][1].make()
+        self.act(now)
         answer = self.inner.handle_request(request)
         for at, edit in list(self.away):
             if edit.has_arrived():
                 self.away.remove((at, edit))
                 self.delays.append((now - at).total_seconds())
         return answer
+
+    def act(self, now: datetime) -> None:
+        """Do what is due."""
+        while self.due and self.due[0][0] <= now:
+            self.away.append(self.due.pop(0))
+            self.away[-1][1].make()
 
 
 @pytest.fixture
@@ -434,3 +444,69 @@ def test_a_booking_that_is_deleted_during_a_backfill_is_removed_across(busy: Bus
     assert report.hubspot.removed == 1
     asked = [row for row in harness.world.requests_of("ghl", "GET") if pair.ghl_id in row.path]
     assert len(asked) == 2, "once however often the cycle looks, and once before the removal"
+
+
+@dataclass
+class Announced:
+    """What a vendor announces of edits while a cycle runs, as the scheduler hands it over."""
+
+    harness: SyncHarness
+    people: Bustle
+    taken: set[int] = field(default_factory=set)
+    waits: bool = False
+
+    def called(self) -> bool:
+        self.people.act(self.harness.clock.now())  # though no request is sent just now
+        return self.waits
+
+    def announce(self, edit: Edit) -> None:
+        side = Side.GHL if edit.in_ghl else Side.HUBSPOT
+        told = Delivered(
+            link=self.harness.name,
+            side=side,
+            what=announcements.Announced.RECORD,
+            record=edit.pair.id_on(side),
+        )
+        Inbox(self.harness.store._database).announce([told])
+        self.waits = True
+
+    def more(self) -> tuple[announcements.Announcement, ...]:
+        self.waits = False
+        waiting = self.harness.store.link(self.harness.name).announcements()
+        fresh = tuple(each for each in waiting if each.key not in self.taken)
+        self.taken |= {each.key for each in fresh}
+        return fresh
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    ("backfill", "others", "moments"),
+    [(records, 300, range(2, 30, 3)), (bookings_of_strangers, 900, range(2, 10, 2))],
+)
+def test_an_announced_edit_arrives_within_five_seconds(
+    clinic: SyncHarness, backfill: Callable[[SyncHarness, int], None], others: int, moments: range
+) -> None:
+    """Though the polls of this cycle are five minutes apart."""
+    clinic.rules = replace(clinic.rules, look_again=timedelta(minutes=5))
+    # In one thread, HubSpot's lane must not wait for HighLevel's, which waits for its budget.
+    clinic.lanes = lambda lanes: in_turn(lanes[::-1])
+    backfill(clinic, others)
+    clinic.later(hours=1)
+    people = bustle(clinic, moments)
+    told = Announced(clinic, people)
+    for _, act in people.due:
+        assert isinstance(act, Edit)
+        act.announce = told.announce
+    request = CycleRequest(
+        allowed=GuardOverrides(changes=True),
+        called=told.called,
+        more=told.more,
+        spare=5,
+    )
+    report = cycle.run(clinic.link(), request)
+    assert report.ghl.created + report.hubspot.created == others
+    assert report.outcome is Outcome.OK, report.detail
+    assert len(people.delays) >= 3
+    assert max(people.delays) <= 5.0, sorted(people.delays)
+    assert clinic.store.link(clinic.name).announcements() == []
+    assert clinic.sync(changes=True).written == []

@@ -217,3 +217,32 @@ def test_a_decision_has_its_poll_at_once_which_takes_them_along(rig: Rig, clinic
     rig.run(3)
     assert after(clinic)[0][0] == "incremental"
     assert not clinic.store.announced
+
+
+def test_a_long_cycle_is_given_what_comes_meanwhile(build: Build, later: Later) -> None:
+    rig = build("clinic", workers=later)
+    rig.scheduler.check_links()
+    clinic, given = rig.links["clinic"], []
+
+    def during() -> None:
+        request = clinic.asked[-1]
+        if len(clinic.asked) > 1 or request.called is None or request.more is None:
+            return
+        assert not request.called()
+        assert clinic.store.asked_for_announcements == 0
+        deliver(rig, clinic, "one")
+        assert request.called()
+        given.append([each.record for each in request.more()])
+        assert not request.called()
+        deliver(rig, clinic, "whole link", what=Announced.LINK)
+        given.append([each.record for each in request.more()])
+
+    clinic.during = during
+    for _ in range(8):
+        rig.scheduler.claim()
+        later.run()
+        rig.clock.seconds += 1.0
+    # What is no single record waits for the end of the cycle, and so does what it did not read.
+    assert given == [["one"], []]
+    assert clinic.kinds == ["full", "incremental"]
+    assert not clinic.store.announced

@@ -71,6 +71,15 @@ MOST_LATE = 10
 """How often in a cycle a write may be too late after its records were read, because of the rate
 limit or of a pause that the vendor asked for; where the vendor fails, once."""
 
+HEED_EVERY = 2.0
+"""Seconds of writing, at least, between two pauses for what vendors announced meanwhile."""
+
+MOST_PASSED_OVER = 3
+"""Runs in a row that may pause for announcements before a side got the write that it waits for."""
+
+REQUESTS_OF_A_WRITE = 3
+"""Requests that a write to HighLevel takes: its record read, perhaps free slots, the write."""
+
 STOPPING = (AuthFailed, DailyBudgetSpent, Unavailable)
 """The errors that end a side: no further write can succeed."""
 
@@ -131,6 +140,12 @@ class WriteExecutor:
         self._late = Counter[tuple[str, str]]()
         self._stopped: dict[Side, ProviderError] = {}
         self._numbered = 0
+        self._called: Callable[[], bool] | None = None
+        """Whether anything was announced since the cycle looked last; None where none asks."""
+        self._heeds_from = float("-inf")
+        self._passed_over = 0
+        """Runs in a row after which a side had written nothing."""
+        self._spare = 0
         self._writing_since: float | None = None
         """When the first write after the last poll could be sent (monotonic)."""
 
@@ -151,6 +166,8 @@ class WriteExecutor:
         calendars = turn.polled.scans[Side.GHL].calendars
         self._watch_for_duplicates(turn.polled.polled_at, calendars, observation.matched)
         once = context.plans_once or turn.guarded or plan.guarded or context.request.targeted
+        self._called = None if once else context.request.called
+        self._spare = 0 if once else context.request.spare
         requests = len(calendars) + POLL_REQUESTS
         self.run(None if once else self.next_poll(turn.polled.polled_at, requests))
 
@@ -158,6 +175,17 @@ class WriteExecutor:
     def unfinished(self) -> bool:
         """Whether anything is left to be written, judged anew or planned."""
         return self.left or bool(self._expected or self.results.stale)
+
+    @property
+    def called(self) -> bool:
+        """Whether to pause for what vendors announced; any thread may ask."""
+        if self._called is None or self.link.clock.monotonic() < self._heeds_from:
+            return False
+        return self._called()
+
+    def heed(self) -> None:
+        """What was announced has been taken up: now some writes go out first."""
+        self._heeds_from = self.link.clock.monotonic() + HEED_EVERY
 
     @property
     def paused_early(self) -> bool:
@@ -247,9 +275,12 @@ class WriteExecutor:
             LinkLocked: another syncd holds the link.
             StoreError: our own store failed.
         """
-        self.link.ghl.reserve(poll)
+        # What people changed goes out first, and may use what is kept for it.
+        urgent = REQUESTS_OF_A_WRITE * self._queue.count_urgent(Side.GHL) if self._spare else 0
+        self.link.ghl.reserve(poll, spare=max(0, self._spare - urgent))
         sides = {side for side in Side if self._queue.has_writes(side)}
         sides |= {Side.HUBSPOT} if self._queue.has_external_ids else set()
+        self._passed_over = self._passed_over + 1 if self._run.not_written else 0
         self._run = Run(until=poll.latest if poll else None, not_written=sides)
         self.link.lanes([self._lane(side) for side in Side])
 
@@ -287,7 +318,9 @@ class WriteExecutor:
         if run.failed or side in self._stopped or self.link.stopping():
             return False
         over = run.until is not None and self.link.clock.monotonic() >= run.until
-        return not over or side in run.not_written
+        if side in run.not_written and (over or self._passed_over >= MOST_PASSED_OVER):
+            return True
+        return not (over or self.called)
 
     def _is_over(self, side: Side) -> bool:
         """Whether nothing more can come for this side."""

@@ -97,6 +97,10 @@ class WriteQueue:
         """What is still to be written, without external ids that wait for a batch."""
         return [write for each in ([side] if side else Side) for write in self._writes[each]]
 
+    def count_urgent(self, side: Side) -> int:
+        """How many of these writes are about records that people changed lately."""
+        return sum(bool(self._urgent & {*write.ids}) for write in self._writes[side])
+
     def has_writes(self, side: Side) -> bool:
         """Whether anything but waiting external ids is in line for this side."""
         return bool(self._writes[side])

@@ -119,9 +119,9 @@ class GhlProvider(ClientProvider):
         """Create contacts, or give back the existing ones."""
         return self._contacts.create_all(contacts, self._location().country)
 
-    def reserve(self, poll: NextPoll | None) -> None:
+    def reserve(self, poll: NextPoll | None, *, spare: int = 0) -> None:
         """See `Provider.reserve`."""
-        self._client.reservation.announce(poll)
+        self._client.reservation.announce(poll, spare)
 
     def write(
         self, commands: Iterable[WriteCommand], checks: WriteChecks = NO_CHECKS

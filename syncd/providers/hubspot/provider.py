@@ -205,7 +205,7 @@ class HubSpotProvider(ClientProvider):
 
     # --- writing
 
-    def reserve(self, poll: NextPoll | None) -> None:
+    def reserve(self, poll: NextPoll | None, *, spare: int = 0) -> None:
         """See `Provider.reserve`: batches always leave enough capacity."""
 
     def write(

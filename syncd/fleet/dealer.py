@@ -363,7 +363,9 @@ class Session:
             now = self._clock.monotonic()
             if done:
                 raise WorkerGivenUp(f"procrastinate's worker ended: {running.exception()!r}")
-            self._worker_id = worker.worker_id
+            if self._worker_id is None and worker.worker_id is not None:
+                self._worker_id = worker.worker_id
+                await self._inherit(manager)
             if now - last > STOOD_STILL:
                 raise WorkerGivenUp(f"the process stood still for {now - last:.0f} s")
             if me and self._deck.me not in {me, 0}:
@@ -381,12 +383,25 @@ class Session:
             give.set()
         await asyncio.sleep(0)
 
+    async def _inherit(self, manager: JobManager) -> None:
+        """Free what dead workers hold where nobody else lives, without waiting for the rescue."""
+        held = await manager.list_jobs_async(queue=QUEUE, status=Status.DOING.value)
+        # Asked after the list: whoever holds one of these jobs and lives is among the others.
+        try:
+            others, _ = await asyncio.to_thread(self._deck.look_around, 0)
+        except StoreError:
+            return
+        if others or not self._deck.me or not self._deck.is_steady:
+            return
+        ours = await self._jobs_of_ours(manager)
+        for job_id in {job.id for job in held if job.id} - ours:
+            await manager.retry_job_by_id_async(job_id, retry_at=utcnow())
+
     async def _balance(self, worker: Worker) -> None:
         """Give back what others should have; who has enough leaves the fetching to them."""
         held = self._deck.weigh(self.held)
         mine = sum(held.values())
         try:
-            await asyncio.to_thread(self._deck.learn)
             others, total = await asyncio.to_thread(self._deck.look_around, mine)
         except StoreError:
             return
@@ -402,6 +417,8 @@ class Session:
 
     async def _compare(self, manager: JobManager) -> None:
         """See whether procrastinate says of our worker what we believe."""
+        with suppress(StoreError):
+            await asyncio.to_thread(self._deck.learn)
         before = dict(self._jobs)
         ours = await self._jobs_of_ours(manager)
         lost = [s for s, job in before.items() if job not in ours and self._jobs.get(s) == job]

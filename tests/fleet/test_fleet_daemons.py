@@ -186,6 +186,11 @@ def test_the_links_of_a_killed_process_run_elsewhere(fleet: Fleet) -> None:
     first.kill()
     fleet.book()
     fleet.until(fleet.is_mirrored, REPLACED)
+    second.kill()
+    fleet.book()
+    third = fleet.start()
+    fleet.until(lambda: fleet.is_dealt(third), HERE + 5)  # its start included
+    fleet.until(fleet.is_mirrored, REPLACED)
     fleet.must_have_written_once()
 
 

@@ -59,7 +59,7 @@ _UNTIL = text(f"clock_timestamp() + interval '{LEASE} seconds'")
 _JOIN = (
     insert(member)
     .values(joined_at=func.clock_timestamp(), lease_until=_UNTIL)
-    .returning(member.c.id)
+    .returning(member.c.id, member.c.joined_at)
 )
 
 _BEAT = update(member).where(member.c.id == bindparam("me")).values(lease_until=_UNTIL)
@@ -108,7 +108,8 @@ _REMOVE = text(
 
 _MEMBERS = text(
     """
-    SELECT member.*, extract(epoch FROM clock_timestamp() - joined_at)::float AS age,
+    SELECT member.*, extract(epoch FROM clock_timestamp()
+               - coalesce((holder::json ->> 'first_joined')::timestamptz, joined_at))::float AS age,
            extract(epoch FROM lease_until - clock_timestamp())::float AS left,
            ARRAY(SELECT name FROM link WHERE link.owner = member.id ORDER BY name) AS links
     FROM member ORDER BY id
@@ -162,7 +163,7 @@ class Member:
     holder: Holder
     card: Card
     age: float
-    """Seconds since it joined."""
+    """Seconds since it joined; one that was removed and joined anew is as old as before."""
     left: float
     """Seconds until its lease ends, below 0 where it has ended."""
     share: int = 0
@@ -262,6 +263,8 @@ class Members:
         self._verb = ""
         """What the daemon announced itself as."""
         self._membership: _Membership | None = None
+        self._first_joined: str | None = None
+        """By the database's clock, ISO 8601."""
         self._held: set[str] = set()
         self._joining, self._beating = Lock(), Lock()
         self._failed: Reading | None = None
@@ -479,9 +482,10 @@ class Members:
 
     def _join(self, connection: Connection, verb: str) -> int:
         connection.execute(_CLEAR)
-        values = {"holder": self._name(verb)} | _row(self._card)
-        joined: int = connection.execute(_JOIN.values(values)).scalar_one()
-        return joined
+        holder = self._name(verb) | {"first_joined": self._first_joined}
+        joined = connection.execute(_JOIN.values({"holder": holder} | _row(self._card))).one()
+        self._first_joined = self._first_joined or joined.joined_at.isoformat()
+        return int(joined.id)
 
     def _name(self, verb: str) -> dict[str, object]:
         return holders.write(holders.this_process(verb, self._database.clock.now()))

@@ -166,6 +166,8 @@ def test_a_process_that_was_removed_joins_anew(first: Store, second: Store) -> N
     members(first).beat()
     assert first.acquire("praxis", "run").fence == 1
     assert first.acquire("clinic", "run").fence == 3
+    ages = {each.id: each.age for each in members(second).members()}
+    assert ages[members(first).me] > ages[members(second).me]
 
 
 def test_a_check_asks_where_only_the_wall_clock_knows_that_time_passed(

@@ -6,9 +6,11 @@ and serves until Ctrl-C or SIGTERM. It reads no configuration.
 
 from __future__ import annotations
 
+import shlex
 import signal
 import threading
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import click
@@ -22,12 +24,16 @@ if TYPE_CHECKING:
 
 Status = Literal["native", "none", "pipeline"]
 
+PAGE_TOKEN = "sandbox"  # noqa: S105 - of made-up data
+"""What the page of a syncd beside the sandbox asks for."""
+
 
 @click.command(
     cls=Verb,
     short_help="Serve both vendors' APIs, to try and test.",
     examples=(
         ("syncd sandbox", "a small clinic with bookings on both sides"),
+        ("syncd sandbox --init try", "the same, with a configuration in the new folder try"),
         ("syncd sandbox --port 4000 --empty", "calendars and staff only, on a fixed port"),
         ("syncd sandbox --limits --search-lag 10", "as strict and as slow as the real services"),
         ("syncd sandbox --announce http://127.0.0.1:8788", "announce changes to a daemon"),
@@ -58,6 +64,12 @@ Status = Literal["native", "none", "pipeline"]
     default=0.0,
     help="Seconds until HubSpot's search shows a change.",
 )
+@click.option(
+    "--init",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Write a ready configuration and both tokens into DIR.",
+)
 @click.option("--limits", is_flag=True, help="Answer 429 beyond the vendors' rate limits.")
 @click.option(
     "--announce",
@@ -81,11 +93,14 @@ def sandbox(
     limits: bool,
     announce: str,
     journal: bool,
+    init: Path | None,
 ) -> int:
     """Serve both vendors' APIs on this machine, with made-up data, until Ctrl-C.
 
-    People's edits go through the control API that it prints, or through the
-    vendors' own APIs.
+    Its page shows both calendars side by side: book, move, cancel or delete there,
+    and watch syncd follow. People's edits also go through the control API that it
+    prints, or through the vendors' own APIs. With --init, `syncd doctor`, `setup`,
+    `plan`, `sync` and `run` work in that folder as they stand.
     """
     from datetime import timedelta
 
@@ -109,7 +124,9 @@ def sandbox(
         signal.signal(number, lambda *_: stop.set())
     try:
         with serve(world, host, port) as server:
-            click.echo(described(server, settings.search_lag, live))
+            if init is not None:
+                _prepared(init, server, settings.search_lag, live)
+            click.echo(described(server, settings.search_lag, live, init))
             stop.wait()
             click.echo(err=True)  # a terminal shows ^C on this line
     except OSError as error:
@@ -165,21 +182,53 @@ journal = {"true" if self.journal else "false"}
         return text
 
 
-def described(server: SandboxServer, search_lag: timedelta, live: Live) -> str:
+def _prepared(folder: Path, server: SandboxServer, search_lag: timedelta, live: Live) -> None:
+    """Write a configuration that works as it stands; raises UsageError as `prepare` does."""
+    from syncd.cli.sandbox_folder import prepare
+
+    settings = server.world.settings
+    secrets = {"GHL_TOKEN": settings.ghl_token, "HUBSPOT_TOKEN": settings.hubspot_token}
+    prepare(
+        folder,
+        config_for(server, search_lag, live),
+        secrets | live.secrets(server.world),
+        page_token=PAGE_TOKEN,
+    )
+
+
+def described(
+    server: SandboxServer, search_lag: timedelta, live: Live, init: Path | None = None
+) -> str:
     """Everything that a person needs to use the sandbox, ready to copy."""
     world = server.world
     more = "".join(f"export {name}={value}\n" for name, value in live.secrets(world).items())
-    return f"""\
+    addresses = f"""\
+page       {server.url}/
 HighLevel  {server.ghl_url}
 HubSpot    {server.hubspot_url}
-control    {server.control_url}/state
-
+control    {server.control_url}
+"""
+    if init is not None:
+        return f"""\
+{addresses}
+# In the next terminal:
+cd {shlex.quote(str(init))}
+syncd doctor
+syncd setup
+syncd plan
+syncd sync
+syncd run
+# While it runs, its page is at http://127.0.0.1:8787/ (any user name, password {PAGE_TOKEN}).
+# Ctrl-C stops the sandbox."""
+    return f"""\
+{addresses}
 # In a shell:
 export GHL_TOKEN={world.settings.ghl_token}
 export HUBSPOT_TOKEN={world.settings.hubspot_token}
 {more}
 # In config.toml:
 {config_for(server, search_lag, live)}
+# Or have all of this written into a folder: syncd sandbox --init DIR
 # Then: syncd setup, syncd plan, syncd --sync-now. Ctrl-C stops the sandbox."""
 
 

@@ -25,6 +25,7 @@ from syncd.sandbox.http import (
 )
 from syncd.sandbox.hubspot.api import HubspotApi
 from syncd.sandbox.hubspot.journal_api import serve_file
+from syncd.sandbox.page import serve_page
 from syncd.sandbox.timestamps import to_milliseconds
 from syncd.sandbox.world import LoggedRequest
 
@@ -75,6 +76,8 @@ class SandboxApp:
             ConnectionDropped: a fault wants no answer.
         """
         side, path = self._side(request.path)
+        if self._root is None and (page := serve_page(request)) is not None:
+            return page
         if side == "control":
             with self.world.lock:
                 return handle_control(self.world, replace(request, path=path))

@@ -23,6 +23,8 @@ POST     /control/faults                        adds one: the fields of `faults.
 PUT      /control/habits                        what the vendors make of texts and times: the
                                                 settings `ghl_texts`, `hubspot_repeats`, …
 POST     /control/clock/advance                 puts a sandbox clock forward: seconds
+GET      /control                               this list, with examples
+GET PUT  /control/weather                       what goes wrong: the switches of the page
 …        /control/announcements, …/journal      what is announced, and how: `announcing.control`
 =======  =====================================  ==================================================
 
@@ -39,6 +41,7 @@ from typing import TYPE_CHECKING, Any
 from syncd.sandbox.announcing.control import ROUTES as ANNOUNCING
 from syncd.sandbox.clock import SandboxClock
 from syncd.sandbox.http import JsonObject, Request, Response, Route, Router
+from syncd.sandbox.page import ROUTES as PAGE
 from syncd.sandbox.timestamps import iso_ms
 
 if TYPE_CHECKING:
@@ -198,8 +201,50 @@ def _set_habits(world: SandboxWorld, request: Request, _: Mapping[str, str]) -> 
     return _shown(_JUST_OK)
 
 
+_EXAMPLES: Mapping[tuple[str, str], JsonObject] = {
+    ("POST", _GHL): {"calendar": "ID", "contact": "ID", "start": "2026-03-02T09:00:00Z"},
+    ("PATCH", f"{_GHL}/{{id}}"): {"title": "Check-up", "status": "cancelled"},
+    ("POST", "/ghl/contacts"): {"name": "Ada Example", "email": "ada@example.com"},
+    ("POST", _HUBSPOT): {
+        "properties": {
+            "hs_appointment_name": "Check-up",
+            "hs_appointment_start": "2026-03-02T09:00:00Z",
+        },
+        "contacts": ["ID"],
+    },
+    ("PATCH", f"{_HUBSPOT}/{{id}}"): {"hs_appointment_name": "Check-up"},
+    ("POST", f"{_HUBSPOT}/merge"): {"primary": "ID", "secondary": "ID"},
+    ("POST", "/hubspot/contacts"): {"name": "Ada Example", "email": "ada@example.com"},
+    ("POST", "/faults"): {"side": "ghl", "status": 503, "times": 3},
+    ("PUT", "/habits"): {"hubspot_repeats": True},
+    ("PUT", "/weather"): {"hubspot": "429", "slow": True},
+    ("POST", "/clock/advance"): {"seconds": 3600},
+}
+
+
+def _list(_: SandboxWorld, __: Request, ___: Mapping[str, str]) -> Response:
+    return Response(
+        payload={
+            "routes": [
+                {
+                    "method": route.method,
+                    "path": f"/control{route.pattern}",
+                    **({"example": body} if (body := _EXAMPLES.get(_key(route))) else {}),
+                }
+                for route in ROUTES
+            ],
+            "page": "/",
+        }
+    )
+
+
+def _key(route: Route[SandboxWorld]) -> tuple[str, str]:
+    return route.method, route.pattern
+
+
 ROUTES: tuple[Route[SandboxWorld], ...] = (
     Route("PUT", "/habits", _set_habits),
+    Route("GET", "/", _list),
     Route("GET", "/state", _state),
     Route("POST", _GHL, _book),
     Route("PATCH", f"{_GHL}/{{id}}", _edit),
@@ -222,6 +267,7 @@ ROUTES: tuple[Route[SandboxWorld], ...] = (
     Route("DELETE", "/faults", _clear_faults),
     Route("POST", "/clock/advance", _advance),
     *ANNOUNCING,
+    *PAGE,
 )
 
 

@@ -94,6 +94,11 @@ class FaultScript(Generic[World]):
             self._entries.append(_Entry(fault, path, query, copy=copy))
         return fault
 
+    def remove(self, fault: Fault) -> None:
+        """Removes one fault."""
+        with self._lock:
+            self._entries = [entry for entry in self._entries if entry.fault is not fault]
+
     def clear(self) -> None:
         """Removes all faults."""
         with self._lock:

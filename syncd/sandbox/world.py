@@ -19,6 +19,7 @@ from syncd.sandbox.hubspot.portal import HubspotPortal
 from syncd.sandbox.ids import Ids
 from syncd.sandbox.limits import Meters
 from syncd.sandbox.oauth.apps import OAuthApps
+from syncd.sandbox.page.weather import Weather
 from syncd.sandbox.settings import SandboxSettings
 
 if TYPE_CHECKING:
@@ -71,6 +72,8 @@ class SandboxWorld:
         self.notifications: list[dict[str, Any]] = []
         """Every HighLevel write that would have run automations and written to people."""
         self.faults = FaultScript(self.lock, self.copied)
+        self.weather = Weather()
+        """What a person has switched on the sandbox's page."""
         self.meters = Meters(now)
         self.before_request: Callable[[LoggedRequest], None] | None = None
         self.after_request: Callable[[LoggedRequest, Response], None] | None = None

@@ -40,6 +40,29 @@ def test_what_it_prints_is_enough_to_sync_with_it_until_it_is_stopped(
     assert (tmp_path / "syncd.db").is_file()
 
 
+def test_init_writes_what_the_verbs_need_as_it_stands(
+    tmp_path: Path, forkserver: ForkServer
+) -> None:
+    env, folder = program.environment(), tmp_path / "try it"
+    with forkserver.start(
+        "sandbox", "--empty", "--init", "try it", cwd=tmp_path, env=env
+    ) as process:
+        told = ""
+        for line in process.stdout:
+            told += line
+            if "Ctrl-C" in line:
+                break
+        assert "cd 'try it'\nsyncd doctor\n" in told
+        for verb in ("setup", "doctor", "plan", "sync"):
+            done = forkserver.run(verb, cwd=folder, env=env)
+            assert done.returncode == 0, done.stderr
+        assert (folder / "ghl-token").stat().st_mode & 0o777 == 0o600
+        again = forkserver.run("sandbox", "--init", "try it", cwd=tmp_path, env=env)
+        assert again.returncode == 2
+        assert "config.toml lies there already" in again.stderr
+        process.terminate()
+
+
 def test_the_configuration_names_a_calendar_for_appointments_from_hubspot(
     tmp_path: Path, forkserver: ForkServer
 ) -> None:

@@ -8,12 +8,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
-import axe_core_python
 import page_states
 import pytest
-from chromium import Chromium, programs
+from chromium import Chromium, flaws, programs
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
@@ -26,8 +24,6 @@ from syncd.observability.server import StatusServer
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 TOKEN = "decides-anything"
-AXE = (Path(next(iter(axe_core_python.__path__))) / "axe.min.js").read_text(encoding="utf-8")
-"""axe-core by Deque: the rules that screen readers' users rely on."""
 
 
 class Board:
@@ -98,20 +94,6 @@ def serve(browser: Chromium) -> Iterator[Serve]:
     yield make
     for server in servers:
         server.close()
-
-
-def flaws(browser: Chromium) -> list[str]:
-    """What axe finds wrong with the page as it is shown now."""
-    # A script of a test may pass the page's own policy only where the browser itself injects it.
-    browser.driver.execute_script(AXE)
-    found: dict[str, Any] = browser.driver.execute_async_script(
-        "axe.run().then(arguments[arguments.length - 1])"
-    )
-    return [
-        f"{each['id']}: {node['html'][:120]}"
-        for each in found["violations"]
-        for node in each["nodes"]
-    ]
 
 
 @pytest.mark.parametrize(

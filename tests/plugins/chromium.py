@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import axe_core_python
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
@@ -99,3 +100,21 @@ class Chromium:
     def complaints(self) -> list[str]:
         """What its console said since it was asked last."""
         return [line["message"] for line in self.driver.get_log("browser")]  # type: ignore[no-untyped-call]
+
+
+AXE = (Path(next(iter(axe_core_python.__path__))) / "axe.min.js").read_text(encoding="utf-8")
+"""axe-core by Deque: the rules that screen readers' users rely on."""
+
+
+def flaws(browser: Chromium) -> list[str]:
+    """What axe finds wrong with the page as it is shown now."""
+    # The driver injects it past the page's own policy.
+    browser.driver.execute_script(AXE)
+    found: dict[str, Any] = browser.driver.execute_async_script(
+        "axe.run().then(arguments[arguments.length - 1])"
+    )
+    return [
+        f"{each['id']}: {node['html'][:120]}"
+        for each in found["violations"]
+        for node in each["nodes"]
+    ]

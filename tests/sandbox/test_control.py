@@ -142,4 +142,4 @@ def test_a_path_of_nobody_tells_where_to_go(world: SandboxWorld) -> None:
     transport = httpx.WSGITransport(app=application(world))
     with httpx.Client(transport=transport, base_url="http://sandbox.test") as client:
         assert client.get("/elsewhere").status_code == 404
-        assert "/control" in client.get("/").json()["message"]
+        assert "/control" in client.get("/nothing").json()["message"]

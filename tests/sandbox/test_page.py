@@ -93,11 +93,12 @@ def test_a_person_books_edits_and_sees_what_syncd_wrote(
     del team, ada
     browser = Chromium(tmp_path)
     driver, wait = browser.driver, WebDriverWait(browser.driver, 30)
+    script = driver.execute_script  # The page may draw itself anew at any time.
     try:
         with serve(world) as server:
             browser.show(f"{server.url}/", width=390)
-            (add, *_) = wait.until(lambda _: driver.find_elements(By.CSS_SELECTOR, ".ghl .add"))
-            add.click()
+            wait.until(lambda _: script("return !!document.querySelector('.ghl .add')"))
+            script("document.querySelector('.ghl .add').click()")
             title = driver.find_element(By.NAME, "title")
             title.clear()
             title.send_keys("By hand")
@@ -113,15 +114,16 @@ def test_a_person_books_edits_and_sees_what_syncd_wrote(
                 headers={**headers, "Version": "2021-04-15"},
                 json={"title": "By syncd"},
             ).raise_for_status()
-            (glows,) = wait.until(lambda _: driver.find_elements(By.CSS_SELECTOR, ".lit"))
-            assert "By syncd" in glows.text
-            assert "syncd wrote this" in glows.text
+            text = wait.until(lambda _: script("return document.querySelector('.lit')?.innerText"))
+            assert "By syncd" in text
+            assert "syncd wrote this" in text
             Select(driver.find_element(By.NAME, "hubspot")).select_by_value("dead")
             wait.until(lambda _: world.weather.hubspot == "dead")
-            driver.find_element(By.XPATH, "//button[contains(., 'By syncd')]").click()
+            script(f"document.getElementById('card-ghl-{row.id}').click()")
             driver.find_element(By.CSS_SELECTOR, "button[value=delete]").click()
             wait.until(lambda _: world.location.get(row.id).deleted)
-            wait.until(lambda _: driver.find_elements(By.CSS_SELECTOR, ".card.gone"))[0].click()
+            wait.until(lambda _: script("return !!document.querySelector('.card.gone')"))
+            script("document.querySelector('.card.gone').click()")
             wait.until(lambda _: not world.location.get(row.id).deleted)
             assert flaws(browser) == []
             assert browser.complaints() == []

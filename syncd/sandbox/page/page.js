@@ -6,7 +6,7 @@
   const seen = {ghl: new Map(), hubspot: new Map()}; // What each record showed last.
   const lit = new Map(); // Until when a record is lit.
   const mine = new Set(); // Records that this page has just edited.
-  let board = null, writes = -1, editing = null, zone = "UTC";
+  let board = null, writes = -1, editing = null, zone = "UTC", drawn = "";
 
   const part = (at, options) =>
     new Intl.DateTimeFormat("en-GB", {timeZone: zone, ...options}).format(new Date(at));
@@ -124,7 +124,11 @@
       zone = fresh.timezone;
       notice(fresh);
       board = fresh;
-      draw();
+      const glows = [...lit].filter(([, until]) => until > Date.now()).map(([key]) => key);
+      const shown = JSON.stringify([{...board, now: order(board.now)}, glows]);
+      // A press that ends on another element than it began on is none.
+      if (shown !== drawn) draw();
+      drawn = shown;
       if ($("told").dataset.lost) say("");
     } catch (error) {
       say(`The sandbox does not answer: ${error.message}`, true);

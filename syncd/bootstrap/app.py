@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from syncd.bootstrap.fleet import Fleet
     from syncd.bootstrap.links import LinkFactory, LinkOpener
     from syncd.bootstrap.lookup import Lookup
+    from syncd.bootstrap.names import NameBook
     from syncd.bootstrap.oauth import OAuth
     from syncd.engine.audit.report import AuditReport
     from syncd.engine.cycle import CycleRequest
@@ -332,6 +333,18 @@ class App:
             ProviderError: HubSpot refuses or cannot be reached.
         """
         return self._workshop.setup(self.settings.links[name])
+
+    def hub_number(self, name: str) -> str:
+        """The number of a link's HubSpot account, where it is known without asking; else ""."""
+        number = self._workshop.accounts().get(name, "").rpartition(" ")[2]
+        return number if number.isdigit() else ""
+
+    @cached_property
+    def names(self) -> NameBook:
+        """Names of people and calendars, asked when they are shown."""
+        from syncd.bootstrap.names import NameBook
+
+        return NameBook(self)
 
     def look_up(self, name: str, stop: threading.Event | None = None) -> Lookup:
         """Both sides of a link, for a person's question; `stop` ends every wait.

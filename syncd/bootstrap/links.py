@@ -77,7 +77,7 @@ class LinkOpener:
         """Compare every pair, from what the rate budgets have to spare; raises as `cycle` does."""
         from syncd.engine.audit.audit import audit
 
-        with self.asked(), self._spare(clock):
+        with self.asked(), self.spare(clock):
             return audit(self.link)
 
     @contextmanager
@@ -90,12 +90,12 @@ class LinkOpener:
             rate_budget.close_all(budget for _, budget in self._wires.values())
 
     @contextmanager
-    def _spare(self, clock: Clock) -> Iterator[None]:
-        """Send requests only while more than half of a budget is free."""
+    def spare(self, clock: Clock, take: Callable[[Side], None] = lambda _: None) -> Iterator[None]:
+        """Send requests only while more than half of a budget is free, and as `take` lets it."""
         from syncd.providers.spare import SpareBudget
 
         for side, (client, budget) in self._wires.items():
-            client.budget = SpareBudget(side, budget, clock)
+            client.budget = SpareBudget(side, budget, clock, take=take)
         try:
             yield
         finally:

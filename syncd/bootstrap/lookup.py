@@ -6,7 +6,8 @@ requests count against the account's limits as those of cycles do.
 
 from __future__ import annotations
 
-from contextlib import ExitStack, closing
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -50,6 +51,10 @@ class Lookup:
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
+
+    def spare(self, take: Callable[[Side], None]) -> AbstractContextManager[None]:
+        """Send requests from the spare part of the budgets only; `take` counts them."""
+        return self._opened.spare(self.link.clock, take)
 
     def record(self, record_id: str, *, ignored: bool = False) -> list[Looked]:
         """The records with this id; HubSpot's ids are numbers, HighLevel's never are.

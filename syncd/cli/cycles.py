@@ -8,13 +8,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from syncd.cli import candidates
-from syncd.cli.command import Verb, config_option, config_path, json_option, link_option
+from syncd.cli.command import (
+    Verb,
+    config_option,
+    config_path,
+    ids_option,
+    json_option,
+    link_option,
+)
 
 if TYPE_CHECKING:
     from syncd.cli.output.printer import Printer
@@ -36,6 +44,7 @@ SIDES = ("ghl", "hubspot")
 @config_option
 @link_option
 @json_option
+@ids_option
 @click.option(
     "--limit",
     type=click.IntRange(1, 10**6),
@@ -52,6 +61,7 @@ def cycles(
     config: Path | None,
     links: tuple[str, ...],
     as_json: bool,
+    ids: bool,
     limit: int,
 ) -> int:
     """List the last cycles with their ids and what each wrote; with an ID, one in full.
@@ -59,10 +69,12 @@ def cycles(
     `syncd undo --cycle ID` puts back what a cycle overwrote. Cycles that found
     nothing to do are not kept, and do not stand here.
     """
+    from syncd.cli.naming import Screen
     from syncd.cli.output.printer import Printer
     from syncd.cli.session import open_reader, selected_links, timezone_of
 
-    with open_reader(config_path(ctx, config)) as app:
+    path = config_path(ctx, config)
+    with open_reader(path) as app:
         stores = {name: app.link_store(name) for name in selected_links(app.link_names(), links)}
         found = {name: _cycles(store, cycle, limit) for name, store in stores.items()}
         if cycle and not any(found.values()):
@@ -75,12 +87,14 @@ def cycles(
             }
             click.echo(json.dumps({"version": 1, "exit_code": 0, "links": document}, indent=2))
             return 0
-        printer = Printer()
-        for name, rows in shown.items():
-            if cycle:
-                print_cycle(printer, name, rows[0], stores[name])
-            else:
-                _print_list(printer, name, rows, timezone_of(stores[name]))
+        with Screen(Printer(), ids=ids, path=path) as screen:
+            for name, rows in shown.items():
+                if cycle:
+                    told = partial(print_cycle, name=name, row=rows[0], store=stores[name])
+                else:
+                    timezone = timezone_of(stores[name])
+                    told = partial(_print_list, name=name, rows=rows, timezone=timezone)
+                screen.show(name, told)
     return 0
 
 
@@ -156,9 +170,10 @@ def print_cycle(printer: Printer, name: str, row: CycleRow, store: LinkReader) -
     printer.line(f"  {row.kind}, {began}, {formatting.seconds(ended)}: {_wrote(row)}")
     print_writes(printer, store.history(cycle=row.cycle), timezone)
     for hold in _listed(row, "held"):
-        ids = formatting.called(
-            *(str(hold.get(key) or "") for key in ("title", "ghl_id", "hubspot_id"))
+        title, ghl_id, hubspot_id = (
+            str(hold.get(key) or "") for key in ("title", "ghl_id", "hubspot_id")
         )
+        ids = formatting.called(title, ghl_id, hubspot_id, printer.names)
         why = formatting.strip_control_chars(f"{hold.get('reason')}: {hold.get('detail')}")
         printer.line(f"  held: {ids}: {why}", "yellow")
     for failed in _listed(row, "failed"):

@@ -7,6 +7,7 @@ its report; errors here concern the whole command.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 
 import click
@@ -34,12 +35,17 @@ def _reported(error: Exception | KeyboardInterrupt, args: Sequence[str]) -> tupl
     match error:
         case UnicodeEncodeError() if not all(map(_is_text, args)):
             return _reported(click.UsageError("an argument is not text"), args)
-        case click.ClickException():
+        case click.ClickException() if error.exit_code == 0:
             error.show()
+            return 0, []
+        case click.ClickException():
+            if isinstance(error, click.UsageError) and error.ctx is not None:
+                click.echo(f"{error.ctx.get_usage()}\n", err=True)
+            _say(f"Error: {error.format_message()}")
             return error.exit_code, [error.format_message()]
         case ConfigError():
             for problem in error.problems:
-                click.echo(problem, err=True)
+                _say(problem)
             return 2, list(error.problems)
         case KeyboardInterrupt() | click.Abort():
             code, message = INTERRUPTED, "interrupted; the next cycle finishes what was begun"
@@ -51,8 +57,17 @@ def _reported(error: Exception | KeyboardInterrupt, args: Sequence[str]) -> tupl
             _log(error)
             code = 1
             message = f"unexpected fault ({type(error).__name__}); the log has the traceback"
-    click.echo(f"syncd: {message}", err=True)
+    _say(f"syncd: {message}")
     return code, [message]
+
+
+def _say(text: str) -> None:
+    """Print on stderr: on a terminal wrapped at words, with commands on lines of their own."""
+    from syncd.cli.output.printer import Printer
+
+    printer = Printer(sys.stderr)
+    for line in text.splitlines():
+        printer.line(line)
 
 
 def _is_text(argument: str) -> bool:

@@ -6,12 +6,20 @@ Reads the store alone: no credentials, no lock, no request.
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from syncd.cli.command import Verb, config_option, config_path, json_option, link_option
+from syncd.cli.command import (
+    Verb,
+    config_option,
+    config_path,
+    ids_option,
+    json_option,
+    link_option,
+)
 
 if TYPE_CHECKING:
     from syncd.cli.output.printer import Printer
@@ -29,13 +37,17 @@ if TYPE_CHECKING:
 @config_option
 @link_option
 @json_option
+@ids_option
 @click.pass_context
-def held(ctx: click.Context, config: Path | None, links: tuple[str, ...], *, as_json: bool) -> int:
+def held(
+    ctx: click.Context, config: Path | None, links: tuple[str, ...], *, as_json: bool, ids: bool
+) -> int:
     """List held records: why, since when, and how to resolve each.
 
     Every full cycle checks held records again, and syncs those whose cause is
     gone.
     """
+    from syncd.cli.naming import Screen
     from syncd.cli.output.printer import Printer
     from syncd.cli.session import open_reader, selected_links, timezone_of
 
@@ -47,8 +59,9 @@ def held(ctx: click.Context, config: Path | None, links: tuple[str, ...], *, as_
         rows = {name: [as_value(hold) for hold in holds] for name, holds in waiting.items()}
         click.echo(json.dumps({"version": 1, "links": rows}, indent=2))
         return 0
-    for name, holds in waiting.items():
-        print_held(Printer(), name, holds, zones[name])
+    with Screen(Printer(), ids=ids, path=config_path(ctx, config)) as screen:
+        for name, holds in waiting.items():
+            screen.show(name, partial(print_held, name=name, holds=holds, timezone=zones[name]))
     return 0
 
 
@@ -74,22 +87,13 @@ def as_value(hold: Hold) -> dict[str, object]:
 def print_held(printer: Printer, name: str, holds: list[Hold], timezone: str) -> None:
     """One link's held records, for people."""
     from syncd.cli.output import formatting
+    from syncd.cli.output.holds import print_holds
 
     if not holds:
         printer.line(f"{name}: nothing is held", "green")
         return
-    zone = formatting.zone_of(timezone)
     number = formatting.count(len(holds), "record")
     printer.line(f"{name}: {number} held (times in {timezone or 'UTC'})", "bold")
-    rows = [
-        (
-            formatting.when(hold.starts_at, zone),
-            formatting.called(hold.title, hold.ghl_id, hold.hubspot_id),
-            formatting.when(hold.since, zone),
-            formatting.held_because(hold.reason, hold.group, hold.detail, hold.values),
-            formatting.how_to_resolve(hold.reason, hold.ghl_id, hold.hubspot_id),
-        )
-        for hold in holds
-    ]
-    heads = ("Starts", "Record", "Held since", "Why it is held", "How to resolve it")
-    printer.table(heads, rows, ("cyan", "bold"))
+    print_holds(printer, holds, timezone)
+    if len(holds) > 1:
+        printer.line(f"{name}: {number} held", "bold")

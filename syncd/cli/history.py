@@ -9,13 +9,21 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from syncd.cli.command import Verb, config_option, config_path, json_option, link_option
+from syncd.cli.command import (
+    Verb,
+    config_option,
+    config_path,
+    ids_option,
+    json_option,
+    link_option,
+)
 
 if TYPE_CHECKING:
     from datetime import tzinfo
@@ -105,6 +113,7 @@ def _moment(
 @config_option
 @link_option
 @json_option
+@ids_option
 @click.option(
     "--limit",
     type=click.IntRange(0, 10**9),
@@ -127,6 +136,7 @@ def history(
     links: tuple[str, ...],
     *,
     as_json: bool,
+    ids: bool,
     limit: int,
     since: timedelta | datetime | None,
     action: str | None,
@@ -136,24 +146,28 @@ def history(
     ID is an appointment's id on either side, or a contact's e-mail address. The
     losing value of a conflict is shown as `overwritten`.
     """
+    from syncd.cli.naming import Screen
     from syncd.cli.output.printer import Printer
     from syncd.cli.people import ids_given
     from syncd.cli.session import open_reader, selected_links, timezone_of
 
     path = config_path(ctx, config)
-    ids = ids_given(path, links, record)
+    records = ids_given(path, links, record)
     with open_reader(path) as app:
         stores = {name: app.link_store(name) for name in selected_links(app.link_names(), links)}
         start = app.clock.now() - since if isinstance(since, timedelta) else since
-        query = Query(records=ids, limit=limit, since=start, action=action or "")
+        query = Query(records=records, limit=limit, since=start, action=action or "")
         found = {name: entries_of(store, query) for name, store in stores.items()}
         zones = {name: timezone_of(store) for name, store in stores.items()}
     if as_json:
         rows = {name: [as_value(entry) for entry in entries] for name, entries in found.items()}
         click.echo(json.dumps({"version": 1, "links": rows}, indent=2))
         return 0
-    for name, entries in found.items():
-        print_history(Printer(), name, entries, zones[name])
+    with Screen(Printer(), ids=ids, path=path) as screen:
+        for name, entries in found.items():
+            screen.show(
+                name, partial(print_history, name=name, entries=entries, timezone=zones[name])
+            )
     return 0
 
 
@@ -190,13 +204,16 @@ def print_history(
     if not writes:
         printer.line(f"{name}: nothing was written")
         return
-    printer.line(f"{name} (times in {timezone or 'UTC'})", "bold")
+    number = formatting.count(len(writes), "record")
+    printer.line(f"{name}: {number} written (times in {timezone or 'UTC'})", "bold")
     zone = formatting.zone_of(timezone)
     for cycle, together in groupby(writes, key=lambda write: write[0].cycle):
         of_cycle = list(together)
         printer.line(f"cycle {cycle}, {formatting.when(of_cycle[0][0].at, zone)}", "bold")
         for write in of_cycle:
             _print_write(printer, write[::-1], timezone)
+    if len(writes) > 1:
+        printer.line(f"{name}: {number} written", "bold")
 
 
 def print_writes(printer: Printer, entries: Iterable[HistoryEntry], timezone: str) -> None:
@@ -224,7 +241,7 @@ def _named(entry: HistoryEntry, done: str, zone: tzinfo) -> str:
 def _print_write(printer: Printer, entries: list[HistoryEntry], timezone: str) -> None:
     """The entries of one write, in the order in which they were written down."""
     from syncd.cli.output import formatting
-    from syncd.ports.store import SYNC
+    from syncd.ports.store import CONTACT, SYNC
 
     zone, first = formatting.zone_of(timezone), entries[0]
     actions = {entry.action for entry in entries} - {"conflict"}
@@ -242,15 +259,19 @@ def _print_write(printer: Printer, entries: list[HistoryEntry], timezone: str) -
         else f", decided by {formatting.strip_control_chars(first.by or first.author)}"
     )
     printer.line(text + (f" ({whys}{by})" if whys else ""), "cyan")
-    printer.line(f"      record: {formatting.named(first.ghl_id, first.hubspot_id)}")
+    names = printer.names
+    if first.record == CONTACT:
+        printer.line(f"      record: {formatting.person(first.ghl_id, first.hubspot_id, names)}")
+    else:
+        printer.line(f"      record: {formatting.named(first.ghl_id, first.hubspot_id, names)}")
+    shown = names.value(first.side)
     for entry in entries:
         if not entry.field:
             continue
         if action == "create":
-            printer.line(
-                f"      {entry.field}: {formatting.field_value(entry.field, entry.after, zone)}"
-            )
+            value = formatting.field_value(entry.field, entry.after, zone, shown)
+            printer.line(f"      {entry.field}: {value}")
             continue
-        changed = formatting.change(entry.field, (entry.before, entry.after), zone)
+        changed = formatting.change(entry.field, (entry.before, entry.after), zone, shown=shown)
         lost = f" ({formatting.DONE['conflict']})" if entry.action == "conflict" else ""
         printer.line(f"      {changed}{lost}")

@@ -172,7 +172,9 @@ def print_link(printer: Printer, link: LinkHealth) -> None:
         counts = ", ".join(left_out(*each) for each in link.left_out.items())
         printer.line(f"  left out: {counts}")
     for reason, number in link.reasons.items():
-        printer.line(f"  held: {number} {reason} (`syncd held` lists them)")
+        printer.line(f"  held: {number} {reason}")
+    if link.reasons:
+        printer.line(f"  `syncd held --link {link.name}` lists them")
 
 
 def _style(link: LinkHealth) -> str:

@@ -77,17 +77,35 @@ def sync(path: Path | None, options: SyncOptions, *, out: Path | None = None) ->
     names = selected_links(list(settings.links), options.links)
     if out is not None:
         plan_file.check(out, settings.store.file)
-    reports = _run(settings, names, options)
-    code = exit_code(reports, options)
-    if out is not None:
-        plan_file.write(out, reports)
-    if options.as_json:
-        report = {"version": 1, "exit_code": code}
-        links = {name: each.as_json() for name, each in reports.items()}
-        click.echo(json.dumps(report | {"links": links}, indent=2))
-    else:
-        show(reports, options)
+    with ExitStack() as stack:
+        done = _run(settings, names, options, stack)
+        code = exit_code(done.reports, options)
+        if out is not None:
+            plan_file.write(out, done.reports)
+        if options.as_json:
+            document = {"version": 1, "exit_code": code, "links": done.as_json()}
+            click.echo(json.dumps(document, indent=2))
+        else:
+            show(done, options)
     return code
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """What the cycles came to."""
+
+    reports: Mapping[str, CycleReport]
+    paused: frozenset[str] = frozenset()
+    """Links that a person took out of service, and of which a plan is shown all the same."""
+    app: App | None = None
+    """The program that ran them, while it is open."""
+
+    def as_json(self) -> dict[str, object]:
+        """The links of the JSON report."""
+        return {
+            name: each.as_json() | ({"paused": True} if name in self.paused else {})
+            for name, each in self.reports.items()
+        }
 
 
 def exit_code(reports: Mapping[str, CycleReport], options: SyncOptions) -> int:
@@ -100,55 +118,62 @@ def exit_code(reports: Mapping[str, CycleReport], options: SyncOptions) -> int:
     return worst_code(codes)
 
 
-def show(reports: Mapping[str, CycleReport], options: SyncOptions) -> None:
+def show(done: Done, options: SyncOptions) -> None:
     """Print the reports for people."""
+    from functools import partial
+
+    from syncd.cli.naming import Screen
     from syncd.cli.output.cycle_report import print_cycle
     from syncd.cli.output.plan_report import print_plan
     from syncd.cli.output.printer import Printer
 
     printer = Printer()
-    for number, report in enumerate(reports.values()):
+    # Without a store nothing can be asked for.
+    screen = Screen(printer, ids=options.ids or done.app is None, app=done.app)
+    for number, (name, report) in enumerate(done.reports.items()):
         if number:
             printer.line()
+        if name in done.paused:
+            printer.line(f"{name}: paused; `syncd link resume {name}` takes it back", "yellow")
         if report.kind == PAUSED:
             printer.line(f"{report.link}: {report.detail}", "yellow")
-        elif options.dry_run:
-            print_plan(printer, report)
         else:
-            print_cycle(printer, report)
+            told = print_plan if options.dry_run else print_cycle
+            screen.show(name, partial(told, report=report))
 
 
-def _run(settings: Settings, names: list[str], options: SyncOptions) -> dict[str, CycleReport]:
+def _run(settings: Settings, names: list[str], options: SyncOptions, stack: ExitStack) -> Done:
     """One cycle of each link; if the store cannot be opened, it is in each link's report."""
     from syncd.bootstrap import notify_without_store, open_app
     from syncd.errors import StoreError, StoreMissing
 
-    with ExitStack() as stack:
-        stop = stack.enter_context(graceful_stop())
-        try:
-            app = open_app(settings, make_store=not options.dry_run, stop=stop)
-        except StoreMissing:
-            app = open_app(_with_temporary_store(settings, stack), make_store=True, stop=stop)
-        except StoreError as error:
-            reports = {name: _store_failure(name, error) for name in names}
-            if not options.dry_run:
-                notify_without_store(settings, reports.values())
-            return reports
-        stack.enter_context(app)
-        return _cycles(app, names, options)
+    stop = stack.enter_context(graceful_stop())
+    try:
+        app = open_app(settings, make_store=not options.dry_run, stop=stop)
+    except StoreMissing:
+        app = open_app(_with_temporary_store(settings, stack), make_store=True, stop=stop)
+    except StoreError as error:
+        reports = {name: _store_failure(name, error) for name in names}
+        if not options.dry_run:
+            notify_without_store(settings, reports.values())
+        return Done(reports=reports)
+    stack.enter_context(app)
+    return _cycles(app, names, options)
 
 
-def _cycles(app: App, names: list[str], options: SyncOptions) -> dict[str, CycleReport]:
+def _cycles(app: App, names: list[str], options: SyncOptions) -> Done:
     from dataclasses import replace
     from functools import partial
 
     from syncd.cli.output import progress
     from syncd.engine.decisions.halt import pauses
 
-    reports = {}
+    reports, shown = {}, set()
     for name in names:
         paused = app.paused(name)
-        if paused and name not in options.links:
+        if paused and options.dry_run:
+            shown.add(name)
+        elif paused and name not in options.links:
             reports[name] = _paused_report(name)
             continue
         # One that is paused already was named, and runs once all the same.
@@ -161,7 +186,7 @@ def _cycles(app: App, names: list[str], options: SyncOptions) -> dict[str, Cycle
             if reports[name].outcome.completed:  # a store that is away is not waited for once more
                 keep = app.settings.links[name].sync.history_keep
                 app.prune(name, app.clock.now() - keep)
-    return reports
+    return Done(reports=reports, paused=frozenset(shown), app=app)
 
 
 def _paused_report(name: str) -> CycleReport:

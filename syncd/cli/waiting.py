@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -136,12 +137,15 @@ def concluded(
         click.echo(json.dumps(_document(ended, code), indent=2))
         return code
     from syncd.cli.cycles import print_cycle
+    from syncd.cli.naming import Screen
     from syncd.cli.output.printer import Printer
 
     printer = Printer()
+    screen = Screen(printer, ids=False, app=app)
     for name, each in ended.items():
         if each.row is not None:
-            print_cycle(printer, name, each.row, app.link_store(name))
+            shown = partial(print_cycle, name=name, row=each.row, store=app.link_store(name))
+            screen.show(name, shown)
         if each.detail and each.row is None:
             printer.line(f"{name}: {each.detail}", "yellow" if each.code else "")
     return code

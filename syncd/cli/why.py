@@ -9,17 +9,27 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from syncd.cli import candidates
-from syncd.cli.command import Verb, config_option, config_path, json_option, link_option
+from syncd.cli.command import (
+    Verb,
+    config_option,
+    config_path,
+    ids_option,
+    json_option,
+    link_option,
+)
 
 if TYPE_CHECKING:
     from syncd.bootstrap.lookup import Looked
+    from syncd.cli.naming import Screen
+    from syncd.cli.output.names import Names
+    from syncd.cli.output.printer import Printer
     from syncd.core.model import Hold, Pair
     from syncd.ports.store import HistoryEntry, LinkReader
 
@@ -47,9 +57,17 @@ class Reason:
 @config_option
 @link_option
 @json_option
+@ids_option
 @click.pass_context
 def why(
-    ctx: click.Context, record: str, config: Path | None, links: tuple[str, ...], *, as_json: bool
+    ctx: click.Context,
+    /,
+    *,
+    record: str,
+    config: Path | None,
+    links: tuple[str, ...],
+    as_json: bool,
+    ids: bool,
 ) -> int:
     """Show which edit, rule and write each field of an appointment has its value from.
 
@@ -57,6 +75,8 @@ def why(
     A record that the store does not know is asked of its vendor. ID may be a
     contact's e-mail address.
     """
+    from syncd.cli.naming import Screen
+    from syncd.cli.output.printer import Printer
     from syncd.cli.people import record_given
     from syncd.cli.session import open_reader, selected_links
 
@@ -64,9 +84,10 @@ def why(
     record = record_given(path, links, record)
     with open_reader(path) as app:
         names = selected_links(app.link_names(), links)
-        for name in names:
-            if _tell_known(app.link_store(name), name, record, as_json=as_json):
-                return 0
+        with Screen(Printer(), ids=ids, path=path) as screen:
+            for name in names:
+                if _tell_known(app.link_store(name), name, record, screen, as_json=as_json):
+                    return 0
         for name in names:
             if (known := unsynced(app.link_store(name), record)) is not None:
                 _tell_unsynced(name, record, known, as_json=as_json)
@@ -84,7 +105,9 @@ def why(
     return 0
 
 
-def _tell_known(store: LinkReader, name: str, record: str, *, as_json: bool) -> bool:
+def _tell_known(
+    store: LinkReader, name: str, record: str, screen: Screen, *, as_json: bool
+) -> bool:
     """Tell of the pair that has this record; gives whether there is one."""
     from syncd.cli.session import timezone_of
     from syncd.observability.words import rule
@@ -101,8 +124,13 @@ def _tell_known(store: LinkReader, name: str, record: str, *, as_json: bool) -> 
         value |= {"unexplained": audited}
         click.echo(json.dumps(value, indent=2))
         return True
-    _print(name, pair, reasons, _adopted(entries), timezone_of(store))
-    _print_audited(audited, timezone_of(store))
+    timezone = timezone_of(store)
+
+    def told(printer: Printer) -> None:
+        _print(printer, name, pair, reasons, adopted=_adopted(entries), timezone=timezone)
+
+    screen.show(name, told)
+    _print_audited(audited, timezone)
     if left_out:
         click.echo(f"  not synced any more: {rule(left_out)} ({left_out})")
     return True
@@ -319,17 +347,19 @@ def as_value(name: str, pair: Pair, reasons: Sequence[Reason]) -> dict[str, obje
 
 
 def _print(
+    printer: Printer,
     name: str,
     pair: Pair,
     reasons: Sequence[Reason],
+    *,
     adopted: HistoryEntry | None,
     timezone: str,
 ) -> None:
     from syncd.cli.output import formatting
-    from syncd.cli.output.printer import Printer
+    from syncd.core.model import Side
 
-    printer, zone = Printer(), formatting.zone_of(timezone)
-    printer.line(f"{name}: {formatting.named(pair.ghl_id, pair.hubspot_id)}", "bold")
+    zone, names = formatting.zone_of(timezone), printer.names
+    printer.line(f"{name}: {formatting.named(pair.ghl_id, pair.hubspot_id, names)}", "bold")
     printer.line(f"  times in {timezone or 'UTC'}; agreed {formatting.count(pair.version, 'time')}")
     never_written = "as it was found, never written by syncd"
     if adopted is not None:
@@ -346,15 +376,24 @@ def _print(
             origin = (
                 f"{formatting.when(entry.at, zone)}: "
                 f"written to {entry.side.label}, "
-                f"{formatting.change(entry.field, (entry.before, entry.after), zone)} "
+                f"{_changed(entry, zone, names)} "
                 f"({formatting.strip_control_chars(entry.why)}; cycle {entry.cycle})"
             )
         rows.append(
             (
                 reason.field,
-                formatting.field_value(reason.field, reason.ghl, zone),
-                formatting.field_value(reason.field, reason.hubspot, zone),
+                formatting.field_value(reason.field, reason.ghl, zone, names.value(Side.GHL)),
+                formatting.field_value(
+                    reason.field, reason.hubspot, zone, names.value(Side.HUBSPOT)
+                ),
                 origin,
             )
         )
     printer.table(("Field", "HighLevel", "HubSpot", "Because"), rows, ("cyan",))
+
+
+def _changed(entry: HistoryEntry, zone: tzinfo, names: Names) -> str:
+    from syncd.cli.output import formatting
+
+    values = (entry.before, entry.after)
+    return formatting.change(entry.field, values, zone, shown=names.value(entry.side))

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import tzinfo
 
 from syncd.core.model import Side
@@ -24,8 +25,16 @@ KEPT = 10
 class SpareBudget:
     """The spare part of an account's budget."""
 
-    def __init__(self, side: Side, inner: Budget, clock: Clock) -> None:
-        self.inner, self._side, self._clock = inner, side, clock
+    def __init__(
+        self,
+        side: Side,
+        inner: Budget,
+        clock: Clock,
+        *,
+        take: Callable[[Side], None] = lambda _: None,
+    ) -> None:
+        """`take` is called before each request, and may raise where there were enough."""
+        self.inner, self._side, self._clock, self._take = inner, side, clock, take
 
     @property
     def zone(self) -> tzinfo | None:
@@ -54,6 +63,7 @@ class SpareBudget:
         while most > 1 and 2 * self.inner.available() <= most and not view.paused_seconds:
             pause(self._clock, PAUSE)
             view = self.inner.view()
+        self._take(self._side)
         return self.inner.acquire(kind)
 
     def observe(self, response: Response, kind: str = "", *, sent: float | None = None) -> None:

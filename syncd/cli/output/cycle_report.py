@@ -6,9 +6,10 @@ plan of a dry run is `plans`' business.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from syncd.cli.output import formatting
+from syncd.cli.output.holds import print_holds
 from syncd.cli.output.printer import Printer
 from syncd.core.model import Hold, Side
 from syncd.core.outcome import Outcome
@@ -95,7 +96,9 @@ def did(printer: Printer, report: CycleReport, write: PlannedWrite) -> str:
         return f"{side}: {done}"
     zone, most = formatting.zone_of(report.timezone), CUT if printer.on_screen else 0
     # A screen has lines to spare, a pipe has one row for one write.
-    parts = ("\n" if printer.on_screen else "; ").join(formatting.changes(write.fields, zone, most))
+    shown = printer.names.value(write.side)
+    changed = formatting.changes(write.fields, zone, most, shown)
+    parts = ("\n" if printer.on_screen else "; ").join(changed)
     if write.action == "update" and parts:
         return f"{side}: {parts}"
     return f"{side}: {done}, {parts}" if parts else f"{side}: {done}"
@@ -112,7 +115,7 @@ def print_troubles(printer: Printer, report: CycleReport, held: list[Hold] | Non
         printer.line(f"Held for a person: {number}", "yellow")
         print_holds(printer, told, report.timezone)
     for write in report.failed:
-        ids = formatting.named(write.ghl_id, write.hubspot_id)
+        ids = formatting.named(write.ghl_id, write.hubspot_id, printer.names)
         what = f"{write.side.label}: {write.action} of {ids}"
         printer.line(
             f"Failed, and tried again: {what}: {formatting.strip_control_chars(write.detail)}",
@@ -122,21 +125,6 @@ def print_troubles(printer: Printer, report: CycleReport, held: list[Hold] | Non
         printer.line(f"Not read, and tried again: {formatting.strip_control_chars(part)}", "yellow")
     for warning in report.warnings:
         printer.line(f"Warning: {formatting.strip_control_chars(warning)}", "yellow")
-
-
-def print_holds(printer: Printer, holds: Sequence[Hold], timezone: str) -> None:
-    """The held records: which, why, and how to resolve each."""
-    zone = formatting.zone_of(timezone)
-    rows = [
-        (
-            formatting.when(hold.starts_at, zone),
-            formatting.called(hold.title, hold.ghl_id, hold.hubspot_id),
-            formatting.held_because(hold.reason, hold.group, hold.detail, hold.values),
-            formatting.how_to_resolve(hold.reason, hold.ghl_id, hold.hubspot_id),
-        )
-        for hold in holds
-    ]
-    printer.table(("When", "Record", "Why it is held", "How to resolve it"), rows, ("cyan", "bold"))
 
 
 def print_sum(printer: Printer, report: CycleReport) -> None:

@@ -6,7 +6,7 @@ functions and tables.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -15,6 +15,7 @@ from syncd.core.model import Side
 from syncd.observability.remedies import REMEDIES
 
 if TYPE_CHECKING:
+    from syncd.cli.output.names import Names
     from syncd.engine.report import PlannedWrite
 
 SIDES: Mapping[str, str] = {side.value: side.label for side in Side}
@@ -76,16 +77,25 @@ def held_because(reason: str, group: str, detail: str, values: Mapping[str, str]
     return f"{reason}{field}: {strip_control_chars(detail)}{both}"
 
 
-def called(title: str, ghl_id: str, hubspot_id: str) -> str:
+def called(title: str, ghl_id: str, hubspot_id: str, names: Names | None = None) -> str:
     """A record by its title, where it has one, and its ids."""
-    ids = named(ghl_id, hubspot_id)
+    ids = named(ghl_id, hubspot_id, names)
     return f"{strip_control_chars(title)} ({ids})" if title else ids
 
 
-def named(ghl_id: str, hubspot_id: str) -> str:
+def named(ghl_id: str, hubspot_id: str, names: Names | None = None) -> str:
     """A record by its ids, as the other verbs take them."""
     ids = {Side.GHL: ghl_id, Side.HUBSPOT: hubspot_id}
-    return ", ".join(f"{side.label} {key}" for side, key in ids.items() if key) or "unknown"
+    shown = names.record if names else lambda _, key: key
+    told = [f"{side.label} {shown(side, key)}" for side, key in ids.items() if key]
+    return ", ".join(told) or "unknown"
+
+
+def person(ghl_id: str, hubspot_id: str, names: Names) -> str:
+    """A contact on both sides, by name or id."""
+    ids = {Side.GHL: ghl_id, Side.HUBSPOT: hubspot_id}
+    told = [f"{side.label} {names.contact(side, key)}" for side, key in ids.items() if key]
+    return ", ".join(told) or "unknown"
 
 
 def short(text: str, most: int) -> str:
@@ -106,34 +116,49 @@ def when(moment: datetime | None, zone: tzinfo = UTC) -> str:
     return moment.astimezone(zone).strftime("%a %Y-%m-%d %H:%M") if moment else "no time"
 
 
-def field_value(name: str, raw: str | None, zone: tzinfo = UTC) -> str:
+Shown = Callable[[str, str], str | None]
+"""How a field's value is shown, by its name and itself; None where that is as it is."""
+
+
+def field_value(
+    name: str, raw: str | None, zone: tzinfo = UTC, shown: Shown = lambda *_: None
+) -> str:
     """A report's field value; start and end are written there in UTC, as ISO texts."""
     if not raw:
         return "(empty)"
+    if (text := shown(name, raw)) is not None:
+        return text
     if name in {"start", "end"}:
         return when(_instant(raw), zone)
     return strip_control_chars(raw)
 
 
 def change(
-    name: str, values: tuple[str | None, str | None], zone: tzinfo = UTC, most: int = 0
+    name: str,
+    values: tuple[str | None, str | None],
+    zone: tzinfo = UTC,
+    most: int = 0,
+    shown: Shown = lambda *_: None,
 ) -> str:
     """`title: Check-up → Control`; `most` cuts long texts for a screen."""
     before, after = values
-    old, new = (field_value(name, raw, zone) for raw in (before, after))
+    old, new = (field_value(name, raw, zone, shown) for raw in (before, after))
     if name in {"start", "end"} and before and after and old[:14] == new[:14]:
         new = new[15:]  # on the same day the time is enough
-    if most:
+    if most and name not in {"owner", "contact"}:
         old, new = short(old, most), short(new, most)
     return f"{name}: {old} → {new}"
 
 
 def changes(
-    fields: Mapping[str, tuple[str | None, str | None]], zone: tzinfo = UTC, most: int = 0
+    fields: Mapping[str, tuple[str | None, str | None]],
+    zone: tzinfo = UTC,
+    most: int = 0,
+    show: Shown = lambda *_: None,
 ) -> list[str]:
     """What changed, field by field; an end that only moves along with its start goes unsaid."""
     shown = [name for name in fields if name != "end" or not _moves_along(fields)]
-    return [change(name, fields[name], zone, most) for name in shown]
+    return [change(name, fields[name], zone, most, show) for name in shown]
 
 
 def action(write: PlannedWrite) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from syncd.cli.output import cycle_report, formatting
+from syncd.cli.output.names import Names
 from syncd.cli.output.printer import Printer
 from syncd.core.model import Side
 from syncd.core.outcome import OPENS, REMOVALS, Outcome
@@ -26,7 +27,8 @@ def print_plan(printer: Printer, report: CycleReport) -> None:
     planned = report.planned or []
     going = [write for write in planned if write.goes_out]
     if planned or report.held:
-        printer.line(cycle_report.headline(report), "bold")
+        number = formatting.count(len(going), "write")
+        printer.line(f"{cycle_report.headline(report)}: {number} planned", "bold")
     _print_writes(printer, report, [write for write in going if write.action != "remove"])
     removals = [write for write in going if write.action == "remove"]
     if removals:
@@ -48,7 +50,8 @@ def _print_kept_back(printer: Printer, report: CycleReport, guard: str) -> None:
     number = formatting.count(len(kept), "record")
     printer.line(f"Kept back by the {name}, and not written: {number}", "bold yellow")
     _print_writes(printer, report, kept)
-    printer.line(f"  `syncd --sync-now --link {report.link} {OPENS[guard]}` lets them pass once.")
+    printer.line("  to let them pass once:")
+    printer.command(f"syncd --sync-now --link {report.link} {OPENS[guard]}", 4)
 
 
 def _print_writes(printer: Printer, report: CycleReport, writes: Sequence[PlannedWrite]) -> None:
@@ -57,22 +60,25 @@ def _print_writes(printer: Printer, report: CycleReport, writes: Sequence[Planne
 
 
 def _print_write(printer: Printer, report: CycleReport, write: PlannedWrite) -> None:
-    zone = formatting.zone_of(report.timezone)
+    zone, names = formatting.zone_of(report.timezone), printer.names
     kept = "kept back: " if write.kept_back else ""
     printer.line(f"  {_MARKS[write.action]} {kept}{_what(report, write)}", _STYLES[write.action])
     printer.line(f"      why: {formatting.strip_control_chars(write.why)}")
     if write.ghl_id or write.hubspot_id:
-        whose = "of" if write.record == CONTACT else "record"
-        printer.line(f"      {whose}: {formatting.named(write.ghl_id, write.hubspot_id)}")
+        if write.record == CONTACT:
+            printer.line(f"      of: {formatting.person(write.ghl_id, write.hubspot_id, names)}")
+        else:
+            printer.line(f"      record: {formatting.named(write.ghl_id, write.hubspot_id, names)}")
     if write.contact is not None:
-        printer.line(f"      for: {_whom(write)}")
+        printer.line(f"      for: {_whom(write, names)}")
     if write.calendar:
-        printer.line(f"      calendar: {write.calendar}")
+        printer.line(f"      calendar: {names.calendar(write.calendar)}")
+    shown = names.value(write.side)
     for name, values in write.fields.items():
         if write.action == "create":
-            printer.line(f"      {name}: {formatting.field_value(name, values[1], zone)}")
+            printer.line(f"      {name}: {formatting.field_value(name, values[1], zone, shown)}")
         else:
-            printer.line(f"      {formatting.change(name, values, zone)}")
+            printer.line(f"      {formatting.change(name, values, zone, shown=shown)}")
 
 
 def _what(report: CycleReport, write: PlannedWrite) -> str:
@@ -83,10 +89,15 @@ def _what(report: CycleReport, write: PlannedWrite) -> str:
     return f"{formatting.action(write)} in {side}: {title or '(no title)'}, {when}"
 
 
-def _whom(write: PlannedWrite) -> str:
+def _whom(write: PlannedWrite, names: Names) -> str:
     """The contact on both sides."""
     contact = write.contact or {}
-    return ", ".join(f"{side.label} contact {contact.get(side) or 'to be made'}" for side in Side)
+
+    def shown(side: Side) -> str:
+        known = contact.get(side)
+        return names.contact(side, known) if known else "to be made"
+
+    return ", ".join(f"{side.label} contact {shown(side)}" for side in Side)
 
 
 def _print_sum(printer: Printer, report: CycleReport, planned: list[PlannedWrite]) -> None:

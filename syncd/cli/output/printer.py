@@ -8,12 +8,15 @@ imported. Logs and progress go to stderr, elsewhere.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from syncd.cli.output.names import Names
 
 WIDEST = 48
 """Columns are padded up to this width in a pipe; a longer text only shifts its own row."""
@@ -23,22 +26,59 @@ GAP = 2
 """Columns between two columns of a table."""
 
 
-def _widest(cell: str, *, whole: bool) -> int:
-    """The smallest width that a cell needs."""
+_COMMAND = re.compile(r"`(syncd [^`]+)`")
+"""A command that is proposed to a person."""
+
+_LINKED = re.compile(r"\x1b\]8;[^\x1b]*\x1b\\\\")
+"""What makes a word a link of the terminal (OSC 8)."""
+
+
+def linked(text: str, url: str) -> str:
+    """Words that a terminal opens a page for; each is a link of its own, so that it may wrap."""
+    if not url:
+        return text
+    return " ".join(f"\x1b]8;;{url}\x1b\\{word}\x1b]8;;\x1b\\" for word in text.split(" "))
+
+
+def _cells(text: str) -> int:
+    """The columns that a text takes."""
     from rich.cells import cell_len
 
+    return cell_len(_LINKED.sub("", text))
+
+
+def with_commands(text: str) -> list[tuple[str, bool]]:
+    """A sentence in parts, each a line: words, and commands that are to be copied."""
+    parts = _COMMAND.split(text)
+    if len(parts) == 1:
+        return [(text, False)]
+    found: list[tuple[str, bool]] = []
+    for number, part in enumerate(parts):
+        if number % 2:
+            found.append((part, True))
+            continue
+        words = part.rstrip(" (,;:") if number < len(parts) - 1 else part.rstrip()
+        words = words.lstrip(" ),;:.") if number else words
+        if words.count(")") > words.count("("):
+            words = words.rstrip(")")
+        if words.strip():
+            ends = number < len(parts) - 1 and words[-1] not in ".!?"
+            found.append((f"{words}:" if ends else words, False))
+    return found
+
+
+def _widest(cell: str, *, whole: bool) -> int:
+    """The smallest width that a cell needs."""
     words = [cell] if whole else cell.split()
-    return max((cell_len(word) for word in words), default=0)
+    return max((_cells(word) for word in words), default=0)
 
 
 def _wrapped(text: str, room: int) -> list[str]:
     """Wrapped at spaces only: a word that is wider than the screen stays whole, to be copied."""
-    from rich.cells import cell_len
-
     lines = [""]
     for number, word in enumerate(text.split(" ")):
         more = f"{lines[-1]} {word}" if number else word
-        if lines[-1].strip() and cell_len(more) > room:
+        if lines[-1].strip() and _cells(more) > room:
             lines.append(word)
         else:
             lines[-1] = more
@@ -48,9 +88,19 @@ def _wrapped(text: str, room: int) -> list[str]:
 class Printer:
     """Lines and tables on a stream."""
 
-    def __init__(self, stream: TextIO | None = None, *, console: Console | None = None) -> None:
+    def __init__(
+        self,
+        stream: TextIO | None = None,
+        *,
+        console: Console | None = None,
+        names: Names | None = None,
+    ) -> None:
+        from syncd.cli.output.names import Names
+
         self._stream = sys.stdout if stream is None else stream
         self._console = console
+        self.names = names or Names()
+        """Names of what a terminal shows."""
         if console is None and self._stream.isatty():
             from rich.console import Console
 
@@ -66,13 +116,35 @@ class Printer:
         if self._console is None:
             self._stream.write(f"{text}\n")
             return
+        hang = hang or len(text) - len(text.lstrip(" "))
+        parts = with_commands(text)
+        for number, (part, is_command) in enumerate(parts):
+            if is_command:
+                self.command(part, hang + 2)
+            else:
+                self._wrapped_line(
+                    self._console, part if not number else " " * hang + part, style, hang
+                )
+
+    def command(self, text: str, indent: int = 6) -> None:
+        """A command that is proposed: on a line of its own, whole, to be copied."""
+        if self._console is None:
+            self._stream.write(f"{' ' * indent}{text}\n")
+            return
         from rich.text import Text
 
-        hang = hang or len(text) - len(text.lstrip(" "))
-        room = max(20, self._console.width - hang)
+        indent = max(0, min(indent, self._console.width - len(text)))
+        style = "" if self._console.no_color else "bold"
+        self._console.print(Text(" " * indent + text, style=style), soft_wrap=True)
+
+    def _wrapped_line(self, console: Console, text: str, style: str, hang: int) -> None:
+        from rich.text import Text
+
+        style = "" if console.no_color else style
+        room = max(20, console.width - hang)
         for number, part in enumerate(_wrapped(text[hang:], room)):
             begin = " " * hang if number else text[:hang]
-            self._console.print(Text(begin + part, style=style), soft_wrap=True)
+            console.print(Text(begin + part, style=style), soft_wrap=True)
 
     def raw(self, text: str) -> None:
         """Text that is meant to be copied: never wrapped or coloured."""
@@ -130,9 +202,15 @@ class Printer:
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0), show_edge=False)
+        table = Table(
+            box=box.SIMPLE_HEAD,
+            pad_edge=False,
+            padding=(0, 2, 0, 0),
+            show_edge=False,
+            header_style="" if console.no_color else "table.header",
+        )
         for at, head in enumerate(heads):
-            style = styles[at] if at < len(styles) else ""
+            style = styles[at] if at < len(styles) and not console.no_color else ""
             # Moments are compared with the eye: they are never broken over two lines.
             table.add_column(head, style=style, overflow="fold", no_wrap=at == 0)
         for row in rows:

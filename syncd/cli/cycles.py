@@ -78,7 +78,7 @@ def cycles(
         stores = {name: app.link_store(name) for name in selected_links(app.link_names(), links)}
         found = {name: _cycles(store, cycle, limit) for name, store in stores.items()}
         if cycle and not any(found.values()):
-            raise click.UsageError(f"no cycle {cycle} is known; `syncd cycles` lists them")
+            raise click.UsageError(f"no such cycle: {cycle}; to see them: `syncd cycles`")
         shown = {name: rows for name, rows in found.items() if rows or not cycle}
         if as_json:
             document = {

@@ -247,7 +247,7 @@ def _option(way: str) -> str:
 
 def _required(found: list[Found], record: str) -> list[Found]:
     if not found:
-        raise click.UsageError(f"nothing is held for {record}; `syncd held` lists what is")
+        raise click.UsageError(f"nothing is held for {record}; to see what is: `syncd held`")
     return found
 
 
@@ -328,13 +328,13 @@ def kick(
         paused = [name for name in names if app.paused(name)]
         if paused and (links or len(paused) == len(names)):
             back = f"syncd link resume {paused[0] if len(paused) == 1 else '--all'}"
-            raise click.UsageError(f"paused: {', '.join(paused)}; `{back}` takes it back first")
+            raise click.UsageError(f"paused: {', '.join(paused)}; to take it back first: `{back}`")
         idle = [name for name in names if name not in paused and not (wait or app.daemon(name))]
         going = [name for name in names if name not in {*paused, *idle}]
         if not going or (links and idle):
             raise click.UsageError(f"no daemon runs for {', '.join(idle)}: use `syncd --sync-now`")
         for name in paused:
-            told.say(name, f"paused, and left out; `syncd link resume {name}` takes it back")
+            told.say(name, f"paused, and left out; to take it back: `syncd link resume {name}`")
         for name in going:
             holder = app.store.holder(name)
             does = f"{holder} runs a full cycle now" if holder else "a full cycle runs now"

@@ -157,7 +157,7 @@ def _switch_one(app: App, name: str, *, pausing: bool) -> str:
 def _message(name: str, holder: str, *, pausing: bool) -> str:
     if pausing:
         meanwhile = f"; {holder} finishes the writes in hand" if holder else ""
-        return f"{name} is paused{meanwhile}; `syncd link resume {name}` takes it back"
+        return f"{name} is paused{meanwhile}; to take it back: `syncd link resume {name}`"
     then = f"{holder} goes on with it now" if holder else "the next cycle takes it up"
     return f"{name} is in service again; {then}"
 

@@ -174,7 +174,7 @@ def print_link(printer: Printer, link: LinkHealth) -> None:
     for reason, number in link.reasons.items():
         printer.line(f"  held: {number} {reason}")
     if link.reasons:
-        printer.line(f"  `syncd held --link {link.name}` lists them")
+        printer.line(f"  to see them: `syncd held --link {link.name}`")
 
 
 def _style(link: LinkHealth) -> str:
@@ -203,7 +203,7 @@ def _facts(link: LinkHealth) -> list[tuple[str, str]]:
         facts.append(("polls", every))
     facts += [("pairs", f"{link.pairs:,}"), ("verified", verified(link))]
     if link.unexplained:
-        command = f"`syncd audit --link {link.name}` lists them"
+        command = f"to see them: `syncd audit --link {link.name}`"
         facts.append(("unexplained", f"{link.unexplained:,} in the last audit: {command}"))
     facts += [
         (f"{SIDES.get(side, side)} budget", _budget(budget))

@@ -134,7 +134,7 @@ def show(done: Done, options: SyncOptions) -> None:
         if number:
             printer.line()
         if name in done.paused:
-            printer.line(f"{name}: paused; `syncd link resume {name}` takes it back", "yellow")
+            printer.line(f"{name}: paused; to take it back: `syncd link resume {name}`", "yellow")
         if report.kind == PAUSED:
             printer.line(f"{report.link}: {report.detail}", "yellow")
         else:
@@ -194,8 +194,8 @@ def _paused_report(name: str) -> CycleReport:
     from syncd.engine.report import CycleReport
 
     detail = (
-        f"paused, and left out: `syncd link resume {name}` takes it back, "
-        f"`--link {name}` runs it once"
+        f"paused, and left out; `--link {name}` runs it once; "
+        f"to take it back: `syncd link resume {name}`"
     )
     return CycleReport(link=name, kind=PAUSED, detail=detail)
 

@@ -41,7 +41,7 @@ token = { env = "NO_SUCH_TOKEN" }
 def test_a_paused_link_is_left_out_and_comes_back(syncd: Syncd, ready: VendorAccounts) -> None:
     ready.book("Check-up")
     assert (
-        "clinic is paused; `syncd link resume clinic` takes it back"
+        "clinic is paused; to take it back: `syncd link resume clinic`"
         in syncd("link", "pause", "clinic").out
     )
     ready.world.reset_requests()

@@ -6,7 +6,7 @@ plan of a dry run is `plans`' business.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from syncd.cli.output import formatting
 from syncd.cli.output.holds import print_holds
@@ -59,14 +59,25 @@ def print_writes(printer: Printer, report: CycleReport) -> None:
     """The table of what changed: which appointment, where, what, and why."""
     written = sorted(report.written, key=_by_start)
     shown = written[:ON_SCREEN] if printer.on_screen else written
-    if shown:
-        rows = [write_row(printer, report, write) for write in shown]
-        heads = ("When", "Appointment", "What happened", "What syncd did")
-        printer.table(heads, rows, ("cyan", "bold"))
+    removals = [write for write in shown if write.action == "remove"]
+    others = [write for write in shown if write.action != "remove"]
+    if others:
+        _print_table(printer, report, others)
+    if removals:
+        if others:
+            number = formatting.count(len(removals), "record")
+            printer.line(f"Removals: {number}", "bold red")
+        _print_table(printer, report, removals)
     if left := len(written) - len(shown):
         printer.line(
-            f"  and {formatting.count(left, 'more write')}: `syncd history` lists them all"
+            f"  and {formatting.count(left, 'more write')}; to see them all: `syncd history`"
         )
+
+
+def _print_table(printer: Printer, report: CycleReport, writes: Sequence[PlannedWrite]) -> None:
+    rows = [write_row(printer, report, write) for write in writes]
+    heads = ("When", "Appointment", "What happened", "What syncd did")
+    printer.table(heads, rows, ("cyan", "bold"))
 
 
 def _by_start(write: PlannedWrite) -> tuple[bool, float, str]:
@@ -169,5 +180,5 @@ def _pairs(report: CycleReport) -> str:
     if report.held:
         told.append(f"{len(report.held):,} held")
     if report.left_out:
-        told.append(f"{sum(report.left_out.values()):,} left out (`syncd status` says why)")
+        told.append(f"{sum(report.left_out.values()):,} left out; to see why: `syncd status`")
     return ", ".join(told)

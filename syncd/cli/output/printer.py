@@ -22,14 +22,20 @@ WIDEST = 48
 """Columns are padded up to this width in a pipe; a longer text only shifts its own row."""
 
 
-GAP = 2
+GAP = 3
 """Columns between two columns of a table."""
+
+ROOMY = 80
+"""Columns from which a table may wrap its cells; on a narrower screen its rows are blocks."""
 
 
 _COMMAND = re.compile(r"`(syncd [^`]+)`")
 """A command that is proposed to a person."""
 
-_LINKED = re.compile(r"\x1b\]8;[^\x1b]*\x1b\\\\")
+_BREAKS = re.compile(r" (?!\d\d:\d\d)")
+"""Where a line may be wrapped: never between a day and its hour."""
+
+_LINKED = re.compile(r"\x1b\]8;[^\x1b]*\x1b\\")
 """What makes a word a link of the terminal (OSC 8)."""
 
 
@@ -76,7 +82,7 @@ def _widest(cell: str, *, whole: bool) -> int:
 def _wrapped(text: str, room: int) -> list[str]:
     """Wrapped at spaces only: a word that is wider than the screen stays whole, to be copied."""
     lines = [""]
-    for number, word in enumerate(text.split(" ")):
+    for number, word in enumerate(_BREAKS.split(text)):
         more = f"{lines[-1]} {word}" if number else word
         if lines[-1].strip() and _cells(more) > room:
             lines.append(word)
@@ -168,10 +174,14 @@ class Printer:
 
     def _fits(self, console: Console, rows: list[list[str]]) -> bool:
         """Whether every word has room in its column; the first column is never broken."""
-        needs = [
-            max(_widest(row[at], whole=at == 0) for row in rows) + GAP for at in range(len(rows[0]))
-        ]
-        return sum(needs) <= console.width
+        wraps = console.width >= ROOMY
+
+        def needs(cell: str, at: int) -> int:
+            lines = [_widest(line, whole=at == 0 or not wraps) for line in cell.split("\n")]
+            return max(lines) + GAP
+
+        columns = range(len(rows[0]))
+        return sum(max(needs(row[at], at) for row in rows) for at in columns) <= console.width
 
     def _listed(self, heads: Sequence[str], rows: list[list[str]], styles: Sequence[str]) -> None:
         """A narrow screen: each row is a block, with a line for each column."""
@@ -214,7 +224,7 @@ class Printer:
             # Moments are compared with the eye: they are never broken over two lines.
             table.add_column(head, style=style, overflow="fold", no_wrap=at == 0)
         for row in rows:
-            table.add_row(*(Text(cell) for cell in row))
+            table.add_row(*(Text.from_ansi(cell) for cell in row))
         console.print(table)
 
 

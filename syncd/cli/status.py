@@ -184,7 +184,15 @@ def _style(link: LinkHealth) -> str:
 
 
 def _facts(link: LinkHealth) -> list[tuple[str, str]]:
-    from syncd.observability.words import SIDES, next_cycle, span, verified
+    from syncd.observability.words import (
+        SIDES,
+        announces,
+        next_cycle,
+        polls,
+        requests_a_day,
+        span,
+        verified,
+    )
 
     good = f"{span(link.lag)} ago" if link.lag is not None else "none yet"
     facts = [("last good cycle", good), ("next cycle", next_cycle(link))]
@@ -197,10 +205,9 @@ def _facts(link: LinkHealth) -> list[tuple[str, str]]:
             )
         )
     if link.poll_seconds:
-        every = f"every {span(link.poll_seconds)}"
-        if link.stretched_by:
-            every += f" instead of {span(link.asked_seconds)}: at most {link.stretched_by}"
-        facts.append(("polls", every))
+        facts.append(("polls", polls(link)))
+    if announced := announces(link):
+        facts += [("announcements", announced), ("requests a day for polls", requests_a_day(link))]
     facts += [("pairs", f"{link.pairs:,}"), ("verified", verified(link))]
     if link.unexplained:
         command = f"to see them: `syncd audit --link {link.name}`"

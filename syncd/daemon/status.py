@@ -129,6 +129,7 @@ class DaemonStatus:
                 good_seconds=state.lag(now, monotonic),
                 poll_seconds=state.poll,
                 traffic={side.value: wire for side, wire in state.traffic().items()},
+                hearing=state.hearing,
             )
 
     def _read_trust(self, now: datetime, monotonic: float) -> None:

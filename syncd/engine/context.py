@@ -47,6 +47,8 @@ class CycleRequest:
     """Gives what was announced since; asked between the rounds of a long cycle."""
     spare: int = 0
     """Requests to HighLevel that writing leaves free for what is announced."""
+    changes_since: datetime | None = None
+    """Report the changes since then that the poll found; None reports none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

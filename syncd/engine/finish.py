@@ -337,6 +337,9 @@ def _report(cycle: Cycle) -> CycleReport:
         decisions=_taken_up(cycle),
         closed=cycle.kept.closed if cycle.kept is not None else frozenset(),
         left=cycle.polled is not None and cycle.polled.left,
+        changes=poll.changes(cycle.polled, request.changes_since)
+        if cycle.polled is not None and request.changes_since is not None
+        else {},
     )
     return _concluded(cycle, report) if rounds else report
 

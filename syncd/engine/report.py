@@ -77,6 +77,16 @@ class FailedWrite:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FoundChange:
+    """A record that a poll found changed."""
+
+    stamp: datetime
+    """The vendor's (UTC)."""
+    shown: str
+    """A digest of what it shows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CycleReport:
     """Everything that one cycle of one link did."""
 
@@ -121,6 +131,8 @@ class CycleReport:
     """Keys of the announcements that were closed with the cycle."""
     left: bool = False
     """With a targeted cycle: whether an incremental one has to read what it could not."""
+    changes: Mapping[Side, Mapping[str, FoundChange]] = field(default_factory=dict)
+    """What the first poll found changed, by side and id, where it was asked for."""
     stopped: bool = False
     """Whether the process was asked to stop before the cycle had come to its end."""
 

@@ -18,7 +18,15 @@ from syncd.core import looks
 from syncd.core.looks import Verified
 from syncd.core.model import Hold
 from syncd.core.outcome import worst_code
-from syncd.observability.heartbeat import CYCLES, HEARTBEAT, STOPPED, CyclePoint, Heartbeat, read
+from syncd.observability.heartbeat import (
+    CYCLES,
+    HEARTBEAT,
+    STOPPED,
+    CyclePoint,
+    Heartbeat,
+    PollCost,
+    read,
+)
 from syncd.observability.state import State
 from syncd.observability.traffic import Budget
 from syncd.ports.store import LEFT_OUT, PAUSED, TARGETED, CycleRow, HistoryEntry, LinkReader
@@ -30,6 +38,8 @@ FRESH = timedelta(seconds=90)
 JUST = timedelta(seconds=2)
 """A cycle that began less than this ago is told as due: the store knows of it a second later than
 the daemon, and both shall say the same."""
+
+DAY = 86_400.0
 
 STALE_AFTER = 3
 """Intervals without a good cycle after which a link is stale (`docs/exit-codes.md`)."""
@@ -58,6 +68,12 @@ class LinkHealth:
     poll_seconds: float = 0.0
     asked_seconds: float = 0.0
     stretched_by: str = ""
+    hearing: Mapping[str, str] = field(default_factory=dict)
+    """What each side announces: off | waiting | heard | deaf."""
+    relaxed: bool = False
+    """Whether polls are rarer, since both sides announce their changes."""
+    polls: Mapping[str, PollCost] = field(default_factory=dict)
+    """What its polls cost, by side."""
     planned: Mapping[str, int] = field(default_factory=dict)
     budgets: Mapping[str, Budget] = field(default_factory=dict)
     pairs: int = 0
@@ -88,6 +104,20 @@ class LinkHealth:
     def remedy(self) -> str:
         """What a person does about it."""
         return self.state.remedy(self.name, self.guards)
+
+    @property
+    def polls_per_day(self) -> Mapping[str, Mapping[str, int]]:
+        """Requests a day that idle polls use, that they would use unrelaxed, and that they may."""
+        if not self.poll_seconds or not self.asked_seconds:
+            return {}
+        return {
+            side: {
+                "requests": round(cost.requests * DAY / self.poll_seconds),
+                "unrelaxed": round(cost.requests * DAY / self.asked_seconds),
+                "at_most": cost.daily // 2,
+            }
+            for side, cost in self.polls.items()
+        }
 
     @property
     def reasons(self) -> Mapping[str, int]:
@@ -122,6 +152,8 @@ class LinkHealth:
             "poll_seconds": round(self.poll_seconds, 3),
             "poll_interval_seconds": round(self.asked_seconds, 3),
             "stretched_by": self.stretched_by or None,
+            "live": {side: self.hearing.get(side, "off") for side in ("ghl", "hubspot")},
+            "polls_per_day": self.polls_per_day,
             "first_sync_would_write": dict(self.planned) or None,
             "pairs": self.pairs,
             "verified": self.verified.count,
@@ -183,6 +215,9 @@ def examine(
         poll_seconds=said.poll_seconds if said else 0.0,
         asked_seconds=said.asked_seconds if said else 0.0,
         stretched_by=said.stretched_by if said else "",
+        hearing=said.hearing if said else {},
+        relaxed=said.relaxed if said else False,
+        polls=said.polls if said else {},
         planned=said.planned if said and state is State.WAITING else {},
         budgets=said.budgets if said and daemon else {},
         pairs=trusted.pairs,

@@ -42,6 +42,16 @@ class CyclePoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PollCost:
+    """What the polls of a link cost one account."""
+
+    requests: int
+    """Of the last poll that found nothing."""
+    daily: int
+    """Requests a day that the vendor allows; polls use at most half of them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Heartbeat:
     """The daemon's state of a link, with the time."""
 
@@ -73,6 +83,12 @@ class Heartbeat:
     daemon knows of it; the note that is kept tells of the last one."""
     guards: tuple[str, ...] = ()
     """The guards that kept something back in the last cycle."""
+    hearing: Mapping[str, str] = field(default_factory=dict)
+    """What each side announces: off | waiting | heard | deaf."""
+    relaxed: bool = False
+    """Whether polls are rarer, since both sides announce their changes."""
+    polls: Mapping[str, PollCost] = field(default_factory=dict)
+    """What its polls cost, by side."""
     stopped: bool = False
     """Whether the daemon stopped in an orderly way."""
 
@@ -96,6 +112,9 @@ class Heartbeat:
                 "pace": dict(self.pace),
                 "last": _point(self.recent[-1]) if self.recent else None,
                 "guards": list(self.guards),
+                "hearing": dict(self.hearing),
+                "relaxed": self.relaxed,
+                "polls": {side: [each.requests, each.daily] for side, each in self.polls.items()},
                 "stopped": self.stopped,
             }
         )
@@ -125,6 +144,12 @@ def read(text: str) -> Heartbeat | None:
             pace={str(side): float(n) for side, n in held.get("pace", {}).items()},
             recent=_points(held.get("last")),
             guards=tuple(str(each) for each in held.get("guards", ())),
+            hearing={str(side): str(word) for side, word in held.get("hearing", {}).items()},
+            relaxed=bool(held.get("relaxed", False)),
+            polls={
+                str(side): PollCost(requests=int(requests), daily=int(daily))
+                for side, (requests, daily) in held.get("polls", {}).items()
+            },
             stopped=bool(held.get("stopped", False)),
         )
     except (ValueError, KeyError, TypeError, AttributeError):

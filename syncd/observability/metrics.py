@@ -75,6 +75,8 @@ class LinkNow:
     """Pairs whose differences the last audit could not explain."""
     traffic: Mapping[str, Traffic] = field(default_factory=dict)
     """By side."""
+    hearing: Mapping[str, str] = field(default_factory=dict)
+    """What each side announces, where one is set up to."""
 
 
 class Metrics:
@@ -259,12 +261,14 @@ class _Now(Collector):
         yield from _states(links)
         yield from _trust(links)
         yield from _wires(links)
+        yield _deaf(links)
 
     def describe(self) -> Iterator[Metric]:
         """The names alone, so that registering asks no link."""
         yield from _states([])
         yield from _trust([])
         yield from _wires([])
+        yield _deaf([])
 
 
 def _states(links: list[LinkNow]) -> Iterator[Metric]:
@@ -309,6 +313,19 @@ def _trust(links: list[LinkNow]) -> Iterator[Metric]:
             if (found := read(each)) is not None:
                 gauge.add_metric([each.link], found)
         yield gauge
+
+
+def _deaf(links: list[LinkNow]) -> Metric:
+    found = GaugeMetricFamily(
+        "syncd_deaf",
+        "1 where a side does not announce what polls find, 0 where it does.",
+        labels=["link", "side"],
+    )
+    for each in links:
+        for side, word in each.hearing.items():
+            if word in {"heard", "deaf"}:
+                found.add_metric([each.link, side], float(word == "deaf"))
+    return found
 
 
 def _wires(links: list[LinkNow]) -> Iterator[Metric]:

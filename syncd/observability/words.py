@@ -72,6 +72,33 @@ def verified(link: LinkHealth) -> str:
     return f"{told}, the oldest {ago(found.oldest, link.at)}" if found.oldest else told
 
 
+def polls(link: LinkHealth) -> str:
+    """How often a link is polled, and why not as configured."""
+    told = f"every {span(link.poll_seconds)}"
+    if link.stretched_by:
+        return f"{told} instead of {span(link.asked_seconds)}: at most {link.stretched_by}"
+    if link.relaxed:
+        return f"{told} instead of {span(link.asked_seconds)}: both sides announce their changes"
+    return told
+
+
+def requests_a_day(link: LinkHealth) -> str:
+    """What idle polls use of each account's day: `HighLevel 576 of 100,000 instead of 2,880`."""
+    parts = []
+    for side, of in link.polls_per_day.items():
+        told = f"{SIDES.get(side, side)} {of['requests']:,} of {of['at_most']:,}"
+        saved = of["unrelaxed"] != of["requests"]
+        parts.append(f"{told} instead of {of['unrelaxed']:,}" if saved else told)
+    return ", ".join(parts)
+
+
+def announces(link: LinkHealth) -> str:
+    """What each side announces, "" where nothing is set up: `HighLevel heard, HubSpot deaf`."""
+    if all(word == "off" for word in link.hearing.values()):
+        return ""
+    return ", ".join(f"{SIDES.get(side, side)} {word}" for side, word in link.hearing.items())
+
+
 def next_cycle(link: LinkHealth) -> str:
     """The time of a link's next cycle, for the page and `syncd status`."""
     if link.working_since:

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING
 
 from syncd.config import LinkSettings
 from syncd.core.model import Side
-from syncd.observability.heartbeat import CyclePoint, Heartbeat
+from syncd.observability.heartbeat import CyclePoint, Heartbeat, PollCost
 from syncd.observability.state import State
 from syncd.observability.traffic import Traffic
 from syncd.ports.store import Decision
+from syncd.scheduler.liveness import Liveness
 from syncd.scheduler.ports import Lease, OpenLink
 
 if TYPE_CHECKING:
@@ -76,6 +77,14 @@ class LinkState:
     """How many turns in a row left an announcement that could not be read."""
     targeted: TargetedPace | None = None
     """The pace of its targeted cycles; None while there was none."""
+    live: Liveness | None = None
+    """Whether its sides announce their changes; None where none is set up to."""
+    hearing: Mapping[str, str] = field(default_factory=dict)
+    """What each side announces, where one is set up to."""
+    relaxed: bool = False
+    """Whether its polls are rarer, since both sides announce."""
+    polls: Mapping[str, PollCost] = field(default_factory=dict)
+    """What its polls cost, by side."""
     note_due: bool = False
     """Whether a note of it is to be written with those of other links."""
     shared: bool = True
@@ -196,6 +205,9 @@ class LinkState:
             pace=self.pace,
             recent=self.recent,
             guards=self.guards,
+            hearing=self.hearing,
+            relaxed=self.relaxed,
+            polls=self.polls,
             stopped=stopped,
         )
 
@@ -203,4 +215,5 @@ class LinkState:
     def news(self) -> tuple[object, ...]:
         """What is worth a note at once when it changes."""
         planned = tuple(self.planned.items())
-        return (self.state, self.detail, planned, self.stretched_by, self.guards)
+        hearing = tuple(self.hearing.items())
+        return (self.state, self.detail, planned, self.stretched_by, self.guards, hearing)

@@ -17,6 +17,7 @@ from typing import Any
 
 from syncd.config import LinkSettings, Settings
 from syncd.core.model import Side
+from syncd.engine.report import FoundChange
 from syncd.ports.announcements import Announced, Announcement, Way
 
 LIVE = "live"
@@ -56,8 +57,11 @@ class SetUp(StrEnum):
     """By an app's deliveries, or a journal."""
 
 
-Changes = Mapping[Side, Mapping[str, datetime]]
-"""The vendors' stamps (UTC) of changed records, by side and id."""
+_Key = tuple[Side, str]
+"""A record of a side; "" is the whole link."""
+
+Changes = Mapping[Side, Mapping[str, FoundChange]]
+"""What a poll found changed, by side and id."""
 
 
 @dataclass(slots=True)
@@ -80,12 +84,14 @@ class Liveness:
 
     since: datetime
     """Earlier changes say nothing: nobody here would have heard of them."""
+    kept: str = ""
+    """What of it is in the store."""
     sides: dict[Side, SideLive] = field(default_factory=lambda: {each: SideLive() for each in Side})
-    _announced: dict[tuple[Side, str], datetime] = field(default_factory=dict)
+    _announced: dict[_Key, FoundChange] = field(default_factory=dict)
     """When a record was announced last, "" for a whole link."""
-    _shown: dict[tuple[Side, str], datetime] = field(default_factory=dict)
-    """The stamps of changes that a poll has shown, and of our own writes."""
-    _unmatched: dict[tuple[Side, str], datetime] = field(default_factory=dict)
+    _shown: dict[_Key, FoundChange] = field(default_factory=dict)
+    """What a poll has shown, and when we wrote."""
+    _unmatched: dict[_Key, datetime] = field(default_factory=dict)
     """Changes on a deaf side that were younger than `AGED`: they are judged by the next poll."""
 
     @classmethod
@@ -102,6 +108,7 @@ class Liveness:
                 )
         except (ValueError, KeyError, TypeError, AttributeError):
             return cls(since=since)
+        found.kept = text
         return found
 
     def as_text(self) -> str:
@@ -127,15 +134,16 @@ class Liveness:
             live.heard_at = live.heard_at or each.received_at
             live.by_app |= each.way is Way.APP
             if each.what is not Announced.CONTACT:
-                self._remember(self._announced, (each.side, each.record), each.received_at)
+                heard = FoundChange(stamp=each.received_at, shown="")
+                self._remember(self._announced, (each.side, each.record), heard)
             deaf = live.deaf_at is not None and each.received_at > live.deaf_at
             if deaf and live.matches_from is None:
                 live.matches_from = each.received_at
 
-    def wrote(self, records: Iterable[tuple[Side, str]], at: datetime) -> None:
+    def wrote(self, records: Iterable[_Key], at: datetime) -> None:
         """We wrote to these: what they show since is our own doing."""
         for key in records:
-            self._remember(self._shown, key, at)
+            self._remember(self._shown, key, FoundChange(stamp=at, shown=""))
 
     def polled(self, changes: Changes, at: datetime) -> list[Side]:
         """A poll that began then found these changes; gives the sides that turned out deaf.
@@ -156,15 +164,17 @@ class Liveness:
                 live.deaf_at, live.matches_from = at, None
         return turned
 
-    def _missed(self, side: Side, found: Mapping[str, datetime], at: datetime) -> bool:
+    def _missed(self, side: Side, found: Mapping[str, FoundChange], at: datetime) -> bool:
         """Whether a change is among these that should have been announced, and was not."""
         missed = False
-        for record, stamp in found.items():
-            key = (side, record)
+        for record, change in found.items():
+            key, stamp = (side, record), change.stamp
             known = self._shown.get(key)
-            if stamp <= self.since or (known is not None and stamp <= known + _SLACK):
+            # A property that is not synced moves the stamp as well.
+            same = known is not None and known.shown == change.shown
+            if stamp <= self.since or same or (known and stamp <= known.stamp + _SLACK):
                 continue
-            self._remember(self._shown, key, stamp)
+            self._remember(self._shown, key, change)
             if self._was_announced(key, stamp):
                 continue
             if at - stamp > AGED:
@@ -173,25 +183,19 @@ class Liveness:
                 self._unmatched[key] = stamp
         return missed
 
-    def _was_announced(self, key: tuple[Side, str], stamp: datetime) -> bool:
+    def _was_announced(self, key: _Key, stamp: datetime) -> bool:
         least = stamp - _SLACK
         return any(
-            heard is not None and heard >= least
+            heard is not None and heard.stamp >= least
             for heard in (self._announced.get(key), self._announced.get((key[0], "")))
         )
 
-    def _remember(
-        self,
-        memory: dict[tuple[Side, str], datetime],
-        key: tuple[Side, str],
-        at: datetime,
-    ) -> None:
+    def _remember(self, memory: dict[_Key, FoundChange], key: _Key, change: FoundChange) -> None:
         memory.pop(key, None)
-        memory[key] = at
+        memory[key] = change
         if len(memory) > _REMEMBERED:
-            oldest = next(iter(memory))
             # What is forgotten must not pass for what never came.
-            self.since = max(self.since, memory.pop(oldest))
+            self.since = max(self.since, memory.pop(next(iter(memory))).stamp)
 
     # --- what follows
 

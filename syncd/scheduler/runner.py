@@ -19,6 +19,7 @@ from syncd.core.model import Side
 from syncd.core.outcome import Outcome
 from syncd.errors import LinkLocked, StoreError, StoreFault, SyncdError, ended_by
 from syncd.observability import heartbeat
+from syncd.observability.heartbeat import PollCost
 from syncd.observability.metrics import Metrics
 from syncd.observability.state import State
 from syncd.scheduler import backoff
@@ -220,6 +221,8 @@ class Runner:
             store = self.links.link_store(state.name)
             before = heartbeat.read(store.get_state(heartbeat.HEARTBEAT))
             state.good_at = before.good_at if before else None
+            state.live = None
+            self._turns.judge_sides(state)
             state.recalled = True
 
     # --- afterwards
@@ -237,8 +240,11 @@ class Runner:
         state.turns += 1
         now = self._clock.monotonic()
         state.asked = self.links.settings.schedule.poll_interval.total_seconds()
-        state.poll, state.stretched_by = self._stretched(state)
-        after = backoff.pause_after(turn.outcome, state.failures, state.asked)
+        wanted = self._wanted(state)
+        state.poll, state.stretched_by = self._stretched(state, wanted)
+        after = backoff.pause_after(
+            turn.outcome, state.failures, wanted if turn.outcome.completed else state.asked
+        )
         if turn.outcome is Outcome.UNREACHABLE and state.announced_due < math.inf:
             after = min(after, state.announced_due - now)
         if self._waits_for_connection(state, turn):
@@ -284,11 +290,26 @@ class Runner:
                 remedy=turn.state.remedy(state.name, state.guards),
             )
 
-    def _stretched(self, state: LinkState) -> tuple[float, str]:
+    def _wanted(self, state: LinkState) -> float:
+        """The interval that the link needs: a longer one where both sides announce."""
+        self._turns.judge_sides(state)
+        if not state.relaxed:
+            return state.asked
+        relaxed = self.links.settings.live.relaxed_poll_interval
+        return max(state.asked, relaxed.total_seconds())
+
+    def _stretched(self, state: LinkState, wanted: float) -> tuple[float, str]:
         """The interval that the accounts bear in the long run, and whose limit makes it longer."""
-        found, why = state.asked, ""
-        for side in Side:
-            account = account_of(state.settings, side)
+        found, why = wanted, ""
+        accounts = {side: account_of(state.settings, side) for side in Side}
+        state.polls = {
+            side.value: PollCost(
+                requests=self.quota.cost(side, account, state.name),
+                daily=self.quota.daily(side, account),
+            )
+            for side, account in accounts.items()
+        }
+        for side, account in accounts.items():
             seconds = self.quota.sustained(side, account)
             if seconds > found:
                 daily = self.quota.daily(side, account)

@@ -10,8 +10,11 @@ import json
 import math
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+import structlog
 
 from syncd.core.model import Side
 from syncd.core.outcome import Outcome
@@ -27,15 +30,20 @@ from syncd.ports.announcements import Announcement
 from syncd.ports.store import INCREMENTAL, TARGETED, Decision
 from syncd.scheduler.facts import account_of, facts_of, point_of, reason_of, writes_of
 from syncd.scheduler.link_state import LinkState
+from syncd.scheduler.liveness import LIVE, Liveness, SetUp, set_up_of
 from syncd.scheduler.ports import Links
 from syncd.scheduler.quota import Quota
 from syncd.scheduler.requests import CycleRequests, orders_in
+
+log = structlog.get_logger(__name__)
 
 MOST_OF_A_RECORD = 3
 """Requests to one side that reading an announced record takes."""
 
 SPARE = 5
 """Requests to HighLevel that a long cycle leaves free in each window for what is announced."""
+
+_DEAF = "a poll found a change that was not announced; polls are as usual until it announces again"
 
 JUST_LOOKED = 1.5
 """Seconds for which what was read of all links at once is not read again of one."""
@@ -75,6 +83,7 @@ class Turns:
         state.seen = frozenset(orders.all_ids)
         self._close(state, orders.turns)
         if paused:
+            self._overhear(state)
             return Turn(state=State.PAUSED)
         hold()
         first = not state.first_done and not store.get_state(FIRST)
@@ -91,6 +100,7 @@ class Turns:
         if asks and not orders.approved:
             waiting = self._asked(state, orders)
             if waiting is not None:
+                self._overhear(state)
                 return waiting
         if announced := announced or self._announced(state):
             from syncd.scheduler.announced import wants_full
@@ -129,7 +139,56 @@ class Turns:
         state.announced_due = math.inf
         announced = tuple(self._links.link_store(state.name).announcements())
         state.announced_key = max((each.key for each in announced), default=0)
+        self._hear(state, announced)
         return announced
+
+    def _overhear(self, state: LinkState) -> None:
+        """Note what is announced for a link that does not look at it now."""
+        if state.live is not None and state.announced_due < math.inf:
+            self._hear(state, self._links.link_store(state.name).announcements())
+
+    def _hear(self, state: LinkState, announced: Sequence[Announcement]) -> None:
+        if state.live is not None and announced:
+            state.live.hear(announced)
+            self.judge_sides(state)
+
+    def judge_sides(self, state: LinkState) -> None:
+        """Work out what the sides announce, and keep it where it is another than before."""
+        settings = self._links.settings
+        set_up = set_up_of(settings, state.settings)
+        if state.live is None:
+            if all(each is SetUp.NOTHING for each in set_up.values()):
+                state.hearing, state.relaxed = {}, False
+                return
+            kept = self._links.link_store(state.name).get_state(LIVE)
+            state.live = Liveness.read(kept, self._clock.now())
+        now = self._clock.now()
+        state.hearing = {
+            side.value: state.live.hearing(side, set_up[side], now).value for side in Side
+        }
+        state.relaxed = state.live.relaxes(set_up, now)
+        if (text := state.live.as_text()) != state.live.kept:
+            with self._links.link_store(state.name).begin() as transaction:
+                transaction.set_state(LIVE, text)
+            state.live.kept = text
+
+    def _note_changes(self, state: LinkState, report: CycleReport) -> None:
+        """Compare what a poll found with what was announced."""
+        if state.live is None:
+            return
+        at = report.started_at or self._clock.now()
+        ahead = {Side(side): timedelta(seconds=n) for side, n in report.clock_skew.items()}
+        found = {
+            side: {
+                record: replace(change, stamp=change.stamp - ahead.get(side, timedelta()))
+                for record, change in changes.items()
+            }
+            for side, changes in report.changes.items()
+        }
+        for side in state.live.polled(found, at):
+            log.warning("side.deaf", side=side.value, detail=_DEAF)
+        wrote = {(side, each.id_on(side)) for each in report.written for side in Side}
+        state.live.wrote(wrote, self._clock.now())
 
     def _targeted(self, state: LinkState, announced: tuple[Announcement, ...]) -> Turn | None:
         """The turn for what was announced alone; None where it takes a poll."""
@@ -240,8 +299,12 @@ class Turns:
         taken, later = list(request.announced), list[Announcement]()
         if request.called is not None:
             request = replace(request, more=lambda: self._more(state, taken, later))
+
+        if state.live is not None and not (request.targeted or request.dry_run):
+            request = replace(request, changes_since=state.live.since)
         report = state.link.cycle(request)
         if not request.dry_run:
+            self._note_changes(state, report)
             self._metrics.cycle_ended(facts_of(report))
             if report.started_at is not None and report.outcome is not Outcome.LOCKED:
                 state.recent = (*state.recent, point_of(report))[-CYCLES:]

@@ -175,7 +175,14 @@ def test_every_metric_is_documented_with_its_labels() -> None:
     documented = rows(page("monitoring.md").partition("\n## Metrics\n")[2])
     metrics = Metrics("")
     wire = Traffic(answers={"200": 1}, budget=Budget(daily_left=1))
-    now = LinkNow(link="l", state=State.OK, good_seconds=1, poll_seconds=1, traffic={"ghl": wire})
+    now = LinkNow(
+        link="l",
+        state=State.OK,
+        good_seconds=1,
+        poll_seconds=1,
+        traffic={"ghl": wire},
+        hearing={"ghl": "heard"},
+    )
     metrics.watch(lambda: [now])
     found = {}
     for family in metrics.registry.collect():

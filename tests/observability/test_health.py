@@ -267,6 +267,8 @@ def test_the_json_has_the_same_keys_in_every_state(
         "poll_seconds",
         "poll_interval_seconds",
         "stretched_by",
+        "live",
+        "polls_per_day",
         "first_sync_would_write",
         "pairs",
         "verified",

@@ -8,6 +8,7 @@ import pytest
 
 from syncd.config import Settings
 from syncd.core.model import Side
+from syncd.engine.report import FoundChange
 from syncd.ports.announcements import Announced, Announcement, Way
 from syncd.scheduler.liveness import Hearing, Liveness, SetUp, set_up_of
 
@@ -38,6 +39,14 @@ def live() -> Liveness:
     return found
 
 
+def changed(
+    minutes: float, record: str = "b", side: Side = GHL, shown: str = ""
+) -> dict[Side, dict[str, FoundChange]]:
+    """What a poll found; every change shows something else unless a test says so."""
+    change = FoundChange(stamp=after(minutes), shown=shown or f"as of {minutes}")
+    return {side: {record: change}}
+
+
 def hearing(live: Liveness, minutes: float, side: Side = GHL) -> Hearing:
     return live.hearing(side, SetUp.APP, after(minutes))
 
@@ -63,7 +72,7 @@ def test_polls_never_relax_on_a_workflow_alone(live: Liveness) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changed", "heard", "polled", "deaf"),
+    ("stamp", "heard", "polled", "deaf"),
     [
         (1, None, 3, True),
         (1, None, 1.5, False),
@@ -82,11 +91,11 @@ def test_polls_never_relax_on_a_workflow_alone(live: Liveness) -> None:
     ],
 )
 def test_a_poll_that_finds_a_change(
-    live: Liveness, changed: float, heard: float | None, polled: float, *, deaf: bool
+    live: Liveness, stamp: float, heard: float | None, polled: float, *, deaf: bool
 ) -> None:
     if heard is not None:
         live.hear([announced(heard, "b")])
-    turned = live.polled({GHL: {"b": after(changed)}}, after(polled))
+    turned = live.polled(changed(stamp, "b", GHL), after(polled))
     assert (turned == [GHL]) is deaf
     assert (hearing(live, polled) is Hearing.DEAF) is deaf
     assert hearing(live, polled, HUBSPOT) is Hearing.HEARD
@@ -95,24 +104,29 @@ def test_a_poll_that_finds_a_change(
 
 def test_a_whole_link_that_was_announced_shows_every_change(live: Liveness) -> None:
     live.hear([announced(2, "")])
-    assert live.polled({GHL: {"b": after(1)}}, after(4)) == []
-    assert live.polled({HUBSPOT: {"b": after(1)}}, after(4)) == [HUBSPOT]
+    assert live.polled(changed(1, "b", GHL), after(4)) == []
+    assert live.polled(changed(1, "b", HUBSPOT), after(4)) == [HUBSPOT]
 
 
 def test_what_an_earlier_poll_showed_is_not_missed_later(live: Liveness) -> None:
-    assert live.polled({GHL: {"b": after(1)}}, after(1.5)) == []
-    assert live.polled({GHL: {"b": after(1)}}, after(60)) == []
-    assert live.polled({GHL: {"b": after(50)}}, after(61)) == [GHL]
+    assert live.polled(changed(1, "b", GHL), after(1.5)) == []
+    assert live.polled(changed(1, "b", GHL), after(60)) == []
+    assert live.polled(changed(50, "b", GHL), after(61)) == [GHL]
+
+
+def test_a_stamp_that_moves_alone_is_no_change(live: Liveness) -> None:
+    live.polled(changed(1, shown="as it was"), after(1.5))
+    assert live.polled(changed(9, shown="as it was"), after(60)) == []
 
 
 def test_our_own_writes_need_no_announcement(live: Liveness) -> None:
     live.wrote([(GHL, "b")], after(1))
-    assert live.polled({GHL: {"b": after(1)}}, after(9)) == []
-    assert live.polled({GHL: {"b": after(2)}}, after(9)) == [GHL]
+    assert live.polled(changed(1, "b", GHL), after(9)) == []
+    assert live.polled(changed(2, "b", GHL), after(9)) == [GHL]
 
 
 def test_a_deaf_side_is_heard_again_after_an_hour_of_announcements(live: Liveness) -> None:
-    live.polled({GHL: {"b": after(1)}}, after(3))
+    live.polled(changed(1, "b", GHL), after(3))
     assert hearing(live, 300) is Hearing.DEAF
     live.hear([announced(301)])
     assert hearing(live, 360) is Hearing.DEAF
@@ -121,14 +135,14 @@ def test_a_deaf_side_is_heard_again_after_an_hour_of_announcements(live: Livenes
 
 
 def test_a_change_that_is_missed_meanwhile_begins_the_hour_anew(live: Liveness) -> None:
-    live.polled({GHL: {"b": after(1)}}, after(3))
+    live.polled(changed(1, "b", GHL), after(3))
     live.hear([announced(10)])
     # At the usual interval a poll finds it before it is a minute old.
-    live.polled({GHL: {"c": after(30)}}, after(30.5))
+    live.polled(changed(30, "c", GHL), after(30.5))
     live.polled({}, after(31.5))
     assert hearing(live, 71) is Hearing.DEAF
     live.hear([announced(80)])
-    live.polled({GHL: {"d": after(90)}}, after(90.5))
+    live.polled(changed(90, "d", GHL), after(90.5))
     live.hear([announced(90.6, "d")])
     live.polled({}, after(92))
     assert hearing(live, 141) is Hearing.HEARD
@@ -136,21 +150,21 @@ def test_a_change_that_is_missed_meanwhile_begins_the_hour_anew(live: Liveness) 
 
 def test_a_contact_says_nothing_of_other_records(live: Liveness) -> None:
     live.hear([replace(announced(2, "k"), what=Announced.CONTACT)])
-    assert live.polled({GHL: {"b": after(1)}}, after(3)) == [GHL]
+    assert live.polled(changed(1, "b", GHL), after(3)) == [GHL]
 
 
 def test_a_side_that_was_never_heard_is_not_deaf() -> None:
     live = Liveness(since=NOON)
-    assert live.polled({GHL: {"b": after(1)}}, after(3)) == []
+    assert live.polled(changed(1, "b", GHL), after(3)) == []
     assert hearing(live, 3) is Hearing.WAITING
 
 
 def test_what_is_known_outlasts_the_process(live: Liveness) -> None:
-    live.polled({GHL: {"b": after(1)}}, after(3))
+    live.polled(changed(1, "b", GHL), after(3))
     again = Liveness.read(live.as_text(), since=after(5))
     assert hearing(again, 6) is Hearing.DEAF
     assert hearing(again, 6, HUBSPOT) is Hearing.HEARD
-    assert again.polled({HUBSPOT: {"b": after(4)}}, after(9)) == []
+    assert again.polled(changed(4, "b", HUBSPOT), after(9)) == []
     for torn in ("", "{", "[]", '{"ghl": 7}'):
         assert Liveness.read(torn, since=NOON).sides[GHL].heard_at is None
 
@@ -158,7 +172,7 @@ def test_what_is_known_outlasts_the_process(live: Liveness) -> None:
 def test_what_is_forgotten_does_not_pass_for_what_never_came(live: Liveness) -> None:
     live.hear([announced(1, "b")])
     live.hear([announced(2, f"r{number}") for number in range(3_000)])
-    assert live.polled({GHL: {"b": after(1)}}, after(5)) == []
+    assert live.polled(changed(1, "b", GHL), after(5)) == []
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import MappingProxyType
 
 from syncd.core import looks
@@ -33,6 +33,7 @@ from syncd.engine.backoff import waits
 from syncd.engine.context import CycleContext
 from syncd.engine.link import Link
 from syncd.engine.record import held_notes
+from syncd.engine.report import FoundChange
 from syncd.ports.provider import ScanRequest
 
 CURSOR = "hubspot"
@@ -591,6 +592,22 @@ def _follow_merges(link: Link, state: PollState, pairs: dict[int, Pair]) -> None
             pairs[pair.key] = replace(pair, hubspot_id=survivor, has_external_id=False)
             state.known[Side.HUBSPOT].add(survivor)
             state.followed.add(pair.key)
+
+
+def changes(polled: PollResult, since: datetime) -> dict[Side, dict[str, FoundChange]]:
+    """The records that a poll found changed since then, by side and id; without a stamp, none."""
+    found: dict[Side, dict[str, FoundChange]] = {}
+    for side in Side:
+        seen = polled.seen[side]
+        ids = {*polled.changed[side], *unknown(polled, side)}
+        found[side] = {
+            record_id: FoundChange(stamp=shown.updated_at, shown=_fingerprint(shown))
+            for record_id in ids
+            if isinstance(shown := seen.get(record_id), Snapshot)
+            and shown.updated_at is not None
+            and shown.updated_at > since
+        }
+    return found
 
 
 def unknown(read: PollState | PollResult, side: Side) -> dict[str, Seen]:

@@ -27,7 +27,7 @@ from syncd.observability.heartbeat import CYCLES
 from syncd.observability.metrics import Metrics
 from syncd.observability.state import State
 from syncd.ports.announcements import Announcement
-from syncd.ports.store import INCREMENTAL, TARGETED, Decision
+from syncd.ports.store import FULL, INCREMENTAL, TARGETED, Decision
 from syncd.scheduler.facts import account_of, facts_of, point_of, reason_of, writes_of
 from syncd.scheduler.link_state import LinkState
 from syncd.scheduler.liveness import LIVE, Liveness, SetUp, set_up_of
@@ -241,6 +241,25 @@ class Turns:
         settings = self._links.settings
         return bool(settings.live.listen or settings.apps.hubspot.journal)
 
+    def _count_written(self, announced: Sequence[Announcement], report: CycleReport) -> None:
+        """Count how long what was announced took to the write on the other side.
+
+        A full cycle takes up what is old as well, so that it says nothing.
+        """
+        if report.kind == FULL:
+            return
+        now = self._clock.now()
+        wrote = {
+            (side.other, each.id_on(side.other))
+            for side in Side
+            for each in report.written
+            if each.side is side
+        }
+        for each in announced:
+            if (each.side, each.record) in wrote:
+                seconds = (now - each.received_at).total_seconds()
+                self._metrics.announcement_written(each.side.value, seconds)
+
     def _try_again(self, state: LinkState, taken: Collection[int], report: CycleReport) -> None:
         """Say when what could not be read of the announcements is read again."""
         from syncd.scheduler.announced import retry_after
@@ -310,6 +329,7 @@ class Turns:
                 state.recent = (*state.recent, point_of(report))[-CYCLES:]
         self._charge(state, report, len(request.announced))
         if taken or later:
+            self._count_written(taken, report)
             self._try_again(state, {each.key for each in taken}, report)
         if later:
             state.announced_due = self._clock.monotonic()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -18,7 +18,7 @@ from syncd.core.model import Hold, Side
 from syncd.core.outcome import Outcome
 from syncd.engine.cycle import CycleRequest
 from syncd.engine.poll.prepare import FIRST
-from syncd.engine.report import CycleReport, PlannedWrite, Tally
+from syncd.engine.report import CycleReport, FoundChange, PlannedWrite, Tally
 from syncd.errors import ConfigError, LinkLocked, StoreInterrupted
 from syncd.observability.heartbeat import HEARTBEAT, Heartbeat, read
 from syncd.observability.metrics import Metrics
@@ -68,14 +68,16 @@ class MemoryStore:
         self.announced_keys = 0
         self.asked_for_announcements = 0
 
-    def announce(self, *records: str, what: Announced = Announced.RECORD) -> None:
+    def announce(
+        self, *records: str, what: Announced = Announced.RECORD, side: Side = Side.GHL
+    ) -> None:
         """Something that a vendor announced is stored."""
         for record in records:
             self.announced_keys += 1
             self.announced.append(
                 Announcement(
                     key=self.announced_keys,
-                    side=Side.GHL,
+                    side=side,
                     what=what,
                     record=record,
                     received_at=self.clock.now(),
@@ -202,6 +204,10 @@ class FakeLink:
     """Whether what was announced cannot be read."""
     lists_needed: bool = False
     """Whether a targeted cycle leaves it to an incremental one."""
+    changes: Mapping[Side, Mapping[str, FoundChange]] = field(default_factory=dict)
+    """What the next poll finds changed."""
+    written: Sequence[tuple[Side, str, str]] = ()
+    """What a targeted cycle writes: the side, and both ids."""
     during: Callable[[], None] | None = None
     """Called in the middle of a cycle."""
     asked: list[CycleRequest] = field(default_factory=list)
@@ -247,6 +253,9 @@ class FakeLink:
             if outcome.completed and not (left or self.unread)
         )
         self.store.announced = [e for e in self.store.announced if e.key not in closed]
+        changes: Mapping[Side, Mapping[str, FoundChange]] = {}
+        if request.changes_since is not None:
+            changes, self.changes = self.changes, {}
         return CycleReport(
             link=self.name,
             kind=kind_of(request),
@@ -259,6 +268,13 @@ class FakeLink:
             hubspot=tally[Side.HUBSPOT],
             planned=planned if request.dry_run else None,
             uncovered=uncovered,
+            changes=changes,
+            written=[
+                PlannedWrite(
+                    side=side, action="update", ghl_id=ghl, hubspot_id=hubspot, fields={}, why=""
+                )
+                for side, ghl, hubspot in (self.written if request.targeted else ())
+            ],
         )
 
     def traffic(self) -> Mapping[Side, Traffic]:
@@ -388,11 +404,15 @@ class Later(Inline):
 
 
 def settings_of(
-    *names: str, schedule: Mapping[str, object] | None = None, **sync: object
+    *names: str,
+    schedule: Mapping[str, object] | None = None,
+    live: Mapping[str, object] | None = None,
+    **sync: object,
 ) -> Settings:
-    """A configuration with these links."""
+    """A configuration with these links; `live` holds `[live]` and `[apps]`."""
     return Settings.model_validate(
         {
+            **(live or {}),
             "schedule": {"poll_interval": "60s", "sweep_interval": "6h", **(schedule or {})},
             "links": {
                 name: {

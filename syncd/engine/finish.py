@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import uuid4
@@ -38,7 +38,7 @@ from syncd.engine.poll.poll import PollResult
 from syncd.engine.poll.prepare import FIRST, LEFT_OVER, POLLED_AT, last_polled, prepare
 from syncd.engine.record import held_notes
 from syncd.engine.recover.recover import Recovered
-from syncd.engine.report import CycleReport, FailedWrite, tally
+from syncd.engine.report import CycleReport, FailedWrite, FoundChange, tally
 from syncd.errors import (
     LinkLocked,
     NotPrepared,
@@ -100,12 +100,17 @@ class Cycle:
     kept: Kept | None = None
     announced: list[Announcement] = field(default_factory=list)
     """What the cycle was told of, before it began and since."""
+    changes: Mapping[Side, Mapping[str, FoundChange]] = field(default_factory=dict)
+    """What the first poll found changed, where it was asked for."""
     read: dict[int, frozenset[tuple[Side, str]]] = field(default_factory=dict)
     """By key of an announcement, the records that were read for it after it came."""
 
     def take(self, polled: PollResult) -> None:
         """Go on with what the first poll showed."""
         self.polled = polled
+        if self.request.changes_since is not None:
+            # Now: what is judged later counts as seen.
+            self.changes = poll.changes(polled, self.request.changes_since)
         if self.request.announced:
             self.note_read(self.request.announced, polled)
 
@@ -337,9 +342,7 @@ def _report(cycle: Cycle) -> CycleReport:
         decisions=_taken_up(cycle),
         closed=cycle.kept.closed if cycle.kept is not None else frozenset(),
         left=cycle.polled is not None and cycle.polled.left,
-        changes=poll.changes(cycle.polled, request.changes_since)
-        if cycle.polled is not None and request.changes_since is not None
-        else {},
+        changes=cycle.changes,
     )
     return _concluded(cycle, report) if rounds else report
 

@@ -66,8 +66,10 @@ class Identities:
         self._placed: tuple[Mapping[str, LinkSettings], dict[str, _Place]] | None = None
         self._judged: tuple[Mapping[str, LinkSettings], dict[str, list[str]]] | None = None
 
-    def check(self, link: LinkSettings) -> None:
+    def check(self, link: LinkSettings, token: str) -> None:
         """Make sure whose account it is, and that no other link syncs the records of this one.
+
+        `token` is the one that is going to be used.
 
         Raises:
             ConfigError: another link shares the account, and their filters overlap.
@@ -77,7 +79,7 @@ class Identities:
         """
         with self._lock:
             links = self._links()
-            mine = self._place(link)
+            mine = self._place(link, token)
             self._must_be_configured(link, mine)
             if len(links) < 2 or link.name not in links:
                 return
@@ -88,7 +90,7 @@ class Identities:
                 raise ConfigError(problems)
             self._must_be_known(link, mine, links)
 
-    def check_number(self, link: LinkSettings) -> None:
+    def check_number(self, link: LinkSettings, token: str) -> None:
         """Make sure that the token belongs to `hub_id`, where that is given.
 
         Raises:
@@ -97,16 +99,16 @@ class Identities:
             StoreError: our own store failed.
         """
         with self._lock:
-            self._must_be_configured(link, self._place(link))
+            self._must_be_configured(link, self._place(link, token))
 
-    def learn(self, link: LinkSettings, number: str) -> None:
-        """Keep the account's number that a cycle has read, where it is new.
+    def learn(self, link: LinkSettings, used: str, number: str) -> None:
+        """Keep the account's number that a cycle has read with this token, where it is new.
 
         Raises:
             StoreError: our own store failed.
         """
         with self._lock:
-            token = self._place(link).token
+            token = self._place(link, used).token
             if not token or not number or self._numbers.get(token) == number:
                 return
             self._numbers[token] = number
@@ -147,10 +149,11 @@ class Identities:
         self._judged = None if unknown else (links, found)
         return found
 
-    def _place(self, link: LinkSettings) -> _Place:
+    def _place(self, link: LinkSettings, token: str = "") -> _Place:
+        """Where a link leads to, by this token or the one that stands at its place now."""
         server, hub_id = server_of(link.hubspot.base_url), link.hubspot.hub_id
         try:
-            token = self._accounts.hubspot_token(link)
+            token = token or self._accounts.hubspot_token(link)
         except ConfigError:
             return _Place(server=server, token="", hub_id=hub_id)  # its own cycle reports it
         digest = blake2b(f"{server} {token}".encode(), digest_size=16).hexdigest()
@@ -200,7 +203,7 @@ class Identities:
         if not due:
             return
         with ThreadPoolExecutor(min(AT_ONCE, len(due)), "accounts") as pool:
-            told = dict(zip(due, pool.map(self._number, due.values()), strict=True))
+            told = dict(zip(due, pool.map(self._number, due, due.values()), strict=True))
         heard = {token: number for token, (number, _) in told.items() if number}
         self._silent |= {token: (now, why) for token, (number, why) in told.items() if not number}
         self._numbers |= heard
@@ -209,15 +212,18 @@ class Identities:
             self._accounts.note_number(due[token], number)
             self._accounts.charge(due[token])
 
-    def _number(self, link: LinkSettings) -> tuple[str, str]:
-        """The account's number, or "" and why it is not known."""
+    def _number(self, token: str, link: LinkSettings) -> tuple[str, str]:
+        """The number of a token's account, or "" and why it is not known."""
         try:
             provider, _ = self._accounts.hubspot(link, attempts=ATTEMPTS)
             with closing(provider):
-                return provider.portal(), "the answer names no account"
+                number = provider.portal()
         except SyncdError as error:
             log.info("account.not_told", link=link.name, error=type(error).__name__)
             return "", str(error)
+        if self._place(link).token != token:
+            return "", "the token was replaced meanwhile"
+        return number, "the answer names no account"
 
     def _must_be_configured(self, link: LinkSettings, place: _Place) -> None:
         """Compare the token's account with `hub_id`, where that is given."""

@@ -199,13 +199,19 @@ class LinkFactory:
             Side.HUBSPOT: (hubspot_client, self._accounts.budget_of(Side.HUBSPOT, settings)),
         }
 
+        used = self._accounts.hubspot_token(settings)
+
         def identify(client: Client) -> rate_budget.Budget:
+            nonlocal used
             self._check_connections(settings)
-            self._identities.check(settings)
+            used = self._accounts.hubspot_token(settings)
+            if self._accounts.follow(client, used):
+                hubspot.forget_account()
+            self._identities.check(settings, used)
             return self._accounts.settle(settings, client)
 
         def learn() -> None:
-            self._identities.learn(settings, hubspot.number)
+            self._identities.learn(settings, used, hubspot.number)
 
         kept = LinkOpener(link, wires, stack, identify, learn)
         if lease is not None:
@@ -265,9 +271,11 @@ class LinkFactory:
             AccountUnknown: whether the token belongs to `hub_id` cannot be asked.
             ProviderError: HubSpot refuses or cannot be reached.
         """
-        hubspot, _ = self._accounts.hubspot(settings)
+        used = self._accounts.hubspot_token(settings)
+        hubspot, client = self._accounts.hubspot(settings)
         try:
-            self._identities.check_number(settings)
+            self._accounts.follow(client, used)
+            self._identities.check_number(settings, used)
             return hubspot.setup(tuple(dict.fromkeys(settings.status.to_hubspot.values())))
         finally:
             hubspot.close()

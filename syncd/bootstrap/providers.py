@@ -172,6 +172,10 @@ class ProviderFactory:
         """
         return self._token(link, "hubspot")
 
+    def follow(self, client: Client, token: str) -> bool:
+        """Have a client of HubSpot send this token from now on; gives whether it is another one."""
+        return isinstance(client.auth, Token) and client.auth.use(token)
+
     def note_number(self, link: LinkSettings, number: str) -> None:
         """The account of a link's token is known: its tokens share one budget."""
         name = server_of(link.hubspot.base_url), self._token(link, "hubspot")

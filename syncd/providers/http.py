@@ -106,7 +106,7 @@ class Client:
         self.side = side
         self.budget = budget
         self.reservation = Reservation(budget, clock)
-        self._auth = auth
+        self.auth = auth
         self._clock = clock
         self._attempts = attempts
         self._chance = chance
@@ -190,7 +190,7 @@ class Client:
         while True:
             if self._deadline.refuses:
                 raise Unavailable("asked to stop; nothing more is sent", side=self.side)
-            credentials = self._auth.headers()
+            credentials = self.auth.headers()
             try:
                 outcome = self._attempt(request, credentials)
             except Outdated as late:
@@ -316,7 +316,7 @@ class Client:
         if not isinstance(outcome, Answered) or outcome.response.status != 401:
             return False
         # Another thread may have renewed them meanwhile.
-        return self._auth.renewed(outcome.response) or self._auth.headers() != used
+        return self.auth.renewed(outcome.response) or self.auth.headers() != used
 
     def _count(self, request: Request, outcome: Outcome, seconds: float) -> None:
         status = outcome.response.status if isinstance(outcome, Answered) else 0

@@ -13,7 +13,10 @@ from typing import Any
 import pytest
 from vendor_accounts import VendorAccounts
 
-from syncd.bootstrap import SystemClock
+from syncd.bootstrap import SystemClock, open_app
+from syncd.config import load
+from syncd.engine.cycle import CycleRequest
+from syncd.errors import NotPrepared
 from syncd.sandbox import SandboxSettings, empty, serve
 
 Syncd = Callable[..., Any]
@@ -224,3 +227,32 @@ def test_a_lone_link_learns_its_account_without_a_further_request(
     assert harness.asked() == asked + 1
     with sqlite3.connect(harness.one.folder / "syncd.db") as store:
         assert store.execute("SELECT number FROM account").fetchall() == [("24600001",)]
+
+
+def test_a_token_that_is_replaced_is_the_one_that_is_checked_and_used(
+    syncd: Syncd, harness: SyncHarness
+) -> None:
+    good, bad = SandboxSettings().hubspot_token, SECOND
+    file = harness.one.folder / "token"
+    file.write_text(good)
+    file.chmod(0o600)
+    text = harness.one.configure(f"hub_id = {harness.one.hubspot.portal_id}\n").read_text()
+    place = 'token = { file = "token" }'
+    (harness.one.folder / "config.toml").write_text(
+        text.replace('token = { env = "HUBSPOT_TOKEN" }', place)
+    )
+    assert syncd("setup").code == 0
+    harness.one.book("One")
+    file.write_text(bad)
+    harness.one.hubspot.portal_id += 1  # the other token belongs to another account
+    before = harness.writes()
+    with open_app(load(harness.one.folder / "config.toml")) as app, app.lock("clinic") as lease:
+        kept = app.open_link("clinic", lease)
+        with pytest.raises(NotPrepared, match="belongs to HubSpot account 24600002"):
+            kept.cycle(CycleRequest(full=True))
+        assert harness.writes() == before
+        file.write_text(good)
+        harness.one.hubspot.portal_id -= 1
+        harness.one.world.settings = SandboxSettings()  # which knows the other token no more
+        assert kept.cycle(CycleRequest(full=True)).hubspot.created == 1
+        kept.close()

@@ -120,6 +120,10 @@ class AccountReader:
         """Read the account again at the next `prepare`: it may have changed."""
         self._valid = False
 
+    def forget(self) -> None:
+        """Know nothing of the account any more: it may be another one."""
+        self._cached, self.number = None, ""
+
     def confirm(self) -> None:
         """Check once in a cycle that every property still exists.
 

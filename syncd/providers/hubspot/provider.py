@@ -151,6 +151,10 @@ class HubSpotProvider(ClientProvider):
         """The account's own number as it was last read, by `prepare` too; "" where it was not."""
         return self._account.number
 
+    def forget_account(self) -> None:
+        """Read everything about the account again: the token is another one."""
+        self._account.forget()
+
     def check_scopes(self, needed: Collection[str]) -> Iterator[ScopeCheck]:
         """For the doctor: which of these scopes the token has, by harmless requests."""
         return scopes.check(self._session, needed)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from syncd.engine.cycle import CycleRequest
     from syncd.engine.report import CycleReport
     from syncd.notifications import LinkStatus, Notifier, Tested
+    from syncd.recording.record import Recorded
     from syncd.store import Lease, Store
 
 
@@ -299,6 +300,14 @@ class App:
     def audit(self, name: str) -> AuditReport:
         """Compare every pair of a link, without its lock; never raises for a link."""
         return self._workshop.audit(self.settings.links[name])
+
+    def record(self, name: str, alias: str) -> Recorded:
+        """Record one dry cycle of a link, which is called `alias` in the recording.
+
+        Raises:
+            SyncdError: it could not even begin.
+        """
+        return self._workshop.record(self.settings.links[name], alias)
 
     def tell_audit(self, report: AuditReport) -> None:
         """Notify people of differences that an audit could not explain; never raises."""

@@ -36,6 +36,7 @@ from syncd.store import Lease, Store
 if TYPE_CHECKING:
     from syncd.bootstrap.oauth import OAuth
     from syncd.engine.audit.report import AuditReport
+    from syncd.recording.record import Recorded
 
 log = structlog.get_logger(__name__)
 
@@ -88,6 +89,17 @@ class LinkOpener:
             yield
         finally:
             rate_budget.close_all(budget for _, budget in self._wires.values())
+
+    def record(self, alias: str) -> Recorded:
+        """Record one dry cycle; raises as `cycle` does."""
+        from syncd.recording.record import record
+
+        try:
+            self._identify_account()
+            return record(self.link, alias)
+        finally:
+            for _, budget in self._wires.values():
+                budget.close()
 
     @contextmanager
     def spare(self, clock: Clock, take: Callable[[Side], None] = lambda _: None) -> Iterator[None]:
@@ -251,6 +263,15 @@ class LinkFactory:
         except Exception as error:  # noqa: BLE001 - what it does with it is logged
             report = _failed(settings.name, error)
             return AuditReport(link=settings.name, outcome=report.outcome, detail=report.detail)
+
+    def record(self, settings: LinkSettings, alias: str) -> Recorded:
+        """Record one dry cycle of a link, without its lock.
+
+        Raises:
+            SyncdError: it could not even begin.
+        """
+        with closing(self.open(settings)) as kept:
+            return kept.record(alias)
 
     def _fence(self, kept: LinkOpener, lease: Lease) -> None:
         """Have the link write only while the lease is ours, and to a store that is whole."""

@@ -38,6 +38,8 @@ PLACES = {
     "history": "syncd.cli.history:history",
     "why": "syncd.cli.why:why",
     "audit": "syncd.cli.audit:audit",
+    "record": "syncd.cli.record:record",
+    "replay": "syncd.cli.record:replay",
     "undo": "syncd.cli.undo:undo",
     "apply": "syncd.cli.decisions:apply",
     "kick": "syncd.cli.decisions:kick",

@@ -28,7 +28,7 @@ def shown_of(hold: Hold) -> dict[str, object]:
         "reason": hold.reason,
         "start": moment_text(hold.starts_at),
         "print": hold.fingerprint,
-        "values": {side: _digest(words) for side, words in hold.values.items()},
+        "values": {side: digest_of(words) for side, words in hold.values.items()},
     }
 
 
@@ -37,7 +37,7 @@ def still(shown: Shown, records: Mapping[Side, Snapshot]) -> bool:
     group: GroupKey = shown["group"] or Group.TIME
     for side, record in records.items():
         told = shown["values"].get(side.value)
-        now = _digest(in_words(essence.value(record.appointment, group)))
+        now = digest_of(in_words(essence.value(record.appointment, group)))
         if told is not None and told != now:
             return False
     if len(records) != 1:
@@ -50,5 +50,6 @@ def still(shown: Shown, records: Mapping[Side, Snapshot]) -> bool:
     return bool(shown["start"] == moment_text(record.appointment.start))
 
 
-def _digest(words: str) -> str:
+def digest_of(words: str) -> str:
+    """The digest of a value, as a decision keeps it."""
     return blake2b(words.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()

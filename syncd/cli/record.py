@@ -1,0 +1,134 @@
+"""`syncd record` and `syncd replay`: one dry cycle in a file, to be attached to a bug report.
+
+`record` takes no lock and writes nothing but its file. `replay` needs neither
+network nor configuration nor store.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from syncd.cli.command import Verb, config_option, config_path, json_option, link_option
+
+if TYPE_CHECKING:
+    from syncd.recording.record import Recorded
+
+
+@click.command(
+    cls=Verb,
+    short_help="Keep one dry cycle in a file, persons replaced.",
+    examples=(
+        ("syncd record cycle.jsonl", "what one cycle reads and would write, for a bug report"),
+        ("syncd record cycle.jsonl --link clinic", "one link only"),
+    ),
+)
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@config_option
+@link_option
+@json_option
+@click.pass_context
+def record(
+    ctx: click.Context,
+    file: Path,
+    config: Path | None,
+    links: tuple[str, ...],
+    *,
+    as_json: bool,
+) -> int:
+    """Run one dry cycle, and keep everything that it read in a file that only you can read.
+
+    Names, e-mails, phone numbers, texts and ids are replaced, so that the
+    file can be given away; every decision stays the same. The exit code is
+    that of the cycle.
+    """
+    from syncd.bootstrap import open_app
+    from syncd.cli.session import begin, selected_links
+    from syncd.cli.sync_now import graceful_stop
+    from syncd.cli.written import check, write
+    from syncd.core.outcome import worst_code
+    from syncd.recording.file import MARK, written
+
+    settings = begin(config_path(ctx, config))
+    names = selected_links(list(settings.links), links)
+    check(file, MARK, settings.store.file, option="")
+    with graceful_stop() as stop, open_app(settings, stop=stop) as app:
+        found = {name: app.record(name, f"link{at}") for at, name in enumerate(names, 1)}
+    write(file, written([line for each in found.values() for line in each.lines]), option="")
+    code = worst_code(each.report.outcome.exit_code for each in found.values())
+    if as_json:
+        document = {name: _told(name, each) for name, each in found.items()}
+        click.echo(json.dumps({"version": 1, "exit_code": code, "links": document}, indent=2))
+        return code
+    for name, each in found.items():
+        planned = len(each.report.planned or ())
+        click.echo(
+            f"{name}: recorded in {file}: {planned:,} planned writes ({each.report.outcome})"
+        )
+        for told in each.differs:
+            click.echo(f"  the recording decides otherwise: {told}; say so in the report")
+    return code
+
+
+def _told(name: str, each: Recorded) -> dict[str, object]:
+    del name
+    return {
+        "outcome": each.report.outcome.value,
+        "planned": len(each.report.planned or ()),
+        "differs": list(each.differs),
+    }
+
+
+@click.command(
+    cls=Verb,
+    short_help="Show the plan of a recorded cycle.",
+    examples=(
+        ("syncd replay cycle.jsonl", "decide on it again, offline, and show the plan"),
+        ("syncd replay cycle.jsonl --json", "the same as a report for a script"),
+    ),
+)
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@json_option
+def replay(file: Path, *, as_json: bool) -> int:
+    """Run the real core on a recording, offline, and show its plan.
+
+    Needs no configuration, network or store. The exit code is that of the
+    recorded cycle. A file that is cut off or no recording ends with 2.
+    """
+    from syncd.cli.output.plan_report import print_plan
+    from syncd.cli.output.printer import Printer
+    from syncd.cli.session import set_up_log
+    from syncd.core.outcome import worst_code
+    from syncd.errors import ConfigError
+    from syncd.recording.file import read
+    from syncd.recording.replay import as_written, replayed, sections
+
+    set_up_log()
+    parts = sections(read(file))
+    reports, differs = {}, []
+    try:
+        for lines in parts:
+            report = replayed(lines)
+            reports[report.link] = report
+            kept = next((line["value"] for line in lines if line["part"] == "plan"), None)
+            if kept != as_written(report):
+                differs.append(report.link)
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        raise ConfigError(
+            [f"{file}: this recording cannot be understood: record it again"]
+        ) from error
+    code = worst_code(report.outcome.exit_code for report in reports.values())
+    if as_json:
+        links = {name: each.as_json() for name, each in reports.items()}
+        document = {"version": 1, "exit_code": code, "same": not differs, "links": links}
+        click.echo(json.dumps(document, indent=2))
+    else:
+        printer = Printer()
+        for report in reports.values():
+            print_plan(printer, report)
+    for name in differs:
+        click.echo(f"{name}: this version decides otherwise than the recorded one", err=True)
+    return code

@@ -1,0 +1,1 @@
+"""One dry cycle in a file: everything that it read, persons replaced, to be replayed anywhere."""

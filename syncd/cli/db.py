@@ -138,8 +138,10 @@ def backup(ctx: click.Context, path: Path, config: Path | None, *, as_json: bool
     with _ready(settings.store.url) as engine:
         backup.backup(engine, path)
         size = path.stat().st_size
-        told = f"{place(engine.url)} was copied to {path}, {size:,} bytes"
-    return _report([told], {"path": str(path), "bytes": size}, as_json=as_json)
+        told = [f"{place(engine.url)} was copied to {path}, {size:,} bytes"]
+        if _connections(engine):
+            told += [_KEY_APART, _OLD_BACKUP]
+    return _report(told, {"path": str(path), "bytes": size}, as_json=as_json)
 
 
 @click.command(
@@ -179,9 +181,38 @@ def copy(ctx: click.Context, url: str, config: Path | None, *, as_json: bool) ->
         for name in backup.links(engine):
             held.enter_context(app.store.acquire(name, "db copy"))
         pairs = backup.copy(engine, target)
+        connected = _connections(engine)
     where = place(make_url(target))
-    told = f"{count(pairs, 'pair')} copied to {where}; set store.url to it, then start syncd"
-    return _report([told], {"pairs": pairs, "target": where}, as_json=as_json)
+    told = [f"{count(pairs, 'pair')} copied to {where}; set store.url to it, then start syncd"]
+    if connected:
+        told += [_KEY_APART, _SECOND_STORE]
+    return _report(told, {"pairs": pairs, "target": where}, as_json=as_json)
+
+
+_KEY_APART = (
+    "It holds OAuth connections, and not the key that decrypts their tokens (store.secret_key): "
+    "keep that apart"
+)
+_OLD_BACKUP = (
+    "A HighLevel refresh token counts once: an old copy brings back dead ones, and those accounts "
+    "are then connected again with `syncd connect highlevel`"
+)
+_SECOND_STORE = (
+    "Only one of the two stores may go on: a copy that is tried elsewhere with the key renews the "
+    "HighLevel tokens, and so ends the connections of the other one"
+)
+
+
+def _connections(engine: Engine) -> int:
+    """How many OAuth connections a store holds."""
+    from sqlalchemy import func, select
+
+    from syncd.store import engine as engines
+    from syncd.store.errors import explained
+    from syncd.store.tables import connection
+
+    with explained(engine.url), engines.reading(engine).connect() as at:
+        return at.execute(select(func.count()).select_from(connection)).scalar_one()
 
 
 def _checked(url: str, ctx: click.Context) -> str:

@@ -24,7 +24,7 @@ from syncd.errors import (
 from syncd.ports.clock import Clock
 from syncd.ports.refusals import Asked, Stops, stops
 from syncd.providers.ghl import mapping, protocol, wire
-from syncd.providers.ghl.session import Session, unreadable
+from syncd.providers.ghl.session import Session, check_own, unreadable
 from syncd.providers.paging import MANY, Progress
 
 MAX_AGE = timedelta(hours=1)
@@ -155,6 +155,12 @@ class AccountReader:
             ) from error
         if not row.id:
             raise unreadable(call)
+        if row.id != self._session.location:
+            raise AuthFailed(
+                f"the token is of another location, {row.id}, not of {self._session.location}: "
+                "put that location's token there, or correct ghl.location_id",
+                side=Side.GHL,
+            )
         return row
 
     def _list_calendars(self) -> tuple[Calendar, ...]:
@@ -162,6 +168,8 @@ class AccountReader:
         rows = wire.calendars(self._session.ask(call))
         if rows is None:
             raise unreadable(call)
+        for row in rows:
+            check_own(call, self._session.location, row.location)
         self.teamless = frozenset(row.id for row in rows if not row.team)
         self.names |= {row.id: row.name for row in rows}
         self.slots |= {row.id: timedelta(minutes=row.slot_minutes) for row in rows}

@@ -15,7 +15,7 @@ from syncd.core.model import Contact
 from syncd.errors import NotFound, ProviderError, TimedOut
 from syncd.ports.refusals import Asked, Stops, stops
 from syncd.providers.ghl import protocol, wire
-from syncd.providers.ghl.session import FATAL, Session, unreadable
+from syncd.providers.ghl.session import FATAL, Session, check_own, unreadable
 from syncd.providers.phones import normalized
 
 SEARCH_FROM = 20
@@ -141,6 +141,7 @@ class ContactBook:
             return found
         created = wire.contact(response.payload) if response.ok else None
         if created is not None:
+            check_own(call, self._session.location, created.location)
             return self._cache_created(contact(created, country))
         # Where duplicates are not allowed, the refusal names the existing contact (observed
         # 2026-09-12). And a 422 may come although the contact was created (reported, read
@@ -162,6 +163,7 @@ class ContactBook:
         else:
             if row is None:
                 raise unreadable(call)
+            check_own(call, self._session.location, row.location)
             found = contact(row, country)
         self._cache(key, found)
         return found
@@ -180,6 +182,7 @@ class ContactBook:
             if payload["contact"]:  # Something that is no contact does not mean that there is none.
                 raise unreadable(call)
             return ()
+        check_own(call, self._session.location, row.location)
         found: Contact | None = contact(row, country)
         if found is not None and not _has(found, key):
             # `matchingField` is not reliable (observed 2026-07-17): read the contact.
@@ -216,9 +219,10 @@ class ContactBook:
         open_ids = set(missing)
         while self._pages is None or 0 < self._pages < (len(open_ids) if missing else lookups):
             try:
-                rows, total = wire.contacts(
-                    self._session.ask(protocol.search_contacts(self._session.location, self._after))
-                )
+                call = protocol.search_contacts(self._session.location, self._after)
+                rows, total = wire.contacts(self._session.ask(call))
+                for row in rows:
+                    check_own(call, self._session.location, row.location)
             except ProviderError as error:
                 if stops(Asked.BESIDE, error) is not Stops.NOTHING:
                     raise

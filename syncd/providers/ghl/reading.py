@@ -15,7 +15,7 @@ from syncd.core.model import Calendar, Missing, Scan, Side, Snapshot, Window
 from syncd.errors import AuthFailed, NotFound, Permanent, ProviderError, Transient, Unreadable
 from syncd.providers.ghl import mapping, protocol, wire
 from syncd.providers.ghl.mapping import LocationContext
-from syncd.providers.ghl.session import Session, unreadable
+from syncd.providers.ghl.session import Session, check_own, unreadable
 from syncd.providers.ghl.timestamps import is_ambiguous
 
 PADDING = timedelta(days=1)
@@ -148,6 +148,7 @@ def bookings_of(session: Session, context: LocationContext, contact: str) -> tup
     for event in rows:
         if event is None or mapping.is_master(event):
             continue
+        check_own(call, context.location, event.location)
         shown: Snapshot | Missing = mapping.snapshot(event, context)
         if is_ambiguous(event.start, context.zone):
             shown = get(session, context, event.id)

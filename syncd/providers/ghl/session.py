@@ -129,3 +129,20 @@ def unreadable(call: protocol.Call) -> Unreadable:
         "check base_url, and try again in the next cycle",
         side=Side.GHL,
     )
+
+
+def check_own(call: protocol.Call, location: str, named: str) -> None:
+    """Refuse an answer that names another location than the one that was asked.
+
+    A token may answer with its own location's data, whatever is asked for (reported, read
+    2026-11-29): nothing of it may be used.
+
+    Raises:
+        Unreadable: it does.
+    """
+    if named not in {"", location}:
+        raise Unreadable(
+            f"the answer to {call.request.label} is of another location, {named}, and is not used; "
+            f"check that the token belongs to location {location}",
+            side=Side.GHL,
+        )

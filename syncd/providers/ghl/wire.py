@@ -64,6 +64,7 @@ class CalendarRow:
     team: tuple[str, ...]
     primary: str
     slot_minutes: int
+    location: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +99,7 @@ class ContactRow:
     phones: tuple[str, ...]
     country: str
     search_after: tuple[object, ...] = ()
+    location: str = ""
 
 
 def event(raw: object) -> Event | None:
@@ -241,6 +243,7 @@ def _calendar(row: Json) -> CalendarRow:
         team=team,
         primary=(chosen or list(team) or [""])[0],
         slot_minutes=_minutes(row.get("slotDuration"), _text(row.get("slotDurationUnit"))),
+        location=_text(row.get("locationId")),
     )
 
 
@@ -262,6 +265,7 @@ def _contact(raw: object) -> ContactRow | None:
         phones=_distinct([row.get("phone"), *_others(row.get("additionalPhones"), "phone")]),
         country=_text(row.get("country")).upper(),
         search_after=tuple(after) if isinstance(after, list) else (),
+        location=_text(row.get("locationId")),
     )
 
 

@@ -202,9 +202,10 @@ class Writer:
         self._recheck(command)
         call = protocol.create_event(body)
         answer = wire.enveloped(self._send(command, call))
-        if answer is None:
+        if answer is None or answer.location not in {"", self._location.location}:
             raise TimedOut(
-                f"{call.request.label} was answered without an id; the next cycle looks for it",
+                f"{call.request.label} was answered without an id of this location; the next "
+                "cycle looks for it",
                 side=Side.GHL,
                 sent=True,
             )

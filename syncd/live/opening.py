@@ -105,7 +105,7 @@ class LiveListener:
         moved = self._app.store.quick_connections
         tell = moved.installed if event.type == INSTALL else moved.uninstalled
         tell("highlevel", location=event.location, company=event.agency, at=event.at)
-        log.info("app.installation", event=event.type, location=event.location)
+        log.info("app.installation", kind=event.type, location=event.location)
 
 
 def proofs_of(settings: Settings, env: Mapping[str, str]) -> Proofs:

@@ -1,0 +1,204 @@
+"""A daemon and its connections: it takes redirects, goes to work by itself, survives a kill."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sqlite3
+import threading
+from base64 import b64encode
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from forkserver import ForkServer
+from live_listener import KEY, PUBLIC_KEY
+from program import environment
+from running_program import PATIENCE, RunningProgram, free_port
+from vendor_accounts import VendorAccounts
+
+from syncd.bootstrap import SystemClock
+from syncd.sandbox import LoggedRequest, SandboxSettings, empty, serve
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(180)]
+
+CONFIG = """
+[schedule]
+poll_interval = "1s"
+[live]
+listen = "127.0.0.1:{port}"
+[apps.highlevel]
+client_id = "{settings.ghl_client_id}"
+webhook_key = "{key}"
+base_url = "{server.ghl_url}"
+authorize_url = "{server.ghl_url}/v2/oauth/chooselocation"
+[apps.hubspot]
+client_id = "{settings.hubspot_client_id}"
+base_url = "{server.hubspot_url}"
+authorize_url = "{server.hubspot_url}/oauth/authorize"
+[links.clinic.ghl]
+base_url = "{server.ghl_url}"
+location_id = "{location}"
+token = {{ oauth = true }}
+default_calendar = "{calendar}"
+[links.clinic.hubspot]
+base_url = "{server.hubspot_url}"
+token = {{ oauth = true }}
+hub_id = {portal}
+search_lag = 0
+"""
+
+
+class Office:
+    """An account with apps of its own, a daemon, and what its commands printed."""
+
+    def __init__(self, clinic: VendorAccounts, forkserver: ForkServer, folder: Path) -> None:
+        self.clinic, self.forkserver, self.folder = clinic, forkserver, folder
+        self.port, settings = free_port(), clinic.world.settings
+        self.env = environment(
+            GHL_CLIENT_SECRET=settings.ghl_client_secret,
+            HUBSPOT_CLIENT_SECRET=settings.hubspot_client_secret,
+            SYNCD_HTTP__LISTEN="",
+        )
+        self.said: list[str] = []
+        self.daemons: list[RunningProgram] = []
+        (clinic.folder / "config.toml").write_text(
+            CONFIG.format(
+                port=self.port,
+                settings=settings,
+                server=clinic.server,
+                key=PUBLIC_KEY,
+                location=clinic.ghl.id,
+                calendar=clinic.calendar,
+                portal=clinic.hubspot.portal_id,
+            )
+        )
+
+    def run(self, *args: str) -> int:
+        """A command, to its end."""
+        done = self.forkserver.run(*args, cwd=self.clinic.folder, env=self.env)
+        self.said += [done.stdout, done.stderr]
+        return done.returncode
+
+    def daemon(self) -> RunningProgram:
+        """Start one."""
+        folder = self.folder / f"notify{len(self.daemons)}"
+        folder.mkdir()
+        started = RunningProgram(self.clinic, self.env, folder, self.forkserver)
+        self.daemons.append(started)
+        started.told("READY=1")
+        return started
+
+    def connect(self, vendor: str, **choice: str) -> httpx.Response:
+        """`syncd connect`, with a person who follows the address that it prints."""
+        child = self.forkserver.start(
+            "connect", vendor, "--no-browser", cwd=self.clinic.folder, env=self.env
+        )
+        address = next(line for line in child.stdout if line.startswith("http")).strip()
+        chosen = httpx.get(
+            address, params=httpx.QueryParams(address.partition("?")[2]).merge(choice)
+        )
+        page = httpx.get(chosen.headers["location"])
+        out, err = child.communicate(PATIENCE)
+        self.said += [out, err, page.text]
+        assert child.wait(PATIENCE) == 0, err
+        return page
+
+    def tell(self, event: dict[str, Any]) -> int:
+        """A signed delivery."""
+        app = self.clinic.world.settings.ghl_client_id.partition("-")[0]
+        body = json.dumps({"appId": app, **event}).encode()
+        headers = {"X-GHL-Signature": b64encode(KEY.sign(body)).decode()}
+        url = f"http://127.0.0.1:{self.port}/hooks/calendars"
+        return httpx.post(url, content=body, headers=headers).status_code
+
+
+@pytest.fixture
+def office(
+    tmp_path: Path, forkserver: ForkServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Office]:
+    with serve(empty(SystemClock().now, SandboxSettings())) as server:
+        made = Office(VendorAccounts(server, tmp_path), forkserver, tmp_path_factory.mktemp("o"))
+        yield made
+        for each in made.daemons:
+            each.end()
+
+
+def good(line: Any) -> bool:
+    return bool(line["outcome"] == "ok")
+
+
+def connected(office: Office, daemon: RunningProgram) -> None:
+    daemon.until("link.troubled", lambda line: line["state"] == "not_prepared")
+    assert office.connect("highlevel", location=office.clinic.ghl.id).status_code == 200
+    assert (
+        office.connect("hubspot", account=str(office.clinic.hubspot.portal_id)).status_code == 200
+    )
+    assert office.run("setup") == 0
+    daemon.until("cycle.finished", good)
+
+
+def test_a_waiting_link_goes_to_work_and_no_secret_is_told(office: Office) -> None:
+    daemon = office.daemon()
+    connected(office, daemon)
+    now = SystemClock().now()
+    gone = {"type": "UNINSTALL", "locationId": office.clinic.ghl.id}
+    # One that was sent again stops nothing that was connected after it.
+    old = (now - timedelta(hours=1)).isoformat()
+    assert office.tell(gone | {"timestamp": old, "webhookId": "w1"}) == 200
+    daemon.until("cycle.finished", good)
+    new = (now + timedelta(minutes=1)).isoformat()
+    assert office.tell(gone | {"timestamp": new, "webhookId": "w2"}) == 200
+    refused = daemon.until("link.troubled", lambda line: line["state"] == "refused")
+    assert "syncd connect highlevel" in refused["detail"]
+    back = {"type": "INSTALL", "locationId": office.clinic.ghl.id, "webhookId": "w3"}
+    assert office.tell(back | {"timestamp": (now + timedelta(minutes=2)).isoformat()}) == 200
+    daemon.until("link.recovered")
+    assert office.run("connections") == 0
+    assert office.run("doctor") == 0
+    assert office.run("db", "backup", "copy.db") == 0
+    assert any("store.secret_key" in text for text in office.said)
+    daemon.process.send_signal(signal.SIGTERM)
+    assert daemon.process.wait(PATIENCE) == 0
+
+    world, settings = office.clinic.world, office.clinic.world.settings
+    secrets = {*world.oauth.access, *world.oauth.refresh, *world.oauth.codes}
+    secrets |= {settings.ghl_client_secret, settings.hubspot_client_secret}
+    secrets.add((office.clinic.folder / "syncd.key").read_text().strip())
+    files = [f for f in office.clinic.folder.iterdir() if f.is_file() and f.name != "syncd.key"]
+    told = [*office.said, *daemon.heard]
+    for secret in secrets:
+        assert not [text for text in told if secret in text]
+        assert not [file for file in files if secret.encode() in file.read_bytes()]
+
+
+def test_a_daemon_that_is_killed_in_a_refresh_loses_no_connection(office: Office) -> None:
+    daemon = office.daemon()
+    connected(office, daemon)
+    world = office.clinic.world
+    asked = [0]
+    killed = threading.Event()
+
+    def kill(entry: LoggedRequest, _: object) -> None:
+        if entry.side == "ghl" and entry.path == "/oauth/token" and not killed.is_set():
+            daemon.process.send_signal(signal.SIGKILL)
+            killed.set()
+
+    def count(entry: LoggedRequest) -> None:
+        asked[0] += entry.side == "ghl" and entry.path == "/oauth/token"
+
+    world.after_request, world.before_request = kill, count
+    with sqlite3.connect(office.clinic.folder / "syncd.db", timeout=15) as store:
+        store.execute("UPDATE connection SET renew_at = '2020-01-01 00:00:00.000000'")
+    assert killed.wait(PATIENCE)
+    daemon.process.wait(PATIENCE)
+    second = office.daemon()
+    second.until("token.renewed", lambda line: line["vendor"] == "highlevel")
+    second.until("cycle.finished", good)
+    assert asked[0] == 2
+    assert office.run("connections", "--json") == 0
+    rows = json.loads(office.said[-2])["connections"]
+    assert [row["state"] for row in rows] == ["ok", "ok"]

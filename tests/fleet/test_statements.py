@@ -39,8 +39,10 @@ class Watched:
 
     def turn(self) -> list[str]:
         """The statements of one turn, what was asked of all links before it left out."""
-        self.scheduler._look(self.scheduler._clock.monotonic() + 60)
+        now = self.scheduler._clock.monotonic()
+        self.scheduler._look(now + 60)
         self.statements.clear()
+        self.state.due = self.state.began = now
         self.runner.work(self.state)
         assert self.state.state is State.OK, self.state.detail
         return list(self.statements)
@@ -85,7 +87,7 @@ def watched(postgres_store_url: str, tmp_path: Path) -> Iterator[Watched]:
 
 def test_an_idle_cycle_sends_few_statements(watched: Watched) -> None:
     fewest = min((watched.turn() for _ in range(3)), key=len)
-    assert len(fewest) <= IDLE, "\n".join(fewest)
+    assert 10 < len(fewest) <= IDLE, "\n".join(fewest)
 
 
 def test_one_look_is_for_all_links_and_a_turn_needs_none_of_its_own(watched: Watched) -> None:

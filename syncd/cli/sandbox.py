@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Status = Literal["native", "none", "pipeline"]
 
-PAGE_TOKEN = "sandbox"  # noqa: S105 - of made-up data
+PAGE_TOKEN = "try-it-here"  # noqa: S105 - of made-up data
 """What the page of a syncd beside the sandbox asks for."""
 
 

@@ -187,11 +187,10 @@ class StatusServer:
             look = self._panel.look(personal=personal, link=link, decides=who.decides, detail=True)
         except StoreError as error:
             return HTMLResponse(page.unavailable(self._panel.version, str(error)), 503)
-        if link and not look.links:
-            refusal = NotDecided(404, f"there is no link {link}")
+        missing = bool(link) and not look.links
         proof = self._access.proof() if who.decides else ""
         shown = page.render(look, proof=proof, refusal=str(refusal or ""))
-        return HTMLResponse(shown, refusal.status if refusal else 200)
+        return HTMLResponse(shown, refusal.status if refusal else 404 if missing else 200)
 
     def _judge(self) -> Response:
         try:

@@ -15,6 +15,9 @@ from running_program import RunningProgram, free_port
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(300)]
 
+ON_SQLITE = pytest.mark.parametrize("open_stage", ["sqlite"], indirect=True)
+"""Both stores are asked alike: the first test asks both."""
+
 TOKEN, READS = "decides-anything", "reads-only"
 HOLD = '\n[defaults.sync]\nfirst_sync = "go"\nconflict = "hold"\n'
 
@@ -123,6 +126,7 @@ def test_a_conflict_is_settled_on_the_page(
     assert "Zoë ü" in page.text()
 
 
+@ON_SQLITE
 def test_a_record_is_ignored_on_the_page_and_taken_back(
     open_stage: OpenStage, start_daemon: Callable[..., RunningProgram]
 ) -> None:
@@ -151,6 +155,7 @@ def test_a_record_is_ignored_on_the_page_and_taken_back(
     assert not any("by" in row for row in made)
 
 
+@ON_SQLITE
 def test_a_first_sync_is_approved_on_the_page_as_it_was_shown(
     open_stage: OpenStage, start_daemon: Callable[..., RunningProgram]
 ) -> None:
@@ -172,3 +177,84 @@ def test_a_first_sync_is_approved_on_the_page_as_it_was_shown(
     )
     assert page.send(stale) == 409
     assert len(accounts.hubspot.records()) == 26
+
+
+@ON_SQLITE
+def test_a_doubt_is_settled_by_choosing_the_other_record(
+    open_stage: OpenStage, start_daemon: Callable[..., RunningProgram]
+) -> None:
+    processes, port = open_stage(HOLD), free_port()
+    accounts = processes.accounts
+    assert processes.run("setup").returncode == 0
+    person = accounts.ghl.add_contact("Ana", "ana@example.com")
+    other = accounts.ghl.add_contact("Bob", "bob@example.com")
+    same = accounts.hubspot.add_contact("Ana", "ana@example.com")
+    doubts = [accounts.ghl.book(accounts.calendar, person, accounts.morning) for _ in range(2)]
+    accounts.ghl.book(accounts.calendar, other, accounts.morning)
+    start = {"hs_appointment_start": accounts.morning}
+    records = [accounts.hubspot.create({**start, "hs_appointment_name": "x"}, [same]) for _ in "ab"]
+    daemon = start_daemon(processes, **with_token(SYNCD_HTTP__LISTEN=f"127.0.0.1:{port}"))
+    daemon.until("cycle.finished", lambda line: line["held"])
+    page = Page(port, "Bo\u202e")
+    offered = {
+        fields["other"]
+        for fields, buttons in Forms(page.text()).all
+        if buttons == ["pair"] and fields["record"] == records[0]
+    }
+    # Nobody else's appointment at that time is proposed.
+    assert offered == set(doubts)
+    pair = page.form("pair", records[0]) | {"other": doubts[1]}
+    assert page.send(pair | {"other": "somebody-elses"}) == 400
+    assert page.send(pair) == 303
+    daemon.until("cycle.finished", lambda line: line["pairs"] >= 2)
+    found = {r.id: r.properties.get("ghl_appointment_id") for r in accounts.hubspot.records()}
+    assert found[records[0]] == doubts[1]
+
+
+@ON_SQLITE
+def test_removals_pass_the_guard_as_they_were_shown(
+    open_stage: OpenStage, start_daemon: Callable[..., RunningProgram]
+) -> None:
+    processes, port = open_stage(HOLD), free_port()
+    accounts = processes.accounts
+    assert processes.run("setup").returncode == 0
+    booked = [accounts.book(f"Visit {hours}", hours=hours) for hours in range(8)]
+    daemon = start_daemon(processes, **with_token(SYNCD_HTTP__LISTEN=f"127.0.0.1:{port}"))
+    daemon.until("cycle.finished", lambda line: line["hubspot"]["created"] == 8)
+    for each in booked[:6]:
+        accounts.ghl.delete(each)
+    daemon.until("link.troubled")
+    page = Page(port, "Zoë")
+    assert "A guard needs your approval" in page.text()
+    lets = page.form("allow-removals")
+    assert page.send(lets | {"seen": "other"}) == 409
+    assert [page.send(lets), page.send(lets)] == [303, 303]
+    daemon.until("cycle.finished", lambda line: line["hubspot"]["removed"])
+    assert page.send(lets) == 409
+    assert len([r for r in accounts.hubspot.records() if not r.archived]) == 2
+    rows = [row for row in history(processes, booked[0]) if row["action"] == "remove"]
+    assert {(row["author"], row.get("by")) for row in rows} == {("page", "Zoë")}
+
+
+@pytest.mark.parametrize("open_stage", ["postgres"], indirect=True)
+def test_the_page_of_a_process_that_does_not_hold_the_link_decides_too(
+    open_stage: OpenStage, start_daemon: Callable[..., RunningProgram]
+) -> None:
+    processes, ports = open_stage(HOLD), (free_port(), free_port())
+    accounts = processes.accounts
+    assert processes.run("setup").returncode == 0
+    nobodys = accounts.make("Nobody's", contact=False)
+    holder, other = (
+        start_daemon(processes, **with_token(SYNCD_HTTP__LISTEN=f"127.0.0.1:{port}"))
+        for port in ports
+    )
+    holder.until("cycle.finished", lambda line: line["held"])
+    first, second = (Page(port) for port in ports)
+    contact = accounts.hubspot.add_contact("Human", "human@example.com")
+    # The form of one process is taken by the other.
+    chosen = first.form("contact", nobodys) | {"contact": contact}
+    assert second.send(chosen) == 303
+    holder.until("cycle.finished", lambda line: line["ghl"]["created"])
+    assert second.send(second.form("pause")) == 303
+    assert "resume" in {word for _, words in Forms(first.text()).all for word in words}
+    assert not any("cycle.finished" in line for line in other.heard)

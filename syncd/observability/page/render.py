@@ -76,7 +76,9 @@ def render(look: Look, *, proof: str = "", refusal: str = "") -> str:
     return template.render(
         look=look,
         links=links,
-        headline=headline(links, look.at),
+        headline=f"There is no link {look.link}."
+        if look.link and not links
+        else headline(links, look.at),
         tone=_worst_tone(links, look),
         proof=proof,
         refusal=refusal,

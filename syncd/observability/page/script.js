@@ -36,7 +36,9 @@
     if (busy()) return;
     const note = document.getElementById("connection");
     try {
-      const answer = await fetch(location.href, {cache: "no-store"});
+      const here = new URL(location.href);
+      here.username = here.password = ""; // A request names none in its address.
+      const answer = await fetch(here, {cache: "no-store"});
       if (!answer.ok) throw new Error(`the page answers ${answer.status}`);
       const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
       if (busy() || !fresh.querySelector("main")) return;

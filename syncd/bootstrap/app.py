@@ -18,7 +18,7 @@ from syncd.bootstrap.clock import SystemClock
 from syncd.config import Settings
 from syncd.errors import ConfigError, StoreError
 from syncd.ports.clock import Clock
-from syncd.ports.store import PAUSED, Decided, LinkStore
+from syncd.ports.store import PAUSED, Decided, JournalState, LinkStore
 
 if TYPE_CHECKING:
     from syncd.bootstrap.fleet import Fleet
@@ -207,6 +207,15 @@ class App:
         )
         self._fleet.announce(self.settings)
         return self._fleet
+
+    def journal(self) -> JournalState | None:
+        """How far HubSpot's journal is read, by any process; None where none is to be read.
+
+        Raises:
+            StoreError: our own store failed.
+        """
+        given = self.settings.apps.hubspot
+        return self.store.journal.state(given.journal_key) if given.journal else None
 
     def hubspot_accounts(self) -> Mapping[str, str]:
         """The server and account of each configured link, as far as known without asking.

@@ -8,7 +8,7 @@ from typing import Protocol, Self
 from syncd.bootstrap.clock import SystemClock
 from syncd.config import Settings
 from syncd.ports.clock import Clock
-from syncd.ports.store import LinkReader
+from syncd.ports.store import JournalState, LinkReader
 from syncd.store.sqlite_reader import SqliteReader
 
 
@@ -38,6 +38,10 @@ class StoreReader(Protocol):
 
     def differing(self) -> list[str]:
         """The daemons whose configuration is another than the newest one's."""
+        ...
+
+    def journal(self) -> JournalState | None:
+        """How far HubSpot's journal is read; None where none is to be read."""
         ...
 
 
@@ -82,6 +86,12 @@ class _SqliteApp:
 
     def differing(self) -> list[str]:
         return []
+
+    def journal(self) -> JournalState | None:
+        if not self._settings.apps.hubspot.journal:
+            return None
+        with self._open_full(self._settings) as app:
+            return app.journal()
 
     def daemon(self, name: str) -> bool:
         holder = self._store.link(name).holder()

@@ -10,7 +10,7 @@ import json
 import sys
 import threading
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from syncd.cli.output.printer import Printer
     from syncd.observability.health import LinkHealth
     from syncd.observability.traffic import Budget
+    from syncd.ports.store import JournalState
+
+JOURNAL_LATE = 600.0
+"""Seconds since the last reading from which the journal is late (`deploy/alerts.yml`)."""
 
 WATCH_SECONDS = 2.0
 """Seconds after which `--watch` looks again."""
@@ -96,9 +100,13 @@ def status(
         if watch:
             return _watch(app, names, max_age)
         if as_json:
-            click.echo(json.dumps(document(found), indent=2))
+            told = document(found)
+            if (journal := app.journal()) is not None:
+                told["journal"] = _journal_row(journal, app.clock.now())
+            click.echo(json.dumps(told, indent=2))
         else:
             _show(found, check=check, differing=app.differing())
+            _show_journal(app.journal(), app.clock.now())
     from syncd.observability.health import worst
 
     return worst(found) if check else 0
@@ -154,6 +162,36 @@ def _show(links: Sequence[LinkHealth], *, check: bool, differing: Sequence[str] 
             print_link(printer, link)
     for process in differing:
         printer.line(f"another configuration than the newest process: {process}", "yellow")
+
+
+def _journal_row(journal: JournalState, now: datetime) -> dict[str, object]:
+    until = journal.read_until
+    return {
+        "read_until": until.isoformat(timespec="seconds") if until else None,
+        "age": round((now - until).total_seconds(), 1) if until else None,
+        "refused": [
+            {"account": account, "what": what, "why": why}
+            for (account, what), why in sorted(journal.refused.items())
+        ],
+    }
+
+
+def _show_journal(journal: JournalState | None, now: datetime) -> None:
+    """How far HubSpot's journal is read, and the accounts that are polled because it is refused."""
+    if journal is None:
+        return
+    from syncd.cli.output import formatting
+    from syncd.cli.output.printer import Printer
+    from syncd.observability.words import span
+
+    printer, until = Printer(), journal.read_until
+    age = (now - until).total_seconds() if until else None
+    read = "never read to its end" if age is None else f"read to its end {span(age)} ago"
+    late = age is None or age > JOURNAL_LATE
+    printer.line(f"HubSpot's journal: {read}", "yellow" if late else "")
+    for (account, what), why in sorted(journal.refused.items()):
+        told = formatting.strip_control_chars(why)
+        printer.line(f"  account {account or 'of the app'}, {what}, is polled only: {told}")
 
 
 def print_link(printer: Printer, link: LinkHealth) -> None:

@@ -352,6 +352,11 @@ class HubSpotApp(Section):
     journal: bool = False
     """Whether to read the Webhooks Journal of the app, which only OAuth apps have."""
 
+    @property
+    def journal_key(self) -> str:
+        """What the store knows the app by: the server and the client id."""
+        return f"{addresses.server_of(self.base_url)} {self.client_id}"
+
 
 class AppsSettings(Section):
     """Your own apps at the vendors: they announce changes, and connect accounts."""

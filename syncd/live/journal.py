@@ -11,7 +11,7 @@ import structlog
 
 from syncd import config
 from syncd.bootstrap import App
-from syncd.config import HubSpotApp, server_of
+from syncd.config import server_of
 from syncd.errors import ConfigError
 from syncd.live.announced_properties import announced_properties
 from syncd.live.journal_client import JournalClient
@@ -55,7 +55,7 @@ def open_reader(
         secret=lambda: shown,
         clock=app.clock,
     )
-    key, store = key_of(given), app.store.journal
+    key, store = given.journal_key, app.store.journal
 
     def interval() -> float:
         return app.settings.live.journal_interval.total_seconds()
@@ -79,11 +79,6 @@ def open_reader(
         wake=wake,
         installed=installed,
     )
-
-
-def key_of(app: HubSpotApp) -> str:
-    """What the store knows an app by: the server and the client id."""
-    return f"{server_of(app.base_url)} {app.client_id}"
 
 
 def links_of(app: App) -> Mapping[int, Sequence[Heard]]:

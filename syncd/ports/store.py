@@ -26,6 +26,16 @@ class IntentKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JournalState:
+    """How far HubSpot's journal of an app is read."""
+
+    read_until: datetime | None
+    """Everything that it had at that time is stored (UTC); None where it was never read."""
+    refused: Mapping[tuple[str, str], str]
+    """By account and kind of subscription, why HubSpot refuses it: these are polled only."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Intent:
     """A write that was decided and committed before it is sent.
 

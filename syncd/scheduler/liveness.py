@@ -131,13 +131,16 @@ class Liveness:
         """These waited for the link."""
         for each in announced:
             live = self.sides[each.side]
-            live.heard_at = live.heard_at or each.received_at
-            live.by_app |= each.way is Way.APP
+            # We ask for a full cycle ourselves where announcements were lost: nobody was heard.
+            lost = each.what is Announced.FULL
+            if not lost:
+                live.heard_at = live.heard_at or each.received_at
+                live.by_app |= each.way is Way.APP
             if each.what is not Announced.CONTACT:
                 heard = FoundChange(stamp=each.received_at, shown="")
                 self._remember(self._announced, (each.side, each.record), heard)
             deaf = live.deaf_at is not None and each.received_at > live.deaf_at
-            if deaf and live.matches_from is None:
+            if deaf and not lost and live.matches_from is None:
                 live.matches_from = each.received_at
 
     def wrote(self, records: Iterable[_Key], at: datetime) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from syncd.ports.announcements import Delivered, Stored
+from syncd.ports.store import JournalState
 from syncd.store.across import write_notes
 from syncd.store.announcements import Inbox
 from syncd.store.bulk import upsert
@@ -136,14 +137,18 @@ class SqlJournal:
 
         return self._database.write(act, durable=True)
 
-    def read_until(self, app: str) -> datetime | None:
-        """Until when an app's journal was read, by any process; None where it never was.
+    def state(self, app: str) -> JournalState:
+        """How far an app's journal is read, by any process, and which accounts refuse it.
 
         Raises:
             StoreError: the store cannot be read.
         """
         asked = select(table.c.read_until).where(table.c.app == app)
-        return self._database.read(lambda at: at.execute(asked).scalar())
+        until = self._database.read(lambda at: at.execute(asked).scalar())
+        refused = {
+            (row.account, row.kind): row.refusal for row in self.subscriptions(app) if row.refusal
+        }
+        return JournalState(read_until=until, refused=refused)
 
     # Accounts.
 

@@ -360,6 +360,7 @@ def test_an_account_that_refuses_stops_no_other_and_is_asked_again_later(rig: Ri
     }
     assert sum(account == str(OTHER) for account, _ in refused) == 3
     assert rig.reader.problem == ""
+    assert rig.store.journal.state(APP).refused.keys() == refused
     rig.rules(further_portals=[OTHER], refused=[])
     rig.round(1800)
     assert len(rig.journal.subscriptions) < 8

@@ -50,6 +50,9 @@ def test_a_daemon_keeps_the_subscriptions_and_stores_what_the_journal_announces(
         daemon.until("journal.subscribed", lambda line: line["account"] == "24600001")
         subscriptions = server.world.announcer.journal.subscriptions.values()
         assert {row.get("portalId") for row in subscriptions} == {None, 24_600_001}
+        shown = json.loads(daemon.verb("status", "--json").stdout)["journal"]
+        assert (shown["refused"], shown["age"] < 60) == ([], True)
+        assert "HubSpot's journal: read to its end" in daemon.verb("status").stdout
         clinic.make("Call back")
         daemon.until("journal.announced", lambda line: line["links"] == ["clinic"])
         daemon.process.terminate()

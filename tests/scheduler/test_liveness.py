@@ -63,6 +63,12 @@ def test_a_side_is_heard_from_its_first_announcement_on() -> None:
     assert live.relaxes(APPS, after(2))
 
 
+def test_announcements_that_were_lost_are_not_heard() -> None:
+    live = Liveness(since=NOON)
+    live.hear([replace(announced(0, "", HUBSPOT), what=Announced.FULL)])
+    assert hearing(live, 1, HUBSPOT) is Hearing.WAITING
+
+
 def test_polls_never_relax_on_a_workflow_alone(live: Liveness) -> None:
     assert not live.relaxes(APPS | {GHL: SetUp.HOOK}, after(1))
     hooked = Liveness(since=NOON)

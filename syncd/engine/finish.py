@@ -262,7 +262,9 @@ def _as_stopped(report: CycleReport) -> CycleReport:
 def _save(link: Link, report: CycleReport) -> LinkLocked | None:
     """Log the cycle, and keep it where it did anything that counts; gives why it could not."""
     looked = report.looked
-    log.info(
+    # A poll every minute without news would bury what there is to read.
+    quiet = report.idle and not (report.held_anew or report.dry_run)
+    (log.debug if quiet else log.info)(
         "cycle.finished",
         kind=report.kind,
         outcome=report.outcome.value,
@@ -360,7 +362,9 @@ def _concluded(cycle: Cycle, report: CycleReport) -> CycleReport:
     """The report with its outcome, the worst of what happened, and with what is held."""
     results, plans = cycle.results, [each.plan for each in cycle.rounds]
     held = [*_held(cycle), *(cycle.kept.held if cycle.kept is not None else ())]
-    report = replace(report, held=held)
+    before = cycle.polled.held if cycle.polled is not None else ()
+    anew = {hold.key for hold in held} != {hold.key for hold in before}
+    report = replace(report, held=held, held_anew=anew)
     error = results.stopped or results.missing_scope
     if error is not None:
         outcome, detail = ended_by(error)

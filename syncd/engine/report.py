@@ -125,6 +125,8 @@ class CycleReport:
     """The guards that kept something back."""
     uncovered: Mapping[Side, int] = field(default_factory=dict)
     """What a first sync would write, by side, where it is more than a person let go."""
+    held_anew: bool = False
+    """Whether other records are held than before it."""
     decisions: Sequence[int] = ()
     """The decisions of people that it took up."""
     closed: frozenset[int] = frozenset()

@@ -26,7 +26,7 @@ __all__ = ["configure", "register_secret"]
 Format = Literal["auto", "console", "json"]
 Level = Literal["debug", "info", "warning", "error"]
 
-_QUIET = ("alembic", "apscheduler", "httpcore", "httpx", "sqlalchemy", "urllib3")
+_QUIET = ("alembic", "httpcore", "httpx", "sqlalchemy", "urllib3")
 """Libraries whose `info` is our `debug`: httpx logs every request with its address."""
 
 _PRIORITIES = {
@@ -81,6 +81,8 @@ def configure(
     root.setLevel(number)
     for name in _QUIET:
         logging.getLogger(name).setLevel(max(number, logging.WARNING))
+    # What befalls a tick is told by `scheduler.jobs`, in our words and not for every tick.
+    logging.getLogger("apscheduler").setLevel(logging.CRITICAL)
     logging.captureWarnings(capture=True)
     structlog.configure(
         processors=[*_common(), ProcessorFormatter.wrap_for_formatter],

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+import structlog
 from apscheduler.events import (
     EVENT_JOB_ERROR,
     EVENT_JOB_MAX_INSTANCES,
@@ -19,6 +20,8 @@ from apscheduler.events import (
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
+
+log = structlog.get_logger(__name__)
 
 _DEFAULTS = {"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
 
@@ -74,6 +77,9 @@ class Jobs:
         self._scheduler.shutdown(wait=False)
 
     def _told(self, event: JobEvent) -> None:
+        # APScheduler's own lines are left out of the log: see `observability.logging`.
+        if event.code == EVENT_JOB_ERROR:
+            log.error("tick.failed", job=event.job_id, exc_info=event.exception)
         self._missed(event.job_id, _MISSES[event.code])
 
 

@@ -114,6 +114,9 @@ class LinkState:
     """Who has the link, while its state is `locked`."""
     recent: tuple[CyclePoint, ...] = ()
     """The last cycles; the idle ones stand nowhere else."""
+    idle: int = 0
+    """Idle cycles since the log told of them."""
+    idle_requests: int = 0
     began: float = 0.0
     sign: float = 0.0
     """When the cycle that runs gave its last sign of life."""

@@ -279,8 +279,12 @@ class Runner:
         lasted, state.failures = state.failures, 1
         state.state, state.since = turn.state, self._clock.now()
         self._metrics.state_entered(state.name, turn.state)
-        if turn.state is State.OK:
-            if before is not State.STARTING:
+        if before is State.PAUSED:
+            log.info("link.resumed")
+        if turn.state is State.PAUSED:
+            log.info("link.paused", remedy=turn.state.remedy(state.name))
+        elif turn.state is State.OK:
+            if before not in {State.STARTING, State.PAUSED}:
                 log.info("link.recovered", was=before.value, cycles=lasted)
         else:
             log.warning(

@@ -51,6 +51,10 @@ FLUSHED_EVERY = 1.0
 SHARED_EVERY = 0.5
 """Seconds between looks at which links are ours."""
 
+SUMMED_UP_EVERY = 3600.0
+TICKS_TOLD_EVERY = 60.0
+"""Seconds after which the log tells again of ticks of a job that were missed."""
+
 HOUSE_KEPT_EVERY = 6 * 3600.0
 
 DECISIONS_EVERY = 2.0
@@ -90,7 +94,8 @@ class Scheduler:
             max_workers=min(MOST_WORKERS, max(2, len(links.settings.links))),
             thread_name_prefix="cycle",
         )
-        self._ticks = ticks or Jobs(metrics.tick_missed)
+        self._ticks = ticks or Jobs(self._tick_missed)
+        self._ticks_told: dict[str, float] = {}
         self._turned = self._clock.monotonic()
         self._looked = float("-inf")
         self._flushed = float("-inf")
@@ -119,6 +124,7 @@ class Scheduler:
         every = RENEWED_TOGETHER_EVERY if self._together else RENEWED_EVERY
         self._ticks.add("tend", self.renew_leases, every)
         self._ticks.add("keep_house", self.keep_house, HOUSE_KEPT_EVERY)
+        self._ticks.add("sum_up", self.sum_up, SUMMED_UP_EVERY)
         self._ticks.start()
 
     def stop_claiming(self) -> None:
@@ -181,6 +187,24 @@ class Scheduler:
             if not self._links.prune(state.name, before):
                 self._metrics.store_failed(state.name)
                 return
+
+    def sum_up(self) -> None:
+        """Tell of the cycles that found nothing to do, which are in the log at debug only."""
+        states = [state for state in self.watches() if state.idle]
+        cycles = sum(state.idle for state in states)
+        requests = sum(state.idle_requests for state in states)
+        for state in states:
+            state.idle = state.idle_requests = 0
+        if cycles:
+            log.info("cycles.idle", links=len(states), cycles=cycles, requests=requests)
+
+    def _tick_missed(self, job: str, what: str) -> None:
+        """Count it, and tell of it once in a while."""
+        self._metrics.tick_missed(job, what)
+        now = self._clock.monotonic()
+        if now - self._ticks_told.get(job, float("-inf")) >= TICKS_TOLD_EVERY:
+            self._ticks_told[job] = now
+            log.warning("tick.missed", job=job, what=what)
 
     # --- what others ask
 

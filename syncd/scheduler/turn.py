@@ -322,6 +322,9 @@ class Turns:
         if state.live is not None and not (request.targeted or request.dry_run):
             request = replace(request, changes_since=state.live.since)
         report = state.link.cycle(request)
+        if report.idle and not request.dry_run:
+            state.idle += 1
+            state.idle_requests += report.ghl.requests + report.hubspot.requests
         if not request.dry_run:
             self._note_changes(state, report)
             self._metrics.cycle_ended(facts_of(report))

@@ -173,7 +173,7 @@ def test_forgetting_a_person_leaves_nothing_of_them(processes: ProcessHarness) -
     assert processes.run("--sync-now").returncode == 0
     assert NAME in everything_stored(processes)
     (accounts.folder / "copy.db").unlink()
-    done = processes.run("forget", event.contact)
+    done = processes.run("forget", event.contact, "--yes")
     assert done.returncode == 0, done.stderr
     if not processes.database:
         # What SQLite deleted may stand in free pages and in its log until they are used again.

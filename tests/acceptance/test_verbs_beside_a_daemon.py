@@ -38,12 +38,12 @@ def test_decisions_are_carried_out_by_the_daemon(
 
     accounts.ghl.edit(booked, title="Wrong")
     daemon.until("cycle.finished", wrote("hubspot", "updated"))
-    decide("undo", booked)
+    decide("undo", booked, "--yes")
     daemon.until("cycle.finished", wrote("ghl", "updated"))
     assert accounts.ghl.get(booked).title == "Check-up"
 
     assert processes.run("link", "pause", "clinic").returncode == 0
-    daemon.until("link.troubled")
+    daemon.until("link.paused")
     accounts.ghl.edit(booked, address="Room 1")
     assert processes.run("plan", "--link", "clinic", "--out", "plan.json").returncode == 0
     accounts.ghl.edit(booked, address="Room 2")

@@ -134,7 +134,8 @@ def test_a_reload_in_a_folder_that_is_gone_keeps_the_daemon(
     file.write_text(good.replace('"0.3s"', '"0.4s"'), encoding="utf-8")
     running.process.send_signal(signal.SIGHUP)
     running.until("config.reloaded")
-    running.until("cycle.finished")
+    clinic.book("Check-up")
+    running.until("cycle.finished", wrote("hubspot", "created"))
 
 
 def test_an_outage_is_told_once_and_so_is_its_end(

@@ -60,13 +60,20 @@ def test_what_libraries_log_takes_the_same_form(written: Written) -> None:
     assert json.loads(line)["logger"] == "library"
 
 
-@pytest.mark.parametrize("name", ["httpx", "httpcore", "alembic", "apscheduler", "sqlalchemy"])
+@pytest.mark.parametrize("name", ["httpx", "httpcore", "alembic", "sqlalchemy"])
 def test_chatty_libraries_are_quiet_at_info(written: Written, name: str) -> None:
     def act() -> None:
         logging.getLogger(f"{name}.inner").info("noise")
         logging.getLogger(f"{name}.inner").warning("trouble")
 
     assert [json.loads(line)["event"] for line in written(act, level="debug")] == ["trouble"]
+
+
+def test_what_befalls_a_tick_is_told_by_the_scheduler_and_not_by_its_library(
+    written: Written,
+) -> None:
+    missed = logging.getLogger("apscheduler.executors.claim")
+    assert not written(lambda: missed.error("Run time of job was missed"), level="debug")
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,21 @@ def test_only_the_first_failure_and_the_recovery_are_logged(build: Build) -> Non
     assert events == [("link.troubled", None), ("link.recovered", 4)]
 
 
+def test_a_pause_is_no_trouble_and_idle_cycles_are_told_together(build: Build) -> None:
+    rig = build("clinic")
+    with structlog.testing.capture_logs() as logs:
+        rig.links["clinic"].is_paused = True
+        rig.run(60)
+        rig.links["clinic"].is_paused = False
+        rig.run(600)
+        rig.scheduler.sum_up()
+        rig.scheduler.sum_up()
+    told = [(line["event"], line["log_level"]) for line in logs]
+    assert told == [("link.paused", "info"), ("link.resumed", "info"), ("cycles.idle", "info")]
+    assert logs[-1]["cycles"] > 5
+    assert logs[-1]["links"] == 1
+
+
 def test_a_spent_day_waits_for_its_reset(build: Build) -> None:
     rig = build("clinic")
     clinic = rig.links["clinic"]

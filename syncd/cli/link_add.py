@@ -92,9 +92,11 @@ def add(
         rows, problems = link_rows.read_csv(table)
     else:
         rows, problems = [_of_options(ctx, name, said)], []
-    plan = link_files.plan(config_path(ctx, config), rows, problems, update=update)
-    if not dry_run:
-        link_files.write(plan)
+    path = config_path(ctx, config)
+    with link_files.alone(path):
+        plan = link_files.plan(path, rows, problems, update=update)
+        if not dry_run:
+            link_files.write(plan)
     if as_json:
         click.echo(json.dumps(_document(plan, dry_run=dry_run), indent=2))
     else:
@@ -171,12 +173,12 @@ def _missing(plan: Plan) -> list[tuple[str, str]]:
         for name, link in plan.links.items()
         for side, reference in (("ghl", link.ghl.token), ("hubspot", link.hubspot.token))
     ]
-    return [
-        (place, key)
-        for key, reference in references
-        for kind, place in reference.places
-        if kind == "file" and not Path(place).exists()
-    ]
+    missing: dict[str, str] = {}
+    for key, reference in references:
+        for kind, place in reference.places:
+            if kind == "file" and place not in missing and not Path(place).exists():
+                missing[place] = key
+    return list(missing.items())
 
 
 @click.command(
@@ -198,7 +200,8 @@ def remove(ctx: click.Context, name: str, config: Path | None, *, as_json: bool)
 
     path = config_path(ctx, config)
     known = _known(path, name)
-    kept = link_files.remove(path, name)
+    with link_files.alone(path):
+        kept = link_files.remove(path, name)
     file = kept.with_name(f"{name}.toml")
     if as_json:
         document = {

@@ -7,17 +7,17 @@ its other keys.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Any
 
-from syncd.config import toml
+from syncd.config import link_text, toml
 from syncd.config.key_tree import LINKS, did_you_mean
 from syncd.config.layers import Layers
 from syncd.config.link_rows import LinkRow, name_problem
@@ -30,7 +30,6 @@ from syncd.errors import ConfigError
 FOLDER = "links.d"
 INCLUDE_LINE = f'include = ["{FOLDER}/*.toml"]'
 
-_HEAD = "# Written by `syncd link add`; `syncd link add --update` keeps other keys and comments.\n"
 _NAMES = re.compile(r"links\.([a-z0-9_]+)")
 _CONFLICT = re.compile(r"links\.([a-z0-9_]+) and links\.([a-z0-9_]+): ")
 
@@ -135,7 +134,7 @@ def _file(found: Layers, row: LinkRow, *, update: bool) -> PlannedFile:
     if elsewhere:
         raise ConfigError([f"links.{row.name}: stands in {elsewhere[0]}; change it there"])
     if before is None:
-        return PlannedFile(path=path, text=_new(row), before=None)
+        return PlannedFile(path=path, text=link_text.new(row), before=None)
     table = toml.loads(path, before.encode())
     if not isinstance(links := table.get(LINKS), Mapping) or row.name not in links:
         raise ConfigError(
@@ -143,7 +142,7 @@ def _file(found: Layers, row: LinkRow, *, update: bool) -> PlannedFile:
         )
     if not update:
         raise ConfigError([f"links.{row.name}: exists already, in {path}; --update changes it"])
-    return PlannedFile(path=path, text=_updated(path, before, row), before=before)
+    return PlannedFile(path=path, text=link_text.updated(path, before, row), before=before)
 
 
 def path_of(main: Path, name: str) -> Path:
@@ -181,82 +180,6 @@ def _read(path: Path) -> str | None:
         ) from error
     except OSError as error:
         raise ConfigError([f"{path}: cannot be read: {error.strerror or error}"]) from error
-
-
-# --- texts
-
-
-def _sides(row: LinkRow) -> dict[str, dict[str, Any]]:
-    """What a row says, by table; nothing that it does not say."""
-    sides: dict[str, dict[str, Any]] = {
-        "ghl": {"location_id": row.location, "default_calendar": row.calendar},
-        "hubspot": {
-            "hub_id": row.hub_id,
-            "filter": {name: list(each) for name, each in row.filter.items()},
-        },
-    }
-    return {
-        side: {key: value for key, value in each.items() if value} for side, each in sides.items()
-    }
-
-
-def _new(row: LinkRow) -> str:
-    text = _HEAD
-    for side, table in _sides(row).items():
-        if table:
-            lines = (f"{key} = {toml.value(value)}\n" for key, value in table.items())
-            text += f"\n[{LINKS}.{row.name}.{side}]\n{''.join(lines)}"
-    return text
-
-
-def _updated(path: Path, text: str, row: LinkRow) -> str:
-    """The file with what the row says; all else stays, comments as well.
-
-    Raises:
-        ConfigError: the file is not made of tables.
-    """
-    import tomlkit
-    from tomlkit.exceptions import TOMLKitError
-
-    now = toml.loads(path, text.encode())
-    try:
-        document = tomlkit.parse(text.removeprefix("\ufeff"))
-        link: Any = document[LINKS]
-        link = link[row.name]
-        for side, table in _sides(row).items():
-            there = now[LINKS][row.name].get(side, {})  # type: ignore[index]
-            changed = {key: value for key, value in table.items() if there.get(key) != value}
-            if changed and side not in link:
-                link[side] = tomlkit.table()
-            for key, value in changed.items():
-                link[side][key] = value if key != "filter" else _inline(value)
-    except (TOMLKitError, TypeError, AttributeError) as error:
-        raise ConfigError([f"{path}: cannot be changed; edit it by hand"]) from error
-    return document.as_string()
-
-
-def _inline(value: Mapping[str, list[str]]) -> object:
-    import tomlkit
-
-    table = tomlkit.inline_table()
-    table.update(value)
-    return table
-
-
-def made_by_us(path: Path, name: str) -> bool:
-    """Whether a file is as `link add` wrote it: then a person loses nothing with it."""
-    text = _read(path)
-    table: Any = toml.loads(path, (text or "").encode())
-    link = table.get(LINKS, {}).get(name, {})
-    ghl, hubspot = link.get("ghl", {}), link.get("hubspot", {})
-    row = LinkRow(
-        name=name,
-        location=ghl.get("location_id", ""),
-        calendar=ghl.get("default_calendar", ""),
-        hub_id=hubspot.get("hub_id", 0),
-        filter={key: tuple(each) for key, each in hubspot.get("filter", {}).items()},
-    )
-    return text == _new(row)
 
 
 # --- writing
@@ -328,6 +251,29 @@ def _to_disk(folder: Path) -> None:
         os.close(handle)
 
 
+@contextmanager
+def alone(config: Path | None) -> Iterator[None]:
+    """Keep other commands from changing the files meanwhile: each checks all of them together.
+
+    Raises:
+        ConfigError: another one is at it.
+    """
+    main = find_config(config, env=os.environ, cwd=working_directory())
+    try:
+        handle = os.open(main, os.O_RDONLY | os.O_NONBLOCK)
+    except OSError as error:
+        raise ConfigError([f"{main}: cannot be read: {error.strerror or error}"]) from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise ConfigError(
+            [f"{main}: another `syncd link` command is changing its links; run this one again"]
+        ) from error
+    finally:
+        os.close(handle)
+
+
 def remove(config: Path | None, name: str) -> Path:
     """Take a link's file away; gives where what a person wrote into it is kept, else the file.
 
@@ -347,7 +293,7 @@ def remove(config: Path | None, name: str) -> Path:
         raise ConfigError(
             [f"{path}: holds links.{others[0]} too; take [links.{name}] out of it by hand"]
         )
-    kept = path if made_by_us(path, name) else _free(path)
+    kept = path if link_text.written_by_us(path, _read(path) or "", name) else _free(path)
     try:
         if kept == path:
             path.unlink()

@@ -182,7 +182,14 @@ class _Examination:
 
     def _number(self) -> Iterator[Finding]:
         wanted = self.link.hubspot.hub_id
-        if wanted and self.portal and self.portal != str(wanted):
+        if wanted and not self.portal:
+            yield warning(
+                HUBSPOT,
+                f"whether the token belongs to HubSpot account {wanted} is unknown",
+                "HubSpot has to say it before anything is written: run `syncd doctor` again, or "
+                "remove hub_id",
+            )
+        elif wanted and self.portal and self.portal != str(wanted):
             yield error(
                 HUBSPOT,
                 f"the token belongs to HubSpot account {self.portal}, and hub_id is {wanted}",

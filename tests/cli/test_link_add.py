@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from vendor_accounts import VendorAccounts
 
-from syncd.config import load
+from syncd.config import link_files, load
 
 Syncd = Callable[..., Any]
 
@@ -87,6 +87,69 @@ def test_an_existing_link_changes_only_when_asked_and_keeps_what_a_person_wrote(
     assert [each.name for each in file.parent.iterdir()] == ["north.toml"]
     again = syncd("link", "add", "north", "--hub-id", "7", "--update", "--json")
     assert json.loads(again.out)["unchanged"] == ["north"]
+
+
+@pytest.mark.parametrize(
+    ("text", "kept_lines"),
+    [
+        ('links.north.ghl.location_id = "l-1" # c\n', ["# c"]),
+        ('[links.north]\nghl = { location_id = "l-1" } # c\n', ["# c"]),
+        ('[links]\nnorth = { ghl = { location_id = "l-1" } }\n', None),
+        (
+            (
+                '[links.north.hubspot.filter]\nteam = ["a"] # c\n[links.north.ghl]\n'
+                'location_id = "l-1"\n'
+            ),
+            ["# c"],
+        ),
+        (
+            (
+                '[links.north.hubspot]\nfilter = { group = ["a"] } # c\n[links.north.ghl]\n'
+                'location_id = "l-1"\n'
+            ),
+            ["# c"],
+        ),
+        (
+            (
+                '[links.north.hubspot.filter]\ngroup = ["a"] # c\n[links.north.ghl]\n'
+                'location_id = "l-1"\n'
+            ),
+            None,
+        ),
+        ("[links]\nnorth = 5\n", None),
+        ("[links.north]\nghl = 5\n", None),
+        ('\ufeff[links.north.ghl]\r\nlocation_id = "l-1"\r\n', []),
+    ],
+)
+def test_whatever_a_person_wrote_is_kept_or_the_change_is_refused(
+    syncd: Syncd, main: Path, text: str, kept_lines: list[str] | None
+) -> None:
+    file = main.parent / "links.d" / "north.toml"
+    file.parent.mkdir()
+    file.write_text(text, newline="")
+    done = syncd(
+        *("link", "add", "north", "--location", "l-2", "--hub-id", "7"),
+        *("--filter", "team=b", "--update"),
+    )
+    if kept_lines is None:
+        assert (done.code, "by hand" in done.err) == (2, True)
+        assert file.read_text() == text
+        assert syncd("link", "remove", "north").code == 0
+        assert file.with_name("north.toml.removed").read_text() == text
+        return
+    assert done.code == 0, done.err
+    link = load(main).links["north"]
+    assert (link.ghl.location_id, link.hubspot.hub_id) == ("l-2", 7)
+    assert link.hubspot.filter == {"team": ("b",)}
+    assert all(each in file.read_text() for each in kept_lines)
+
+
+def test_two_commands_never_change_the_links_at_once(syncd: Syncd, main: Path) -> None:
+    with link_files.alone(main):
+        for words in (("add", "north", "--location", "l-1"), ("remove", "north")):
+            refused = syncd("link", *words)
+            assert (refused.code, "run this one again" in refused.err) == (2, True)
+    assert syncd("link", "add", "north", "--location", "l-1").code == 0
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,7 @@ from syncd.core.model import (  # noqa: E402
     Contact,
     Missing,
     Pair,
+    Person,
     Scan,
     Side,
     Snapshot,
@@ -147,11 +148,18 @@ class ReadySide:
     requests: int = 0
     skew_seconds: float | None = None
     complete: bool = True
+    people: int = 0
+    """So many users or owners the account has."""
 
-    def prepare(self) -> Account:
+    def prepare(self, *, cached: bool = False) -> Account:
+        del cached
         calendars = (Calendar(id=CALENDAR, name="Visits"),) if self.side is Side.GHL else ()
         values = () if self.side is Side.GHL else ("SCHEDULED", "COMPLETED", "CANCELLED", "NO_SHOW")
-        return Account(side=self.side, calendars=calendars, status_values=values)
+        word = "user-" if self.side is Side.GHL else ""
+        people = tuple(
+            Person(id=f"{word}{n}", email=f"{n}@example.com") for n in range(self.people)
+        )
+        return Account(side=self.side, people=people, calendars=calendars, status_values=values)
 
     def scan(self, request: ScanRequest) -> Scan:
         del request
@@ -173,7 +181,7 @@ class ReadySide:
     def reread(self, ids: Collection[str]) -> Reading:
         return Reading(at=0.0, asked=ids, records=self.fetch(ids))
 
-    def reserve(self, poll: NextPoll | None) -> None:
+    def reserve(self, poll: NextPoll | None, *, spare: int = 0) -> None:
         """Nothing is limited."""
 
     def find_by_external_id(self, ghl_ids: Collection[str]) -> Mapping[str, Snapshot]:

@@ -13,14 +13,23 @@ from secrets import token_bytes
 from typing import Any, cast
 
 from syncd.core import essence, freshness
+from syncd.core.actions import Update
 from syncd.core.model import Hold, Pair, Side, Snapshot
 from syncd.engine import cycle
 from syncd.engine.decisions.basis import digest_of
 from syncd.engine.link import Link, Rules
+from syncd.engine.observe.sightings import observe
+from syncd.engine.plan.backoff import fingerprint_in_force
+from syncd.engine.plan.planning import plan
+from syncd.engine.planned_writes import by_group
+from syncd.engine.poll.poll import poll
+from syncd.engine.poll.prepare import prepare
+from syncd.engine.recover.recover import recover
 from syncd.engine.report import CycleReport
+from syncd.errors import SyncdError
 from syncd.ports.store import Decision, Intent, LinkStore
 from syncd.recording.disguise import Disguise
-from syncd.recording.replay import REQUEST, as_written, replayed
+from syncd.recording.replay import AS_AGREED, REQUEST, as_written, link_of, replayed
 from syncd.recording.taps import FrozenClock, Line, RecordedSide, RecordedStore
 from syncd.recording.values import dump, load
 
@@ -68,12 +77,33 @@ def record(link: Link, name: str) -> Recorded:
     ]
     raw = [*head, *skews, *lines, *_stored(link.store)]
     disguise = Disguise(token_bytes(16), raw, _known(link, raw))
-    disguise.digests |= _digests(raw, disguise)
-    disguised = [disguise.line(line) for line in raw]
+    disguise.digests |= _digests(raw, disguise) | _refused(raw, disguise)
+    disguised = shortened([disguise.line(line) for line in raw])
     again = as_written(replayed(disguised))
     differs = _differs(as_written(report), again, disguise)
     plan: Line = {"part": "plan", "value": again}
     return Recorded(lines=[*disguised, plan], report=report, differs=differs)
+
+
+def shortened(lines: Sequence[Line]) -> list[Line]:
+    """Listed records that show what was agreed name their pair instead: most of them do."""
+    agreed: dict[tuple[str, str], tuple[int, Any]] = {}
+    for line in lines:
+        if line["part"] == "pair":
+            pair = line["value"]
+            for side in Side:
+                agreed[side.value, pair[f"{side}_id"]] = pair["key"], pair.get(side.value)
+    found: list[Line] = []
+    for line in lines:
+        if line["part"] == "listed":
+            value = line["value"]
+            key, shown = agreed.get((line["side"], value["id"]), (0, None))
+            if key and shown == value.get("appointment"):
+                short = {name: held for name, held in value.items() if name != "appointment"}
+                found.append({**line, "value": short, AS_AGREED: key})
+                continue
+        found.append(line)
+    return found
 
 
 def _stored(store: LinkStore) -> Iterator[Line]:
@@ -109,6 +139,35 @@ def _digests(raw: Sequence[Line], disguise: Disguise) -> dict[str, str]:
         before = load(Snapshot, written)
         after = load(Snapshot, disguise.line({"value": written})["value"])
         found |= dict(zip(_of(before), _of(after), strict=True))
+    return found
+
+
+def _refused(raw: Sequence[Line], disguise: Disguise) -> dict[str, str]:
+    """The digests of refused writes that are held, and what they are after the disguise."""
+    if not any(line["part"] == "hold" and line["value"]["reason"] == "rejected" for line in raw):
+        return {}
+    before, after = _refusals(raw), _refusals([disguise.line(line) for line in raw])
+    named = {(*map(disguise.text, key[:2]), key[2]): digest for key, digest in before.items()}
+    return {digest: after[key] for key, digest in named.items() if key in after}
+
+
+def _refusals(lines: Sequence[Line]) -> dict[tuple[str, str, str], str]:
+    """The digest of every write that the cycle would send if nothing was ever refused."""
+    forgotten = [
+        {**line, "value": {**line["value"], "fingerprint": ""}} if line["part"] == "hold" else line
+        for line in lines
+    ]
+    link, found = link_of(forgotten), dict[tuple[str, str, str], str]()
+    try:
+        recovered = recover(link, "replay", dry_run=True)
+        polled = poll(prepare(link, REQUEST, "replay"), recovered.unsettled)
+        writes = plan(observe(polled)).plan.writes
+    except SyncdError:
+        return {}  # The cycle could not plan either.
+    for write in writes:
+        found[*write.ids, ""] = fingerprint_in_force(write, link)
+        alone = by_group(write) if isinstance(write, Update) else {}
+        found |= {(*write.ids, str(g)): fingerprint_in_force(w, link) for g, w in alone.items()}
     return found
 
 

@@ -23,6 +23,9 @@ from syncd.ports.store import Decision, HistoryEntry, Intent, LinkStore
 from syncd.recording.taps import FrozenClock, Line
 from syncd.recording.values import load, load_error, load_seen
 
+AS_AGREED = "as_agreed"
+"""The key of a listed record that shows what was agreed of the pair with this key."""
+
 REQUEST = CycleRequest(full=True, dry_run=True)
 
 
@@ -105,12 +108,20 @@ def _side(side: Side, parts: Mapping[str, Sequence[Line]]) -> Provider:
         for line in parts.get(part, ()):
             if line["side"] == side.value:
                 answers.by_key[part, str(line.get(key, ""))].append(line["value"])
+    agreed = {line["value"]["key"]: line["value"].get(side.value) for line in parts.get("pair", ())}
     listed = [
-        load(Snapshot, line["value"])
+        load(Snapshot, _whole(line, agreed))
         for line in parts.get("listed", ())
         if line["side"] == side.value
     ]
     return ReplayedSide(side, answers, tuple(listed))
+
+
+def _whole(line: Line, agreed: Mapping[int, Any]) -> Any:
+    """A listed record; one that shows what was agreed only names its pair."""
+    if AS_AGREED not in line:
+        return line["value"]
+    return {**line["value"], "appointment": agreed[line[AS_AGREED]]}
 
 
 def _is_error(value: Any) -> bool:

@@ -68,7 +68,7 @@ def without_end(text: str) -> str:
         (cut, "cut off"),
         (without_end, "cut off"),
         (lambda text: text.replace('"format":1', '"format":99', 1), "format 99"),
-        (lambda text: text.replace('"part":"pair"', '"part":"pear"'), ""),
+        (lambda text: text.replace('"outcome":"ok"', '"outcome":"guard"'), ""),
         (lambda text: text.replace('"value":{', '"value":7,"x":{', 1), "cannot be understood"),
         (lambda _: "", "no recording"),
         (lambda _: "{}\n", "no recording"),

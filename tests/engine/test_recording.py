@@ -10,6 +10,8 @@ import pytest
 import recorded_scenarios
 from recorded_scenarios import FOLDER
 
+from syncd.core.rendering import renders
+from syncd.recording.disguise import Disguise
 from syncd.recording.file import read, written
 from syncd.recording.record import Recorded, record
 from syncd.recording.replay import as_written, replayed, sections
@@ -86,3 +88,74 @@ def test_the_recordings_are_decided_alike(file: Path) -> None:
 
 def test_there_is_a_recording_of_every_situation() -> None:
     assert {each.stem for each in FOLDER.glob("*.jsonl")} == {*recorded_scenarios.SCENARIOS}
+
+
+TEXTS = [
+    "Zoë & Søn <b>Consulta</b>tion",
+    "Consultation with Annabel Leeson",
+    "Consultation with Anna…",
+    "Consultation wi",
+    "Zoe\u0308 &amp; So\u0308n",
+    "Zo&euml; &amp;amp; x",
+    "a<br>b words here and more",
+    "a b words here and more",
+    "Ünïcödé 日本語テキスト 🦷🦷 tail of it",
+    "Ünïcödé 日本語テキスト ?? tail of it",
+    "Ünïcödé 日本語テキスト tail of it",
+    "Привет мир, приём врача",
+    "привет мир, приём вра",
+    "STRAUSSE Straße",
+    "<p>Bring &lt;papers&gt; now</p>",
+    "Bring <papers> now",
+    "Bring &lt;papers&gt; now",
+    "line one\nline two is long",
+    "line one line two is long",
+    "Annabel's &#39;best&#39; day",
+    "Annabel&#39;s 'best' day",
+    "O&rsquo;Neil visit today",
+    "O\u2019Neil visit today",
+    "Hello   there  friend",
+    "Hello there friend",
+    "x" * 12,
+    "x" * 40,
+    "+15550101234",
+    "+1555010",
+    "ann@example.com",
+    "ANN@Example.com",
+    "İstanbul ziyareti bugün",
+    "ǅ titlecase x",
+    "①②③ numbers here",
+    "१२३ digits here ok",
+    "&#128512; smile at the doctor",
+    "😀 smile at the doctor",
+    'tag <a href="mailto:ann@x.org">ann</a> in here',
+    "tag ann in here",
+    "caf\u00e9 au lait ok",
+    "cafe\u0301 au lait ok",
+]
+
+
+@pytest.mark.parametrize("trial", range(3))
+def test_what_a_vendor_makes_of_a_text_is_so_after_the_disguise(trial: int) -> None:
+    disguise = Disguise(bytes([trial]) * 16, [], [])
+    new = {each: disguise.text(each) for each in TEXTS}
+    for one in TEXTS:
+        assert new[one] != one
+        for other in TEXTS:
+            assert (new[one] == new[other]) == (one == other), (one, other)
+            assert renders(new[one], new[other]) == renders(one, other), (one, other)
+            folded = new[one].casefold() == new[other].casefold()
+            assert folded == (one.casefold() == other.casefold()), (one, other)
+
+
+def test_a_refused_write_that_waits_goes_on_waiting(harness: SyncHarness) -> None:
+    contact = harness.ghl.add_contact("Annabel Leeson", "annabel.leeson@example.com")
+    event = recorded_scenarios.book(harness, contact, title="Visit")
+    harness.sync()
+    harness.ghl.edit(event, title="Refused", description="Refused as well")
+    harness.world.faults.add(side="hubspot", path="/batch/update", status=400, times=None)
+    harness.sync()
+    harness.world.faults.clear()
+    found, _ = taken(harness)
+    assert [each.reason for each in found.report.held]
+    assert found.report.planned == []

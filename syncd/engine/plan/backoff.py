@@ -49,7 +49,7 @@ def put_off(
         if due is None:
             continue
         hold = refused.get((*write.ids, ""))
-        if hold is not None and hold.fingerprint == _print(due, link):
+        if hold is not None and hold.fingerprint == fingerprint_in_force(due, link):
             waiting.append(_still(hold, due))
         else:
             kept.append(due)
@@ -63,7 +63,7 @@ def _put_off_fields(
     waiting: dict[GroupKey, Hold] = {}
     for group, alone in by_group(write).items():
         hold = refused.get((*write.ids, group))
-        if hold is not None and hold.fingerprint == _print(alone, link):
+        if hold is not None and hold.fingerprint == fingerprint_in_force(alone, link):
             waiting[group] = _still(hold, alone)
     left = tuple(change for change in write.changes if change.group not in waiting)
     return replace(write, changes=left) if left else None, [*waiting.values()]
@@ -74,7 +74,8 @@ def _still(hold: Hold, write: Write) -> Hold:
     return replace(hold, fingerprint=fingerprint_of(write), values={})
 
 
-def _print(write: Write, link: Link) -> str:
+def fingerprint_in_force(write: Write, link: Link) -> str:
+    """What tells a refused write from another one, or from one under other rules."""
     return _under(fingerprint_of(write), link)
 
 

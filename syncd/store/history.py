@@ -201,6 +201,7 @@ def events(connection: Connection, link_id: int, since: datetime) -> list[Event]
             table.c.link_id == link_id,
             table.c.at >= since,
             table.c.record == APPOINTMENT,
+            table.c.action != "adopt",  # which writes nothing
             # Of a record that was made or removed, its own entry tells; of an update, the fields.
             or_(table.c.field == "", table.c.action.in_(("update", "conflict", "undo"))),
         )

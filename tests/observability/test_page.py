@@ -344,7 +344,6 @@ def test_the_days_are_counted_by_the_calendar_of_the_link(now: datetime) -> None
             happened(now, 6, fields=start),
             happened(now, 7, fields=frozenset({"status"}), cancels=True),
             happened(now, 8, "conflict", fields=frozenset({"title"})),
-            happened(now, 9, "adopt"),
             happened(now, 13 * 60, "remove"),
             happened(now, 8 * 1440, "create"),
         )

@@ -76,9 +76,12 @@ def test_what_happened_lately_is_told_once_for_each_record_of_a_cycle(
         replace(base, ghl_id="gone", action="remove", field=""),
         replace(base, ghl_id="gone", action="remove", field="status", after="cancelled"),
         replace(base, record="contact", action="create", field=""),
+        replace(base, ghl_id="met", action="adopt", field=""),
+        replace(base, ghl_id="met", field="title"),
     )
     events = link.events(now - timedelta(days=8))
     assert [(each.action, sorted(each.fields), each.cancels) for each in events] == [
+        ("update", ["title"], False),
         ("remove", [], False),
         ("conflict", ["start", "title"], False),
         ("update", ["status"], True),

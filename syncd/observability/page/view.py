@@ -200,11 +200,7 @@ def days(told: Days, now: datetime, zone: tzinfo) -> tuple[Sums, Sums]:
     midnight = now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
     today = [event for event in told.events if event.at >= midnight]
     week = [event for event in told.events if event.at >= midnight - timedelta(days=6)]
-    adopted = {"adopt"}
-    return (
-        sums(event for event in today if event.action not in adopted),
-        sums(event for event in week if event.action not in adopted),
-    )
+    return sums(today), sums(week)
 
 
 def last_change(link: LinkHealth) -> datetime | None:

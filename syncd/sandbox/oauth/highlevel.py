@@ -7,6 +7,7 @@ changelog), and the token of an agency names no location.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from syncd.sandbox.ghl.checks import refusal
@@ -22,6 +23,7 @@ GRACE = 30.0
 """Seconds in which a refresh token that was used gives the same answer again."""
 
 LARGEST_PAGE = 100
+_WORD = re.compile(r"[A-Z]")
 _LOCATION_SECONDS = 86_400
 _SECONDS = 86_399
 _SCOPES = ("oauth.readonly", "oauth.write")
@@ -99,6 +101,9 @@ def _token(world: SandboxWorld, request: Request) -> Response:
             form = {str(key): str(value) for key, value in (request.json() or {}).items()}
         except (ValueError, AttributeError):
             raise _oauth(400, "invalid_request", "the body is neither a form nor JSON") from None
+    if request.headers.get("version") == "v3":
+        # The operation's text and the vendor's own SDK speak so there (oauth-v3.json).
+        form = {_WORD.sub(lambda at: f"_{at[0].lower()}", key): form[key] for key in form}
     match form.get("grant_type"):
         case "authorization_code":
             return Response(payload=_exchanged(world, form))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from syncd.sandbox.world import SandboxWorld
 
 _SECONDS = 1800
-_PATH = re.compile(r"^/oauth/(?:v3|2026-03|2026-09)/(token(?:/introspect|/revoke)?)/?$")
+_PATH = re.compile(r"^/oauth/(?:v1|v3|2026-03|2026-09)/(token(?:/introspect|/revoke)?)/?$")
 
 Form = Mapping[str, str]
 

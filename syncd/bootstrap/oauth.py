@@ -25,6 +25,9 @@ from syncd.ports.clock import Clock
 from syncd.store import Store
 from syncd.store.connections import SqlConnections
 
+_KEY_READ_EVERY = 5.0
+"""Seconds for which a key is not read again."""
+
 
 class OAuth:
     """The connections of a store, under a configuration that may change."""
@@ -42,7 +45,7 @@ class OAuth:
         """`budget` waits for a place in an agency's rate limit."""
         self._store, self._clock, self._settings = store, clock, settings
         self._env, self._stop, self._budget = env, stop, budget
-        self._cipher: tuple[StoreSettings, Cipher] | None = None
+        self._cipher: tuple[StoreSettings, float, Cipher] | None = None
 
     @cached_property
     def tokens(self) -> Tokens:
@@ -82,15 +85,16 @@ class OAuth:
         return TokenEndpoint(app, self._clock, tls=lambda: self._tls, stopping=self._stop.is_set)
 
     def cipher(self) -> Cipher:
-        """What encrypts tokens; a key that could be read is not read again.
+        """What encrypts tokens; a key that was put right is found without a restart.
 
         Raises:
             ConfigError: the key is missing, or is none.
         """
-        store = self._settings().store
-        if self._cipher is None or self._cipher[0] != store:
-            self._cipher = store, ciphers.load(store, self._env)
-        return self._cipher[1]
+        store, now = self._settings().store, self._clock.monotonic()
+        known = self._cipher
+        if known is None or known[0] != store or now - known[1] >= _KEY_READ_EVERY:
+            known = self._cipher = store, now, ciphers.load(store, self._env)
+        return known[2]
 
     def auth(self, link: LinkSettings, side: Side) -> ConnectionAuth:
         """The credentials of a link's side."""

@@ -106,12 +106,26 @@ def _wait(app: App, begun: Begun, seconds: float) -> int:
         attempt = app.oauth.attempts.outcome(begun.state)
         if attempt is not None and attempt.outcome:
             click.echo(attempt.detail, err=attempt.outcome != "ok")
+            if attempt.outcome == "ok":
+                _tell_links(app, attempt.connection)
             return _CODES[attempt.outcome]
         # A redirect that came in time may still be at its exchange.
         if left <= (-_GRACE if attempt is not None and attempt.claimed_at else 0):
             click.echo("syncd: no redirect came in time; run it again", err=True)
             return _CODES["unreachable"]
         app.clock.sleep(min(_LOOK, max(left, _LOOK / 10)))
+
+
+def _tell_links(app: App, connection: int) -> None:
+    """Say which links use it, since it may be another account than was meant."""
+    links = app.served().get(connection, [])
+    if links:
+        click.echo(f"links that use it: {', '.join(links)}")
+    else:
+        click.echo(
+            "no link uses it yet: give one its id, and `token = { oauth = true }`; "
+            "`syncd connections` shows it"
+        )
 
 
 _GRACE = 20.0
@@ -158,7 +172,11 @@ def _listening(settings: Settings, oauth: OAuth) -> Iterator[None]:
         listener = serve("live.listen", _listen_at(settings), app)
     except ConfigError:
         # Another process listens there: where it is this store's daemon, it takes the redirect.
-        click.echo("the address of the redirect is in use, by a running daemon", err=True)
+        click.echo(
+            "another process listens where the redirect arrives: if it is not a syncd with this "
+            "store, end it and connect again",
+            err=True,
+        )
         yield
         return
     try:

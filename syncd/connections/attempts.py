@@ -123,7 +123,8 @@ class Attempts:
         if self._store.claim(state) is None:
             return Completed(ended=Ended.FOREIGN, detail="it is over", vendor=vendor)
         if error:
-            said = quoted((redirected.get("error_description") or error)[:200])
+            told = (redirected.get("error_description") or error)[:200]
+            said = quoted("".join(mark for mark in told if mark.isprintable()))
             return self._end(state, vendor, Ended.REFUSED, f"{vendor.label} says no: {said}")
         for each in (code, verifier):
             self._secret(each, "")

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -189,8 +189,7 @@ class Tokens:
             problem = f"{what} {account} is not connected: run `syncd connect {vendor}`"
             raise ConfigError([problem])
         minted = next((row for row in rows if row.kind == Kind.MINTED), None)
-        agency = next((a for a in agencies if minted and a.account == minted.company), agencies[0])
-        self._usable(agency)
+        agency = self._usable(_agency_of(minted, agencies))
         if minted is None:
             fields = {"company": agency.account}
             minted = self._store.save(vendor, Kind.MINTED, account, fields=fields, renew=False)
@@ -339,11 +338,12 @@ class Tokens:
                 last = error
         if not ready and last is not None:
             raise last
+        for company, _ in ready[:1]:
+            self._budget(company)  # before the lease: it may take minutes
 
         def mint() -> Grant:
             refusal = TokenRefused(Why.NOT_INSTALLED, "no agency is connected")
             for company, access in ready:
-                self._budget(company)
                 try:
                     return endpoint.mint(access, company=company, location=row.account)
                 except TokenRefused as error:
@@ -413,6 +413,17 @@ class Tokens:
         held = Held(row=row.id, generation=row.generation, access=access, life=life)
         self._held[key] = held
         return held
+
+
+def _agency_of(
+    minted: StoredConnection | None, agencies: Sequence[StoredConnection]
+) -> StoredConnection:
+    """The agency that a location's token came from, else the first that may give one."""
+    if minted is not None and minted.access:
+        for agency in agencies:
+            if agency.account == minted.company:
+                return agency
+    return next((agency for agency in agencies if not agency.refused), agencies[0])
 
 
 def _name_of(row: StoredConnection) -> str:

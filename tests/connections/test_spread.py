@@ -51,8 +51,8 @@ class MemoryRows:
     ) -> StoredConnection:
         del renew
         key = len(self.rows) + 1
-        given = {"company": "", "name": "", "client_id": "", "access": "", "refresh": ""}
-        given |= {"token_ends": None, "renew_at": None, "scopes": ()}
+        given: dict[str, Any] = {"company": "", "name": "", "client_id": "", "access": ""}
+        given |= {"refresh": "", "token_ends": None, "renew_at": None, "scopes": ()}
         self.rows[key] = StoredConnection(
             id=key,
             vendor=vendor,

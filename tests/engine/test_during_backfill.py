@@ -30,7 +30,6 @@ from syncd.providers.rate_budget import Budget
 from syncd.providers.rate_window import Limit
 from syncd.providers.reservation import LULL
 from syncd.sandbox import application
-from syncd.store.announcements import Inbox
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -467,7 +466,7 @@ class Announced:
             what=announcements.Announced.RECORD,
             record=edit.pair.id_on(side),
         )
-        Inbox(self.harness.store._database).announce([told])
+        self.harness.store.inbox.announce([told])
         self.waits = True
 
     def more(self) -> tuple[announcements.Announcement, ...]:

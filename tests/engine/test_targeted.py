@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
+from random import Random
+from shutil import copy
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from harness import HarnessClock, Shelf, build
 
 from syncd.core.model import Side
 from syncd.core.outcome import Outcome
@@ -17,10 +21,10 @@ from syncd.engine.cycle import CycleRequest
 from syncd.engine.poll.poll import CURSOR, RECHECK
 from syncd.engine.poll.prepare import POLLED_AT
 from syncd.ports.announcements import Announced, Delivered
-from syncd.store.announcements import Inbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from harness import SyncHarness
 
@@ -40,7 +44,7 @@ class Town:
     ann: tuple[str, str]
 
     def __post_init__(self) -> None:
-        self.inbox = Inbox(self.harness.store._database)
+        self.inbox = self.harness.store.inbox
 
     # --- people
 
@@ -115,14 +119,19 @@ class Town:
         assert said.written == [], said.written
 
 
-@pytest.fixture
-def town(harness: SyncHarness) -> Town:
+def settle(harness: SyncHarness) -> Town:
+    """A town with one pair, after its first sync."""
     who = ("Ann Lee", "ann@example.com", "+15550101")
     ann = (harness.ghl.add_contact(*who), harness.hubspot.add_contact(*who))
     found = Town(harness, harness.link(), ann)
     found.book(500, title="Known")
     assert found.poll().outcome is Outcome.OK
     return found
+
+
+@pytest.fixture
+def town(harness: SyncHarness) -> Town:
+    return settle(harness)
 
 
 # --- a known pair
@@ -508,3 +517,93 @@ def test_what_comes_while_it_is_at_work_leads_to_one_more(town: Town) -> None:
     assert town.waiting() == [ghl_id]
     assert town.targeted().idle
     assert town.waiting() == []
+
+
+# --- the same end as without announcements
+
+
+def live_through(town: Town, chance: Random, *, announces: bool) -> None:
+    """People do some things; `announces` as vendors do: late, doubled, some not at all."""
+    visits: list[tuple[Side, str]] = []
+    late: list[tuple[Side, str]] = []
+    for number in range(16):
+        town.harness.later(minutes=1)
+        act, told = chance.choice("bmghtd"), chance.choice((0, 1, 1, 2))
+        which, order = chance.random(), Random(number)
+        if act in "bm" or len(visits) < 3:
+            touched = arrive(town, number, in_ghl=act != "m")
+            visits.append(touched)
+        else:
+            side, visit = visits[int(which * len(visits))]
+            if act == "d":
+                visits.remove((side, visit))
+            touched = change(town, number, act, (side, visit))
+        if not announces:
+            town.poll()
+            continue
+        late += [touched] * told
+        order.shuffle(late)
+        while late and order.random() < 0.7:
+            town.announce(*late.pop())
+        if town.waiting() and town.targeted().left:
+            town.poll(full=False)
+    town.harness.later(minutes=1)
+    town.poll(full=False)
+
+
+def arrive(town: Town, number: int, *, in_ghl: bool) -> tuple[Side, str]:
+    if in_ghl:
+        return GHL, town.book(48 + 3 * number, title=f"Booked {number}")
+    return HUBSPOT, town.make(48 + 3 * number, hs_appointment_name=f"Made {number}")
+
+
+def change(town: Town, number: int, act: str, visit: tuple[Side, str]) -> tuple[Side, str]:
+    """A person changes a visit on either side, or deletes it in HighLevel."""
+    side, record = visit
+    if act == "d" or not town.link.store.pairs_by_id(side, {record}):
+        town.poll(full=False)  # no edit that nobody announced is to beat the removal
+    (pair,) = town.link.store.pairs_by_id(side, {record})
+    start = town.harness.at(200 + 3 * number)
+    match act:
+        case "h":
+            town.harness.hubspot.edit(pair.hubspot_id, hs_appointment_name=f"Name {number}")
+            return HUBSPOT, pair.hubspot_id
+        case "g":
+            town.harness.ghl.edit(pair.ghl_id, title=f"Title {number}")
+        case "d":
+            town.harness.ghl.delete(pair.ghl_id)
+        case _:
+            town.harness.ghl.edit(pair.ghl_id, start=start, end=start + timedelta(minutes=30))
+    return GHL, pair.ghl_id
+
+
+def shown(town: Town) -> list[str]:
+    """What both sides show, but for ids."""
+    ghl = [
+        ("ghl", row.title, row.start, row.end, row.status, row.deleted)
+        for row in town.harness.ghl.appointments
+    ]
+    hubspot = [
+        (
+            "hubspot",
+            *(record.properties.get(f"hs_appointment_{name}") for name in ("name", "start", "end")),
+            record.archived,
+        )
+        for record in (*town.harness.hubspot.records(), *town.harness.hubspot.archived())
+    ]
+    return sorted(map(str, (*ghl, *hubspot)))
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_targeted_and_incremental_cycles_end_where_full_cycles_do(
+    town: Town, sqlite_template: Path, tmp_path: Path, seed: int
+) -> None:
+    copy(sqlite_template, tmp_path / "other.db")
+    clock = HarnessClock()
+    with closing(Shelf(f"sqlite:///{tmp_path / 'other.db'}", clock)) as shelf:
+        other = settle(build(shelf, clock))
+        live_through(town, Random(seed), announces=True)
+        live_through(other, Random(seed), announces=False)
+        assert shown(town) == shown(other)
+        assert town.waiting() == []
+        town.quiet()

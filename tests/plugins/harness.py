@@ -32,6 +32,7 @@ from syncd.providers.hubspot.auth import Token
 from syncd.providers.hubspot.provider import HubSpotProvider
 from syncd.providers.rate_budget import Permit, RateBudget
 from syncd.sandbox import SandboxSettings, SandboxWorld, application, empty
+from syncd.store.announcements import Inbox
 from syncd.store.database import Database
 from syncd.store.engine import open_engine
 from syncd.store.link_store import SqlLinkStore
@@ -122,6 +123,8 @@ class Shelf:
     def __init__(self, url: str, clock: HarnessClock) -> None:
         self.engine = open_engine(url)
         self._database = Database(self.engine, clock)
+        self.inbox = Inbox(self._database)
+        """What vendors announce."""
 
     def link(self, name: str) -> SqlLinkStore:
         """The store as one link sees it."""

@@ -37,6 +37,38 @@ def drawn(seed: int, length: int = LENGTH) -> list[Step]:
     return steps
 
 
+DECISIONS = frozenset({"resolve", "undo", "retry", "kick", "approve_plan"})
+
+
+def live(seed: int) -> list[Step]:
+    """The same with announcements: late, doubled, out of order, of unknown records, or lost.
+
+    What a crash leaves of a person's decision, or of a store that is lost
+    afterwards, nobody can tell from what a person did.
+    """
+    chance = Random(seed)
+    steps: list[Step] = []
+    history = drawn(seed)
+    decided = lost = ("lose_store",) in history
+    for step in history:
+        if step[:2] == ("sync", "polled") and chance.random() < 0.5:
+            step = ("targeted", *step[2:])  # noqa: PLW2901 - a poll that came too late
+        steps.append(step)
+        decided = lost or step[0] in DECISIONS or (decided and step[0] not in {"sync", "targeted"})
+        if step[0] in {"sync", "targeted"}:
+            continue
+        steps += [
+            ("announce", chance.choice((0, 0, 0, 1, 2, 5)), chance.randrange(12))
+            for _ in range(chance.choice((0, 1, 1, 2)))
+        ]
+        if chance.random() < 0.4:
+            kill = chance.choice((0, 0, 0, chance.randrange(1, 30), -chance.randrange(1, 4)))
+            trouble = (chance.randrange(len(FAULTS)), chance.randrange(1, 6), chance.choice((1, 0)))
+            faults = (trouble,) if chance.random() < 0.2 else ()
+            steps.append(("targeted", faults, 0 if decided else kill, chance.randrange(3)))
+    return steps
+
+
 # --- moves of people
 
 

@@ -26,7 +26,9 @@ from syncd.core.outcome import Outcome
 from syncd.core.policy import Limit, Notify, OnRemoval, Winner
 from syncd.engine.report import CycleReport
 from syncd.engine.workers import RunLanes
+from syncd.ports.announcements import Announced, Delivered
 from syncd.sandbox import SandboxSettings
+from syncd.scheduler.announced import wants_full, wants_poll
 
 Step = tuple[Any, ...]
 
@@ -37,7 +39,9 @@ PEOPLE = (
 )
 WRITES = "^/(crm/objects|calendars/events|contacts)"
 
-SYNCS = frozenset({"sync", "sync_blind", "meanwhile", "overtaken", "paused", "wait"})
+SYNCS = frozenset(
+    {"sync", "sync_blind", "meanwhile", "overtaken", "paused", "wait", "announce", "targeted"}
+)
 """Steps by which no person touches anything."""
 
 STALE = timedelta(seconds=30)
@@ -245,6 +249,41 @@ class Simulation(Deciding):
         self.did["faults"] += self.harness.world.faults.hits
         self.harness.world.faults.clear()
 
+    def announce(self, lately: int, how: int) -> None:
+        """A vendor announces a record that somebody touched lately, or something else."""
+        touched = sorted(self.edit_log.last, key=lambda key: -self.edit_log.last[key])
+        side, record = touched[lately % len(touched)] if touched else (Side.GHL, "nobody")
+        what = Announced.RECORD
+        if how == 0:
+            record = f"unknown-{lately}"
+        elif how == 1:
+            what, record = Announced.CONTACT, self._contact(side, lately)
+        elif how == 2:
+            what, record = (Announced.LINK, Announced.FULL)[lately % 2], ""
+        told = Delivered(link=self.harness.name, side=side, what=what, record=record)
+        self.shelf.inbox.announce([told] * (1 + how % 2))
+        self.did["announced"] += 1
+
+    def targeted(
+        self, faults: tuple[tuple[int, int, int], ...] = (), kill: int = 0, moment: int = 0
+    ) -> None:
+        """A cycle for what was announced, as the scheduler runs it."""
+        waiting = self.shelf.link(self.harness.name).announcements()
+        if not waiting:
+            return
+        if wants_poll(waiting):
+            self.sync("full" if wants_full(waiting) else "polled", faults, kill, moment)
+            return
+        for which, nth, times in faults:
+            told = FAULTS[which % len(FAULTS)]
+            self.harness.world.faults.add(**told, nth=nth, times=times or None)
+        self.cycle(full=False, targeted=True, kill=kill, moment=moment)
+        self.did["targeted"] += 1
+        self.did["faults"] += self.harness.world.faults.hits
+        self.harness.world.faults.clear()
+        if self.last is not None and self.last.left:
+            self.cycle(full=False)
+
     def sync_blind(self, kind: str, part: int, nth: int) -> None:
         """A cycle in which one part of the reading fails, however often it is asked for."""
         part %= len(PARTS)
@@ -329,7 +368,8 @@ class Simulation(Deciding):
         invariants = self.watching = self.invariants.begin(self)
         self.last = None
         try:
-            self.last = self.harness.sync(full=full, **more)
+            waiting = tuple(self.shelf.link(self.harness.name).announcements())
+            self.last = self.harness.sync(full=full, announced=waiting, **more)
         except Killed:
             self.did["crashes"] += 1
         finally:

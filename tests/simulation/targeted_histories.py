@@ -36,6 +36,7 @@ from random_histories import (
     interrupted,
     kept_back,
     leave_and_return,
+    live,
     long_absence,
     move_house,
     newborn,
@@ -68,7 +69,9 @@ RULES_OF_REMOVAL = (("hubspot", 7), ("ghl", 5), ("ghl", 4), ("hubspot", 8), ("gh
 def named(name: str) -> list[Step]:
     """The history of that name."""
     kind, _, number = name.rpartition("-")
-    return drawn(int(number)) if kind == "drawn" else aimed()[name]
+    if kind in {"drawn", "live"}:
+        return (drawn if kind == "drawn" else live)(int(number))
+    return aimed()[name]
 
 
 def names() -> list[str]:

@@ -250,6 +250,10 @@ DRAWN_FLOOR = {
 """The same for histories that are drawn evenly; `removed` are removals that syncd carried out."""
 
 
+LIVE_FLOOR: dict[str, float] = {"announced": 5, "targeted": 2}
+"""The same for histories in which vendors announce what people do."""
+
+
 @pytest.fixture
 def quiet_logs() -> Iterator[None]:
     before = structlog.get_config()
@@ -293,11 +297,14 @@ def play(open_store: Store, names: list[str]) -> None:
             print(f"\nhistory {name}:\n{script(simulation.log)}")
             raise
         finally:
-            if name.startswith("drawn"):
+            if name.startswith(("drawn", "live")):
                 did += simulation.did
             simulation.close()
             drop()
-    _was_lively(did, DRAWN_FLOOR, sum(name.startswith("drawn") for name in names))
+    drawn = sum(name.startswith(("drawn", "live")) for name in names)
+    live = sum(name.startswith("live") for name in names)
+    _was_lively(did, DRAWN_FLOOR, drawn)
+    _was_lively(did, LIVE_FLOOR, live)
 
 
 def _eagerness(name: str) -> int:
@@ -340,7 +347,8 @@ def _wipe(path: Path) -> None:
 def test_aimed_and_drawn_histories_end_well(fresh_sqlite: Store) -> None:
     first = [name for name in targeted_histories.names() if _eagerness(name) < len(EAGER)]
     names = dict.fromkeys([*first, *targeted_histories.names()[AIMED]])
-    play(fresh_sqlite, [*names, *(f"drawn-{seed}" for seed in range(DRAWN))])
+    live = [f"live-{seed}" for seed in range(max(3, DRAWN // 3))]
+    play(fresh_sqlite, [*names, *live, *(f"drawn-{seed}" for seed in range(DRAWN))])
 
 
 @pytest.mark.postgres
@@ -362,7 +370,7 @@ def test_every_aimed_history_ends_well(fresh_sqlite: Store, share: int) -> None:
 @pytest.mark.timeout(36000)
 @pytest.mark.usefixtures("quiet_logs")
 def test_many_drawn_histories_end_well(fresh_sqlite: Store) -> None:
-    play(fresh_sqlite, [f"drawn-{seed}" for seed in range(HUNTED)])
+    play(fresh_sqlite, [f"{kind}-{seed}" for kind in ("drawn", "live") for seed in range(HUNTED)])
 
 
 @pytest.mark.hunt

@@ -186,7 +186,7 @@ def _show_journal(journal: JournalState | None, now: datetime) -> None:
 
     printer, until = Printer(), journal.read_until
     age = (now - until).total_seconds() if until else None
-    read = "never read to its end" if age is None else f"read to its end {span(age)} ago"
+    read = "never read yet" if age is None else f"read {span(age)} ago"
     late = age is None or age > JOURNAL_LATE
     printer.line(f"HubSpot's journal: {read}", "yellow" if late else "")
     for (account, what), why in sorted(journal.refused.items()):

@@ -91,7 +91,7 @@ def run(settings: Settings, stop: threading.Event | None = None, *, level: str =
             set_up_log=lambda new: set_up_log(new, env),
             notices=app.notices,
             fleet=app.join(),
-            journal=lambda wake: _journal(app, env, wake),
+            journal=lambda new, wake: _journal(app, env, new, wake),
             live=lambda new, metrics, wake: _live_listener(app, env, new, metrics, wake),
         )
         # The app is given back only leases that it gave out itself.
@@ -99,18 +99,21 @@ def run(settings: Settings, stop: threading.Event | None = None, *, level: str =
 
 
 def _journal(
-    app: App, env: Mapping[str, str], wake: Callable[[Collection[str]], None]
+    app: App,
+    env: Mapping[str, str],
+    settings: Settings,
+    wake: Callable[[Collection[str]], None],
 ) -> JournalReader | None:
     """The reader of HubSpot's journal, where the configuration asks for one.
 
     Raises:
         ConfigError: the app's client id or secret is missing.
     """
-    if not app.settings.apps.hubspot.journal:
+    if not settings.apps.hubspot.journal:
         return None
     from syncd.live.journal import open_reader
 
-    return open_reader(app, env, wake)
+    return open_reader(app, settings, env, wake)
 
 
 def _live_listener(
@@ -157,9 +160,11 @@ class DaemonDeps:
     """What makes the claim loop turn; APScheduler, unless given."""
     fleet: Fleet | None = None
     """The daemons of this store, where it may have several."""
-    journal: Callable[[Callable[[Collection[str]], None]], JournalReader | None] = lambda _: None
+    journal: Callable[[Settings, Callable[[Collection[str]], None]], JournalReader | None] = (
+        lambda *_: None
+    )
     """Makes the reader of HubSpot's journal, which calls what it is given with the links that it
-    has news for."""
+    has news for; raises ConfigError where it cannot."""
     live: Callable[[Settings, Metrics, Callable[[Collection[str]], None]], LiveListener] | None = (
         None
     )
@@ -245,7 +250,7 @@ class Daemon:
         self.scheduler.start()
         if self.crier is not None:
             self.crier.start()
-        self._open_journal()
+        self._read_journal(self._around.journal(settings, self.scheduler.announced))
         self.panel.closed = ""
         self._manager.ready()
         self._tell()
@@ -257,13 +262,12 @@ class Daemon:
             live=settings.live.listen or None,
         )
 
-    def _open_journal(self) -> None:
-        """Read HubSpot's journal as the configuration says, from now on."""
-        fresh = self._around.journal(self.scheduler.announced)
+    def _read_journal(self, reader: JournalReader | None) -> None:
+        """Read HubSpot's journal with this one, or no more."""
         self._close_journal()
-        self.journal = fresh
-        if fresh is not None:
-            fresh.start()
+        self.journal = reader
+        if reader is not None:
+            reader.start()
 
     def _close_journal(self) -> None:
         if self.journal is not None:
@@ -416,10 +420,12 @@ class Daemon:
                 ["store.url: another store needs a restart; everything else was kept as it was"]
             )
         told = config.changes(old, new)
+        anew = new.apps.hubspot != old.apps.hubspot
+        reader = self._around.journal(new, self.scheduler.announced) if anew else None
         move([self._page, self._live], old, new)
         self._links.adopt(new)
-        if new.apps.hubspot != old.apps.hubspot:
-            self._open_journal()
+        if anew:
+            self._read_journal(reader)
         self._around.set_up_log(new)
         self.scheduler.adopt()
         return told

@@ -64,7 +64,12 @@ def _public(settings: Settings, clock: Clock, env: Mapping[str, str] | None) -> 
             "put a proxy with a certificate in front: deploy/Caddyfile or deploy/nginx.conf",
         )
     headers = {"User-Agent": f"syncd/{syncd.__version__}"}
-    with proxies.opened(lambda: httpx.Client(timeout=TIMEOUT, headers=headers)) as client:
+    try:
+        opened = proxies.opened(lambda: httpx.Client(timeout=TIMEOUT, headers=headers))
+    except ConfigError as fault:
+        yield from raised(AREA, fault)
+        return
+    with opened as client:
         found = _lives(client, address)
         yield found
         if found.mark == "ok":
@@ -191,6 +196,8 @@ def _journal(settings: Settings, clock: Clock, env: Mapping[str, str] | None) ->
         )
     except JournalAway as fault:
         yield error(AREA, f"HubSpot's journal: {fault}", "try again later", code=7)
+    except ConfigError as fault:
+        yield from raised(AREA, fault)
     else:
         accounts = {str(row["portalId"]) for row in rows if row.get("portalId")}
         yield ok(AREA, f"HubSpot's journal is read, for {len(accounts)} accounts")

@@ -11,7 +11,7 @@ import structlog
 
 from syncd import config
 from syncd.bootstrap import App
-from syncd.config import server_of
+from syncd.config import Settings, object_kind, server_of
 from syncd.errors import ConfigError
 from syncd.live.announced_properties import announced_properties
 from syncd.live.journal_client import JournalClient
@@ -27,18 +27,27 @@ _LONGEST_NUMBER = 19
 
 
 def open_reader(
-    app: App, env: Mapping[str, str], wake: Callable[[Collection[str]], None]
-) -> JournalReader | None:
-    """The reader, not started yet; None where no journal is to be read.
+    app: App,
+    settings: Settings,
+    env: Mapping[str, str],
+    wake: Callable[[Collection[str]], None],
+) -> JournalReader:
+    """The reader, not started yet.
 
     Raises:
         ConfigError: the client id or the client secret is missing.
     """
-    given = app.settings.apps.hubspot
-    if not given.journal:
-        return None
-    secret = config.resolve_client_secret(app.settings.apps, "hubspot", env)
-    if not given.client_id or secret is None:
+    apps = settings.apps
+    given = apps.hubspot
+
+    def secret() -> str:
+        """The secret as it is now: a file may have been replaced."""
+        found = config.resolve_client_secret(apps, "hubspot", env)
+        shown = found.get_secret_value() if found else ""
+        register_secret(shown)
+        return shown
+
+    if not given.client_id or not secret():
         raise ConfigError(
             [
                 (
@@ -47,12 +56,10 @@ def open_reader(
                 )
             ]
         )
-    shown = secret.get_secret_value()
-    register_secret(shown)
     client = JournalClient(
         base_url=given.base_url,
         client_id=given.client_id,
-        secret=lambda: shown,
+        secret=secret,
         clock=app.clock,
     )
     key, store = given.journal_key, app.store.journal
@@ -97,7 +104,7 @@ def links_of(app: App) -> Mapping[int, Sequence[Heard]]:
             continue
         heard = Heard(
             name=name,
-            object_type=link.hubspot.object_type,
+            object_type=object_kind(link.hubspot.object_type),
             properties=announced_properties([link]),
         )
         found.setdefault(int(number), []).append(heard)

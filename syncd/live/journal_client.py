@@ -31,7 +31,7 @@ SCOPES = (
 )
 """HubSpot, "Webhooks Journal": its own scopes, and those of the objects that are subscribed."""
 
-LARGEST_FILE = 32 * 1024 * 1024
+LARGEST_FILE = 16 * 1024 * 1024
 """Bytes of a file; HubSpot's own limit is 5 MB."""
 
 _LARGEST_ANSWER = 16 * 1024 * 1024

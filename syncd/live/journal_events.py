@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import blake2b
 from typing import Any
 
 from syncd.ports.announcements import Announced
@@ -36,7 +37,7 @@ class JournalEvent:
     what: Announced
     occurred_at: datetime | None
     key: str
-    """The same for the same event, wherever it stands."""
+    """The same for the same event, wherever it stands; "" where it does not say when it was."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +53,6 @@ class Installation:
 class JournalFile:
     """What a file says."""
 
-    published_at: datetime | None
     events: tuple[JournalEvent, ...]
     installations: tuple[Installation, ...]
 
@@ -70,20 +70,15 @@ def parsed(content: bytes) -> JournalFile:
     told = body.get("journalEvents") if isinstance(body, dict) else None
     if not isinstance(told, list):
         raise NoJournalFile("no journalEvents")
-    events: dict[tuple[int, str], JournalEvent] = {}
+    events: dict[JournalEvent, None] = {}
     installations: list[Installation] = []
     for raw in told:
         if not isinstance(raw, dict):
             continue
         if (life := _installation(raw)) is not None:
             installations.append(life)
-        for event in _events(raw):
-            events.setdefault((event.account, event.key), event)
-    return JournalFile(
-        published_at=moment(body.get("publishedAt")),
-        events=tuple(events.values()),
-        installations=tuple(installations),
-    )
+        events |= dict.fromkeys(_events(raw))
+    return JournalFile(events=tuple(events), installations=tuple(installations))
 
 
 def moment(value: object) -> datetime | None:
@@ -115,7 +110,7 @@ def _events(raw: Mapping[str, Any]) -> Iterator[JournalEvent]:
             record=record,
             what=Announced.CONTACT if gone else Announced.RECORD,
             occurred_at=at,
-            key=_key(raw, kind, record, action),
+            key=_key(raw, kind, record, action) if at is not None else "",
         )
 
 
@@ -135,10 +130,11 @@ def _records(raw: Mapping[str, Any], action: str) -> Iterator[tuple[str, str]]:
 
 
 def _key(raw: Mapping[str, Any], kind: str, record: str, action: str) -> str:
-    changes = raw.get("propertyChanges")
-    names = ",".join(sorted(map(str, changes))) if isinstance(changes, dict) else ""
+    # With the values: the time may be no finer than a second, and two edits within it are two.
+    changes = json.dumps(raw.get("propertyChanges"), sort_keys=True)
+    digest = blake2b(changes.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
     ends = f"{raw.get('fromObjectId')}>{raw.get('toObjectId')}" if "toObjectId" in raw else ""
-    return f"journal {kind} {record} {action} {raw.get('occurredAt')} {names} {ends}"
+    return f"journal {kind} {record} {action} {raw.get('occurredAt')} {digest} {ends}"
 
 
 def _installation(raw: Mapping[str, Any]) -> Installation | None:

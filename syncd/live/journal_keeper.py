@@ -109,12 +109,13 @@ class SubscriptionKeeper:
         try:
             key = self._client.subscribe(body)
         except JournalRefused as error:
-            log.warning(
-                "journal.subscription_refused",
-                account=wanted.account,
-                what=wanted.kind,
-                detail=str(error),
-            )
+            if known is None or known.refusal != str(error):
+                log.warning(
+                    "journal.subscription_refused",
+                    account=wanted.account,
+                    what=wanted.kind,
+                    detail=str(error),
+                )
             self._store.keep(self._app, replace(row, refusal=str(error)))
             return
         log.info("journal.subscribed", account=wanted.account, what=wanted.kind)

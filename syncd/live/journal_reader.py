@@ -15,7 +15,7 @@ from uuid import uuid4
 import structlog
 
 from syncd.core.model import Side
-from syncd.errors import StoreError, SyncdError
+from syncd.errors import ConfigError, StoreError, SyncdError
 from syncd.live.journal_client import (
     JournalAway,
     JournalClient,
@@ -144,7 +144,7 @@ class JournalReader:
         return self._place is not None
 
     def age(self) -> float | None:
-        """Seconds since everything that the journal had was stored; None where another one reads.
+        """Seconds since the journal was read last; None where another process reads.
 
         Before the first time, it counts from the start.
         """
@@ -187,7 +187,7 @@ class JournalReader:
         except Fenced:
             self._place = None
             return RENEWED_EVERY
-        except (JournalAway, JournalRefused) as error:
+        except (JournalAway, JournalRefused, ConfigError) as error:
             self._bad_round(error)
         except StoreError as error:
             self.problem = f"the store: {error}"
@@ -212,7 +212,7 @@ class JournalReader:
             return False
         try:
             busy = self._keeper.keep(wanted(self._heard))
-        except (JournalAway, JournalRefused) as error:
+        except (JournalAway, JournalRefused, ConfigError) as error:
             self._keep_at = now + KEPT_AGAIN_AFTER
             if str(error) != self.unkept:
                 log.warning("journal.subscriptions_not_kept", detail=str(error))
@@ -227,7 +227,7 @@ class JournalReader:
             log.info("journal.read_again")
         self.problem = self._told = ""
 
-    def _bad_round(self, error: JournalAway | JournalRefused) -> None:
+    def _bad_round(self, error: SyncdError) -> None:
         after = error.after if isinstance(error, JournalAway) else LONGEST_PAUSE
         self._pause = min(LONGEST_PAUSE, max(self._interval(), 2 * self._pause))
         self._due = self._clock.monotonic() + max(after, self._pause)
@@ -315,15 +315,13 @@ class JournalReader:
     def _store_file(self, pointer: Pointer, told: JournalFile) -> None:
         delivered = announced(told.events, self._heard, pointer.offset)
         parts = _parts(delivered, EVENTS_AT_ONCE) or [()]
-        now = self._clock.now()
-        until = min(told.published_at or now, now)
         place = self._held()
         for part in parts[:-1]:
             # The place stays where it is: after a crash the file is read again.
             self._move(place.offset, place.read_until, part)
         for life in told.installations:
             self._installed(life)
-        self._move(pointer.offset, until, parts[-1])
+        self._move(pointer.offset, self._clock.now(), parts[-1])
 
     def _lost(self, newest: Pointer | Nothing, why: str) -> None:
         """Ask for a full cycle of every link of the app, from the newest place on."""

@@ -135,7 +135,7 @@ class Metrics:
         )
         self._journal_age = self._gauge(
             "syncd_journal_age_seconds",
-            "Since everything that HubSpot's journal had was stored, where this process reads it.",
+            "Since HubSpot's journal was read last, where this process reads it.",
         )
         self._deliveries = self._counter(
             "syncd_deliveries", "Authentic deliveries that were stored.", "sender"
@@ -215,7 +215,7 @@ class Metrics:
         self._unheld.set(unheld)
 
     def journal_seen(self, age: float | None) -> None:
-        """How long ago the journal was read to its end; None where another process reads it."""
+        """How long ago the journal was read; None where another process reads it."""
         self._journal_age.set(age or 0.0)
 
     def store_failed(self, link: str) -> None:

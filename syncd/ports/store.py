@@ -30,7 +30,7 @@ class JournalState:
     """How far HubSpot's journal of an app is read."""
 
     read_until: datetime | None
-    """Everything that it had at that time is stored (UTC); None where it was never read."""
+    """When it was read last: what it had told by then is stored (UTC); None before that."""
     refused: Mapping[tuple[str, str], str]
     """By account and kind of subscription, why HubSpot refuses it: these are polled only."""
 

@@ -38,7 +38,7 @@ class Place:
     offset: str
     """The last file whose events are stored; "" before the first."""
     read_until: datetime | None
-    """Everything that the journal had at that time is stored (UTC)."""
+    """When the journal was read last: what it had told by then is stored (UTC)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -270,6 +271,47 @@ def test_a_file_that_is_read_twice_announces_once(rig: Rig) -> None:
     assert rig.waiting() == []
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "again"),
+    [
+        ({"propertyChanges": {"a": "1"}}, {"propertyChanges": {"a": "2"}}, True),
+        ({"occurredAt": None}, {"occurredAt": None}, True),
+        ({"action": "DELETE"}, {"action": "RESTORE"}, True),
+        ({}, {}, False),
+    ],
+    ids=["two edits within a second", "without a time", "two actions", "the same"],
+)
+def test_two_changes_that_look_alike_are_two(
+    first: dict[str, Any], second: dict[str, Any], again: bool, rig: Rig
+) -> None:
+    told = event(1, PORTAL, rig.clock)
+    rig.journal.publish([told | first])
+    rig.round()
+    assert rig.waiting() == [("record", "1")]
+    rig.journal.publish([told | second])
+    rig.round()
+    assert rig.waiting() == [("record", "1")] * again
+
+
+def test_a_file_that_was_published_long_ago_is_no_loss(rig: Rig) -> None:
+    at = rig.clock.now()
+    rig.journal._now = lambda: at - KEPT - timedelta(days=30)
+    rig.publish(1)
+    rig.round()
+    rig.round()
+    assert rig.waiting() == [("record", "1")]
+
+
+def test_a_secret_that_was_replaced_is_read_anew(rig: Rig) -> None:
+    rig.round()
+    rig.journal.tokens.clear()  # HubSpot revokes the old ones
+    changed = replace(rig.world.settings, hubspot_client_secret="another")
+    rig.world.settings = changed
+    rig.publish(1)
+    rig.round()
+    assert (rig.waiting(), rig.reader.problem) == ([("record", "1")], "")
+
+
 def test_one_reader_at_a_time_and_another_goes_on_at_the_same_place(rig: Rig) -> None:
     rig.publish(1)
     rig.round()
@@ -449,4 +491,4 @@ def test_what_an_event_does_not_say_is_not_made_up() -> None:
     assert [(each.account, each.record, each.occurred_at) for each in told.events] == [
         (1, "5", None)
     ]
-    assert (told.published_at, told.installations) == (None, ())
+    assert told.installations == ()

@@ -52,7 +52,7 @@ def test_a_daemon_keeps_the_subscriptions_and_stores_what_the_journal_announces(
         assert {row.get("portalId") for row in subscriptions} == {None, 24_600_001}
         shown = json.loads(daemon.verb("status", "--json").stdout)["journal"]
         assert (shown["refused"], shown["age"] < 60) == ([], True)
-        assert "HubSpot's journal: read to its end" in daemon.verb("status").stdout
+        assert "HubSpot's journal: read " in daemon.verb("status").stdout
         clinic.make("Call back")
         daemon.until("journal.announced", lambda line: line["links"] == ["clinic"])
         daemon.process.terminate()

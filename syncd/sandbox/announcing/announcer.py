@@ -8,6 +8,7 @@ Delivery numbers count from 1.
 from __future__ import annotations
 
 import json
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 _BATCH = 100
 """HubSpot puts at most so many events into a delivery."""
+_SHOWN = 10_000
+"""Deliveries that are remembered."""
 _AT_ONCE = 10
 """Deliveries under way at the same time."""
 
@@ -62,7 +65,8 @@ class Announcer:
         self._now, self._settings, self._ids, self._portal = now, settings, ids, portal
         self.rules = Rules()
         self.journal = Journal(now, portal)
-        self.deliveries: list[Delivery] = []
+        self.deliveries: deque[Delivery] = deque(maxlen=_SHOWN)
+        self._made = 0
         self.post = post
         """Sends; a test may put its own here: (address, headers, body) to status."""
         self._by_api = False
@@ -182,7 +186,7 @@ class Announcer:
     def _put(self, side: str, path: str, payload: Any) -> Delivery:
         body = json.dumps(payload, ensure_ascii=False, separators=(",", ":"))
         with self._guard:
-            number = len(self.deliveries) + 1
+            number = self._made = self._made + 1
             lose = self.rules.lose
             lost = bool(lose) and number % lose == 0
             made = Delivery(number=number, side=side, path=path, body=body, lost=lost)

@@ -245,7 +245,9 @@ def _facts(link: LinkHealth) -> list[tuple[str, str]]:
     if link.poll_seconds:
         facts.append(("polls", polls(link)))
     if announced := announces(link):
-        facts += [("announcements", announced), ("requests a day for polls", requests_a_day(link))]
+        facts.append(("announcements", announced))
+        if used := requests_a_day(link):
+            facts.append(("requests a day for polls", used))
     facts += [("pairs", f"{link.pairs:,}"), ("verified", verified(link))]
     if link.unexplained:
         command = f"to see them: `syncd audit --link {link.name}`"

@@ -150,6 +150,7 @@ class LiveServer:
         def route() -> Iterable[Delivered]:
             if event.type in {INSTALL, UNINSTALL}:
                 self._lifecycle(event)
+                return self._routes.of_installation(event)
             return self._routes.of_highlevel(event)
 
         return await self._stored("highlevel", route)
@@ -194,7 +195,7 @@ class LiveServer:
         Raises:
             HTTPException: 415, it is compressed.
         """
-        if request.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
+        if request.headers.get("Content-Encoding", "").strip().lower() not in {"", "identity"}:
             raise self._refused(415, "encoding", "a compressed body is not taken")
         return await request.body()
 
@@ -232,12 +233,15 @@ class LiveServer:
         if reason not in self._logged:
             self._logged.add(reason)
             log.warning("delivery.refused", reason=reason, status=status, detail=why)
-        # Who is refused learns nothing of our store.
-        told = "try again" if status == 503 else why
+        # Who is refused learns nothing of the configuration or the store.
+        told = {401: "not authentic", 503: "try again"}.get(status, why)
         return HTTPException(status, f"{told}\n", _AGAIN if status == 503 else None)
 
     def _too_large(self, status: int) -> None:
-        self._refused(status, "too_large" if status == 413 else "busy", "the body is too large")
+        if status == 503:
+            self._refused(status, "busy", "too many bytes arrive at once")
+        else:
+            self._refused(status, "too_large", "the body or the headers are too large")
 
 
 async def _live(_: Request) -> Response:

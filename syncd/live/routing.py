@@ -69,6 +69,21 @@ class Routes:
                 delivery=event.delivery and f"highlevel {event.delivery}",
             )
 
+    def of_installation(self, event: HighLevelEvent) -> Iterator[Delivered]:
+        """Its links are looked at soon, since they may work now, or no longer.
+
+        Raises:
+            StoreError: our own store failed.
+        """
+        for link in self.named_by(event):
+            yield Delivered(
+                link=link,
+                side=Side.GHL,
+                what=Announced.LINK,
+                delivery=event.delivery and f"highlevel {event.delivery}",
+                way=Way.LIFECYCLE,
+            )
+
     def named_by(self, event: HighLevelEvent) -> list[str]:
         """The links of the location that an event names, or of its agency where it names none.
 

@@ -117,6 +117,7 @@ class LinkHealth:
                 "at_most": cost.daily // 2,
             }
             for side, cost in self.polls.items()
+            if cost.requests
         }
 
     @property

@@ -77,7 +77,7 @@ def polls(link: LinkHealth) -> str:
     told = f"every {span(link.poll_seconds)}"
     if link.stretched_by:
         return f"{told} instead of {span(link.asked_seconds)}: at most {link.stretched_by}"
-    if link.relaxed:
+    if link.relaxed and link.poll_seconds > link.asked_seconds:
         return f"{told} instead of {span(link.asked_seconds)}: both sides announce their changes"
     return told
 

@@ -38,6 +38,8 @@ class Way(StrEnum):
     """An app's delivery, or a journal: deletions are announced as well."""
     HOOK = "hook"
     """A workflow's webhook, which announces no deletion."""
+    LIFECYCLE = "lifecycle"
+    """The installation of an app, or its end: no change at all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

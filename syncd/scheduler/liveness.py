@@ -130,6 +130,8 @@ class Liveness:
     def hear(self, announced: Iterable[Announcement]) -> None:
         """These waited for the link."""
         for each in announced:
+            if each.way is Way.LIFECYCLE:
+                continue
             live = self.sides[each.side]
             # We ask for a full cycle ourselves where announcements were lost: nobody was heard.
             lost = each.what is Announced.FULL

@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from syncd.errors import StoreFault, StoreInterrupted
 from syncd.live import listener
-from syncd.ports.announcements import Delivered, Stored
+from syncd.ports.announcements import Delivered, Stored, Way
 from syncd.store import Store
 
 APPOINTMENT = {"type": "AppointmentUpdate", "appointment": {"id": "a1"}}
@@ -57,7 +57,9 @@ def test_installations_are_handed_on_before_they_are_answered(live: Live) -> Non
     for kind in ("INSTALL", "UNINSTALL", "UPDATE"):
         assert live.highlevel({"type": kind, "timestamp": "2026-11-29T08:00:00Z"}) == 200
     assert [each.type for each in live.lifecycle] == ["INSTALL", "UNINSTALL"]
-    assert live.waiting() == []
+    assert live.waiting() == ["ghl link"]
+    assert live.waiting("north") == []
+    assert live.store.link("clinic").announcements()[0].way is Way.LIFECYCLE
 
 
 @pytest.mark.parametrize(

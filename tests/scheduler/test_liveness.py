@@ -69,6 +69,12 @@ def test_announcements_that_were_lost_are_not_heard() -> None:
     assert hearing(live, 1, HUBSPOT) is Hearing.WAITING
 
 
+def test_an_installation_announces_no_change() -> None:
+    live = Liveness(since=NOON)
+    live.hear([replace(announced(0, ""), way=Way.LIFECYCLE)])
+    assert hearing(live, 1) is Hearing.WAITING
+
+
 def test_polls_never_relax_on_a_workflow_alone(live: Liveness) -> None:
     assert not live.relaxes(APPS | {GHL: SetUp.HOOK}, after(1))
     hooked = Liveness(since=NOON)

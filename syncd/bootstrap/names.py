@@ -96,7 +96,7 @@ class NameBook:
     def _ask(self, missing: Collection[Named], stop: threading.Event, left: Left) -> None:
         for link in dict.fromkeys(each.link for each in missing):
             # Whatever keeps a name away is no failure of what shows it.
-            with suppress(SyncdError, OSError):
+            with suppress(Exception):
                 self._ask_link(link, [each for each in missing if each.link == link], stop, left)
 
     def _ask_link(

@@ -58,14 +58,17 @@ class Screen:
 
         wanted: set[Key] = set()
         render(Printer(io.StringIO(), names=Names(wanted=wanted)))
+        if not wanted:
+            return Names()
+        links = self._printer.links
         with suppress(SyncdError, OSError):
             app = self._opened()
             settings = app.settings.links[link]
             return Names(
                 known=self._known(app, link, wanted),
-                hub=app.hub_number(link),
+                hub=app.hub_number(link) if links else "",
                 object_type=settings.hubspot.object_type,
-                location=settings.ghl.location_id,
+                location=settings.ghl.location_id if links else "",
             )
         return Names()
 
@@ -81,10 +84,12 @@ class Screen:
     def _known(self, app: App, link: str, wanted: set[Key]) -> dict[Key, str]:
         """The names, within what is left to the screen."""
         from syncd.bootstrap.names import Kind, Left, Named
+        from syncd.cli.output.names import RECORD
 
         self._left = self._left or Left()
         asked = {
             Named(link=link, kind=Kind(kind), side=side, id=key): (kind, side, key)
             for kind, side, key in wanted
+            if kind != RECORD
         }
         return {asked[each]: name for each, name in app.names.of(asked, self._left).items()}

@@ -50,7 +50,7 @@ def record_id(
     """
     if not is_email(given):
         return given
-    found = [each for name in links for each in records_of(app, name, given) if fits(each)]
+    found = _distinct(each for name in links for each in records_of(app, name, given) if fits(each))
     if not found:
         raise click.UsageError(f"{given}: no such record of this contact is known")
     if len(found) > 1:
@@ -140,6 +140,16 @@ def records_of(app: App, name: str, email: str) -> list[Record]:
                 Record(link=name, ghl_id=ids[Side.GHL], hubspot_id=ids[Side.HUBSPOT], about=about)
             )
     return found
+
+
+def _distinct(found: Iterable[Record]) -> list[Record]:
+    """Each record once: links that share an account may both see it, and one has its pair."""
+    known: dict[str, Record] = {}
+    for each in found:
+        before = known.get(each.id)
+        if before is None or not (before.ghl_id and before.hubspot_id):
+            known[each.id] = each
+    return [*known.values()]
 
 
 def contact_id(app: App, name: str, given: str) -> str:

@@ -134,7 +134,8 @@ def concluded(
     ended = _Waiting(app, asked, waits.timeout).run()
     code = worst_code([code, *(each.code for each in ended.values())])
     if waits.as_json:
-        click.echo(json.dumps(_document(ended, code), indent=2))
+        others = {name: text for name, text in told.items() if name and name not in asked}
+        click.echo(json.dumps(_document(ended, others, code), indent=2))
         return code
     from syncd.cli.cycles import print_cycle
     from syncd.cli.naming import Screen
@@ -151,10 +152,14 @@ def concluded(
     return code
 
 
-def _document(ended: Mapping[str, Ended], code: int) -> dict[str, object]:
+def _document(
+    ended: Mapping[str, Ended], others: Mapping[str, str], code: int
+) -> dict[str, object]:
+    """The reports; of `others`, which were left out, why."""
     problems = [f"{name}: {each.detail}" for name, each in ended.items() if _is_problem(each)]
     document: dict[str, object] = {"version": 1, "exit_code": code}
-    document["links"] = {name: _as_value(each) for name, each in ended.items()}
+    left_out = {name: {"exit_code": 0, "detail": text} for name, text in others.items()}
+    document["links"] = {name: _as_value(each) for name, each in ended.items()} | left_out
     return document | ({"problems": problems} if problems else {})
 
 

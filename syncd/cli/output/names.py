@@ -14,6 +14,9 @@ from syncd.core.model import Side
 
 CONTACT, OWNER, CALENDAR = "contact", "owner", "calendar"
 
+RECORD = "record"
+"""An appointment, which is called by its id."""
+
 Key = tuple[str, Side, str]
 """Kind, side and id."""
 
@@ -44,6 +47,8 @@ class Names:
 
     def record(self, side: Side, record: str) -> str:
         """An appointment, by its id, with a link to it where its product has a page for it."""
+        if self.wanted is not None:
+            self.wanted.add((RECORD, side, record))
         return self._linked(record, self._page(side, record, self.object_type, contact=False))
 
     def value(self, side: Side) -> Callable[[str, str], str | None]:

@@ -117,6 +117,11 @@ class Printer:
         """Whether a person looks at a terminal: then long texts may be cut."""
         return self._console is not None
 
+    @property
+    def links(self) -> bool:
+        """Whether the terminal may be given links: one that knows no colours shows their marks."""
+        return self._console is not None and self._console.color_system is not None
+
     def line(self, text: str = "", style: str = "", *, hang: int = 0) -> None:
         """One line; on a terminal it is wrapped at words, and what follows begins at `hang`."""
         if self._console is None:

@@ -11,6 +11,7 @@ without `hub_id` nothing is asked, since its cycles read the number anyway.
 from __future__ import annotations
 
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -48,6 +49,15 @@ class _Place:
     """The account's number as configured; 0 where it is not."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Judged:
+    """What these links do to each other, by name, with these tokens."""
+
+    links: Mapping[str, LinkSettings]
+    problems: dict[str, list[str]]
+    tokens: frozenset[str]
+
+
 class Identities:
     """The accounts of all links; `links` gives those that are configured now."""
 
@@ -64,7 +74,9 @@ class Identities:
         self._silent: dict[str, tuple[float, str]] = {}
         """Tokens whose account could not be read, with the time and the reason."""
         self._placed: tuple[Mapping[str, LinkSettings], dict[str, _Place]] | None = None
-        self._judged: tuple[Mapping[str, LinkSettings], dict[str, list[str]]] | None = None
+        self._judged: _Judged | None = None
+        self._asking: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        """Of each token, held by whoever asks for its account."""
 
     def check(self, link: LinkSettings, token: str) -> None:
         """Make sure whose account it is, and that no other link syncs the records of this one.
@@ -77,14 +89,14 @@ class Identities:
             AccountUnknown: another link may share it, or `hub_id` cannot be compared.
             StoreError: our own store failed.
         """
+        mine = self._place(link, token)
+        self._must_be_configured(link, mine)
         with self._lock:
             links = self._links()
-            mine = self._place(link, token)
-            self._must_be_configured(link, mine)
             if len(links) < 2 or link.name not in links:
                 return
-            if mine.token and mine.token not in self._numbers:
-                self._judged = None  # a token that was put there since
+            if self._judged and mine.token and mine.token not in self._judged.tokens:
+                self._judged = None  # it was put there since
             conflicts = self._conflicts(links)
             if problems := conflicts.get(link.name):
                 raise ConfigError(problems)
@@ -98,8 +110,7 @@ class Identities:
             AccountUnknown: it cannot be asked.
             StoreError: our own store failed.
         """
-        with self._lock:
-            self._must_be_configured(link, self._place(link, token))
+        self._must_be_configured(link, self._place(link, token))
 
     def learn(self, link: LinkSettings, used: str, number: str) -> None:
         """Keep the account's number that a cycle has read with this token, where it is new.
@@ -138,15 +149,16 @@ class Identities:
 
     def _conflicts(self, links: Mapping[str, LinkSettings]) -> dict[str, list[str]]:
         """The problems of each link; checked again when the accounts have changed."""
-        if self._judged is not None and self._judged[0] is links:
-            return self._judged[1]
+        if self._judged is not None and self._judged.links is links:
+            return self._judged.problems
         places = {name: self._place(link) for name, link in links.items()}
         unknown = self._learn(links, places)
         found: dict[str, list[str]] = {}
         for line, names in _shared(links.values(), lambda link: self._account(places[link.name])):
             for name in names:
                 found.setdefault(name, []).append(line)
-        self._judged = None if unknown else (links, found)
+        tokens = frozenset(place.token for place in places.values())
+        self._judged = None if unknown else _Judged(links=links, problems=found, tokens=tokens)
         return found
 
     def _place(self, link: LinkSettings, token: str = "") -> _Place:
@@ -212,6 +224,34 @@ class Identities:
             self._accounts.note_number(due[token], number)
             self._accounts.charge(due[token])
 
+    def _told(self, link: LinkSettings, token: str) -> tuple[str, str]:
+        """The number of a token's account, or "" and why it is not known.
+
+        The vendor is asked without keeping the other links waiting.
+        """
+        with self._lock:
+            asking = self._asking[token]
+        with asking:
+            with self._lock:
+                if token not in self._numbers:
+                    self._numbers |= self._known.numbers([token])
+                if number := self._numbers.get(token):
+                    return number, ""
+                at, why = self._silent.get(token, (-ASK_AGAIN, ""))
+            now = self._clock.monotonic()
+            if now - at < ASK_AGAIN and why:
+                return "", why
+            number, why = self._number(token, link)
+            with self._lock:
+                if not number:
+                    self._silent[token] = now, why
+                    return "", why
+                self._numbers[token] = number
+                self._known.keep({token: number}, self._clock.now())
+        self._accounts.note_number(link, number)
+        self._accounts.charge(link)  # the request was counted for the token, not the account
+        return number, ""
+
     def _number(self, token: str, link: LinkSettings) -> tuple[str, str]:
         """The number of a token's account, or "" and why it is not known."""
         try:
@@ -230,13 +270,8 @@ class Identities:
         wanted = place.hub_id
         if not wanted or not place.token or link.hubspot.token.oauth:
             return  # A connection was found by its number.
-        if place.token not in self._numbers:
-            self._numbers |= self._known.numbers([place.token])
-        if place.token not in self._numbers:
-            self._ask({place.token: link})
-        number = self._numbers.get(place.token)
-        if number is None:
-            _, why = self._silent[place.token]
+        number, why = self._told(link, place.token)
+        if not number:
             raise AccountUnknown(
                 f"whether the token belongs to HubSpot account {wanted} is not known ({why}): "
                 "nothing is written before HubSpot says it; or remove hub_id"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +16,8 @@ import pytest
 from vendor_accounts import VendorAccounts
 
 from syncd.bootstrap import SystemClock, open_app
-from syncd.config import load
+from syncd.bootstrap.account_identities import Identities
+from syncd.config import LinkSettings, load
 from syncd.engine.cycle import CycleRequest
 from syncd.errors import NotPrepared
 from syncd.sandbox import SandboxSettings, empty, serve
@@ -256,3 +259,30 @@ def test_a_token_that_is_replaced_is_the_one_that_is_checked_and_used(
         harness.one.world.settings = SandboxSettings()  # which knows the other token no more
         assert kept.cycle(CycleRequest(full=True)).hubspot.created == 1
         kept.close()
+
+
+def test_an_account_that_does_not_answer_keeps_no_other_link_waiting(
+    syncd: Syncd, harness: SyncHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    harness.configure(one=f"{ONE_WAY}\n{NUMBER}", two=f"{ONE_WAY}\n{NUMBER}")
+    assert syncd("setup").code == 0
+    (harness.one.folder / "syncd.db").unlink()
+    settings = load(harness.one.folder / "config.toml")
+    entered, free = threading.Event(), threading.Event()
+    asked = Identities._number
+
+    def slow(self: Identities, token: str, link: LinkSettings) -> tuple[str, str]:
+        if link.name == "one":
+            entered.set()
+            free.wait(60)
+        return asked(self, token, link)
+
+    monkeypatch.setattr(Identities, "_number", slow)
+    with open_app(settings, make_store=True) as app, ThreadPoolExecutor(1) as pool:
+        stuck = pool.submit(app.cycle, "one", CycleRequest(full=True))
+        assert entered.wait(60)
+        try:
+            assert app.cycle("two", CycleRequest(full=True)).outcome.value == "ok"
+        finally:
+            free.set()
+        assert stuck.result(60).outcome.value == "ok"

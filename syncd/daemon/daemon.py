@@ -29,6 +29,7 @@ from syncd.config import Settings
 from syncd.daemon.keeper import ConnectionKeeper
 from syncd.daemon.listeners import Listener, move
 from syncd.daemon.notifier import NotifierThread
+from syncd.daemon.people import People
 from syncd.daemon.signals import Command, SignalQueue
 from syncd.daemon.status import DaemonStatus
 from syncd.errors import ConfigError, LinkLocked, StoreError, SyncdError
@@ -90,6 +91,7 @@ def run(settings: Settings, stop: threading.Event | None = None, *, level: str =
             load=lambda: keeper.start(config.load(settings.path, env, cwd).logged_at(level)),
             set_up_log=lambda new: set_up_log(new, env),
             notices=app.notices,
+            people=People(app),
             fleet=app.join(),
             journal=lambda new, wake: _journal(app, env, new, wake),
             live=lambda new, metrics, wake: _live_listener(app, env, new, metrics, wake),
@@ -158,6 +160,8 @@ class DaemonDeps:
     """Who tells people of trouble; nobody, unless given."""
     ticks: Jobs | None = None
     """What makes the claim loop turn; APScheduler, unless given."""
+    people: People | None = None
+    """Knows people by name, for the page; ids stand there, unless given."""
     fleet: Fleet | None = None
     """The daemons of this store, where it may have several."""
     journal: Callable[[Settings, Callable[[Collection[str]], None]], JournalReader | None] = (
@@ -187,7 +191,7 @@ class Daemon:
             ticks=around.ticks,
             share=around.fleet.share() if around.fleet else None,
         )
-        self.panel = DaemonStatus(links, self.scheduler, metrics)
+        self.panel = DaemonStatus(links, self.scheduler, metrics, around.people)
         self.crier = (
             NotifierThread(links, self.scheduler, around.notices) if around.notices else None
         )

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 import syncd
 from syncd.daemon.desk import Desk
+from syncd.daemon.people import People
 from syncd.errors import StoreError
 from syncd.observability.health import LinkHealth, Trust, examine, trust
 from syncd.observability.metrics import LinkNow, Metrics
@@ -25,8 +26,15 @@ class DaemonStatus:
 
     version = syncd.__version__
 
-    def __init__(self, links: Links, scheduler: Scheduler, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        links: Links,
+        scheduler: Scheduler,
+        metrics: Metrics,
+        people: People | None = None,
+    ) -> None:
         self._links, self._scheduler, self._metrics = links, scheduler, metrics
+        self._people = people
         self._desk = Desk(links)
         self.closed = "the daemon is starting"
         """Why no work is done now; "" from the moment when the daemon is ready to its end."""
@@ -72,6 +80,8 @@ class DaemonStatus:
             if whole and decides
             else {},
             days={name: self._days(name) for name in names} if whole else {},
+            names=self._people.names(links) if whole and personal and self._people else {},
+            places=self._people.places(links) if whole and self._people else {},
         )
 
     def _days(self, name: str) -> Days:

@@ -193,6 +193,8 @@ def test_a_doubt_is_settled_by_choosing_the_other_record(
     accounts.ghl.book(accounts.calendar, other, accounts.morning)
     start = {"hs_appointment_start": accounts.morning}
     records = [accounts.hubspot.create({**start, "hs_appointment_name": "x"}, [same]) for _ in "ab"]
+    twins = [accounts.hubspot.add_contact(f"Twin {name}") for name in ("Ina", "Uli")]
+    accounts.hubspot.create({**start, "hs_appointment_name": "whose"}, twins)
     daemon = start_daemon(processes, **with_token(SYNCD_HTTP__LISTEN=f"127.0.0.1:{port}"))
     daemon.until("cycle.finished", lambda line: line["held"])
     page = Page(port, "Bo\u202e")
@@ -201,6 +203,9 @@ def test_a_doubt_is_settled_by_choosing_the_other_record(
         for fields, buttons in Forms(page.text()).all
         if buttons == ["pair"] and fields["record"] == records[0]
     }
+    # Who may decide sees whom a contact's id stands for; who reads does not.
+    assert "It is for Twin Ina (" in page.text()
+    assert "Twin" not in Page(port, token=READS).text()
     # Nobody else's appointment at that time is proposed.
     assert offered == set(doubts)
     pair = page.form("pair", records[0]) | {"other": doubts[1]}

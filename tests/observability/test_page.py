@@ -299,6 +299,42 @@ def test_what_may_be_decided_stands_in_forms_of_their_own(
     assert {each["proof"] for each in (everything, link, pair, record, contact)} == {"p"}
 
 
+def test_people_are_called_by_name_for_who_may_see_names(
+    look_at: Callable[..., Look], a_link: Callable[..., LinkHealth], now: datetime
+) -> None:
+    entry = HistoryEntry(
+        at=now,
+        cycle="c1",
+        side=Side.GHL,
+        ghl_id="g1",
+        hubspot_id="501",
+        action="update",
+        field="owner",
+        before="u1",
+        after="u2",
+    )
+    form = Form(decisions=("contact",), link="clinic", record="777", seen="s", contact="51")
+    look = look_at(
+        "held",
+        offers={"clinic": Offers(records={("", "777"): (form,)})},
+        names={
+            ("clinic", "contact", Side.HUBSPOT, "51"): "Ana <b>Example",
+            ("clinic", "owner", Side.GHL, "u2"): "Dana Keller",
+        },
+    )
+    look = replace(look, places={"clinic": "https://app.hubspot.com/contacts/7/record/0-421/"})
+    look = replace(look, links=[a_link(held=look.links[0].held, history=(entry,))])
+    shown = Reader(page.render(replace(look, personal=True), proof="p")).text
+    assert "It is for Ana <b>Example (51)" in shown
+    assert "u1 → Dana Keller (u2)" in shown
+    address = "https://app.hubspot.com/contacts/7/record/0-421/777"
+    read = Reader(page.render(look, proof="p"))
+    assert ("a", {"href": address, "rel": "noreferrer"}) in read.tags
+    masked = read.text
+    assert "It is for 51" in masked
+    assert "Dana" not in masked
+
+
 def test_without_a_proof_there_is_no_form(look_at: Callable[..., Look]) -> None:
     assert forms_of(page.render(look_at("held", offers={"clinic": OFFERS}))) == []
 

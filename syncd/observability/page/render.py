@@ -11,6 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from syncd.core.model import Side
 from syncd.observability import words
 from syncd.observability.health import LinkHealth, by_trouble
 from syncd.observability.page import plot, view
@@ -28,6 +29,9 @@ REFRESH = 60
 
 MANY = 50
 """So many links are a table, each with a page of its own."""
+
+NameKey = tuple[str, str, Side, str]
+"""Link, kind (contact or owner), side and id."""
 
 _FOLDER = Path(__file__).parent
 
@@ -62,6 +66,16 @@ class Look:
     offers: Mapping[str, Offers] = field(default_factory=dict)
     """What may be decided, by link; nothing where nobody may decide."""
     days: Mapping[str, Days] = field(default_factory=dict)
+    names: Mapping[NameKey, str] = field(default_factory=dict)
+    """Of people, for who may see them; an id without a name stands for itself."""
+
+    places: Mapping[str, str] = field(default_factory=dict)
+    """By link, the address below which HubSpot shows its appointments, where that is known."""
+
+    def name(self, link: str, kind: str, side: Side, key: str) -> str:
+        """A contact or an owner by name, with the id where it is to be told from others."""
+        found = self.names.get((link, kind, side, key), "") if self.personal else ""
+        return f"{found} ({key})" if found else key
 
     @property
     def is_table(self) -> bool:

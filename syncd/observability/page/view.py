@@ -18,7 +18,7 @@ from syncd.ports.store import CONTACT, SYNC, Event, HistoryEntry
 
 if TYPE_CHECKING:
     from syncd.observability.page.offers import Form
-    from syncd.observability.page.render import Days
+    from syncd.observability.page.render import Days, Look
 
 SHOWN_FIELDS = frozenset({"start", "end", "status", "owner", ""})
 """History fields that say nothing about a person; the values of all others are masked."""
@@ -84,12 +84,14 @@ LABELS = {
 """What a button says, by its decision."""
 
 
-def label(form: Form, decision: str) -> str:
+def label(form: Form, decision: str, look: Look) -> str:
     """What a button of this form says."""
     if decision == "pair":
         return f"Same appointment as {form.other}"
     if decision == "contact":
-        return "Use this contact" if form.asks_contact else f"It is for contact {form.contact}"
+        if form.asks_contact:
+            return "Use this contact"
+        return f"It is for {look.name(form.link, 'contact', Side.HUBSPOT, form.contact)}"
     if not form.link:
         return f"{LABELS[decision]} all links"
     return LABELS[decision]
@@ -152,9 +154,19 @@ def openers(link: LinkHealth) -> list[str]:
     ]
 
 
-def ids(hold: Hold) -> list[str]:
-    """The ids of a held record, each with its system."""
-    return [f"{side.label} {found}" for side, found in zip(Side, hold.ids, strict=True) if found]
+def ids(hold: Hold, look: Look, link: LinkHealth) -> list[tuple[str, str]]:
+    """The ids of a held record, each with its system, and where its product shows it."""
+    return [
+        (f"{side.label} {found}", place(side, found, look, link))
+        for side, found in zip(Side, hold.ids, strict=True)
+        if found
+    ]
+
+
+def place(side: Side, record: str, look: Look, link: LinkHealth) -> str:
+    """Where a product shows an appointment; HighLevel documents no page of one."""
+    below = look.places.get(link.name, "")
+    return f"{below}{quote(record, safe='')}" if side is Side.HUBSPOT and below else ""
 
 
 # --- what happened
@@ -210,6 +222,21 @@ def last_change(link: LinkHealth) -> datetime | None:
     return max(found, default=None)
 
 
+def changed_value(entry: HistoryEntry, value: str | None, look: Look, link: LinkHealth) -> str:
+    """A value of the history; an owner by name."""
+    if value and entry.field == "owner":
+        return look.name(link.name, "owner", entry.side, value)
+    return value or ""
+
+
+def announcements(link: LinkHealth) -> str:
+    """What each side announces, where anything is set up; "" else."""
+    heard = {side: link.hearing.get(side.value, "off") for side in Side}
+    if set(heard.values()) <= {"off"}:
+        return ""
+    return ", ".join(f"{side.label} {state}" for side, state in heard.items())
+
+
 def delay(link: LinkHealth) -> float | None:
     """How many seconds the last change took to the other side."""
     found = [point.delay for point in link.cycles if point.delay is not None]
@@ -223,6 +250,7 @@ class Write:
     entry: HistoryEntry
     """Its newest entry: instant, title and start."""
     record: str
+    record_id: str
     done: str
     why: str
     by: str
@@ -269,7 +297,8 @@ def _write(entries: list[HistoryEntry]) -> Write:
         done = "cancelled" if cancels else "archived" if side is Side.HUBSPOT else "deleted"
     return Write(
         entry=first,
-        record=f"{side.label} {first.hubspot_id if side is Side.HUBSPOT else first.ghl_id}",
+        record=side.label,
+        record_id=first.hubspot_id if side is Side.HUBSPOT else first.ghl_id,
         done=f"contact {done}" if first.record == CONTACT else done,
         why="; ".join(dict.fromkeys(entry.why for entry in reversed(entries) if entry.why)),
         by="" if first.author == SYNC else first.by or words.text(first.author),

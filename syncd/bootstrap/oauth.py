@@ -8,6 +8,7 @@ from __future__ import annotations
 import ssl
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import cached_property
 
 from syncd.config import LinkSettings, Settings, StoreSettings
@@ -78,7 +79,14 @@ class OAuth:
         Raises:
             ConfigError: there is none.
         """
-        return app_of(self._settings(), vendor, self._env)
+        app = app_of(self._settings(), vendor, self._env)
+
+        def secret() -> str:
+            found = app.secret()
+            register_secret(found)
+            return found
+
+        return replace(app, secret=secret)
 
     def endpoint(self, app: App) -> TokenEndpoint:
         """Where an app gets its tokens."""

@@ -90,7 +90,14 @@ def connect(
 
 def _run(app: App, settings: Settings, vendor: Vendor, seconds: float, *, browser: bool) -> int:
     with _listening(settings, app.oauth):
-        begun = app.oauth.attempts.begin(vendor, redirect_address(settings), seconds)
+        redirect = redirect_address(settings)
+        if vendor == "highlevel" and not redirect.startswith("https://"):
+            click.echo(
+                "HighLevel saves https redirect addresses only: set live.public_url to the address "
+                f"at which it reaches this service, or to any of yours (now it is {redirect})",
+                err=True,
+            )
+        begun = app.oauth.attempts.begin(vendor, redirect, seconds)
         click.echo(f"Open this address, and choose what to connect to {vendor.label}'s app:")
         click.echo(begun.address)
         if browser:

@@ -127,9 +127,9 @@ def polled(
     ("vendor", "life", "every", "hours", "most", "lives"),
     [
         # 86,400 s: a renewal in 86,100 s, and the first one in half of it at the earliest.
-        (Vendor.HIGHLEVEL, 86_400.0, 3_600.0, (30, 30), 40, 4),
+        (Vendor.HIGHLEVEL, 86_400.0, 7_200.0, (30, 30), 60, 4),
         # 1,800 s: the first one after 810 to 1,620 s, then every 1,620 s.
-        (Vendor.HUBSPOT, 1_800.0, 60.0, (1, 1), 220, 7),
+        (Vendor.HUBSPOT, 1_800.0, 120.0, (1, 1), 220, 7),
     ],
     ids=["the locations of an agency", "HubSpot accounts"],
 )

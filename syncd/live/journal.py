@@ -11,7 +11,7 @@ import structlog
 
 from syncd import config
 from syncd.bootstrap import App
-from syncd.config import Settings, object_kind, server_of
+from syncd.config import Settings, object_kind
 from syncd.errors import ConfigError
 from syncd.live.announced_properties import announced_properties
 from syncd.live.journal_client import JournalClient
@@ -89,18 +89,18 @@ def open_reader(
 
 
 def links_of(app: App) -> Mapping[int, Sequence[Heard]]:
-    """The links of each account of the app's server whose number is known.
+    """The links of each account whose number is known.
 
     Raises:
         StoreError: our own store failed.
     """
-    server = server_of(app.settings.apps.hubspot.base_url)
     found: dict[int, list[Heard]] = {}
     for name, account in app.hubspot_accounts().items():
         link = app.settings.links.get(name)
-        number = account.removeprefix(f"{server} ")
-        known = number.isascii() and number.isdigit() and len(number) <= _LONGEST_NUMBER
-        if link is None or number == account or not known:
+        number = account.rpartition(" ")[2]
+        if link is None or not (number.isascii() and number.isdigit()):
+            continue
+        if len(number) > _LONGEST_NUMBER:  # a token's digest
             continue
         heard = Heard(
             name=name,

@@ -125,6 +125,11 @@ def test_every_page_can_be_reached_from_the_readme() -> None:
     assert not unreached, "name them in README.md under Documentation"
 
 
+def test_no_page_holds_a_conflict_that_was_not_resolved() -> None:
+    marked = re.compile(r"^(<{7}|={7}|>{7})( |$)", re.MULTILINE)
+    assert [each.name for each in PAGES if marked.search(each.read_text(encoding="utf-8"))] == []
+
+
 def test_commands_in_the_pages_are_commands_that_exist() -> None:
     verbs = {name for name, _ in docs_reference.tree()}
     for path in PAGES:

@@ -257,7 +257,7 @@ def _page(results: Sequence[Result], commit: str, day: str) -> str:
         (
             "# Broken on purpose",
             "",
-            "`.ci/breakages` writes this page; how it does that: [simulation](simulation.md).",
+            "`.ci/breakages` writes this page ([how](../tests/simulation/README.md)).",
             "",
             f"Run on {day}, on commit `{commit}`.",
             f"**{count} of {len(results)} were noticed** ({share} %).",

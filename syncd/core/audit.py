@@ -14,7 +14,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from syncd.core import essence
-from syncd.core.model import MAPPED_PREFIX, Group, GroupKey, Hold, Pair, Side, Snapshot
+from syncd.core.model import (
+    MAPPED_PREFIX,
+    Group,
+    GroupKey,
+    Hold,
+    Pair,
+    Response,
+    Side,
+    Snapshot,
+)
 from syncd.core.policy import Direction, OnRemoval, Policy
 from syncd.core.rendering import renders
 
@@ -100,8 +109,6 @@ class Evidence:
     """By side and field; what was never written is not in it."""
     made: Collection[Side] = frozenset()
     """The sides on which we made the record."""
-    cancelled: Collection[Side] = frozenset()
-    """The sides on which we cancelled or removed the record."""
 
     def on(self, side: Side) -> Snapshot:
         """The record of a side."""
@@ -214,6 +221,9 @@ def _why_removed(seen: Evidence, rules: Policy, meaning: Meaning) -> str:
     late = start is None or start <= rules.now or meaning.is_over(living)
     if rule is not OnRemoval.ARCHIVE and late:
         return f"off: sync.{name} leaves an appointment that has started or is over"
+    settled = seen.pair.removal
+    if settled is not None and where in settled.gone and settled.response is Response.NOTHING:
+        return f"off: sync.{name} left it when it was removed"
     return ""
 
 

@@ -150,3 +150,10 @@ def without(stored: str, keys: Collection[int]) -> str:
     settled = unexplained(audited) - left
     count = max(0, int(audited.get("unexplained") or 0) - len(settled))
     return json.dumps({**audited, "found": found, "unexplained": count})
+
+
+def forgotten(stored: str, names: Collection[str]) -> str:
+    """What an audit kept, without the pairs of which one of these is a record."""
+    found = read_audited(stored).get("found") or ()
+    keys = {each["key"] for each in found if {each["ghl_id"], each["hubspot_id"]} & {*names}}
+    return without(stored, keys)

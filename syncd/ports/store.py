@@ -57,6 +57,9 @@ PAUSED = "paused"
 LEFT_OUT = "left_out"
 """The cursor that says what the last full cycle read and did not sync, by reason, as JSON."""
 
+HELD_NOTES = "held_notes"
+"""The cursor that says what held HubSpot records say of themselves, as JSON, by id."""
+
 LEFT_OUT_IDS = "left_out_ids"
 """The cursor that names them, by reason, the first thousands of each."""
 

@@ -36,7 +36,18 @@ IDS = frozenset(
 
 KEPT = frozenset(
     {"part", "side", "key", "property", "timezone", "country", "error", "kind", "group", "action"}
-    | {"reason", "policy", "field", "outcome", "version", "code", "link", "cycle", "at"}
+    | {
+        "kept_back",
+        "reason",
+        "policy",
+        "field",
+        "outcome",
+        "version",
+        "code",
+        "link",
+        "cycle",
+        "at",
+    }
 )
 """The keys whose texts say nothing of a person."""
 

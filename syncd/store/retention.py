@@ -4,6 +4,7 @@
 long; the rest is done the next time.
 """
 
+import json
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -22,8 +23,9 @@ from sqlalchemy import (
     update,
 )
 
-from syncd.ports.store import CONTACT
-from syncd.store import tables
+from syncd.core import looks
+from syncd.ports.store import CONTACT, HELD_NOTES
+from syncd.store import state, tables
 from syncd.store.announcements import DELIVERIES_KEPT
 from syncd.store.bulk import among
 from syncd.store.database import Database
@@ -143,6 +145,7 @@ def _forget(connection: Connection, link_id: int, contacts: Collection[str]) -> 
 
     _delete_notifications(connection, link_id, records | people)
     _forget_decisions(connection, link_id, records | people)
+    _forget_states(connection, link_id, records | people)
     less = living(connection, link_id, keys)
     of_link = update(tables.link).where(tables.link.c.id == link_id)
     connection.execute(of_link.values(living=tables.link.c.living - less))
@@ -208,6 +211,18 @@ def _delete_notifications(connection: Connection, link_id: int, names: set[str])
     naming = [row.id for row in connection.execute(waiting) if _mentions(row.body, names)]
     if naming:
         connection.execute(delete(letter).where(among(connection, letter.c.id, naming)))
+
+
+def _forget_states(connection: Connection, link_id: int, names: set[str]) -> None:
+    """Take these ids out of what an audit found, and of what held records say."""
+    for name, without in ((looks.AUDITED, looks.forgotten), (HELD_NOTES, _without_notes)):
+        stored = state.read_cursor(connection, link_id, name)
+        if any(each in stored for each in names):
+            state.set_state(connection, link_id, name, without(stored, names))
+
+
+def _without_notes(stored: str, names: set[str]) -> str:
+    return json.dumps({key: held for key, held in json.loads(stored).items() if key not in names})
 
 
 def _forget_decisions(connection: Connection, link_id: int, names: set[str]) -> None:

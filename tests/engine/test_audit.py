@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from importlib import import_module
+from itertools import count
 from pathlib import Path
 from types import FunctionType
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, Any, Literal, TypeGuard
 
 import pytest
 from mutants import MUTANTS, Mutant
 
+from syncd.core.model import Missing, Scan, Side, Snapshot
 from syncd.core.policy import Direction, OnRemoval, Winner
 from syncd.engine.audit.audit import audit
 from syncd.observability.health import trust
+from syncd.ports.provider import Provider, ScanRequest
+from syncd.ports.read_only import ReadOnly
 
 if TYPE_CHECKING:
     from harness import SyncHarness
@@ -251,3 +256,57 @@ def test_the_next_full_cycle_looks_at_what_is_unexplained(
         harness.sync()  # the fingerprint says that nothing changed, the audit said otherwise
         assert looked(harness).verified == 1
         assert figures(harness)[:2] == (1, 0)
+
+
+# --- beside a daemon
+
+
+class Interleaved(ReadOnly):
+    """A side during whose readings somebody works."""
+
+    def __init__(self, inner: Provider, work: Callable[[], object]) -> None:
+        super().__init__(inner)
+        self.work = work
+
+    def scan(self, request: ScanRequest) -> Scan:
+        found = self.inner.scan(request)
+        self.work()
+        return found
+
+    def fetch(self, ids: Collection[str]) -> Mapping[str, Snapshot | Missing]:
+        found = self.inner.fetch(ids)
+        self.work()
+        return found
+
+
+@pytest.mark.parametrize("side", ["ghl", "hubspot"])
+def test_what_changes_meanwhile_is_never_unexplained(
+    harness: SyncHarness, ann: tuple[str, str], side: Literal["ghl", "hubspot"]
+) -> None:
+    events = [book(harness, ann[0], 48 + 24 * at, title=f"Visit {at}") for at in range(8)]
+    harness.sync()
+    pairs = {each.ghl_id: each.hubspot_id for each in harness.pairs()}
+    turn = count()
+
+    def work() -> None:
+        """People edit, and every other time the daemon runs a cycle, before the audit goes on."""
+        at = next(turn)
+        event, record = events[at % 6], pairs[events[(at + 1) % 6]]
+        harness.ghl.edit(event, title=f"Edited {at}")
+        harness.hubspot.edit(record, ghl_description=f"Edited {at}")
+        if at == 1:
+            harness.ghl.delete(events[6])
+            harness.hubspot.archive(pairs[events[7]])
+            book(harness, ann[0], 800)
+        if at % 2:
+            harness.sync(full=False)
+
+    link = harness.link()
+    link = replace(link, **{side: Interleaved(link.side(Side(side)), work)})  # type: ignore[arg-type]
+    for _ in range(3):
+        report = audit(link)
+        found = [each for each in report.differences if not each.why]
+        assert found == []
+    harness.sync()
+    harness.sync()
+    assert looked(harness).explained == 0

@@ -10,6 +10,7 @@ import pytest
 from syncd.core.outcome import Outcome
 from syncd.core.policy import Direction, Notify, Winner
 from syncd.engine.record import held_notes
+from syncd.ports.store import HELD_NOTES
 
 if TYPE_CHECKING:
     from harness import SyncHarness
@@ -122,7 +123,7 @@ def test_a_note_makes_no_old_change_a_fresh_one(shown: SyncHarness, ann: tuple[s
     assert "no_contact" in note(shown, record)
     seen = shown.link().hubspot.fetch({record})
     assert str(seen[record].updated_at).startswith("2026-03-05")  # type: ignore[union-attr]
-    state = shown.store.link(shown.name).get_state(held_notes.NOTES)
+    state = shown.store.link(shown.name).get_state(HELD_NOTES)
     (found,) = held_notes.without_notes(seen, state).values()
     assert str(found.updated_at).startswith("2026-03-02")  # type: ignore[union-attr]
 

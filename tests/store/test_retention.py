@@ -1,5 +1,6 @@
 """What goes from the store in time, and when somebody asks to be forgotten."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -8,9 +9,10 @@ import pytest
 from sqlalchemy import select
 from stores import StandingClock
 
+from syncd.core.looks import AUDITED
 from syncd.core.model import ContactPair, Hold, Pair, Side
 from syncd.ports.notifications import Notification
-from syncd.ports.store import CycleRow, HistoryEntry
+from syncd.ports.store import HELD_NOTES, CycleRow, HistoryEntry
 from syncd.store import Store
 from syncd.store.link_store import SqlLinkStore
 from syncd.store.tables import metadata
@@ -142,6 +144,11 @@ def test_nothing_of_a_forgotten_contact_is_left(
             ],
             judged=[],
         )
+        audited = [{"key": n, "ghl_id": f"g{n}", "hubspot_id": f"h{n}"} for n in (1, 2)]
+        audited[0]["ghl"] = secret
+        transaction.set_state(AUDITED, json.dumps({"unexplained": 2, "found": audited}))
+        notes = {"h1": {"note": secret}, "h2": {"note": "Bob"}}
+        transaction.set_state(HELD_NOTES, json.dumps(notes))
         transaction.save_cycle(a_cycle(now, "c1", held=[{"ghl_id": "g1", "detail": secret}]))
         transaction.save_cycle(a_cycle(now, "c2", held=[{"ghl_id": "g2", "detail": "Bob"}]))
     store.outbox.write(
@@ -152,6 +159,8 @@ def test_nothing_of_a_forgotten_contact_is_left(
     assert secret not in everything(store)
     assert link.pairs_by_key([other.key]) == [other]
     assert link.count_pairs() == 1
+    assert json.loads(link.get_state(HELD_NOTES)) == {"h2": {"note": "Bob"}}
+    assert json.loads(link.get_state(AUDITED)) == {"unexplained": 1, "found": audited[1:]}
     assert (len(link.history()), len(link.holds())) == (2, 1)
     assert link.contact_pairs(Side.GHL, ["c2"]) == {"c2": "k2"}
     assert [bool(row.report) for row in link.cycles()] == [True, False]

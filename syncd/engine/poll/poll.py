@@ -35,6 +35,7 @@ from syncd.engine.link import Link
 from syncd.engine.record import held_notes
 from syncd.engine.report import FoundChange
 from syncd.ports.provider import ScanRequest
+from syncd.ports.store import HELD_NOTES
 
 CURSOR = "hubspot"
 """State of a link: HubSpot's cursor."""
@@ -266,7 +267,7 @@ def result_of(
 ) -> PollResult:
     """What was read, as one value."""
     if context.link.rules.show_held:
-        notes = context.link.store.get_state(held_notes.NOTES)
+        notes = context.link.store.get_state(HELD_NOTES)
         state.seen[Side.HUBSPOT] = held_notes.without_notes(state.seen[Side.HUBSPOT], notes)
     failures = (*(each for scan in scans.values() for each in scan.failures), *state.failures)
     return PollResult(

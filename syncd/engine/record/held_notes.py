@@ -21,11 +21,9 @@ from syncd.core.model import Hold, Missing, Pair, Side, Snapshot
 from syncd.engine.link import Link
 from syncd.errors import ProviderError, Transient
 from syncd.ports.provider import Done, Failed
+from syncd.ports.store import HELD_NOTES
 
 log = structlog.get_logger(__name__)
-
-NOTES = "held_notes"
-"""State of a link: what each HubSpot record says now, as JSON, by id; see `_entry`."""
 
 LONGEST = 500
 """Characters of a note."""
@@ -43,7 +41,7 @@ def show(link: Link) -> None:
         StoreError: our own store failed.
     """
     store = link.store
-    known = read(store.get_state(NOTES))
+    known = read(store.get_state(HELD_NOTES))
     wanted = sentences(store.holds()) if link.rules.show_held else {}
     changed = {each: note for each, note in wanted.items() if _says(known, each) != note}
     changed |= {each: "" for each in known if _says(known, each) and each not in wanted}
@@ -68,7 +66,7 @@ def show(link: Link) -> None:
             for pair in store.pairs_by_id(Side.HUBSPOT, receipts)
         ]
         with store.begin() as transaction:
-            transaction.set_state(NOTES, json.dumps(kept) if kept else "")
+            transaction.set_state(HELD_NOTES, json.dumps(kept) if kept else "")
             transaction.save_pairs(pairs)
 
 

@@ -101,8 +101,11 @@ def _id(value: object) -> str:
 
 
 def _instant(value: object) -> datetime | None:
+    """A text, or milliseconds since 1970."""
     try:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return datetime.fromtimestamp(value / 1000, UTC)
         found = datetime.fromisoformat(_text(value))
         return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
+    except (ValueError, OverflowError, OSError):
         return None

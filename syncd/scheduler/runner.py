@@ -249,6 +249,10 @@ class Runner:
             after = min(after, state.announced_due - now)
         if self._waits_for_connection(state, turn):
             after = state.asked  # Looking costs the vendor nothing.
+        if turn.searched and state.relaxed:
+            # The search index is late, and the next poll is far away.
+            lag = state.settings.hubspot.search_lag.total_seconds()
+            after = min(after, max(lag, state.asked / 10))
         if turn.outcome.completed and turn.state is not State.WAITING:
             # An interval counts from beginning to beginning; a pause after a failure from its end.
             due = state.began + backoff.jittered(after, self._chance())

@@ -26,7 +26,7 @@ from syncd.engine.report import CycleReport
 from syncd.observability.heartbeat import CYCLES
 from syncd.observability.metrics import Metrics
 from syncd.observability.state import State
-from syncd.ports.announcements import Announcement
+from syncd.ports.announcements import Announced, Announcement
 from syncd.ports.store import FULL, INCREMENTAL, TARGETED, Decision
 from syncd.scheduler.facts import account_of, facts_of, point_of, reason_of, writes_of
 from syncd.scheduler.link_state import LinkState
@@ -61,6 +61,8 @@ class Turn:
     holder: str = ""
     targeted: bool = False
     """Whether it was for what was announced alone: the next poll is due when it was."""
+    searched: bool = False
+    """Whether what HubSpot announced was left to its search, which may show it only later."""
 
 
 class Turns:
@@ -130,7 +132,9 @@ class Turns:
                 state.sweep_due = state.began + sweep
         elif kicked:
             state.kicked = True  # What was asked for is still to be done.
-        return _turn_of(report)
+        left = {Announced.LINK, Announced.FULL}
+        searched = any(each.side is Side.HUBSPOT and each.what in left for each in announced)
+        return replace(_turn_of(report), searched=searched)
 
     def _announced(self, state: LinkState) -> tuple[Announcement, ...]:
         """What waits; what comes from now on makes the link due once more."""

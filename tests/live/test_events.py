@@ -59,7 +59,14 @@ def test_the_envelope_of_highlevels_deliveries(sent: Any) -> None:
     assert event.at == datetime(2026, 11, 29, 8, 0, 1, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("stamp", [None, 7, "yesterday", "0001-01-01T00:00:00+14:00"])
+def test_a_stamp_may_be_a_number() -> None:
+    sent = {**ENVELOPE, "timestamp": 1_795_939_201_000}
+    assert read_event(sent).at == datetime(2026, 11, 29, 8, 0, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "stamp", [None, True, 10**30, "yesterday", "0001-01-01T00:00:00+14:00", [1]]
+)
 def test_a_stamp_that_cannot_be_read_is_none(stamp: Any) -> None:
     assert read_event({**ENVELOPE, "timestamp": stamp}).at is None
 

@@ -12,6 +12,7 @@ from syncd.core.model import Side
 from syncd.engine.report import FoundChange
 from syncd.observability.health import examine
 from syncd.observability.words import announces, polls, requests_a_day
+from syncd.ports.announcements import Announced
 
 if TYPE_CHECKING:
     from rig import Build, FakeLink, Rig
@@ -148,6 +149,17 @@ def test_status_shows_the_arithmetic(rig: Rig) -> None:
     assert announces(link) == "HighLevel heard, HubSpot heard"
     assert polls(link) == "every 5 min instead of 1 min: both sides announce their changes"
     assert requests_a_day(link).startswith("HighLevel 576 of 100,000 instead of 2,880, HubSpot")
+
+
+def test_what_was_left_to_hubspots_late_search_is_searched_once_more(
+    rig: Rig, clinic: FakeLink
+) -> None:
+    announce(rig, Side.GHL, Side.HUBSPOT)
+    rig.run(700)
+    clinic.store.announce("", what=Announced.LINK, side=Side.HUBSPOT)
+    rig.scheduler.announced(["clinic"])
+    rig.run(700)
+    assert gaps(clinic)[-3:] == [10, 300, 300]
 
 
 def test_how_long_a_change_took_is_counted(rig: Rig, clinic: FakeLink) -> None:

@@ -663,17 +663,21 @@ class _Recording:
     def _recheck(self) -> str:
         """The records that the next cycle reads, whatever the scans show."""
         found = {*self._rechecked(), *self._polled.recheck, *self._found.recheck}
-        if self._given_up:
+        if self._cycle.announced:
             found |= self._given_up_records()
+            # The lists may not show again what was announced and a guard keeps back.
+            found |= {
+                (side, name)
+                for kept in self._kept_back
+                for side, name in zip(Side, kept.write.ids, strict=True)
+                if name
+            }
         recheck = {(side.value, record_id) for side, record_id in found}
         # What was to be read again and was not written is so still.
         asked = json.loads(self._store.get_state(poll.RECHECK) or "[]")
         if not self._targeted:
             left = {(s, name) for s, name in asked if not self._over or name in self._unsent}
             return json.dumps(sorted(recheck | left))
-        # The lists may not show again what a guard keeps back.
-        for kept in self._kept_back:
-            recheck |= {(s.value, name) for s, name in zip(Side, kept.write.ids, strict=True)}
         judged = _judged(self._observations) - self._unsent if self._over else set[str]()
         recheck |= {(side, name) for side, name in asked if name not in judged}
         return json.dumps(sorted(each for each in recheck if each[1]))

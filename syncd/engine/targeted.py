@@ -260,7 +260,14 @@ class _Reading:
             ProviderError: a contact's appointments cannot be read now.
         """
         link, state = self._link, self._state
-        there = {side: set(self._listed(side, spots[side])) for side in Side}
+        there: dict[Side, set[str]] = {side: set() for side in Side}
+
+        def lane(side: Side) -> Lane:
+            there[side] = set(self._listed(side, spots[side]))
+            yield None
+
+        if lanes := [lane(side) for side in Side if spots[side]]:
+            link.lanes(lanes)
         mark_known(link, state, Side.HUBSPOT, there[Side.HUBSPOT])
         for side in Side:
             for pair in link.store.pairs_at(side, spots[side]):

@@ -354,8 +354,14 @@ class App:
 
     def hub_number(self, name: str) -> str:
         """The number of a link's HubSpot account, where it is known without asking; else ""."""
-        number = self._workshop.accounts().get(name, "").rpartition(" ")[2]
-        return number if number.isdigit() else ""
+        return self.hub_numbers().get(name, "")
+
+    def hub_numbers(self) -> dict[str, str]:
+        """The same of every link whose account is known, in one look."""
+        numbers = {
+            name: account.rpartition(" ")[2] for name, account in self._workshop.accounts().items()
+        }
+        return {name: number for name, number in numbers.items() if number.isdigit()}
 
     @cached_property
     def names(self) -> NameBook:

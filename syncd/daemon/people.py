@@ -31,12 +31,13 @@ class People:
 
     def places(self, links: Sequence[LinkHealth]) -> Mapping[str, str]:
         """By link, the address below which HubSpot shows its appointments."""
-        found = {}
-        for name in (link.name for link in links if link.name in self._app.settings.links):
-            kind = self._app.settings.links[name].hubspot.object_type
-            if hub := self._app.hub_number(name):
-                found[name] = f"https://app.hubspot.com/contacts/{hub}/record/{kind}/"
-        return found
+        numbers, settings = self._app.hub_numbers(), self._app.settings.links
+        return {
+            name: f"https://app.hubspot.com/contacts/{numbers[name]}/record/"
+            f"{settings[name].hubspot.object_type}/"
+            for name in (link.name for link in links)
+            if name in numbers and name in settings
+        }
 
     def names(self, links: Sequence[LinkHealth]) -> Mapping[NameKey, str]:
         """The names that the page of these links needs, as far as they come in time."""

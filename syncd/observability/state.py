@@ -108,7 +108,7 @@ _REMEDIES = {
     State.UNREACHABLE: "nothing to do: it is tried again by itself",
     State.STALE: "see that something syncs it: `syncd run` (systemctl start syncd), or a timer",
     State.FAILED_WRITES: "nothing to do: they are tried again by themselves",
-    State.PAUSED: "`syncd link resume {link}` takes it back into service",
+    State.PAUSED: "to take it back into service: `syncd link resume {link}`",
     State.STARTING: "",
     State.OK: "",
 }

@@ -27,7 +27,11 @@ STYLE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 def on_terminal(
-    folder: Path, *args: str, width: int = 60, env: Mapping[str, str] = MappingProxyType({})
+    folder: Path,
+    *args: str,
+    width: int = 60,
+    env: Mapping[str, str] = MappingProxyType({}),
+    typed: bytes = b"",
 ) -> tuple[int, str]:
     """Exit code and raw output of a command on a terminal of that width."""
     settings = SandboxSettings()
@@ -40,6 +44,7 @@ def on_terminal(
         command, cwd=folder, env=wanted, stdin=theirs, stdout=theirs, stderr=theirs
     ) as process:
         os.close(theirs)
+        os.write(ours, typed)
         told = b""
         while True:
             try:
@@ -146,3 +151,15 @@ def test_a_plan_of_a_paused_link_is_shown_with_paused_above(
     assert "Another name" in told.out
     assert syncd("--sync-now").out.startswith("clinic: paused, and left out")
     assert busy.hubspot.records()
+
+
+def test_an_undo_asks_at_a_terminal_and_no_changes_nothing(
+    syncd: Syncd, busy: VendorAccounts
+) -> None:
+    assert syncd("--sync-now").code == 0
+    (event,) = (each.id for each in busy.ghl.appointments if each.title == "Another name")
+    code, told = on_terminal(busy.folder, "undo", event, typed=b"n\n")
+    text = "\n".join(seen(told))
+    assert (code, "nothing was changed" in text, "Put this back?" in text) == (0, True, True)
+    code, _ = on_terminal(busy.folder, "undo", event, "--wait", typed=b"y\n")
+    assert (code, busy.ghl.get(event).title) == (0, "A long consultation about it all")

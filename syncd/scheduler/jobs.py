@@ -8,6 +8,7 @@ that takes longer than its period is not joined by a second one.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 import structlog
@@ -18,6 +19,7 @@ from apscheduler.events import (
     JobEvent,
 )
 from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 
@@ -64,8 +66,10 @@ class Jobs:
 
     def by(self, name: str, at: datetime) -> None:
         """Tick at that instant, unless a tick comes before."""
-        due = self._scheduler.get_job(name).next_run_time
-        if due is None or at < due:
+        job = self._scheduler.get_job(name)
+        if job is None or (job.next_run_time is not None and job.next_run_time <= at):
+            return
+        with suppress(JobLookupError):  # The ticks may stop meanwhile.
             self.now(name, at)
 
     def start(self) -> None:

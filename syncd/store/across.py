@@ -44,7 +44,8 @@ _NOTE = text(
     """
     INSERT INTO cursor (link_id, name, value)
     SELECT link.id, :cursor, note.value
-    FROM unnest(:names, :values) AS note (name, value) JOIN link ON link.name = note.name
+    FROM unnest(CAST(:names AS text[]), CAST(:values AS text[])) AS note (name, value)
+    JOIN link ON link.name = note.name
     WHERE link.owner = :me
     ON CONFLICT (link_id, name) DO UPDATE SET value = excluded.value
     """

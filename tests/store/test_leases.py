@@ -197,3 +197,11 @@ def test_a_holder_that_only_hangs_keeps_its_link_beside_sqlite(
         with pytest.raises(LinkLocked):
             sqlite_store.acquire("clinic", "sync-now", wait=True)
         assert standing_clock.slept == []
+
+
+def test_notes_of_many_links_are_kept_where_they_are_ours(store: Store) -> None:
+    for name in ("clinic", "praxis"):
+        store.acquire(name, "run")
+    store.write_notes("daemon", {"clinic": "busy, 7 pairs", "praxis": "idle", "unknown": "-"})
+    assert store.link("clinic").get_state("daemon") == "busy, 7 pairs"
+    assert store.link("praxis").get_state("daemon") == "idle"

@@ -110,7 +110,8 @@ def test_a_reload_is_told_and_a_wrong_one_is_refused(
     running.process.send_signal(signal.SIGHUP)
     taken = running.until("config.reloaded")
     assert taken["changes"] == ['schedule.poll_interval: "0.3s" → "0.4s"']
-    running.until("cycle.finished")
+    clinic.book("Check-up")
+    running.until("cycle.finished", wrote("hubspot", "created"))
 
 
 def test_a_reload_in_a_folder_that_is_gone_keeps_the_daemon(

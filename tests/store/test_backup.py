@@ -55,7 +55,23 @@ def full(store: Store, a_pair: Callable[..., Pair], standing_clock: StandingCloc
         [Delivered(link="clinic", side=Side.GHL, what=Announced.LINK, delivery="d")]
     )
     store.acquire("clinic", "run")
+    with store._database.engine.begin() as connection:
+        for table in metadata.sorted_tables:
+            if not connection.execute(select(table)).first():
+                connection.execute(table.insert(), a_row(table, now))
     return store
+
+
+def a_row(table: Table, now: datetime) -> dict[str, object]:
+    """Something in each column, whatever it means."""
+    samples: dict[str, object] = {"Instant": now, "Json": {}, "Boolean": True}
+    return {
+        column.name: samples.get(
+            type(column.type).__name__, 1 if "INT" in str(column.type).upper() else "text"
+        )
+        for column in table.columns
+        if not column.primary_key or len(table.primary_key) > 1 or str(column.type) == "VARCHAR"
+    }
 
 
 def an_entry(at: datetime) -> HistoryEntry:

@@ -96,12 +96,13 @@ class Deciding(People):
 
     def approve_plan(self) -> None:
         """`syncd plan --out`, and `syncd apply` of that."""
-        report = self.harness.plan()
-        writes = {digest(write): write.title for write in report.planned or ()}
+        planned = [write for write in self.harness.plan().planned or () if write.goes_out]
+        writes = {digest(write): write.title for write in planned}
         if not writes:
             return
         self._decide("apply", {"writes": writes})
-        for write in report.planned or ():
+        self.edit_log.let_write |= {(each.side, each.ghl_id, each.hubspot_id) for each in planned}
+        for write in planned:
             source = (write.side.other, write.id_on(write.side.other))
             if (write.record, write.action) == ("appointment", "create") and self.lives(source):
                 self.edit_log.approved[source] = self.visit(source)

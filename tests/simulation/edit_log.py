@@ -80,9 +80,9 @@ class EditLog:
     born: set[Key] = field(default_factory=set)
     """Records that people made."""
     births: dict[Key, int] = field(default_factory=dict)
-    """When people made them."""
+    """When people made them, or restored them last."""
     born_at: dict[Key, datetime] = field(default_factory=dict)
-    """At which instant people made them."""
+    """The instant of that."""
     acts: Counter[Key] = field(default_factory=Counter)
     """How often people did anything to a record."""
     removed: set[Key] = field(default_factory=set)
@@ -99,6 +99,8 @@ class EditLog:
     """So many removals that the guard had kept back a person let pass."""
     words: list[Word] = field(default_factory=list)
     """What people decided about fields."""
+    let_write: set[tuple[Side, str, str]] = field(default_factory=set)
+    """Side, ghl id and hubspot id of the writes in plans that a person approved."""
     approved: dict[Key, object] = field(default_factory=dict)
     """For whom and when a record was to be made across in the plan that was approved just now."""
     lets: bool = False
@@ -109,6 +111,8 @@ class EditLog:
     """History of stores that were lost."""
     last: dict[Key, int] = field(default_factory=dict)
     """When a person last did anything to a record."""
+    last_in: dict[tuple[Key, str], int] = field(default_factory=dict)
+    """When a person last gave a field group of a record a value."""
     _parent: dict[Key, Key] = field(default_factory=dict)
 
     def tick(self, key: Key) -> int:
@@ -148,12 +152,13 @@ class EditLog:
     def edited(self, key: Key, group: str, value: Value, *, born: bool = False) -> Edit:
         """A person gave a value."""
         edit = Edit(number=self.tick(key), key=key, group=group, value=value, born=born)
+        self.last_in[key, group] = edit.number
         self.edits.append(edit)
         return edit
 
     def withdraw(self, key: Key, group: str, value: Value) -> None:
         """A person is back at the value that both sides last agreed on: nobody saw a change."""
-        self.tick(key)
+        self.last_in[key, group] = self.tick(key)
         for edit in reversed(self.edits):
             if edit.group == group and edit.key == key and not edit.void:
                 if edit.value == value:

@@ -261,16 +261,13 @@ def no_lost_edit(end: End) -> None:
         for group in GROUPS:
             if end.held(ghl, group) or end.held(hubspot, group):
                 continue
-            edits = [
-                edit
-                for edit in edit_log.edits_of(root, group)
-                if not _stands_apart(end, edit, (ghl, hubspot))
-            ]
+            everybodys = list(edit_log.edits_of(root, group))
+            edits = [edit for edit in everybodys if not _stands_apart(end, edit, (ghl, hubspot))]
             lost: list[Edit] = []
             superseded: set[Key] = set()
+            now = (end.simulation.value(ghl, group), end.simulation.value(hubspot, group))
             for edit in reversed(edits):
-                now = (end.simulation.value(ghl, group), end.simulation.value(hubspot, group))
-                if _shows(end, edit, now):
+                if _shows(end, edit, now) or _cancelled_since(end, edit, now):
                     break
                 if _recorded(end, edit, root):
                     superseded.add(edit.key)
@@ -278,7 +275,8 @@ def no_lost_edit(end: End) -> None:
                     lost.append(edit)
             else:
                 # What nobody ever wrote can only be what a vendor filled in.
-                if edits and not lost and group in {Group.DESCRIPTION, Group.ADDRESS}:
+                written = any(_shows(end, edit, now) for edit in everybodys)
+                if not written and not lost and group in {Group.DESCRIPTION, Group.ADDRESS}:
                     lost = edits
             if lost:
                 raise Broken(
@@ -309,6 +307,18 @@ def _shows(end: End, edit: Edit, now: tuple[Value, Value]) -> bool:
     if edit.key[0] is Side.GHL:
         return now[0] == edit.value or same(end, edit.group, edit.value, now[1])
     return now[1] == edit.value or same(end, edit.group, now[0], edit.value)
+
+
+def _cancelled_since(end: End, edit: Edit, now: tuple[Value, Value]) -> bool:
+    """Whether what is cancelled now was cancelled for a removal after that status was given."""
+    edit_log, table = end.simulation.edit_log, end.simulation.harness.rules.statuses
+    if edit.group != Group.STATUS or not table.is_cancelled(Side.GHL, str(now[0])):
+        return False
+    root = edit_log.root(edit.key)
+    return any(
+        edit_log.root(removal.key) == root and removal.number > edit.number and not removal.restored
+        for removal in edit_log.removals
+    )
 
 
 def _stands_apart(end: End, edit: Edit, pair: tuple[Key, Key]) -> bool:

@@ -273,7 +273,12 @@ class People(WorldState):
                 self.harness.hubspot.restore(record)
             except (KeyError, ValueError):
                 return
-        self.edit_log.restored_by_person((where, record))
+        key = (where, record)
+        self.edit_log.restored_by_person(key)
+        if key in self.edit_log.births:
+            # For whoever looks, it is there from now on.
+            self.edit_log.births[key] = self.edit_log.count
+            self.edit_log.born_at[key] = self.clock.now()
         self.did["restores"] += 1
 
     def bring_back_unnoticed(self, number: int, both: int = 0) -> None:

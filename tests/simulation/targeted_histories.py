@@ -86,11 +86,9 @@ def aimed() -> dict[str, list[Step]]:
         [(f"{kind}-{number}", [*OPENING, *moves]) for number, moves in enumerate(histories)]
         for kind, histories in KINDS.items()
     )
-    return {
-        name: steps
-        for turn in zip_longest(*kinds)
-        for name, steps in (each for each in turn if each is not None)
-    }
+    found = {f"found-{number}": steps for number, steps in enumerate(FOUND)}
+    in_turn = (each for turn in zip_longest(*kinds) for each in turn if each is not None)
+    return dict(in_turn) | found
 
 
 # --- the kinds
@@ -461,3 +459,66 @@ KINDS: Mapping[str, Iterable[list[Step]]] = {
     "notified": _notified(),
 }
 """What they are aimed at, by name; each kind is consumed once."""
+
+FOUND: tuple[list[Step], ...] = (
+    # a person called it separate, and the answer to its booking was lost
+    [
+        ("book", 0, 0, 0),
+        ("sync", "full"),
+        ("remove", "hubspot", 1),
+        ("edit", "ghl", 12, "status", 5),
+        ("edit", "hubspot", 12, "status", 3),
+        ("sync", "polled"),
+        ("resolve", 2, 4),
+        ("sync", "polled", (), -2, 2),
+    ],
+    # a cancellation for a removal, on a store that knows nothing of the removal
+    [
+        ("edit", "hubspot", 0, "status", 4),
+        ("sync", "full", (), -1, 2),
+        ("remove", "hubspot", 2),
+        ("sync", "polled"),
+        ("lose_store",),
+    ],
+    # an undo that was cut short half way, and a contact that was put beside the other
+    [
+        ("book", 2, 2, 2),
+        ("sync", "polled"),
+        ("edit", "ghl", 0, "title", 1),
+        ("sync", "polled"),
+        ("undo", 1),
+        ("sync", "polled", (), -1, 1),
+        ("gain_contact", 1, 1),
+    ],
+    # a booking that is restored after its twin was sent
+    [
+        ("book", 0, 0, 0),
+        ("remove", "ghl", 2),
+        ("create", 0, 0, 2, 1),
+        ("meanwhile", "polled", 2, "bring_back", "ghl", 2),
+    ],
+    # a plan that was approved while the change guard kept its write back
+    [
+        ("sync", "polled"),
+        ("rule", 15),
+        ("create", 0, 2, 0, 3),
+        ("approve_plan",),
+        ("sync", "polled", ((27, 1, 0),)),
+    ],
+    # a booking that is restored beside the one that was made anew with its loser
+    [
+        ("book", 0, 0, 0),
+        ("book", 1, 1, 1),
+        ("book", 2, 2, 2),
+        ("sync", "full"),
+        ("remove", "hubspot", 2),
+        ("edit", "ghl", 10, "description", 2),
+        ("edit", "hubspot", 10, "description", 5),
+        ("sync", "polled"),
+        ("edit", "hubspot", 12, "time", 1),
+        ("remove", "ghl", 10),
+        ("sync", "full"),
+        ("bring_back", "ghl", 10),
+    ],
+)
+"""Drawn histories on which a check was wrong, each shrunk to what it needs; no opening."""

@@ -36,6 +36,11 @@ def begin(path: Path | None, *, linkless: bool = False) -> Settings:
     """
     settings = _load(path, linkless=linkless)
     set_up_log()
+    if settings.foreign:
+        import structlog
+
+        log = structlog.get_logger(__name__)
+        log.warning("config.unknown_variables", variables=list(settings.foreign), detail="ignored")
     return settings
 
 

@@ -55,7 +55,7 @@ class Overrides:
         path = self._key(words)
         if path is None:
             if not self._holds_a_token(variable):
-                self.layers.problems.append(self._unknown(variable))
+                self._unknown(variable)
             return
         leaf, item = path
         value = self._value(leaf, item, variable)
@@ -131,9 +131,13 @@ class Overrides:
         )
         return any(isinstance(token, Mapping) and token.get("env") == variable for token in tokens)
 
-    def _unknown(self, variable: str) -> str:
+    def _unknown(self, variable: str) -> None:
+        """A misspelled key is an error; what resembles none may be somebody else's."""
         known = (variable_of(path) for path in known_keys(self.layers.links))
-        return f"{variable}: unknown variable{did_you_mean(variable, known)}"
+        if meant := did_you_mean(variable, known):
+            self.layers.problems.append(f"{variable}: unknown variable{meant}")
+        else:
+            self.layers.foreign.append(variable)
 
 
 def _default(leaf: KeyPath) -> object:

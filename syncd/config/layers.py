@@ -30,6 +30,8 @@ class Layers:
     """Every file that was read, the main one first."""
     given: dict[KeyPath, Given] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    foreign: list[str] = field(default_factory=list)
+    """Variables with our prefix that resemble no key."""
 
     @property
     def links(self) -> list[str]:

@@ -76,6 +76,7 @@ def validated(layers: Layers) -> tuple[Settings | None, list[str]]:
         problems += problems_of(error, layers)
         return None, [*problems, *_link_conflicts(_sound_links(layers))]
     settings._files = tuple(layers.files)  # noqa: SLF001 - where it came from is no key of the file
+    settings._foreign = tuple(layers.foreign)  # noqa: SLF001
     return settings, [
         *problems,
         *_link_conflicts(settings.links.values()),

@@ -845,6 +845,7 @@ class Settings(Section):
     """The whole configuration, after includes, defaults and environment."""
 
     _files: tuple[Path, ...] = PrivateAttr(default=())
+    _foreign: tuple[str, ...] = PrivateAttr(default=())
 
     store: StoreSettings = StoreSettings()
     schedule: ScheduleSettings = ScheduleSettings()
@@ -876,6 +877,11 @@ class Settings(Section):
     def path(self) -> Path | None:
         """The main file, where the configuration came from one."""
         return next(iter(self._files), None)
+
+    @property
+    def foreign(self) -> tuple[str, ...]:
+        """Variables of the environment with the prefix SYNCD_ that resemble no key."""
+        return self._foreign
 
     @property
     def files(self) -> tuple[Path, ...]:

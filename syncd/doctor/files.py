@@ -25,6 +25,9 @@ def configuration(settings: Settings) -> Iterable[Finding]:
     count = len(settings.links)
     links = f"{count} link{'' if count == 1 else 's'}"
     yield ok("configuration", f"{settings.path} ({links})" if settings.path else links)
+    for variable in settings.foreign:
+        remedy = "nothing to do if another program uses it; else see docs/configuration.md"
+        yield warning("configuration", f"{variable} names no key and is passed over", remedy)
     for path in settings.files:
         if _mode(path) & (stat.S_IWGRP | stat.S_IWOTH):
             what = f"{path} can be changed by other users, who could send the records anywhere"

@@ -24,6 +24,7 @@ from prometheus_client import (
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from syncd.core.model import Side
 from syncd.observability.state import State
 from syncd.observability.traffic import Traffic
 
@@ -233,6 +234,11 @@ class Metrics:
     def state_entered(self, link: str, state: State) -> None:
         """A link's state changed."""
         self._states_entered.labels(link, state.value).inc()
+        # Alerts look at the growth of these: without a zero the first one would be missed.
+        for side in Side:
+            self._failed.labels(link, side.value)
+        for each in (self._conflicts, self._store_errors):
+            each.labels(link)
 
     def watch(self, read: Callable[[], Iterable[LinkNow]]) -> None:
         """Ask this whenever somebody scrapes."""
@@ -349,6 +355,11 @@ def _wires(links: list[LinkNow]) -> Iterator[Metric]:
         "Requests left of the account's day, where the vendor tells.",
         labels=["link", "provider"],
     )
+    share = GaugeMetricFamily(
+        "syncd_daily_budget_share",
+        "The part of the account's day that is left, 0 to 1, where the vendor tells.",
+        labels=["link", "provider"],
+    )
     for each in links:
         for side, wire in each.traffic.items():
             for status, count in wire.answers.items():
@@ -357,4 +368,6 @@ def _wires(links: list[LinkNow]) -> Iterator[Metric]:
             left.add_metric([each.link, side], wire.budget.left)
             if wire.budget.daily_left is not None:
                 daily.add_metric([each.link, side], wire.budget.daily_left)
-    yield from (requests, throttled, left, daily)
+                if wire.budget.daily:
+                    share.add_metric([each.link, side], wire.budget.daily_left / wire.budget.daily)
+    yield from (requests, throttled, left, daily, share)

@@ -294,6 +294,11 @@ class TestTheEnvironment:
             f"{variable}: unknown variable; did you mean {meant}?",
         )
 
+    def test_may_hold_what_is_another_programs(self, loaded: Loaded) -> None:
+        env = {"SYNCD_9_TCP_ADDR": "10.0.0.1", "SYNCD_XYZZY": "x"}
+        assert loaded(env=env).links == loaded().links
+        assert loaded(env=env).foreign == ("SYNCD_9_TCP_ADDR", "SYNCD_XYZZY")
+
     def test_may_hold_what_is_for_the_tests_and_for_finding_the_file(self, loaded: Loaded) -> None:
         env = {"SYNCD_TEST_POSTGRES_URL": "x", "SYNCD_CONFIG": "/else.toml"}
         assert loaded(env=env) == loaded()

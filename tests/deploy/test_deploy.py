@@ -165,6 +165,16 @@ def test_every_rule_asks_for_a_metric_that_there_is() -> None:
     assert used(" ".join(expressions)) - exported() == set()
 
 
+def test_every_rule_leads_to_a_chapter_of_troubleshooting() -> None:
+    text = (DEPLOY / "alerts.yml").read_text(encoding="utf-8")
+    page = (DEPLOY.parent / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
+    heads = re.findall(r"^## (.+)$", page, re.MULTILINE)
+    chapters = {re.sub(r"[^a-z0-9 -]", "", head.lower()).replace(" ", "-") for head in heads}
+    named = re.findall(r"runbook: docs/troubleshooting\.md#(.+)$", text, re.MULTILINE)
+    assert len(named) == text.count("- alert:")
+    assert set(named) <= chapters
+
+
 def test_every_state_that_a_rule_names_is_one() -> None:
     text = (DEPLOY / "alerts.yml").read_text(encoding="utf-8")
     for named in re.findall(r'state=~"([^"]+)"', text):
@@ -184,6 +194,7 @@ def test_the_dashboard_shows_every_metric_that_the_issue_of_watching_needs() -> 
     # Sums and counts belong to their buckets; the rest is for looking closer.
     spare = {name for name in needed if name.endswith(("_sum", "_count"))}
     spare |= {
+        "syncd_daily_budget_left",
         "syncd_info",
         "syncd_lease_losses_total",
         "syncd_pairs",

@@ -7,6 +7,8 @@ needs only when it runs, so that `syncd --help` stays instant.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
@@ -150,6 +152,20 @@ def suggestion(word: str, known: Sequence[str] | Mapping[str, object]) -> str:
 
 
 # --- options that several verbs take
+
+
+def duration_given(
+    _ctx: click.Context, option: click.Parameter, given: str | None
+) -> timedelta | None:
+    """The value of an option that takes a duration, as the configuration does."""
+    from syncd.config.values import duration
+
+    if given is None:
+        return None
+    with suppress(ValueError):
+        if (found := duration(given)) > timedelta():
+            return found
+    raise click.UsageError(f'{option.opts[0]} {given}: accepted: a duration such as "90s" or "10m"')
 
 
 def config_option(function: Callback) -> Callback:

@@ -6,15 +6,19 @@ where one runs, else at a listener of its own. It takes no lock and runs beside 
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, redirect_stdout
+from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import parse_qsl, urlsplit
 
 import click
 
-from syncd.cli.command import Verb, config_option, config_path
+from syncd.cli.command import Verb, config_option, config_path, duration_given, json_option
 
 if TYPE_CHECKING:
     from syncd.bootstrap import App
@@ -50,6 +54,7 @@ _CODES = {"ok": 0, "refused": 6, "unreachable": 7, "foreign": 2}
     default="10m",
     metavar="DURATION",
     show_default=True,
+    callback=duration_given,
     help="How long to wait for the redirect.",
 )
 @click.option(
@@ -57,38 +62,63 @@ _CODES = {"ok": 0, "refused": 6, "unreachable": 7, "foreign": 2}
     metavar="URL",
     help="The address at which the browser ended; completes an attempt that was begun before.",
 )
+@json_option
 @click.pass_context
 def connect(
     ctx: click.Context,
     vendor: Literal["highlevel", "hubspot"],
     config: Path | None,
-    timeout: str,
+    timeout: timedelta,
     redirected: str | None,
     *,
     no_browser: bool,
+    as_json: bool,
 ) -> int:
     """Connect a HighLevel location or agency, or a HubSpot account, by OAuth.
 
     It needs an app of your own under [apps], and a public https address for
     HighLevel. Ends with 0 once the connection is made, with 6 where you or the
-    vendor said no, and with 7 where no redirect came in time.
+    vendor said no, and with 7 where no redirect came in time. With --json the
+    address goes to stderr.
     """
     from syncd.bootstrap import open_app
     from syncd.cli.session import begin
     from syncd.connections.vendors import Vendor
 
     settings = begin(config_path(ctx, config), linkless=True)
-    seconds = _seconds(timeout, ctx)
-    with open_app(settings, make_store=True) as app:
+    seconds = timeout.total_seconds()
+    with ExitStack() as stack:
+        app = stack.enter_context(open_app(settings, make_store=True))
         which = Vendor(vendor)
         app.oauth.app(which).secret()  # what is missing is told before anything is made
+        if as_json:
+            stack.enter_context(redirect_stdout(sys.stderr))
         if redirected is not None:
-            return _told(app.oauth.attempts.complete(_query(redirected)))
-        _ready_key(app, settings)
-        return _run(app, settings, which, seconds, browser=not no_browser)
+            came = _told(app.oauth.attempts.complete(_query(redirected)))
+        else:
+            _ready_key(app, settings)
+            came = _run(app, settings, which, seconds, browser=not no_browser)
+    if as_json:
+        click.echo(json.dumps(came.as_json(), indent=2))
+    return came.code
 
 
-def _run(app: App, settings: Settings, vendor: Vendor, seconds: float, *, browser: bool) -> int:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Came:
+    """What came of it."""
+
+    code: int
+    told: str
+    connection: int | None = None
+
+    def as_json(self) -> dict[str, object]:
+        document: dict[str, object] = {"version": 1, "exit_code": self.code}
+        if self.code:
+            return document | {"problems": [self.told]}
+        return document | {"connection": self.connection, "detail": self.told}
+
+
+def _run(app: App, settings: Settings, vendor: Vendor, seconds: float, *, browser: bool) -> _Came:
     with _listening(settings, app.oauth):
         redirect = redirect_address(settings)
         if vendor == "highlevel" and not redirect.startswith("https://"):
@@ -105,7 +135,7 @@ def _run(app: App, settings: Settings, vendor: Vendor, seconds: float, *, browse
         return _wait(app, begun, seconds)
 
 
-def _wait(app: App, begun: Begun, seconds: float) -> int:
+def _wait(app: App, begun: Begun, seconds: float) -> _Came:
     """Look until the attempt is complete, by whatever process."""
     until = app.clock.monotonic() + seconds
     while True:
@@ -115,11 +145,13 @@ def _wait(app: App, begun: Begun, seconds: float) -> int:
             click.echo(attempt.detail, err=attempt.outcome != "ok")
             if attempt.outcome == "ok":
                 _tell_links(app, attempt.connection)
-            return _CODES[attempt.outcome]
+            code = _CODES[attempt.outcome]
+            return _Came(code=code, told=attempt.detail, connection=attempt.connection)
         # A redirect that came in time may still be at its exchange.
         if left <= (-_GRACE if attempt is not None and attempt.claimed_at else 0):
-            click.echo("syncd: no redirect came in time; run it again", err=True)
-            return _CODES["unreachable"]
+            late = "no redirect came in time; run it again"
+            click.echo(f"syncd: {late}", err=True)
+            return _Came(code=_CODES["unreachable"], told=late)
         app.clock.sleep(min(_LOOK, max(left, _LOOK / 10)))
 
 
@@ -139,16 +171,15 @@ _GRACE = 20.0
 """Seconds that a redirect which came has for its exchange."""
 
 
-def _told(done: Completed) -> int:
+def _told(done: Completed) -> _Came:
+    told = done.detail
     if done.ended == "foreign":
-        click.echo(
-            "syncd: this address belongs to no running attempt: it was used before, or is too old; "
-            "run `syncd connect` again, and give the address at which the browser ends then",
-            err=True,
+        told = (
+            "this address belongs to no running attempt: it was used before, or is too old; "
+            "run `syncd connect` again, and give the address at which the browser ends then"
         )
-    else:
-        click.echo(done.detail, err=done.ended != "ok")
-    return _CODES[done.ended]
+    click.echo(f"syncd: {told}" if done.ended == "foreign" else told, err=done.ended != "ok")
+    return _Came(code=_CODES[done.ended], told=told)
 
 
 def redirect_address(settings: Settings) -> str:
@@ -213,19 +244,6 @@ def _query(address: str) -> Mapping[str, str]:
     """The query of an address; where a whole address was not copied, what stands there is one."""
     query = urlsplit(address.strip()).query or address.strip().lstrip("?")
     return dict(parse_qsl(query, keep_blank_values=True))
-
-
-def _seconds(text: str, ctx: click.Context) -> float:
-    from pydantic import TypeAdapter, ValidationError
-
-    from syncd.config.values import PositiveDuration
-
-    try:
-        return float(TypeAdapter(PositiveDuration).validate_python(text).total_seconds())
-    except ValidationError as error:
-        raise click.UsageError(
-            f'--timeout {text}: accepted: a duration such as "90s" or "10m"', ctx
-        ) from error
 
 
 def _open(address: str) -> None:

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from syncd.cli.asking import asking_options, confirm
 from syncd.cli.command import Verb, config_option, config_path, json_option
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from syncd.bootstrap import App
     from syncd.store.connections import StoredConnection
 
 _TAKE_AWAY = {
@@ -107,11 +107,17 @@ def _ends(row: StoredConnection, now: datetime) -> str:
 )
 @click.argument("connection", metavar="ID", type=int)
 @config_option
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--dry-run", is_flag=True, help="Show what it would do, and stop.")
+@asking_options
+@json_option
 @click.pass_context
 def disconnect(
-    ctx: click.Context, connection: int, config: Path | None, *, yes: bool, dry_run: bool
+    ctx: click.Context,
+    connection: int,
+    config: Path | None,
+    *,
+    yes: bool,
+    dry_run: bool,
+    as_json: bool,
 ) -> int:
     """Forget a connection here, and say how to take the app away there.
 
@@ -127,30 +133,28 @@ def disconnect(
             raise click.UsageError(
                 f"ID {connection}: no such connection; `syncd connections` lists them", ctx
             )
-        _announce(app, row)
-        if dry_run:
-            return 0
-        if not yes:
-            _ask(ctx)
-        app.store.connections.delete(connection)
+        links = app.served().get(row.id, [])
+        if not as_json:
+            _announce(row, links)
+        if not dry_run:
+            confirm("Forget it?", yes=yes)
+            app.store.connections.delete(connection)
+    if as_json:
+        value = as_value(row, links)
+        document = {"version": 1, "exit_code": 0, "dry_run": dry_run, "connection": value}
+        click.echo(json.dumps(document, indent=2))
+        return 0
+    if dry_run:
+        return 0
     click.echo(f"connection {connection} is forgotten here")
     click.echo(f"To take the app away there as well: {_TAKE_AWAY[row.vendor]}.")
     return 0
 
 
-def _announce(app: App, row: StoredConnection) -> None:
+def _announce(row: StoredConnection, links: list[str]) -> None:
     called = f" ({row.name})" if row.name else ""
     click.echo(f"connection {row.id}: {row.vendor} {row.kind} {row.account}{called}")
-    links = app.served().get(row.id, [])
     if links:
         click.echo(f"these links stop until they are connected again: {', '.join(links)}")
     else:
         click.echo("no link uses it")
-
-
-def _ask(ctx: click.Context) -> None:
-    import sys
-
-    if not sys.stdin.isatty():
-        raise click.UsageError("nobody can be asked here: add --yes, or --dry-run", ctx)
-    click.confirm("Forget it?", abort=True)

@@ -8,6 +8,8 @@ and no SYNCD_ variable.
 
 from __future__ import annotations
 
+import io
+import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime, time, timedelta
@@ -17,11 +19,12 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from syncd.cli.command import Verb
+from syncd.cli.command import Verb, json_option
 
 if TYPE_CHECKING:
     from syncd.bootstrap import App
     from syncd.cli.demo_data import Edit
+    from syncd.cli.demo_live import LiveDemo
     from syncd.cli.output.printer import Printer
     from syncd.engine.report import CycleReport
     from syncd.sandbox import SandboxClock, SandboxServer, SandboxWorld
@@ -40,7 +43,8 @@ LINK = "clinic"
 )
 @click.option("--keep", is_flag=True, help="Keep the folder with configuration and store.")
 @click.option("--live", is_flag=True, help="Show edits that arrive within a second, announced.")
-def demo(*, keep: bool, live: bool) -> int:
+@json_option
+def demo(*, keep: bool, live: bool, as_json: bool) -> int:
     """Show on made-up data what syncd does: no account, no configuration needed.
 
     Serves both vendors' APIs on this machine and syncs them three times, while
@@ -51,15 +55,22 @@ def demo(*, keep: bool, live: bool) -> int:
     from syncd.observability import logging
 
     logging.configure(level="warning")
+    printer = Printer(io.StringIO() if as_json else None)
     with ExitStack() as stack:
         folder = stack.enter_context(_folder(keep=keep))
         if live:
             from syncd.cli import demo_live
 
-            return stack.enter_context(demo_live.opened(folder, Printer())).run()
-        show = stack.enter_context(_opened(folder, Printer()))
+            show: Demo | LiveDemo = stack.enter_context(demo_live.opened(folder, printer))
+        else:
+            show = stack.enter_context(_opened(folder, printer))
         code = show.run()
-    show.next_steps(folder if keep else None)
+    if as_json:
+        kept = {"folder": str(folder)} if keep else {}
+        document = {"version": 1, "exit_code": code, **show.told, **kept}
+        click.echo(json.dumps(document, indent=2))
+    elif isinstance(show, Demo):
+        show.next_steps(folder if keep else None)
     return code
 
 
@@ -72,6 +83,13 @@ class Demo:
         self._app, self._server, self._clock, self._paper = app, server, clock, printer
         self._world: SandboxWorld = server.world
         self._step = 0
+        self._cycles: list[dict[str, object]] = []
+        self._edits: list[dict[str, object]] = []
+
+    @property
+    def told(self) -> dict[str, object]:
+        """What happened, as JSON: the report of each cycle, and what became of each edit."""
+        return {"cycles": self._cycles, "edits": self._edits}
 
     def run(self) -> int:
         """All steps; gives the worst exit code of the three cycles."""
@@ -158,8 +176,10 @@ class Demo:
         self._paper.line(f"  {what}", "bold")
         for did in edit.did:
             self._paper.line(f"    people  {did}", hang=12)
-        for answer in self._answers(edit, report):
+        answers = list(self._answers(edit, report))
+        for answer in answers:
             self._paper.line(f"    syncd   {answer}", "green", hang=12)
+        self._edits.append({"title": edit.title, "people": list(edit.did), "syncd": answers})
 
     def _answers(self, edit: Edit, report: CycleReport) -> Iterator[str]:
         """What syncd did about an edit: its writes, or what it waits for."""
@@ -191,7 +211,9 @@ class Demo:
         from syncd.engine.cycle import CycleRequest
 
         with progress.shown(LINK) as callback:
-            return self._app.cycle(LINK, CycleRequest(progress=callback))
+            report = self._app.cycle(LINK, CycleRequest(progress=callback))
+        self._cycles.append(report.as_json())
+        return report
 
 
 class DemoClock:

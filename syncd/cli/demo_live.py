@@ -47,6 +47,12 @@ class LiveDemo:
         self._world: SandboxWorld = server.world
         self._server, self._daemon, self._paper = server, daemon, printer
         self._clock: Clock = SystemClock()
+        self._edits: list[dict[str, object]] = []
+
+    @property
+    def told(self) -> dict[str, object]:
+        """What happened, as JSON: each edit, and after how many seconds it had arrived."""
+        return {"edits": self._edits}
 
     def run(self) -> int:
         """All steps: 0 where every edit arrived, 7 where one did not."""
@@ -79,10 +85,12 @@ class LiveDemo:
         while not shown():
             if self._clock.monotonic() - began > ARRIVES_WITHIN:
                 self._paper.line("    did not arrive", "red")
+                self._edits.append({"people": did, "seconds": None})
                 return False
             self._clock.sleep(_LOOK_EVERY)
         took = self._clock.monotonic() - began
         self._paper.line(f"    on the other side after {took:.1f} seconds", "green")
+        self._edits.append({"people": did, "seconds": round(took, 1)})
         self._clock.sleep(BREATH)
         return True
 

@@ -76,8 +76,10 @@ def doctor(
     try:
         settings = begin(config_path(ctx, config))
     except ConfigError as fault:
-        findings = _shown(raised("configuration", fault), None if as_json else printer)
-        return _ended(findings, [], printer, as_json=as_json, problems=fault.problems)
+        if as_json:
+            raise  # Then there is no report, as with every verb.
+        findings = _shown(raised("configuration", fault), printer)
+        return _ended(findings, [], printer, as_json=False)
     names = selected_links(list(settings.links), links)
     if probe:
         _ask(names, yes=yes)
@@ -182,7 +184,6 @@ def _ended(
     printer: Printer,
     *,
     as_json: bool,
-    problems: Sequence[str] = (),
 ) -> int:
     from syncd.cli.output.formatting import count
     from syncd.doctor import Mark, code_of
@@ -190,7 +191,6 @@ def _ended(
     code = code_of(findings)
     if as_json:
         document = as_value(findings, answers, code)
-        document |= {"problems": list(problems)} if problems else {}
         click.echo(json.dumps(document, indent=2, ensure_ascii=False))
         return code
     errors = sum(each.mark is Mark.ERROR for each in findings)

@@ -46,7 +46,8 @@ def fleet(ctx: click.Context, config: Path | None, *, as_json: bool) -> int:
         differ = app.differing()
     if as_json:
         rows = [as_value(each, differs=str(each.holder) in differ) for each in found]
-        click.echo(json.dumps({"version": 1, "processes": rows, "unheld": unheld}, indent=2))
+        document = {"version": 1, "exit_code": 0, "processes": rows, "unheld": unheld}
+        click.echo(json.dumps(document, indent=2))
     elif members is None:
         click.echo("a SQLite store has one process at most: `syncd status` tells of it")
     else:

@@ -57,7 +57,7 @@ def held(
         zones = {name: timezone_of(store) for name, store in stores.items()}
     if as_json:
         rows = {name: [as_value(hold) for hold in holds] for name, holds in waiting.items()}
-        click.echo(json.dumps({"version": 1, "links": rows}, indent=2))
+        click.echo(json.dumps({"version": 1, "exit_code": 0, "links": rows}, indent=2))
         return 0
     with Screen(Printer(), ids=ids, path=config_path(ctx, config)) as screen:
         for name, holds in waiting.items():

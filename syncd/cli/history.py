@@ -161,7 +161,7 @@ def history(
         zones = {name: timezone_of(store) for name, store in stores.items()}
     if as_json:
         rows = {name: [as_value(entry) for entry in entries] for name, entries in found.items()}
-        click.echo(json.dumps({"version": 1, "links": rows}, indent=2))
+        click.echo(json.dumps({"version": 1, "exit_code": 0, "links": rows}, indent=2))
         return 0
     with Screen(Printer(), ids=ids, path=path) as screen:
         for name, entries in found.items():

@@ -64,7 +64,7 @@ def list_links(ctx: click.Context, config: Path | None, *, as_json: bool) -> int
         links = by_trouble(_look(app, name) for name in app.link_names())
     if as_json:
         rows = {each.name: each.as_json() for each in links}
-        click.echo(json.dumps({"version": 1, "links": rows}, indent=2))
+        click.echo(json.dumps({"version": 1, "exit_code": 0, "links": rows}, indent=2))
     else:
         _print(links)
     return 0

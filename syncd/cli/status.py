@@ -16,7 +16,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from syncd.cli.command import Verb, config_option, config_path, json_option, link_option
+from syncd.cli.command import (
+    Verb,
+    config_option,
+    config_path,
+    duration_given,
+    json_option,
+    link_option,
+)
 
 if TYPE_CHECKING:
     from syncd.bootstrap import StoreReader
@@ -30,21 +37,6 @@ JOURNAL_LATE = 600.0
 
 WATCH_SECONDS = 2.0
 """Seconds after which `--watch` looks again."""
-
-
-def _age(_ctx: click.Context, _option: click.Parameter, given: str | None) -> timedelta | None:
-    """A duration as the configuration takes them."""
-    from syncd.config.values import duration
-
-    if given is None:
-        return None
-    try:
-        found = duration(given)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from error
-    if found <= timedelta():
-        raise click.BadParameter(f"{given!r} is not a duration, such as 15m or 2h")
-    return found
 
 
 @click.command(
@@ -65,7 +57,7 @@ def _age(_ctx: click.Context, _option: click.Parameter, given: str | None) -> ti
 @click.option(
     "--max-age",
     metavar="15m",
-    callback=_age,
+    callback=duration_given,
     help="Stale without a good cycle for so long, in place of three poll intervals.",
 )
 @click.option("--watch", is_flag=True, help="Show it again every two seconds.")

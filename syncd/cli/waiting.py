@@ -21,8 +21,10 @@ import click
 
 if TYPE_CHECKING:
     from syncd.bootstrap import App
+    from syncd.core.outcome import Outcome
     from syncd.ports.store import CycleRow
     from syncd.scheduler.ports import Links
+    from syncd.scheduler.turn import Turn
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -67,32 +69,20 @@ class Ended:
 
 def wait_options(command: Command) -> Command:
     """`--wait`, `--timeout` and `--json`."""
-    from syncd.cli.command import json_option
+    from syncd.cli.command import duration_given, json_option
 
     command = click.option(
         "--timeout",
         metavar="10m",
         default="10m",
         show_default=True,
-        callback=_duration,
+        callback=duration_given,
         help="How long --wait lasts; then it ends with 7.",
     )(command)
     command = click.option(
         "--wait", is_flag=True, help="End when the cycle has ended that does it, with its report."
     )(command)
     return json_option(command)
-
-
-def _duration(_ctx: click.Context, _option: click.Parameter, given: str) -> timedelta:
-    from syncd.config.values import duration
-
-    try:
-        found = duration(given)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from error
-    if found <= timedelta():
-        raise click.BadParameter(f"{given!r} is not a duration, such as 90s or 10m")
-    return found
 
 
 @contextmanager
@@ -155,9 +145,12 @@ def concluded(
 def _document(
     ended: Mapping[str, Ended], others: Mapping[str, str], code: int
 ) -> dict[str, object]:
-    """The reports; of `others`, which were left out, why."""
+    """The reports; of `others`, which were left out, why. Without any report, the problems."""
     problems = [f"{name}: {each.detail}" for name, each in ended.items() if _is_problem(each)]
     document: dict[str, object] = {"version": 1, "exit_code": code}
+    if len(problems) == len(ended) and problems:
+        told = [f"{name}: {text}" for name, text in others.items()]
+        return document | {"problems": problems + told}
     left_out = {name: {"exit_code": 0, "detail": text} for name, text in others.items()}
     document["links"] = {name: _as_value(each) for name, each in ended.items()} | left_out
     return document | ({"problems": problems} if problems else {})
@@ -248,17 +241,23 @@ class _Waiting:
         except LinkLocked:
             return None  # Whoever holds it carries the decision out, or lets go of the link.
         except SyncdError as error:
-            outcome, detail = ended_by(error)
-            return Ended(code=outcome.exit_code, detail=detail)
+            return _without_cycle(name, *ended_by(error))
         finally:
             timer.cancel()
-        if self._over.is_set():
-            return self._late(name)
+        return self._late(name) if self._over.is_set() else self._of_turn(name, turn)
+
+    def _of_turn(self, name: str, turn: Turn) -> Ended | None:
+        from syncd.observability.state import State
+
         report = turn.report
+        if turn.state is State.PAUSED:
+            return None  # It was paused meanwhile: the next look says so.
         if report is None or report.dry_run:
+            if not turn.outcome.completed:
+                return _without_cycle(name, turn.outcome, turn.detail)
             return Ended(code=turn.state.code, detail=turn.detail)
-        app.tell(report)
-        for row in app.link_store(name).cycles(limit=1, cycle=report.cycle):
+        self._app.tell(report)
+        for row in self._app.link_store(name).cycles(limit=1, cycle=report.cycle):
             return _of_row(row)
         return Ended(code=report.outcome.exit_code, detail=report.detail, report=report.as_json())
 
@@ -277,7 +276,9 @@ class _Waiting:
         if health.working_since or health.state not in ended or waited < SETTLED:
             return None
         detail = "; ".join(each for each in (health.detail, health.remedy) if each)
-        return Ended(code=health.code, detail=detail)
+        if health.state is State.WAITING:
+            return Ended(code=health.code, detail=detail)
+        return _without_cycle(name, health.state.outcome, detail)
 
     def _late(self, name: str) -> Ended:
         """What is known when the time is up."""
@@ -289,6 +290,14 @@ class _Waiting:
             health = examine(name, self._app.link_store(name), self._app.clock.now())
             detail += f" (the link: {health.state.words})"
         return Ended(code=Outcome.UNREACHABLE.exit_code, detail=detail)
+
+
+def _without_cycle(link: str, outcome: Outcome, detail: str) -> Ended:
+    """Of a link whose cycle could not even begin: the report that `--sync-now` gives then."""
+    from syncd.engine.report import CycleReport
+
+    report = CycleReport(link=link, outcome=outcome, detail=detail)
+    return Ended(code=outcome.exit_code, detail=detail, report=report.as_json())
 
 
 def _of_row(row: CycleRow) -> Ended:

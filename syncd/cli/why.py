@@ -248,6 +248,7 @@ def _tell_unsynced(name: str, record: str, found: Unsynced, *, as_json: bool) ->
     if as_json:
         document = {
             "version": 1,
+            "exit_code": 0,
             "link": name,
             "id": record,
             "held": [held_value(hold) for hold in found.held],
@@ -331,6 +332,7 @@ def as_value(name: str, pair: Pair, reasons: Sequence[Reason]) -> dict[str, obje
 
     return {
         "version": 1,
+        "exit_code": 0,
         "link": name,
         "ghl_id": pair.ghl_id,
         "hubspot_id": pair.hubspot_id,

@@ -140,7 +140,7 @@ def _file(found: Layers, row: LinkRow, *, update: bool) -> PlannedFile:
         raise ConfigError(
             [f"{path}: is there, and has no links.{row.name}; take it away, or name another link"]
         )
-    if not update:
+    if not update and not link_text.says(table, row):
         raise ConfigError([f"links.{row.name}: exists already, in {path}; --update changes it"])
     return PlannedFile(path=path, text=link_text.updated(path, before, row), before=before)
 

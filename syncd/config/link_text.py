@@ -37,10 +37,20 @@ def new(row: LinkRow) -> str:
     """The file of a link that is not there yet."""
     text = _HEAD
     for side, table in _sides(row).items():
-        if table:
+        if table or side == "ghl":  # without a table there would be no link to find wrong
             lines = (f"{key} = {toml.value(value)}\n" for key, value in table.items())
             text += f"\n[{LINKS}.{row.name}.{side}]\n{''.join(lines)}"
     return text
+
+
+def says(table: Mapping[str, Any], row: LinkRow) -> bool:
+    """Whether a file says all of the row already."""
+    link = table[LINKS][row.name]
+    return isinstance(link, Mapping) and all(
+        isinstance(there := link.get(side, {}), Mapping) and there.get(key) == value
+        for side, wanted in _sides(row).items()
+        for key, value in wanted.items()
+    )
 
 
 def updated(path: Path, text: str, row: LinkRow) -> str:

@@ -268,6 +268,19 @@ def test_stdout_stays_empty_where_the_configuration_is_wrong(syncd: Syncd, tmp_p
     assert (result.code, result.out) == (2, "")
 
 
+SILENT = {"run", "sandbox", "help", "completion", "config init"}
+"""Verbs that report nothing when they end."""
+
+
+def test_every_verb_that_reports_takes_json() -> None:
+    plain = {
+        name.removeprefix("syncd ")
+        for name, command in ALL.items()
+        if isinstance(command, Verb) and all("--json" not in each.opts for each in command.params)
+    }
+    assert plain == SILENT
+
+
 @pytest.mark.parametrize("verb", ["--sync-now", "plan", "status", "held", "history", "doctor"])
 def test_with_json_what_ends_before_a_report_is_one_object(
     verb: str, syncd: Syncd, tmp_path: Path
@@ -276,6 +289,7 @@ def test_with_json_what_ends_before_a_report_is_one_object(
     result = syncd(verb, "--json")
     told = json.loads(result.out)
     assert (told["version"], told["exit_code"], result.code) == (1, 2, 2)
+    assert told.keys() == {"version", "exit_code", "problems"}
     assert any(each.startswith("links = 3: accepted: ") for each in told["problems"])
 
 

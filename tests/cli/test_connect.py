@@ -112,7 +112,9 @@ def test_both_vendors_are_connected_and_the_link_syncs(
     assert str(key) in done.out
 
     person(account=str(office.hubspot.portal_id))
-    assert syncd("connect", "hubspot").code == 0
+    second = syncd("connect", "hubspot", "--json")
+    assert json.loads(second.out)["connection"] == 2
+    assert "/oauth/authorize" in second.err
 
     office.book()
     assert syncd("setup").code == 0
@@ -131,6 +133,8 @@ def test_both_vendors_are_connected_and_the_link_syncs(
     shown = syncd("disconnect", "1", "--dry-run")
     assert (shown.code, "clinic" in shown.out) == (0, True)
     assert syncd("disconnect", "1").code == 2  # nobody can be asked
+    shown = syncd("disconnect", "1", "--dry-run", "--json")
+    assert json.loads(shown.out)["connection"] == rows[0]
     gone = syncd("disconnect", "1", "--yes")
     assert (gone.code, "uninstall the app" in gone.out) == (0, True)
     assert syncd("--sync-now").code == 2

@@ -263,11 +263,24 @@ def test_a_paused_link_ends_a_wait_with_2_and_the_decision_stays(
     clinic.ghl.edit(event_of(clinic, "Visit 0"), title="Wrong")
     assert syncd("--sync-now", "--link", "clinic").code == 0
     undone = syncd("undo", synced["Visit 0"], "--yes", "--wait", "--json")
-    assert (undone.code, "stays recorded" in json.loads(undone.out)["problems"][0]) == (2, True)
+    told = json.loads(undone.out)
+    assert (undone.code, "stays recorded" in told["problems"][0]) == (2, True)
+    assert told.keys() == {"version", "exit_code", "problems"}
     assert syncd("kick", "--wait").code == 2
     assert syncd("link", "resume", "clinic").code == 0
     assert syncd("--sync-now").code == 0
     assert clinic.ghl.get(event_of(clinic, "Visit 0")).title == "Visit 0"
+
+
+def test_a_wait_for_what_cannot_begin_gives_the_report_of_a_sync(
+    syncd: Syncd, clinic: VendorAccounts
+) -> None:
+    """A link that is not set up, and one whose first sync fails while it is planned."""
+    for code, outcome in ((2, "not_prepared"), (7, "unreachable")):
+        told = json.loads(syncd("kick", "--wait", "--json").out)
+        assert (told["exit_code"], told["links"]["clinic"]["outcome"]) == (code, outcome)
+        assert syncd("setup").code == 0
+        clinic.world.faults.add(side="ghl", status=503, times=None)
 
 
 def test_an_undo_shows_first_then_asks(

@@ -1,5 +1,6 @@
 """`syncd demo`: what it prints must be understood in one look."""
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -86,6 +87,15 @@ def test_the_third_sync_writes_nothing(told: str) -> None:
 def test_it_ends_with_where_to_go_next(told: str) -> None:
     assert "Where to go next" in told
     assert "syncd sandbox" in told.partition("Where to go next")[2]
+
+
+def test_for_a_script_there_is_one_document_with_each_report(syncd: Syncd) -> None:
+    done = syncd("demo", "--json")
+    told = json.loads(done.out)
+    assert (done.code, told["version"], told["exit_code"]) == (0, 1, 0)
+    assert [each["outcome"] for each in told["cycles"]] == ["ok"] * 3
+    assert told["cycles"][2]["ghl"]["updated"] + told["cycles"][2]["hubspot"]["updated"] == 0
+    assert all(each["people"] and each["syncd"] for each in told["edits"])
 
 
 def test_keep_leaves_a_configuration_and_a_store_to_look_at(

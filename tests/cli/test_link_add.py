@@ -85,8 +85,28 @@ def test_an_existing_link_changes_only_when_asked_and_keeps_what_a_person_wrote(
     assert after.hubspot.filter == {"team": ("n",)}
     assert set(before.splitlines()) <= set(file.read_text().splitlines())
     assert [each.name for each in file.parent.iterdir()] == ["north.toml"]
-    again = syncd("link", "add", "north", "--hub-id", "7", "--update", "--json")
-    assert json.loads(again.out)["unchanged"] == ["north"]
+    for more in ([], ["--update"], ["--dry-run"], ["--location", "loc-2", "--filter", "team=n"]):
+        again = syncd("link", "add", "north", "--hub-id", "7", "--json", *more)
+        assert (again.code, json.loads(again.out)["unchanged"]) == (0, ["north"])
+
+
+def test_a_list_may_be_given_again_and_one_row_that_differs_stops_it(
+    syncd: Syncd, main: Path
+) -> None:
+    rows = HEAD + "a,l-1,1,,team=x\nb,l-2,2,c,\n"
+    assert syncd("link", "add", "--csv", table(main.parent, rows)).code == 0
+    more = f"{rows}c,l-3,3,,\n"
+    done = syncd("link", "add", "--csv", table(main.parent, more), "--json")
+    told = json.loads(done.out)
+    assert (done.code, told["added"], told["unchanged"]) == (0, ["c"], ["a", "b"])
+    before = kept(main.parent)
+    other = more.replace("b,l-2", "b,l-9") + "d,l-4,4,,\n"
+    done = syncd("link", "add", "--csv", table(main.parent, other), "--json")
+    (problem,) = json.loads(done.out)["problems"]
+    assert (done.code, problem.startswith("line 3: links.b: exists already")) == (2, True)
+    assert kept(main.parent) == before
+    done = syncd("link", "add", "e")
+    assert (done.code, "links.e.ghl.location_id: missing" in done.err) == (2, True), done.err
 
 
 @pytest.mark.parametrize(

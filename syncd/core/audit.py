@@ -175,9 +175,16 @@ def removal(ghl: Snapshot, hubspot: Snapshot, meaning: Meaning) -> Difference | 
     return Difference(
         field=RECORD,
         group="",
-        ghl=DELETED if ghl.gone else THERE,
-        hubspot=ARCHIVED if hubspot.gone else THERE,
+        ghl=presence(ghl),
+        hubspot=presence(hubspot),
     )
+
+
+def presence(record: Snapshot) -> str:
+    """Whether a record is there, in the words of its side."""
+    if not record.gone:
+        return THERE
+    return DELETED if record.side is Side.GHL else ARCHIVED
 
 
 # --- explaining
@@ -209,6 +216,8 @@ def _held(found: Difference, seen: Evidence) -> str:
 
 
 def _why_removed(seen: Evidence, rules: Policy, meaning: Meaning) -> str:
+    if seen.ghl.gone == seen.hubspot.gone:
+        return ""  # A record that nobody shows is not known to be removed.
     where = Side.GHL if seen.ghl.gone else Side.HUBSPOT
     living = seen.on(where.other)
     name = "ghl_deleted" if where is Side.GHL else "hubspot_archived"

@@ -124,6 +124,25 @@ def test_a_removal_is_pending_off_or_settled(harness: SyncHarness, ann: tuple[st
     assert reasons(looked(harness)) == {"record": "off: sync.ghl_deleted is ignore"}
 
 
+@pytest.mark.parametrize("rule", ["both", "ignore", "one-way"])
+def test_a_record_that_nobody_shows_is_no_removal(
+    harness: SyncHarness, ann: tuple[str, str], rule: str
+) -> None:
+    book(harness, ann[0], status="showed")
+    harness.sync()
+    if rule == "ignore":
+        harness.obey(ghl_deleted=OnRemoval.IGNORE, hubspot_archived=OnRemoval.IGNORE)
+    if rule == "one-way":
+        harness.obey(direction=Direction.GHL_TO_HUBSPOT)
+    harness.world.faults.add(side="ghl", kind="empty_list", path="/calendars/events$", times=None)
+    harness.world.faults.add(
+        side="ghl", status=404, path="/events/appointments/", method="GET", times=None
+    )
+    assert reasons(looked(harness)) == {"record": "held: unreadable"}
+    harness.sync()
+    assert reasons(looked(harness)) == {"record": "held: unreadable"}
+
+
 def test_a_pair_outside_the_window_is_left_out(harness: SyncHarness, ann: tuple[str, str]) -> None:
     book(harness, ann[0], 48)
     harness.sync()

@@ -235,7 +235,7 @@ class _Audit:
     ) -> None:
         """A record of the pair neither lives nor is it provably removed."""
         shown = [
-            core.THERE if isinstance(each, Snapshot) else f"not shown: {each.detail}"
+            core.presence(each) if isinstance(each, Snapshot) else f"not shown: {each.detail}"
             for each in (ghl, hubspot)
         ]
         found = Difference(field=core.RECORD, group="", ghl=shown[0], hubspot=shown[1])

@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from syncd.config import Settings
+from syncd.config.addresses import host_and_port, is_loopback
 from syncd.doctor.finding import Finding, error, ok, raised, warning
 from syncd.errors import StoreError, SyncdError
 from syncd.store import migrate, open_engine
@@ -28,6 +29,16 @@ def configuration(settings: Settings) -> Iterable[Finding]:
     for variable in settings.foreign:
         remedy = "nothing to do if another program uses it; else see docs/configuration.md"
         yield warning("configuration", f"{variable} names no key and is passed over", remedy)
+    for table, listener in (("http", settings.http), ("live", settings.live)):
+        if not listener.listen or is_loopback(host_and_port(listener.listen)[0]):
+            continue
+        if not listener.public_url.startswith("https://"):
+            yield warning(
+                "configuration",
+                f"{table}.listen {listener.listen} is reached from other machines, without TLS",
+                f"put a proxy before it that ends TLS, and name its address: {table}.public_url = "
+                '"https://…" (docs/live.md)',
+            )
     for path in settings.files:
         if _mode(path) & (stat.S_IWGRP | stat.S_IWOTH):
             what = f"{path} can be changed by other users, who could send the records anywhere"

@@ -285,6 +285,25 @@ def test_two_links_with_two_tokens_of_one_account_are_found_out(practice: Any) -
 # --- files
 
 
+@pytest.mark.parametrize(
+    ("more", "warnings"),
+    [
+        ('[http]\nlisten = "127.0.0.1:8787"', 0),
+        ('[http]\nlisten = "0.0.0.0:8787"\ntoken = { env = "PAGE" }', 1),
+        ('[live]\nlisten = ":8788"\npublic_url = "http://sync.example.com"', 1),
+        ('[live]\nlisten = ":8788"\npublic_url = "https://sync.example.com"', 0),
+    ],
+)
+def test_a_listener_that_others_reach_needs_tls(practice: Any, more: str, warnings: int) -> None:
+    from syncd.doctor import files
+
+    settings = practice.settings(more)
+    settings.path.chmod(0o600)
+    found = [each for each in files.configuration(settings) if "TLS" in each.what]
+    assert len(found) == warnings
+    assert all("public_url" in each.remedy for each in found)
+
+
 def test_a_configuration_without_secrets_may_be_read_by_others(practice: Any) -> None:
     """The service's user is not the owner of the file: deploy/README.md leaves it readable."""
     settings = practice.settings()

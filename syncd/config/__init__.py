@@ -13,6 +13,7 @@ from syncd.config.changes import changes
 from syncd.config.loading import load, working_directory
 from syncd.config.overlaps import account_by_token, object_kind, overlapping
 from syncd.config.secrets import (
+    has_app,
     resolve_address,
     resolve_client_secret,
     resolve_hook_secret,
@@ -81,6 +82,7 @@ __all__ = [
     "account_by_token",
     "changes",
     "find_config",
+    "has_app",
     "load",
     "object_kind",
     "overlapping",

@@ -77,15 +77,22 @@ def resolve_client_secret(
     An app is there where its `client_id` or the place of its secret was given,
     or where the usual variable holds a secret. Raises as `resolve_token` does.
     """
-    given = apps.highlevel if app == "highlevel" else apps.hubspot
-    place, key = given.client_secret, f"apps.{app}.client_secret"
-    if not place.given:
+    if not has_app(apps, app, env):
         return None
-    if not (given.client_id or "client_secret" in given.model_fields_set):
-        variables = os.environ if env is None else env
-        if not variables.get(place.env or "", "").strip():
-            return None
-    return _resolved(place, key, env)
+    given = apps.highlevel if app == "highlevel" else apps.hubspot
+    return _resolved(given.client_secret, f"apps.{app}.client_secret", env)
+
+
+def has_app(
+    apps: AppsSettings, app: Literal["highlevel", "hubspot"], env: Mapping[str, str] | None = None
+) -> bool:
+    """Whether there is such an app with a secret, as `resolve_client_secret` says."""
+    given = apps.highlevel if app == "highlevel" else apps.hubspot
+    place = given.client_secret
+    if given.client_id or "client_secret" in given.model_fields_set:
+        return place.given
+    variables = os.environ if env is None else env
+    return bool(variables.get(place.env or "", "").strip())
 
 
 def resolve_secret_keys(

@@ -53,8 +53,8 @@ def read_event(sent: object) -> HighLevelEvent:
     return HighLevelEvent(
         type=kind,
         app=_text(event.get("appId")),
-        location=_text(event.get("locationId")),
-        agency=_text(event.get("companyId")),
+        location=_name(event.get("locationId")),
+        agency=_name(event.get("companyId")),
         what=what,
         record=record,
         delivery=_text(event.get("webhookId")),
@@ -93,6 +93,11 @@ def _table(value: object) -> Mapping[str, Any]:
 
 def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
+
+
+def _name(value: object) -> str:
+    """The id of a location or an agency; of one that no store takes, an id that nobody has."""
+    return _text(value).encode("ascii", "replace").decode().replace("\0", "?")
 
 
 def _id(value: object) -> str:

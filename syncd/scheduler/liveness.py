@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from syncd import config
 from syncd.config import LinkSettings, Settings
 from syncd.core.model import Side
 from syncd.engine.report import FoundChange
@@ -241,8 +242,8 @@ def set_up_of(settings: Settings, link: LinkSettings) -> dict[Side, SetUp]:
     if listens and apps.highlevel.client_id:
         ghl = SetUp.APP
     app = apps.hubspot
-    named = bool(app.client_id) or "client_secret" in app.model_fields_set
-    if (app.journal and app.client_id) or (listens and live.public_url and named):
+    delivers = listens and live.public_url and config.has_app(apps, "hubspot")
+    if (app.journal and app.client_id) or delivers:
         hubspot = SetUp.APP
     return {Side.GHL: ghl, Side.HUBSPOT: hubspot}
 

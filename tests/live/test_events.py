@@ -59,6 +59,15 @@ def test_the_envelope_of_highlevels_deliveries(sent: Any) -> None:
     assert event.at == datetime(2026, 11, 29, 8, 0, 1, tzinfo=UTC)
 
 
+@pytest.mark.parametrize("sent", ["\ud800", "loc\0", "Zürich"])
+def test_an_id_that_no_store_takes_is_one_that_nobody_has(sent: str) -> None:
+    event = read_event({"type": "UNINSTALL", "locationId": sent, "companyId": sent})
+    for found in (event.location, event.agency):
+        assert "?" in found
+        assert found.isprintable()
+        assert found.isascii()
+
+
 def test_a_stamp_may_be_a_number() -> None:
     sent = {**ENVELOPE, "timestamp": 1_795_939_201_000}
     assert read_event(sent).at == datetime(2026, 11, 29, 8, 0, 1, tzinfo=UTC)

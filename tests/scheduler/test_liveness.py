@@ -209,10 +209,19 @@ def test_what_is_forgotten_does_not_pass_for_what_never_came(live: Liveness) -> 
             SetUp.NOTHING,
         ),
         ('apps = {hubspot = {client_id = "a", journal = true}}', SetUp.NOTHING, SetUp.APP),
+        (
+            'live = {listen = ":1", public_url = "https://a.b"}\nsecret = "s"',
+            SetUp.NOTHING,
+            SetUp.APP,
+        ),
     ],
 )
-def test_what_a_configuration_sets_up(text: str, ghl: SetUp, hubspot: SetUp) -> None:
+def test_what_a_configuration_sets_up(
+    text: str, ghl: SetUp, hubspot: SetUp, monkeypatch: pytest.MonkeyPatch
+) -> None:
     table = tomllib.loads(text)
+    # The listener takes deliveries that the usual variable's secret verifies.
+    monkeypatch.setenv("HUBSPOT_CLIENT_SECRET", table.pop("secret", ""))
     hook = {"hook_secret": {"env": "H"}} if table.pop("hook", None) else {}
     table["links"] = {"clinic": {"ghl": {"location_id": "l", **hook}}}
     settings = Settings.model_validate(table)

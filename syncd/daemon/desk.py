@@ -12,6 +12,7 @@ import hashlib
 import json
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from syncd.core.model import Hold, Side
@@ -30,6 +31,7 @@ from syncd.observability.page.offers import (
     Underway,
 )
 from syncd.ports.store import PAGE, Author, Decision, LinkStore
+from syncd.ports.store import PAUSED as PAUSED_AT
 from syncd.scheduler import Links
 
 LINK_WORDS = ("sync", "pause", "resume", "approve", "allow-removals", "allow-changes")
@@ -138,12 +140,23 @@ class Desk:
         author: Author = (PAGE, press.by)
         with self._one_at_a_time:
             if for_all:
-                for name in known:
-                    self._switch(name, author, pausing=press.decision == "pause")
+                self._about_all(known, press, author)
             elif press.decision in LINK_WORDS:
                 self._about_link(press, author)
             else:
                 self._about_record(press, author)
+
+    def _about_all(self, names: Sequence[str], press: Press, author: Author) -> None:
+        """Pause or resume everything; who resumes has seen every pause."""
+        pausing, shown_at = press.decision == "pause", _read_moment(press.seen)
+        if shown_at is None:
+            raise NotDecided(409, CHANGED)
+        for name in names if not pausing else ():
+            paused_at = _read_moment(self._links.quick_view(name).get_state(PAUSED_AT))
+            if paused_at is not None and paused_at > shown_at:
+                raise NotDecided(409, f"{name} was paused since the page was shown: look again")
+        for name in names:
+            self._switch(name, author, pausing=pausing)
 
     def _switch(self, name: str, author: Author, *, pausing: bool) -> None:
         if self._links.paused(name) == pausing:
@@ -165,6 +178,8 @@ class Desk:
         opened = store.decisions()
         match word:
             case "sync":
+                if press.seen != IN_SERVICE:
+                    raise NotDecided(409, CHANGED)
                 if not any(each.kind == "kick" for each in opened):
                     self._write(store, "kick", making.kick(store, now), author)
             case "approve":
@@ -203,13 +218,13 @@ class Desk:
         opened = store.decisions()
         holds = [hold for hold in store.holds() if record and record in hold.ids]
         ignored = record in _ignored_ids(store, opened)
+        wanted = Exit(word=press.decision, other=press.other, contact=press.contact.strip())
+        if (holds or wanted.word == "retry") and _is_open(wanted, record, opened):
+            return  # The same button again.
         if not holds and not ignored:
             if _was_shown(press) or _is_known(store, record):
                 raise NotDecided(409, f"{record} is held no longer, and nothing was done")
             raise NotDecided(404, f"nothing is held for {record!r}")
-        wanted = Exit(word=press.decision, other=press.other, contact=press.contact.strip())
-        if (holds or wanted.word == "retry") and _is_open(wanted, record, opened):
-            return  # The same button again.
         if press.seen != _seen(holds, opened, record):
             raise NotDecided(409, CHANGED)
         if not _is_offered(wanted, holds, ignored=ignored):
@@ -322,6 +337,14 @@ def _digest(shown: object) -> str:
 
 def _counts(shown: Mapping[str, int] | None) -> str:
     return json.dumps(dict(shown or {}), sort_keys=True)
+
+
+def _read_moment(written: str) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(written)
+    except ValueError:
+        return None
+    return found if found.tzinfo is not None else None
 
 
 def _read_counts(seen: str) -> dict[str, int] | None:

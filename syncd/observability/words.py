@@ -12,7 +12,10 @@ from syncd.observability.redaction import redact
 
 SIDES = {side.value: side.label for side in Side}
 
-_INSTANT = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d)(?::00)?Z")
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)")
+_TIMES = re.compile(rf"(?:({_INSTANT.pattern})|\?(?= to \d))(?: to (?:({_INSTANT.pattern})|\?))?")
+"""A time as holds and the history write it: one instant, or a start and an end, "?" for none."""
+_TOLD = re.compile(r"\b(\d{4}-\d\d-\d\d \d\d:\d\d) UTC\b")
 _UNITS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
@@ -22,10 +25,26 @@ def text(held: object, *, personal: bool = False) -> str:
 
 
 def value(held: str, *, personal: bool = False, zone: tzinfo = UTC) -> str:
-    """A field's value, redacted; an instant is told in the zone."""
-    if _INSTANT.fullmatch(held):
-        return datetime.fromisoformat(held).astimezone(zone).strftime("%a %Y-%m-%d %H:%M")
-    return text(held, personal=personal)
+    """A field's value, or what is said of one, redacted; instants are told in the zone."""
+    try:
+        if found := _TIMES.fullmatch(held):
+            start, end = (datetime.fromisoformat(each) if each else None for each in found.groups())
+            return _from_to(start, end, zone)
+        told = _TOLD.sub(lambda each: _day(datetime.fromisoformat(f"{each[1]}Z"), zone), held)
+    except (ValueError, OverflowError):
+        told = held
+    return text(told, personal=personal)
+
+
+def _from_to(start: datetime | None, end: datetime | None, zone: tzinfo) -> str:
+    if start is None or end is None:
+        known = start or end
+        return _day(known, zone) if known else "no time"
+    return f"{_day(start, zone)} to {moment(end, start, zone)}"
+
+
+def _day(at: datetime, zone: tzinfo) -> str:
+    return at.astimezone(zone).strftime("%a %Y-%m-%d %H:%M")
 
 
 def span(seconds: float) -> str:
@@ -115,7 +134,7 @@ def next_cycle(link: LinkHealth) -> str:
 def moment(at: datetime, now: datetime, zone: tzinfo = UTC) -> str:
     """The hour of an instant, with the day where it is another one."""
     at, now = at.astimezone(zone), now.astimezone(zone)
-    return at.strftime("%H:%M" if at.date() == now.date() else "%a %Y-%m-%d %H:%M")
+    return at.strftime("%H:%M") if at.date() == now.date() else _day(at, zone)
 
 
 def zone_of(name: str) -> tzinfo:

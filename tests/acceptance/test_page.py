@@ -94,8 +94,14 @@ def test_a_conflict_is_settled_on_the_page(
     (record,) = [each.id for each in accounts.hubspot.records()]
 
     # An emergency stop, in force and shown at once.
-    everything = page.form("pause", link="")
+    everything, now = page.form("pause", link=""), page.form("sync")
+    assert page.send(now | {"seen": "something else"}) == 409
+    assert page.send(everything | {"seen": "something else"}) == 409
+    assert page.send(now) == 303
     assert page.send(everything) == 303
+    # Who saw nothing paused takes back no pause.
+    seen_before = everything["seen"].replace("20", "19", 1)
+    assert page.send(everything | {"decision": "resume", "seen": seen_before}) == 409
     assert page.send(page.form("resume", link="") | {"decision": "pause"}) == 303
     assert processes.run("status").stdout.count("paused") >= 1
     stale = page.form("resume")
@@ -138,7 +144,8 @@ def test_a_record_is_ignored_on_the_page_and_taken_back(
     daemon.until("cycle.finished", lambda line: line["held"])
     page = Page(port)
     ignore = page.form("ignore", nobodys)
-    assert [page.send(ignore), page.send(ignore)] == [303, 303]
+    assert page.send(ignore) == 303
+    assert page.send(ignore) in {303, 409}  # it may be done by now
     daemon.until("cycle.finished", lambda line: not line["held"])
     assert "Nobody" not in Page(port, token=READS).text()
     back = page.form("retry", nobodys)
@@ -233,7 +240,8 @@ def test_removals_pass_the_guard_as_they_were_shown(
     assert "A guard needs your approval" in page.text()
     lets = page.form("allow-removals")
     assert page.send(lets | {"seen": "other"}) == 409
-    assert [page.send(lets), page.send(lets)] == [303, 303]
+    assert page.send(lets) == 303
+    assert page.send(lets) in {303, 409}  # it may be done by now
     daemon.until("cycle.finished", lambda line: line["hubspot"]["removed"])
     assert page.send(lets) == 409
     assert len([r for r in accounts.hubspot.records() if not r.archived]) == 2

@@ -234,8 +234,15 @@ def test_the_headline_says_first_what_needs_a_person(
     assert headline([waiting], now) == "1 link needs your approval. 1 appointment in sync."
     gone = a_link(state=State.GONE, pairs=2, paused=True)
     assert headline([gone, waiting], now) == (
-        "1 link is in trouble. 1 link needs your approval. 3 appointments in sync over 2 links. "
-        "Last change 2 minutes ago. 1 link is paused."
+        "1 link is in trouble. 1 link needs your approval. 1 link is paused. "
+        "1 appointment in sync. 2 appointments were in sync 42 seconds ago. "
+        "Last change 2 minutes ago."
+    )
+    contested = Hold(ghl_id="g9", hubspot_id="9", reason="conflict", detail="")
+    failed = a_link(state=State.FAILED_WRITES, pairs=3, held=(contested,), history=(), cycles=())
+    assert headline([failed], now) == (
+        "Some writes failed in 1 link, and are tried again. "
+        "2 appointments in sync. 1 waits for you."
     )
 
 
@@ -436,6 +443,21 @@ def test_the_axis_shows_each_half_hour_of_a_day_and_its_trouble(now: datetime) -
 )
 def test_a_length_of_time_is_told_in_its_largest_units(seconds: float, told: str) -> None:
     assert words.span(seconds) == told
+
+
+@pytest.mark.parametrize(
+    ("held", "told"),
+    [
+        ("2026-03-03T08:00:00Z", "Tue 2026-03-03 09:00"),
+        ("2026-03-03T08:00:00+00:00 to 2026-03-03T08:30:00+00:00", "Tue 2026-03-03 09:00 to 09:30"),
+        ("2026-03-03T08:00:00+00:00 to ?", "Tue 2026-03-03 09:00"),
+        ("no slot at 2026-03-03 08:00 UTC", "no slot at Tue 2026-03-03 09:00"),
+        ("2026-13-03T08:00:00Z", "2026-13-03T08:00:00Z"),
+        ("?", "?"),
+    ],
+)
+def test_a_time_that_is_held_is_told_in_the_zone(held: str, told: str) -> None:
+    assert words.value(held, personal=True, zone=words.zone_of("Europe/Vienna")) == told
 
 
 def test_another_day_is_told_with_its_date(now: datetime) -> None:

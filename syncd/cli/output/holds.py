@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import tzinfo
 
 from syncd.cli.output import formatting
 from syncd.cli.output.names import Names
 from syncd.cli.output.printer import Printer
 from syncd.core.model import Hold, Side
+from syncd.observability import words
 from syncd.observability.remedies import remedy_of
 
 
@@ -18,20 +20,23 @@ def print_holds(printer: Printer, holds: Sequence[Hold], timezone: str) -> None:
         called = formatting.called(hold.title, hold.ghl_id, hold.hubspot_id, names)
         printer.line(f"  {called}, {formatting.when(hold.starts_at, zone)}", "bold")
         field = f", {hold.group} only" if hold.group else ""
-        detail = formatting.strip_control_chars(hold.detail)
+        detail = formatting.strip_control_chars(words.value(hold.detail, personal=True, zone=zone))
         printer.line(f"    {hold.reason}{field}: {detail}", "yellow")
         if hold.values:
-            has = (_has(side, value, hold.group, names) for side, value in hold.values.items())
+            has = (
+                _has(side, value, hold.group, names, zone) for side, value in hold.values.items()
+            )
             printer.line(f"    {', '.join(has)}")
         if hold.since:
             printer.line(f"    held since {formatting.when(hold.since, zone)}")
         _print_remedy(printer, hold)
 
 
-def _has(side: str, value: str, group: str, names: Names) -> str:
+def _has(side: str, value: str, group: str, names: Names, zone: tzinfo) -> str:
     """`HighLevel has Control`."""
     shown = names.value(Side(side))(group, value) if value else "nothing"
-    return f"{formatting.SIDES[side]} has {shown or formatting.strip_control_chars(value)}"
+    told = shown or formatting.strip_control_chars(words.value(value, personal=True, zone=zone))
+    return f"{formatting.SIDES[side]} has {told}"
 
 
 def _print_remedy(printer: Printer, hold: Hold) -> None:

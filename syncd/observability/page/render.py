@@ -96,7 +96,7 @@ def render(look: Look, *, proof: str = "", refusal: str = "") -> str:
         tone=_worst_tone(links, look),
         proof=proof,
         refusal=refusal,
-        everything=_all_links(links),
+        everything=_all_links(links, look.at),
         zones=sorted({str(words.zone_of(link.timezone)) for link in links}) or ["UTC"],
     )
 
@@ -118,22 +118,41 @@ def headline(links: Sequence[LinkHealth], now: datetime) -> str:
         told.append(f"{_links(broken)} in trouble.")
     if asked:
         told.append(f"{words.count(asked, 'link needs', 'links need')} your approval.")
-    pairs = sum(link.pairs for link in links)
-    over = f" over {len(links)} links" if len(links) > 1 else ""
-    if pairs:
-        told.append(f"{words.count(pairs, 'appointment')} in sync{over}.")
-    else:
-        told.append("Nothing is in sync yet.")
+    failed = sum(link.state is State.FAILED_WRITES for link in links)
+    if failed:
+        told.append(f"Some writes failed in {words.count(failed, 'link')}, and are tried again.")
+    paused = sum(link.paused for link in links)
+    if paused:
+        told.append(f"{_links(paused)} paused.")
+    told += _in_sync(links, now)
     changed = [at for link in links if (at := view.last_change(link)) is not None]
     if changed:
         told.append(f"Last change {words.long_ago(max(changed), now)}.")
     held = sum(len(view.waiting(link)) for link in links)
     if held:
         told.append(f"{words.count(held, 'waits', 'wait')} for you.")
-    paused = sum(link.paused for link in links)
-    if paused:
-        told.append(f"{_links(paused)} paused.")
     return " ".join(told)
+
+
+def _in_sync(links: Sequence[LinkHealth], now: datetime) -> list[str]:
+    """How much is in sync; of links that nothing syncs now, how much was, and when."""
+    going: list[LinkHealth] = []
+    still: list[LinkHealth] = []
+    for link in links:
+        stands = link.paused or view.TONES[link.state][0] == "bad"
+        (still if stands else going).append(link)
+    told, number = [], sum(view.in_sync(link) for link in going)
+    if number:
+        over = f" over {len(going)} links" if len(going) > 1 else ""
+        told.append(f"{words.count(number, 'appointment')} in sync{over}.")
+    number = sum(view.in_sync(link) for link in still)
+    good = [link.good_at for link in still if link.good_at is not None]
+    if number and good:
+        were = words.count(number, "appointment was", "appointments were")
+        told.append(f"{were} in sync {words.long_ago(min(good), now)}.")
+    elif number:
+        told.append(f"{words.count(number, 'appointment is', 'appointments are')} paired.")
+    return told or ["Nothing is in sync yet."]
 
 
 def _links(number: int) -> str:
@@ -148,14 +167,14 @@ def _worst_tone(links: Sequence[LinkHealth], look: Look) -> str:
     return "warn" if held or not links or "warn" in tones else "good"
 
 
-def _all_links(links: Sequence[LinkHealth]) -> Form:
+def _all_links(links: Sequence[LinkHealth], at: datetime) -> Form:
     """Pause or resume everything."""
     decisions = []
     if any(not link.paused for link in links):
         decisions.append("pause")
     if any(link.paused for link in links):
         decisions.append("resume")
-    return Form(decisions=tuple(decisions), link="", seen="all")
+    return Form(decisions=tuple(decisions), link="", seen=at.isoformat())
 
 
 def style_hash() -> str:

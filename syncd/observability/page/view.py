@@ -139,6 +139,12 @@ def waiting(link: LinkHealth) -> list[Waiting]:
     return [Waiting(ids=ids, holds=tuple(holds)) for ids, holds in found.items()]
 
 
+def in_sync(link: LinkHealth) -> int:
+    """How many pairs are in sync: those of which nothing is held."""
+    held = {hold.ids for hold in link.held if all(hold.ids)}
+    return max(0, link.pairs - len(held))
+
+
 def guarded(link: LinkHealth) -> list[Hold]:
     """The removals that the guard keeps back."""
     return [hold for hold in link.held if hold.reason == "removal_guard"]
@@ -227,14 +233,6 @@ def changed_value(entry: HistoryEntry, value: str | None, look: Look, link: Link
     if value and entry.field == "owner":
         return look.name(link.name, "owner", entry.side, value)
     return value or ""
-
-
-def announcements(link: LinkHealth) -> str:
-    """What each side announces, where anything is set up; "" else."""
-    heard = {side: link.hearing.get(side.value, "off") for side in Side}
-    if set(heard.values()) <= {"off"}:
-        return ""
-    return ", ".join(f"{side.label} {state}" for side, state in heard.items())
 
 
 def delay(link: LinkHealth) -> float | None:

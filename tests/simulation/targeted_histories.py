@@ -385,8 +385,9 @@ def _outdated() -> Iterator[list[Step]]:
         *(([each], ("undo", 0)) for each in (*EDITS, edit("hubspot", PAIRED, "time", 5)[0])),
     ]
     poll: Step = ("sync", "polled")
-    for (steps, verb), side, group in product(waits, SIDES, ("title", "time")):
-        yield [*steps, poll, verb, edit(side, PAIRED, group, 1)[0], poll]
+    edits = (("title", 1), ("time", 1), ("time", 4))
+    for (steps, verb), side, (group, choice) in product(waits, SIDES, edits):
+        yield [*steps, poll, verb, edit(side, PAIRED, group, choice)[0], poll]
     for born in BIRTHS:
         side = "ghl" if born[0] == "book" else "hubspot"
         for act in (("swap_contact", side, -1, 1), edit(side, -1, "time", 4)[0]):

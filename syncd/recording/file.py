@@ -59,7 +59,7 @@ def _read(path: Path, file: Iterable[str]) -> list[Line]:
     if not lines or lines[0]["part"] != "recording":
         raise ConfigError([f"{path}: {_NONE}"])
     _check_version(path, lines[0])
-    if lines[-1] != {"part": "end", "lines": len(lines) - 2}:
+    if len(lines) < 3 or lines[-1] != {"part": "end", "lines": len(lines) - 2}:
         raise ConfigError([f"{path}: the recording is cut off: record it again"])
     return lines[1:-1]
 

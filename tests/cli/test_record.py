@@ -72,6 +72,7 @@ def without_end(text: str) -> str:
         (lambda text: text.replace('"value":{', '"value":7,"x":{', 1), "cannot be understood"),
         (lambda _: "", "no recording"),
         (lambda _: "{}\n", "no recording"),
+        (lambda text: text.split("\n")[0] + '\n{"part":"end","lines":0}\n', "cut off"),
         (lambda _: "\x00\xff", "no recording"),
     ],
 )

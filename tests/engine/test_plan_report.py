@@ -46,6 +46,14 @@ def test_a_contact_that_two_appointments_need_is_one_write(harness: SyncHarness)
     assert len(harness.hubspot.contact_records()) == 1
 
 
+def test_what_starts_at_once_is_planned_in_the_order_of_the_list(harness: SyncHarness) -> None:
+    """Two runs of the same readings show the same plan; the sandbox lists by id."""
+    people = [harness.ghl.add_contact(f"Ann {at}", f"ann{at}@example.com") for at in range(12)]
+    booked = [book(harness, contact) for contact in people]
+    planned = harness.plan().planned or ()
+    assert [each.ghl_id for each in planned if each.record == "appointment"] == sorted(booked)
+
+
 def test_two_contacts_of_one_person_are_one_write(harness: SyncHarness) -> None:
     for hours in (48, 72):
         book(harness, harness.ghl.add_contact("Ann Lee", "ann@example.com"), hours)

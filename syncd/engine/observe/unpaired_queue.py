@@ -94,9 +94,12 @@ class UnpairedQueue:
             self._most = max(self._most // 2, FIRST_TURN)
 
     def turn(self, policy: Policy, *, all_: bool = False) -> UnpairedRecords:
-        """Those whose turn it is: the fresh ones, then what starts soonest."""
+        """Those whose turn it is: the fresh ones, then what starts soonest.
+
+        In the order in which they came, so that the same readings lead to the same plan.
+        """
         if all_ or len(self) <= self._most:
-            ghl, hubspot = set(self._ghl), set(self._hubspot)
+            ghl, hubspot = list(self._ghl), list(self._hubspot)
         else:
             ghl, hubspot = self._soonest(policy)
         taken = UnpairedRecords(
@@ -104,21 +107,21 @@ class UnpairedQueue:
             hubspot={each: self._hubspot.pop(each) for each in hubspot},
             paired_ids=self._paired_ids,
         )
-        self._fresh -= ghl | hubspot
+        self._fresh -= {*ghl, *hubspot}
         return taken
 
-    def _soonest(self, policy: Policy) -> tuple[set[str], set[str]]:
+    def _soonest(self, policy: Policy) -> tuple[list[str], list[str]]:
         if self._line is None:
             # Once for many turns: a hundred thousand records have fifty.
             by_urgency = sorted(self._groups(policy), key=lambda each: self._urgency(each, policy))
             self._line = deque(by_urgency)
-        ghl, hubspot = set[str](), set[str]()
+        ghl, hubspot = list[str](), list[str]()
         while self._line and len(ghl) + len(hubspot) < self._most:
             for side, record_id in self._line.popleft():
                 if side is Side.GHL and record_id in self._ghl:
-                    ghl.add(record_id)
+                    ghl.append(record_id)
                 elif side is Side.HUBSPOT and record_id in self._hubspot:
-                    hubspot.add(record_id)
+                    hubspot.append(record_id)
         return ghl, hubspot
 
     def _urgency(self, group: _Group, policy: Policy) -> tuple[bool, bool, float]:

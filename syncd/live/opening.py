@@ -104,7 +104,11 @@ class LiveListener:
             return
         moved = self._app.store.quick_connections
         tell = moved.installed if event.type == INSTALL else moved.uninstalled
-        tell("highlevel", location=event.location, company=event.agency, at=event.at)
+        ours = any(
+            link.ghl.token.oauth and link.ghl.location_id == event.location
+            for link in self._app.settings.links.values()
+        )
+        tell("highlevel", location=event.location, company=event.agency, at=event.at, ours=ours)
         log.info("app.installation", kind=event.type, location=event.location)
 
 

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, delete, insert, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from syncd.store.database import Database
 from syncd.store.tables import connection as table
@@ -159,7 +160,8 @@ class SqlConnections:
         """
 
         def ask(connection: Connection) -> list[str]:
-            tokens = select(table.c.access, table.c.refresh).limit(limit)
+            kept = or_(table.c.access != "", table.c.refresh != "")
+            tokens = select(table.c.access, table.c.refresh).where(kept).limit(limit)
             found = [text for row in connection.execute(tokens) for text in row if text]
             open_ones = select(attempts.c.verifier).where(
                 attempts.c.expires_at > self._database.clock.now(), attempts.c.outcome == ""
@@ -194,7 +196,7 @@ class SqlConnections:
             }
             if row is None:
                 made = {"vendor": vendor, "kind": kind, "account": account, "generation": 1}
-                connection.execute(insert(table).values(**made, **fresh, **_written(fields)))
+                _insert(connection, {**made, **fresh, **_written(fields)})
             elif renew:
                 values = {**fresh, **_written(fields), "generation": table.c.generation + 1}
                 connection.execute(update(table).where(table.c.id == row.id).values(**values))
@@ -256,7 +258,8 @@ class SqlConnections:
     ) -> None:
         """Note a refresh that brought no token; nobody asks again before the pause is over.
 
-        It is `unsure` where the vendor may have replaced the token all the same. The
+        It is `unsure` where the vendor may have replaced the token all the same: the
+        lease goes on then, so that the tries are spread over the vendor's grace. The
         generation stays: somebody may still hold a good answer to an earlier try.
 
         Raises:
@@ -269,7 +272,8 @@ class SqlConnections:
         )
 
         def act(connection: Connection) -> None:
-            until = max(lease, self._database.clock.now() + timedelta(seconds=pause))
+            until = self._database.clock.now() + timedelta(seconds=pause)
+            until = max(lease, until) if unsure else until
             values = {"failures": table.c.failures + 1, "lease_until": until} | (
                 {} if unsure else {"asked_at": None}
             )
@@ -309,25 +313,33 @@ class SqlConnections:
 
         return self._database.write(act, durable=True)
 
-    def installed(self, vendor: str, *, location: str, company: str, at: datetime) -> int:
-        """The vendor says that its app was installed at that instant; gives how many rows it names.
+    def installed(
+        self, vendor: str, *, location: str, company: str, at: datetime, ours: bool = False
+    ) -> None:
+        """The vendor says that its app was installed at that instant.
+
+        A location that is `ours` is remembered even where no token was made for it yet.
 
         Raises:
             StoreError: the store cannot be used.
         """
-        return self._moved(vendor, location, company, "installed_at", at)
+        self._moved(vendor, location, company, "installed_at", at, ours=ours)
 
-    def uninstalled(self, vendor: str, *, location: str, company: str, at: datetime) -> int:
-        """The vendor says that its app was taken away at that instant.
+    def uninstalled(
+        self, vendor: str, *, location: str, company: str, at: datetime, ours: bool = False
+    ) -> None:
+        """The vendor says that its app was taken away at that instant; the same for the rest.
 
         A company without a location names the agency and all of its locations.
 
         Raises:
             StoreError: the store cannot be used.
         """
-        return self._moved(vendor, location, company, "uninstalled_at", at)
+        self._moved(vendor, location, company, "uninstalled_at", at, ours=ours)
 
-    def _moved(self, vendor: str, location: str, company: str, field: str, at: datetime) -> int:
+    def _moved(
+        self, vendor: str, location: str, company: str, field: str, at: datetime, *, ours: bool
+    ) -> None:
         named = (
             [table.c.account == location]
             if location
@@ -336,10 +348,14 @@ class SqlConnections:
         column = table.c[field]
         newer = (table.c.vendor == vendor, *named, or_(column.is_(None), column < at))
 
-        def act(connection: Connection) -> int:
-            return connection.execute(update(table).where(*newer).values({field: at})).rowcount
+        def act(connection: Connection) -> None:
+            if ours and location:
+                made = {"vendor": vendor, "kind": "minted", "account": location, "generation": 1}
+                now = self._database.clock.now()
+                _insert(connection, {**made, "company": company, "connected_at": now})
+            connection.execute(update(table).where(*newer).values({field: at}))
 
-        return self._database.write(act, durable=True)
+        self._database.write(act, durable=True)
 
     # --- attempts
 
@@ -410,6 +426,12 @@ class SqlConnections:
             at.execute(update(attempts).where(attempts.c.state == state).values(**values))
 
         self._database.write(act, durable=True)
+
+
+def _insert(connection: Connection, values: Mapping[str, Any]) -> None:
+    """A new row, unless another process was first."""
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    connection.execute(dialect.insert(table).values(**values).on_conflict_do_nothing())
 
 
 def _written(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -147,6 +147,24 @@ def test_what_an_uninstall_stops_and_what_it_does_not(
         process.check(Vendor.HIGHLEVEL, each)
 
 
+def test_an_uninstall_counts_before_any_token_was_made(
+    agencies: Agencies, standing_clock: StandingClock
+) -> None:
+    agencies.connect("agency", "c1", "c1")
+    mine = agencies.location("c1")
+    process, rows = agencies.process(), agencies.store.connections
+    rows.installed("highlevel", location=mine, company="", at=at(standing_clock, 3), ours=True)
+    rows.uninstalled("highlevel", location=mine, company="", at=at(standing_clock, 2), ours=True)
+    process.check(Vendor.HIGHLEVEL, mine)  # it was installed again since
+    rows.uninstalled("highlevel", location=mine, company="", at=at(standing_clock, 4), ours=True)
+    with pytest.raises(AuthFailed, match="taken away"):
+        process.token(Vendor.HIGHLEVEL, mine)
+    rows.uninstalled("highlevel", location="strange", company="c1", at=at(standing_clock, 4))
+    assert rows.of("highlevel", "strange") == []
+    rows.installed("highlevel", location="", company="c1", at=at(standing_clock, 5))
+    process.check(Vendor.HIGHLEVEL, mine)
+
+
 def test_a_location_without_the_app_and_one_without_a_connection_are_told_apart(
     agencies: Agencies,
 ) -> None:

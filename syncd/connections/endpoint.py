@@ -86,6 +86,8 @@ class Grant:
     """The location, agency or HubSpot account that the answer names; "" where it names none."""
     company: str
     """The agency that it names."""
+    guessed: bool = False
+    """It does not say whether it is an agency's, which it is taken for."""
 
     def __repr__(self) -> str:
         return f"Grant(<secret> for {self.account or 'an account'})"
@@ -160,15 +162,18 @@ class TokenEndpoint:
         Raises:
             TokenRefused: they cannot be listed.
         """
+        seen: set[str] = set()
         skip = 0
         for _ in range(_MOST_PAGES):
             rows = self._page(access, company, skip)
+            new = {_text(row.get("_id")) for row in rows} - seen
             for row in rows:
                 # All locations of the agency are listed, installed or not (measured 2026-08-19).
-                if row.get("isInstalled") is True and isinstance(row.get("_id"), str):
+                if row.get("isInstalled") is True and row.get("_id") in new:
                     yield Location(id=row["_id"], name=str(row.get("name") or ""))
-            if not rows:
+            if not new:
                 return
+            seen |= new
             skip += len(rows)
 
     def name_of(self, grant: Grant) -> str:
@@ -358,7 +363,8 @@ def _granted(body: Mapping[str, Any], vendor: Vendor) -> Grant:
     company = _id(body.get("companyId"))
     location = _id(body.get("locationId"))
     # An agency's answer names no location, even where one was chosen (measured 2026-08-16).
-    agency = vendor is Vendor.HIGHLEVEL and (body.get("userType") == "Company" or not location)
+    kind = _text(body.get("userType")) or ("Location" if location else "")
+    agency = vendor is Vendor.HIGHLEVEL and kind != "Location"
     return Grant(
         access=access,
         refresh=refresh if isinstance(refresh, str) else "",
@@ -369,6 +375,7 @@ def _granted(body: Mapping[str, Any], vendor: Vendor) -> Grant:
         if vendor is Vendor.HUBSPOT
         else (company if agency else location),
         company=company,
+        guessed=agency and not kind,
     )
 
 

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import Self
 
-from syncd.connections.endpoint import TokenRefused, Why
 from syncd.store.connections import StoredConnection
 
 SHARE = 0.1
@@ -21,14 +20,11 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 GRACE = 30.0
 """Seconds for which HighLevel gives the same answer to the same refresh token (its changelog)."""
 
-_QUICK = 2
-"""Tries that follow as soon as a lease has ended."""
-
-_FIRST_PAUSE = 15.0
 LONGEST_PAUSE = 300.0
-"""Seconds between two tries, at most."""
+"""Seconds for which a vendor's `Retry-After` is obeyed, at most."""
 
-_PAUSES = {Why.APP: 60.0, Why.INACTIVE: 60.0, Why.NOT_INSTALLED: 60.0}
+REST = 5.0
+"""Seconds for which a process does not repeat a refused try, which thousands of links may share."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,23 +64,6 @@ def renewal(at: datetime, seconds: float, row: StoredConnection | None) -> Life:
     if row is not None and not (row.token_ends and row.token_ends > at):
         after *= 0.5 + _point(f"{row.vendor} {row.account}") / 2
     return Life(ends=at + timedelta(seconds=seconds), renew_at=at + timedelta(seconds=after))
-
-
-def pause_after(refusal: TokenRefused, failures: int, *, rotates: bool = False) -> float:
-    """Seconds until the next try after one that brought no token, `failures` before it.
-
-    A refresh token that `rotates` is worth nothing once its replacement was missed.
-    """
-    asked = min(refusal.retry_after, LONGEST_PAUSE)
-    if refusal.why in _PAUSES:
-        return max(asked, _PAUSES[refusal.why])
-    if refusal.unsure and rotates:
-        # However long the vendor is silent: each of these tries may be the one that it heard.
-        return 0.0
-    if failures < _QUICK:
-        return asked
-    doubled = _FIRST_PAUSE * 2.0 ** min(failures - _QUICK, 10)
-    return max(asked, min(doubled, LONGEST_PAUSE))
 
 
 def _point(key: str) -> float:

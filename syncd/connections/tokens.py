@@ -22,7 +22,7 @@ import structlog
 
 from syncd.connections.cipher import Cipher
 from syncd.connections.endpoint import Grant, TokenEndpoint, TokenRefused, Why
-from syncd.connections.life import GRACE, LONGEST_PAUSE, Life, pause_after, renewal
+from syncd.connections.life import GRACE, LONGEST_PAUSE, REST, Life, renewal
 from syncd.connections.vendors import App, Kind, Vendor
 from syncd.errors import (
     AuthFailed,
@@ -69,6 +69,20 @@ class Held:
         return f"Held(<secret> of connection {self.row})"
 
 
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    """A try of this process that brought no token."""
+
+    generation: int
+    at: float
+    error: ProviderError
+
+    def rests(self, row: StoredConnection, now: float) -> bool:
+        """Whether the same try is not worth it yet; a lost answer always is."""
+        same = row.generation == self.generation and row.asked_at is None
+        return same and now - self.at < REST
+
+
 class Tokens:
     """The tokens of this process; safe to share between threads.
 
@@ -95,7 +109,7 @@ class Tokens:
         self._unsaved: dict[tuple[int, int], tuple[Grant, datetime]] = {}
         """Answers that could not be committed yet, by row and generation."""
         self._refreshed: dict[int, str] = {}
-        self._failed: dict[int, ProviderError] = {}
+        self._failed: dict[int, _Failed] = {}
         """What the last try of a row ended with."""
         self._locks: defaultdict[Key, threading.Lock] = defaultdict(threading.Lock)
 
@@ -193,7 +207,7 @@ class Tokens:
         if minted is None:
             fields = {"company": agency.account}
             minted = self._store.save(vendor, Kind.MINTED, account, fields=fields, renew=False)
-        if minted.uninstalled(agency.connected_at):
+        if minted.uninstalled(max(agency.connected_at, agency.installed_at or agency.connected_at)):
             raise AuthFailed(_TAKEN_AWAY.format(minted=minted), side=vendor.side)
         return minted
 
@@ -251,19 +265,22 @@ class Tokens:
                     return self._keep(key, row, rest=min(wait, LEASE))
                 self._wait(row, wait, until, again=tries > 0)
                 continue
+            failed = self._failed.get(row.id)
+            if failed and not usable and failed.rests(row, self._clock.monotonic()):
+                raise failed.error
             try:
                 if self._renewed(row):
                     return self._keep(key, find())
             except _Unsure as unsure:
                 tries += 1
-                self._failed[row.id] = unsure.error
+                self._note(row, unsure.error)
                 if tries < TRIES:
                     continue
                 if not usable:
                     raise unsure.error from None
                 return self._keep(key, row, rest=LEASE)
             except ProviderError as error:
-                self._failed[row.id] = error
+                self._note(row, error)
                 if not usable or self._is_refused(row):
                     raise
                 log.warning("token.not_renewed", connection=row.id, detail=str(error))
@@ -276,12 +293,18 @@ class Tokens:
             ProviderError: it takes too long, or the last tries brought nothing.
         """
         began = self._clock.monotonic()
-        last = self._failed.get(row.id) or _later(row, f"tried again in {seconds:.0f} s")
-        if (row.failures >= TRIES and not again) or seconds > LEASE or began >= until:
+        failed = self._failed.get(row.id)
+        last = failed.error if failed else _later(row, f"tried again in {seconds:.0f} s")
+        # Thousands of links may share it: only who has not asked yet waits through an outage.
+        out = failed is not None and row.failures >= TRIES and not again
+        if out or seconds > LEASE or began >= until:
             raise last
         self._clock.sleep(min(seconds, _NAP))
         if self._clock.monotonic() - began < min(seconds, _NAP) / 2:
             raise last  # woken early: the process was asked to stop
+
+    def _note(self, row: StoredConnection, error: ProviderError) -> None:
+        self._failed[row.id] = _Failed(row.generation, self._clock.monotonic(), error)
 
     def _is_refused(self, row: StoredConnection) -> bool:
         found = self._store.get(row.id)
@@ -309,8 +332,8 @@ class Tokens:
             grant = ask()
         except TokenRefused as refusal:
             return self._after(row, lease, refusal)
-        if grant.account not in {"", row.account}:
-            self._store.failed(row.id, row.generation, lease, LONGEST_PAUSE, unsure=False)
+        if _is_of_another(grant, row):
+            self._store.failed(row.id, row.generation, lease, 0.0, unsure=False)
             raise AuthFailed(
                 f"{Vendor(row.vendor).label} answered with a token of {quoted(grant.account)}, "
                 f"not of {row.account}: it is not used",
@@ -396,7 +419,7 @@ class Tokens:
             raise AuthFailed(refusal_of(replace(row, refusal=words)), side=vendor.side)
         rotates = vendor is Vendor.HIGHLEVEL and row.kind != Kind.MINTED
         unsure = rotates and refusal.unsure
-        pause = pause_after(refusal, row.failures, rotates=rotates)
+        pause = min(refusal.retry_after, LONGEST_PAUSE)
         self._store.failed(row.id, row.generation, lease, pause, unsure=unsure)
         error = error_of(row, refusal)
         raise _Unsure(error) if unsure and isinstance(error, ProviderError) else error
@@ -424,6 +447,13 @@ def _agency_of(
             if agency.account == minted.company:
                 return agency
     return next((agency for agency in agencies if not agency.refused), agencies[0])
+
+
+def _is_of_another(grant: Grant, row: StoredConnection) -> bool:
+    """Whether an answer names another location or account than the row's."""
+    if grant.guessed and row.kind != Kind.AGENCY:
+        return False
+    return grant.account not in {"", row.account}
 
 
 def _name_of(row: StoredConnection) -> str:
@@ -459,7 +489,7 @@ def error_of(row: StoredConnection, refusal: TokenRefused) -> ProviderError | No
                 f"the sub-account {row.account} is suspended ({said}): reactivate it, or pause "
                 "this link; it goes on by itself then",
                 side=vendor.side,
-                status=refusal.status,
+                status=400,  # whatever the endpoint's: like the API's own answer of that text
             )
         case Why.NOT_INSTALLED:
             return NotPrepared(
@@ -471,7 +501,6 @@ def error_of(row: StoredConnection, refusal: TokenRefused) -> ProviderError | No
                 f"the token endpoint refuses our app ({said}): check apps.{vendor}.client_id and "
                 f"apps.{vendor}.client_secret",
                 side=vendor.side,
-                status=refusal.status,
             )
     if refusal.status == 429:
         return RateLimited(

@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -162,13 +163,31 @@ def test_other_refusals_disconnect_nothing(
     with pytest.raises(raised):
         scene.both[0].token()
     assert not scene.refused
-    standing_clock.tick(61)
+    # What was put right works at once in another command, and within seconds in this process.
+    asked = scene.chain.asked
+    with pytest.raises(raised):
+        scene.both[0].token()
+    assert scene.chain.asked == asked
+    assert scene.both[1].token() == "access-1"
+    standing_clock.tick(6)
     assert scene.both[0].token() == "access-1"
 
 
-def test_a_token_of_another_account_is_not_used(scene: Scene) -> None:
+@pytest.mark.parametrize("more", [{}, {"company": "cmp1", "account": "cmp1", "guessed": True}])
+def test_an_answer_that_names_no_location_is_the_one_that_was_asked_for(
+    scene: Scene, more: dict[str, Any]
+) -> None:
+    told = replace(scene.chain.grant(), account="", company="", access="access-1")
+    scene.chain.grant = lambda: replace(told, **more)  # type: ignore[method-assign]
+    assert scene.both[0].token() == "access-1"
+
+
+def test_a_token_of_another_account_is_not_used(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
     strange = replace(scene.chain.grant(), account="loc2")
     scene.chain.grant = lambda: strange  # type: ignore[method-assign]
+    monkeypatch.setattr(scene.chain, "renews", bool)
     assert scene.both[0].token() == "access-0"  # the old one, while it is good
     scene.clock.tick(200)
     with pytest.raises(AuthFailed, match="not of loc1"):

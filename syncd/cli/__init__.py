@@ -110,14 +110,14 @@ def syncd(
 
     \b
     Exit codes:
-      0  done; what is held for a person is listed, and is no failure
+      0  done; held records are listed, and are no failure
       1  an unexpected fault; the log has the traceback
-      2  wrong usage or configuration, or an account that is not prepared
-      3  some writes failed, or a part could not be read; tried again later
+      2  wrong usage or configuration; account not prepared
+      3  some writes failed, or a part was unread; tried again
       4  a guard stopped writes; everything else was done
       5  another syncd holds the link
       6  credentials refused, or a scope is missing
-      7  a service could not be reached, or its daily quota is used up
+      7  a service is out of reach, or its daily quota used up
     """  # noqa: D301 - click's mark for a block that is not wrapped is the character itself
     options = [SYNC_OPTIONS[name] for name, value in given.items() if value]
     if ctx.invoked_subcommand is not None:

@@ -6,6 +6,7 @@ needs only when it runs, so that `syncd --help` stays instant.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
@@ -26,7 +27,8 @@ def write_examples(examples: Examples, formatter: click.HelpFormatter) -> None:
     with formatter.section("Examples"):
         for typed, meaning in examples:
             formatter.write(f"{' ' * formatter.current_indent}{typed}\n")
-            formatter.write(f"{' ' * formatter.current_indent}    {meaning}\n")
+            with formatter.indentation(), formatter.indentation():
+                formatter.write_text(meaning)
 
 
 LEVELS = ("debug", "info", "warning", "error")
@@ -71,6 +73,10 @@ def _log_options() -> list[click.Parameter]:
     ]
 
 
+NARROWEST = 52
+"""Columns that a help takes at least."""
+
+
 class _Command(click.Command):
     """What all commands have in common: the log's options, and errors without a usage line."""
 
@@ -84,6 +90,13 @@ class _Command(click.Command):
         """The command's own options, those of every command, and `--help`."""
         params, own = super().get_params(ctx), len(self.params)
         return [*params[:own], *self.common, *params[own:]]
+
+    def get_help(self, ctx: click.Context) -> str:
+        """The help, as wide as the terminal: click asks a stream that `streams` replaced."""
+        with suppress(OSError):
+            columns = os.get_terminal_size(1).columns
+            ctx.terminal_width = max(NARROWEST, min(columns, ctx.max_content_width or 80)) - 2
+        return super().get_help(ctx)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; an error of its work is shown without the usage, unless it names it."""

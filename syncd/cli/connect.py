@@ -157,11 +157,13 @@ def _wait(app: App, begun: Begun, seconds: float) -> _Came:
 
 def _tell_links(app: App, connection: int) -> None:
     """Say which links use it, since it may be another account than was meant."""
+    from syncd.cli.output.printer import Printer
+
     links = app.served().get(connection, [])
     if links:
-        click.echo(f"links that use it: {', '.join(links)}")
+        Printer().line(f"links that use it: {', '.join(links)}")
     else:
-        click.echo(
+        Printer().line(
             "no link uses it yet: give one its id, and `token = { oauth = true }`; "
             "`syncd connections` shows it"
         )
@@ -225,16 +227,17 @@ def _listening(settings: Settings, oauth: OAuth) -> Iterator[None]:
 
 def _ready_key(app: App, settings: Settings) -> None:
     """Load the key, or make it; says where it lies."""
+    from syncd.cli.output.printer import Printer
     from syncd.connections.cipher import key_file, load_or_make
 
     _, made = load_or_make(settings.store, app.environment, app.store.connections.encrypted)
-    path = key_file(settings.store)
+    printer, path = Printer(), key_file(settings.store)
     if made is not None:
-        click.echo(f"The key that encrypts tokens in the store was made: {made}")
+        printer.line(f"The key that encrypts tokens in the store was made: {made}")
     elif path is not None:
-        click.echo(f"The key that encrypts tokens in the store is {path}")
+        printer.line(f"The key that encrypts tokens in the store is {path}")
     if path is not None:
-        click.echo(
+        printer.line(
             "Every machine with this store needs it, and so does the service (LoadCredential); "
             "no backup contains it."
         )

@@ -39,6 +39,7 @@ _TAKE_AWAY = {
 def connections(ctx: click.Context, config: Path | None, *, as_json: bool) -> int:
     """List the OAuth connections, and the links that use each; never a token."""
     from syncd.bootstrap import open_app
+    from syncd.cli.output.printer import Printer
     from syncd.cli.session import begin
 
     with open_app(begin(config_path(ctx, config), linkless=True)) as app:
@@ -49,7 +50,9 @@ def connections(ctx: click.Context, config: Path | None, *, as_json: bool) -> in
         rows = [as_value(row, served.get(row.id, [])) for row in found]
         click.echo(json.dumps({"version": 1, "exit_code": 0, "connections": rows}, indent=2))
     elif not found:
-        click.echo("there is no connection: `syncd connect highlevel` or `syncd connect hubspot`")
+        Printer().line(
+            "there is no connection: `syncd connect highlevel` or `syncd connect hubspot`"
+        )
     else:
         for row in found:
             _show(row, served.get(row.id, []), now)
@@ -74,16 +77,18 @@ def as_value(row: StoredConnection, links: list[str]) -> dict[str, object]:
 
 def _show(row: StoredConnection, links: list[str], now: datetime) -> None:
     from syncd.cli.output import formatting
+    from syncd.cli.output.printer import Printer
     from syncd.connections.tokens import refusal_of
 
+    printer = Printer()
     called = f" ({row.name})" if row.name else ""
     age = formatting.seconds(max(0.0, (now - row.connected_at).total_seconds()))
-    click.echo(f"{row.id}  {row.vendor} {row.kind} {row.account}{called}")
-    click.echo(f"    connected for {age}, {_ends(row, now)}")
-    click.echo(f"    scopes: {' '.join(row.scopes) or 'not told'}")
-    click.echo(f"    links: {', '.join(links) or 'none'}")
+    printer.line(f"{row.id}  {row.vendor} {row.kind} {row.account}{called}")
+    printer.line(f"    connected for {age}, {_ends(row, now)}")
+    printer.line(f"    scopes: {' '.join(row.scopes) or 'not told'}")
+    printer.line(f"    links: {', '.join(links) or 'none'}")
     if row.refused:
-        click.echo(f"    refused: {refusal_of(row)}")
+        printer.line(f"    refused: {refusal_of(row)}")
 
 
 def _ends(row: StoredConnection, now: datetime) -> str:
@@ -125,6 +130,7 @@ def disconnect(
     removed in either system.
     """
     from syncd.bootstrap import open_app
+    from syncd.cli.output.printer import Printer
     from syncd.cli.session import begin
 
     with open_app(begin(config_path(ctx, config), linkless=True)) as app:
@@ -146,15 +152,17 @@ def disconnect(
         return 0
     if dry_run:
         return 0
-    click.echo(f"connection {connection} is forgotten here")
-    click.echo(f"To take the app away there as well: {_TAKE_AWAY[row.vendor]}.")
+    Printer().line(f"connection {connection} is forgotten here")
+    Printer().line(f"To take the app away there as well: {_TAKE_AWAY[row.vendor]}.")
     return 0
 
 
 def _announce(row: StoredConnection, links: list[str]) -> None:
+    from syncd.cli.output.printer import Printer
+
     called = f" ({row.name})" if row.name else ""
-    click.echo(f"connection {row.id}: {row.vendor} {row.kind} {row.account}{called}")
+    Printer().line(f"connection {row.id}: {row.vendor} {row.kind} {row.account}{called}")
     if links:
-        click.echo(f"these links stop until they are connected again: {', '.join(links)}")
+        Printer().line(f"these links stop until they are connected again: {', '.join(links)}")
     else:
-        click.echo("no link uses it")
+        Printer().line("no link uses it")

@@ -111,14 +111,16 @@ class Demo:
         printer.line("Where to go next", "bold")
         if folder is not None:
             file = folder / "config.toml"
-            printer.raw(f"  syncd --config {file} history    what was written, and why")
-            printer.raw(f"  syncd --config {file} held       what waits for a person")
-        printer.raw("  syncd sandbox        keeps such a sandbox running, to try syncd by hand")
-        printer.raw("  syncd config init    asks for your own accounts, and writes a configuration")
-        printer.raw(
-            "  syncd plan           what a sync would write, field by field; it writes nothing"
-        )
-        printer.raw("  syncd --help         all the rest")
+            self._next(f"syncd --config {file} history", "what was written, and why")
+            self._next(f"syncd --config {file} held", "what waits for a person")
+        self._next("syncd sandbox", "keeps such a sandbox running, to try syncd by hand")
+        self._next("syncd config init", "asks for your accounts, and writes a configuration")
+        self._next("syncd plan", "what a sync would write, field by field; it writes nothing")
+        self._next("syncd --help", "all the rest")
+
+    def _next(self, command: str, what: str) -> None:
+        self._paper.command(command, indent=2)
+        self._paper.line(f"      {what}")
 
     # --- the steps
 

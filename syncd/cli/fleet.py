@@ -36,6 +36,7 @@ def fleet(ctx: click.Context, config: Path | None, *, as_json: bool) -> int:
     links that only some processes know are worked by one of those.
     """
     from syncd.bootstrap import open_app
+    from syncd.cli.output.printer import Printer
     from syncd.cli.session import begin
 
     with open_app(begin(config_path(ctx, config))) as app:
@@ -49,7 +50,7 @@ def fleet(ctx: click.Context, config: Path | None, *, as_json: bool) -> int:
         document = {"version": 1, "exit_code": 0, "processes": rows, "unheld": unheld}
         click.echo(json.dumps(document, indent=2))
     elif members is None:
-        click.echo("a SQLite store has one process at most: `syncd status` tells of it")
+        Printer().line("a SQLite store has one process at most: `syncd status` tells of it")
     else:
         print_fleet(found, differ, unheld)
     return 0

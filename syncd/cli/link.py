@@ -18,6 +18,8 @@ from syncd.cli import candidates
 from syncd.cli.command import Verb, Verbs, config_option, config_path, json_option, suggestion
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from syncd.bootstrap import App, StoreReader
     from syncd.observability.health import LinkHealth
 
@@ -177,7 +179,7 @@ def _print(links: Sequence[LinkHealth]) -> None:
         (
             each.name,
             _state(each),
-            f"{formatting.when(each.good_at)} UTC" if each.good_at else "never",
+            _time(each.good_at, each.timezone) if each.good_at else "never",
             f"{each.pairs:,}",
             f"{len(each.held):,}",
             "; ".join(
@@ -188,6 +190,13 @@ def _print(links: Sequence[LinkHealth]) -> None:
     ]
     heads = ("Link", "State", "Last good cycle", "Pairs", "Held", "What to know and do")
     Printer().table(heads, rows, ("bold",))
+
+
+def _time(moment: datetime, timezone: str) -> str:
+    from syncd.cli.output import formatting
+
+    zone = formatting.zone_of(timezone)
+    return f"{formatting.when(moment, zone)} {timezone or 'UTC'}"
 
 
 def _state(link: LinkHealth) -> str:

@@ -80,8 +80,10 @@ def add(
 
     Every row is checked before anything is written, together with the whole
     configuration as it would be. What is not given, or is empty in the CSV
-    file, stays as it is. A file that you have edited keeps its comments.
+    file, stays as it is; a link that says all of it already is unchanged. A
+    file that you have edited keeps its comments.
     """
+    from syncd.cli.output.printer import Printer
     from syncd.config import link_files, link_rows
 
     if bool(name) == (table is not None):
@@ -101,7 +103,7 @@ def add(
         click.echo(json.dumps(_document(plan, dry_run=dry_run), indent=2))
     else:
         for line in _lines(plan, dry_run=dry_run):
-            click.echo(line)
+            Printer().line(line)
     return 0
 
 
@@ -159,7 +161,7 @@ def _lines(plan: Plan, *, dry_run: bool) -> Iterator[str]:
         yield f"  and {len(missing) - SHOWN} more"
     if not dry_run and len(plan.names("unchanged")) < len(plan.files):
         yield f"{RELOAD}."
-        yield f"Next: syncd setup{_selected(plan)}, then syncd plan{_selected(plan)}"
+        yield f"Next: `syncd setup{_selected(plan)}`, then `syncd plan{_selected(plan)}`"
 
 
 def _selected(plan: Plan) -> str:
@@ -196,6 +198,7 @@ def remove(ctx: click.Context, name: str, config: Path | None, *, as_json: bool)
     Nothing is erased in HubSpot or HighLevel, and the store keeps what it knows
     of the link: the ids prevent duplicates when it comes back.
     """
+    from syncd.cli.output.printer import Printer
     from syncd.config import link_files
 
     path = config_path(ctx, config)
@@ -216,7 +219,7 @@ def remove(ctx: click.Context, name: str, config: Path | None, *, as_json: bool)
         click.echo(json.dumps(document, indent=2))
         return 0
     for line in _farewell(name, file, kept, known):
-        click.echo(line)
+        Printer().line(line)
     return 0
 
 

@@ -34,6 +34,7 @@ def discover(ctx: click.Context, config: Path | None, *, as_csv: bool, as_json: 
     its locations. Nothing is changed.
     """
     from syncd.bootstrap import open_app
+    from syncd.cli.output.printer import Printer
     from syncd.cli.session import begin
     from syncd.core.outcome import worst_code
     from syncd.errors import ConfigError, SyncdError, ended_by
@@ -70,7 +71,7 @@ def discover(ctx: click.Context, config: Path | None, *, as_csv: bool, as_json: 
         _write_csv(new, settings.links)
     else:
         for line in _lines(new, len(found), settings.links):
-            click.echo(line)
+            Printer().line(line)
     return code
 
 

@@ -31,6 +31,7 @@ def rebuild(
     every pair again. What has no pair yet is left for the next cycle.
     """
     from syncd.bootstrap import open_app
+    from syncd.cli.output.printer import Printer
     from syncd.cli.session import begin, selected_links
     from syncd.cli.sync_now import graceful_stop
     from syncd.core.outcome import worst_code
@@ -47,7 +48,7 @@ def rebuild(
         click.echo(json.dumps({"version": 1, "exit_code": code, "links": rows}, indent=2))
         return code
     for name, report in reports.items():
-        click.echo(
+        Printer().line(
             f"{name}: {report.detail}"
             if report.detail
             else f"{name}: {report.pairs} pairs, {report.adopted} of them found again; "

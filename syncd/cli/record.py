@@ -46,6 +46,7 @@ def record(
     that of the cycle.
     """
     from syncd.bootstrap import open_app
+    from syncd.cli.output.printer import Printer
     from syncd.cli.session import begin, selected_links
     from syncd.cli.sync_now import graceful_stop
     from syncd.cli.written import check, write
@@ -65,11 +66,11 @@ def record(
         return code
     for name, each in found.items():
         planned = len(each.report.planned or ())
-        click.echo(
+        Printer().line(
             f"{name}: recorded in {file}: {planned:,} planned writes ({each.report.outcome})"
         )
         for told in each.differs:
-            click.echo(f"  the recording decides otherwise: {told}; say so in the report")
+            Printer().line(f"  the recording decides otherwise: {told}; say so in the report")
     return code
 
 

@@ -74,7 +74,7 @@ def _set_up(app: App, name: str, rows: dict[str, object], *, quiet: bool) -> int
     if not quiet:
         print_setup(Printer(), name, made)
         if waker:
-            click.echo(f"{name}: {waker} looks again now")
+            Printer().line(f"{name}: {waker} looks again now")
     return 0
 
 

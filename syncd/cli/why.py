@@ -128,11 +128,11 @@ def _tell_known(
 
     def told(printer: Printer) -> None:
         _print(printer, name, pair, reasons, adopted=_adopted(entries), timezone=timezone)
+        if left_out:
+            printer.line(f"  not synced any more: {rule(left_out)} ({left_out})")
 
     screen.show(name, told)
     _print_audited(audited, timezone)
-    if left_out:
-        click.echo(f"  not synced any more: {rule(left_out)} ({left_out})")
     return True
 
 

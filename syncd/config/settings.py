@@ -774,7 +774,7 @@ class StatusSettings(Section):
 
 
 _VARIANTS = 8
-"""How many different tables of a kind are kept to be shared."""
+"""How many different tables of a kind, the newest, are kept to be shared."""
 
 _kept: dict[type, list[Section]] = {}
 _names: dict[frozenset[str], set[str]] = {}
@@ -799,8 +799,8 @@ def _keep_once(table: Section) -> None:
                 table.__dict__[name] = each
                 break
         else:
-            if len(alike) < _VARIANTS:
-                alike.append(value)
+            alike.insert(0, value)
+            del alike[_VARIANTS:]
 
 
 class LinkSettings(Section):

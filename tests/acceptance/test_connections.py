@@ -87,7 +87,9 @@ class Office:
         """Start one."""
         folder = self.folder / f"notify{len(self.daemons)}"
         folder.mkdir()
-        started = RunningProgram(self.clinic, self.env, folder, self.forkserver)
+        # Cycles without news are told at debug.
+        env = self.env | {"SYNCD_LOGGING__LEVEL": "debug"}
+        started = RunningProgram(self.clinic, env, folder, self.forkserver)
         self.daemons.append(started)
         started.told("READY=1")
         return started

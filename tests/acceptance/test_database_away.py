@@ -188,6 +188,7 @@ def test_a_daemon_whose_database_restarts_now_and_then_loses_nothing(
 ) -> None:
     """The server restarts in the middle of the first cycle, and again between two."""
     met = Disturbance(9, "after", partial(restart, server, start))
+    start.env["SYNCD_LOGGING__LEVEL"] = "debug"  # where cycles without news are told
     with disturbed(start, met):
         daemon = start_daemon(start)
         daemon.until("cycle.finished", wrote("hubspot", "created"))

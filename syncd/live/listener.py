@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import resource
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -40,12 +41,13 @@ from syncd.ports.clock import Clock
 
 log = structlog.get_logger(__name__)
 
-LIMITS = Limits(connections=512, body=2 * 2**20, buffered=64 * 2**20)
+MOST_CONNECTIONS = 2_048
+"""Connections at once, where the process may open twice as many files."""
 
-MOST_AT_ONCE = 256
-"""Deliveries that wait to be stored; more are refused."""
+MOST_AT_ONCE = 1_000
+"""Deliveries that wait to be stored; more are refused. A bulk installation sends hundreds."""
 
-PATIENCE = 2.5
+PATIENCE = 2.0
 """Seconds that the store has: HubSpot gives up after five (webhooks guide)."""
 
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
@@ -117,7 +119,7 @@ class LiveServer:
         )
         app.router.redirect_slashes = False
         self._listener = serve(
-            "live.listen", address, app, limits=LIMITS, headers=_HEADERS, refused=self._too_large
+            "live.listen", address, app, limits=_limits(), headers=_HEADERS, refused=self._too_large
         )
 
     @property
@@ -242,6 +244,13 @@ class LiveServer:
             self._refused(status, "busy", "too many bytes arrive at once")
         else:
             self._refused(status, "too_large", "the body or the headers are too large")
+
+
+def _limits() -> Limits:
+    """Half of the files that the process may open are left to its cycles and its store."""
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    places = MOST_CONNECTIONS if files < 0 else min(MOST_CONNECTIONS, max(64, files // 2))
+    return Limits(connections=places, body=2 * 2**20, buffered=64 * 2**20)
 
 
 async def _live(_: Request) -> Response:

@@ -2,13 +2,16 @@
 
 import gzip
 import json
+import socket
 import threading
+from base64 import b64encode
 from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
-from live_listener import HOOK_SECRET, PROOFS, Live, opened
+from live_listener import APP, HOOK_SECRET, KEY, PROOFS, Live, opened
 from stores import StandingClock
 from structlog.testing import capture_logs
 
@@ -259,3 +262,22 @@ def test_a_burst_is_stored_in_few_transactions(live: Live) -> None:
         assert set(many.map(live.highlevel, sent)) == {200}
     assert live.waiting() == ["ghl record a1"]
     assert len(live.stored) < 200
+
+
+def test_hundreds_at_once_are_all_answered(live: Live) -> None:
+    """A connection that is dropped counts with the vendors as a failure without a reason."""
+    body = json.dumps({**APPOINTMENT, "appId": APP, "locationId": "L1"}).encode()
+    head = (
+        "POST /hooks/calendars HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+        f"X-GHL-Signature: {b64encode(KEY.sign(body)).decode()}\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    )
+    with ExitStack() as clients:
+        sockets = [
+            clients.enter_context(socket.create_connection(live.server.address, timeout=10))
+            for _ in range(600)
+        ]
+        for each in sockets:
+            each.sendall(head.encode() + body)
+        answers = [each.recv(4096).split()[1] for each in sockets]
+    assert set(answers) == {b"200"}

@@ -146,8 +146,9 @@ def in_sync(link: LinkHealth) -> int:
 
 
 def guarded(link: LinkHealth) -> list[Hold]:
-    """The removals that the guard keeps back."""
-    return [hold for hold in link.held if hold.reason == "removal_guard"]
+    """The removals that the guard keeps back, in the order of the calendar."""
+    kept = [hold for hold in link.held if hold.reason == "removal_guard"]
+    return sorted(kept, key=lambda hold: hold.starts_at or link.at)
 
 
 def openers(link: LinkHealth) -> list[str]:

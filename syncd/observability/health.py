@@ -148,7 +148,7 @@ class LinkHealth:
                 "writes": last.writes,
                 "seconds": last.seconds,
             },
-            "next_due": _text(self.next_due),
+            "next_due": _text(_next_second(self.next_due)),
             "working_since": _text(self.working_since),
             "poll_seconds": round(self.poll_seconds, 3),
             "poll_interval_seconds": round(self.asked_seconds, 3),
@@ -421,6 +421,13 @@ def _writes(counts: Any) -> int:
 
 def _number(held: Any) -> float:
     return float(held) if isinstance(held, int | float) else 0.0
+
+
+def _next_second(moment: datetime | None) -> datetime | None:
+    """The whole second that is not before it: cut off, it would be past while it is not."""
+    if moment is None or not moment.microsecond:
+        return moment
+    return moment.replace(microsecond=0) + timedelta(seconds=1)
 
 
 def _text(moment: datetime | None) -> str | None:

@@ -219,6 +219,10 @@ _EXAMPLES: Mapping[tuple[str, str], JsonObject] = {
     ("PUT", "/habits"): {"hubspot_repeats": True},
     ("PUT", "/weather"): {"hubspot": "429", "slow": True},
     ("POST", "/clock/advance"): {"seconds": 3600},
+    ("PUT", "/announcements"): {"url": "http://127.0.0.1:8788", "delay": 2.0},
+    ("POST", "/announcements"): {"side": "ghl", "payload": {"type": "AppointmentUpdate"}},
+    ("PUT", "/journal"): {"nothing": "204"},
+    ("POST", "/journal"): {"events": []},
 }
 
 

@@ -94,6 +94,9 @@ def test_a_resume_is_told_before_the_daemon_has_noticed_it(shelf: Any, now: date
     shelf.rows = [row(now - timedelta(days=3))]
     found = examine("clinic", shelf.as_store(), now)
     assert (found.state, found.paused, found.next_due) == (State.OK, False, now)
+    # Told in whole seconds, it is not past either.
+    soon = replace(found, next_due=now + timedelta(seconds=0.2)).as_json()
+    assert soon["next_due"] == (now + timedelta(seconds=1)).isoformat()
     shelf.rows = []
     assert examine("clinic", shelf.as_store(), now).state is State.STARTING
 

@@ -13,6 +13,7 @@ import httpx
 import pytest
 from harness import InProcess
 
+from syncd.core.model import Side
 from syncd.core.outcome import Outcome
 from syncd.core.policy import Direction
 from syncd.sandbox import application
@@ -291,3 +292,44 @@ def test_without_the_archived_list_nothing_is_mirrored_that_an_archived_record_c
     harness.transport = None
     nothing_made(harness.sync(full=False))
     assert len(harness.hubspot.records()) == 1
+
+
+@pytest.mark.parametrize("side", Side)
+@pytest.mark.parametrize(
+    ("here", "across", "at", "is_made"),
+    [
+        (False, False, 530, True),
+        (True, False, 530, True),
+        (False, True, 530, False),
+        (True, True, 530, False),
+        (True, False, 500, True),
+        (True, True, 500, True),
+    ],
+    ids=["nobody", "here", "across", "both", "away here", "away on both"],
+)
+def test_a_newcomer_waits_where_people_moved_a_record_to_across(
+    harness: SyncHarness,
+    ada: tuple[str, str],
+    side: Side,
+    here: bool,
+    across: bool,
+    at: float,
+    is_made: bool,
+) -> None:
+    """What people moved on both sides stands there, whatever was agreed before."""
+    [pair] = harness.pairs()
+    start = harness.at(530)
+    moved = {side: here, side.other: across}
+    if moved[Side.GHL]:
+        harness.ghl.move(pair.ghl_id, start, start + HALF_AN_HOUR)
+    if moved[Side.HUBSPOT]:
+        times = {"hs_appointment_start": start, "hs_appointment_end": start + HALF_AN_HOUR}
+        harness.hubspot.edit(pair.hubspot_id, **times)
+    if side is Side.GHL:
+        new = visit(harness, ada[0], harness.at(at), "Class")
+    else:
+        new = record(harness, harness.at(at), [ada[1]])
+    report = harness.sync(full=False)
+    made = new in {each.id_on(side) for each in harness.pairs()}
+    held = {hold.reason for hold in report.held if new in (hold.ghl_id, hold.hubspot_id)}
+    assert (made, held) == (is_made, set() if is_made else {"possible_duplicate"})

@@ -81,17 +81,25 @@ def _in_play(record: Snapshot, policy: Policy) -> bool:
 
 
 def _leaving(sightings: Iterable[Sighting]) -> dict[Side, set[int]]:
-    """Pairs, by key, whose record on a side moves because the other one was moved."""
+    """Pairs, by key, whose record on a side moves because only the other one was moved."""
     return {
         side: {
             sighting.pair.key
             for sighting in sightings
-            if isinstance(across := sighting.on(side.other), Snapshot)
-            and not across.gone
-            and across.appointment.start != sighting.pair.shown_on(side.other).start
+            if _is_moved(sighting, side.other) and not _is_moved(sighting, side)
         }
         for side in Side
     }
+
+
+def _is_moved(sighting: Sighting, side: Side) -> bool:
+    """Whether a record starts at another time than was agreed."""
+    seen = sighting.on(side)
+    return (
+        isinstance(seen, Snapshot)
+        and not seen.gone
+        and seen.appointment.start != sighting.pair.shown_on(side).start
+    )
 
 
 def _with_neighbours(

@@ -253,12 +253,12 @@ def _check_twins(simulation: Simulation, new: set[Key], before: Before) -> None:
     edit_log, made = simulation.edit_log, _made_at(simulation)
     for key in (each for each in new - edit_log.born if simulation.lives(each)):
         side = key[0]
-        if _decided_source(simulation, key):
-            continue
         if is_instance(key):
             continue  # it was moved, and has its name from its time
-        if edit_log.lineage(key, [(side, each) for each in simulation.removed_ids(side)]):
-            continue  # it was removed and is made anew
+        removed = [(side, each) for each in simulation.removed_ids(side)]
+        origins = (key, *_sources(simulation, key))
+        if any(edit_log.lineage(each, removed) or _mixed(simulation, each) for each in origins):
+            continue  # it was removed and is made anew, or a person's word counts for it
         for twin in ((side, each) for each in simulation.ids(side)):
             born, known = edit_log.births.get(twin, 0), before.acts
             if side in simulation.watchful and edit_log.born_at.get(twin, before.at) <= made[key]:
@@ -275,19 +275,16 @@ def _check_twins(simulation: Simulation, new: set[Key], before: Before) -> None:
                 raise Breach(f"{key} was made beside {twin}, which a person made for that visit")
 
 
-def _decided_source(simulation: Simulation, key: Key) -> bool:
-    """Whether a record whose creation has no answer yet may come of one that a person ruled on."""
-    edit_log, store = simulation.edit_log, simulation.shelf.link(simulation.harness.name)
+def _sources(simulation: Simulation, key: Key) -> list[Key]:
+    """What a record may have been made of whose creation has no answer yet."""
+    store = simulation.shelf.link(simulation.harness.name)
     creates = (
         writes.create_of(intent, None)[0]
         for intent in store.intents()
         if intent.kind is IntentKind.CREATE and intent.side is key[0]
     )
-    return any(
-        create.wanted.start == simulation.value(key, Group.TIME)[0]
-        and (key[0].other, create.source.id) in edit_log.mixed
-        for create in creates
-    )
+    start = simulation.value(key, Group.TIME)[0]
+    return [(key[0].other, each.source.id) for each in creates if each.wanted.start == start]
 
 
 def _made_at(simulation: Simulation) -> dict[Key, datetime]:
@@ -296,11 +293,11 @@ def _made_at(simulation: Simulation) -> dict[Key, datetime]:
     return {**ghl, **{(Side.HUBSPOT, each.id): each.created for each in living}}
 
 
-def _mixed(simulation: Simulation, one: Key, other: Key) -> bool:
-    """Whether two records are one appointment, or a person's word counts for one."""
+def _mixed(simulation: Simulation, *keys: Key) -> bool:
+    """Whether these records are one appointment, or a person's word counts for one."""
     edit_log = simulation.edit_log
-    roots = {edit_log.root(one), edit_log.root(other)}
-    same = one != other and len(roots) == 1
+    roots = {edit_log.root(key) for key in keys}
+    same = len({*keys}) > 1 and len(roots) == 1
     return same or bool(roots & {edit_log.root(key) for key in edit_log.mixed})
 
 

@@ -91,6 +91,9 @@ class EditLog:
     """Records that people brought back to life at some time."""
     mixed: set[Key] = field(default_factory=set)
     """Records of appointments that people merged into one, or that a merge touched."""
+    unmarked: set[Key] = field(default_factory=set)
+    """Records of bookings without their id, since the store was lost: only contact, time and status
+    tell that they are one appointment, until they are a pair again."""
     merged: set[Key] = field(default_factory=set)
     """Records that live on after people merged paired ones."""
     ignored: set[Key] = field(default_factory=set)
@@ -120,6 +123,8 @@ class EditLog:
         self.count += 1
         self.last[key] = self.count
         self.acts[key] += 1
+        if key in self.unmarked:
+            self.mixed.add(key)
         return self.count
 
     # --- lineages

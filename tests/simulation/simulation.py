@@ -228,6 +228,11 @@ class Simulation(Deciding):
     def lose_store(self) -> None:
         """The store is lost; the next cycle begins on an empty one."""
         self.edit_log.history += self.shelf.link(self.harness.name).history()
+        for pair in self.harness.pairs():
+            if self.both_live(pair) and not self.is_marked(pair):
+                keys = {(side, pair.id_on(side)) for side in Side}
+                known = not any(self.changed(pair, side) for side in Side)
+                (self.edit_log.unmarked if known else self.edit_log.mixed).update(keys)
         self.stores += 1
         self.harness.name = f"clinic{self.stores}"
         self.did["losses"] += 1
@@ -380,6 +385,8 @@ class Simulation(Deciding):
             return self.last  # Another took over, and was watched instead.
         self.watching = None
         self.invariants.end(self, invariants)
+        for pair in self.all_pairs() if self.edit_log.unmarked else ():
+            self.edit_log.unmarked -= {(side, pair.id_on(side)) for side in Side}
         if self.last is not None:
             assert self.last.outcome is not Outcome.FAULT, self.last
             self.did["conflicts"] += self.last.conflicts

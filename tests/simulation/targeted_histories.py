@@ -521,5 +521,24 @@ FOUND: tuple[list[Step], ...] = (
         ("sync", "full"),
         ("bring_back", "ghl", 10),
     ],
+    # one that is restored beside another visit at that time, and the answer to its booking lost
+    [
+        ("book", 0, 0, 0),
+        ("book", 1, 1, 1),
+        ("meanwhile", "polled", 0, "edit", "hubspot", 2, "address", 2),
+        ("sync", "polled"),
+        ("edit", "ghl", 0, "time", 1),
+        ("remove", "ghl", 2),
+        ("sync", "full"),
+        ("bring_back", "hubspot", 12),
+        ("sync", "polled", (), -1, 2),
+    ],
+    # a booking that is moved before it had its id, and the store lost
+    [
+        ("create", 1, 0, 2, 2),
+        ("paused", "polled", 5),
+        ("lose_store",),
+        ("edit", "ghl", 1, "time", 0),
+    ],
 )
 """Drawn histories on which a check was wrong, each shrunk to what it needs; no opening."""

@@ -270,6 +270,11 @@ class WorldState:
     def both_live(self, pair: Pair) -> bool:
         return all(self.lives((side, pair.id_on(side))) for side in Side)
 
+    def is_marked(self, pair: Pair) -> bool:
+        """Whether the HubSpot record carries the id of its booking."""
+        record = self.harness.hubspot.get(pair.hubspot_id)
+        return bool(record.properties.get("ghl_appointment_id") == pair.ghl_id)
+
     def changed(self, pair: Pair, side: Side) -> list[str]:
         """The groups in which a pair's record shows something else than was agreed."""
         key = (side, pair.id_on(side))

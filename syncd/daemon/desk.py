@@ -264,6 +264,7 @@ def _forms(
                 record=record,
                 seen=seen,
                 other=each.other,
+                other_side=(Side.HUBSPOT if ids[0] else Side.GHL).label if each.other else "",
                 contact=each.contact,
                 asks_contact=each.word == "contact" and not each.contact,
             )

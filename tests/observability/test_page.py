@@ -252,7 +252,14 @@ OFFERS = Offers(
     link=(Form(decisions=("sync", "pause"), link="clinic", seen="in service"),),
     records={
         ("Kd82kslAwq1", "501"): (
-            Form(decisions=("pair",), link="clinic", record="501", seen="s", other="00496601"),
+            Form(
+                decisions=("pair",),
+                link="clinic",
+                record="501",
+                seen="s",
+                other="00496601",
+                other_side="HubSpot",
+            ),
             Form(decisions=("keep-ghl", "retry"), link="clinic", record="501", seen="s"),
         ),
         ("", "777"): (
@@ -299,6 +306,7 @@ def test_what_may_be_decided_stands_in_forms_of_their_own(
     )
     # An id is sent back as it is, though it looks like a phone number.
     assert (pair["decisions"], pair["other"]) == (["pair"], "00496601")
+    assert "Same appointment as HubSpot 00496601" in Reader(page.render(look, proof="p")).text
     assert record["decisions"] == ["keep-ghl", "retry"]
     assert "other" not in record
     assert (contact["decisions"], contact["typed"]) == (["contact"], ["contact"])

@@ -297,8 +297,8 @@ def _exits(hold: Hold) -> tuple[Form, ...]:
             return (form("contact", asks_contact=True), form("retry", "ignore"))
         case "ambiguous_match":
             return (
-                form("pair", other="g2emAyjmP4IzHcVtAulJ"),
-                form("pair", other="kQ93hHsMa81LLp0wRb5T"),
+                form("pair", other="g2emAyjmP4IzHcVtAulJ", other_side="HighLevel"),
+                form("pair", other="kQ93hHsMa81LLp0wRb5T", other_side="HighLevel"),
                 form("separate", "retry", "ignore"),
             )
         case _:

@@ -19,6 +19,8 @@ class Form:
     seen: str = ""
     other: str = ""
     """With `pair`: the record of the other side."""
+    other_side: str = ""
+    """The name of that side, for its button."""
     contact: str = ""
     asks_contact: bool = False
     """With `contact`, where nobody is proposed: the person types it."""

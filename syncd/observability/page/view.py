@@ -87,7 +87,7 @@ LABELS = {
 def label(form: Form, decision: str, look: Look) -> str:
     """What a button of this form says."""
     if decision == "pair":
-        return f"Same appointment as {form.other}"
+        return f"Same appointment as {form.other_side} {form.other}".replace("  ", " ")
     if decision == "contact":
         if form.asks_contact:
             return "Use this contact"

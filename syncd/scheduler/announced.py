@@ -4,6 +4,7 @@
 then. All that waits is one cycle. Between two targeted cycles of a link there is
 a second at least; where changes come faster than that, the third within five
 seconds waits for their end, so that a burst is a few cycles and not dozens.
+Changes that come one by one, each after the cycle of the one before, are no burst.
 """
 
 from __future__ import annotations
@@ -21,9 +22,6 @@ GAP = 1.0
 
 BURST = 5.0
 """Seconds within which changes that come together have two targeted cycles."""
-
-CROWD = 4
-"""So many announced records within `BURST` are too many for a cycle each."""
 
 FIRST_RETRY, LAST_RETRY = 5.0, 45.0
 """Seconds until an announcement is tried again that could not be read: a minute at the most."""
@@ -64,11 +62,9 @@ class TargetedPace:
     def earliest(self, waiting: Collection[Announcement], now: float) -> float:
         """When the next one may begin, with what waits for it."""
         lately = [each for each in self._cycles if now - each[0] < BURST and each[1]]
-        fresh = self._fresh(waiting)
-        crowd = fresh + sum(count for _, count in lately) >= CROWD
-        together = max(fresh, *(count for _, count in lately), 0) > 1 if lately else False
+        together = max(self._fresh(waiting), *(count for _, count in lately), 0) > 1
         due = self.from_then(now)
-        if len(lately) >= 2 and (crowd or together):
+        if len(lately) >= 2 and together:
             due = max(due, lately[0][0] + BURST)
         return due
 

@@ -93,16 +93,19 @@ def test_ten_deliveries_in_five_seconds_are_three_cycles(rig: Rig, clinic: FakeL
     assert not clinic.store.announced
 
 
-def test_edits_of_one_person_after_another_wait_for_nothing(rig: Rig, clinic: FakeLink) -> None:
-    clinic.takes, late = 0.5, []
+@pytest.mark.parametrize(("takes", "pause", "most"), [(0.5, 1.5, 0.2), (0.1, 0.0, 1.2)])
+def test_edits_of_one_person_after_another_are_not_gathered(
+    takes: float, pause: float, most: float, rig: Rig, clinic: FakeLink
+) -> None:
+    clinic.takes, late = takes, []
     for number in range(8):
         deliver(rig, clinic, f"record {number}")
         came = rig.clock.seconds
         while clinic.store.announced:
             rig.run(0.1, step=0.1)
         late.append(clinic.at[-1] - came)
-        rig.run(1.5, step=0.1)
-    assert max(late) <= 0.2, late
+        rig.run(pause, step=0.1)
+    assert max(late) <= most, late
 
 
 @pytest.mark.parametrize(

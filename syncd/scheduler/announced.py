@@ -4,7 +4,8 @@
 then. All that waits is one cycle. Between two targeted cycles of a link there is
 a second at least; where changes come faster than that, the third within five
 seconds waits for their end, so that a burst is a few cycles and not dozens.
-Changes that come one by one, each after the cycle of the one before, are no burst.
+Changes that come one by one, each after the cycle of the one before, are no burst,
+and neither is one that comes when nothing did for a while.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ from syncd.ports.announcements import MOST_WAITING, Announced, Announcement
 
 GAP = 1.0
 """Seconds from the end of a targeted cycle to the next one of that link."""
+
+QUIET = 1.5
+"""Seconds from the end of a targeted cycle after which what comes belongs to no burst."""
 
 BURST = 5.0
 """Seconds within which changes that come together have two targeted cycles."""
@@ -52,6 +56,8 @@ class TargetedPace:
     _ended: float = float("-inf")
     _cycles: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=8))
     """When each began, and how many records it was told of that nobody but people changed."""
+    _gathers_until: float = float("-inf")
+    """When a burst ends, and with it the wait of what came in it."""
     _wrote: frozenset[Record] = frozenset()
     """What the last one wrote: announcements of that are our own echo."""
 
@@ -61,11 +67,13 @@ class TargetedPace:
 
     def earliest(self, waiting: Collection[Announcement], now: float) -> float:
         """When the next one may begin, with what waits for it."""
+        if now < self._gathers_until:
+            return self._gathers_until
         lately = [each for each in self._cycles if now - each[0] < BURST and each[1]]
         together = max(self._fresh(waiting), *(count for _, count in lately), 0) > 1
         due = self.from_then(now)
-        if len(lately) >= 2 and together:
-            due = max(due, lately[0][0] + BURST)
+        if len(lately) >= 2 and together and now - self._ended < QUIET:
+            due = self._gathers_until = max(due, lately[0][0] + BURST)
         return due
 
     def ran(

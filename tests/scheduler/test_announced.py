@@ -93,6 +93,14 @@ def test_ten_deliveries_in_five_seconds_are_three_cycles(rig: Rig, clinic: FakeL
     assert not clinic.store.announced
 
 
+def test_what_comes_after_a_burst_waits_for_nothing(rig: Rig, clinic: FakeLink) -> None:
+    clinic.takes = 0.1
+    for number in range(3):
+        deliver(rig, clinic, f"record {number}", f"another {number}")
+        rig.run(2, step=0.1)
+        assert not clinic.store.announced, number
+
+
 @pytest.mark.parametrize(("takes", "pause", "most"), [(0.5, 1.5, 0.2), (0.1, 0.0, 1.2)])
 def test_edits_of_one_person_after_another_are_not_gathered(
     takes: float, pause: float, most: float, rig: Rig, clinic: FakeLink

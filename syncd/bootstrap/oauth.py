@@ -149,12 +149,12 @@ class OAuth:
             self.tokens.check(*account_of(link, side))
 
     def waits(self, link: LinkSettings) -> bool:
-        """Whether a link can do nothing before somebody connects it."""
+        """Whether a link can do nothing before somebody connects it, or installs the app there."""
         try:
             self.check(link)
+            return any(self.tokens.unmade(*account_of(link, side)) for side in sides_of(link))
         except (ConfigError, ProviderError):
             return True
-        return False
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:

@@ -146,6 +146,14 @@ class Tokens:
         else:
             self._cipher().decrypt(row.refresh)
 
+    def unmade(self, vendor: Vendor, account: str) -> bool:
+        """Whether its agency gave no token yet, perhaps for lack of the app in that location.
+
+        Raises as `check` does.
+        """
+        row = self._row(vendor, account)
+        return row.kind == Kind.MINTED and Life.of(row).good_for(self._clock.now()) <= 0
+
     def newer(self, vendor: Vendor, account: str, used: str) -> bool:
         """Whether there is another token than this one, which was refused.
 

@@ -248,7 +248,7 @@ class Runner:
         if turn.outcome is Outcome.UNREACHABLE and state.announced_due < math.inf:
             after = min(after, state.announced_due - now)
         if self._waits_for_connection(state, turn):
-            after = state.asked  # Looking costs the vendor nothing.
+            after = state.asked  # Looking costs the vendor next to nothing.
         if turn.searched and state.relaxed:
             # The search index is late, and the next poll is far away.
             lag = state.settings.hubspot.search_lag.total_seconds()

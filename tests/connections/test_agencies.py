@@ -173,5 +173,10 @@ def test_a_location_without_the_app_and_one_without_a_connection_are_told_apart(
     agencies.connect("agency", "c1", "c1")
     other = agencies.location("c1")
     agencies.world.oauth.installed.discard(other)
+    process = agencies.process()
     with pytest.raises(NotPrepared, match="not in location"):
-        agencies.process().token(Vendor.HIGHLEVEL, other)
+        process.token(Vendor.HIGHLEVEL, other)
+    assert process.unmade(Vendor.HIGHLEVEL, other)  # looked at in every poll
+    agencies.world.oauth.installed.add(other)
+    process.token(Vendor.HIGHLEVEL, other)
+    assert not process.unmade(Vendor.HIGHLEVEL, other)

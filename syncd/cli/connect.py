@@ -94,7 +94,7 @@ def connect(
         if as_json:
             stack.enter_context(redirect_stdout(sys.stderr))
         if redirected is not None:
-            came = _told(app.oauth.attempts.complete(_query(redirected)))
+            came = _told(app, app.oauth.attempts.complete(_query(redirected)))
         else:
             _ready_key(app, settings)
             came = _run(app, settings, which, seconds, browser=not no_browser)
@@ -173,7 +173,7 @@ _GRACE = 20.0
 """Seconds that a redirect which came has for its exchange."""
 
 
-def _told(done: Completed) -> _Came:
+def _told(app: App, done: Completed) -> _Came:
     told = done.detail
     if done.ended == "foreign":
         told = (
@@ -181,7 +181,9 @@ def _told(done: Completed) -> _Came:
             "run `syncd connect` again, and give the address at which the browser ends then"
         )
     click.echo(f"syncd: {told}" if done.ended == "foreign" else told, err=done.ended != "ok")
-    return _Came(code=_CODES[done.ended], told=told)
+    if done.ended == "ok":
+        _tell_links(app, done.connection)
+    return _Came(code=_CODES[done.ended], told=told, connection=done.connection)
 
 
 def redirect_address(settings: Settings) -> str:

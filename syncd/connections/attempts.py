@@ -45,6 +45,8 @@ class Completed:
     ended: Ended
     detail: str
     vendor: Vendor | None = None
+    connection: int = 0
+    """The connection that was made."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,7 +173,7 @@ class Attempts:
         self, state: str, vendor: Vendor, ended: Ended, detail: str, connection: int = 0
     ) -> Completed:
         self._store.end(state, ended, detail, connection)
-        return Completed(ended=ended, detail=detail, vendor=vendor)
+        return Completed(ended=ended, detail=detail, vendor=vendor, connection=connection)
 
 
 def _refused(vendor: Vendor, refusal: TokenRefused) -> tuple[Ended, str]:

@@ -504,6 +504,12 @@ def error_of(row: StoredConnection, refusal: TokenRefused) -> ProviderError | No
                 f"the agency's app is not in location {row.account} ({said}): install it there, or "
                 "run `syncd connect highlevel` and choose that location"
             )
+        case Why.APP if row.kind == Kind.MINTED:
+            return AuthFailed(
+                f"HighLevel makes no token of the agency's for location {row.account} ({said}): "
+                "the app needs the scope oauth.write; else run `syncd connect highlevel` again",
+                side=vendor.side,
+            )
         case Why.APP | Why.DEAD:
             return AuthFailed(
                 f"the token endpoint refuses our app ({said}): check apps.{vendor}.client_id and "

@@ -203,7 +203,9 @@ def test_a_redirect_that_cannot_arrive_is_handed_over(
         pages.append(httpx.get(late))
 
     monkeypatch.setattr("syncd.cli.connect._open", opened)
-    assert syncd("connect", "highlevel").code == 0
+    shown = syncd("connect", "highlevel")
+    assert shown.code == 0
+    assert shown.out.count("links that use it: clinic") == 2  # told by both commands
     assert done == [0, 2]
     assert pages[-1].status_code == 400
 

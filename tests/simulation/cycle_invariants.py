@@ -234,13 +234,13 @@ def _keys(about: Hold | FailedWrite) -> set[tuple[Side, str]]:
 
 
 def _alone(simulation: Simulation) -> set[tuple[Side, str]]:
-    """Living records in scope that belong to no pair, and that nothing holds."""
+    """Living records in scope that belong to no pair, and that nothing and nobody holds back."""
     store = simulation.shelf.link(simulation.harness.name)
     held = {key for hold in store.holds() for key in _keys(hold)}
     living = {(side, record) for side in Side for record in simulation.ids(side)}
     return {
         key
-        for key in living - held
+        for key in living - held - simulation.edit_log.ignored
         if simulation.in_window(key) and not store.pairs_by_id(key[0], [key[1]])
     }
 

@@ -12,12 +12,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from edit_log import EditLog, Key
+from edit_log import Edit, EditLog, Key
 from world_state import HABITS, NOTES, STATUSES, TITLES, WorldState
 
 from syncd.core import essence
 from syncd.core.essence import Value
-from syncd.core.model import Group, Response, Side
+from syncd.core.model import Appointment, Group, Response, Side
 from syncd.engine import writes
 from syncd.ports.store import IntentKind
 
@@ -232,13 +232,7 @@ class People(WorldState):
                     str(self.value((Side.GHL, pair.ghl_id), Group.STATUS)),
                     str(self.value((Side.HUBSPOT, pair.hubspot_id), Group.STATUS)),
                 )
-            unseen = [
-                edit
-                for edit in self.edit_log.edits
-                if edit.key == key
-                and not edit.void
-                and edit.value != essence.value(pair.shown_on(key[0]), edit.group)
-            ]
+            unseen = self._unseen(key, pair.shown_on(key[0]))
             root = self.edit_log.root(key)
             edited = any(
                 not e.born and self.edit_log.root(e.key) == root for e in self.edit_log.edits
@@ -247,6 +241,8 @@ class People(WorldState):
             # Ours is the only removal that may stand open here: its undoing has no answer yet.
             open_ = pair.removal and pair.removal.response is not Response.CANCELLED
             due = untouched and not open_ and not self.is_cancelled(pair, across)
+        for shown in () if pairs else self._made_of(key):
+            unseen = self._unseen(key, shown)
         removal = self.edit_log.removed_by_person(
             key, settled=settled, beaten=beaten, statuses=statuses, across=twin, unseen=unseen
         )
@@ -254,6 +250,23 @@ class People(WorldState):
         if due or settled:
             removal.rules = self.rules_now()
         self.did["removals"] += 1
+
+    def _unseen(self, key: Key, shown: Appointment) -> list[Edit]:
+        """The edits of a record since it showed this."""
+        return [
+            edit
+            for edit in self.edit_log.edits
+            if edit.key == key and not edit.void and edit.value != essence.value(shown, edit.group)
+        ]
+
+    def _made_of(self, key: Key) -> list[Appointment]:
+        """What a record showed when another was made of it, where that has no answer yet."""
+        creates = (
+            writes.create_of(intent, None)[0]
+            for intent in self.shelf.link(self.harness.name).intents()
+            if intent.kind is IntentKind.CREATE and intent.side is key[0].other
+        )
+        return [each.source.appointment for each in creates if each.source.id == key[1]]
 
     def rules_now(self) -> tuple[int, int]:
         """Which rules are in force, and which store: a number of its own for each."""

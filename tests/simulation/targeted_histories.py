@@ -540,5 +540,24 @@ FOUND: tuple[list[Step], ...] = (
         ("lose_store",),
         ("edit", "ghl", 1, "time", 0),
     ],
+    # a person leaves a record alone, and the contacts cannot be read in the next cycle
+    [
+        ("create", 0, 2, 2, 2),
+        ("sync", "polled"),
+        ("create", 2, 2, 2, 0),
+        ("sync", "polled"),
+        ("resolve", 2, 1),
+        ("sync_blind", "polled", 8, 1),
+        ("wait", 1),
+    ],
+    # a text that went with its record before the answer to the booking was known
+    [
+        ("edit", "hubspot", 12, "description", 3),
+        ("sync", "polled", (), -1, 1),
+        ("edit", "hubspot", 2, "description", 0),
+        ("remove", "hubspot", 1),
+        ("sync", "full", (), 42, 2),
+        ("edit", "ghl", 12, "address", 5),
+    ],
 )
 """Drawn histories on which a check was wrong, each shrunk to what it needs; no opening."""

@@ -232,7 +232,11 @@ class People(WorldState):
                     str(self.value((Side.GHL, pair.ghl_id), Group.STATUS)),
                     str(self.value((Side.HUBSPOT, pair.hubspot_id), Group.STATUS)),
                 )
-            unseen = self._unseen(key, pair.shown_on(key[0]))
+            shown = pair.shown_on(key[0])
+            for side, change in self._unanswered(pair):
+                if side is across:
+                    shown = essence.with_value(shown, change.group, change.source)
+            unseen = self._unseen(key, shown)
             root = self.edit_log.root(key)
             edited = any(
                 not e.born and self.edit_log.root(e.key) == root for e in self.edit_log.edits

@@ -314,6 +314,7 @@ class Simulation(Deciding):
         if interruption.happened:
             self.did["interruptions"] += 1
         else:
+            self.clock.advance(timedelta(seconds=1))  # No person acts in the moment of a write.
             self._act(step)
 
     def overtaken(self, kind: str, after: int) -> None:

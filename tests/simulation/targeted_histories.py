@@ -559,5 +559,23 @@ FOUND: tuple[list[Step], ...] = (
         ("sync", "full", (), 42, 2),
         ("edit", "ghl", 12, "address", 5),
     ],
+    # a text that went with its record before the answer to the text before it was known
+    [
+        ("edit", "hubspot", 10, "description", 4),
+        ("sync", "full"),
+        ("edit", "hubspot", 12, "description", 3),
+        ("sync", "polled", (), -1, 1),
+        ("edit", "hubspot", 2, "description", 0),
+        ("remove", "hubspot", 1),
+        ("edit", "ghl", 12, "address", 5),
+    ],
+    # a person who edits in the moment of a write
+    [
+        ("book", 0, 0, 1, 2),
+        ("edit", "hubspot", 2, "time", 2),
+        ("sync_blind", "polled", 10, 2),
+        ("edit", "hubspot", 2, "description", 4),
+        ("meanwhile", "polled", 3, "edit", "ghl", 1, "description", 2),
+    ],
 )
 """Drawn histories on which a check was wrong, each shrunk to what it needs; no opening."""

@@ -34,6 +34,9 @@ LOOKED_EVERY = 0.3
 SETTLED = timedelta(seconds=6)
 """So long a daemon that gets nowhere has had to take a decision up."""
 
+ENDS = timedelta(seconds=10)
+"""So long a daemon that was told to stop may take."""
+
 LAST_CYCLES = 8
 """The decision's cycle is among the last ones: looks follow each other faster than cycles."""
 
@@ -219,6 +222,9 @@ class _Waiting:
                 continue
             # A targeted cycle reads every decision, and carries out those of its own records.
             if row.kind == "targeted" and taken & {each.id for each in store.decisions()}:
+                continue
+            # One that was cut off did not: where its daemon ends, the cycle is run here.
+            if row.report.get("stopped") and self._app.clock.now() - row.finished_at < ENDS:
                 continue
             return row
         return None

@@ -6,6 +6,7 @@ service manager, both of which block until they come.
 
 import json
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -291,17 +292,25 @@ def test_a_wait_ends_with_7_and_a_pause_ends_it_with_2(
     running.until("cycle.finished", lambda line: line["kind"] == "full")
 
 
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM])
 def test_where_the_daemon_dies_meanwhile_the_verb_runs_the_cycle(
-    clinic: VendorAccounts, daemon: Callable[[], RunningProgram], forkserver: ForkServer
+    end: signal.Signals,
+    clinic: VendorAccounts,
+    daemon: Callable[[], RunningProgram],
+    forkserver: ForkServer,
 ) -> None:
     clinic.configure(SLOWLY)
     running = daemon()
     running.until("cycle.finished", lambda line: not line.get("dry_run"))
     clinic.book("Check-up")
-    clinic.world.faults.add(side="ghl", kind="slow_body", seconds=3)
+    clinic.world.faults.add(side="ghl", status=503, times=3)
     kicked = forkserver.start("kick", "--wait", cwd=clinic.folder, env=running.env)
+    before = len(clinic.world.requests)
     assert "runs a full cycle now" in kicked.stderr.readline()
-    running.process.kill()
+    moment = threading.Event()
+    while len(clinic.world.requests) == before:
+        moment.wait(0.02)
+    running.process.send_signal(end)
     assert kicked.wait(PATIENCE) == 0
     assert "HubSpot: 1 created, 1 contacts created" in kicked.stdout.read()
     for stream in (kicked.stdout, kicked.stderr):

@@ -15,6 +15,10 @@ import click
 from syncd.cli.command import Verb, config_option, config_path, json_option, link_option
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from syncd.bootstrap.app import App
+    from syncd.errors import ConfigError, ProviderError
     from syncd.recording.record import Recorded
 
 
@@ -51,17 +55,20 @@ def record(
     from syncd.cli.sync_now import graceful_stop
     from syncd.cli.written import check, write
     from syncd.core.outcome import worst_code
+    from syncd.errors import ended_by
     from syncd.recording.file import MARK, written
 
     settings = begin(config_path(ctx, config))
     names = selected_links(list(settings.links), links)
     check(file, MARK, settings.store.file, option="")
     with graceful_stop() as stop, open_app(settings, stop=stop) as app:
-        found = {name: app.record(name, f"link{at}") for at, name in enumerate(names, 1)}
+        found, failed = _recorded(app, names)
     write(file, written([line for each in found.values() for line in each.lines]), option="")
-    code = worst_code(each.report.outcome.exit_code for each in found.values())
+    codes = [each.report.outcome.exit_code for each in found.values()]
+    code = worst_code([*codes, *(ended_by(each)[0].exit_code for each in failed.values())])
     if as_json:
-        document = {name: _told(name, each) for name, each in found.items()}
+        document = {name: _told(each) for name, each in found.items()}
+        document |= {name: _told_of(each) for name, each in failed.items()}
         click.echo(json.dumps({"version": 1, "exit_code": code, "links": document}, indent=2))
         return code
     for name, each in found.items():
@@ -71,11 +78,41 @@ def record(
         )
         for told in each.differs:
             Printer().line(f"  the recording decides otherwise: {told}; say so in the report")
+    for name, error in failed.items():
+        click.echo(f"{name}: not recorded: {error}")
     return code
 
 
-def _told(name: str, each: Recorded) -> dict[str, object]:
-    del name
+def _recorded(
+    app: App, names: Sequence[str]
+) -> tuple[dict[str, Recorded], dict[str, ConfigError | ProviderError]]:
+    """The recordings, and the links that could not even begin.
+
+    Raises:
+        ConfigError, ProviderError: no link could.
+    """
+    from syncd.errors import ConfigError, ProviderError
+
+    found: dict[str, Recorded] = {}
+    failed: dict[str, ConfigError | ProviderError] = {}
+    for at, name in enumerate(names, 1):
+        try:
+            found[name] = app.record(name, f"link{at}")
+        except (ConfigError, ProviderError) as error:
+            failed[name] = error
+    if not found:
+        raise next(iter(failed.values()))
+    return found, failed
+
+
+def _told_of(error: ConfigError | ProviderError) -> dict[str, object]:
+    from syncd.errors import ended_by
+
+    outcome, detail = ended_by(error)
+    return {"outcome": outcome.value, "detail": detail}
+
+
+def _told(each: Recorded) -> dict[str, object]:
     return {
         "outcome": each.report.outcome.value,
         "planned": len(each.report.planned or ()),

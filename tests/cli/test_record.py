@@ -47,6 +47,23 @@ def test_a_recording_replays_without_anything(
     assert "update" in syncd("replay", str(recorded)).out
 
 
+def test_a_link_that_cannot_begin_stops_no_other(syncd: Syncd, clinic: VendorAccounts) -> None:
+    clinic.book()
+    syncd("setup")
+    clinic.configure(
+        '[links.other.ghl]\nlocation_id = "elsewhere"\ntoken = { env = "NOT_THERE" }\n'
+        '[links.other.hubspot]\ntoken = { env = "NOT_THERE" }\n'
+        '[defaults.sync]\ndirection = "ghl_to_hubspot"\n'
+    )
+    told = syncd("record", "two.jsonl", "--json")
+    found = json.loads(told.out)
+    assert (told.code, found["exit_code"]) == (2, 2)
+    assert found["links"]["clinic"]["planned"] >= 1
+    assert "NOT_THERE" in found["links"]["other"]["detail"]
+    assert "other: not recorded: " in syncd("record", "two.jsonl").out
+    assert syncd("replay", "two.jsonl").code == 0
+
+
 def test_it_names_nobody_and_only_its_owner_reads_it(recorded: Path) -> None:
     assert recorded.stat().st_mode & 0o777 == 0o600
     text = recorded.read_text("utf-8").casefold()

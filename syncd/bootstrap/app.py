@@ -310,13 +310,13 @@ class App:
         """Compare every pair of a link, without its lock; never raises for a link."""
         return self._workshop.audit(self.settings.links[name])
 
-    def record(self, name: str, alias: str) -> Recorded:
-        """Record one dry cycle of a link, which is called `alias` in the recording.
+    def record(self, name: str) -> Recorded:
+        """Record one dry cycle of a link.
 
         Raises:
             SyncdError: it could not even begin.
         """
-        return self._workshop.record(self.settings.links[name], alias)
+        return self._workshop.record(self.settings.links[name])
 
     def tell_audit(self, report: AuditReport) -> None:
         """Notify people of differences that an audit could not explain; never raises."""

@@ -90,13 +90,13 @@ class LinkOpener:
         finally:
             rate_budget.close_all(budget for _, budget in self._wires.values())
 
-    def record(self, alias: str) -> Recorded:
+    def record(self, name: str) -> Recorded:
         """Record one dry cycle; raises as `cycle` does."""
         from syncd.recording.record import record
 
         try:
             self._identify_account()
-            return record(self.link, alias)
+            return record(self.link, name)
         finally:
             for _, budget in self._wires.values():
                 budget.close()
@@ -264,14 +264,14 @@ class LinkFactory:
             report = _failed(settings.name, error)
             return AuditReport(link=settings.name, outcome=report.outcome, detail=report.detail)
 
-    def record(self, settings: LinkSettings, alias: str) -> Recorded:
+    def record(self, settings: LinkSettings) -> Recorded:
         """Record one dry cycle of a link, without its lock.
 
         Raises:
             SyncdError: it could not even begin.
         """
         with closing(self.open(settings)) as kept:
-            return kept.record(alias)
+            return kept.record(settings.name)
 
     def _fence(self, kept: LinkOpener, lease: Lease) -> None:
         """Have the link write only while the lease is ours, and to a store that is whole."""

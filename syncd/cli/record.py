@@ -95,9 +95,9 @@ def _recorded(
 
     found: dict[str, Recorded] = {}
     failed: dict[str, ConfigError | ProviderError] = {}
-    for at, name in enumerate(names, 1):
+    for name in names:
         try:
-            found[name] = app.record(name, f"link{at}")
+            found[name] = app.record(name)
         except (ConfigError, ProviderError) as error:
             failed[name] = error
     if not found:

@@ -577,5 +577,16 @@ FOUND: tuple[list[Step], ...] = (
         ("edit", "hubspot", 2, "description", 4),
         ("meanwhile", "polled", 3, "edit", "ghl", 1, "description", 2),
     ],
+    # a removed booking is announced whose id the record carries still that has another by now
+    [
+        ("edit", "ghl", 2, "time", 5),
+        ("announce", 0, 2),
+        ("targeted", (), 0, 2),
+        ("remove", "ghl", 0),
+        ("announce", 0, 8),
+        ("edit", "hubspot", 0, "description", 4),
+        ("sync", "full", (), -3, 0),
+        ("targeted", (), -3, 1),
+    ],
 )
-"""Drawn histories on which a check was wrong, each shrunk to what it needs; no opening."""
+"""Drawn histories on which syncd or a check was wrong, each shrunk to what it needs; no opening."""

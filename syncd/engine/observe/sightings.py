@@ -198,11 +198,14 @@ def _unpaired(
         # A whole sweep lists every carrier; else they are asked for, so that nothing
         # that HubSpot has already is mirrored anew.
         carriers = context.link.hubspot.find_by_external_id(set(ghl))
+        ids = {each.id for each in carriers.values() if isinstance(each, Snapshot)}
+        # One whose booking was made anew may carry the old id still.
+        paired = set(context.link.store.prints(Side.HUBSPOT, ids) if ids else ())
         for ghl_id, record in carriers.items():
             if isinstance(record, Missing):
                 hidden[ghl_id] = record.detail
                 del ghl[ghl_id]
-            elif record.id not in polled.known[Side.HUBSPOT]:
+            elif record.id not in paired and record.id not in polled.known[Side.HUBSPOT]:
                 hubspot[record.id] = record
     return with_carried(context.link, context.policy, hubspot, ghl, ()), hidden
 

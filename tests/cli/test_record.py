@@ -67,8 +67,11 @@ def test_a_link_that_cannot_begin_stops_no_other(syncd: Syncd, clinic: VendorAcc
 def test_it_names_nobody_and_only_its_owner_reads_it(recorded: Path) -> None:
     assert recorded.stat().st_mode & 0o777 == 0o600
     text = recorded.read_text("utf-8").casefold()
-    for word in ("annabel", "zoella", "person1", "human1", "check-up", "control", "clinic"):
+    for word in ("annabel", "zoella", "person1", "human1", "check-up", "control"):
         assert word not in text, word
+    assert text.count("clinic") == text.count('"link":"clinic"'), (
+        "the name of the link, and nothing else"
+    )
 
 
 def cut(text: str) -> str:

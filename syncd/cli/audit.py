@@ -57,13 +57,13 @@ def audit(
     from syncd.cli.output.printer import Printer
     from syncd.cli.session import begin, selected_links
     from syncd.cli.sync_now import graceful_stop
-    from syncd.cli.written import check, write
+    from syncd.cli.written import begins_with, check, write
     from syncd.core.outcome import worst_code
 
     settings = begin(config_path(ctx, config))
     names = selected_links(list(settings.links), links)
     if out is not None:
-        check(out, MARK, settings.store.file)
+        check(out, begins_with(MARK), settings.store.file)
     with graceful_stop() as stop, open_app(settings, stop=stop) as app:
         reports = {}
         for name in names:

@@ -7,15 +7,13 @@ the configuration, a link or a device, stays as it is, and nothing is planned.
 from __future__ import annotations
 
 import json
-import os
-import stat
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
-from tempfile import mkstemp
 from typing import TYPE_CHECKING
 
 import click
+
+from syncd.cli import written
 
 if TYPE_CHECKING:
     from syncd.engine.report import CycleReport
@@ -25,35 +23,8 @@ LARGEST = 256 * 2**20
 
 
 def check(path: Path, store: Path | None = None) -> None:
-    """Make sure that a plan may be kept under this name; the `store` need not be there yet.
-
-    Raises:
-        UsageError: something else has that name, or nothing can be written there.
-    """
-    from syncd.store.engine import belongs_to
-
-    if store is not None and belongs_to(store, path):
-        raise click.UsageError(f"--out {path}: this is the store's name: name another file")
-    try:
-        mode = path.lstat().st_mode
-    except FileNotFoundError:
-        if not path.parent.is_dir():
-            raise click.UsageError(f"--out {path}: there is no such folder") from None
-        return
-    except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or error
-        raise click.UsageError(f"--out {path}: {why}: name another file") from error
-    if stat.S_ISLNK(mode):
-        raise click.UsageError(f"--out {path}: a symbolic link: name the file itself")
-    if not stat.S_ISREG(mode):
-        raise click.UsageError(f"--out {path}: not a regular file: name another one")
-    try:
-        read(path)
-    except click.UsageError:
-        raise click.UsageError(
-            f"--out {path}: exists already and is no plan of syncd: name a new file, "
-            "or remove that one"
-        ) from None
+    """Make sure that a plan may be kept under this name; raises as `written.check` does."""
+    written.check(path, _is_plan, store, otherwise="no plan of syncd")
 
 
 def write(path: Path, reports: Mapping[str, CycleReport]) -> None:
@@ -65,26 +36,16 @@ def write(path: Path, reports: Mapping[str, CycleReport]) -> None:
         UsageError: as `check` does.
     """
     check(path)
-    try:
-        handle, name = mkstemp(prefix=f".{path.name[:40]}.", dir=path.parent)  # for its owner alone
-    except OSError as error:
-        raise _unwritable(path, error) from error
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump({"version": 1, "links": _plans(reports)}, file, indent=2)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException as error:
-        with suppress(OSError):
-            Path(name).unlink()
-        if isinstance(error, OSError):
-            raise _unwritable(path, error) from error
-        raise
+    kept = {"version": 1, "links": _plans(reports)}
+    written.write(path, json.JSONEncoder(indent=2).iterencode(kept))
 
 
-def _unwritable(path: Path, error: OSError) -> click.UsageError:
-    return click.UsageError(f"--out {path}: cannot be written: {error.strerror or error}")
+def _is_plan(path: Path) -> bool:
+    try:
+        read(path)
+    except click.UsageError:
+        return False
+    return True
 
 
 def _plans(reports: Mapping[str, CycleReport]) -> dict[str, object]:

@@ -53,14 +53,14 @@ def record(
     from syncd.cli.output.printer import Printer
     from syncd.cli.session import begin, selected_links
     from syncd.cli.sync_now import graceful_stop
-    from syncd.cli.written import check, write
+    from syncd.cli.written import begins_with, check, write
     from syncd.core.outcome import worst_code
     from syncd.errors import ended_by
     from syncd.recording.file import MARK, written
 
     settings = begin(config_path(ctx, config))
     names = selected_links(list(settings.links), links)
-    check(file, MARK, settings.store.file, option="")
+    check(file, begins_with(MARK), settings.store.file, option="")
     with graceful_stop() as stop, open_app(settings, stop=stop) as app:
         found, failed = _recorded(app, names)
     write(file, written([line for each in found.values() for line in each.lines]), option="")

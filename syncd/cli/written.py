@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from tempfile import mkstemp
@@ -12,10 +12,28 @@ from tempfile import mkstemp
 import click
 
 
-def check(path: Path, mark: str, store: Path | None = None, *, option: str = "--out ") -> None:
+def begins_with(mark: str) -> Callable[[Path], bool]:
+    """For `check`: whether a file begins with this mark."""
+
+    def look(path: Path) -> bool:
+        with path.open("rb") as file:
+            return file.read(len(mark.encode())) == mark.encode()
+
+    return look
+
+
+def check(
+    path: Path,
+    is_ours: Callable[[Path], bool],
+    store: Path | None = None,
+    *,
+    otherwise: str = "something else",
+    option: str = "--out ",
+) -> None:
     """See that a file may be written there, before the work begins.
 
-    It replaces only a file that begins with `mark`: one that the same verb wrote.
+    It replaces only what `is_ours` says the same verb wrote; the `store` need
+    not be there yet.
 
     Raises:
         UsageError: something else has that name, or nothing can be written there.
@@ -26,10 +44,11 @@ def check(path: Path, mark: str, store: Path | None = None, *, option: str = "--
         raise click.UsageError(f"{option}{path}: this is the store's name: name another file")
     try:
         mode = path.lstat().st_mode
+        if stat.S_ISLNK(mode):
+            raise click.UsageError(f"{option}{path}: a symbolic link: name the file itself")
         if not stat.S_ISREG(mode):
             raise click.UsageError(f"{option}{path}: not a regular file: name another one")
-        with path.open("rb") as file:
-            ours = file.read(len(mark.encode())) == mark.encode()
+        ours = is_ours(path)
     except FileNotFoundError:
         if not path.parent.is_dir():
             raise click.UsageError(f"{option}{path}: there is no such folder") from None
@@ -39,7 +58,7 @@ def check(path: Path, mark: str, store: Path | None = None, *, option: str = "--
         raise click.UsageError(f"{option}{path}: {why}: name another file") from error
     if not ours:
         raise click.UsageError(
-            f"{option}{path}: exists already and is something else: name a new file, "
+            f"{option}{path}: exists already and is {otherwise}: name a new file, "
             "or remove that one"
         )
 

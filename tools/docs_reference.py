@@ -1,4 +1,4 @@
-"""Writes the generated parts of the documentation: keys, commands, held reasons.
+"""Writes the generated parts of the documentation: keys, commands, held reasons, man pages.
 
 Run as `python -m tools.docs_reference docs` after a key, a verb or a reason was
 added or changed; a test proves that the pages are up to date. A page is
@@ -99,7 +99,7 @@ def _coded(text: str) -> str:
 
 def commands() -> str:
     """Every command with its help, its options and its examples."""
-    return "\n\n".join(_command(name, each) for name, each in tree())
+    return "\n\n".join(reference(name, each) for name, each in tree())
 
 
 def tree(
@@ -115,7 +115,8 @@ def tree(
                 yield from tree(found, f"{name} {verb}")
 
 
-def _command(name: str, command: click.Command) -> str:
+def reference(name: str, command: click.Command) -> str:
+    """A command's help, usage, options and examples."""
     context = click.Context(command, info_name=name)
     usage = " ".join([name, *command.collect_usage_pieces(context)])
     parts = [f"## `{name}`", *_help(command), f"```text\n{usage}\n```"]
@@ -176,6 +177,14 @@ FILE_ONLY = (INCLUDE, DEFAULTS)
 """Keys that only a file may have; the page tells of them by hand."""
 
 
-if __name__ == "__main__":
-    for path in sorted(Path(sys.argv[1]).glob("*.md")):
+def _write(docs: Path) -> None:
+    from tools.man_pages import pages
+
+    for path in sorted(docs.glob("*.md")):
         path.write_text(refreshed(path.read_text(encoding="utf-8")), encoding="utf-8")
+    for name, text in pages(docs).items():
+        (docs / "man" / name).write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    _write(Path(sys.argv[1]))

@@ -47,6 +47,7 @@ SIDES = ("ghl", "hubspot")
 @ids_option
 @click.option(
     "--limit",
+    metavar="N",
     type=click.IntRange(1, 10**6),
     default=20,
     show_default=True,

@@ -116,6 +116,7 @@ def _moment(
 @ids_option
 @click.option(
     "--limit",
+    metavar="N",
     type=click.IntRange(0, 10**9),
     default=50,
     show_default=True,

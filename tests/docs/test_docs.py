@@ -1,6 +1,8 @@
 """The documentation says what the program does, and its links lead somewhere."""
 
 import re
+import shutil
+import subprocess
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +17,7 @@ from syncd.observability.health import LinkHealth
 from syncd.observability.metrics import LinkNow, Metrics
 from syncd.observability.state import State
 from syncd.observability.traffic import Budget, Traffic
-from tools import docs_reference
+from tools import docs_reference, man_pages
 
 ROOT = Path(__file__).parents[2]
 GENERATED = {
@@ -49,6 +51,29 @@ def test_generated_pages_are_up_to_date(path: Path) -> None:
     assert GENERATED[path] == docs_reference.refreshed(GENERATED[path]), (
         "run: python -m tools.docs_reference docs"
     )
+
+
+@pytest.mark.parametrize("name", ["syncd.1", "syncd.toml.5"])
+def test_man_pages_are_up_to_date(name: str) -> None:
+    made = man_pages.pages(ROOT / "docs")
+    assert set(made) == {each.name for each in (ROOT / "docs" / "man").iterdir()}
+    assert page(f"man/{name}") == made[name], "run: python -m tools.docs_reference docs"
+
+
+@pytest.mark.parametrize("name", ["syncd.1", "syncd.toml.5"])
+def test_a_man_page_fits_80_columns_and_has_no_mark_of_its_source(name: str) -> None:
+    if (groff := shutil.which("groff")) is None:
+        pytest.skip("groff is not installed")
+    done = subprocess.run(
+        [groff, "-man", "-ww", "-Tutf8", "-P-c", "-rLL=78n", str(ROOT / "docs" / "man" / name)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    shown = re.sub(".\b", "", done.stdout)
+    assert done.stderr == ""
+    assert [line for line in shown.splitlines() if len(line) > 80] == []
+    assert not re.search(r"`|\]\(|\*\*|<!--|\\\|", shown)
 
 
 def test_every_part_that_can_be_written_stands_somewhere() -> None:

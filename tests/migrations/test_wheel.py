@@ -38,6 +38,12 @@ def test_the_wheel_holds_every_template_and_the_style_sheet(unpacked: Path) -> N
     assert wanted <= {found.name for found in (unpacked / inside).iterdir()}
 
 
+def test_the_wheel_installs_the_man_pages(unpacked: Path) -> None:
+    (shared,) = unpacked.glob("*.data/data/share/man")
+    found = {str(each.relative_to(shared)) for each in shared.rglob("*.*")}
+    assert found == {"man1/syncd.1", "man5/syncd.toml.5"}
+
+
 def test_an_installed_program_makes_its_store_anywhere(unpacked: Path, tmp_path: Path) -> None:
     program = (
         "from syncd.store import migrate, open_engine\n"

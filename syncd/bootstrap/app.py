@@ -15,6 +15,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
 from syncd.bootstrap.clock import SystemClock
+from syncd.bootstrap.unfinished import UnfinishedRefreshes
 from syncd.config import Settings
 from syncd.errors import ConfigError, StoreError
 from syncd.ports.clock import Clock
@@ -77,7 +78,8 @@ def open_app(
         store.members.keep_alive()
     if later:
         store.inspect()
-    return App(settings, store, clock, stop, os.environ if env is None else env)
+    environment = os.environ if env is None else env
+    return App(settings, store, clock, stop, environment, finishes=not at_once)
 
 
 class App:
@@ -90,15 +92,21 @@ class App:
         clock: Clock,
         stop: threading.Event,
         env: Mapping[str, str],
+        *,
+        finishes: bool = True,
     ) -> None:
+        """A command `finishes` the refreshes of tokens that another one died in."""
         self.settings = settings
         self.store = store
         self.clock = clock
         self.stop = stop
         self._env = env
         self._fleet: Fleet | None = None
+        self._unfinished = UnfinishedRefreshes(self) if finishes else None
 
     def __enter__(self) -> Self:
+        if self._unfinished is not None:
+            self._unfinished.begin()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -106,6 +114,8 @@ class App:
 
     def close(self) -> None:
         """Give back the store's connections."""
+        if self._unfinished is not None:
+            self._unfinished.end()
         if "oauth" in self.__dict__:
             self.oauth.tokens.close()
         self.store.close()

@@ -17,6 +17,7 @@ from syncd.connections.attempts import Attempts
 from syncd.connections.auth import ConnectionAuth
 from syncd.connections.cipher import Cipher
 from syncd.connections.endpoint import TokenEndpoint, TokenRefused, Why
+from syncd.connections.services import Services
 from syncd.connections.tokens import Tokens
 from syncd.connections.vendors import App, Kind, Vendor, app_of
 from syncd.core.model import Side
@@ -51,22 +52,18 @@ class OAuth:
     @cached_property
     def tokens(self) -> Tokens:
         """The tokens of all connections."""
-        return Tokens(
-            self._store.connections,
-            self._clock,
-            app=self.app,
-            cipher=self.cipher,
-            endpoint=self.endpoint,
-            budget=self._budget,
-            secret=register_secret,
-        )
+        return Tokens(self._services, budget=self._budget)
 
     @cached_property
     def attempts(self) -> Attempts:
         """The runs of `syncd connect`."""
-        return Attempts(
-            self._store.connections,
-            self._clock,
+        return Attempts(self._services)
+
+    @cached_property
+    def _services(self) -> Services:
+        return Services(
+            store=self._store.connections,
+            clock=self._clock,
             app=self.app,
             cipher=self.cipher,
             endpoint=self.endpoint,

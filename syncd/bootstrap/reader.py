@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol, Self
 
+from syncd.bootstrap import unfinished
 from syncd.bootstrap.clock import SystemClock
 from syncd.config import Settings
+from syncd.errors import StoreError
 from syncd.ports.clock import Clock
 from syncd.ports.store import JournalState, LinkReader
 from syncd.store.sqlite_reader import SqliteReader
@@ -76,7 +79,15 @@ class _SqliteApp:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if unfinished.rotates(self._settings):
+            self._finish_refreshes()
         self._store.close()
+
+    def _finish_refreshes(self) -> None:
+        with suppress(StoreError):
+            if self._store.has_unsure(unfinished.since(self.clock.now())):
+                with self._open_full(self._settings):
+                    pass  # it does so when it begins and ends
 
     def link_names(self) -> list[str]:
         return list(self._settings.links)

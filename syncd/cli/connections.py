@@ -78,7 +78,7 @@ def as_value(row: StoredConnection, links: list[str]) -> dict[str, object]:
 def _show(row: StoredConnection, links: list[str], now: datetime) -> None:
     from syncd.cli.output import formatting
     from syncd.cli.output.printer import Printer
-    from syncd.connections.tokens import refusal_of
+    from syncd.connections.refusals import refusal_of
 
     printer = Printer()
     called = f" ({row.name})" if row.name else ""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -17,12 +17,12 @@ from hashlib import sha256
 import structlog
 
 from syncd.connections.cipher import Cipher
-from syncd.connections.endpoint import Grant, TokenEndpoint, TokenRefused, Why
+from syncd.connections.endpoint import Grant, TokenRefused, Why
 from syncd.connections.life import renewal
+from syncd.connections.services import Services
 from syncd.connections.vendors import App, Kind, Vendor
 from syncd.errors import quoted
-from syncd.ports.clock import Clock
-from syncd.store.connections import SqlConnections, StoredAttempt, StoredConnection
+from syncd.store.connections import StoredAttempt, StoredConnection
 
 log = structlog.get_logger(__name__)
 
@@ -60,20 +60,10 @@ class Begun:
 
 
 class Attempts:
-    """The attempts of a store; `app`, `cipher` and `endpoint` raise ConfigError."""
+    """The attempts of a store."""
 
-    def __init__(
-        self,
-        store: SqlConnections,
-        clock: Clock,
-        *,
-        app: Callable[[Vendor], App],
-        cipher: Callable[[], Cipher],
-        endpoint: Callable[[App], TokenEndpoint],
-        secret: Callable[[str, str], None] = lambda _, __: None,
-    ) -> None:
-        self._store, self._clock = store, clock
-        self._app, self._cipher, self._endpoint, self._secret = app, cipher, endpoint, secret
+    def __init__(self, services: Services) -> None:
+        self._services, self._store, self._clock = services, services.store, services.clock
 
     def begin(self, vendor: Vendor, redirect_uri: str, seconds: float) -> Begun:
         """A new attempt, which is over after so many seconds.
@@ -82,7 +72,7 @@ class Attempts:
             ConfigError: there is no app, or no key.
             StoreError: the store cannot be used.
         """
-        app, cipher, now = self._app(vendor), self._cipher(), self._clock.now()
+        app, cipher, now = self._services.app(vendor), self._services.cipher(), self._clock.now()
         state = secrets.token_urlsafe(32)
         # HighLevel's page on OAuth names no PKCE; HubSpot's does.
         verifier = secrets.token_urlsafe(48) if vendor is Vendor.HUBSPOT else ""
@@ -119,7 +109,7 @@ class Attempts:
         if attempt is None or not (code or error):
             return Completed(ended=Ended.FOREIGN, detail="no such attempt")
         vendor = Vendor(attempt.vendor)
-        app, cipher = self._app(vendor), self._cipher()
+        app, cipher = self._services.app(vendor), self._services.cipher()
         app.secret()
         verifier = cipher.decrypt(attempt.verifier)
         if self._store.claim(state) is None:
@@ -129,14 +119,14 @@ class Attempts:
             said = quoted("".join(mark for mark in told if mark.isprintable()))
             return self._end(state, vendor, Ended.REFUSED, f"{vendor.label} says no: {said}")
         for each in (code, verifier):
-            self._secret(each, "")
+            self._services.secret(each, "")
         try:
-            grant = self._endpoint(app).exchange(code, attempt.redirect_uri, verifier)
+            grant = self._services.endpoint(app).exchange(code, attempt.redirect_uri, verifier)
         except TokenRefused as refusal:
             return self._end(state, vendor, *_refused(vendor, refusal))
         finally:
             for each in (code, verifier):
-                self._secret("", each)
+                self._services.secret("", each)
         if not grant.account or not grant.refresh:
             why = f"{vendor.label}'s answer names no account, or holds no refresh token"
             return self._end(state, vendor, Ended.REFUSED, why)
@@ -150,7 +140,7 @@ class Attempts:
         if app.vendor is Vendor.HUBSPOT:
             kind = Kind.ACCOUNT
         for token in (grant.access, grant.refresh):
-            self._secret(token, "")
+            self._services.secret(token, "")
         now = self._clock.now()
         life = renewal(now, grant.seconds, None)
         return self._store.save(
@@ -159,7 +149,7 @@ class Attempts:
             grant.account,
             fields={
                 "company": grant.company,
-                "name": self._endpoint(app).name_of(grant),
+                "name": self._services.endpoint(app).name_of(grant),
                 "client_id": app.client_id,
                 "scopes": grant.scopes,
                 "access": cipher.encrypt(grant.access),

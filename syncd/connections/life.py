@@ -20,6 +20,13 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 GRACE = 30.0
 """Seconds for which HighLevel gives the same answer to the same refresh token (its changelog)."""
 
+LOOKS_BACK = GRACE + 8.0
+"""Seconds for which a lost answer is asked for again: the vendor may have acted as late as the
+deadline of an exchange."""
+
+LEASE = 10.0
+"""Seconds of a lease: longer than an exchange, so that two tries fit into the vendor's grace."""
+
 LONGEST_PAUSE = 300.0
 """Seconds for which a vendor's `Retry-After` is obeyed, at most."""
 

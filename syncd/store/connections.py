@@ -14,7 +14,9 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, delete, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from syncd.store import holder as holders
 from syncd.store.database import Database
+from syncd.store.holder import Holder
 from syncd.store.tables import connection as table
 from syncd.store.tables import oauth_attempt as attempts
 
@@ -58,6 +60,8 @@ class StoredConnection:
     installed_at: datetime | None
     uninstalled_at: datetime | None
     """When the app was last installed and uninstalled there, by the vendor's signed times."""
+    asker: Mapping[str, Any] | None = None
+    """The process that asked last, as `holder` writes it."""
 
     def uninstalled(self, connected_at: datetime | None = None) -> bool:
         """Whether the app was taken away after it was connected and installed last."""
@@ -71,11 +75,30 @@ class StoredConnection:
         """Whether only a person can make it work again."""
         return bool(self.refusal) or self.uninstalled()
 
+    @property
+    def asked_by(self) -> Holder | None:
+        """The process that asked at `asked_at`; None where an older program did."""
+        found = holders.read(self.asker)
+        if found is None or self.asked_at is None:
+            return None
+        return found if found.since == _second(self.asked_at) else None
+
+    @property
+    def in_good_hands(self) -> bool:
+        """Whether whoever asks for a token is known to live, so that it will end well."""
+        by = self.asked_by
+        return by is not None and by.is_here and not (by.is_dead or by.is_stopped)
+
     def leased(self, now: datetime) -> float:
-        """Seconds until somebody else may ask for a token; 0 where anybody may."""
+        """Seconds until somebody else may ask for a token; 0 where anybody may.
+
+        The lease of a process that is known to be dead has ended.
+        """
         if self.lease_until is None or self.lease_until - now > LONGEST_LEASE:
             return 0.0
-        return max(0.0, (self.lease_until - now).total_seconds())
+        left = max(0.0, (self.lease_until - now).total_seconds())
+        by = self.asked_by if left else None
+        return 0.0 if by is not None and by.is_dead else left
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,7 +248,8 @@ class SqlConnections:
                 table.c.generation == generation,
                 or_(table.c.lease_until.is_(None), table.c.lease_until == row.lease_until),
             )
-            values = {"lease_until": until, "asked_at": now}
+            ours = holders.write(holders.this_process("renewal", now))
+            values = {"lease_until": until, "asked_at": now, "asker": ours}
             taken = connection.execute(update(table).where(*mine).values(**values))
             return until if taken.rowcount == 1 else None
 
@@ -254,12 +278,20 @@ class SqlConnections:
         return self._database.write(act, durable=True)
 
     def failed(
-        self, key: int, generation: int, lease: datetime, pause: float, *, unsure: bool
+        self,
+        key: int,
+        generation: int,
+        lease: datetime,
+        pause: float,
+        *,
+        unsure: bool,
+        asked_at: datetime | None = None,
     ) -> None:
         """Note a refresh that brought no token; nobody asks again before the pause is over.
 
         It is `unsure` where the vendor may have replaced the token all the same: the
-        lease goes on then, so that the tries are spread over the vendor's grace. The
+        lease goes on then, so that the tries are spread over the vendor's grace. Else
+        `asked_at` is when it was asked before, where that answer may still be missing. The
         generation stays: somebody may still hold a good answer to an earlier try.
 
         Raises:
@@ -274,9 +306,11 @@ class SqlConnections:
         def act(connection: Connection) -> None:
             until = self._database.clock.now() + timedelta(seconds=pause)
             until = max(lease, until) if unsure else until
-            values = {"failures": table.c.failures + 1, "lease_until": until} | (
-                {} if unsure else {"asked_at": None}
-            )
+            values: dict[str, Any] = {"failures": table.c.failures + 1, "lease_until": until}
+            if not unsure:
+                values["asked_at"] = asked_at
+            if pause:
+                values["asker"] = None  # a pause outlasts the process
             connection.execute(update(table).where(*mine).values(**values))
 
         self._database.write(act, durable=True)
@@ -426,6 +460,10 @@ class SqlConnections:
             at.execute(update(attempts).where(attempts.c.state == state).values(**values))
 
         self._database.write(act, durable=True)
+
+
+def _second(moment: datetime) -> str:
+    return moment.isoformat(timespec="seconds")
 
 
 def _insert(connection: Connection, values: Mapping[str, Any]) -> None:

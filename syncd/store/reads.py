@@ -49,6 +49,11 @@ def as_instant(stored: str | datetime | None) -> datetime | None:
     return stored.astimezone(UTC)
 
 
+def instant(moment: datetime) -> str:
+    """An aware instant as SQLite has it."""
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+
+
 _HISTORY: Mapping[str, Read] = {
     "id": as_is,
     "at": as_instant,

@@ -6,6 +6,7 @@ is not opened here: the full store reports the problem or migrates it.
 
 import sqlite3
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -22,6 +23,9 @@ SCHEMES = ("sqlite:///", "sqlite+pysqlite:///")
 BUSY_SECONDS = 15
 """How long a statement waits for another process's transaction: longer than any of ours takes, and
 short enough for a person who waits for a command."""
+
+
+_UNSURE = "SELECT id FROM connection WHERE asked_at > :since AND kind <> 'minted' LIMIT 1"
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -78,6 +82,14 @@ class SqliteReader:
     def link(self, name: str) -> "SqliteLinkReader":
         """One link's share."""
         return SqliteLinkReader(self, name)
+
+    def has_unsure(self, since: datetime) -> bool:
+        """Whether the answer to a refresh may be missing that was asked for after an instant.
+
+        Raises:
+            StoreError: the file cannot be read.
+        """
+        return bool(self.ask(_UNSURE, {"since": reads.instant(since)}))
 
     def close(self) -> None:
         """Give the file back."""

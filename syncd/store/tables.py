@@ -366,6 +366,8 @@ connection = Table(
     Column("lease_until", Instant),
     # Set while an answer may be missing: the vendor repeats it for a short time only.
     Column("asked_at", Instant),
+    # Who asked then: its lease ends with it.
+    Column("asker", Json),
     _number("failures"),
     Column("token_ends", Instant),
     Column("renew_at", Instant),

@@ -15,9 +15,9 @@ from typing import Any
 import httpx
 import pytest
 from forkserver import ForkServer
-from live_listener import KEY, PUBLIC_KEY
-from program import environment
-from running_program import PATIENCE, RunningProgram, free_port
+from live_listener import KEY
+from oauth_office import Office
+from running_program import PATIENCE, RunningProgram
 from vendor_accounts import VendorAccounts
 
 from syncd.bootstrap import SystemClock
@@ -25,97 +25,14 @@ from syncd.sandbox import LoggedRequest, SandboxSettings, empty, serve
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(180)]
 
-CONFIG = """
-[schedule]
-poll_interval = "1s"
-[live]
-listen = "127.0.0.1:{port}"
-[apps.highlevel]
-client_id = "{settings.ghl_client_id}"
-webhook_key = "{key}"
-base_url = "{server.ghl_url}"
-authorize_url = "{server.ghl_url}/v2/oauth/chooselocation"
-[apps.hubspot]
-client_id = "{settings.hubspot_client_id}"
-base_url = "{server.hubspot_url}"
-authorize_url = "{server.hubspot_url}/oauth/authorize"
-[links.clinic.ghl]
-base_url = "{server.ghl_url}"
-location_id = "{location}"
-token = {{ oauth = true }}
-default_calendar = "{calendar}"
-[links.clinic.hubspot]
-base_url = "{server.hubspot_url}"
-token = {{ oauth = true }}
-hub_id = {portal}
-search_lag = 0
-"""
 
-
-class Office:
-    """An account with apps of its own, a daemon, and what its commands printed."""
-
-    def __init__(self, clinic: VendorAccounts, forkserver: ForkServer, folder: Path) -> None:
-        self.clinic, self.forkserver, self.folder = clinic, forkserver, folder
-        self.port, settings = free_port(), clinic.world.settings
-        self.env = environment(
-            GHL_CLIENT_SECRET=settings.ghl_client_secret,
-            HUBSPOT_CLIENT_SECRET=settings.hubspot_client_secret,
-            SYNCD_HTTP__LISTEN="",
-        )
-        self.said: list[str] = []
-        self.daemons: list[RunningProgram] = []
-        (clinic.folder / "config.toml").write_text(
-            CONFIG.format(
-                port=self.port,
-                settings=settings,
-                server=clinic.server,
-                key=PUBLIC_KEY,
-                location=clinic.ghl.id,
-                calendar=clinic.calendar,
-                portal=clinic.hubspot.portal_id,
-            )
-        )
-
-    def run(self, *args: str) -> int:
-        """A command, to its end."""
-        done = self.forkserver.run(*args, cwd=self.clinic.folder, env=self.env)
-        self.said += [done.stdout, done.stderr]
-        return done.returncode
-
-    def daemon(self) -> RunningProgram:
-        """Start one."""
-        folder = self.folder / f"notify{len(self.daemons)}"
-        folder.mkdir()
-        # Cycles without news are told at debug.
-        env = self.env | {"SYNCD_LOGGING__LEVEL": "debug"}
-        started = RunningProgram(self.clinic, env, folder, self.forkserver)
-        self.daemons.append(started)
-        started.told("READY=1")
-        return started
-
-    def connect(self, vendor: str, **choice: str) -> httpx.Response:
-        """`syncd connect`, with a person who follows the address that it prints."""
-        child = self.forkserver.start(
-            "connect", vendor, "--no-browser", cwd=self.clinic.folder, env=self.env
-        )
-        address = next(line for line in child.stdout if line.startswith("http")).strip()
-        chosen = httpx.get(
-            address, params=httpx.QueryParams(address.partition("?")[2]).merge(choice)
-        )
-        page = httpx.get(chosen.headers["location"])
-        out, err = child.communicate(PATIENCE)
-        self.said += [out, err, page.text]
-        assert child.wait(PATIENCE) == 0, err
-        return page
-
-    def tell(self, event: dict[str, Any]) -> int:
-        """A signed delivery."""
-        app = self.clinic.world.settings.ghl_client_id.partition("-")[0]
-        body = json.dumps({"appId": app, **event}).encode()
-        headers = {"X-GHL-Signature": b64encode(KEY.sign(body)).decode()}
-        url = f"http://127.0.0.1:{self.port}/hooks/calendars"
-        return httpx.post(url, content=body, headers=headers).status_code
+def tell(office: Office, event: dict[str, Any]) -> int:
+    """A signed delivery."""
+    app = office.clinic.world.settings.ghl_client_id.partition("-")[0]
+    body = json.dumps({"appId": app, **event}).encode()
+    headers = {"X-GHL-Signature": b64encode(KEY.sign(body)).decode()}
+    url = f"http://127.0.0.1:{office.port}/hooks/calendars"
+    return httpx.post(url, content=body, headers=headers).status_code
 
 
 @pytest.fixture
@@ -135,11 +52,7 @@ def good(line: Any) -> bool:
 
 def connected(office: Office, daemon: RunningProgram) -> None:
     daemon.until("link.troubled", lambda line: line["state"] == "not_prepared")
-    assert office.connect("highlevel", location=office.clinic.ghl.id).status_code == 200
-    assert (
-        office.connect("hubspot", account=str(office.clinic.hubspot.portal_id)).status_code == 200
-    )
-    assert office.run("setup") == 0
+    office.connect_both()
     daemon.until("cycle.finished", good)
 
 
@@ -150,14 +63,14 @@ def test_a_waiting_link_goes_to_work_and_no_secret_is_told(office: Office) -> No
     gone = {"type": "UNINSTALL", "locationId": office.clinic.ghl.id}
     # One that was sent again stops nothing that was connected after it.
     old = (now - timedelta(hours=1)).isoformat()
-    assert office.tell(gone | {"timestamp": old, "webhookId": "w1"}) == 200
+    assert tell(office, gone | {"timestamp": old, "webhookId": "w1"}) == 200
     daemon.until("cycle.finished", good)
     new = (now + timedelta(minutes=1)).isoformat()
-    assert office.tell(gone | {"timestamp": new, "webhookId": "w2"}) == 200
+    assert tell(office, gone | {"timestamp": new, "webhookId": "w2"}) == 200
     refused = daemon.until("link.troubled", lambda line: line["state"] == "refused")
     assert "syncd connect highlevel" in refused["detail"]
     back = {"type": "INSTALL", "locationId": office.clinic.ghl.id, "webhookId": "w3"}
-    assert office.tell(back | {"timestamp": (now + timedelta(minutes=2)).isoformat()}) == 200
+    assert tell(office, back | {"timestamp": (now + timedelta(minutes=2)).isoformat()}) == 200
     daemon.until("link.recovered")
     assert office.run("connections") == 0
     assert office.run("doctor") == 0

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
+import oauth_office
 import pytest
 from running_program import free_port
 from vendor_accounts import VendorAccounts
@@ -23,39 +24,12 @@ def port() -> int:
 
 
 @pytest.fixture
-def office(
-    clinic: VendorAccounts, monkeypatch: pytest.MonkeyPatch, port: int, tmp_path: Path
-) -> VendorAccounts:
+def office(clinic: VendorAccounts, monkeypatch: pytest.MonkeyPatch, port: int) -> VendorAccounts:
     """The clinic with apps of its own, and a link that uses connections on both sides."""
-    settings, server = clinic.world.settings, clinic.server
     monkeypatch.delenv("GHL_TOKEN")
     monkeypatch.delenv("HUBSPOT_TOKEN")
-    monkeypatch.setenv("GHL_CLIENT_SECRET", settings.ghl_client_secret)
-    monkeypatch.setenv("HUBSPOT_CLIENT_SECRET", settings.hubspot_client_secret)
-    (tmp_path / "config.toml").write_text(
-        f"""
-[live]
-listen = "127.0.0.1:{port}"
-[apps.highlevel]
-client_id = "{settings.ghl_client_id}"
-base_url = "{server.ghl_url}"
-authorize_url = "{server.ghl_url}/v2/oauth/chooselocation"
-[apps.hubspot]
-client_id = "{settings.hubspot_client_id}"
-base_url = "{server.hubspot_url}"
-authorize_url = "{server.hubspot_url}/oauth/authorize"
-[links.clinic.ghl]
-base_url = "{server.ghl_url}"
-location_id = "{clinic.ghl.id}"
-token = {{ oauth = true }}
-default_calendar = "{clinic.calendar}"
-[links.clinic.hubspot]
-base_url = "{server.hubspot_url}"
-token = {{ oauth = true }}
-hub_id = {clinic.hubspot.portal_id}
-search_lag = 0
-"""
-    )
+    for name, value in oauth_office.configure(clinic, port).items():
+        monkeypatch.setenv(name, value)
     return clinic
 
 

@@ -10,6 +10,7 @@ from stores import StandingClock
 from token_vendor import make_cipher
 
 from syncd.connections.endpoint import TokenEndpoint
+from syncd.connections.services import Services
 from syncd.connections.tokens import Tokens
 from syncd.connections.vendors import App, Vendor
 from syncd.errors import AuthFailed, ConfigError, NotPrepared
@@ -39,11 +40,13 @@ class Agencies:
 
     def process(self) -> Tokens:
         return Tokens(
-            self.store.connections,
-            self.clock,
-            app=self.app,
-            cipher=lambda: self.cipher,
-            endpoint=lambda app: TokenEndpoint(app, self.clock, transport=self.transport),
+            Services(
+                store=self.store.connections,
+                clock=self.clock,
+                app=self.app,
+                cipher=lambda: self.cipher,
+                endpoint=lambda app: TokenEndpoint(app, self.clock, transport=self.transport),
+            )
         )
 
     def connect(self, kind: str, account: str, company: str) -> int:

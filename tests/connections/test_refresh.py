@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -127,6 +127,67 @@ def test_another_process_recovers_what_one_died_in(scene: Scene, point: str) -> 
     scene.clock.tick(60)
     assert second.token() == "access-1"
     assert not scene.refused
+
+
+DEAD = {"started": "never"}
+"""A process of this machine that is gone."""
+ELSEWHERE = {"machine": "another", "host": "web2"}
+"""A process of another machine: of that nothing is known."""
+
+
+@pytest.mark.parametrize(("asker", "lasts"), [(DEAD, 0.0), (ELSEWHERE, 10.0), ({}, 0.0)])
+def test_a_short_command_waits_only_for_what_it_cannot_know(
+    scene: Scene, asker: dict[str, str], lasts: float
+) -> None:
+    first, second = scene.both
+    first.rows.asker = asker
+    first.troubled(heard=crash)
+    with suppress(Crash):
+        first.token()
+    began = scene.clock.seconds
+    if asker is DEAD:
+        second.tokens.recover()  # when it begins
+    second.tokens.settle()
+    assert scene.clock.seconds - began == pytest.approx(lasts, abs=0.5)
+    row = scene.store.connections.get(scene.row)
+    assert row is not None
+    # One of this machine that lives is left to finish it.
+    assert (row.asked_at is None) is bool(asker)
+
+
+def test_a_busy_vendor_makes_no_lost_answer_forgotten(scene: Scene) -> None:
+    first, second = scene.both
+    first.rows.asker = DEAD
+    first.troubled(heard=crash)
+    with suppress(Crash):
+        first.token()
+
+    def busy() -> None:
+        raise TokenRefused(Why.LATER, "slow down", status=429, retry_after=4.0)
+
+    second.troubled(sent=busy)
+    second.tokens.recover()
+    assert scene.chain.asked == 1
+    scene.clock.tick(1)
+    second.tokens.recover()  # not before the vendor wants it
+    assert scene.chain.asked == 1
+    scene.process().tokens.settle()
+    assert (scene.chain.asked, scene.stored) == (2, "refresh-1")
+
+
+def test_too_late_it_is_said_what_happened(scene: Scene) -> None:
+    first, second = scene.both
+    first.rows.asker = ELSEWHERE
+    first.troubled(heard=crash)
+    with suppress(Crash):
+        first.token()
+    scene.clock.tick(45)
+    with pytest.raises(AuthFailed) as refused:
+        second.token()
+    told = str(refused.value)
+    assert "asked for at 2026-03-02 12:00:00 UTC by process" in told
+    assert "on host web2, and the answer was never stored" in told
+    assert "run `syncd connect highlevel` again" in told
 
 
 def test_a_stopped_process_that_wakes_brings_a_refused_connection_back(scene: Scene) -> None:
@@ -253,6 +314,51 @@ def test_no_chain_is_lost_that_the_vendor_would_still_renew(
             assert scene.process().token() == f"access-{scene.chain.number}"
 
 
+COMMANDS = st.lists(
+    st.tuples(
+        st.sampled_from((0.0, 1.0, 9.0, 12.0, 25.0, 45.0, 400.0)),
+        st.sampled_from([None, *POINTS]),
+        st.sampled_from((crash, lost)),
+        st.booleans(),
+        st.sampled_from((DEAD, ELSEWHERE)),
+    ),
+    max_size=8,
+)
+
+
+@given(commands=COMMANDS)
+def test_commands_without_a_daemon_finish_what_the_one_before_died_in(
+    sqlite_template: Path,
+    commands: list[tuple[float, str | None, Callable[[], None], bool, dict[str, str]]],
+) -> None:
+    with _copied(sqlite_template) as store:
+        clock = store._database.clock
+        assert isinstance(clock, StandingClock)
+        scene = Scene(store, clock, ends_in=10.0)
+        scene.chain.seconds = 320.0
+        for wait, point, act, works, asker in commands:
+            clock.tick(wait)
+            living = scene.chain.renews(scene.stored)
+            process = scene.process()
+            process.rows.asker = asker
+            if point is not None and (act is crash or point in {"sent", "heard"}):
+                process.troubled(**{point: act})
+            try:
+                process.tokens.recover()
+                if works:
+                    with suppress(ProviderError):
+                        process.token()
+                process.tokens.settle()
+            except Crash:
+                continue
+            if living:
+                row = store.connections.get(scene.row)
+                assert row is not None
+                assert row.asked_at is None
+                assert not scene.refused
+                assert scene.chain.renews(scene.stored)
+
+
 def _step(scene: Scene, which: int, point: str | None, act: str, stall: float) -> None:
     process, other = scene.both[which], scene.both[1 - which]
 
@@ -287,9 +393,10 @@ def _sweep(scene: Scene) -> None:
 
 def _must_hold(scene: Scene) -> None:
     alive = any(
-        process.tokens._unsaved and scene.chain.number == int(grant.refresh.rpartition("-")[2])
+        process.tokens.renewing.unsaved
+        and scene.chain.number == int(grant.refresh.rpartition("-")[2])
         for process in scene.both
-        for grant, _ in process.tokens._unsaved.values()
+        for grant, _ in process.tokens.renewing.unsaved.values()
     )
     if scene.chain.renews(scene.stored) or alive:
         assert not scene.refused or alive

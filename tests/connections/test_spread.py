@@ -13,6 +13,7 @@ from stores import StandingClock
 from token_vendor import app, make_cipher
 
 from syncd.connections.endpoint import Grant
+from syncd.connections.services import Services
 from syncd.connections.tokens import Tokens
 from syncd.connections.vendors import Vendor
 from syncd.store.connections import SqlConnections, StoredConnection
@@ -156,11 +157,13 @@ def test_renewals_are_spread_over_the_life_also_after_a_restart(
 
     def process() -> Tokens:
         return Tokens(
-            cast("SqlConnections", rows),
-            clock,
-            app=app,
-            cipher=lambda: cipher,
-            endpoint=lambda _: cast("Any", vendors),
+            Services(
+                store=cast("SqlConnections", rows),
+                clock=clock,
+                app=app,
+                cipher=lambda: cipher,
+                endpoint=lambda _: cast("Any", vendors),
+            )
         )
 
     begun = int(clock.seconds // 60)

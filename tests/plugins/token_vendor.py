@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from cryptography.fernet import Fernet
+from sqlalchemy import update
 from stores import StandingClock
 
 from syncd.connections.cipher import Cipher
 from syncd.connections.endpoint import Grant, TokenRefused, Why
 from syncd.connections.life import GRACE
+from syncd.connections.services import Services
 from syncd.connections.tokens import Tokens
 from syncd.connections.vendors import App, Vendor
 from syncd.errors import StoreInterrupted
 from syncd.store import Store
 from syncd.store.connections import SqlConnections
+from syncd.store.tables import connection as table
 
 LIFE = 86_399.0
 
@@ -90,12 +93,24 @@ class TroubledConnections(SqlConnections):
     """The rows, with what goes wrong at them."""
 
     trouble: Trouble
+    asker: Mapping[str, Any] | None = None
+    """In whose name it asks; None for this very process."""
 
     def lease(self, *args: Any, **more: Any) -> Any:
         self.trouble.strike("before_lease")
         taken = super().lease(*args, **more)
+        if taken is not None and self.asker is not None:
+            self._sign(*args[:1])
         self.trouble.strike("lease")
         return taken
+
+    def _sign(self, key: int) -> None:
+        row = self.get(key)
+        assert row is not None
+        assert row.asker is not None
+        signed = {**row.asker, **(self.asker or {})}
+        with self._database.engine.begin() as connection:
+            connection.execute(update(table).where(table.c.id == key).values(asker=signed))
 
     def commit(self, *args: Any, **more: Any) -> bool:
         self.trouble.strike("commit")
@@ -113,11 +128,13 @@ class Refresher:
         self.rows = TroubledConnections(store._database)
         self.rows.trouble = self.trouble
         self.tokens = Tokens(
-            self.rows,
-            clock,
-            app=app,
-            cipher=lambda: cipher,
-            endpoint=lambda _: self,  # type: ignore[arg-type,return-value] # all that is asked of it
+            Services(
+                store=self.rows,
+                clock=clock,
+                app=app,
+                cipher=lambda: cipher,
+                endpoint=lambda _: self,  # type: ignore[arg-type,return-value] # all that is asked of it
+            )
         )
 
     def refresh(self, refresh: str) -> Grant:

@@ -215,6 +215,8 @@ def _differing(simulation: Simulation, pair: Pair) -> list[str]:
         return []
     if not any(simulation.in_window(key) for key in keys):
         return []
+    if simulation.edit_log.ignored & {*keys}:
+        return []
     held = [
         hold.group
         for hold in said.held
@@ -256,6 +258,8 @@ def _check_twins(simulation: Simulation, new: set[Key], before: Before) -> None:
         if is_instance(key):
             continue  # it was moved, and has its name from its time
         removed = [(side, each) for each in simulation.removed_ids(side)]
+        # A person may restore it while the cycle runs.
+        removed += [each for each, was in before.records.items() if each[0] is side and was.gone]
         origins = (key, *_sources(simulation, key))
         if any(edit_log.lineage(each, removed) or _mixed(simulation, each) for each in origins):
             continue  # it was removed and is made anew, or a person's word counts for it
@@ -269,6 +273,8 @@ def _check_twins(simulation: Simulation, new: set[Key], before: Before) -> None:
             was = before.records.get(twin)
             if was is None or was.start != simulation.visit(key)[1]:
                 continue  # it is moved there in this cycle
+            if simulation.harness.rules.statuses.is_cancelled(side, was.status):
+                continue  # it is reopened in this cycle
             if simulation.visit(twin) == simulation.visit(key) and not _cancelled(
                 simulation, twin, key
             ):
@@ -499,6 +505,9 @@ def _is_removal(simulation: Simulation, key: tuple[Side, str], was: Seen, now: S
     if not table.is_cancelled(side, now.status) or table.is_cancelled(side, was.status):
         return False
     edit_log = simulation.edit_log
+    given = [*edit_log.edits_of(edit_log.root(key), Group.STATUS)]
+    if given and table.is_cancelled(given[-1].key[0], str(given[-1].value)):
+        return False  # A person cancelled it, before or after it was removed.
     across = [each for each in edit_log.removed if each[0] is side.other]
     living = [(side.other, record) for record in simulation.ids(side.other)]
     return bool(edit_log.lineage(key, across)) and not edit_log.lineage(key, living)
@@ -541,7 +550,16 @@ def _check_words(simulation: Simulation, before: Before) -> None:
             names = {"start", "end"} if word.group == Group.TIME else {word.group}
             ours = (word.keys[0][1], word.keys[1][1]) == (write.ghl_id, write.hubspot_id)
             # What else is written along has a reason of its own.
-            if ours and word.why in write.why and {*write.fields} <= names:
+            if not ours or word.why not in write.why or not {*write.fields} <= names:
+                continue
+            given = [
+                each.value
+                for each in simulation.edit_log.edits
+                if each.key in word.keys and each.group == word.group
+            ]
+            now = [simulation.value(key, word.group) for key in word.keys]
+            # A person may meanwhile have given the very value that an undo puts back.
+            if given[-1:] != now[:1] and given[-1:] != now[1:]:
                 raise Breach(f"{write} carries out what was decided of other values: {word}")
 
 

@@ -54,6 +54,8 @@ class Removal:
     """When a person took it back."""
     rules: tuple[int, int] | None = None
     """The rules and the store that were to carry it across, where nothing contradicted it."""
+    beside: frozenset[Key] = frozenset()
+    """Records of that side that lived beside it: it was made anew, and restored as well."""
     took_along: list[Edit] = field(default_factory=list)
     """Edits of the record that nobody had seen yet."""
 

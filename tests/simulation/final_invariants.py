@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from edit_log import Edit, Key
 from simulation import Simulation
@@ -24,6 +25,7 @@ from syncd.core.outcome import Outcome
 from syncd.core.policy import Limit, OnRemoval
 from syncd.engine.link import Rules
 from syncd.engine.report import CycleReport
+from syncd.ports.store import Decision
 from syncd.store.link_store import SqlLinkStore
 
 CYCLES = 4
@@ -262,10 +264,14 @@ def no_lost_edit(end: End) -> None:
             if end.held(ghl, group) or end.held(hubspot, group):
                 continue
             everybodys = list(edit_log.edits_of(root, group))
-            edits = [edit for edit in everybodys if not _stands_apart(end, edit, (ghl, hubspot))]
+            now = (end.simulation.value(ghl, group), end.simulation.value(hubspot, group))
+            edits = [
+                edit
+                for edit in everybodys
+                if _shows(end, edit, now) or not _stands_apart(end, edit, (ghl, hubspot))
+            ]
             lost: list[Edit] = []
             superseded: set[Key] = set()
-            now = (end.simulation.value(ghl, group), end.simulation.value(hubspot, group))
             for edit in reversed(edits):
                 if _shows(end, edit, now) or _cancelled_since(end, edit, now):
                     break
@@ -324,13 +330,21 @@ def _cancelled_since(end: End, edit: Edit, now: tuple[Value, Value]) -> bool:
 def _stands_apart(end: End, edit: Edit, pair: tuple[Key, Key]) -> bool:
     """Whether the edited record is another appointment by now, or waits beside the pair.
 
-    What was removed, made anew and then restored as well is two appointments.
+    What was removed, made anew and then restored as well is two appointments,
+    and the edit is on one of them.
     """
     side, record = edit.key
     if edit.key in pair:
         return False
-    waits = end.simulation.lives(edit.key) and bool(end.held(edit.key))
-    return waits or bool(_store(end).pairs_by_id(side, [record]))
+    if end.simulation.lives(edit.key) or _store(end).pairs_by_id(side, [record]):
+        return True
+    root = end.simulation.edit_log.root(edit.key)
+    value, group = end.simulation.value, edit.group
+    return any(
+        _shows(end, edit, (value(ghl, group), value(hubspot, group)))
+        for _, ghl, hubspot in living_pairs(end)
+        if not {ghl, hubspot} & {*pair} and end.simulation.edit_log.root(ghl) == root
+    )
 
 
 def _recorded(end: End, edit: Edit, root: Key) -> bool:
@@ -418,7 +432,8 @@ def no_resurrection(end: End) -> None:
         # What people brought back beside this pair is an appointment of its own by now.
         ours = {removal.key, removal.across}
         back = {key for key in edit_log.restored if edit_log.root(key) == root} - ours
-        living = edit_log.lineage(root, [(side, record) for record in end.simulation.ids(side)])
+        living = {*edit_log.lineage(root, [(side, each) for each in end.simulation.ids(side)])}
+        living -= removal.beside
         if living and not back:
             raise Broken(f"{removal.key} was removed, and {living} lives")
 
@@ -509,8 +524,21 @@ def _upcoming(end: End, records: list[Key]) -> bool:
     return any(in_window(end, key) for key in records)
 
 
+def _is_held(end: End, decision: Decision) -> bool:
+    """Whether a record is held of which something is to be undone."""
+    parts: Any = decision.payload.get("parts", {})
+    return any(end.held((Side.GHL, each["ghl_id"]), each["group"]) for each in parts.values())
+
+
 def nothing_is_left_undecided(end: End) -> None:
-    """What people decided was carried out, or is over; `--ignore` counts until it is taken back."""
-    left = [each for each in _store(end).decisions() if "ignore" not in each.payload]
+    """What people decided was carried out, or is over.
+
+    `--ignore` counts until it is taken back, and an undo waits while its record is held.
+    """
+    left = [
+        each
+        for each in _store(end).decisions()
+        if "ignore" not in each.payload and not _is_held(end, each)
+    ]
     if left:
         raise Broken(f"open decisions: {left}")

@@ -250,6 +250,8 @@ class People(WorldState):
         removal = self.edit_log.removed_by_person(
             key, settled=settled, beaten=beaten, statuses=statuses, across=twin, unseen=unseen
         )
+        living = [(key[0], each) for each in self.ids(key[0]) if each != key[1]]
+        removal.beside = frozenset(self.edit_log.lineage(key, living))
         removal.untouched = untouched
         if due or settled:
             removal.rules = self.rules_now()

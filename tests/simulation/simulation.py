@@ -229,8 +229,12 @@ class Simulation(Deciding):
         """The store is lost; the next cycle begins on an empty one."""
         self.edit_log.history += self.shelf.link(self.harness.name).history()
         for pair in self.harness.pairs():
-            if self.both_live(pair) and not self.is_marked(pair):
-                keys = {(side, pair.id_on(side)) for side in Side}
+            keys = {(side, pair.id_on(side)) for side in Side}
+            if not self.both_live(pair):
+                for removal in self.edit_log.removals:
+                    # What was agreed is lost, and with it what an edit changed.
+                    removal.beaten = removal.beaten and removal.key not in keys
+            elif not self.is_marked(pair):
                 known = not any(self.changed(pair, side) for side in Side)
                 (self.edit_log.unmarked if known else self.edit_log.mixed).update(keys)
         self.stores += 1

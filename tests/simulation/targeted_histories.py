@@ -588,5 +588,108 @@ FOUND: tuple[list[Step], ...] = (
         ("sync", "full", (), -3, 0),
         ("targeted", (), -3, 1),
     ],
+    # a booking stands where another is reopened
+    [
+        ("book", 0, 0, 0),
+        ("book", 0, 0, 0),
+        ("create", 0, 2, 0, 0),
+        ("sync", "polled", (), -2, 0),
+        ("remove", "ghl", 0),
+        ("book", 0, 2, 0, 0),
+        ("meanwhile", "polled", 0, "edit", "ghl", 1, "status", 3),
+        ("sync", "polled"),
+        ("edit", "ghl", 12, "status", 0),
+    ],
+    # a removal beside one that was made anew, cancelled and removed
+    [
+        ("book", 0, 0, 0),
+        ("sync", "full"),
+        ("edit", "hubspot", 0, "address", 0),
+        ("remove", "ghl", 0),
+        ("sync", "full"),
+        ("give", "ghl", 0, "status", 4),
+        ("sync", "full"),
+        ("bring_back", "ghl", 0),
+        ("meanwhile", "polled", 0, "remove", "hubspot", 0),
+        ("remove", "ghl", 0),
+    ],
+    # an undo of a record that was merged away
+    [
+        ("book", 0, 0, 0),
+        ("book", 0, 0, 0),
+        ("sync", "full"),
+        ("edit", "hubspot", 0, "time", 0),
+        ("sync", "full"),
+        ("merge_records", 1, 0),
+        ("undo", 0),
+    ],
+    # a booking is restored while it is made anew beside another that was moved there
+    [
+        ("book", 0, 0, 0),
+        ("book", 0, 2, 0, 0),
+        ("sync", "full"),
+        ("remove", "ghl", 1),
+        ("edit", "hubspot", 0, "time", 4),
+        ("sync", "polled"),
+        ("bring_back", "hubspot", 0),
+        ("meanwhile", "polled", 1, "bring_back", "ghl", 0),
+    ],
+    # an edit that beat a removal, and the store lost before anybody saw either
+    [
+        ("book", 0, 0, 0),
+        ("sync", "full"),
+        ("edit", "ghl", 0, "description", 0),
+        ("remove", "hubspot", 0),
+        ("lose_store",),
+    ],
+    # a record that was made anew is restored as well, and has another text
+    [
+        ("book", 0, 0, 0),
+        ("sync", "full"),
+        ("remove", "hubspot", 0),
+        ("edit", "ghl", 0, "address", 0),
+        ("sync", "full"),
+        ("remove", "ghl", 0),
+        ("sync", "polled"),
+        ("bring_back", "hubspot", 10),
+        ("sync", "full"),
+        ("bring_back", "hubspot", 0),
+    ],
+    # a visit that was over is cancelled by hand, and its record is archived right after
+    [
+        ("book", 0, 0, 0, 2),
+        ("sync", "polled"),
+        ("edit", "hubspot", 0, "status", 2),
+        ("meanwhile", "polled", 1, "remove", "hubspot", 0),
+    ],
+    # a person gives the value that an undo is about to put back
+    [
+        ("book", 0, 0, 0, 2),
+        ("sync", "full"),
+        ("edit", "ghl", 0, "status", 0),
+        ("sync", "polled"),
+        ("undo", 0),
+        ("edit", "hubspot", 0, "status", 0),
+    ],
+    # a person leaves a pair alone that two automations fight for, and a cycle fails
+    [
+        ("book", 0, 0, 0),
+        ("sync", "polled"),
+        ("robots", 0),
+        ("resolve", 0, 0),
+        ("sync_blind", "polled", 0, 2),
+    ],
+    # a restored record beside the one that was made anew, out of the window
+    [
+        ("book", 0, 0, 0),
+        ("book", 0, 1, 0),
+        ("sync", "full"),
+        ("edit", "ghl", 1, "time", 4),
+        ("remove", "hubspot", 11),
+        ("sync", "full"),
+        ("bring_back", "hubspot", 0),
+        ("edit", "hubspot", 1, "status", 0),
+        ("days_pass", 33),
+    ],
 )
 """Drawn histories on which syncd or a check was wrong, each shrunk to what it needs; no opening."""

@@ -21,8 +21,12 @@ from syncd.cli.command import Verb, Verbs
 from syncd.config import toml
 from syncd.config.describe import meanings
 from syncd.config.key_tree import DEFAULTS, INCLUDE, NOTIFY, node_at
-from syncd.config.settings import FieldMap, LinkSettings, Route, Section, Settings
+from syncd.config.link_settings import LinkSettings
+from syncd.config.section import Section
+from syncd.config.settings import Settings
 from syncd.config.show import plain
+from syncd.config.sync_settings import FieldMap
+from syncd.config.vendor_settings import Route
 from syncd.core.model import REASONS
 from syncd.observability.remedies import REMEDIES
 

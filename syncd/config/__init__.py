@@ -9,9 +9,13 @@ not do together), `mapped_fields` (conflicts between mapped fields), `tokens`,
 """
 
 from syncd.config.addresses import server_of
+from syncd.config.app_settings import AppsSettings, HighLevelApp, HubSpotApp, LiveSettings
 from syncd.config.changes import changes
+from syncd.config.link_settings import LinkSettings
 from syncd.config.loading import load, working_directory
+from syncd.config.notify_settings import NotifySettings
 from syncd.config.overlaps import account_by_token, object_kind, overlapping
+from syncd.config.references import NotifyUrl, TokenReference, WebhookReference
 from syncd.config.secrets import (
     has_app,
     resolve_address,
@@ -22,35 +26,25 @@ from syncd.config.secrets import (
     resolve_token,
 )
 from syncd.config.settings import (
-    AppsSettings,
+    HttpSettings,
+    LoggingSettings,
+    ScheduleSettings,
+    Settings,
+    StoreSettings,
+)
+from syncd.config.show import show
+from syncd.config.sources import find_config
+from syncd.config.sync_settings import (
     ChangeGuard,
     ConflictSettings,
     FieldMap,
     FieldSettings,
-    GhlSettings,
     Guard,
-    HighLevelApp,
-    HttpSettings,
-    HubSpotApp,
-    HubSpotSettings,
-    LinkSettings,
-    LiveSettings,
-    LoggingSettings,
-    NotifySettings,
-    NotifyUrl,
-    RateLimit,
     RemovalGuard,
-    Route,
-    ScheduleSettings,
-    Settings,
     StatusSettings,
-    StoreSettings,
     SyncSettings,
-    TokenReference,
-    WebhookReference,
 )
-from syncd.config.show import show
-from syncd.config.sources import find_config
+from syncd.config.vendor_settings import GhlSettings, HubSpotSettings, RateLimit, Route
 
 __all__ = [
     "AppsSettings",

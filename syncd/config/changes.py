@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping
 from syncd.config import toml
 from syncd.config.key_tree import dotted
 from syncd.config.masking import masked
-from syncd.config.settings import Section, Settings
+from syncd.config.section import Section
+from syncd.config.settings import Settings
 from syncd.config.show import plain
 
 

@@ -1,4 +1,4 @@
-"""Reads the meaning of every key from the text under it in `settings`.
+"""Reads the meaning of every key from the text under it in the settings.
 
 Used when the example file or the reference of keys is written, never at an
 ordinary start: it parses the source.
@@ -12,7 +12,7 @@ from functools import cache
 from itertools import pairwise
 from textwrap import dedent
 
-from syncd.config.settings import Section
+from syncd.config.section import Section
 
 
 @cache

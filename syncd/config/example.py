@@ -16,16 +16,12 @@ from pathlib import Path
 from syncd.config import toml
 from syncd.config.describe import meanings
 from syncd.config.key_tree import DEFAULTS, NOTIFY, node_at
-from syncd.config.settings import (
-    FieldMap,
-    GhlSettings,
-    HubSpotSettings,
-    LinkSettings,
-    Section,
-    Settings,
-    StoreSettings,
-)
+from syncd.config.link_settings import LinkSettings
+from syncd.config.section import Section
+from syncd.config.settings import Settings, StoreSettings
 from syncd.config.show import plain
+from syncd.config.sync_settings import FieldMap
+from syncd.config.vendor_settings import GhlSettings, HubSpotSettings
 from syncd.core.mapped_fields import FIELDS
 
 _FIRST = """\

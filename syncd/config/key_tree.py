@@ -15,7 +15,10 @@ from difflib import get_close_matches
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from syncd.config import toml
-from syncd.config.settings import LinkSettings, Reference, Section, Settings
+from syncd.config.link_settings import LinkSettings
+from syncd.config.references import Reference
+from syncd.config.section import Section
+from syncd.config.settings import Settings
 from syncd.config.values import Accepts
 
 KeyPath = tuple[str, ...]

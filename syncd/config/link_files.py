@@ -21,9 +21,9 @@ from syncd.config import link_text, toml
 from syncd.config.key_tree import LINKS, did_you_mean
 from syncd.config.layers import Layers
 from syncd.config.link_rows import LinkRow, name_problem
+from syncd.config.link_settings import LinkSettings
 from syncd.config.loading import validated, working_directory
 from syncd.config.masking import masked
-from syncd.config.settings import LinkSettings
 from syncd.config.sources import find_config, gather, includes
 from syncd.errors import ConfigError
 

@@ -15,11 +15,12 @@ from pydantic import ValidationError
 
 from syncd.config.key_tree import DEFAULTS, LINKS
 from syncd.config.layers import Layers
+from syncd.config.link_settings import LinkSettings
 from syncd.config.mapped_fields import colliding
 from syncd.config.masking import masked
 from syncd.config.overlaps import conflicting
 from syncd.config.problems import problems_of
-from syncd.config.settings import LinkSettings, Settings
+from syncd.config.settings import Settings
 from syncd.config.sources import find_config, gather
 from syncd.errors import ConfigError
 

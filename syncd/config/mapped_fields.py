@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from syncd.config import toml
-from syncd.config.settings import FieldMap, LinkSettings
+from syncd.config.link_settings import LinkSettings
+from syncd.config.sync_settings import FieldMap
 from syncd.core.mapped_fields import HUBSPOT_LINK
 
 _PROPERTIES = {

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from syncd.config.addresses import server_of
-from syncd.config.settings import LinkSettings
+from syncd.config.link_settings import LinkSettings
 
 _APPOINTMENTS = "0-421"
 _ALSO = ("appointment", "appointments", "0-421")

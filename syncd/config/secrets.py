@@ -15,14 +15,11 @@ from typing import Literal
 
 from pydantic import SecretStr
 
+from syncd.config.app_settings import AppsSettings
+from syncd.config.link_settings import LinkSettings
 from syncd.config.masking import masked
-from syncd.config.settings import (
-    AppsSettings,
-    HttpSettings,
-    LinkSettings,
-    Reference,
-    StoreSettings,
-)
+from syncd.config.references import Reference
+from syncd.config.settings import HttpSettings, StoreSettings
 from syncd.errors import ConfigError
 
 

@@ -12,14 +12,10 @@ from collections.abc import Iterator, Mapping
 from syncd.config import toml
 from syncd.config.key_tree import LINKS
 from syncd.config.masking import MASK, masked
-from syncd.config.settings import (
-    ConflictSettings,
-    SecretReference,
-    Section,
-    Settings,
-    StatusSettings,
-    WebhookReference,
-)
+from syncd.config.references import SecretReference, WebhookReference
+from syncd.config.section import Section
+from syncd.config.settings import Settings
+from syncd.config.sync_settings import ConflictSettings, StatusSettings
 
 
 def show(settings: Settings) -> str:

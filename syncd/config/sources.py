@@ -21,7 +21,8 @@ from syncd.config.environment import PREFIX, Overrides
 from syncd.config.key_tree import DEFAULTS, INCLUDE, LINKS, NOTIFY, KeyPath, dotted, leaves, node_at
 from syncd.config.layers import Given, Layers
 from syncd.config.paths import anchored
-from syncd.config.settings import Reference, StoreSettings
+from syncd.config.references import Reference
+from syncd.config.settings import StoreSettings
 from syncd.errors import ConfigError
 
 _RELATIVE: Mapping[KeyPath, object] = {

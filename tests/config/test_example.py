@@ -6,7 +6,7 @@ from syncd.config import load
 from syncd.config.describe import meanings
 from syncd.config.example import example
 from syncd.config.key_tree import known_keys
-from syncd.config.settings import Section
+from syncd.config.section import Section
 
 FILE = Path(__file__).parents[2] / "config.example.toml"
 

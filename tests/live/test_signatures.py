@@ -7,7 +7,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from syncd.config.settings import HighLevelApp
+from syncd.config.app_settings import HighLevelApp
 from syncd.live.signatures import by_highlevel, equal, hubspot_signature, is_fresh
 
 SDK = "yyyyyyyy-yyyy-yyyy-yyyy-yyyyyyyyyyyy"

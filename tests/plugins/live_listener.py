@@ -16,7 +16,7 @@ from pydantic import SecretStr
 from stores import StandingClock
 
 from syncd.config import GhlSettings, LinkSettings
-from syncd.config.settings import HubSpotSettings
+from syncd.config.vendor_settings import HubSpotSettings
 from syncd.live.highlevel_events import HighLevelEvent
 from syncd.live.intake import Intake
 from syncd.live.listener import LiveServer, Proofs

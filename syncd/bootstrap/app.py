@@ -19,7 +19,7 @@ from syncd.bootstrap.unfinished import UnfinishedRefreshes
 from syncd.config import Settings
 from syncd.errors import ConfigError, StoreError
 from syncd.ports.clock import Clock
-from syncd.ports.store import PAUSED, Decided, JournalState, LinkStore
+from syncd.ports.store import PAUSED, Decided, JournalState, LinkStore, Switch
 
 if TYPE_CHECKING:
     from syncd.bootstrap.fleet import Fleet
@@ -135,6 +135,14 @@ class App:
     def paused(self, name: str) -> bool:
         """Whether a person took the link out of service."""
         return bool(self.store.link(name).get_state(PAUSED))
+
+    def switch(self, names: Collection[str], turn: Switch) -> None:
+        """Take links out of service or put them back, all or none; their daemon looks at once.
+
+        Raises:
+            StoreError: our own store failed.
+        """
+        self.store.switch(names, turn, wakes=names)
 
     def look(self) -> Decided:
         """Open decisions of all links; does not wait for an unreachable database.

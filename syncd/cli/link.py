@@ -132,10 +132,7 @@ def _switch(
     with open_app(settings) as app:
         if name and name not in settings.links:
             raise click.UsageError(f"{name}: no such link{suggestion(name, settings.links)}")
-        told = {
-            each: _switch_one(app, each, pausing=pausing)
-            for each in ([name] if name else app.link_names())
-        }
+        told = _switched(app, [name] if name else app.link_names(), pausing=pausing)
     if as_json:
         rows = {each: {"paused": pausing, "detail": text} for each, text in told.items()}
         click.echo(json.dumps({"version": 1, "exit_code": 0, "links": rows}, indent=2))
@@ -145,15 +142,19 @@ def _switch(
     return 0
 
 
-def _switch_one(app: App, name: str, *, pausing: bool) -> str:
+def _switched(app: App, names: Sequence[str], *, pausing: bool) -> dict[str, str]:
+    """Pause or resume these links; what to say of each."""
     from syncd.engine.decisions import making
 
-    if app.paused(name) == pausing:
-        return f"{name} is {'paused' if pausing else 'in service'} already"
-    holder = app.store.holder(name)
-    switch = making.pause if pausing else making.resume
-    switch(app.link_store(name), app.clock.now(), wakes=bool(holder))
-    return _message(name, str(holder) if holder else "", pausing=pausing)
+    holders = app.store.holders(names)
+    turn = making.switch(app.clock.now(), pausing=pausing)
+    changed = app.store.switch(names, turn, wakes=holders)
+    return {
+        name: _message(name, holders.get(name, ""), pausing=pausing)
+        if name in changed
+        else f"{name} is {'paused' if pausing else 'in service'} already"
+        for name in names
+    }
 
 
 def _message(name: str, holder: str, *, pausing: bool) -> str:

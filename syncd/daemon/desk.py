@@ -31,7 +31,6 @@ from syncd.observability.page.offers import (
     Underway,
 )
 from syncd.ports.store import PAGE, Author, Decision, LinkStore
-from syncd.ports.store import PAUSED as PAUSED_AT
 from syncd.scheduler import Links
 
 LINK_WORDS = ("sync", "pause", "resume", "approve", "allow-removals", "allow-changes")
@@ -151,29 +150,39 @@ class Desk:
         pausing, shown_at = press.decision == "pause", _read_moment(press.seen)
         if shown_at is None:
             raise NotDecided(409, CHANGED)
-        for name in names if not pausing else ():
-            paused_at = _read_moment(self._links.quick_view(name).get_state(PAUSED_AT))
-            if paused_at is not None and paused_at > shown_at:
-                raise NotDecided(409, f"{name} was paused since the page was shown: look again")
-        for name in names:
-            self._switch(name, author, pausing=pausing)
 
-    def _switch(self, name: str, author: Author, *, pausing: bool) -> None:
-        if self._links.paused(name) == pausing:
-            return
-        switch = making.pause if pausing else making.resume
-        switch(self._links.link_store(name), self._links.clock.now(), wakes=True, author=author)
+        def check(paused: Mapping[str, datetime]) -> None:
+            later = sorted(name for name, at in paused.items() if at > shown_at)
+            if later and not pausing:
+                raise NotDecided(409, f"{later[0]} was paused since the page was shown: look again")
+
+        self._switch(names, author, pausing=pausing, check=check)
+
+    def _switch(
+        self,
+        names: Sequence[str],
+        author: Author,
+        *,
+        pausing: bool,
+        check: Callable[[Mapping[str, datetime]], None],
+    ) -> None:
+        now = self._links.clock.now()
+        turn = making.switch(now, pausing=pausing, author=author, check=check)
+        self._links.switch(names, turn)
 
     def _about_link(self, press: Press, author: Author) -> None:
         name, word = press.link, press.decision
         store, now = self._links.link_store(name), self._links.clock.now()
-        paused = self._links.paused(name)
         if word in {"pause", "resume"}:
-            if paused == (word == "pause") or press.seen != (PAUSED if paused else IN_SERVICE):
-                raise NotDecided(409, f"{name} is {PAUSED if paused else IN_SERVICE} already")
-            self._switch(name, author, pausing=not paused)
+
+            def check(paused: Mapping[str, datetime]) -> None:
+                stands, wanted = (PAUSED, "resume") if paused else (IN_SERVICE, "pause")
+                if word != wanted or press.seen != stands:
+                    raise NotDecided(409, f"{name} is {stands} already")
+
+            self._switch([name], author, pausing=word == "pause", check=check)
             return
-        if paused:
+        if self._links.paused(name):
             raise NotDecided(409, f"{name} is paused: resume it first")
         opened = store.decisions()
         match word:

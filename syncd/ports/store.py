@@ -5,7 +5,7 @@ short and stand alone; writes happen inside `begin()`, one transaction that
 never spans a network call. Every method may raise `errors.StoreError`.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -164,6 +164,18 @@ class Decision:
     """retry | resolve | undo | apply | kick | pause | resume | approve."""
     made_at: datetime
     payload: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Switch:
+    """Links are taken out of service, or put back."""
+
+    pausing: bool
+    at: datetime
+    payload: Mapping[str, object]
+    """Who decided it, as every decision says it."""
+    check: Callable[[Mapping[str, datetime]], None]
+    """Asked before anything is written, with those that are paused and since when; it may raise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

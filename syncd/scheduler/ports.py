@@ -17,7 +17,7 @@ from syncd.engine.cycle import CycleRequest
 from syncd.engine.report import CycleReport
 from syncd.observability.traffic import Traffic
 from syncd.ports.clock import Clock
-from syncd.ports.store import Decided, LinkStore
+from syncd.ports.store import Decided, LinkStore, Switch
 
 
 class Lease(Protocol):
@@ -175,6 +175,14 @@ class Links(Protocol):
 
     def paused(self, name: str) -> bool:
         """Whether a person took the link out of service."""
+        ...
+
+    def switch(self, names: Collection[str], turn: Switch) -> None:
+        """Take links out of service or put them back, all or none; their daemon looks at once.
+
+        Raises:
+            StoreError: our own store failed.
+        """
         ...
 
     def waits_for_connection(self, name: str) -> bool:

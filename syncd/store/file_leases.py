@@ -125,7 +125,21 @@ class FileLeases:
             StoreError: the store cannot be used.
         """
         link_id = self._database.read(lambda at: find_link(at, name))
-        found = None if link_id is None else self._written(link_id)
+        return self._living(name, None if link_id is None else self._written(link_id))
+
+    def holders(self, names: Collection[str]) -> dict[str, str]:
+        """Who holds each of these links, in words; those that nobody holds are left out.
+
+        Raises:
+            StoreError: the store cannot be used.
+        """
+        asked = select(table.c.name, table.c.holder)
+        stored = dict(self._database.read(lambda at: at.execute(asked).all()))
+        found = {name: self._living(name, holders.read(stored.get(name))) for name in names}
+        return {name: str(holder) for name, holder in found.items() if holder is not None}
+
+    def _living(self, name: str, found: Holder | None) -> Holder | None:
+        """The process that wrote its name at a link, unless it ended."""
         if found is None or found.is_here:
             return None if found is None or found.is_dead else found
         # Of another container's process only its lock is known.

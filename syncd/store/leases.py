@@ -119,6 +119,14 @@ class Leases(Protocol):
         """
         ...
 
+    def holders(self, names: Collection[str]) -> Mapping[str, str]:
+        """Who holds each of these links, in words; those that nobody holds are left out.
+
+        Raises:
+            StoreError: the store cannot be used.
+        """
+        ...
+
     def close(self) -> None:
         """Give back everything that is still held."""
         ...

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 from sqlalchemy import Engine
 
 from syncd.ports.clock import Clock
-from syncd.ports.store import Decided
+from syncd.ports.store import Decided, Switch
 from syncd.store import across, retention
 from syncd.store.accounts import SqlAccounts
 from syncd.store.announcements import Inbox
@@ -106,6 +106,14 @@ class Store:
         """
         return self._leases.holder(name)
 
+    def holders(self, names: Collection[str]) -> Mapping[str, str]:
+        """Who holds each of these links, in words; those that nobody holds are left out.
+
+        Raises:
+            StoreError: the store cannot be used.
+        """
+        return self._leases.holders(names)
+
     def decided(self) -> Decided:
         """What waits of all links; does not wait for an unreachable database.
 
@@ -113,6 +121,18 @@ class Store:
             StoreError: the store cannot be used.
         """
         return self._quick.read(across.decided)
+
+    def switch(
+        self, names: Collection[str], turn: Switch, *, wakes: Collection[str]
+    ) -> frozenset[str]:
+        """Take links out of service or put them back, all or none; gives those that changed.
+
+        A daemon looks at once at those of `wakes`.
+
+        Raises:
+            StoreError: the store cannot be used.
+        """
+        return self._database.write(lambda at: across.switch(at, names, turn, wakes))
 
     def write_notes(self, cursor: str, notes: Mapping[str, str]) -> None:
         """Store a short text for each of these links that this process holds.

@@ -24,7 +24,7 @@ from syncd.observability.heartbeat import HEARTBEAT, Heartbeat, read
 from syncd.observability.metrics import Metrics
 from syncd.observability.traffic import Budget, Traffic
 from syncd.ports.announcements import Announced, Announcement
-from syncd.ports.store import CycleRow, Decided, Decision, Event, HistoryEntry, LinkStore
+from syncd.ports.store import CycleRow, Decided, Decision, Event, HistoryEntry, LinkStore, Switch
 from syncd.scheduler import Lease, Runner, Scheduler
 
 START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -370,6 +370,10 @@ class FakeLinks:
 
     def paused(self, name: str) -> bool:
         return self[name].is_paused
+
+    def switch(self, names: Collection[str], turn: Switch) -> None:
+        for name in names:
+            self[name].is_paused = turn.pausing
 
     def prune(self, name: str, before: datetime) -> bool:
         self.pruned.append((name, before))

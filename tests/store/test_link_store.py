@@ -1,6 +1,6 @@
 """What a link keeps beside its pairs: intents, holds, contacts, cursors, history, decisions."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -10,7 +10,15 @@ from sqlalchemy import event
 from stores import StandingClock
 
 from syncd.core.model import ContactPair, Hold, Pair, Side
-from syncd.ports.store import CycleRow, HistoryEntry, Intent, IntentKind, LinkStore
+from syncd.engine.decisions import making
+from syncd.ports.store import (
+    CycleRow,
+    HistoryEntry,
+    Intent,
+    IntentKind,
+    LinkStore,
+    Switch,
+)
 from syncd.store import Store
 from syncd.store.link_store import SqlLinkStore
 
@@ -356,3 +364,44 @@ def test_a_decision_waits_until_a_cycle_has_carried_it_out(
     with link.begin() as transaction:
         transaction.close_decisions([first])
     assert [each.id for each in link.decisions()] == [second]
+
+
+def test_two_thousand_links_are_paused_and_resumed_at_once(store: Store, now: datetime) -> None:
+    names = [f"clinic_{number:04}" for number in range(2000)]
+    store.link(names[1]).decide("kick", {}, now)
+    seen: list[dict[str, datetime]] = []
+
+    def turn(*, pausing: bool) -> Switch:
+        def check(paused: Mapping[str, datetime]) -> None:
+            seen.append(dict(paused))
+
+        return making.switch(now, pausing=pausing, author=("page", "Ana"), check=check)
+
+    asked: list[str] = []
+    event.listen(
+        store._database.engine, "before_cursor_execute", lambda *given: asked.append(given[2])
+    )
+    store.switch([names[0]], turn(pausing=True), wakes=())
+    asked.clear()
+    changed = store.switch(names, turn(pausing=True), wakes=names)
+    assert changed == {*names[1:]}
+    # However many links there are.
+    assert len(asked) < 12
+    assert store.decided().paused == {*names}
+    assert store.link(names[0]).decisions() == []
+    kick, pause = store.link(names[1]).decisions()
+    assert (kick.kind, pause.kind, pause.payload) == (
+        "kick",
+        "pause",
+        {"author": "page", "by": "Ana"},
+    )
+
+    def object_to(paused: Mapping[str, datetime]) -> None:
+        raise LookupError(len(paused))
+
+    with pytest.raises(LookupError, match="2000"):
+        store.switch(names, making.switch(now, pausing=False, check=object_to), wakes=names)
+    assert len(store.decided().paused) == 2000
+    assert store.switch(names, turn(pausing=False), wakes=names[:5]) == {*names}
+    assert store.decided().paused == frozenset()
+    assert [len(each) for each in seen] == [0, 1, 2000]

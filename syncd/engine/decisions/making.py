@@ -8,16 +8,15 @@ a held record.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from syncd.core.essence import moment_text
 from syncd.core.model import Hold
 from syncd.engine.decisions.approval import SHOWN
 from syncd.engine.decisions.basis import shown_of
 from syncd.engine.decisions.pending import WAYS, leave_of
-from syncd.ports.store import BY_VERB, PAUSE, PAUSED, RESUME, Author, LinkStore
+from syncd.ports.store import BY_VERB, Author, LinkStore, Switch
 
 WHOLE_LINK = frozenset({"removal_guard"})
 """Reasons that one decision about the link lets go, not one about each record."""
@@ -136,20 +135,12 @@ def shown_first(store: LinkStore) -> dict[str, int] | None:
     return told
 
 
-def pause(store: LinkStore, at: datetime, *, wakes: bool, author: Author = BY_VERB) -> None:
-    """Take a link out of service; `wakes` has the daemon that holds it look at once."""
-    _switch(store, moment_text(at) or "")
-    if wakes:
-        store.decide(PAUSE, stamped({}, author), at)
-
-
-def resume(store: LinkStore, at: datetime, *, wakes: bool, author: Author = BY_VERB) -> None:
-    """Put a link back into service."""
-    _switch(store, "")
-    if wakes:
-        store.decide(RESUME, stamped({}, author), at)
-
-
-def _switch(store: LinkStore, paused_at: str) -> None:
-    with store.begin() as transaction:
-        transaction.set_state(PAUSED, paused_at)
+def switch(
+    at: datetime,
+    *,
+    pausing: bool,
+    author: Author = BY_VERB,
+    check: Callable[[Mapping[str, datetime]], None] = lambda _: None,
+) -> Switch:
+    """Links are taken out of service or put back; `check` may object, see `Switch`."""
+    return Switch(pausing=pausing, at=at, payload=stamped({}, author), check=check)

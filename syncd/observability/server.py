@@ -9,6 +9,7 @@ all but the two probes needs a token. Decisions need `[http] token` everywhere.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Protocol
 from urllib.parse import parse_qs
 
@@ -24,7 +25,7 @@ from syncd.observability.admission import Access, Caller, caller, names_this_mac
 from syncd.observability.health import worst
 from syncd.observability.listener import Limits, Workers, serve
 from syncd.observability.metrics import CONTENT_TYPE
-from syncd.observability.page import Look, NotDecided, Press
+from syncd.observability.page import Address, Look, NotDecided, Press
 from syncd.observability.redaction import redact
 
 MOST_AT_ONCE = 16
@@ -143,10 +144,8 @@ class StatusServer:
 
     async def _page(self, request: Request) -> Response:
         who = self._admit(request)
-        # Names of people only for who may decide, and may be hidden from who looks over a shoulder.
-        personal = who.decides and request.query_params.get("personal") != "no"
-        link = request.query_params.get("link", "")
-        return await self._workers.run(lambda: self._render(who, personal=personal, link=link))
+        address = Address.read(request.query_params)
+        return await self._workers.run(lambda: self._render(who, address))
 
     async def _decide(self, request: Request) -> Response:
         if self._access.token is None:
@@ -160,16 +159,20 @@ class StatusServer:
         if not self._access.proves(form.get("proof", "")):
             raise HTTPException(403, "the form is not of this page: load the page anew\n")
         press = Press(by=who.name, **{name: form.get(name, "") for name in _FORM})
-        return await self._workers.run(lambda: self._answer(who, press))
+        address = Address.read(request.query_params)
+        if address.link != press.link:
+            address = replace(address, link="")
+        return await self._workers.run(lambda: self._answer(who, press, address))
 
-    def _answer(self, who: Caller, press: Press) -> Response:
+    def _answer(self, who: Caller, press: Press, address: Address) -> Response:
         try:
             self._panel.decide(press)
         except NotDecided as refusal:
-            return self._render(who, personal=True, refusal=refusal)
+            whole = replace(address, link="") if refusal.status == 404 else address
+            return self._render(who, whole, refusal)
         except StoreError as error:
             return HTMLResponse(page.unavailable(self._panel.version, str(error)), 503)
-        return Response(status_code=303, headers={"Location": "/"})
+        return Response(status_code=303, headers={"Location": address.url})
 
     async def _health(self, request: Request) -> Response:
         self._admit(request)
@@ -180,16 +183,16 @@ class StatusServer:
         text = await self._workers.run(self._panel.metrics)
         return Response(text, media_type=CONTENT_TYPE)
 
-    def _render(
-        self, who: Caller, *, personal: bool, link: str = "", refusal: NotDecided | None = None
-    ) -> Response:
+    def _render(self, who: Caller, address: Address, refusal: NotDecided | None = None) -> Response:
+        # Names of people only for who may decide, and may be hidden from who looks over a shoulder.
+        personal, link = who.decides and not address.hides, address.link
         try:
             look = self._panel.look(personal=personal, link=link, decides=who.decides, detail=True)
         except StoreError as error:
             return HTMLResponse(page.unavailable(self._panel.version, str(error)), 503)
         missing = bool(link) and not look.links
         proof = self._access.proof() if who.decides else ""
-        shown = page.render(look, proof=proof, refusal=str(refusal or ""))
+        shown = page.render(look, address, proof=proof, refusal=str(refusal or ""))
         return HTMLResponse(shown, refusal.status if refusal else 404 if missing else 200)
 
     def _judge(self) -> Response:

@@ -5,13 +5,14 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from html.parser import HTMLParser
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 
 from syncd.core.model import Hold, Side
 from syncd.observability import page, words
 from syncd.observability.health import LinkHealth
-from syncd.observability.page import Look, plot, view
+from syncd.observability.page import Address, Look, plot, view
 from syncd.observability.page.offers import Form, IgnoredRecord, Offers, Underway
 from syncd.observability.page.render import Days, headline
 from syncd.observability.redaction import forget_secrets, register_secret
@@ -378,6 +379,44 @@ def test_many_links_are_a_table_with_a_page_for_each(
     assert (len(rows), rows[0]["data-name"], rows[0]["data-tone"]) == (60, "link_7", "bad")
     assert ("a", {"href": "/?link=link_7"}) in read.tags
     assert "What was written" not in read.text
+
+
+@pytest.mark.parametrize(
+    ("query", "shown", "told"),
+    [
+        ({}, 200, "Worst first. "),
+        ({"page": "3"}, 50, "page 3 of 3"),
+        ({"page": "99999999999999"}, 50, "page 3 of 3"),
+        ({"page": "-1"}, 200, "page 1 of 3"),
+        ({"page": "²"}, 200, "page 1 of 3"),
+        ({"state": "bad"}, 1, "1 link fits of 450"),
+        ({"q": " LINK_00 ", "state": "nonsense"}, 10, "10 links fit of 450"),
+        ({"q": "link_007", "state": "good"}, 0, "0 links fit of 450"),
+        ({"q": '"><script>' * 99, "personal": "no"}, 0, "0 links fit of 450"),
+    ],
+)
+def test_a_table_is_searched_filtered_and_turned_without_a_script(
+    look_at: Callable[..., Look],
+    a_link: Callable[..., LinkHealth],
+    query: dict[str, str],
+    shown: int,
+    told: str,
+) -> None:
+    links = [a_link(f"link_{n:03}", State.GONE if n == 7 else State.OK) for n in range(450)]
+    look = Look(at=look_at("held").at, version="", links=links)
+    text = page.render(look, Address.read(query), proof="p")
+    read = Reader(text)
+    rows = [held for tag, held in read.tags if tag == "tr" and "data-name" in held]
+    assert len(rows) == shown
+    assert told in read.text
+    assert len(text) < 150_000
+    assert "<script>'" not in text
+    (field,) = [held for tag, held in read.tags if tag == "input" and held.get("name") == "q"]
+    assert field["value"] == query.get("q", "").strip()[:100]
+    # What is pressed here leads back here.
+    (action,) = {held["action"] for _, held in read.tags if held.get("method") == "post"}
+    back = Address.read(dict(parse_qsl(str(action).removeprefix("/?"))))
+    assert back == Address.read(query)
 
 
 # --- the days

@@ -274,13 +274,15 @@ ORIGIN = "http://page.example.com:8787"
 WHO = {"Host": "page.example.com:8787", "Authorization": f"Bearer {TOKEN}"}
 
 
-def press(ask: Ask, server: StatusServer, body: str = "", **headers: str) -> HTTPResponse:
+def press(
+    ask: Ask, server: StatusServer, body: str = "", *, path: str = "/", **headers: str
+) -> HTTPResponse:
     """Press a button as a browser does, but for what is given; "" leaves a header out."""
     proof = Access(token=TOKEN).proof()
     body = body or f"decision=sync&link=clinic&seen=in+service&record=&proof={proof}"
     sent = {**WHO, "Origin": ORIGIN, **headers}
     kind = {"Content-Type": "application/x-www-form-urlencoded"}
-    return ask(server, "/", "POST", body, **kind, **{k: v for k, v in sent.items() if v})
+    return ask(server, path, "POST", body, **kind, **{k: v for k, v in sent.items() if v})
 
 
 def test_a_decision_is_handed_on_with_its_user_and_leads_back_to_the_page(
@@ -295,6 +297,31 @@ def test_a_decision_is_handed_on_with_its_user_and_leads_back_to_the_page(
     assert press(ask, server, Authorization=f"Basic {basic}").status == 303
     assert [each.by for each in board.presses] == ["", "Zoë Å X"]
     assert board.presses[0] == Press(decision="sync", link="clinic", seen="in service")
+
+
+@pytest.mark.parametrize(
+    ("query", "back"),
+    [
+        ("", "/"),
+        ("?link=clinic", "/?link=clinic"),
+        ("?link=clinic&personal=no&next=//evil.example.com", "/?link=clinic&personal=no"),
+        ("?link=//evil.example.com", "/"),
+        ("?link=harbour", "/"),
+        ("?q=%0d%0aSet-Cookie:+a&state=held&page=7", "/?q=Set-Cookie%3A+a&state=held&page=7"),
+        ("?q=a%0d%0ab", "/?q=a%0D%0Ab"),
+        ("?state=//evil.example.com&page=-1", "/"),
+    ],
+)
+def test_a_press_leads_back_to_where_it_was_pressed_and_nowhere_else(
+    opened: Callable[..., StatusServer], ask: Ask, board: Board, query: str, back: str
+) -> None:
+    server = opened(board, token=TOKEN)
+    answer = press(ask, server, path=f"/{query}")
+    assert (answer.status, answer.headers["Location"]) == (303, back)
+    board.refuses = NotDecided(409, "look again")
+    refused = press(ask, server, path=f"/{query}")
+    assert refused.status == 409
+    assert f'action="{back.replace("&", "&amp;")}"' in text(refused)
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,11 @@
 keeps it up to date in place and copies commands. The templates, the style sheet
 and the script are package data. Every text they show is redacted and escaped on
 its way out; values that belong to persons are masked for who may not see them.
-`offers` are the decisions that it offers, `view` prepares what is held and written,
-`plot` the axis of a day, `observability.words` says times and amounts.
+`address` is its query, `offers` are the decisions that it offers, `view` prepares what
+is held and written, `plot` the axis of a day, `observability.words` says times and amounts.
 """
 
+from syncd.observability.page.address import Address
 from syncd.observability.page.offers import NotDecided, Press
 from syncd.observability.page.render import (
     MANY,
@@ -24,6 +25,7 @@ from syncd.observability.page.view import HISTORY
 __all__ = [
     "HISTORY",
     "MANY",
+    "Address",
     "Days",
     "Look",
     "NameKey",

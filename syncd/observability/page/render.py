@@ -15,6 +15,7 @@ from syncd.core.model import Side
 from syncd.observability import words
 from syncd.observability.health import LinkHealth, by_trouble
 from syncd.observability.page import plot, view
+from syncd.observability.page.address import FILTERS, Address
 from syncd.observability.page.offers import Form, Offers
 from syncd.observability.remedies import remedy_of
 from syncd.observability.state import State
@@ -30,9 +31,13 @@ REFRESH = 60
 MANY = 50
 """So many links are a table, each with a page of its own."""
 
+PER_PAGE = 200
+"""Links on one page of the table: some 100 kB."""
+
 NameKey = tuple[str, str, Side, str]
 """Link, kind (contact or owner), side and id."""
 
+_WHOLE = Address()
 _FOLDER = Path(__file__).parent
 
 
@@ -83,13 +88,50 @@ class Look:
         return len(self.links) >= MANY
 
 
-def render(look: Look, *, proof: str = "", refusal: str = "") -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """The links of one page of the table."""
+
+    rows: Sequence[LinkHealth]
+    found: int
+    """How many links fit what was asked for."""
+    page: int
+    pages: int
+    """How many pages they are, at least 1."""
+
+    @classmethod
+    def of(cls, links: Sequence[LinkHealth], address: Address) -> Table:
+        """A page of these links, which are in their order; one too far is the last."""
+        found = [link for link in links if _fits(link, address)]
+        pages = max(1, -(-len(found) // PER_PAGE))
+        page = min(max(address.page, 1), pages)
+        rows = found[(page - 1) * PER_PAGE : page * PER_PAGE]
+        return cls(rows=rows, found=len(found), page=page, pages=pages)
+
+
+def _fits(link: LinkHealth, address: Address) -> bool:
+    if address.find.lower() not in link.name:
+        return False
+    match address.state:
+        case "":
+            return True
+        case "held":
+            return bool(view.waiting(link))
+        case "paused":
+            return link.paused
+        case tone:
+            return view.TONES[link.state][0] == tone
+
+
+def render(look: Look, address: Address = _WHOLE, *, proof: str = "", refusal: str = "") -> str:
     """The document; with a `proof`, decisions can be sent. `refusal` says what was not done."""
     links = by_trouble(look.links)
     template = _templates().get_template("page.html.jinja")
     return template.render(
         look=look,
+        here=address,
         links=links,
+        table=Table.of(links, address) if look.is_table else None,
         headline=f"There is no link {look.link}."
         if look.link and not links
         else headline(links, look.at),
@@ -232,6 +274,7 @@ def _templates() -> Environment:
         words=words,
         remedy_of=remedy_of,
         refresh=REFRESH,
+        filters=FILTERS,
         style=_style(),
         script=_script(),
         State=State,

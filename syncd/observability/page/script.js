@@ -12,28 +12,20 @@
 
   function dress(root) {
     for (const button of root.querySelectorAll("button.copy")) button.hidden = false;
-    for (const search of root.querySelectorAll(".filters")) search.hidden = false;
-    filter();
   }
 
-  function filter() {
-    const find = document.getElementById("find");
-    const state = document.getElementById("state");
-    if (!find || !state) return;
-    const words = find.value.trim().toLowerCase();
-    let shown = 0;
-    for (const row of document.querySelectorAll("tr[data-name]")) {
-      const fits = row.dataset.name.includes(words) &&
-        (!state.value || row.dataset.tone === state.value ||
-          (state.value === "held" && row.dataset.held !== "0"));
-      row.hidden = !fits;
-      shown += fits;
-    }
-    document.getElementById("found").textContent = `${shown} shown`;
+  let search = 0;
+  function narrow(form) {
+    const fields = new URLSearchParams(new FormData(form));
+    for (const name of [...fields.keys()]) if (!fields.get(name)) fields.delete(name);
+    history.replaceState(null, "", fields.size ? `/?${fields}` : "/");
+    clearTimeout(search);
+    search = setTimeout(() => renew(["#table"]), 200);
   }
 
-  async function renew() {
-    if (busy()) return;
+  async function renew(parts = ["body>header", "main", "footer"]) {
+    const whole = parts.length > 1;
+    if (whole && busy()) return;
     const note = document.getElementById("connection");
     try {
       const here = new URL(location.href);
@@ -41,27 +33,22 @@
       const answer = await fetch(here, {cache: "no-store"});
       if (!answer.ok) throw new Error(`the page answers ${answer.status}`);
       const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
-      if (busy() || !fresh.querySelector("main")) return;
+      if ((whole && busy()) || here.search !== location.search) return;
+      if (!fresh.querySelector("main")) return;
       const open = kept();
       const focus = document.activeElement && document.activeElement.id;
-      const find = document.getElementById("find"), state = document.getElementById("state");
-      const typed = find && [find.value, state.value];
       document.title = fresh.title;
       document.querySelector("link[rel=icon]").href = fresh.querySelector("link[rel=icon]").href;
-      for (const part of ["header", "main", "footer"]) {
-        const one = document.querySelector(`body>${part}`), other = fresh.querySelector(`body>${part}`);
-        one.replaceWith(document.adoptNode(other));
+      for (const part of parts) {
+        const one = document.querySelector(part), other = fresh.querySelector(part);
+        if (one && other) one.replaceWith(document.adoptNode(other));
       }
       for (const id of open) {
         const found = document.getElementById(id);
         if (found) found.open = true;
       }
-      if (typed && document.getElementById("find")) {
-        document.getElementById("find").value = typed[0];
-        document.getElementById("state").value = typed[1];
-      }
       dress(document);
-      if (focus && document.getElementById(focus)) document.getElementById(focus).focus();
+      if (whole && focus && document.getElementById(focus)) document.getElementById(focus).focus();
     } catch (error) {
       if (note) {
         note.hidden = false;
@@ -92,14 +79,24 @@
   });
   for (const kind of ["input", "change"]) {
     document.addEventListener(kind, (event) => {
-      if (event.target.closest(".filters")) filter();
+      const form = event.target.closest("form.filters");
+      if (form) narrow(form);
     });
   }
   document.addEventListener("submit", (event) => {
     if (sent) event.preventDefault(); // A second press while the first is on its way.
     sent = true;
+    sessionStorage.setItem("at", `${scrollY} ${location.href}`);
   });
-  addEventListener("pageshow", () => { sent = false; });
+  addEventListener("pageshow", () => {
+    sent = false;
+    // Who pressed a button far down reads on there.
+    const [at, ...where] = (sessionStorage.getItem("at") || "").split(" ");
+    sessionStorage.removeItem("at");
+    if (at && where.join(" ") === location.href && !document.querySelector("[role=alert]")) {
+      scrollTo({top: Number(at), behavior: "instant"});
+    }
+  });
   dress(document);
   setInterval(renew, every);
   window.renew = renew;

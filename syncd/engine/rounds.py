@@ -52,9 +52,10 @@ def more_rounds(cycle: Cycle, executor: WriteExecutor) -> None:
         except ProviderError as error:
             cycle.results.stop(error)
             cycle.results.unplanned = turn.renewed
-            return
+            break
         cycle.rounds.append(planned)
         executor.apply(planned)
+    executor.mark_bookings()
 
 
 class _Rounds:

@@ -105,3 +105,20 @@ def test_a_pause_stops_a_write_whose_reading_waits_for_the_rate_budget(
     assert (report.outcome, report.stopped) == (Outcome.FAILED_WRITES, True)
     harness.budgets = {}
     assert harness.sync(full=False).ghl.updated == 1
+
+
+def test_a_booking_that_was_made_before_a_stop_carries_its_id(harness: SyncHarness) -> None:
+    person = harness.hubspot.add_contact("Ben Wu", "ben@example.com", "")
+    for hours in (48, 72):
+        times = {"hs_appointment_start": hours, "hs_appointment_end": hours + 1}
+        harness.hubspot.create(
+            {name: f"{harness.at(at):%Y-%m-%dT%H:%M:%SZ}" for name, at in times.items()},
+            contacts=[person],
+        )
+    link = harness.link()
+    stopped = replace(link, stopping=lambda: any(harness.ghl.appointments))
+    report = cycle.run(stopped, CycleRequest())
+    assert (report.outcome, report.ghl.created) == (Outcome.FAILED_WRITES, 1)
+    (booking,) = harness.ghl.appointments
+    carried = [record.properties.get("ghl_appointment_id") for record in harness.hubspot.records()]
+    assert sorted(carried, key=str) == sorted([None, booking.id], key=str)

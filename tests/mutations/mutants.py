@@ -964,5 +964,13 @@ MUTANTS = (
         "if False:",
         hint="rewritten",
     ),
+    # A cycle that was cut short.
+    Mutant(
+        "a stop leaves bookings without their ids",
+        ROUNDS,
+        "    executor.mark_bookings()\n",
+        "",
+        hint="paused",
+    ),
 )
 """Each of them would be somebody's lost or doubled appointment."""

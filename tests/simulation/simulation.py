@@ -349,8 +349,11 @@ class Simulation(Deciding):
 
     def paused(self, kind: str, after: int) -> None:
         """A cycle that is paused so many looks into its writing; somebody kicks, it is resumed."""
-        looks = iter(range(after))
+        looks, known = iter(range(after)), {pair.ghl_id for pair in self.harness.pairs()}
         self.cycle(full=kind == "full", halted=lambda: next(looks, None) is None)
+        for pair in self.harness.pairs():
+            if pair.ghl_id not in known and self.both_live(pair) and not self.is_marked(pair):
+                raise Breach(f"{pair.hubspot_id} was booked before a stop, and carries no id")
         self.kick(0)
         self.did["pauses"] += 1
 

@@ -109,6 +109,8 @@ class Run:
     """Whether a lane failed: the other one has to end as well."""
     paused: bool = False
     """Whether it paused for a poll before the poll's latest moment."""
+    closing: bool = False
+    """Whether it only writes the ids of bookings that were made, whatever ended the cycle."""
     changed: Event = field(default_factory=Event)
     """Set when HubSpot's lane may have something to do again."""
 
@@ -284,6 +286,23 @@ class WriteExecutor:
         self._run = Run(until=poll.latest if poll else None, not_written=sides)
         self.link.lanes([self._lane(side) for side in Side])
 
+    def mark_bookings(self) -> None:
+        """Write the ids that still wait, at the end of a cycle that was cut short.
+
+        Where the store is lost, nothing else ties such a booking to its HubSpot record. Once the
+        process stops, the client sends requests for two more seconds only.
+
+        Raises:
+            LinkLocked: another syncd holds the link.
+            StoreError: our own store failed.
+        """
+        aside = self._queue.set_aside()
+        if self._queue.has_external_ids:
+            self._run = Run(ended={Side.GHL}, closing=True)
+            self.link.lanes([self._lane(Side.HUBSPOT)])
+        for side, writes in aside.items():
+            self._queue.give_back(side, writes)
+
     @property
     def left(self) -> bool:
         """Whether anything is still to be sent, external ids included."""
@@ -315,8 +334,10 @@ class WriteExecutor:
     def _may_write(self, side: Side) -> bool:
         """Whether this run still sends anything to that side."""
         run = self._run
-        if run.failed or side in self._stopped or self.link.stopping():
+        if run.failed or side in self._stopped:
             return False
+        if run.closing or self.link.stopping():
+            return run.closing
         over = run.until is not None and self.link.clock.monotonic() >= run.until
         if side in run.not_written and (over or self._passed_over >= MOST_PASSED_OVER):
             return True

@@ -85,6 +85,15 @@ class WriteQueue:
         self._id_writes = deque(each for each in self._id_writes if not {*each.ids} & gone)
         return dropped
 
+    def set_aside(self) -> dict[Side, list[Write]]:
+        """Take everything out but external ids, which all wait for a batch then."""
+        aside: dict[Side, list[Write]] = {}
+        for side, queue in self._writes.items():
+            self._id_writes.extend(each for each in queue if isinstance(each, WriteExternalId))
+            aside[side] = [each for each in queue if not isinstance(each, WriteExternalId)]
+            queue.clear()
+        return aside
+
     def clear(self, side: Side) -> list[Write]:
         """Take everything out that is for this side."""
         found = [*self._writes[side], *(self._id_writes if side is Side.HUBSPOT else ())]

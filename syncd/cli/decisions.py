@@ -234,11 +234,37 @@ def resolve(
                 )
             if way == "pair_with":
                 taken[way] = _held_id(app, str(taken[way]), (found.name,))
+                _check_other(found, record, str(taken[way]))
             if way == "contact":
                 taken[way] = contact_id(app, found.name, str(taken[way]))
             payload = making.resolve(found.store, record, way, taken[way])
             told.decide(found.name, "resolve", payload, record)
         return told.conclude()
+
+
+def _check_other(found: Found, record: str, other: str) -> None:
+    """Refuse to pair a record with what can have no pair: the decision would stay open for ever."""
+    from syncd.core.model import Side
+    from syncd.engine.decisions.pending import ignores
+
+    store = found.store
+    candidates = sorted({each for hold in found.holds for each in hold.candidates})
+    at = {side for side, each in enumerate(found.holds[0].ids) if each == record}
+    across = {
+        each for hold in store.holds() for side, each in enumerate(hold.ids) if side not in at
+    }
+    pairs = [pair for side in Side for pair in store.pairs_by_id(side, [other])]
+    if pairs:
+        why = f"HighLevel {pairs[0].ghl_id} is paired with HubSpot {pairs[0].hubspot_id}"
+    elif other in {*candidates, *across} - {""} or ignores(store, other):
+        return
+    else:
+        why = "no such record waits on the other side"
+    named = f": {', '.join(candidates)}" if candidates else ", and none fits"
+    raise click.UsageError(
+        f"--pair {other}: {why}; accepted: a record of the other side without a pair{named}; "
+        f"to leave {record} alone: `syncd resolve {record} --ignore`"
+    )
 
 
 def _option(way: str) -> str:

@@ -197,7 +197,7 @@ class Demo:
             if edit.is_about(hold.ghl_id, hold.hubspot_id):
                 detail = formatting.strip_control_chars(hold.detail)
                 yield f"waits for a person ({hold.reason}): {detail}"
-                next_step = formatting.how_to_resolve(hold.reason, hold.ghl_id, hold.hubspot_id)
+                next_step = formatting.how_to_resolve(hold)
                 yield f"to resolve it: {next_step}"
 
     # --- the parts of a step

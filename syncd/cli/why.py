@@ -263,7 +263,7 @@ def _tell_unsynced(name: str, record: str, found: Unsynced, *, as_json: bool) ->
     for hold in found.held:
         why = formatting.held_because(hold.reason, hold.group, hold.detail, hold.values)
         printer.line(f"{name}: {record} is not synced, it is held: {why}")
-        printer.line(f"  {formatting.how_to_resolve(hold.reason, hold.ghl_id, hold.hubspot_id)}")
+        printer.line(f"  {formatting.how_to_resolve(hold)}")
     if found.left_out:
         which = f"{rule(found.left_out)} ({found.left_out})"
         printer.line(f"{name}: {record} is not synced, it is left out: {which}")

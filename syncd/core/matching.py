@@ -103,7 +103,7 @@ class Matcher:
             return  # A person's decision beats the external id.
         if carried in self.known.paired_ids:
             self._hold_carrier(
-                record, "possible_duplicate", "it carries the id of a paired booking"
+                record, "possible_duplicate", f"it carries the id of {carried}, which has its pair"
             )
         elif isinstance(seen, Snapshot) and carried in self.ghl:
             self._pair(seen, record)
@@ -219,12 +219,8 @@ class Matcher:
             if isinstance(contact, Unresolved):
                 self._hold(record, contact.reason, contact.detail, self._choice(record, contact))
             elif self._may_be_double(record, suspects):
-                self._hold(
-                    record,
-                    "possible_duplicate",
-                    "the same contact has a record on the other side that starts at the same time",
-                    self._doubles(record, suspects),
-                )
+                doubles = self._doubles(record, suspects)
+                self._hold(record, "possible_duplicate", self._doubt(record, doubles), doubles)
             else:
                 shown = replace(record.appointment, contact=self._own_contact(record))
                 self.new_records.append(
@@ -244,9 +240,9 @@ class Matcher:
             for other in (*suspects, *self.occupied[across, key])
             if self._cancelled(other) == cancelled
         ]
-        if any(not self._separate(other) for other in alike) or self._paired_at(
-            across, key, cancelled=cancelled
-        ):
+        if any(not self._separate(other) for other in alike):
+            return True
+        if self._paired_at(across, key, cancelled=cancelled) is not None:
             return True
         if alike:
             self.parted.add(record.id)
@@ -264,6 +260,22 @@ class Matcher:
             and not self._separate(other)
         ]
 
+    def _doubt(self, record: Snapshot, doubles: list[str]) -> str:
+        """What it may be a double of, in words: what has its pair is named, and is no candidate."""
+        across = record.side.other
+        key = self._key(record, across)
+        now = [each.pair for each in self.sightings if each.pair.shown_on(across).start == key[1]]
+        stands = {each.id for each in self.occupied[across, key]}
+        met = [pair for pair in now if pair.id_on(across) in stands]
+        pair = self._paired_at(across, key, cancelled=self._cancelled(record))
+        pair = pair or (met[0] if met else None)
+        if doubles or pair is None:
+            return "the same contact has a record on the other side that starts at the same time"
+        return (
+            f"{pair.id_on(across)} has the same contact and start, "
+            f"and is paired with {pair.id_on(record.side)}"
+        )
+
     def _choice(self, record: Snapshot, contact: Unresolved) -> tuple[str, ...]:
         """The HubSpot contacts that a person may choose for it."""
         if record.side is Side.GHL:
@@ -271,15 +283,14 @@ class Matcher:
         # Of a single contact that matches several people across, there is no choice here.
         return contact.candidates if len(record.contacts) > 1 else ()
 
-    def _paired_at(self, across: Side, key: MatchKey, *, cancelled: bool) -> bool:
-        """Whether a paired record has that match key."""
-        return any(
-            (shown.contact, shown.start) == key
-            and self.table.is_cancelled(across, shown.status) == cancelled
-            for pair in self.known.paired_at.get(across, ())
-            if not pair.gone_on(across)
-            for shown in (pair.shown_on(across),)
-        )
+    def _paired_at(self, across: Side, key: MatchKey, *, cancelled: bool) -> Pair | None:
+        """The pair, if there is one, whose record on that side has that match key."""
+        for pair in self.known.paired_at.get(across, ()):
+            shown = pair.shown_on(across)
+            alike = self.table.is_cancelled(across, shown.status) == cancelled
+            if (shown.contact, shown.start) == key and alike and not pair.gone_on(across):
+                return pair
+        return None
 
     # --- what the rules ask of a record
 

@@ -97,7 +97,7 @@ def _record(hold: Hold) -> dict[str, object]:
         "field": hold.group or None,
         "since": _utc(hold.since),
         "starts_at": _utc(hold.starts_at),
-        "remedy": remedy.instead,
+        "remedy": remedy.instead_for(hold),
         "commands": list(remedy.commands_for(hold)),
     }
 

@@ -23,12 +23,24 @@ class Remedy:
     """What a person may change in one of the systems, or in the configuration."""
     commands: tuple[str, ...]
     """`{id}` stands for the record's id."""
+    without_candidates: str = ""
+    """The same as `instead`, where the record can be paired with nothing."""
+
+    def instead_for(self, hold: Hold) -> str:
+        """What may be changed in one of the systems, for this record."""
+        return self.instead if hold.candidates else self.without_candidates or self.instead
 
     def commands_for(self, hold: Hold) -> tuple[str, ...]:
-        """The commands, ready to be typed."""
-        return tuple(
-            each.format(id=hold.hubspot_id or hold.ghl_id or "ID") for each in self.commands
-        )
+        """The commands, ready to be typed: one for each candidate that a person may choose."""
+        record = hold.hubspot_id or hold.ghl_id or "ID"
+        found: list[str] = []
+        for each in self.commands:
+            command, _, named = each.format(id=record).partition(" OTHER")
+            if not command.endswith("--pair"):
+                found.append(command + named)
+            else:
+                found += [f"{command} {candidate}" for candidate in hold.candidates]
+        return tuple(found)
 
 
 _IGNORE = "syncd resolve {id} --ignore"
@@ -48,7 +60,11 @@ REMEDIES: Mapping[str, Remedy] = {
     "possible_duplicate": Remedy(
         meaning="perhaps a duplicate",
         instead="remove the one that is too many, or change its time",
-        commands=("syncd resolve {id} --pair OTHER", "syncd resolve {id} --separate"),
+        without_candidates=(
+            "remove it where it is one too many (nothing else is removed with it), or change its "
+            "time; it cannot be paired, because the record that it resembles has its pair"
+        ),
+        commands=("syncd resolve {id} --pair OTHER", "syncd resolve {id} --separate", _IGNORE),
     ),
     "ambiguous_contact": Remedy(
         meaning="which contact?",

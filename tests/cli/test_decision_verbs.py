@@ -156,6 +156,29 @@ def test_what_is_ignored_can_be_taken_back(
     assert synced
 
 
+def test_what_stands_beside_a_pair_is_not_paired_and_the_way_out_is_told(
+    syncd: Syncd, clinic: VendorAccounts, synced: dict[str, str]
+) -> None:
+    """A decision that nothing can carry out would stay open for ever, so none is recorded."""
+    pair = synced["Visit 1"]
+    twin = clinic.make("Visit 1", hours=2, contact=False)
+    ((_, person),) = clinic.hubspot.linked(clinic.hubspot.get(pair))
+    clinic.hubspot.associate(twin, person.id)
+    syncd("--sync-now")
+    shown = syncd("held").out
+    assert f"{event_of(clinic, 'Visit 1')} has the same contact and start" in shown
+    assert "it cannot be paired" in shown
+    commands = [line.strip() for line in shown.splitlines() if line.strip().startswith("syncd ")]
+    assert commands == [f"syncd resolve {twin} --{way}" for way in ("separate", "ignore")]
+    for other in (event_of(clinic, "Visit 1"), pair, "nobody-knows-it", twin):
+        said = syncd("resolve", twin, "--pair", other)
+        assert said.code == 2
+        assert f"--pair {other}: " in said.err
+        assert f"`syncd resolve {twin} --ignore`" in said.err
+    assert syncd("resolve", twin, "--ignore", "--wait").code == 0
+    assert "nothing is held" in syncd("held").out
+
+
 def test_an_undo_of_what_was_changed_since_says_so_and_queues_nothing(
     syncd: Syncd, clinic: VendorAccounts, synced: dict[str, str]
 ) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -158,7 +159,13 @@ def test_every_outcome_is_told_with_its_detail(outcome: Outcome) -> None:
 
 @pytest.mark.parametrize("reason", REASONS)
 def test_every_reason_to_wait_says_what_lets_it_go(reason: str) -> None:
-    hold = Hold(reason=reason, detail="the particulars", hubspot_id="501", starts_at=NINE)
+    hold = Hold(
+        reason=reason,
+        detail="the particulars",
+        hubspot_id="501",
+        starts_at=NINE,
+        candidates=("OTHER",),
+    )
     told = piped(report(held=[hold]))
     assert f"{reason}: the particulars" in told
     assert "HubSpot 501" in told
@@ -168,10 +175,11 @@ def test_every_reason_to_wait_says_what_lets_it_go(reason: str) -> None:
 
 
 def test_the_commands_that_resolve_a_held_record_name_it() -> None:
-    assert formatting.how_to_resolve("rejected", "g1", "501") == (
+    hold = Hold(reason="rejected", detail="", ghl_id="g1")
+    assert formatting.how_to_resolve(replace(hold, hubspot_id="501")) == (
         "change what the refusal names, or `syncd retry 501`, or `syncd resolve 501 --ignore`"
     )
-    assert "`syncd retry g1`" in formatting.how_to_resolve("rejected", "g1", "")
+    assert "`syncd retry g1`" in formatting.how_to_resolve(hold)
 
 
 def test_failures_warnings_and_what_was_not_read_are_told() -> None:

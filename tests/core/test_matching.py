@@ -7,7 +7,7 @@ A meeting is told as who stands where: `left` are HighLevel's strangers,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -493,6 +493,22 @@ def test_one_that_was_rebooked_where_a_cancelled_pair_stands_is_new() -> None:
 def test_one_at_the_time_of_a_paired_record_waits() -> None:
     assert held(met(left("g9"), paired_at={HUBSPOT: [pair()]})) == {"g9": "possible_duplicate"}
     assert held(met(right("509"), paired_at={GHL: [pair()]})) == {"509": "possible_duplicate"}
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        lambda: met(left("g9"), paired_at={HUBSPOT: [pair()]}),
+        lambda: met(left("g1"), left("g9", status="showed"), right("501")),
+    ],
+    ids=["paired before", "paired in this meeting"],
+)
+def test_what_a_paired_record_stands_beside_is_named_and_no_candidate(
+    seen: Callable[[], Observed],
+) -> None:
+    (hold,) = seen().holds
+    assert hold.detail == "501 has the same contact and start, and is paired with g1"
+    assert hold.candidates == ()
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from syncd.core.model import Side
-from syncd.observability.remedies import REMEDIES
+from syncd.core.model import Hold, Side
+from syncd.observability.remedies import remedy_of
 
 if TYPE_CHECKING:
     from syncd.cli.output.names import Names
@@ -54,16 +54,14 @@ def strip_control_chars(text: str) -> str:
     return text.replace("\r\n", "\n").translate(_CONTROLS)
 
 
-def how_to_resolve(reason: str, ghl_id: str, hubspot_id: str) -> str:
+def how_to_resolve(hold: Hold) -> str:
     """How to resolve a held record: what to change, or the commands for it.
 
     Every full cycle checks held records again by itself.
     """
-    remedy = REMEDIES.get(reason)
-    if remedy is None:
-        return ""
-    commands = [f"`{each.format(id=hubspot_id or ghl_id)}`" for each in remedy.commands]
-    return ", or ".join([remedy.instead, *commands])
+    remedy = remedy_of(hold)
+    commands = [f"`{each}`" for each in remedy.commands_for(hold)]
+    return ", or ".join([remedy.instead_for(hold), *commands])
 
 
 def held_because(reason: str, group: str, detail: str, values: Mapping[str, str]) -> str:

@@ -41,6 +41,6 @@ def _has(side: str, value: str, group: str, names: Names, zone: tzinfo) -> str:
 
 def _print_remedy(printer: Printer, hold: Hold) -> None:
     remedy = remedy_of(hold)
-    printer.line(f"    to resolve it: {remedy.instead}, or:")
+    printer.line(f"    to resolve it: {remedy.instead_for(hold)}, or:")
     for command in remedy.commands_for(hold):
         printer.command(command)

@@ -1,4 +1,4 @@
-"""The names that the page shows to who may decide: contacts to choose from, and owners.
+"""The names that the page shows to who may decide: contacts, owners and calendars.
 
 Asked for as the terminal asks (`bootstrap.names`): from spare budget, kept in
 memory for an hour, never stored. The page is drawn every few seconds, so what
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from syncd.bootstrap.names import KEPT_FOR, Kind, Left, Named
 from syncd.core.model import Side
 from syncd.observability.page import NameKey
+from syncd.observability.page.view import mentioned
 
 if TYPE_CHECKING:
     from syncd.bootstrap.app import App
@@ -60,10 +61,15 @@ def _wanted(link: LinkHealth) -> set[Named]:
         if hold.reason in {"ambiguous_contact", "no_contact"}
         for contact in hold.candidates
     }
+    found |= {
+        Named(link=link.name, kind=Kind(kind), side=Side.GHL, id=key)
+        for hold in link.held
+        for kind, key in mentioned(hold)
+    }
     return found | {
-        Named(link=link.name, kind=Kind.OWNER, side=entry.side, id=owner)
+        Named(link=link.name, kind=Kind(entry.field), side=entry.side, id=key)
         for entry in link.history
-        if entry.field == "owner"
-        for owner in (entry.before, entry.after)
-        if owner
+        if entry.field in {Kind.OWNER, Kind.CONTACT}
+        for key in (entry.before, entry.after)
+        if key
     }

@@ -330,25 +330,30 @@ def test_people_are_called_by_name_for_who_may_see_names(
         after="u2",
     )
     form = Form(decisions=("contact",), link="clinic", record="777", seen="s", contact="51")
+    detail = "user us0Er7 is not in the team of calendar cAl9-Xy"
+    hold = Hold(hubspot_id="779", reason="outside_team", detail=detail)
     look = look_at(
         "held",
         offers={"clinic": Offers(records={("", "777"): (form,)})},
         names={
             ("clinic", "contact", Side.HUBSPOT, "51"): "Ana <b>Example",
             ("clinic", "owner", Side.GHL, "u2"): "Dana Keller",
+            ("clinic", "calendar", Side.GHL, "cAl9-Xy"): "Room <2>",
         },
     )
     look = replace(look, places={"clinic": "https://app.hubspot.com/contacts/7/record/0-421/"})
-    look = replace(look, links=[a_link(held=look.links[0].held, history=(entry,))])
+    look = replace(look, links=[a_link(held=(*look.links[0].held, hold), history=(entry,))])
     shown = Reader(page.render(replace(look, personal=True), proof="p")).text
     assert "It is for Ana <b>Example (51)" in shown
     assert "u1 → Dana Keller (u2)" in shown
+    assert "user us0Er7 is not in the team of calendar Room <2> (cAl9-Xy)" in shown
     address = "https://app.hubspot.com/contacts/7/record/0-421/777"
     read = Reader(page.render(look, proof="p"))
     assert ("a", {"href": address, "rel": "noreferrer"}) in read.tags
     masked = read.text
     assert "It is for 51" in masked
     assert "Dana" not in masked
+    assert detail in masked
 
 
 def test_without_a_proof_there_is_no_form(look_at: Callable[..., Look]) -> None:

@@ -35,7 +35,7 @@ PER_PAGE = 200
 """Links on one page of the table: some 100 kB."""
 
 NameKey = tuple[str, str, Side, str]
-"""Link, kind (contact or owner), side and id."""
+"""Link, kind (contact, owner or calendar), side and id."""
 
 _WHOLE = Address()
 _FOLDER = Path(__file__).parent
@@ -72,13 +72,13 @@ class Look:
     """What may be decided, by link; nothing where nobody may decide."""
     days: Mapping[str, Days] = field(default_factory=dict)
     names: Mapping[NameKey, str] = field(default_factory=dict)
-    """Of people, for who may see them; an id without a name stands for itself."""
+    """Of people and calendars, for who may see them; an id without a name stands for itself."""
 
     places: Mapping[str, str] = field(default_factory=dict)
     """By link, the address below which HubSpot shows its appointments, where that is known."""
 
     def name(self, link: str, kind: str, side: Side, key: str) -> str:
-        """A contact or an owner by name, with the id where it is to be told from others."""
+        """A contact, owner or calendar by name, with the id where it is to be told from others."""
         found = self.names.get((link, kind, side, key), "") if self.personal else ""
         return f"{found} ({key})" if found else key
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
@@ -112,6 +113,12 @@ def icon(tone: str) -> str:
 # --- what waits
 
 
+_MENTIONED = {"calendar": "calendar", "user": "owner"}
+"""How a name is kept, by the word that stands before an id in a reason."""
+
+_MENTIONS = re.compile(r"\b(calendar|user) ([\w-]{5,})")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
     """A held record, with everything that it is held for."""
@@ -168,6 +175,21 @@ def ids(hold: Hold, look: Look, link: LinkHealth) -> list[tuple[str, str]]:
         for side, found in zip(Side, hold.ids, strict=True)
         if found
     ]
+
+
+def mentioned(hold: Hold) -> list[tuple[str, str]]:
+    """The calendars and HighLevel users that a reason names by id: kind and id."""
+    return [(_MENTIONED[word], found) for word, found in _MENTIONS.findall(hold.detail)]
+
+
+def detail(hold: Hold, look: Look, link: LinkHealth) -> str:
+    """The details of a reason, calendars and users by name."""
+
+    def named(found: re.Match[str]) -> str:
+        word, key = found.groups()
+        return f"{word} {look.name(link.name, _MENTIONED[word], Side.GHL, key)}"
+
+    return _MENTIONS.sub(named, hold.detail)
 
 
 def place(side: Side, record: str, look: Look, link: LinkHealth) -> str:
@@ -230,9 +252,9 @@ def last_change(link: LinkHealth) -> datetime | None:
 
 
 def changed_value(entry: HistoryEntry, value: str | None, look: Look, link: LinkHealth) -> str:
-    """A value of the history; an owner by name."""
-    if value and entry.field == "owner":
-        return look.name(link.name, "owner", entry.side, value)
+    """A value of the history; owners and contacts by name."""
+    if value and entry.field in {"owner", "contact"}:
+        return look.name(link.name, entry.field, entry.side, value)
     return value or ""
 
 

@@ -87,6 +87,8 @@ def left_out(reason: str, number: int) -> str:
 def verified(link: LinkHealth) -> str:
     """How many pairs were verified: `1,204 of 1,204 in the last 24 h, the oldest 5 h ago`."""
     found = link.verified
+    if not found.pairs:
+        return "nothing yet"
     told = f"{found.count:,} of {found.pairs:,} in the last 24 h"
     return f"{told}, the oldest {ago(found.oldest, link.at)}" if found.oldest else told
 

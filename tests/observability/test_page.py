@@ -231,19 +231,28 @@ def test_the_headline_says_first_what_needs_a_person(
     assert headline([a_link(pairs=17, held=(hold, guarded))], now) == (
         "17 appointments in sync. Last change 2 minutes ago. 1 waits for you."
     )
-    waiting = a_link(state=State.WAITING, pairs=1, history=(), cycles=())
-    assert headline([waiting], now) == "1 link needs your approval. 1 appointment in sync."
+    waiting = a_link(state=State.WAITING, pairs=1, good_at=None, history=(), cycles=())
+    assert headline([waiting], now) == (
+        "1 link needs your approval. 1 appointment is paired, and not in sync yet."
+    )
     gone = a_link(state=State.GONE, pairs=2, paused=True)
     assert headline([gone, waiting], now) == (
         "1 link is in trouble. 1 link needs your approval. 1 link is paused. "
-        "1 appointment in sync. 2 appointments were in sync 42 seconds ago. "
+        "2 appointments were in sync 42 seconds ago. 1 appointment is paired, and not in sync yet. "
         "Last change 2 minutes ago."
     )
     contested = Hold(ghl_id="g9", hubspot_id="9", reason="conflict", detail="")
     failed = a_link(state=State.FAILED_WRITES, pairs=3, held=(contested,), history=(), cycles=())
     assert headline([failed], now) == (
         "Some writes failed in 1 link, and are tried again. "
-        "2 appointments in sync. 1 waits for you."
+        "2 appointments were in sync 42 seconds ago. 1 waits for you."
+    )
+    # Before its first cycle a daemon knows what was, and not what is.
+    begins = a_link(state=State.STARTING, pairs=9, good_at=now - timedelta(days=2), history=())
+    assert headline([replace(begins, cycles=())], now) == "9 appointments were in sync 2 days ago."
+    doubted = a_link(pairs=9, unexplained=2, history=(), cycles=())
+    assert headline([doubted], now) == (
+        "9 appointments in sync. 2 differences of the last audit unexplained."
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from syncd.core.looks import Verified
 from syncd.core.model import Hold, Side
 from syncd.observability.health import LinkHealth
 from syncd.observability.heartbeat import CyclePoint
@@ -143,7 +144,10 @@ def link(name: str = "clinic", state: State = State.OK, **more: Any) -> LinkHeal
         "history": HISTORY,
         "timezone": "Europe/Vienna",
     }
-    return LinkHealth(name=name, state=state, **(given | more))
+    given |= more
+    pairs = given["pairs"]
+    looked = Verified(count=pairs, pairs=pairs, oldest=NOW - timedelta(hours=5))
+    return LinkHealth(name=name, state=state, **({"verified": looked} | given))
 
 
 GUARDED = tuple(

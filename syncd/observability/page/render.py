@@ -170,6 +170,9 @@ def headline(links: Sequence[LinkHealth], now: datetime) -> str:
     changed = [at for link in links if (at := view.last_change(link)) is not None]
     if changed:
         told.append(f"Last change {words.long_ago(max(changed), now)}.")
+    unexplained = sum(link.unexplained for link in links)
+    if unexplained:
+        told.append(f"{words.count(unexplained, 'difference')} of the last audit unexplained.")
     held = sum(len(view.waiting(link)) for link in links)
     if held:
         told.append(f"{words.count(held, 'waits', 'wait')} for you.")
@@ -177,23 +180,24 @@ def headline(links: Sequence[LinkHealth], now: datetime) -> str:
 
 
 def _in_sync(links: Sequence[LinkHealth], now: datetime) -> list[str]:
-    """How much is in sync; of links that nothing syncs now, how much was, and when."""
+    """How much is in sync; of links whose last cycle was not good, how much was, and when."""
     going: list[LinkHealth] = []
     still: list[LinkHealth] = []
     for link in links:
-        stands = link.paused or view.TONES[link.state][0] == "bad"
-        (still if stands else going).append(link)
+        (going if link.state in view.SYNCS else still).append(link)
     told, number = [], sum(view.in_sync(link) for link in going)
     if number:
         over = f" over {len(going)} links" if len(going) > 1 else ""
         told.append(f"{words.count(number, 'appointment')} in sync{over}.")
-    number = sum(view.in_sync(link) for link in still)
     good = [link.good_at for link in still if link.good_at is not None]
-    if number and good:
+    number = sum(view.in_sync(link) for link in still if link.good_at is not None)
+    if number:
         were = words.count(number, "appointment was", "appointments were")
         told.append(f"{were} in sync {words.long_ago(min(good), now)}.")
-    elif number:
-        told.append(f"{words.count(number, 'appointment is', 'appointments are')} paired.")
+    number = sum(view.in_sync(link) for link in still if link.good_at is None)
+    if number:
+        paired = words.count(number, "appointment is", "appointments are")
+        told.append(f"{paired} paired, and not in sync yet.")
     return told or ["Nothing is in sync yet."]
 
 

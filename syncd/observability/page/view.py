@@ -36,6 +36,9 @@ MOST_WRITES = 30
 ASKS = frozenset({State.WAITING, State.GUARD})
 """States that ask for a person's approval."""
 
+SYNCS = frozenset({State.OK, State.GUARD})
+"""States in which what the last cycle found is known to be in sync, but for what is held."""
+
 TONES = {
     State.OK: ("good", "●"),
     State.STARTING: ("warn", "○"),

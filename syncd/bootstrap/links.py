@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+AUDIT_SHARE = 0.1
+"""The part of a rate limit that an audit uses however busy the cycles are: so it ends."""
+
 
 class LinkOpener:
     """A link that stays open, with its providers and their memory, between cycles."""
@@ -78,7 +81,7 @@ class LinkOpener:
         """Compare every pair, from what the rate budgets have to spare; raises as `cycle` does."""
         from syncd.engine.audit.audit import audit
 
-        with self.asked(), self.spare(clock):
+        with self.asked(), self.spare(clock, share=AUDIT_SHARE):
             return audit(self.link)
 
     @contextmanager
@@ -102,12 +105,17 @@ class LinkOpener:
                 budget.close()
 
     @contextmanager
-    def spare(self, clock: Clock, take: Callable[[Side], None] = lambda _: None) -> Iterator[None]:
-        """Send requests only while more than half of a budget is free, and as `take` lets it."""
+    def spare(
+        self, clock: Clock, take: Callable[[Side], None] = lambda _: None, *, share: float = 0.0
+    ) -> Iterator[None]:
+        """Send requests only while more than half of a budget is free, and as `take` lets it.
+
+        A `share` of the budget is used even where the rest is busy.
+        """
         from syncd.providers.spare import SpareBudget
 
         for side, (client, budget) in self._wires.items():
-            client.budget = SpareBudget(side, budget, clock, take=take)
+            client.budget = SpareBudget(side, budget, clock, take=take, share=share)
         try:
             yield
         finally:

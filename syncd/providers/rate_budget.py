@@ -180,6 +180,18 @@ class Budget:
                 return 0
         return min(window.available(within) for window in self._windows(_WHOLE))
 
+    def is_half_free(self, kind: str = "") -> bool:
+        """Whether more than half of each limit is free, counting every process of the store.
+
+        A limit of one request in a window is as good as free: it has no half.
+
+        Raises:
+            StoreError: the ledger cannot be used.
+        """
+        ours = [(window.limit.requests, window.available()) for window in self._windows(kind)]
+        shared = [(each.places, each.free()) for each in self._shared_windows(kind)]
+        return all(most < 2 or 2 * free > most for most, free in [*ours, *shared])
+
     def close(self) -> None:
         """Give unused places back to the other processes; the budget may be used further."""
         close_all([self])

@@ -33,7 +33,7 @@ FLIGHT = timedelta(seconds=60)
 """How long a request may be in flight; longer than the client's time-outs."""
 
 FRESH = 0.25
-"""Seconds between two reads of the pauses that other processes stored."""
+"""Seconds between two reads of what other processes stored: pauses, and taken places."""
 
 _LONGEST_NAP = 0.5
 """Seconds after which to try again: a place may become free earlier than its stored time."""
@@ -81,6 +81,10 @@ class Ledger(Protocol):
         """Give back places of several accounts without taking any."""
         ...
 
+    def taken(self, account: str, *, now: datetime) -> int:
+        """How many places are taken at `now`, by all processes."""
+        ...
+
     def pause(self, account: str, *, now: datetime, until: datetime) -> None:
         """The vendor wants no request of the account until that instant (UTC)."""
         ...
@@ -119,6 +123,12 @@ class SharedWindow:
         self._open: _Block | None = None
         self._to_return: defaultdict[int, list[float]] = defaultdict(list)
         """Places to give back with the next block: when each is free (monotonic)."""
+        self._free, self._looked_at = 0, -FRESH
+
+    @property
+    def places(self) -> int:
+        """How many there are."""
+        return self._limit.requests
 
     def take(self) -> int:
         """Wait for a place and take it; gives the number of its block, for `settle`.
@@ -143,6 +153,19 @@ class SharedWindow:
         with self._lock:
             self._to_return[block].append(self._clock.monotonic() + self._span.total_seconds())
 
+    def free(self) -> int:
+        """Places that no process has taken, as known a moment ago.
+
+        Raises:
+            StoreError: the ledger cannot be used.
+        """
+        with self._lock:
+            if self._clock.monotonic() - self._looked_at >= FRESH:
+                taken = self.ledger.taken(self.account, now=self._clock.now())
+                self._free = max(0, self._limit.requests - taken)
+                self._looked_at = self._clock.monotonic()
+            return self._free
+
     def unused(self) -> Answered:
         """Every place that is not used any more, for whoever gives it back (`close_all`)."""
         return self._by_the_wall_clock(self._to_give_back(), self._clock.now())
@@ -153,6 +176,7 @@ class SharedWindow:
             if block is None or not block.left or self._clock.monotonic() >= block.expires:
                 return 0
             block.left -= 1
+            self._free = max(0, self._free - 1)
             return block.key
 
     def _reserve(self, now: datetime) -> datetime | None:

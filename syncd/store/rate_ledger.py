@@ -136,6 +136,12 @@ class SqlLedger:
 
         self._database.write(act)
 
+    def taken(self, account: str, *, now: datetime) -> int:
+        """How many places are taken now, by all processes."""
+        places = func.coalesce(func.sum(table.c.places), 0)
+        asked = select(places).where(table.c.account == account, table.c.free_at > now)
+        return int(self._database.read(lambda connection: connection.execute(asked).scalar_one()))
+
     def pause(self, account: str, *, now: datetime, until: datetime) -> None:
         """The vendor asked for a pause of the account until that instant (UTC)."""
         seconds = math.ceil((until - now).total_seconds())

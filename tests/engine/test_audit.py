@@ -84,6 +84,28 @@ def test_an_edit_that_waits_for_the_next_cycle_is_pending(
     assert looked(harness).verified == 1
 
 
+def test_a_backfill_that_waits_costs_an_audit_nothing(
+    harness: SyncHarness, ann: tuple[str, str]
+) -> None:
+    event = book(harness, ann[0], title="Check-up")
+    harness.sync()
+    harness.ghl.edit(event, status="noshow", title="Visit")
+
+    def cost() -> Mapping[Side, int]:
+        report = looked(harness)
+        assert reasons(report).keys() == {"status", "title"}
+        return report.requests
+
+    before = cost()
+    for hours in range(60):
+        person = harness.hubspot.add_contact(f"P {hours}", f"p{hours}@example.com")
+        start = harness.at(100 + hours)
+        harness.hubspot.create(
+            {"hs_appointment_name": "Call", "hs_appointment_start": start}, [person]
+        )
+    assert cost() == before
+
+
 def test_an_edit_of_a_receiving_side_is_one_way(harness: SyncHarness, ann: tuple[str, str]) -> None:
     harness.obey(fields={"title": Direction.GHL_TO_HUBSPOT, "description": Direction.OFF})
     book(harness, ann[0], title="Check-up")

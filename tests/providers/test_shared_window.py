@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import timedelta
+from random import Random
 from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from syncd.providers.message import Response
 from syncd.providers.rate_budget import Budget
 from syncd.providers.rate_window import MARGIN, Limit
 from syncd.providers.shared_window import FLIGHT, FRESH, LARGEST_BLOCK, LIFETIME, Answered
+from syncd.providers.spare import SpareBudget
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,6 +73,11 @@ class MemoryLedger:
             for account, places in answered.items():
                 assert all(self.rows.get(key, (account,))[0] == account for key in places)
                 self._free(places)
+
+    def taken(self, account: str, *, now: datetime) -> int:
+        with self.lock:
+            mine = [row for row in self.rows.values() if row[0] == account and row[2] > now]
+            return sum(row[1] for row in mine)
 
     def pause(self, account: str, *, now: datetime, until: datetime) -> None:
         assert now < until
@@ -345,3 +352,76 @@ def test_a_broken_ledger_takes_no_request_of_the_process(clock: VirtualClock) ->
         with pytest.raises(StoreError):
             account.acquire()
     assert account.view().used <= 20
+
+
+# --- the spare part, beside a busy process
+
+
+class Busy:
+    """Another process that sends whatever its limit lets it, most of the time."""
+
+    def __init__(self, clock: VirtualClock, ledger: MemoryLedger, arrivals: list[float]) -> None:
+        self.clock, self.ledger, self.arrivals = clock, ledger, arrivals
+        self.budget = process(clock, ledger)
+        self.random = Random(7)
+        self.sleep, clock.sleep = clock.sleep, self.while_others_sleep  # type: ignore[method-assign]
+        self.works = False
+
+    def while_others_sleep(self, seconds: float) -> None:
+        self.sleep(seconds)
+        name = self.budget.shared[""].account
+        while not self.works and self.random.random() < 0.8:
+            if self.ledger.taken(name, now=self.clock.now()) >= TWENTY.requests:
+                return
+            self.works = True
+            self.budget.acquire().settle()
+            self.arrivals.append(self.clock.monotonic())
+            self.works = False
+
+
+def test_beside_a_busy_process_a_share_is_used_and_no_more(clock: VirtualClock) -> None:
+    ledger = MemoryLedger()
+    arrivals: list[float] = []
+    busy = Busy(clock, ledger, arrivals)
+    for _ in range(15):
+        busy.budget.acquire().settle()
+        arrivals.append(clock.monotonic())
+    spare = SpareBudget(Side.GHL, process(clock, ledger), clock, share=0.1)
+    ours: list[float] = []
+    for _ in range(20):
+        spare.acquire().settle()
+        ours.append(clock.monotonic())
+    assert 70 < ours[-1] < 130
+    assert fullest([*arrivals, *ours], TWENTY.seconds) <= TWENTY.requests
+    assert len(arrivals) > 1.2 * ours[-1]  # the other one has most of it
+
+
+def test_without_a_share_it_waits_until_more_than_half_is_free(clock: VirtualClock) -> None:
+    ledger = MemoryLedger()
+    cycle = process(clock, ledger)
+    for _ in range(15):
+        cycle.acquire().settle()
+    cycle.close()
+    SpareBudget(Side.GHL, process(clock, ledger), clock).acquire().settle()
+    assert 10 < clock.monotonic() < 11
+
+
+def test_a_narrow_kind_has_its_spare_part_too(clock: VirtualClock) -> None:
+    ledger = MemoryLedger()
+
+    def portal() -> Budget:
+        search = {"search": Limit(requests=5, seconds=1.0)}
+        limit = Limit(requests=100, seconds=10.0)
+        return Budget(
+            side=Side.HUBSPOT, clock=clock, limit=limit, kinds=search, ledger=ledger, account="a"
+        )
+
+    cycle = portal()
+    for _ in range(3):
+        cycle.acquire("search").settle()
+    cycle.close()
+    spare = SpareBudget(Side.HUBSPOT, portal(), clock)
+    spare.acquire().settle()
+    assert clock.monotonic() == 0
+    spare.acquire("search").settle()
+    assert 1 < clock.monotonic() < 1.5

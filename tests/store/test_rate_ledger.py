@@ -50,6 +50,15 @@ def test_no_more_places_are_given_than_there_are(store: Store, now: datetime) ->
     assert take(store.ledger, now, account="ghl:b")[1] == 10
 
 
+def test_what_all_processes_have_taken_is_told(store: Store, now: datetime) -> None:
+    first, _, _ = take(store.ledger, now, wanted=7)
+    take(store.ledger, now, wanted=2, answered={first: [now + SECOND] * 3})
+    take(store.ledger, now, account="ghl:b")
+    store.ledger.pause("ghl:a", now=now, until=now + SECOND)
+    taken = [store.ledger.taken("ghl:a", now=now + each * SECOND) for each in (0, 1, 10)]
+    assert taken == [9, 6, 0]
+
+
 def test_each_place_comes_back_when_its_answer_is_a_window_old(store: Store, now: datetime) -> None:
     first, _, _ = take(store.ledger, now, wanted=25)
     answered = [now + each * SECOND for each in (1, 1, 2, 3)]

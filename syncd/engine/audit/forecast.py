@@ -1,15 +1,19 @@
-"""What the next full cycle would do with each pair: the same steps, and nothing is written."""
+"""What the next full cycle would do with each pair: the same steps, and nothing is written.
+
+Records without a pair get no turn: matching them may take hundreds of requests while a
+backfill runs, and no difference of a pair is explained by them.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from syncd.core.actions import Create, Update, Write, WriteExternalId
 from syncd.core.model import Group, GroupKey
 from syncd.engine.context import CycleRequest
 from syncd.engine.link import Link
-from syncd.engine.observe.sightings import observe
+from syncd.engine.observe.sightings import Turn, find, observe_turn
 from syncd.engine.plan.planning import plan
 from syncd.engine.poll.poll import poll
 from syncd.engine.poll.prepare import prepare
@@ -53,7 +57,9 @@ def forecast(link: Link) -> Forecast:
     request = CycleRequest(full=True, dry_run=True)
     recovered = recover(link, "audit", dry_run=True)
     polled = poll(prepare(link, request, "audit"), recovered.unsettled)
-    planned = plan(observe(polled))
+    found_now = find(polled)
+    turn = Turn(polled=polled, recent=polled.recent, sightings=found_now.sightings)
+    planned = plan(replace(observe_turn(turn), found=found_now))
     found = Forecast()
     by_ids = {pair.ids: pair.key for pair in polled.pairs.values()}
     for hold in (*planned.plan.holds, *planned.waiting):

@@ -220,7 +220,8 @@ class WriteExecutor:
             self._stop(side, error)
         for each in plan.id_writes:
             if each.ids not in with_external_id:
-                self._queue.add_external_id(replace(each, pair=self._agreed(each.pair)))
+                write = replace(each, pair=self._agreed(each.pair))
+                self._queue.add_external_id(write, self.link.clock.monotonic())
         self._planned += len(plan.writes)
         if self._writing_since is None:
             self._writing_since = self.link.clock.monotonic()
@@ -357,7 +358,8 @@ class WriteExecutor:
         """Have external ids join the queue in batches; gives whether there is anything to send."""
         with self._lock:
             if side is Side.HUBSPOT:
-                self._queue.release_external_ids(alone=Side.GHL in self._run.ended)
+                now = self.link.clock.monotonic()
+                self._queue.release_external_ids(now, alone=Side.GHL in self._run.ended)
             return self._queue.has_writes(side)
 
     def _write(self, side: Side) -> Iterator[None]:
@@ -545,7 +547,8 @@ class WriteExecutor:
             late = pair.open.intersection(write.follow_up_fields)
             source = write.source if write.side is Side.GHL else None
             self._queue.add_external_id(
-                WriteExternalId(pair=pair, status=write.backfill_status, groups=late, seen=source)
+                WriteExternalId(pair=pair, status=write.backfill_status, groups=late, seen=source),
+                self.link.clock.monotonic(),
             )
 
     # --- what did not take effect

@@ -23,6 +23,10 @@ SOON = 86_400.0
 CHUNK = {Side.GHL: 20, Side.HUBSPOT: 100}
 """How many writes are sent together and share a commit; HubSpot's is its largest batch."""
 
+MARK_WITHIN = 10.0
+"""Seconds for which the external id of a booking waits for a batch: until it is written, only the
+store knows that the two records are one appointment."""
+
 _FREES_SLOT = frozenset({Group.TIME, Group.STATUS})
 
 _Slot = tuple[str, datetime, datetime]
@@ -35,7 +39,9 @@ class WriteQueue:
     def __init__(self) -> None:
         self._writes: dict[Side, deque[Write]] = {side: deque() for side in Side}
         self._id_writes: deque[WriteExternalId] = deque()
-        """External ids wait until they fill a batch, or nothing else is left."""
+        """External ids wait until they fill a batch, are due, or nothing else is left."""
+        self._waits_since = float("-inf")
+        """When the first of these began to wait (monotonic)."""
         self._urgent: set[str] = set()
         """Ids of records that people changed since the cycle began."""
         self._freed: dict[tuple[str, str], _Slot] = {}
@@ -53,8 +59,10 @@ class WriteQueue:
         for side, queue in self._writes.items():
             self._writes[side] = deque(sorted(queue, key=lambda each: self._priority(each, now)))
 
-    def add_external_id(self, write: WriteExternalId) -> None:
-        """Put the write of an external id in line."""
+    def add_external_id(self, write: WriteExternalId, at: float) -> None:
+        """Put the write of an external id in line, `at` a moment (monotonic)."""
+        if not self._id_writes:
+            self._waits_since = at
         self._id_writes.append(write)
 
     def give_back(self, side: Side, writes: Sequence[Write]) -> None:
@@ -119,10 +127,11 @@ class WriteQueue:
         """Whether external ids wait for a batch."""
         return bool(self._id_writes)
 
-    def release_external_ids(self, *, alone: bool) -> None:
-        """Put a batch of external ids in line, once one is full or nothing else is left."""
-        size = CHUNK[Side.HUBSPOT]
-        if len(self._id_writes) >= size or (alone and not self._writes[Side.HUBSPOT]):
+    def release_external_ids(self, at: float, *, alone: bool) -> None:
+        """Put a batch of external ids in line: one that is full, due, or all that is left."""
+        size, waiting = CHUNK[Side.HUBSPOT], bool(self._id_writes)
+        due = waiting and at - self._waits_since >= MARK_WITHIN
+        if len(self._id_writes) >= size or due or (alone and not self._writes[Side.HUBSPOT]):
             batch = [self._id_writes.popleft() for _ in range(min(len(self._id_writes), size))]
             self._writes[Side.HUBSPOT].extendleft(reversed(batch))
 

@@ -70,6 +70,9 @@ FRESHNESS, ASSOCIATION = "core/freshness.py", "core/association.py"
 TRACES, RENDERING, REFUSALS = "core/own_writes.py", "core/rendering.py", "ports/refusals.py"
 GHL_WRITING, SHOWN_TEXTS = "providers/ghl/writing.py", "providers/ghl/shown_texts.py"
 HTTP, JOURNAL = "providers/http.py", "store/history.py"
+TARGETED, INBOX = "engine/targeted.py", "store/announcements.py"
+RENEWING, CONNECTIONS = "connections/renewing.py", "store/connections.py"
+SIGNATURES, READER, AUDIT = "live/signatures.py", "live/journal_reader.py", "core/audit.py"
 
 AIMED_AT = {
     PLAN: "removal",
@@ -971,6 +974,119 @@ MUTANTS = (
         "    executor.mark_bookings()\n",
         "",
         hint="paused",
+    ),
+    # Targeted cycles and announcements.
+    Mutant(
+        "not found by id is gone",
+        TARGETED,
+        "            if not isinstance(seen, Missing) or pair.gone_on(side):\n",
+        "            if True:\n",
+        hint="announced",
+    ),
+    Mutant(
+        "an announced record is made before the first sync",
+        TARGETED,
+        "    pairs = {} if context.first else reading.pairs(waiting)\n",
+        "    pairs = reading.pairs(waiting)\n",
+        hint="announced",
+    ),
+    Mutant(
+        "nobody looks beside an announced record",
+        TARGETED,
+        "            self._read_spots([each for each in fresh if self._is_told(each)])\n",
+        "",
+        hint="announced",
+    ),
+    Mutant(
+        "an announced instance is judged by its time",
+        TARGETED,
+        "        if record.series is not None:\n",
+        "        if False:\n",
+        hint="announced",
+    ),
+    Mutant(
+        "the carrier of an old id is paired again",
+        SIGHTINGS,
+        "            elif record.id not in paired and record.id not in",
+        "            elif record.id not in",
+        hint="announced",
+    ),
+    Mutant(
+        "an announcement is closed unread",
+        CLOSING,
+        "records is not None and all(_was_read(polled, *record) for record in records):\n",
+        "records is not None:\n",
+        hint="announced",
+    ),
+    Mutant(
+        "a targeted cycle lets go of what it did not judge",
+        CLOSING,
+        "(holds, judged=judged | {name[:2] for name in named})\n",
+        "(holds, judged={name[:2] for name in (*before, *named)})\n",
+        hint="announced",
+    ),
+    Mutant(
+        "a repeated delivery is announced again",
+        INBOX,
+        "            if not each.delivery or (links[each.link], _digest(each.delivery)) in new\n",
+        "            if True\n",
+    ),
+    Mutant(
+        "the changes of targeted cycles are not counted",
+        TARGETED,
+        "    changes = store.changed_since(context.policy.now - HOUR, TARGETED)\n",
+        "    changes = type(store.changed_since(context.policy.now, TARGETED))()\n",
+        hint="announced",
+    ),
+    # Connections, deliveries and the journal.
+    Mutant(
+        "a token of another account is used",
+        RENEWING,
+        '    return grant.account not in {"", row.account}\n',
+        "    return False\n",
+    ),
+    Mutant(
+        "a refusal does not ask the store first",
+        RENEWING,
+        "        if newest is None or newest.generation != row.generation:\n",
+        "        if newest is None:\n",
+    ),
+    Mutant(
+        "a renewal forgets the new refresh token",
+        RENEWING,
+        "cipher.encrypt(grant.refresh) or row.refresh,",
+        "row.refresh,",
+    ),
+    Mutant(
+        "an old message of an uninstallation counts",
+        CONNECTIONS,
+        "        return self.uninstalled_at > max(connected, self.installed_at or connected)\n",
+        "        return True\n",
+    ),
+    Mutant(
+        "an old stamp proves a delivery",
+        SIGNATURES,
+        "    return abs(int(stamp) - now.timestamp() * 1000) <= FRESH_MS\n",
+        "    return int(stamp) - now.timestamp() * 1000 <= FRESH_MS\n",
+    ),
+    Mutant(
+        "the place in the journal moves before its events",
+        READER,
+        "            self._move(place.offset, place.read_until, part)\n",
+        "            self._move(pointer.offset, place.read_until, part)\n",
+    ),
+    Mutant(
+        "a lost place asks for nothing",
+        READER,
+        "        self._move(offset, self._clock.now(), everything)\n",
+        "        self._move(offset, self._clock.now())\n",
+    ),
+    # The audit.
+    Mutant(
+        "a person's edit is called a rendering",
+        AUDIT,
+        "        if seen.moved(side, found.group) or seen.moved(side.other, found.group):\n",
+        "        if False:\n",
     ),
 )
 """Each of them would be somebody's lost or doubled appointment."""

@@ -43,11 +43,13 @@ PROPERTIES = tuple(
 """The sharpest first. They play the core alone, so they say nothing of the engine."""
 SIMULATION = ("tests/simulation/test_simulation.py::test_aimed_and_drawn_histories_end_well",)
 EXAMPLES = {
+    "connections": ("tests/connections", "tests/live"),
     "core": ("tests/core", "tests/engine"),
     "engine": ("tests/engine",),
+    "live": ("tests/live",),
     "ports": ("tests/providers", "tests/engine"),
     "providers": ("tests/providers", "tests/engine"),
-    "store": ("tests/store", "tests/engine"),
+    "store": ("tests/store", "tests/connections", "tests/live", "tests/engine"),
 }
 """The tests that give examples of what a package does, the quickest first."""
 HUNTERS = ("tests/properties/", "history ")

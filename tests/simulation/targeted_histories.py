@@ -424,6 +424,33 @@ def _notified() -> Iterator[list[Step]]:
             yield [("rule", 19), ("lose_store",), born, crash, ("sync", "full")]
 
 
+def _announced() -> Iterator[list[Step]]:
+    """What people do is announced, and the targeted cycle is killed, or two meet in one."""
+    gone: list[Step] = [("remove", side, PAIRED) for side in SIDES]
+    acts = (*BIRTHS, *EDITS, *gone, ("give", "ghl", PAIRED, "status", 4))
+    for act, (kill, at) in product(acts, ((0, 0), (-1, 0), (-1, 1), (-2, 1))):
+        yield [act, ("announce", 0, 4), ("targeted", (), kill, at), ("targeted",)]
+    for side, act in product(SIDES, (*EDITS, *gone)):
+        yield [("remove", side, PAIRED), act, ("announce", 0, 3), ("announce", 1, 4), ("targeted",)]
+    # A booking is made anew, and its record carries the old id still.
+    for kill, lately in product((-2, -3), range(3)):
+        anew: list[Step] = [("edit", "hubspot", PAIRED, "description", 0), gone[0]]
+        crash: Step = ("sync", "polled", (), kill, 0)
+        yield [*anew, crash, ("announce", lately, 4), ("targeted",), ("sync", "full")]
+    for side in SIDES:
+        back: list[Step] = [
+            ("remove", side, PAIRED),
+            ("sync", "full"),
+            ("bring_back", side, PAIRED),
+        ]
+        yield [*back, ("announce", 0, 4), ("targeted",)]
+        yield [*back, ("announce", 0, 4), ("targeted", (), -1, 1), ("targeted",)]
+    for part in (0, 5, 8, 10):
+        fault = FAULTS.index(PARTS[part])
+        for act in acts:
+            yield [act, ("announce", 0, 4), ("targeted", ((fault, 1, 0),)), ("targeted",)]
+
+
 KINDS: Mapping[str, Iterable[list[Step]]] = {
     "newborn": _newborns(),
     "afterthought": (
@@ -458,6 +485,7 @@ KINDS: Mapping[str, Iterable[list[Step]]] = {
     "outdated": _outdated(),
     "reopened": _reopened(),
     "notified": _notified(),
+    "announced": _announced(),
 }
 """What they are aimed at, by name; each kind is consumed once."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Self
@@ -19,7 +19,7 @@ from syncd.bootstrap.unfinished import UnfinishedRefreshes
 from syncd.config import Settings
 from syncd.errors import ConfigError, StoreError
 from syncd.ports.clock import Clock
-from syncd.ports.store import PAUSED, Decided, JournalState, LinkStore, Switch
+from syncd.ports.store import PAUSED, Decided, JournalState, LinkStore, StatusReader, Switch
 
 if TYPE_CHECKING:
     from syncd.bootstrap.fleet import Fleet
@@ -135,6 +135,14 @@ class App:
     def paused(self, name: str) -> bool:
         """Whether a person took the link out of service."""
         return bool(self.store.link(name).get_state(PAUSED))
+
+    def overview(self, states: Sequence[str]) -> Mapping[str, StatusReader]:
+        """What the status of every link rests on, with these state keys, read at once.
+
+        Raises:
+            StoreError: our own store failed.
+        """
+        return self.store.overview(states)
 
     def switch(self, names: Collection[str], turn: Switch) -> None:
         """Take links out of service or put them back, all or none; their daemon looks at once.

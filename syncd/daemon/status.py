@@ -9,7 +9,7 @@ import syncd
 from syncd.daemon.desk import Desk
 from syncd.daemon.people import People
 from syncd.errors import StoreError
-from syncd.observability.health import LinkHealth, Trust, examine, trust
+from syncd.observability.health import STATES, LinkHealth, Trust, examine, trust
 from syncd.observability.metrics import LinkNow, Metrics
 from syncd.observability.page import HISTORY, MANY, Days, Look, Press
 from syncd.scheduler import Links, Scheduler
@@ -104,17 +104,20 @@ class DaemonStatus:
         """The health of links, by the scheduler's own word where it works on them."""
         now = self._links.clock.now()
         ours = self._scheduler.notes()
+        watched = [
+            state for state in self._scheduler.watches() if names is None or state.name in names
+        ]
+        whole = self._links.overview(STATES) if len(watched) >= MANY else {}
         return [
             examine(
                 state.name,
-                self._links.quick_view(state.name),
+                whole.get(state.name) or self._links.quick_view(state.name),
                 now,
                 # Of links that others work on, what they noted counts.
                 heartbeat=ours[state.name] if state.shared else None,
                 history=history,
             )
-            for state in self._scheduler.watches()
-            if names is None or state.name in names
+            for state in watched
         ]
 
     def metrics(self) -> bytes:

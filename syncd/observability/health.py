@@ -29,7 +29,7 @@ from syncd.observability.heartbeat import (
 )
 from syncd.observability.state import State
 from syncd.observability.traffic import Budget
-from syncd.ports.store import LEFT_OUT, PAUSED, TARGETED, CycleRow, HistoryEntry, LinkReader
+from syncd.ports.store import LEFT_OUT, PAUSED, TARGETED, CycleRow, HistoryEntry, StatusReader
 
 FRESH = timedelta(seconds=90)
 """A daemon that lives has written its note at most so long ago (it does so every 30 s)."""
@@ -168,7 +168,7 @@ class LinkHealth:
 
 def examine(
     name: str,
-    store: LinkReader,
+    store: StatusReader,
     now: datetime,
     *,
     heartbeat: Heartbeat | None = None,
@@ -232,6 +232,10 @@ def examine(
     )
 
 
+STATES = (HEARTBEAT, PAUSED, LEFT_OUT, looks.LOOK, looks.AUDITED)
+"""The state keys that the status of a link rests on."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trust:
     """How many pairs a link has, and how many of them were verified lately."""
@@ -241,7 +245,7 @@ class Trust:
     unexplained: int
 
 
-def trust(store: LinkReader, now: datetime) -> Trust:
+def trust(store: StatusReader, now: datetime) -> Trust:
     """The figures of verified pairs.
 
     Raises:

@@ -254,20 +254,8 @@ class Transaction(Protocol):
         ...
 
 
-class LinkReader(Protocol):
-    """What verbs ask that only read the store, as one link sees it."""
-
-    def pairs_by_id(self, side: Side, ids: Collection[str]) -> list[Pair]:
-        """Pairs whose record on that side has one of these ids."""
-        ...
-
-    def pairs_of_contact(self, side: Side, contact: str) -> list[Pair]:
-        """Pairs whose record on that side is for this contact, gone ones included."""
-        ...
-
-    def contacts_made(self, email: str) -> list[str]:
-        """Ids of the contacts that were made with this e-mail address, by the history."""
-        ...
+class StatusReader(Protocol):
+    """What the status of a link rests on."""
 
     def count_pairs(self) -> int:
         """How many pairs live: both records known and not removed."""
@@ -293,6 +281,22 @@ class LinkReader(Protocol):
 
     def cycles(self, limit: int = 20, *, cycle: str = "") -> list[CycleRow]:
         """The last cycles, newest first; or the one of that id."""
+        ...
+
+
+class LinkReader(StatusReader, Protocol):
+    """What verbs ask that only read the store, as one link sees it."""
+
+    def pairs_by_id(self, side: Side, ids: Collection[str]) -> list[Pair]:
+        """Pairs whose record on that side has one of these ids."""
+        ...
+
+    def pairs_of_contact(self, side: Side, contact: str) -> list[Pair]:
+        """Pairs whose record on that side is for this contact, gone ones included."""
+        ...
+
+    def contacts_made(self, email: str) -> list[str]:
+        """Ids of the contacts that were made with this e-mail address, by the history."""
         ...
 
 

@@ -7,7 +7,7 @@ anew without ever being let go.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -17,7 +17,7 @@ from syncd.engine.cycle import CycleRequest
 from syncd.engine.report import CycleReport
 from syncd.observability.traffic import Traffic
 from syncd.ports.clock import Clock
-from syncd.ports.store import Decided, LinkStore, Switch
+from syncd.ports.store import Decided, LinkStore, StatusReader, Switch
 
 
 class Lease(Protocol):
@@ -175,6 +175,14 @@ class Links(Protocol):
 
     def paused(self, name: str) -> bool:
         """Whether a person took the link out of service."""
+        ...
+
+    def overview(self, states: Sequence[str]) -> Mapping[str, StatusReader]:
+        """What the status of every link rests on, with these state keys, read at once.
+
+        Raises:
+            StoreError: our own store failed.
+        """
         ...
 
     def switch(self, names: Collection[str], turn: Switch) -> None:

@@ -83,6 +83,8 @@ _CYCLE: Mapping[str, Read] = {
     "report": as_json,
 }
 
+_STATE: Mapping[str, Read] = {"link_id": as_is, "name": as_is, "value": as_text}
+
 _HOLD: Mapping[str, Read] = {
     "id": as_is,
     "ghl_id": as_text,
@@ -158,18 +160,16 @@ def holder(ask: Ask, link_id: int) -> Holder | None:
 def holds(ask: Ask, link_id: int) -> list[tuple[int, Hold]]:
     """The holds, oldest first, each with its key."""
     found = _rows(ask, "hold", _HOLD, "link_id = :link_id ORDER BY since, id", link_id=link_id)
-    return [
-        (
-            row.pop("id"),
-            Hold(
-                group=row.pop("group_key"),
-                values=row.pop("sides"),
-                candidates=tuple(row.pop("candidates") or ()),
-                **row,
-            ),
-        )
-        for row in found
-    ]
+    return [(row.pop("id"), _hold(row)) for row in found]
+
+
+def _hold(row: dict[str, Any]) -> Hold:
+    return Hold(
+        group=row.pop("group_key"),
+        values=row.pop("sides"),
+        candidates=tuple(row.pop("candidates") or ()),
+        **row,
+    )
 
 
 def cycles(ask: Ask, link_id: int, limit: int, cycle: str = "") -> list[CycleRow]:
@@ -225,6 +225,70 @@ def contacts_made(ask: Ask, link_id: int, email: str) -> list[str]:
         {"link_id": link_id, "email": storable(email)},
     )
     return [*dict.fromkeys(readable(each) for row in found for each in row if each)]
+
+
+# --- of every link at once
+
+
+def every_link(ask: Ask) -> list[tuple[int, str, int]]:
+    """Each link: its key, its name, and how many pairs live."""
+    return [(key, name, living or 0) for key, name, living in ask(_LINKS, {})]
+
+
+_LINKS = "SELECT id, name, living FROM link"
+
+
+def every_state(ask: Ask, names: Sequence[str]) -> dict[int, dict[str, str]]:
+    """The values of these state keys, by link."""
+    wanted = {f"name{place}": name for place, name in enumerate(names)}
+    rest = f"name IN ({', '.join(f':{each}' for each in wanted)})"
+    found: dict[int, dict[str, str]] = {}
+    for row in _rows(ask, "cursor", _STATE, rest, **wanted):
+        found.setdefault(row["link_id"], {})[row["name"]] = row["value"] or ""
+    return found
+
+
+def every_hold(ask: Ask) -> dict[int, list[Hold]]:
+    """The holds by link, oldest first."""
+    found: dict[int, list[Hold]] = {}
+    for row in _rows(ask, "hold", {"link_id": as_is, **_HOLD}, "1 = 1 ORDER BY since, id"):
+        del row["id"]
+        found.setdefault(row.pop("link_id"), []).append(_hold(row))
+    return found
+
+
+def every_cycle(ask: Ask, limit: int) -> dict[int, list[CycleRow]]:
+    """The last cycles of each link, newest first."""
+    found: dict[int, list[CycleRow]] = {}
+    columns, rest = {"link_id": as_is, **_CYCLE}, "1 = 1 ORDER BY id DESC"
+    for row in _rows(ask, _LATELY, columns, rest, before=limit - 1):
+        found.setdefault(row.pop("link_id"), []).append(CycleRow(**row))
+    return found
+
+
+_LATELY = """(
+    WITH since AS (
+        SELECT link.id AS link_key, (
+            SELECT each.id FROM cycle AS each WHERE each.link_id = link.id
+            ORDER BY each.id DESC LIMIT 1 OFFSET :before
+        ) AS least
+        FROM link
+    )
+    SELECT cycle.* FROM since
+    JOIN cycle ON cycle.link_id = since.link_key AND cycle.id >= coalesce(since.least, 0)
+) AS lately"""
+
+
+def every_later_pair(ask: Ask, key: int) -> dict[int, list[int]]:
+    """The keys of living pairs above this one, by link, in order."""
+    found: dict[int, list[int]] = {}
+    rest = (
+        "id > :key AND NOT ghl_gone AND NOT hubspot_gone "
+        "AND ghl_id IS NOT NULL AND hubspot_id IS NOT NULL ORDER BY id"
+    )
+    for row in _rows(ask, "pair", {"link_id": as_is, "id": as_is}, rest, key=key):
+        found.setdefault(row["link_id"], []).append(row["id"])
+    return found
 
 
 def _rows(

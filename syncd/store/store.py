@@ -3,7 +3,7 @@
 `bootstrap` makes one per process and closes it at the end.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -13,9 +13,10 @@ from sqlalchemy import Engine
 
 from syncd.ports.clock import Clock
 from syncd.ports.store import Decided, Switch
-from syncd.store import across, retention
+from syncd.store import across, overview, retention
 from syncd.store.accounts import SqlAccounts
 from syncd.store.announcements import Inbox
+from syncd.store.bulk import asking
 from syncd.store.connections import SqlConnections
 from syncd.store.database import QUICK_PATIENCE, Database
 from syncd.store.engine import brisk
@@ -25,6 +26,7 @@ from syncd.store.journal import SqlJournal
 from syncd.store.leases import Lease, Leases
 from syncd.store.link_store import SqlLinkStore
 from syncd.store.outbox import SqlOutbox
+from syncd.store.overview import LinkOverview
 from syncd.store.rate_ledger import SqlLedger
 from syncd.store.retention import Forgotten
 
@@ -133,6 +135,14 @@ class Store:
             StoreError: the store cannot be used.
         """
         return self._database.write(lambda at: across.switch(at, names, turn, wakes))
+
+    def overview(self, states: Sequence[str]) -> Mapping[str, LinkOverview]:
+        """What the status of every link rests on, with these state keys; see `overview`.
+
+        Raises:
+            StoreError: the store cannot be used.
+        """
+        return self._quick.read(lambda at: overview.read(asking(at), states))
 
     def write_notes(self, cursor: str, notes: Mapping[str, str]) -> None:
         """Store a short text for each of these links that this process holds.

@@ -371,6 +371,10 @@ class FakeLinks:
     def paused(self, name: str) -> bool:
         return self[name].is_paused
 
+    def overview(self, states: Sequence[str]) -> dict[str, LinkStore]:
+        del states
+        return {name: self.link_store(name) for name in self.known}
+
     def switch(self, names: Collection[str], turn: Switch) -> None:
         for name in names:
             self[name].is_paused = turn.pausing

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import event
 from stores import StandingClock
 
+from syncd.core import looks
 from syncd.core.model import ContactPair, Hold, Pair, Side
 from syncd.engine.decisions import making
 from syncd.ports.store import (
@@ -17,6 +18,7 @@ from syncd.ports.store import (
     Intent,
     IntentKind,
     LinkStore,
+    StatusReader,
     Switch,
 )
 from syncd.store import Store
@@ -405,3 +407,44 @@ def test_two_thousand_links_are_paused_and_resumed_at_once(store: Store, now: da
     assert store.switch(names, turn(pausing=False), wakes=names[:5]) == {*names}
     assert store.decided().paused == frozenset()
     assert [len(each) for each in seen] == [0, 1, 2000]
+
+
+def test_the_status_of_every_link_is_read_at_once(
+    store: Store, now: datetime, a_pair: Callable[..., Pair]
+) -> None:
+    keys: dict[str, list[int]] = {}
+    for name, cycles in (("a", 12), ("b", 1), ("c", 0)):
+        link = store.link(name)
+        with link.begin() as transaction:
+            saved = transaction.save_pairs([a_pair(number) for number in range(3)])
+            keys[name] = [pair.key for pair in saved]
+            transaction.set_state("paused", name)
+            transaction.set_state("else", "x")
+            look = looks.Look(at=now, through=keys[name][0], retired=0, others={})
+            transaction.set_state(looks.LOOK, look.written())
+            hold = Hold(ghl_id="g1", reason="no_contact", detail="x")
+            transaction.replace_holds([hold], judged=[("g1", "")])
+        for number in range(cycles):
+            row = CycleRow(
+                cycle=f"{name}{number}",
+                kind="full",
+                started_at=now,
+                finished_at=now,
+                outcome="ok",
+                report={"pairs": number},
+            )
+            with link.begin() as transaction:
+                transaction.save_cycle(row)
+    store.link("d").decide("kick", {}, now)
+    read = store.overview(["paused", looks.LOOK])
+    for name in "abcd":
+        link = store.link(name)
+        one: StatusReader = read[name]
+        assert one.cycles(60) == link.cycles(10)
+        assert one.cycles(1) == link.cycles(1)
+        assert one.holds() == link.holds()
+        assert one.count_pairs() == link.count_pairs()
+        assert one.get_state("paused") == link.get_state("paused")
+        assert one.get_state("else") == ""
+        if name in keys:
+            assert one.count_later(keys[name][0]) == link.count_later(keys[name][0]) == 2

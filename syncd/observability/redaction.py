@@ -75,9 +75,9 @@ _BETWEEN_QUOTES = re.compile(r"(?<!\w)(['\"]).*\1")
 """From the first quote of a line to its last: what is quoted may hold quotes."""
 
 _registered: set[str] = set()
-_secrets: dict[str, tuple[str, ...]] = {}
+_secrets: dict[str, Mapping[str, int]] = {}
 """The secrets' forms by their last letters, since tokens of a vendor begin alike: a line is
-compared with few of many thousands.
+compared with few of many thousands. With each, how many secrets take it: two may share one.
 """
 _registering = Lock()
 
@@ -92,17 +92,26 @@ def register_secret(value: str, replaced: str = "") -> None:
         if replaced in _registered and replaced != value:
             _registered.remove(replaced)
             for form in _forms(replaced):
-                kept = (each for each in _secrets[_end(form)] if each != form)
-                _secrets[_end(form)] = tuple(kept)
+                _count(form, -1)
         if len(value) >= SHORTEST_SECRET and value not in _registered:
             _registered.add(value)
             for form in _forms(value):
-                _secrets[_end(form)] = tuple({*_secrets.get(_end(form), ()), form})
+                _count(form, 1)
 
 
 def _forms(value: str) -> set[str]:
     forms = {value, quote(value, safe=""), repr(value)[1:-1]}
     return forms | {json.dumps(form)[1:-1] for form in forms}
+
+
+def _count(form: str, more: int) -> None:
+    """One secret more or less takes this form; the table of an ending is replaced whole."""
+    end = _end(form)
+    known = dict(_secrets.get(end, {}))
+    known[form] = known.get(form, 0) + more
+    _secrets[end] = {each: count for each, count in known.items() if count > 0}
+    if not _secrets[end]:
+        del _secrets[end]
 
 
 def _end(form: str) -> str:
@@ -119,7 +128,7 @@ def forget_secrets() -> None:
 def redact(text: str, *, personal: bool = True) -> str:
     """Mask secrets; with `personal` e-mail addresses, phone numbers and quoted words too."""
     ends = {text[at : at + SHORTEST_SECRET] for at in range(len(text))}
-    possible = [form for end in ends & _secrets.keys() for form in _secrets[end]]
+    possible = [form for end in ends & _secrets.keys() for form in _secrets.get(end, ())]
     # The longest first: one secret may be the beginning of another.
     for secret in sorted(possible, key=lambda form: (-len(form), form)):
         text = text.replace(secret, MASK)

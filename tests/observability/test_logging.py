@@ -4,6 +4,7 @@ import logging
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import structlog
@@ -255,3 +256,25 @@ def test_a_vendors_text_cannot_steer_the_terminal(written: Written) -> None:
         lambda: log.info("action.held", detail="a\x1b[2Jb\x07\x9b"), format="console", colour=False
     )
     assert line.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("kept", "dropped"),
+    [
+        ("a%2Fb-long-secret", "a/b-long-secret"),  # the other one in an address
+        ('said "so" twice', 'said \\"so\\" twice'),
+        ("line\\nbreak-secret", "line\nbreak-secret"),
+        ("plain-secret", "longer-plain-secret"),
+    ],
+)
+@pytest.mark.parametrize("first", [True, False])
+def test_a_replaced_secret_takes_no_mask_from_another(
+    kept: str, dropped: str, *, first: bool
+) -> None:
+    for each in (kept, dropped) if first else (dropped, kept):
+        register_secret(each)
+    register_secret("quite-another", dropped)
+    for form in (kept, quote(kept, safe=""), json.dumps(kept)[1:-1]):
+        assert redact(f"<{form}>") == "<***>"
+    register_secret("", kept)
+    assert redact(kept) == kept

@@ -215,6 +215,7 @@ def remove(ctx: click.Context, name: str, config: Path | None, *, as_json: bool)
             "kept": str(kept) if kept != file else None,
             "location_id": known[0] or None,
             "pairs": known[1],
+            "notes": known[2],
         }
         click.echo(json.dumps(document, indent=2))
         return 0
@@ -223,27 +224,41 @@ def remove(ctx: click.Context, name: str, config: Path | None, *, as_json: bool)
     return 0
 
 
-def _known(path: Path | None, name: str) -> tuple[str, int | None]:
-    """The link's location, and how many appointments the store knows; where that can be said."""
+_Known = tuple[str, int | None, int]
+"""A link's location, its appointments in the store, and how many records say why they are held."""
+
+
+def _known(path: Path | None, name: str) -> _Known:
+    """What stays behind of a link, where that can be said."""
     from syncd.cli.session import open_reader
     from syncd.config import load
     from syncd.errors import SyncdError
+    from syncd.ports.store import HELD_NOTES
 
     location = ""
     try:
         link = load(path).links.get(name)
         location = link.ghl.location_id if link else ""
         with open_reader(path) as app:
-            return location, app.link_store(name).count_pairs() if link else None
+            store = app.link_store(name)
+            notes = json.loads(store.get_state(HELD_NOTES) or "{}").values() if link else ()
+            shown = sum(bool(each["note"]) for each in notes)
+            return location, store.count_pairs() if link else None, shown
     except SyncdError:
-        return location, None
+        return location, None, 0
 
 
-def _farewell(name: str, file: Path, kept: Path, known: tuple[str, int | None]) -> Sequence[str]:
-    location, pairs = known
+def _farewell(name: str, file: Path, kept: Path, known: _Known) -> Sequence[str]:
+    location, pairs, notes = known
     lines = [f"{name}: {file} was removed"]
     if kept != file:
         lines.append(f"What you had written into it is kept in {kept}")
+    if notes:
+        lines.append(
+            f"{notes:,} of its HubSpot records keep a note in ghl_sync_note: empty it there by "
+            "a list and bulk edit, or before the removal by hubspot.show_held = false and "
+            "`syncd --sync-now`."
+        )
     number = f"{pairs:,} appointments" if pairs else "The appointments of this link"
     which = f": find them by ghl_location_id = {location}" if location else ""
     lines += [

@@ -468,7 +468,7 @@ def record(cycle: Cycle, executor: WriteExecutor) -> None:
         request, link = cycle.request, cycle.link
         approved = cycle.context.decisions.only is not None or request.planned_only
         if (link.rules.show_held or request.full) and not (approved or request.rebuild):
-            held_notes.show(link)
+            held_notes.show(link, cycle.polled.seen[Side.HUBSPOT])
 
 
 class _Recording:

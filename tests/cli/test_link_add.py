@@ -367,9 +367,10 @@ def test_a_link_is_removed_and_what_stays_behind_is_told(
     (clinic.folder / "config.toml").write_text(f'include = ["links.d/*.toml"]\n{main}')
     (clinic.folder / "links.d").mkdir()
     file = clinic.folder / "links.d" / "clinic.toml"
-    file.write_text(f"# mine\n[links.clinic.ghl]{link}")
+    file.write_text(f"# mine\n[links.clinic.ghl]{link}\n[defaults.hubspot]\nshow_held = true\n")
     assert syncd("setup").code == 0
     clinic.book("One")
+    clinic.make("Two", contact=False)
     assert syncd("--sync-now").code == 0
     writes = clinic.writes()
     done = syncd("link", "remove", "clinic")
@@ -377,6 +378,7 @@ def test_a_link_is_removed_and_what_stays_behind_is_told(
     assert not file.exists()
     assert file.with_name("clinic.toml.removed").read_text().startswith("# mine")
     assert "1 appointment" in done.out
+    assert "1 of its HubSpot records keep a note in ghl_sync_note" in done.out
     assert f"ghl_location_id = {clinic.ghl.id}" in done.out
     assert clinic.writes() == writes
     assert syncd("link", "remove", "clinic").code == 2

@@ -149,3 +149,53 @@ def test_a_refused_note_fails_nothing(shown: SyncHarness, ann: tuple[str, str]) 
     report = shown.sync()
     assert (report.outcome, report.hubspot.created, report.failed) == (Outcome.OK, 1, [])
     assert note(shown, record) == ""
+
+
+@pytest.mark.parametrize("full", [True, False])
+def test_a_note_of_an_archived_record_goes_when_it_is_restored(
+    shown: SyncHarness, ann: tuple[str, str], *, full: bool
+) -> None:
+    shown.obey(conflict={"title": Winner.HOLD})
+    event = book(shown, ann[0], title="Check-up")
+    shown.sync()
+    (record,) = (each.id for each in shown.hubspot.records())
+    alone = make(shown)
+    shown.hubspot.edit(record, hs_appointment_name="One")
+    shown.ghl.edit(event, title="Two")
+    shown.sync()
+    assert "conflict" in note(shown, record)
+    assert "no_contact" in note(shown, alone)
+    for each in (record, alone):
+        shown.hubspot.archive(each)
+    shown.sync()
+    for _ in range(2):  # An archived record cannot be written, and is not asked for it again.
+        shown.world.reset_requests()
+        shown.sync()
+        assert shown.world.writes("hubspot") == []
+    shown.later(minutes=5)
+    for each in (record, alone):
+        shown.hubspot.restore(each)
+    shown.hubspot.associate(alone, ann[1])
+    shown.sync(full=full)
+    assert note(shown, alone) == ""
+    # An edit beat its removal, and it was made anew: this one is a duplicate now.
+    wanted = held_notes.sentences(shown.store.link(shown.name).holds())
+    assert "possible_duplicate" in wanted[record]
+    assert note(shown, record) == wanted[record]
+    quiet(shown)
+
+
+def test_switched_off_every_note_goes_with_the_next_full_cycle(
+    shown: SyncHarness,
+) -> None:
+    alone, archived = make(shown), make(shown, hours=90)
+    shown.sync()
+    shown.hubspot.archive(archived)
+    shown.rules = replace(shown.rules, show_held=False)
+    shown.provider_options = {**shown.provider_options, "show_held": False}
+    shown.sync()
+    assert note(shown, alone) == ""
+    shown.hubspot.restore(archived)
+    shown.sync()
+    assert note(shown, archived) == ""
+    quiet(shown)

@@ -31,11 +31,16 @@ LONGEST = 500
 REMEMBERED = timedelta(days=2)
 """So long the stamp of an emptied note is known: an older change is fresh to nobody."""
 
+RESTORABLE = timedelta(days=91)
+"""So long an archived record may come back with its note: HubSpot restores it within 90 days."""
+
 _Notes = Mapping[str, Mapping[str, Any]]
 
 
-def show(link: Link) -> None:
-    """Bring the notes to what is held now.
+def show(link: Link, seen: Mapping[str, Snapshot | Missing]) -> None:
+    """Bring the notes to what is held now; `seen` are the HubSpot records that the cycle read.
+
+    An archived record cannot be written: its note is emptied once it is seen again.
 
     Raises:
         StoreError: our own store failed.
@@ -44,7 +49,8 @@ def show(link: Link) -> None:
     known = read(store.get_state(HELD_NOTES))
     wanted = sentences(store.holds()) if link.rules.show_held else {}
     changed = {each: note for each, note in wanted.items() if _says(known, each) != note}
-    changed |= {each: "" for each in known if _says(known, each) and each not in wanted}
+    over = (each for each in known if _says(known, each) and each not in wanted)
+    changed |= {each: "" for each in over if not _is_out_of_reach(known[each], seen.get(each))}
     if not changed or link.stopping():
         return
     try:
@@ -59,6 +65,9 @@ def show(link: Link) -> None:
             log.info("note.not_written", link=link.name, detail=str(receipt.error))
             if isinstance(receipt.error, Transient):
                 continue  # The next cycle tries again.
+            if not changed[record_id]:
+                kept[record_id] = {**known[record_id], "at": now.isoformat(), "stuck": True}
+                continue
         kept[record_id] = _entry(changed[record_id], receipt, known.get(record_id, {}), now)
     if kept != known:
         pairs = [
@@ -98,8 +107,16 @@ def _says(known: _Notes, record_id: str) -> str:
     return str(known[record_id]["note"]) if record_id in known else ""
 
 
+def _is_out_of_reach(entry: Mapping[str, Any], seen: Snapshot | Missing | None) -> bool:
+    """Whether a note could not be emptied, and its record was not seen alive since."""
+    return bool(entry.get("stuck")) and (not isinstance(seen, Snapshot) or seen.gone)
+
+
 def _is_kept(entry: Mapping[str, Any], now: datetime) -> bool:
-    return bool(entry["note"]) or now - datetime.fromisoformat(entry["at"]) <= REMEMBERED
+    age = now - datetime.fromisoformat(entry["at"])
+    if entry.get("stuck"):
+        return age <= RESTORABLE
+    return bool(entry["note"]) or age <= REMEMBERED
 
 
 def read(stored: str) -> dict[str, Mapping[str, Any]]:

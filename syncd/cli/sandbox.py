@@ -7,7 +7,9 @@ and serves until Ctrl-C or SIGTERM. It reads no configuration.
 from __future__ import annotations
 
 import shlex
+import shutil
 import signal
+import sys
 import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -196,6 +198,14 @@ def _prepared(folder: Path, server: SandboxServer, search_lag: timedelta, live: 
     )
 
 
+def _on_the_path() -> str:
+    """The command that makes `syncd` one word, where it is none: in a virtual environment."""
+    activate = Path(sys.executable).parent / "activate"
+    if shutil.which("syncd") or not activate.is_file():
+        return ""
+    return f". {shlex.quote(str(activate))}\n"
+
+
 def described(
     server: SandboxServer, search_lag: timedelta, live: Live, init: Path | None = None
 ) -> str:
@@ -212,7 +222,7 @@ control    {server.control_url}
         return f"""\
 {addresses}
 # In the next terminal:
-cd {shlex.quote(str(init))}
+{_on_the_path()}cd {shlex.quote(str(init))}
 syncd doctor
 syncd setup
 syncd plan

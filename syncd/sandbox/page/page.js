@@ -56,7 +56,7 @@
     const key = `${side} ${row.id}`;
     const glows = (lit.get(key) || 0) > Date.now();
     const state = row.gone ? (side === "ghl" ? "deleted" : "archived") : row.status;
-    const told = [row.person, state, glows ? "syncd wrote this" : ""].filter(Boolean).join(", ");
+    const told = [row.person, state, row.gone ? "press to restore" : "", glows ? "syncd wrote this" : ""].filter(Boolean).join(", ");
     const when = row.start ? hour(row.start) : "no time";
     const made = make("button", {
       type: "button", id: `card-${side}-${row.id}`,

@@ -215,8 +215,8 @@ class ReadySide:
     def edits(self, ids: Collection[str]) -> Mapping[str, tuple[Edit, ...]]:
         return dict.fromkeys(ids, ())
 
-    def bookings_of(self, contact: str) -> tuple[Snapshot, ...]:
-        del contact
+    def bookings_of(self, contact: str, starts: Collection[datetime] = ()) -> tuple[Snapshot, ...]:
+        del contact, starts
         return ()
 
     def close(self) -> None:

@@ -20,6 +20,7 @@ from types import MappingProxyType
 from syncd.core.contacts import Known
 from syncd.core.guards import RecentWrites
 from syncd.core.model import Missing, Pair, Scan, Side, Snapshot
+from syncd.engine.ahead import Ahead, read_ahead
 from syncd.engine.context import CycleContext
 from syncd.engine.observe import contacts
 from syncd.engine.poll.announced import Record, records_of
@@ -115,6 +116,7 @@ class _Reading:
     def __init__(self, context: CycleContext, state: PollState) -> None:
         self._context, self._state, self._link = context, state, context.link
         self._calendars = _synced(context)
+        self._ahead = Ahead()
         self.left: set[Record] = set()
         """Records of which nothing is made here: an incremental cycle reads what they need."""
 
@@ -196,7 +198,10 @@ class _Reading:
             if not fresh:
                 return
             judged |= {(each.side, each.id) for each in fresh}
-            self._read_spots([each for each in fresh if self._is_told(each)])
+            told = [each for each in fresh if self._is_told(each)]
+            self._ahead = read_ahead(self._link, told)
+            self._state.carriers |= self._ahead.carriers
+            self._read_spots(told)
         self._leave_strangers()
 
     def _strangers(self) -> list[Snapshot]:
@@ -270,6 +275,7 @@ class _Reading:
             link.lanes(lanes)
         mark_known(link, state, Side.HUBSPOT, there[Side.HUBSPOT])
         for side in Side:
+            state.spots[side] |= spots[side]
             for pair in link.store.pairs_at(side, spots[side]):
                 there[Side.GHL].add(pair.ghl_id)
                 there[Side.HUBSPOT].add(pair.hubspot_id)
@@ -284,10 +290,10 @@ class _Reading:
 
     def _listed(self, side: Side, spots: set[Spot]) -> Iterator[str]:
         """The ids of the living appointments that these contacts have at these spots."""
-        link = self._link
         for contact in {contact for contact, _ in spots}:
+            starts = {start for who, start in spots if who == contact}
             try:
-                shown = link.side(side).bookings_of(contact)
+                shown = self._ahead.bookings_of(self._link, side, contact, starts)
             except NotFound:
                 continue  # A contact that is gone has none.
             for each in shown:

@@ -341,8 +341,10 @@ class Provider(Protocol):
         """
         ...
 
-    def bookings_of(self, contact: str) -> tuple[Snapshot, ...]:
+    def bookings_of(self, contact: str, starts: Collection[datetime] = ()) -> tuple[Snapshot, ...]:
         """The appointments of a contact, to find again what we created, or what a person did.
+
+        With `starts`, those that start then are enough: others may be left out.
 
         Raises:
             NotFound: there is no such contact.

@@ -5,6 +5,7 @@ comes back. A write is a bug, and is refused before anything is sent.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 
 from syncd.core.model import Account, Contact, Missing, Scan, Side, Snapshot
 from syncd.errors import ProviderError
@@ -97,9 +98,9 @@ class ReadOnly(Provider):
         """See `Provider.edits`."""
         return self.inner.edits(ids)
 
-    def bookings_of(self, contact: str) -> tuple[Snapshot, ...]:
+    def bookings_of(self, contact: str, starts: Collection[datetime] = ()) -> tuple[Snapshot, ...]:
         """See `Provider.bookings_of`."""
-        return self.inner.bookings_of(contact)
+        return self.inner.bookings_of(contact, starts)
 
     def linked_to(
         self, contacts: Collection[str]

@@ -209,7 +209,11 @@ class ReplayedSide(ReadOnly):
             each: tuple(load(Edit, one) for one in seen) for each, seen in found.items() if seen
         }
 
-    def bookings_of(self, contact: str) -> tuple[Snapshot, ...]:
+    def bookings_of(
+        self,
+        contact: str,
+        starts: Collection[datetime] = (),  # noqa: ARG002 - the port
+    ) -> tuple[Snapshot, ...]:
         """A contact's records as they were."""
         found = _raised(self._answers.next("bookings", contact))
         return tuple(load(Snapshot, each) for each in found or ())

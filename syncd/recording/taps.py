@@ -127,10 +127,10 @@ class RecordedSide(ReadOnly):
             self._keep("edits", id=record_id, value=[dump(Edit, each) for each in edits])
         return found
 
-    def bookings_of(self, contact: str) -> tuple[Snapshot, ...]:
+    def bookings_of(self, contact: str, starts: Collection[datetime] = ()) -> tuple[Snapshot, ...]:
         """See `Provider.bookings_of`."""
         try:
-            found = self.inner.bookings_of(contact)
+            found = self.inner.bookings_of(contact, starts)
         except SyncdError as error:
             self._keep("bookings", contact=contact, value=dump_error(error))
             raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from random import Random
 from shutil import copy
@@ -23,13 +23,14 @@ from syncd.engine.poll.prepare import POLLED_AT
 from syncd.ports.announcements import Announced, Delivered
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from pathlib import Path
 
     from harness import SyncHarness
 
     from syncd.engine.link import Link
     from syncd.engine.report import CycleReport
+    from syncd.engine.workers import Lane
 
 GHL, HUBSPOT = Side.GHL, Side.HUBSPOT
 LISTS = ("/calendars/events", "/calendars/", "/search", "/pipelines", "/properties")
@@ -353,6 +354,126 @@ def test_what_only_a_list_can_tell_is_left_to_an_incremental_cycle(
     assert town.waiting() == []
     assert len(town.harness.pairs()) == pairs + (make is on_a_new_calendar)
     town.quiet()
+
+
+# --- what it costs
+
+
+@dataclass
+class SideBySide:
+    """Runs lanes in turn, and counts the requests that would not have to wait for another."""
+
+    town: Town
+    saved: int = 0
+
+    def __call__(self, lanes: Sequence[Lane]) -> None:
+        rows = self.town.harness.world.requests
+        waiting, counts = dict(enumerate(lanes)), Counter[int]()
+        while waiting:
+            for number, lane in list(waiting.items()):
+                before = len(rows)
+                if next(lane, self) is self:
+                    del waiting[number]
+                counts[number] += len(rows) - before
+        self.saved += counts.total() - max(counts.values())
+
+
+def booked(town: Town) -> tuple[Side, str]:
+    return GHL, town.book(title="New")
+
+
+def booked_by_a_stranger(town: Town) -> tuple[Side, str]:
+    who = ("Bea Moss", "bea@example.com", "+15550102")
+    town.harness.hubspot.add_contact(*who)
+    return GHL, town.book(title="New", contact=town.harness.ghl.add_contact(*who))
+
+
+def booked_by_somebody_new(town: Town) -> tuple[Side, str]:
+    contact = town.harness.ghl.add_contact("Bea Moss", "bea@example.com", "+15550102")
+    return GHL, town.book(title="New", contact=contact)
+
+
+def moved(town: Town) -> tuple[Side, str]:
+    ghl_id, _ = town.pair()
+    start = town.harness.at(96)
+    town.harness.ghl.edit(ghl_id, start=start, end=start + timedelta(minutes=30))
+    return GHL, ghl_id
+
+
+def cancelled(town: Town) -> tuple[Side, str]:
+    ghl_id, _ = town.pair()
+    town.harness.ghl.edit(ghl_id, status="cancelled")
+    return GHL, ghl_id
+
+
+def deleted(town: Town) -> tuple[Side, str]:
+    ghl_id, _ = town.pair()
+    town.harness.ghl.delete(ghl_id)
+    return GHL, ghl_id
+
+
+def made_in_hubspot(town: Town) -> tuple[Side, str]:
+    return HUBSPOT, town.make()
+
+
+def edited_in_hubspot(town: Town) -> tuple[Side, str]:
+    _, hubspot_id = town.pair()
+    town.harness.hubspot.edit(hubspot_id, hs_appointment_name="Edited")
+    return HUBSPOT, hubspot_id
+
+
+def archived(town: Town) -> tuple[Side, str]:
+    _, hubspot_id = town.pair()
+    town.harness.hubspot.archive(hubspot_id)
+    return HUBSPOT, hubspot_id
+
+
+@pytest.mark.parametrize(
+    ("act", "requests", "in_a_row"),
+    [
+        (booked, (3, 6), 4),
+        (booked_by_a_stranger, (3, 5), 6),
+        (booked_by_somebody_new, (3, 7), 8),
+        (moved, (2, 4), 5),
+        (cancelled, (2, 4), 5),
+        (deleted, (2, 5), 6),
+        (made_in_hubspot, (4, 10), 9),
+        (edited_in_hubspot, (3, 4), 6),
+        (archived, (3, 4), 6),
+    ],
+)
+def test_what_waits_for_no_other_answer_is_read_at_the_same_time(
+    town: Town,
+    act: Callable[[Town], tuple[Side, str]],
+    requests: tuple[int, int],
+    in_a_row: int,
+) -> None:
+    side, record = act(town)
+    town.announce(side, record)
+    lanes = SideBySide(town)
+    town.link = replace(town.link, lanes=lanes)
+    assert town.targeted().outcome is Outcome.OK
+    world = town.harness.world
+    counted = tuple(len(world.requests_of(each)) for each in ("ghl", "hubspot"))
+    assert (counted, sum(counted) - lanes.saved) == (requests, in_a_row), town.reads()
+    assert town.waiting() == []
+
+
+def test_what_stood_at_the_spot_a_while_ago_is_read_again(town: Town) -> None:
+    """Between the reading and the plan more than five seconds pass: a twin came meanwhile."""
+    event = town.book(title="New")
+    town.announce(GHL, event)
+    asked = town.link.hubspot.find_by_external_id
+
+    def slowly(ids: Collection[str]) -> Mapping[str, Any]:
+        found = asked(ids)
+        town.harness.later(seconds=8)
+        town.make()
+        return found
+
+    town.link.hubspot.find_by_external_id = slowly  # type: ignore[method-assign, assignment]
+    said = town.targeted()
+    assert (said.adopted, said.hubspot.created) == (1, 0), said
 
 
 # --- what holds as in every cycle

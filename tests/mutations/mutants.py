@@ -993,7 +993,7 @@ MUTANTS = (
     Mutant(
         "nobody looks beside an announced record",
         TARGETED,
-        "            self._read_spots([each for each in fresh if self._is_told(each)])\n",
+        "            self._read_spots(told)\n",
         "",
         hint="announced",
     ),

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from syncd.core import left_out
-from syncd.core.contacts import ContactBook
+from syncd.core.contacts import ContactBook, Known
 from syncd.core.guards import RecentWrites
 from syncd.core.model import Group, Missing, Pair, Side, Snapshot
 from syncd.core.observe import NewRecord, Observed, Seen, Sighting, UnpairedRecords
@@ -197,7 +197,9 @@ def _unpaired(
     if ghl and not scans[Side.HUBSPOT].whole:
         # A whole sweep lists every carrier; else they are asked for, so that nothing
         # that HubSpot has already is mirrored anew.
-        carriers = context.link.hubspot.find_by_external_id(set(ghl))
+        carriers = {each: found for each in ghl if (found := polled.carriers.get(each))}
+        if asked := set(ghl) - polled.carriers.keys():
+            carriers |= context.link.hubspot.find_by_external_id(asked)
         ids = {each.id for each in carriers.values() if isinstance(each, Snapshot)}
         # One whose booking was made anew may carry the old id still.
         paired = set(context.link.store.prints(Side.HUBSPOT, ids) if ids else ())
@@ -287,7 +289,7 @@ def _matched(turn: Turn, policy: Policy, unpaired: UnpairedRecords) -> Observati
             link,
             policy,
             turn.polled.scans,
-            matched.new_records,
+            [each for each in matched.new_records if not _is_looked_at(turn, each)],
             unpaired,
             turn.fresh,
             doubted=turn.rejudged,
@@ -318,6 +320,16 @@ def _matched(turn: Turn, policy: Policy, unpaired: UnpairedRecords) -> Observati
         unread=tuple(contacts.unread(book)),
         unsure=waits,
     )
+
+
+def _is_looked_at(turn: Turn, new: NewRecord) -> bool:
+    """Whether everything where its duplicate would stand was read by id just now."""
+    polled, record = turn.polled, new.record
+    if not isinstance(new.contact, Known) or record.id in turn.rejudged:
+        return False
+    spot = (new.contact.id, record.appointment.start)
+    age = polled.context.link.clock.monotonic() - polled.polled_at
+    return age <= duplicate_check.FRESH and spot in polled.spots[record.side.other]
 
 
 def _inactive(context: CycleContext) -> frozenset[str]:

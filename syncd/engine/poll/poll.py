@@ -131,6 +131,12 @@ class PollResult:
     """Keys of pairs that no list showed, and that could not be asked for by id either."""
     announced: Mapping[int, frozenset[tuple[Side, str]]] = field(default_factory=dict)
     """By key of an announcement, the records that had to be read for it."""
+    carriers: Mapping[str, Snapshot | Missing | None] = field(default_factory=dict)
+    """HubSpot records by the HighLevel id that they carry; None: it was asked, and none does."""
+    spots: Mapping[Side, AbstractSet[tuple[str, datetime]]] = field(
+        default_factory=lambda: {side: frozenset() for side in Side}
+    )
+    """Contacts and starts, in the words of a side, of which everything there was read by id."""
     left: bool = False
     """Whether an announced record was left to an incremental cycle, which reads the lists."""
 
@@ -167,6 +173,12 @@ class PollState:
     """See `PollResult`."""
     announced: dict[int, frozenset[tuple[Side, str]]] = field(default_factory=dict)
     """See `PollResult.announced`."""
+    carriers: dict[str, Snapshot | Missing | None] = field(default_factory=dict)
+    """See `PollResult.carriers`."""
+    spots: dict[Side, set[tuple[str, datetime]]] = field(
+        default_factory=lambda: {Side.GHL: set(), Side.HUBSPOT: set()}
+    )
+    """See `PollResult.spots`."""
 
     def add_unread(self, side: Side, record_id: str, why: str) -> None:
         """Something of an unpaired record could not be read: it waits for the next cycle."""
@@ -286,6 +298,8 @@ def result_of(
         recheck=frozenset(state.recheck),
         not_asked=frozenset(state.not_asked),
         announced=state.announced,
+        carriers=state.carriers,
+        spots=state.spots,
     )
 
 

@@ -5,6 +5,7 @@ Made by `bootstrap`. A facade over `account`, `reading`, `contacts` and
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 
 from syncd.core.model import Account, Contact, Missing, Scan, Side, Snapshot
 from syncd.errors import ProviderError
@@ -134,7 +135,11 @@ class GhlProvider(ClientProvider):
         """HighLevel has no history of fields, only the record's `updated_at`."""
         return {}
 
-    def bookings_of(self, contact: str) -> tuple[Snapshot, ...]:
+    def bookings_of(
+        self,
+        contact: str,
+        starts: Collection[datetime] = (),  # noqa: ARG002 - the port
+    ) -> tuple[Snapshot, ...]:
         """The appointments of a contact."""
         return reading.bookings_of(self._session, self._location(), contact)
 

@@ -7,7 +7,7 @@ Made by `bootstrap`; `setup` and the doctor call it too. A facade over
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from syncd.core.model import Account, Contact, GroupKey, Missing, Person, Scan, Side, Snapshot
 from syncd.errors import ProviderError, Rejected
@@ -181,9 +181,9 @@ class HubSpotProvider(ClientProvider):
         """See `Provider.edits`."""
         return self._reader.edits(ids)
 
-    def bookings_of(self, contact: str) -> tuple[Snapshot, ...]:
-        """See `Provider.bookings_of`."""
-        return self._reader.of_contact(contact)
+    def bookings_of(self, contact: str, starts: Collection[datetime] = ()) -> tuple[Snapshot, ...]:
+        """See `Provider.bookings_of`: the contacts of the others are not asked for."""
+        return self._reader.of_contact(contact, starts)
 
     def linked_to(
         self, contacts: Collection[str]

@@ -8,6 +8,7 @@ archived is. An answer that cannot be read is an error, never an empty list.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 
 from syncd.core.model import Missing, Side, Snapshot
 from syncd.errors import NotFound, ProviderError, Unreadable
@@ -164,16 +165,27 @@ class Reader:
 
     # --- associations
 
-    def of_contact(self, contact: str) -> tuple[Snapshot, ...]:
-        """The active records that a contact is associated with, some thousand at most."""
+    def of_contact(self, contact: str, starts: Collection[datetime] = ()) -> tuple[Snapshot, ...]:
+        """The active records that a contact is associated with, some thousand at most.
+
+        With `starts`, those that start then: the contacts of others are not asked for.
+
+        Raises:
+            Unreadable: one of them cannot be read now.
+        """
         linked, unread = self.linked_to([contact])
-        if contact in unread:
-            raise Unreadable(str(unread[contact]), side=Side.HUBSPOT)
-        found = self.active(linked.get(contact, ())).values()
-        for each in found:
-            if isinstance(each, ProviderError):
-                raise Unreadable(str(each), side=Side.HUBSPOT)
-        return tuple(each for each in found if isinstance(each, Snapshot))
+        _check_all_read(unread)
+        records, _, unread = self._read(linked.get(contact, ()))
+        _check_all_read(unread)
+        if starts:
+            records = {
+                each: record
+                for each, record in records.items()
+                if self.snapshot(record).appointment.start in starts
+            }
+        found, unread = self.with_contacts(records)
+        _check_all_read(unread)
+        return tuple(found.values())
 
     def linked_to(
         self, contacts: Collection[str]
@@ -240,6 +252,11 @@ class Reader:
 def unreadable(error: ProviderError) -> Missing:
     """A record whose state is unknown, because reading it failed."""
     return Missing(detail=str(error), unread=True)
+
+
+def _check_all_read(unread: Mapping[str, ProviderError]) -> None:
+    for error in unread.values():
+        raise Unreadable(str(error), side=Side.HUBSPOT)
 
 
 def _left_out(body: wire.Json, missing: Collection[str]) -> dict[str, ProviderError]:

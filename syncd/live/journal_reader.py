@@ -10,7 +10,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from uuid import uuid4
 
 import structlog
 
@@ -30,14 +29,15 @@ from syncd.live.journal_keeper import SubscriptionKeeper
 from syncd.live.journal_subscriptions import Heard, wanted
 from syncd.ports.announcements import Announced, Delivered
 from syncd.ports.clock import Clock
-from syncd.store.journal import Place, SqlJournal
+from syncd.store.journal import Place, SqlJournal, reader_name
 
 log = structlog.get_logger(__name__)
 
-LEASE = 20.0
-"""Seconds after which another process may read where this one stands still."""
+LEASE = 15.0
+"""Seconds after which another process may read where this one stands still, or its machine is
+gone. One that is known to be dead is replaced at once."""
 
-RENEWED_EVERY = 7.0
+RENEWED_EVERY = 5.0
 """Seconds between two renewals."""
 
 NOTED_EVERY = 30.0
@@ -102,7 +102,7 @@ class JournalReader:
         self._noted: Mapping[str, str] = {}
         """The account of each link as it was stored last."""
         self._note_at = 0.0
-        self._me, self._since = uuid4().hex, clock.now()
+        self._me, self._since = reader_name(clock.now()), clock.now()
         self._place: Place | None = None
         self._compared_at = clock.monotonic()
         """When a file came last, or our place was compared with the newest."""

@@ -1,18 +1,22 @@
 """The place in HubSpot's Webhooks Journal, who reads it, and the subscriptions that syncd made.
 
 One process reads an app's journal: it holds a lease with a fencing number, which every
-commit compares. The place moves only in the transaction that stores its last events.
+commit compares. It says which process it is, so that one that was killed holds
+nothing. The place moves only in the transaction that stores its last events.
 """
 
+import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import uuid4
 
 from sqlalchemy import ColumnElement, Connection, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from syncd.ports.announcements import Delivered, Stored
 from syncd.ports.store import JournalState
+from syncd.store import holder
 from syncd.store.across import write_notes
 from syncd.store.announcements import Inbox
 from syncd.store.bulk import upsert
@@ -57,6 +61,20 @@ class Subscription:
     asked_at: datetime
 
 
+def reader_name(now: datetime) -> str:
+    """A name for a reader in this process, which tells others whether the process lives."""
+    return json.dumps({"id": uuid4().hex, **holder.write(holder.this_process("run", now))})
+
+
+def _is_dead(reader: str) -> bool:
+    """Whether the process of a reader is known to be gone."""
+    try:
+        process = holder.read(json.loads(reader))
+    except (ValueError, AttributeError):
+        return False  # The name that an older version gave itself.
+    return process is not None and process.is_dead
+
+
 class SqlJournal:
     """The journals of all apps; every method is one short transaction."""
 
@@ -65,6 +83,8 @@ class SqlJournal:
 
     def take(self, app: str, reader: str, seconds: float) -> Place | None:
         """Become, or go on being, the reader for so many seconds; None while another one is.
+
+        One whose process is known to be dead holds nothing.
 
         Raises:
             StoreError: the store cannot be used.
@@ -80,7 +100,7 @@ class SqlJournal:
                 row.lease_until is not None
                 and timedelta(0) < row.lease_until - now <= LONGEST_LEASE
             )
-            if held and not mine:
+            if held and not mine and not _is_dead(row.reader):
                 return None
             fence = row.fence if mine else row.fence + 1
             taken = connection.execute(

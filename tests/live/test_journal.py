@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Collection, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from stores import StandingClock
@@ -338,6 +341,39 @@ def test_one_reader_at_a_time_and_another_goes_on_at_the_same_place(rig: Rig) ->
     second.stop()
     first.round()
     assert first.reads  # what was given back is had at once
+
+
+@pytest.mark.parametrize(
+    ("holder", "waits"),
+    [
+        ("killed", False),
+        ("of another machine", True),
+        ("of an older version", True),
+        ("alive", True),
+    ],
+)
+def test_a_reader_that_was_killed_holds_nothing(rig: Rig, holder: str, *, waits: bool) -> None:
+    rig.publish(1)
+    rig.round()
+    rig.waiting()
+    name = json.loads(rig.reader._me)
+    with subprocess.Popen([sys.executable, "-c", "pass"]) as ended:
+        ended.wait()
+    if holder == "killed":
+        name |= {"pid": ended.pid}
+    elif holder == "of another machine":
+        name |= {"pid": ended.pid, "machine": "other", "host": "other"}
+    rig.reader._me = uuid4().hex if holder == "of an older version" else json.dumps(name)
+    rig.reader._place = None
+    rig.clock.tick(LEASE + 1)
+    rig.reader.round()
+    assert rig.reader.reads
+    successor = rig.another()
+    rig.publish(2)
+    successor.round()
+    assert successor.reads is not waits
+    assert rig.waiting() == ([] if waits else [("record", "2")])
+    successor.stop()
 
 
 def test_subscriptions_name_properties_and_follow_the_links(rig: Rig) -> None:

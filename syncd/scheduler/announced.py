@@ -2,8 +2,8 @@
 
 `turn` asks for a link that something was announced for, and imports this module
 then. All that waits is one cycle. Between two targeted cycles of a link there is
-a second at least; where changes come faster than that, the third within five
-seconds waits for their end, so that a burst is a few cycles and not dozens.
+a second at least; where several changes come within seconds, the next cycle gathers
+what comes within two seconds, so that a burst is a few cycles and not dozens.
 Changes that come one by one, each after the cycle of the one before, are no burst,
 and neither is one that comes when nothing did for a while.
 """
@@ -18,14 +18,18 @@ from syncd.core.model import Side
 from syncd.engine.report import CycleReport
 from syncd.ports.announcements import MOST_WAITING, Announced, Announcement
 
-GAP = 1.0
+GAP = 1.1
 """Seconds from the end of a targeted cycle to the next one of that link."""
 
 QUIET = 1.5
 """Seconds from the end of a targeted cycle after which what comes belongs to no burst."""
 
 BURST = 5.0
-"""Seconds within which changes that come together have two targeted cycles."""
+"""Seconds after which a targeted cycle is no part of a burst any more."""
+
+GATHERED = 1.98
+"""Seconds that a change in a burst waits at most, from when it came and the link was idle: contract
+section 6 allows two."""
 
 FIRST_RETRY, LAST_RETRY = 5.0, 45.0
 """Seconds until an announcement is tried again that could not be read: a minute at the most."""
@@ -65,15 +69,16 @@ class TargetedPace:
         """When the next one may begin at the earliest."""
         return max(now, self._ended + GAP)
 
-    def earliest(self, waiting: Collection[Announcement], now: float) -> float:
-        """When the next one may begin, with what waits for it."""
+    def earliest(self, waiting: Collection[Announcement], now: float, waited: float = 0.0) -> float:
+        """When the next one may begin, with what waits for it, the oldest for so many seconds."""
         if now < self._gathers_until:
             return self._gathers_until
-        lately = [each for each in self._cycles if now - each[0] < BURST and each[1]]
-        together = max(self._fresh(waiting), *(count for _, count in lately), 0) > 1
+        lately = [count for began, count in self._cycles if now - began < BURST and count]
+        together = max(self._fresh(waiting), *lately, 0) > 1
         due = self.from_then(now)
-        if len(lately) >= 2 and together and now - self._ended < QUIET:
-            due = self._gathers_until = max(due, lately[0][0] + BURST)
+        if lately and together and now - self._ended < QUIET:
+            since = max(self._ended, now - max(waited, 0.0))
+            due = self._gathers_until = max(due, since + GATHERED)
         return due
 
     def ran(

@@ -203,7 +203,9 @@ class Turns:
             return nothing
         now = self._clock.monotonic()
         pace = state.targeted = state.targeted or TargetedPace()
-        due = max(pace.earliest(announced, now), self.bearable(state, now))
+        oldest = min(each.received_at for each in announced)
+        waited = (self._clock.now() - oldest).total_seconds()
+        due = max(pace.earliest(announced, now, waited), self.bearable(state, now))
         if due > now:
             state.announced_due = min(state.announced_due, due)
             return nothing

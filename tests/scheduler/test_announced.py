@@ -81,16 +81,39 @@ def test_there_is_a_second_at_least_between_two(rig: Rig, clinic: FakeLink) -> N
     assert 1.3 <= second - first <= 1.5
 
 
-def test_ten_deliveries_in_five_seconds_are_three_cycles(rig: Rig, clinic: FakeLink) -> None:
-    clinic.takes = 0.1
-    for number in range(50):
-        if number % 5 == 0:
-            deliver(rig, clinic, f"record {number}")
-        rig.run(0.1, step=0.1)
+@pytest.mark.parametrize("takes", [0.1, 0.3, 0.6, 1.0])
+def test_ten_deliveries_in_five_seconds_are_three_cycles(
+    rig: Rig, clinic: FakeLink, takes: float
+) -> None:
+    clinic.takes, began = takes, rig.clock.seconds
+    for number in range(10):
+        while rig.clock.seconds < began + number / 2:
+            rig.run(0.02, step=0.02)
+        deliver(rig, clinic, f"record {number}")
+        rig.scheduler.claim()
     rig.run(5, step=0.1)
     cycles = [at for kind, at in after(clinic) if kind == "targeted"]
     assert len(cycles) <= 3, cycles
     assert not clinic.store.announced
+
+
+@pytest.mark.parametrize(("every", "takes"), [(3, 0.1), (3, 0.6), (5, 0.6), (1, 0.3)])
+def test_a_change_in_a_burst_waits_two_seconds_at_most(
+    rig: Rig, clinic: FakeLink, every: int, takes: float
+) -> None:
+    clinic.takes, came, idle = takes, dict[str, float](), rig.clock.seconds
+    for tenth in range(100):
+        if tenth % every == 0:
+            deliver(rig, clinic, f"record {tenth}")
+            came[f"record {tenth}"] = rig.clock.seconds
+        rig.run(0.1, step=0.1)
+    rig.run(5, step=0.1)
+    assert not clinic.store.announced
+    for asked, at in list(zip(clinic.asked, clinic.at, strict=True))[1:]:
+        late = [at - max(came[each.record], idle) for each in asked.announced]
+        assert max(late) <= 2.0 + 0.1, (asked, late)
+        idle = at + takes
+    assert len(after(clinic)) <= 6  # in ten seconds
 
 
 def test_what_comes_after_a_burst_waits_for_nothing(rig: Rig, clinic: FakeLink) -> None:

@@ -51,7 +51,7 @@ def examine(
             portals[name] = examination.portal
             accounts.rest()
     yield from shared_accounts.judge({name: settings.links[name] for name in names}, portals)
-    yield from live.judge(settings, clock, env)
+    yield from live.judge(settings, clock, env, usable=usable)
 
 
 @contextmanager

@@ -17,11 +17,14 @@ import syncd
 from syncd import config
 from syncd.config import Settings
 from syncd.doctor.finding import Finding, error, ok, raised, warning
-from syncd.errors import ConfigError
+from syncd.errors import ConfigError, StoreError
 from syncd.live import signatures
 from syncd.live.journal_client import JournalAway, JournalClient, JournalRefused
+from syncd.live.journal_subscriptions import CONTACTS
+from syncd.observability.words import count
 from syncd.ports.clock import Clock
 from syncd.providers import proxies
+from syncd.store import Store, open_engine
 
 AREA = "live"
 
@@ -32,8 +35,13 @@ _PATHS = "/hooks/, /oauth/callback and /livez"
 _UNPROXIED = f"let the proxy pass {_PATHS} on to live.listen"
 
 
-def judge(settings: Settings, clock: Clock, env: Mapping[str, str] | None) -> Iterator[Finding]:
-    """Everything about announcements; nothing where none are configured."""
+def judge(
+    settings: Settings, clock: Clock, env: Mapping[str, str] | None, *, usable: bool = False
+) -> Iterator[Finding]:
+    """Everything about announcements; nothing where none are configured.
+
+    Where the store is `usable`, it tells which accounts refuse the journal.
+    """
     live, apps = settings.live, settings.apps
     if live.listen and not live.public_url:
         yield warning(
@@ -52,6 +60,7 @@ def judge(settings: Settings, clock: Clock, env: Mapping[str, str] | None) -> It
         )
     if apps.hubspot.journal:
         yield from _journal(settings, clock, env)
+        yield from _refusals(settings, clock) if usable else ()
 
 
 def _public(settings: Settings, clock: Clock, env: Mapping[str, str] | None) -> Iterator[Finding]:
@@ -199,5 +208,32 @@ def _journal(settings: Settings, clock: Clock, env: Mapping[str, str] | None) ->
     except ConfigError as fault:
         yield from raised(AREA, fault)
     else:
-        accounts = {str(row["portalId"]) for row in rows if row.get("portalId")}
-        yield ok(AREA, f"HubSpot's journal is read, for {len(accounts)} accounts")
+        # What an account tells of contacts alone announces no appointment.
+        accounts = {
+            str(row["portalId"])
+            for row in rows
+            if row.get("portalId") and str(row.get("objectTypeId")) != CONTACTS
+        }
+        if accounts:
+            yield ok(AREA, f"HubSpot's journal is read, for {count(len(accounts), 'account')}")
+        else:
+            told = "it tells of no account yet; the daemon subscribes to those of its links"
+            yield ok(AREA, f"HubSpot's journal answers this app; {told}")
+
+
+def _refusals(settings: Settings, clock: Clock) -> Iterator[Finding]:
+    """What HubSpot refused when the daemon asked for it last."""
+    try:
+        with Store(open_engine(settings.store.url), clock) as store:
+            refused = store.journal.state(settings.apps.hubspot.journal_key).refused
+    except StoreError as fault:
+        yield from raised(AREA, fault)
+        return
+    for (account, what), why in sorted(refused.items()):
+        yield warning(
+            AREA,
+            f"HubSpot refuses the journal for {f'account {account}' if account else 'the app'} "
+            f"({what}), which is polled only: {why}",
+            "give the app the scopes that the refusal names, upload it, and connect the account "
+            "anew: `syncd connect hubspot`; the daemon asks again within an hour",
+        )

@@ -13,6 +13,8 @@ import pytest
 
 from syncd.live.signatures import hubspot_signature
 from syncd.sandbox import SandboxSettings
+from syncd.store import Store, open_engine
+from syncd.store.journal import Subscription
 
 SETTINGS = SandboxSettings()
 SECRET = {"HUBSPOT_CLIENT_SECRET": SETTINGS.hubspot_client_secret}
@@ -129,3 +131,29 @@ def test_the_journal_is_asked_for(secret: str, mark: str, code: int, practice: A
     found = _live(practice, app, {"HUBSPOT_CLIENT_SECRET": secret} if secret else {})
     assert [(each.mark, each.code) for each in found] == [(mark, code)]
     assert not secret or secret not in str(found)
+
+
+def test_an_account_that_refuses_the_journal_is_told_of(practice: Any) -> None:
+    app = (
+        f'[apps.hubspot]\njournal = true\nclient_id = "{SETTINGS.hubspot_client_id}"\n'
+        f'base_url = "{practice.clinic.server.hubspot_url}"\n'
+    )
+    settings = practice.settings(app)
+    with Store(open_engine(settings.store.url), practice.clock) as store:
+        for account, refusal in (("246", "HubSpot answers 403: MISSING_SCOPES"), ("247", "")):
+            row = Subscription(
+                account=account,
+                kind="records 0-421",
+                key="",
+                made=True,
+                digest="",
+                refusal=refusal,
+                asked_at=practice.clock.now(),
+            )
+            store.journal.keep(settings.apps.hubspot.journal_key, row)
+    answers, refused = _live(practice, app, SECRET)
+    assert (answers.mark, "no account yet" in answers.what) == ("ok", True)
+    assert (refused.mark, refused.code) == ("warning", 0)
+    assert "account 246 (records 0-421)" in refused.what
+    assert "MISSING_SCOPES" in refused.what
+    assert "scopes" in refused.remedy

@@ -220,12 +220,19 @@ def _checked(url: str, ctx: click.Context) -> str:
     from pydantic import ValidationError
 
     from syncd.config import StoreSettings
+    from syncd.config.key_tree import node_at
+    from syncd.config.masking import without_login
 
     try:
         return StoreSettings(url=url).url
     except ValidationError as error:
         message = error.errors(include_url=False, include_input=False)[0]["msg"]
-        raise click.UsageError(f"URL: {message.removeprefix('Value error, ')}", ctx) from error
+        node = node_at(("store", "url"))
+        raise click.UsageError(
+            f"URL {without_login(url)}: {message.removeprefix('Value error, ')}; "
+            f"accepted: {node.accepted if node else ''}",
+            ctx,
+        ) from error
 
 
 @contextmanager

@@ -41,8 +41,8 @@ def _reported(error: Exception | KeyboardInterrupt, args: Sequence[str]) -> tupl
         case click.ClickException():
             if isinstance(error, click.UsageError) and error.ctx is not None:
                 click.echo(f"{error.ctx.get_usage()}\n", err=True)
-            _say(f"Error: {error.format_message()}")
-            return error.exit_code, [error.format_message()]
+            _say(f"Error: {_told(error)}")
+            return error.exit_code, [_told(error)]
         case ConfigError():
             for problem in error.problems:
                 _say(problem)
@@ -59,6 +59,23 @@ def _reported(error: Exception | KeyboardInterrupt, args: Sequence[str]) -> tupl
             message = f"unexpected fault ({type(error).__name__}); the log has the traceback"
     _say(f"syncd: {message}")
     return code, [message]
+
+
+def _told(error: click.ClickException) -> str:
+    """The message; click's own with what is accepted, where it says what is not only."""
+    told, ctx = error.format_message(), getattr(error, "ctx", None)
+    kind = getattr(getattr(error, "param", None), "type", None)
+    if told.endswith(" is a directory."):
+        return f"{told[:-1]}; accepted: a file"
+    if isinstance(kind, click.IntRange) and " is not a valid " in told:
+        return f"{told.partition(' is not a valid ')[0]}; accepted: a whole number"
+    if ctx is None or not told.startswith("Got unexpected extra argument"):
+        return told
+    params = ctx.command.params
+    takes = [each.make_metavar(ctx) for each in params if isinstance(each, click.Argument)]
+    told += f"; accepted: {' '.join(takes) or 'no argument'}"
+    with_link = any("--link" in each.opts for each in params)
+    return f"{told}; a link is named with `--link NAME`" if with_link else told
 
 
 def _say(text: str) -> None:

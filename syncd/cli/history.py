@@ -94,7 +94,7 @@ def _moment(
     try:
         at = datetime.fromisoformat(given)
     except ValueError as error:
-        message = f"{given!r} is neither a duration, such as 2d, nor a date and time"
+        message = f"{given!r}; accepted: a duration such as 2d, or a date such as 2026-03-02T09:00"
         raise click.BadParameter(message) from error
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 

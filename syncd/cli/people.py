@@ -48,6 +48,7 @@ def record_id(
         UsageError: the contact has several records, or none that `fits`.
         SyncdError: a vendor cannot be asked.
     """
+    given = given.strip() or given
     if not is_email(given):
         return given
     found = _distinct(each for name in links for each in records_of(app, name, given) if fits(each))
@@ -62,6 +63,7 @@ def record_id(
 
 def record_given(path: Path | None, links: Sequence[str], given: str) -> str:
     """`record_id` for a verb that only reads: an e-mail address needs the whole program."""
+    given = given.strip() or given
     if not is_email(given):
         return given
     from syncd.bootstrap import open_app
@@ -78,6 +80,7 @@ def ids_given(path: Path | None, links: Sequence[str], given: str) -> list[str]:
         UsageError: nothing does.
         SyncdError: a vendor cannot be asked.
     """
+    given = given.strip() or given
     if not is_email(given):
         return [given]
     from syncd.bootstrap import open_app
@@ -161,6 +164,7 @@ def contact_id(app: App, name: str, given: str) -> str:
     """
     from syncd.core.model import Side
 
+    given = given.strip() or given
     if not is_email(given):
         return given
     with app.look_up(name) as lookup:
@@ -177,6 +181,7 @@ def contacts_of(app: App, name: str, email: str) -> list[str]:
     Raises:
         SyncdError: a vendor cannot be asked.
     """
+    email = email.strip() or email
     if not is_email(email):
         return [email]
     with app.look_up(name) as lookup:

@@ -106,9 +106,7 @@ def undo(
             for each in found:
                 print_undoing(each)
         if not going:
-            raise click.UsageError(
-                f"nothing was overwritten by {record or cycle} that can be put back"
-            )
+            raise click.UsageError(_nothing(app, names, record, cycle))
         if dry_run:
             return 0
         confirm("Put this back?", yes=yes)
@@ -118,6 +116,15 @@ def undo(
             parts = parts_of(each.reverts)
             told.decide(each.link, "undo", {**payload, "parts": parts}, record or cycle)
         return told.conclude()
+
+
+def _nothing(app: App, names: Sequence[str], record: str, cycle: str) -> str:
+    """Why there is nothing to put back, and where to look."""
+    entries = (app.link_store(name).history(record, limit=1, cycle=cycle) for name in names)
+    if not any(entries):
+        look = "`syncd history` lists the records" if record else "`syncd cycles` lists the cycles"
+        return f"no write {'to' if record else 'of cycle'} {record or cycle} is known; {look}"
+    return f"nothing was overwritten by {record or cycle} that can be put back"
 
 
 def _undoing(app: App, name: str, record: str, cycle: str) -> Undoing:

@@ -95,7 +95,7 @@ def why(
     found = _asked(path, names, record)
     if not found:
         raise click.UsageError(
-            f"{record}: neither the store nor the two systems know such a record"
+            f"{record}: neither the store nor the two systems know such a record; check the id"
         )
     # With links that share an account, the one that it belongs to goes first.
     (name, first), *others = sorted(found, key=lambda each: bool(each[1].left_out))

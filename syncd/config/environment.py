@@ -20,10 +20,10 @@ from syncd.config.key_tree import (
     ROOT,
     KeyPath,
     Node,
-    did_you_mean,
     keeps_secret,
     known_keys,
     leaves,
+    nearest,
     node_at,
 )
 from syncd.config.layers import Given, Layers
@@ -133,9 +133,15 @@ class Overrides:
 
     def _unknown(self, variable: str) -> None:
         """A misspelled key is an error; what resembles none may be somebody else's."""
-        known = (variable_of(path) for path in known_keys(self.layers.links))
-        if meant := did_you_mean(variable, known):
-            self.layers.problems.append(f"{variable}: unknown variable{meant}")
+        # Of a name without a table the prefix is no resemblance: anything short would be a key.
+        start = "" if "__" in variable else PREFIX
+        known = {
+            variable_of(path).removeprefix(start): variable_of(path)
+            for path in known_keys(self.layers.links)
+        }
+        if meant := nearest(variable.removeprefix(start), known):
+            told = f"{variable}: unknown variable; did you mean {known[meant]}?"
+            self.layers.problems.append(told)
         else:
             self.layers.foreign.append(variable)
 

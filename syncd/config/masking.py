@@ -9,6 +9,9 @@ import re
 
 MASK = "***"
 
+_EXAMPLE = "://user@host/dbname"
+"""What messages propose as the address of a database: nobody's login."""
+
 # HighLevel's private integrations and HubSpot's private apps mark their tokens so.
 _TOKEN = re.compile(r"\b(?:pit|pat)-[A-Za-z0-9-]{6,}")
 _BEARER = re.compile(r"(?i)(bearer\s+)\S+")
@@ -30,5 +33,5 @@ def masked(text: str) -> str:
     """Cover tokens, and the user and password of an address."""
     text = _TOKEN.sub(MASK, text)
     text = _BEARER.sub(rf"\1{MASK}", text)
-    text = _ADDRESS.sub(lambda found: without_login(found[0]), text)
+    text = _ADDRESS.sub(lambda at: at[0] if at[0] == _EXAMPLE else without_login(at[0]), text)
     return _PASSWORD.sub(rf"\1{MASK}", text)

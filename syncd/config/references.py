@@ -15,6 +15,7 @@ from pydantic import (
 
 from syncd.config import addresses
 from syncd.config.section import Section
+from syncd.config.values import Accepts
 
 
 class Reference(Section):
@@ -22,11 +23,28 @@ class Reference(Section):
 
     whole: ClassVar[bool] = True
 
-    env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
+    env: (
+        Annotated[
+            str,
+            Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$"),
+            Accepts(words="the name of an environment variable, never the secret itself"),
+        ]
+        | None
+    ) = None
     """The environment variable that holds it."""
-    file: Annotated[str, Field(min_length=1)] | None = None
+    file: (
+        Annotated[str, Field(min_length=1), Accepts(words="the path of the file that holds it")]
+        | None
+    ) = None
     """A file that only its owner can read."""
-    credential: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")] | None = None
+    credential: (
+        Annotated[
+            str,
+            Field(pattern=r"^[A-Za-z0-9._-]+$"),
+            Accepts(words="the name of a systemd credential, as LoadCredential= gives it"),
+        ]
+        | None
+    ) = None
     """The name of a systemd credential (a file in $CREDENTIALS_DIRECTORY)."""
 
     @property

@@ -143,7 +143,9 @@ def _from_file(name: str, env: Mapping[str, str]) -> str:
     try:
         mode = path.stat().st_mode
     except OSError as error:
-        raise _Unusable(f"the file {path} cannot be read: {error.strerror}") from error
+        raise _Unusable(_unread(path, error)) from error
+    if stat.S_ISDIR(mode):
+        raise _Unusable(f"{path} cannot be read: it is a folder; name the file in it")
     if mode & (stat.S_IRGRP | stat.S_IROTH):
         raise _Unusable(f"the file {path} can be read by others; run: chmod 600 {path}")
     return _text(path)
@@ -167,9 +169,15 @@ def _text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except OSError as error:
-        raise _Unusable(f"the file {path} cannot be read: {error.strerror}") from error
+        raise _Unusable(_unread(path, error)) from error
     except UnicodeDecodeError as error:
         raise _Unusable(f"the file {path} holds no text") from error
+
+
+def _unread(path: Path, error: OSError) -> str:
+    absent = isinstance(error, FileNotFoundError)
+    todo = "put the token there, or correct the path" if absent else "let this user read it"
+    return f"the file {path} cannot be read: {error.strerror}; {todo}"
 
 
 def _check(token: str, place: str) -> None:

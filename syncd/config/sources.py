@@ -58,7 +58,8 @@ def _named(path: Path, said_by: str) -> Path:
     try:
         mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
-        raise ConfigError([f"{path}: no such file (named by {said_by})"]) from None
+        todo = "correct the path, or make one: `syncd config init`"
+        raise ConfigError([f"{path}: no such file (named by {said_by}); {todo}"]) from None
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or "not a file name"
         raise ConfigError([f"{path}: cannot be read: {why} (named by {said_by})"]) from error

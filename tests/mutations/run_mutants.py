@@ -38,7 +38,16 @@ from mutants import AIMED_AT, MUTANTS, Mutant
 ROOT = Path(__file__).resolve().parents[2]
 PROPERTIES = tuple(
     f"tests/properties/test_{name}.py"
-    for name in ("life", "merge", "statuses", "matching", "every_history", "series", "decisions")
+    for name in (
+        "life",
+        "merge",
+        "statuses",
+        "matching",
+        "every_history",
+        "traces",
+        "series",
+        "decisions",
+    )
 )
 """The sharpest first. They play the core alone, so they say nothing of the engine."""
 SIMULATION = ("tests/simulation/test_simulation.py::test_aimed_and_drawn_histories_end_well",)

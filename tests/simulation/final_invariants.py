@@ -360,7 +360,8 @@ def _recorded(end: End, edit: Edit, root: Key) -> bool:
             continue
         # Of records that meet for the first time, on an empty store too, a rule decides.
         early = edit.number <= simulation.edit_log.met.get(edit.key, 0)
-        met = entry.why.startswith("they met for the first time")
+        people = edit.key in simulation.edit_log.born
+        met = people and entry.why.startswith("they met for the first time")
         if entry.action != "conflict" and not early and not met and not simulation.stores:
             continue
         if entry.side is edit.key[0] and root in {

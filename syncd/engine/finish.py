@@ -1,62 +1,40 @@
-"""The end of a cycle: what is kept of it, its outcome, and its report.
+"""The end of a cycle: what is kept of it.
 
-`cycle` calls `record` as its last step, and leaves it to `reported` to turn
-errors into outcomes, to repeat its steps for writes whose outcome is unknown,
-and to build the report from what the steps gave. The cursor moves in the last
+`cycle` calls `record` as its last step. The cursor moves in the last
 transaction, and only when every write was at least tried.
 """
 
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
-from uuid import uuid4
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+from datetime import timedelta
 
 import structlog
 
 from syncd.core import freshness, looks
 from syncd.core.actions import Remove
-from syncd.core.model import Hold, Missing, Side, Snapshot
-from syncd.core.outcome import CHANGES, OPENS, REMOVALS, Outcome
-from syncd.engine import planned_writes
+from syncd.core.model import Hold, Side, Snapshot
+from syncd.core.outcome import CHANGES
 from syncd.engine.apply.executor import WriteExecutor
-from syncd.engine.apply.results import WriteResults
-from syncd.engine.context import CycleContext, CycleRequest
+from syncd.engine.context import CycleContext
+from syncd.engine.cycle_state import Cycle, Kept
 from syncd.engine.decisions import completion, pending
 from syncd.engine.decisions.approval import ASK_ABOVE
-from syncd.engine.decisions.completion import MOVED_ON, Ended
+from syncd.engine.decisions.completion import Ended
 from syncd.engine.decisions.pending import Part, PendingDecisions
-from syncd.engine.link import Link
 from syncd.engine.observe.sightings import Observation
 from syncd.engine.plan.backoff import judged_holds, stored
-from syncd.engine.plan.planning import Planned
 from syncd.engine.poll import poll
 from syncd.engine.poll.poll import PollResult
-from syncd.engine.poll.prepare import FIRST, LEFT_OVER, POLLED_AT, last_polled, prepare
+from syncd.engine.poll.prepare import FIRST, LEFT_OVER, POLLED_AT, last_polled
 from syncd.engine.record import held_notes
-from syncd.engine.recover.recover import Recovered
-from syncd.engine.report import CycleReport, FailedWrite, FoundChange, tally
-from syncd.errors import (
-    LinkLocked,
-    NotPrepared,
-    ProviderError,
-    StoreError,
-    SyncdError,
-    ended_by,
-)
-from syncd.ports.announcements import Announced, Announcement
-from syncd.ports.store import FULL, INCREMENTAL, LEFT_OUT, LEFT_OUT_IDS, TARGETED, CycleRow
+from syncd.engine.report import failed, held
+from syncd.ports.announcements import Announced
+from syncd.ports.store import LEFT_OUT, LEFT_OUT_IDS
 
 log = structlog.get_logger(__name__)
-
-PAUSES = (2.0, 4.0, 8.0)
-"""Seconds before each further pass for writes whose outcome is unknown: they may still be going."""
-
-DECIDED = "decided"
-"""State of a link: the newest decision that a cycle took up."""
 
 MOST_NAMED = 5_000
 """How many records that are left out are remembered of each reason, for `syncd why`."""
@@ -69,385 +47,6 @@ GIVES_UP = timedelta(hours=1)
 
 LATE = timedelta(minutes=1)
 """No search index is known to be later than that."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
-    """What was committed at the end of a cycle."""
-
-    pairs: int
-    held: tuple[Hold, ...] = ()
-    """Earlier holds that the cycle did not judge: it did not come to its end, or was targeted."""
-    warnings: tuple[str, ...] = ()
-    closed: frozenset[int] = frozenset()
-    """Keys of the announcements that were closed."""
-
-
-@dataclass(slots=True, kw_only=True)
-class Cycle:
-    """One pass through the steps of a cycle, and what they gave so far."""
-
-    link: Link
-    request: CycleRequest
-    id: str
-    started_at: datetime | None
-    """None for a further pass."""
-    results: WriteResults
-    recovered: Recovered = field(default_factory=Recovered)
-    context: CycleContext | None = None
-    polled: PollResult | None = None
-    rounds: list[Planned] = field(default_factory=list)
-    kept: Kept | None = None
-    announced: list[Announcement] = field(default_factory=list)
-    """What the cycle was told of, before it began and since."""
-    changes: Mapping[Side, Mapping[str, FoundChange]] = field(default_factory=dict)
-    """What the first poll found changed, where it was asked for."""
-    read: dict[int, frozenset[tuple[Side, str]]] = field(default_factory=dict)
-    """By key of an announcement, the records that were read for it after it came."""
-
-    def take(self, polled: PollResult) -> None:
-        """Go on with what the first poll showed."""
-        self.polled = polled
-        if self.request.changes_since is not None:
-            # Now: what is judged later counts as seen.
-            self.changes = poll.changes(polled, self.request.changes_since)
-        if self.request.announced:
-            self.note_read(self.request.announced, polled)
-
-    def note_read(self, announced: Iterable[Announcement], polled: PollResult) -> None:
-        """Note the announcements of which everything was read in this poll."""
-        self.announced += announced
-        whole = not any(scan.passing for scan in polled.scans.values())
-        for each in announced:
-            records = polled.announced.get(each.key)
-            if each.what is Announced.FULL and not self.request.full:
-                continue
-            if each.what is Announced.LINK and (self.request.targeted or not whole):
-                continue
-            if records is not None and all(_was_read(polled, *record) for record in records):
-                self.read[each.key] = records
-
-    def prepare(self) -> CycleContext:
-        """Read both accounts, see `poll.prepare`."""
-        self.context = prepare(self.link, self.request, self.id)
-        return self.context
-
-
-def _was_read(polled: PollResult, side: Side, record_id: str) -> bool:
-    """Whether there is word of a record, if only that the vendor shows none."""
-    seen = polled.seen[side].get(record_id)
-    unsettled = (side, record_id) in polled.unsettled or (side, record_id) in polled.recheck
-    return not (seen is None or unsettled or (isinstance(seen, Missing) and seen.unread))
-
-
-# --- a cycle from outside
-
-
-def reported(link: Link, request: CycleRequest, steps: Callable[[Cycle], None]) -> CycleReport:
-    """Go through the steps; what went wrong with a vendor is in the report, not raised.
-
-    Raises:
-        StoreError: our own store failed.
-    """
-    if (halted := request.halted) is not None:
-        stopping = link.stopping
-        link = replace(link, stopping=lambda: stopping() or halted())
-    started, started_at = link.clock.monotonic(), link.clock.now()
-    cycle = uuid4().hex[:12]
-    before = {side: link.side(side).requests for side in Side}
-    with structlog.contextvars.bound_contextvars(
-        link=link.name, cycle_id=cycle, dry_run=request.dry_run
-    ):
-        report = _passes(link, request, cycle, started_at, steps)
-        if link.stopping():
-            report = _as_stopped(report)
-        report = replace(
-            report,
-            pairs=link.store.count_pairs() if report.pairs is None else report.pairs,
-            seconds=link.clock.monotonic() - started,
-            ghl=replace(report.ghl, requests=link.ghl.requests - before[Side.GHL]),
-            hubspot=replace(report.hubspot, requests=link.hubspot.requests - before[Side.HUBSPOT]),
-        )
-        error = _save(link, report)
-        if error is not None:
-            outcome, detail = ended_by(error)
-            report = replace(report, outcome=outcome, detail=detail)
-    return report
-
-
-def _passes(
-    link: Link,
-    request: CycleRequest,
-    cycle: str,
-    started_at: datetime,
-    steps: Callable[[Cycle], None],
-) -> CycleReport:
-    """The first pass, and a further one while the outcome of a write is unknown (promise 10).
-
-    In a further pass, `recover` first checks whether those writes took effect:
-    a failure without an answer is the one that may not simply be repeated.
-    """
-
-    def start(at: datetime | None) -> Cycle:
-        results = WriteResults(cycle=cycle)
-        return Cycle(link=link, request=request, id=cycle, started_at=at, results=results)
-
-    current, report = start(started_at), None
-    pauses = iter(PAUSES)
-    try:
-        steps(current)
-        report = _report(current)
-        while _has_unknown_outcome(current) and (pause := next(pauses, None)):
-            link.clock.sleep(pause)
-            if link.stopping():
-                break  # recovery finishes it when this starts again
-            current = start(None)
-            try:
-                steps(current)
-            except ProviderError as error:
-                log.warning("cycle.look_failed", error=type(error).__name__)
-                break
-            report = report.followed_by(_report(current))
-    except (LinkLocked, NotPrepared, ProviderError) as error:
-        ended = _ended(report or _report(current), error)
-        decided = report.decisions if report else ()
-        if not (report or request.targeted):
-            decided = _decided(link, started_at)
-        return replace(ended, held=link.store.holds(), decisions=decided)
-    except StoreError:
-        # Who has the link now may have written what this one was about to: no fault of ours.
-        lost = _lost(link)
-        if lost is None:
-            raise
-        return _ended(report or _report(current), lost)
-    return report
-
-
-def _decided(link: Link, by: datetime) -> tuple[int, ...]:
-    """What people had decided when a cycle began that could not even read it."""
-    return tuple(each.id for each in link.store.decisions() if each.made_at <= by)
-
-
-def _ended(report: CycleReport, error: SyncdError) -> CycleReport:
-    """The report of a cycle that an error ended: what a guard keeps back is for the next to say."""
-    outcome, detail = ended_by(error)
-    return replace(report, outcome=outcome, detail=detail, guards=[], uncovered={})
-
-
-def _has_unknown_outcome(cycle: Cycle) -> bool:
-    """Whether a further pass may find out whether a write took effect."""
-    approved = cycle.context is not None and cycle.context.decisions.only is not None
-    return cycle.results.outcome_unknown and not (cycle.results.stopped or approved)
-
-
-def _lost(link: Link) -> LinkLocked | None:
-    """Who has the link, where it is not ours any more and that can be told."""
-    try:
-        link.check_held()
-    except LinkLocked as error:
-        return error
-    except StoreError:
-        pass
-    return None
-
-
-def _as_stopped(report: CycleReport) -> CycleReport:
-    """A cycle that a stop broke off is reported as that: no service was out of reach."""
-    if report.outcome not in {Outcome.UNREACHABLE, Outcome.FAILED_WRITES}:
-        return report
-    detail = "stopped before its end, as asked; the next cycle goes on from there"
-    return replace(report, outcome=Outcome.FAILED_WRITES, stopped=True, detail=detail)
-
-
-def _save(link: Link, report: CycleReport) -> LinkLocked | None:
-    """Log the cycle, and keep it where it did anything that counts; gives why it could not."""
-    looked = report.looked
-    # A poll every minute without news would bury what there is to read.
-    quiet = report.idle and not (report.held_anew or report.dry_run)
-    (log.debug if quiet else log.info)(
-        "cycle.finished",
-        kind=report.kind,
-        outcome=report.outcome.value,
-        detail=report.detail,
-        pairs=report.pairs,
-        held=len(report.held) if looked else None,
-        failed=len(report.failed) if looked else None,
-        conflicts=report.conflicts if looked else None,
-        ghl=report.counts(Side.GHL),
-        hubspot=report.counts(Side.HUBSPOT),
-        seconds=round(report.seconds, 3),
-    )
-    if report.dry_run or report.outcome is Outcome.LOCKED or report.started_at is None:
-        return None
-    newest = max(report.decisions, default=0)
-    first = newest > int(link.store.get_state(DECIDED) or 0) and report.kind != TARGETED
-    if report.idle and not first and not (report.decisions and report.kind == TARGETED):
-        return None  # A poll every minute would leave half a million rows a year without news.
-    row = CycleRow(
-        cycle=report.cycle,
-        kind=report.kind,
-        started_at=report.started_at,
-        finished_at=link.clock.now(),
-        outcome=report.outcome.value,
-        report=report.as_json(),
-    )
-    try:
-        with link.store.begin() as transaction:
-            transaction.save_cycle(row)
-            if first:
-                transaction.set_state(DECIDED, str(newest))
-    except LinkLocked as error:
-        return error
-    return None
-
-
-# --- the report
-
-
-def _report(cycle: Cycle) -> CycleReport:
-    """The report of one pass, as far as it came."""
-    context, rounds, results, request = cycle.context, cycle.rounds, cycle.results, cycle.request
-    plans = [each.plan for each in rounds]
-    planned = planned_writes.of_plan(plans[0]) if request.dry_run and plans else None
-    written = [*results.written] if cycle.started_at else [*cycle.recovered.written]
-    if not cycle.started_at:
-        written += results.written  # What an earlier cycle left open is in nobody's report.
-    counted = [each for each in planned if each.goes_out] if planned is not None else written
-    kept_pairs = cycle.kept.pairs if cycle.kept is not None else None
-    known = context.pairs if context is not None and cycle.polled is not None else None
-    touched = {write.pair.key for each in plans for write in each.writes if write.pair is not None}
-    report = CycleReport(
-        link=cycle.link.name,
-        cycle=cycle.id,
-        kind=FULL if request.full else TARGETED if request.targeted else INCREMENTAL,
-        started_at=cycle.started_at,
-        timezone=context.timezone if context is not None else "",
-        dry_run=request.dry_run,
-        pairs=known if kept_pairs is None else kept_pairs,
-        adopted=sum(not rebase.pair.key for each in plans for rebase in each.rebases),
-        unchanged=max(0, known - len(touched)) if known is not None and rounds else 0,
-        conflicts=sum(each.plan.conflicts - each.observation.turn.conflicts for each in rounds),
-        ghl=tally(Side.GHL, counted),
-        hubspot=tally(Side.HUBSPOT, counted),
-        failed=_failed(cycle),
-        warnings=_warnings(cycle),
-        unread=_unread(cycle),
-        written=written,
-        clock_skew={side.value: round(ahead, 1) for side, ahead in rounds[-1].clock_skew.items()}
-        if rounds
-        else {},
-        planned=planned,
-        left_out={reason: len(ids) for reason, ids in rounds[0].observation.left_out.items()}
-        if rounds and request.full
-        else None,
-        looked=bool(rounds),
-        decisions=_taken_up(cycle),
-        closed=cycle.kept.closed if cycle.kept is not None else frozenset(),
-        left=cycle.polled is not None and cycle.polled.left,
-        changes=cycle.changes,
-    )
-    return _concluded(cycle, report) if rounds else report
-
-
-def _taken_up(cycle: Cycle) -> Sequence[int]:
-    """The decisions that the cycle took up; a targeted one, those alone that it carried out."""
-    decided = cycle.context.decisions.ids if cycle.context is not None else ()
-    if not (decided and cycle.request.targeted):
-        return decided
-    left = {each.id for each in cycle.link.store.decisions()}
-    return tuple(each for each in decided if each not in left)
-
-
-def _concluded(cycle: Cycle, report: CycleReport) -> CycleReport:
-    """The report with its outcome, the worst of what happened, and with what is held."""
-    results, plans = cycle.results, [each.plan for each in cycle.rounds]
-    held = [*_held(cycle), *(cycle.kept.held if cycle.kept is not None else ())]
-    before = cycle.polled.held if cycle.polled is not None else ()
-    anew = {hold.key for hold in held} != {hold.key for hold in before}
-    report = replace(report, held=held, held_anew=anew)
-    error = results.stopped or results.missing_scope
-    if error is not None:
-        outcome, detail = ended_by(error)
-        return replace(report, outcome=outcome, detail=detail)
-    if any(each.guarded for each in plans):
-        removals = sum(each.stopped_removals for each in plans)
-        changes = sum(each.stopped_changes for each in plans)
-        uncovered = sum((Counter(each.uncovered) for each in plans), Counter[Side]())
-        return replace(
-            report,
-            outcome=Outcome.GUARD,
-            detail=_guard_words(removals, changes, uncovered=bool(uncovered)),
-            guards=[REMOVALS] * bool(removals) + [CHANGES] * bool(changes),
-            uncovered=dict(uncovered),
-        )
-    if report.failed or report.unread or results.interrupted:
-        return replace(report, outcome=Outcome.FAILED_WRITES)
-    return report
-
-
-def _guard_words(removals: int, changes: int, *, uncovered: bool) -> str:
-    kept_back = {REMOVALS: (removals, "removals"), CHANGES: (changes, "creations and changes")}
-    words = [
-        f"{number} {what} were kept back: look at them with `syncd plan`, "
-        f"then let them pass once with `{OPENS[guard]}`"
-        for guard, (number, what) in kept_back.items()
-        if number
-    ]
-    if uncovered:
-        words.append("the first sync would write more than twice what was approved")
-    return "; ".join(words)
-
-
-def _held(cycle: Cycle) -> list[Hold]:
-    """What is held: as planned, but for records that a later round judged anew, and as refused."""
-    held: list[Hold] = []
-    for each in cycle.rounds:
-        renewed = each.observation.turn.renewed - {""}
-        held = [hold for hold in held if not renewed & {*hold.ids}]
-        held += (*each.plan.holds, *each.waiting)
-    return [*held, *cycle.results.holds]
-
-
-def _failed(cycle: Cycle) -> list[FailedWrite]:
-    """Writes that will be tried again, with those that had to wait before they were planned."""
-    failed: list[FailedWrite] = []
-    for each in cycle.rounds:
-        renewed = each.observation.turn.renewed - {""}
-        failed = [old for old in failed if not renewed & {old.ghl_id, old.hubspot_id}]
-        for new_record, why in each.observation.unsure:
-            record = new_record.record
-            ids = {record.side: record.id, record.side.other: ""}
-            failed.append(
-                FailedWrite(
-                    ghl_id=ids[Side.GHL],
-                    hubspot_id=ids[Side.HUBSPOT],
-                    side=record.side.other,
-                    action="create",
-                    detail=why,
-                )
-            )
-    return [*failed, *cycle.results.failed]
-
-
-def _warnings(cycle: Cycle) -> list[str]:
-    moved_on = [*(each for one in cycle.rounds for each in one.approved.moved_on)]
-    return [
-        *(cycle.context.warnings if cycle.context is not None else ()),
-        *(f"{MOVED_ON}: {line}" for line in (*moved_on, *cycle.results.left_out)),
-        *(cycle.kept.warnings if cycle.kept is not None else ()),
-    ]
-
-
-def _unread(cycle: Cycle) -> list[str]:
-    """Parts, records and contacts that could not be read, in words for a person."""
-    found = [*cycle.polled.failures] if cycle.polled is not None else []
-    for each in cycle.rounds:
-        found += each.observation.found.failures if each.observation.found is not None else ()
-        found += each.observation.unread
-    return found
-
-
-# --- what is kept
 
 
 def record(cycle: Cycle, executor: WriteExecutor) -> None:
@@ -494,7 +93,7 @@ class _Recording:
         self._touched = {w.pair.key for plan in plans for w in plan.writes if w.pair is not None}
         partly = context.request.rebuild or context.decisions.only is not None or self._targeted
         self._whole = self._over and not (partly or any(plan.guarded for plan in plans))
-        self._failed = _failed(cycle)
+        self._failed = failed(cycle)
         self._untried = self._find_untried()
         """Ids of records that were not judged anew, or have a write that failed in passing or was
         not sent; guards aside."""
@@ -508,8 +107,8 @@ class _Recording:
         not_approved = (each.approved.not_approved for each in self._cycle.rounds)
         waiting = [*self._executor.waiting(), *(write for each in not_approved for write in each)]
         found = {each for write in waiting for each in write.ids} | self._results.unplanned
-        for failed in self._failed:
-            found |= {failed.ghl_id, failed.hubspot_id}
+        for each in self._failed:
+            found |= {each.ghl_id, each.hubspot_id}
         return found - {""}
 
     def _find_given_up(self) -> set[int]:
@@ -528,7 +127,7 @@ class _Recording:
     def commit(self) -> Kept:
         """Commit everything in one transaction."""
         store, before = self._store, {hold.key: hold for hold in self._polled.held}
-        holds = [stored(hold, before, self._link) for hold in _held(self._cycle)]
+        holds = [stored(hold, before, self._link) for hold in held(self._cycle)]
         judged: set[tuple[str, str]] = set()
         if before:
             only = None if self._over else _judged(self._observations)

@@ -1,6 +1,6 @@
 """What a cycle did, as values: the report of `docs/report.md`.
 
-`finish` builds it from what the steps gave, the verbs print it, the store keeps it.
+`cycle` has it built from what the steps gave, the verbs print it, the store keeps it.
 """
 
 from __future__ import annotations
@@ -11,16 +11,18 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from syncd.core.model import Hold, Side
-from syncd.core.outcome import Outcome
+from syncd.core.outcome import CHANGES, OPENS, REMOVALS, Outcome
+from syncd.engine import planned_writes
+from syncd.engine.apply.results import FailedWrite
+from syncd.engine.cycle_state import Cycle
+from syncd.engine.decisions.completion import MOVED_ON
 from syncd.engine.planned_writes import (
     PlannedWrite,
-    described,
-    digest,
-    field_values,
-    in_one_line,
     planned_as_json,
 )
-from syncd.ports.store import APPOINTMENT, CONTACT
+from syncd.engine.poll.found_changes import FoundChange
+from syncd.errors import ended_by
+from syncd.ports.store import APPOINTMENT, CONTACT, FULL, INCREMENTAL, TARGETED
 
 WRITES = ("created", "updated", "removed", "restored", "contacts_created")
 """What a tally counts of writes."""
@@ -63,27 +65,6 @@ def tally(side: Side, writes: Iterable[PlannedWrite], requests: int = 0) -> Tall
         contacts_created=counts["create", CONTACT],
         requests=requests,
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FailedWrite:
-    """A write that will be tried again."""
-
-    ghl_id: str
-    hubspot_id: str
-    side: Side
-    action: str
-    detail: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FoundChange:
-    """A record that a poll found changed."""
-
-    stamp: datetime
-    """The vendor's (UTC)."""
-    shown: str
-    """A digest of what it shows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,8 +184,8 @@ class CycleReport:
             "ghl": self.counts(Side.GHL),
             "hubspot": self.counts(Side.HUBSPOT),
             "conflicts": self.conflicts if self.looked else None,
-            "held": [_held(hold) for hold in self.held],
-            "failed": [_failed(write) for write in self.failed],
+            "held": [_hold_as_json(hold) for hold in self.held],
+            "failed": [_failed_as_json(write) for write in self.failed],
             "seconds": round(self.seconds, 3),
         }
         if self.kind == "full":
@@ -229,7 +210,7 @@ class CycleReport:
         return found
 
 
-def _held(hold: Hold) -> dict[str, object]:
+def _hold_as_json(hold: Hold) -> dict[str, object]:
     return {
         "ghl_id": hold.ghl_id or None,
         "hubspot_id": hold.hubspot_id or None,
@@ -241,7 +222,7 @@ def _held(hold: Hold) -> dict[str, object]:
     }
 
 
-def _failed(write: FailedWrite) -> dict[str, object]:
+def _failed_as_json(write: FailedWrite) -> dict[str, object]:
     return {
         "ghl_id": write.ghl_id or None,
         "hubspot_id": write.hubspot_id or None,
@@ -251,14 +232,147 @@ def _failed(write: FailedWrite) -> dict[str, object]:
     }
 
 
-__all__ = [
-    "CycleReport",
-    "FailedWrite",
-    "PlannedWrite",
-    "Tally",
-    "described",
-    "digest",
-    "field_values",
-    "in_one_line",
-    "planned_as_json",
-]
+# --- how it is built
+
+
+def report_of(cycle: Cycle) -> CycleReport:
+    """The report of one pass, as far as it came."""
+    context, rounds, results, request = cycle.context, cycle.rounds, cycle.results, cycle.request
+    plans = [each.plan for each in rounds]
+    planned = planned_writes.of_plan(plans[0]) if request.dry_run and plans else None
+    written = [*results.written] if cycle.started_at else [*cycle.recovered.written]
+    if not cycle.started_at:
+        written += results.written  # What an earlier cycle left open is in nobody's report.
+    counted = [each for each in planned if each.goes_out] if planned is not None else written
+    kept_pairs = cycle.kept.pairs if cycle.kept is not None else None
+    known = context.pairs if context is not None and cycle.polled is not None else None
+    touched = {write.pair.key for each in plans for write in each.writes if write.pair is not None}
+    report = CycleReport(
+        link=cycle.link.name,
+        cycle=cycle.id,
+        kind=FULL if request.full else TARGETED if request.targeted else INCREMENTAL,
+        started_at=cycle.started_at,
+        timezone=context.timezone if context is not None else "",
+        dry_run=request.dry_run,
+        pairs=known if kept_pairs is None else kept_pairs,
+        adopted=sum(not rebase.pair.key for each in plans for rebase in each.rebases),
+        unchanged=max(0, known - len(touched)) if known is not None and rounds else 0,
+        conflicts=sum(each.plan.conflicts - each.observation.turn.conflicts for each in rounds),
+        ghl=tally(Side.GHL, counted),
+        hubspot=tally(Side.HUBSPOT, counted),
+        failed=failed(cycle),
+        warnings=_warnings(cycle),
+        unread=_unread(cycle),
+        written=written,
+        clock_skew={side.value: round(ahead, 1) for side, ahead in rounds[-1].clock_skew.items()}
+        if rounds
+        else {},
+        planned=planned,
+        left_out={reason: len(ids) for reason, ids in rounds[0].observation.left_out.items()}
+        if rounds and request.full
+        else None,
+        looked=bool(rounds),
+        decisions=_taken_up(cycle),
+        closed=cycle.kept.closed if cycle.kept is not None else frozenset(),
+        left=cycle.polled is not None and cycle.polled.left,
+        changes=cycle.changes,
+    )
+    return _concluded(cycle, report) if rounds else report
+
+
+def _taken_up(cycle: Cycle) -> Sequence[int]:
+    """The decisions that the cycle took up; a targeted one, those alone that it carried out."""
+    decided = cycle.context.decisions.ids if cycle.context is not None else ()
+    if not (decided and cycle.request.targeted):
+        return decided
+    left = {each.id for each in cycle.link.store.decisions()}
+    return tuple(each for each in decided if each not in left)
+
+
+def _concluded(cycle: Cycle, report: CycleReport) -> CycleReport:
+    """The report with its outcome, the worst of what happened, and with what is held."""
+    results, plans = cycle.results, [each.plan for each in cycle.rounds]
+    on_hold = [*held(cycle), *(cycle.kept.held if cycle.kept is not None else ())]
+    before = cycle.polled.held if cycle.polled is not None else ()
+    anew = {hold.key for hold in on_hold} != {hold.key for hold in before}
+    report = replace(report, held=on_hold, held_anew=anew)
+    error = results.stopped or results.missing_scope
+    if error is not None:
+        outcome, detail = ended_by(error)
+        return replace(report, outcome=outcome, detail=detail)
+    if any(each.guarded for each in plans):
+        removals = sum(each.stopped_removals for each in plans)
+        changes = sum(each.stopped_changes for each in plans)
+        uncovered = sum((Counter(each.uncovered) for each in plans), Counter[Side]())
+        return replace(
+            report,
+            outcome=Outcome.GUARD,
+            detail=_guard_words(removals, changes, uncovered=bool(uncovered)),
+            guards=[REMOVALS] * bool(removals) + [CHANGES] * bool(changes),
+            uncovered=dict(uncovered),
+        )
+    if report.failed or report.unread or results.interrupted:
+        return replace(report, outcome=Outcome.FAILED_WRITES)
+    return report
+
+
+def _guard_words(removals: int, changes: int, *, uncovered: bool) -> str:
+    kept_back = {REMOVALS: (removals, "removals"), CHANGES: (changes, "creations and changes")}
+    words = [
+        f"{number} {what} were kept back: look at them with `syncd plan`, "
+        f"then let them pass once with `{OPENS[guard]}`"
+        for guard, (number, what) in kept_back.items()
+        if number
+    ]
+    if uncovered:
+        words.append("the first sync would write more than twice what was approved")
+    return "; ".join(words)
+
+
+def held(cycle: Cycle) -> list[Hold]:
+    """What is held: as planned, but for records that a later round judged anew, and as refused."""
+    held: list[Hold] = []
+    for each in cycle.rounds:
+        renewed = each.observation.turn.renewed - {""}
+        held = [hold for hold in held if not renewed & {*hold.ids}]
+        held += (*each.plan.holds, *each.waiting)
+    return [*held, *cycle.results.holds]
+
+
+def failed(cycle: Cycle) -> list[FailedWrite]:
+    """Writes that will be tried again, with those that had to wait before they were planned."""
+    failed: list[FailedWrite] = []
+    for each in cycle.rounds:
+        renewed = each.observation.turn.renewed - {""}
+        failed = [old for old in failed if not renewed & {old.ghl_id, old.hubspot_id}]
+        for new_record, why in each.observation.unsure:
+            record = new_record.record
+            ids = {record.side: record.id, record.side.other: ""}
+            failed.append(
+                FailedWrite(
+                    ghl_id=ids[Side.GHL],
+                    hubspot_id=ids[Side.HUBSPOT],
+                    side=record.side.other,
+                    action="create",
+                    detail=why,
+                )
+            )
+    return [*failed, *cycle.results.failed]
+
+
+def _warnings(cycle: Cycle) -> list[str]:
+    moved_on = [*(each for one in cycle.rounds for each in one.approved.moved_on)]
+    return [
+        *(cycle.context.warnings if cycle.context is not None else ()),
+        *(f"{MOVED_ON}: {line}" for line in (*moved_on, *cycle.results.left_out)),
+        *(cycle.kept.warnings if cycle.kept is not None else ()),
+    ]
+
+
+def _unread(cycle: Cycle) -> list[str]:
+    """Parts, records and contacts that could not be read, in words for a person."""
+    found = [*cycle.polled.failures] if cycle.polled is not None else []
+    for each in cycle.rounds:
+        found += each.observation.found.failures if each.observation.found is not None else ()
+        found += each.observation.unread
+    return found

@@ -23,8 +23,8 @@ from syncd.core.model import Side, Snapshot
 from syncd.core.observe import UnpairedRecords
 from syncd.engine import planned_writes
 from syncd.engine.apply.executor import WriteExecutor
+from syncd.engine.cycle_state import Cycle
 from syncd.engine.decisions.completion import MOVED_ON
-from syncd.engine.finish import Cycle
 from syncd.engine.observe.sightings import Found, Turn, find, observe_turn
 from syncd.engine.observe.unpaired_queue import UnpairedQueue
 from syncd.engine.plan.planning import plan

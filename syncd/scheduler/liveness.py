@@ -18,7 +18,7 @@ from typing import Any
 from syncd import config
 from syncd.config import LinkSettings, Settings
 from syncd.core.model import Side
-from syncd.engine.report import FoundChange
+from syncd.engine.poll.found_changes import FoundChange
 from syncd.ports.announcements import Announced, Announcement, Way
 
 LIVE = "live"

@@ -14,7 +14,9 @@ from syncd.cli.output import cycle_report, formatting, plan_report
 from syncd.cli.output.printer import Printer
 from syncd.core.model import REASONS, Hold, Side
 from syncd.core.outcome import Outcome
-from syncd.engine.report import CycleReport, FailedWrite, PlannedWrite
+from syncd.engine.apply.results import FailedWrite
+from syncd.engine.planned_writes import PlannedWrite
+from syncd.engine.report import CycleReport
 from syncd.observability.remedies import REMEDIES
 from syncd.ports.store import HistoryEntry, LinkStore
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from syncd.core.policy import Notify, OnRemoval, Winner
-from syncd.engine import report
+from syncd.engine.planned_writes import digest, in_one_line
 from syncd.sandbox import Fault
 
 if TYPE_CHECKING:
@@ -341,7 +341,7 @@ def test_an_approved_plan_is_carried_out_exactly(
     harness.ghl.edit(events[1], address="Room 2")
     plan = harness.plan()
     assert plan.planned is not None
-    kept = {report.digest(write): report.in_one_line(write) for write in plan.planned}
+    kept = {digest(write): in_one_line(write) for write in plan.planned}
     harness.ghl.edit(events[1], address="Room 22")  # has moved on since
     harness.ghl.edit(events[2], address="Room 3")  # is not in the plan
     decide(harness, "apply", writes=kept)

@@ -14,11 +14,12 @@ from harness import in_turn
 from syncd.core.model import Side
 from syncd.core.outcome import Outcome
 from syncd.core.policy import Limit, Notify, Winner
-from syncd.engine import cycle, report
+from syncd.engine import cycle
 from syncd.engine.cycle import CycleRequest
 from syncd.engine.decisions.approval import Approval
 from syncd.engine.decisions.basis import shown_of
 from syncd.engine.decisions.pending import WAYS, leave_of
+from syncd.engine.planned_writes import digest, in_one_line
 from syncd.engine.poll.prepare import FIRST
 from syncd.errors import LinkLocked
 from syncd.sandbox import ConnectionDropped, Fault
@@ -577,7 +578,7 @@ def test_an_approved_plan_that_an_outage_cut_short_goes_on(
     harness.obey(removal_guard=Limit(percent=100, at_least=100))
     plan = harness.plan()
     assert plan.planned is not None
-    decide(harness, "apply", writes={report.digest(w): report.in_one_line(w) for w in plan.planned})
+    decide(harness, "apply", writes={digest(w): in_one_line(w) for w in plan.planned})
     harness.obey(removal_guard=Limit(percent=0, at_least=0))
     fault = Fault(side="hubspot", path="/batch/archive", status=503, times=None)
     harness.world.faults.add(fault)
@@ -609,7 +610,7 @@ def test_what_is_left_of_an_approved_plan_does_not_keep_the_rest_back(
     )
     plan = harness.plan()
     assert plan.planned is not None
-    decide(harness, "apply", writes={report.digest(w): report.in_one_line(w) for w in plan.planned})
+    decide(harness, "apply", writes={digest(w): in_one_line(w) for w in plan.planned})
     harness.world.faults.add(
         Fault(side="ghl", method="PUT", path=events[0], status=500, times=None)
     )
@@ -633,7 +634,7 @@ def test_a_first_sync_that_waits_marks_nothing_beside_an_approved_plan(
     plan = harness.plan()
     assert plan.planned is not None
     approved = [w for w in plan.planned if w.action == "create"]
-    decide(harness, "apply", writes={report.digest(w): report.in_one_line(w) for w in approved})
+    decide(harness, "apply", writes={digest(w): in_one_line(w) for w in approved})
     assert harness.sync(planned_only=True).hubspot.created == 1
     assert not harness.hubspot.get(twin).properties.get("ghl_appointment_id")
     harness.sync()
@@ -654,7 +655,7 @@ def test_an_approved_plan_forgets_nothing_that_was_to_be_looked_at_again(
     plan = harness.plan()
     assert plan.planned is not None
     shown = [w for w in plan.planned if w.ghl_id == other]
-    decide(harness, "apply", writes={report.digest(w): report.in_one_line(w) for w in shown})
+    decide(harness, "apply", writes={digest(w): in_one_line(w) for w in shown})
     assert harness.sync().hubspot.updated == 1
     assert titles(harness, pair) == ("Check-up", "Theirs")
     harness.sync(full=False)
@@ -668,7 +669,7 @@ def test_the_history_tells_who_decided(harness: SyncHarness, pair: tuple[str, st
     harness.ghl.edit(pair[0], address="Room 1")
     plan = harness.plan()
     assert plan.planned is not None
-    decide(harness, "apply", writes={report.digest(w): report.in_one_line(w) for w in plan.planned})
+    decide(harness, "apply", writes={digest(w): in_one_line(w) for w in plan.planned})
     harness.sync()
     told = [
         (e.field, e.author) for e in harness.store.link(harness.name).history(pair[1]) if e.field
@@ -810,7 +811,7 @@ def test_an_approved_plan_goes_out_of_a_first_sync_that_waits(
     bookings(harness, ann[0], 2)
     plan = harness.plan()
     assert plan.planned is not None
-    decide(harness, "apply", writes={report.digest(w): report.in_one_line(w) for w in plan.planned})
+    decide(harness, "apply", writes={digest(w): in_one_line(w) for w in plan.planned})
     bookings(harness, ann[0], 2, hours=100)
     done = harness.sync(planned_only=True)
     assert (done.hubspot.created, open_decisions(harness)) == (2, [])

@@ -10,8 +10,7 @@ from harness import NoBudget
 from syncd.core.model import Side
 from syncd.core.outcome import Outcome
 from syncd.engine import cycle
-from syncd.engine.cycle import CycleRequest
-from syncd.engine.finish import PAUSES
+from syncd.engine.cycle import PAUSES, CycleRequest
 
 if TYPE_CHECKING:
     from harness import HarnessClock, SyncHarness

@@ -9,7 +9,7 @@ import pytest
 
 from syncd.core.model import Side
 from syncd.core.outcome import Outcome
-from syncd.engine.finish import PAUSES
+from syncd.engine.cycle import PAUSES
 
 if TYPE_CHECKING:
     from harness import SyncHarness

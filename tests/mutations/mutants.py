@@ -48,7 +48,7 @@ INTENTS, RECOVER, RECORD = (
 )
 APPLY, APPLIED = "engine/apply/executor.py", "engine/apply/results.py"
 POLL, SIGHTINGS = "engine/poll/poll.py", "engine/observe/sightings.py"
-CLOSING = "engine/finish.py"
+CLOSING, STATE = "engine/finish.py", "engine/cycle_state.py"
 CONTACTS, CORE_CONTACTS = "engine/observe/contacts.py", "core/contacts.py"
 TWINS, ROUNDS, DICTIONARY = (
     "engine/observe/duplicate_check.py",
@@ -1013,7 +1013,7 @@ MUTANTS = (
     ),
     Mutant(
         "an announcement is closed unread",
-        CLOSING,
+        STATE,
         "records is not None and all(_was_read(polled, *record) for record in records):\n",
         "records is not None:\n",
         hint="announced",

@@ -17,8 +17,10 @@ from syncd.config import Settings
 from syncd.core.model import Hold, Side
 from syncd.core.outcome import Outcome
 from syncd.engine.cycle import CycleRequest
+from syncd.engine.planned_writes import PlannedWrite
+from syncd.engine.poll.found_changes import FoundChange
 from syncd.engine.poll.prepare import FIRST
-from syncd.engine.report import CycleReport, FoundChange, PlannedWrite, Tally
+from syncd.engine.report import CycleReport, Tally
 from syncd.errors import ConfigError, LinkLocked, StoreInterrupted
 from syncd.observability.heartbeat import HEARTBEAT, Heartbeat, read
 from syncd.observability.metrics import Metrics

@@ -8,7 +8,7 @@ import pytest
 
 from syncd.config import Settings
 from syncd.core.model import Side
-from syncd.engine.report import FoundChange
+from syncd.engine.poll.found_changes import FoundChange
 from syncd.ports.announcements import Announced, Announcement, Way
 from syncd.scheduler.liveness import Hearing, Liveness, SetUp, set_up_of
 

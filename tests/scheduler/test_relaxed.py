@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from syncd.core.model import Side
-from syncd.engine.report import FoundChange
+from syncd.engine.poll.found_changes import FoundChange
 from syncd.observability.health import examine
 from syncd.observability.words import announces, polls, requests_a_day
 from syncd.ports.announcements import Announced

@@ -21,8 +21,8 @@ from syncd.core.outcome import Outcome
 from syncd.core.policy import Notify, OnRemoval
 from syncd.core.status import CANCELLED, OVER
 from syncd.engine import writes
+from syncd.engine.apply.results import FailedWrite
 from syncd.engine.poll.prepare import FIRST
-from syncd.engine.report import FailedWrite
 from syncd.ports.store import TARGETED, IntentKind
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from syncd.cli.output.holds import print_holds
 from syncd.cli.output.printer import Printer
 from syncd.core.model import Hold, Side
 from syncd.core.outcome import Outcome
-from syncd.engine.report import CycleReport, PlannedWrite, Tally
+from syncd.engine.planned_writes import PlannedWrite
+from syncd.engine.report import CycleReport, Tally
 from syncd.ports.store import CONTACT
 
 ON_SCREEN = 100

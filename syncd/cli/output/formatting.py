@@ -16,7 +16,7 @@ from syncd.observability.remedies import remedy_of
 
 if TYPE_CHECKING:
     from syncd.cli.output.names import Names
-    from syncd.engine.report import PlannedWrite
+    from syncd.engine.planned_writes import PlannedWrite
 
 SIDES: Mapping[str, str] = {side.value: side.label for side in Side}
 

@@ -18,9 +18,19 @@ from syncd.core.model import Group, GroupKey, Hold, Pair, Side
 from syncd.engine import planned_writes
 from syncd.engine.planned_writes import PlannedWrite, by_group, fingerprint_of
 from syncd.engine.record.record import CompletedWrite
-from syncd.engine.report import FailedWrite
 from syncd.errors import AuthFailed, Permanent, ProviderError, Rejected, Stale, TimedOut
 from syncd.ports.provider import Done
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedWrite:
+    """A write that will be tried again."""
+
+    ghl_id: str
+    hubspot_id: str
+    side: Side
+    action: str
+    detail: str
 
 
 @dataclass(slots=True, kw_only=True)

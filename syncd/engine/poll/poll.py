@@ -33,7 +33,6 @@ from syncd.engine.backoff import waits
 from syncd.engine.context import CycleContext
 from syncd.engine.link import Link
 from syncd.engine.record import held_notes
-from syncd.engine.report import FoundChange
 from syncd.ports.provider import ScanRequest
 from syncd.ports.store import HELD_NOTES
 
@@ -75,11 +74,11 @@ class SeenFingerprints:
     def has(self, side: Side, record_id: str, shown: Seen) -> bool:
         """Whether the record shows what it showed when it was judged."""
         before = self.by_side[side].get(record_id)
-        return before is not None and before == _fingerprint(shown)
+        return before is not None and before == fingerprint_of(shown)
 
     def add(self, side: Side, record_id: str, shown: Seen) -> None:
         """The record is judged as it is shown now."""
-        self.by_side[side][record_id] = _fingerprint(shown)
+        self.by_side[side][record_id] = fingerprint_of(shown)
 
     def load(self, survivors: str) -> None:
         """Add what an earlier cycle judged and left alone, see `survivors`."""
@@ -87,7 +86,8 @@ class SeenFingerprints:
             self.by_side[Side(side)][record_id] = shown
 
 
-def _fingerprint(shown: Seen) -> str:
+def fingerprint_of(shown: Seen) -> str:
+    """A digest of what a record shows, for telling whether it has been judged as it is."""
     if isinstance(shown, Missing):
         return f"missing: {shown.detail}"
     # Another calendar matters, though the essence is the same.
@@ -607,22 +607,6 @@ def _follow_merges(link: Link, state: PollState, pairs: dict[int, Pair]) -> None
             pairs[pair.key] = replace(pair, hubspot_id=survivor, has_external_id=False)
             state.known[Side.HUBSPOT].add(survivor)
             state.followed.add(pair.key)
-
-
-def changes(polled: PollResult, since: datetime) -> dict[Side, dict[str, FoundChange]]:
-    """The records that a poll found changed since then, by side and id; without a stamp, none."""
-    found: dict[Side, dict[str, FoundChange]] = {}
-    for side in Side:
-        seen = polled.seen[side]
-        ids = {*polled.changed[side], *unknown(polled, side)}
-        found[side] = {
-            record_id: FoundChange(stamp=shown.updated_at, shown=_fingerprint(shown))
-            for record_id in ids
-            if isinstance(shown := seen.get(record_id), Snapshot)
-            and shown.updated_at is not None
-            and shown.updated_at > since
-        }
-    return found
 
 
 def unknown(read: PollState | PollResult, side: Side) -> dict[str, Seen]:

@@ -71,6 +71,8 @@ class LinkState:
     """What people decided of it, as it was read of all links last."""
     announced_due: float = math.inf
     """When a turn is due for what vendors announced; infinite while nothing waits."""
+    unheard: bool = False
+    """Whether something was announced that a turn has not noted yet."""
     announced_key: int = 0
     """The newest announcement that a turn knew of."""
     announced_failures: int = 0
@@ -148,9 +150,14 @@ class LinkState:
     def is_due(self, now: float) -> bool:
         """Whether a turn is to begin: a poll, or one for what was announced.
 
-        A link that is out of service, or in a trouble that stops every cycle, waits for its poll.
+        A link that is in a trouble that stops every cycle waits for its poll.
         """
-        return self.due <= now or (self.announced_due <= now and self.state in ANSWERING)
+        return self.due <= now or (self.announced_due <= now and self.takes_up)
+
+    @property
+    def takes_up(self) -> bool:
+        """Whether what is announced has a turn: to look at it, or in a pause to note it."""
+        return self.state in ANSWERING or (self.state is State.PAUSED and self.unheard)
 
     def traffic(self) -> Mapping[Side, Traffic]:
         """What went over the wire since the link was opened."""

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable
 
 from syncd.observability.state import State
 from syncd.scheduler import backoff
-from syncd.scheduler.link_state import ANSWERING, LinkState
+from syncd.scheduler.link_state import LinkState
 from syncd.scheduler.ports import Links
 
 
@@ -111,9 +111,14 @@ class Roster:
         with self.lock:
             for name in names:
                 state = self._states.get(name)
-                if state is None or not state.shared or state.announced_due <= now:
+                if state is None or not state.shared:
                     continue
-                state.announced_due = state.targeted.from_then(now) if state.targeted else now
+                state.unheard = True
+                if state.announced_due > now:
+                    then = state.targeted.from_then(now) if state.targeted else now
+                    state.announced_due = then
+                elif state.state is not State.PAUSED:
+                    continue
                 self._called[name] = state
                 begins |= not state.running and state.is_due(now)
         return begins
@@ -133,7 +138,7 @@ class Roster:
                 (
                     each.announced_due
                     for each in self._called.values()
-                    if not each.running and each.state in ANSWERING
+                    if not each.running and each.takes_up
                 ),
                 default=math.inf,
             )

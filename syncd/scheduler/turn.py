@@ -140,7 +140,7 @@ class Turns:
         """What waits; what comes from now on makes the link due once more."""
         if state.announced_due == math.inf:
             return ()
-        state.announced_due = math.inf
+        state.announced_due, state.unheard = math.inf, False
         announced = tuple(self._links.link_store(state.name).announcements())
         state.announced_key = max((each.key for each in announced), default=0)
         self._hear(state, announced)
@@ -148,8 +148,13 @@ class Turns:
 
     def _overhear(self, state: LinkState) -> None:
         """Note what is announced for a link that does not look at it now."""
+        state.unheard = False
+        if state.live is None:
+            self.judge_sides(state)
         if state.live is not None and state.announced_due < math.inf:
-            self._hear(state, self._links.link_store(state.name).announcements())
+            announced = self._links.link_store(state.name).announcements()
+            state.announced_key = max((each.key for each in announced), default=0)
+            self._hear(state, announced)
 
     def _hear(self, state: LinkState, announced: Sequence[Announcement]) -> None:
         if state.live is not None and announced:

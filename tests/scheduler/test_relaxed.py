@@ -75,6 +75,33 @@ def test_polls_relax_once_both_sides_were_heard(rig: Rig, clinic: FakeLink) -> N
     assert gaps(clinic)[-3:] == [300, 300, 300]
 
 
+@pytest.mark.parametrize("here", [True, False])
+def test_a_paused_link_is_heard_at_once_and_syncs_nothing(
+    rig: Rig, clinic: FakeLink, *, here: bool
+) -> None:
+    clinic.is_paused = True
+    clinic.store.decide("pause", {}, rig.clock.now())
+    rig.run(3)
+    cycles = len(clinic.asked)
+    clinic.store.announce("a1")
+    if here:
+        rig.scheduler.announced(["clinic"])
+    rig.run(2)
+    assert hearing(rig) == {"ghl": "heard", "hubspot": "waiting"}
+    asked = clinic.store.asked_for_announcements
+    rig.run(20)
+    assert clinic.store.asked_for_announcements == asked  # once is enough
+    announce(rig, Side.HUBSPOT)
+    rig.run(1)
+    assert hearing(rig) == {"ghl": "heard", "hubspot": "heard"}
+    assert len(clinic.asked) == cycles
+    clinic.is_paused = False
+    clinic.store.decide("resume", {}, rig.clock.now())
+    rig.run(3)
+    assert clinic.kinds[cycles:] == ["incremental"]
+    assert not clinic.store.announced
+
+
 def test_a_workflow_alone_relaxes_nothing(build: Build) -> None:
     rig = build("clinic", live=HOOK)
     link = rig.links.settings.links["clinic"]

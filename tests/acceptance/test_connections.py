@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 import pytest
+from cryptography.fernet import Fernet
 from forkserver import ForkServer
 from live_listener import KEY
 from oauth_office import Office
@@ -116,3 +117,43 @@ def test_a_daemon_that_is_killed_in_a_refresh_loses_no_connection(office: Office
     assert office.run("connections", "--json") == 0
     rows = json.loads(office.said[-2])["connections"]
     assert [row["state"] for row in rows] == ["ok", "ok"]
+
+
+def test_a_key_is_rotated_and_a_wrong_one_harms_nothing(office: Office, tmp_path: Path) -> None:
+    """As a unit passes it on: a credential, never the file that `connect` made."""
+    office.connect_both()
+    folder = tmp_path / "credentials"
+    folder.mkdir()
+    old, new, wrong = (folder / name for name in ("old-key", "new-key", "wrong-key"))
+    old.write_bytes((office.clinic.folder / "syncd.key").read_bytes())
+    (office.clinic.folder / "syncd.key").unlink()
+    for each in (new, wrong):
+        each.write_bytes(Fernet.generate_key() + b"\n")
+    store = office.clinic.folder / "syncd.db"
+
+    def kept() -> list[tuple[str, str]]:
+        with sqlite3.connect(store, timeout=15) as at:
+            return list(at.execute("SELECT access, refresh FROM connection ORDER BY id"))
+
+    def keys(*names: str) -> int:
+        told = ", ".join(f'{{ credential = "{name}" }}' for name in names)
+        office.env |= {
+            "CREDENTIALS_DIRECTORY": str(folder),
+            "SYNCD_STORE__SECRET_KEY": f"[{told}]",
+        }
+        return office.run("--sync-now")
+
+    before = kept()
+    assert keys("wrong-key") == 2
+    told = office.said[-2] + office.said[-1]
+    assert "this key is not the one that the connections in the store were encrypted with" in told
+    assert keys("missing-key") == 2
+    assert "missing-key" in office.said[-2] + office.said[-1]
+    assert kept() == before
+    # The new one first, which encrypts; the old one until each token was renewed.
+    assert keys("new-key", "old-key") == 0, office.said[-2:]
+    with sqlite3.connect(store, timeout=15) as at:
+        at.execute("UPDATE connection SET renew_at = '2020-01-01 00:00:00.000000'")
+    assert keys("new-key", "old-key") == 0
+    assert not {*kept()} & {*before}
+    assert keys("new-key") == 0

@@ -506,3 +506,28 @@ def test_slots_that_cannot_be_read_stop_no_booking_elsewhere(
     for each in theirs:
         assert told(report, each) == ["failed" if status >= 500 else "rejected"]
     assert report.outcome is (Outcome.FAILED_WRITES if status >= 500 else Outcome.OK)
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_conditionally_demanded_value_holds_its_creation_alone(
+    harness: SyncHarness, *, alone: bool
+) -> None:
+    """No API tells such rules beforehand; the record waits with the property's name."""
+    harness.provider_options = {"api_version": "2026-09"}
+    harness.hubspot.add_property("visit_reason")
+    harness.hubspot.conditional["hs_appointment_status", "NO_SHOW"] = "visit_reason"
+    contact = harness.ghl.add_contact("Ann Lee", "ann@example.com")
+    calendar = harness.calendars["Team"]
+    missed = harness.ghl.book(calendar, contact, harness.at(48), status="noshow")
+    if not alone:
+        for hours in (72, 96):
+            harness.ghl.book(calendar, contact, harness.at(hours))
+    report = harness.sync()
+    assert (report.outcome, report.hubspot.created) == (Outcome.OK, 0 if alone else 2)
+    (held,) = report.held
+    assert (held.ghl_id, held.reason) == (missed, "rejected")
+    assert "(visit_reason) in HubSpot" in held.detail
+    assert harness.sync().hubspot.writes == 0
+    del harness.hubspot.conditional["hs_appointment_status", "NO_SHOW"]
+    harness.later(days=2)  # it is tried again by itself
+    assert harness.sync().hubspot.created == 1

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from syncd.sandbox.changed_rules import changed_rules
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,12 +66,7 @@ class Rules:
         Raises:
             ValueError: there is no such rule, or it does not take the value.
         """
-        known = {field.name: getattr(before, field.name) for field in fields(cls)}
-        for name, value in values.items():
-            if name not in known:
-                raise ValueError(f"there is no rule {name}; there are {', '.join(sorted(known))}")
-            known[name] = _checked(name, value, known[name])
-        return cls(**known)
+        return changed_rules(before, values, _checked)
 
 
 _WORDS = {"highlevel": get_args(Highlevel), "hubspot": get_args(Hubspot)}

@@ -6,11 +6,12 @@ becomes a file when somebody asks.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from syncd.sandbox.announcing.payloads import journal_event
+from syncd.sandbox.changed_rules import changed_rules
 from syncd.sandbox.timestamps import iso_ms
 
 if TYPE_CHECKING:
@@ -55,15 +56,16 @@ class JournalRules:
         Raises:
             ValueError: there is no such rule, or it does not take the value.
         """
-        known = {field.name: getattr(before, field.name) for field in fields(cls)}
-        for name, value in values.items():
-            if name not in known:
-                raise ValueError(f"there is no rule {name}; there are {', '.join(sorted(known))}")
-            known[name] = tuple(value) if isinstance(known[name], tuple) else value
-        for name, words in (("nothing", get_args(Nothing)), ("aged", get_args(Aged))):
-            if known[name] not in words:
-                raise ValueError(f"{name} is one of {', '.join(words)}")
-        return cls(**known)
+        return changed_rules(before, values, _checked)
+
+
+_WORDS = {"nothing": get_args(Nothing), "aged": get_args(Aged)}
+
+
+def _checked(name: str, value: Any, before: Any) -> Any:
+    if name in _WORDS and value not in _WORDS[name]:
+        raise ValueError(f"{name} is one of {', '.join(_WORDS[name])}")
+    return tuple(value) if isinstance(before, tuple) else value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

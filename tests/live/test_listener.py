@@ -2,12 +2,13 @@
 
 import gzip
 import json
+import re
 import socket
 import threading
 from base64 import b64encode
 from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 
 import pytest
@@ -281,3 +282,61 @@ def test_hundreds_at_once_are_all_answered(live: Live) -> None:
             each.sendall(head.encode() + body)
         answers = [each.recv(4096).split()[1] for each in sockets]
     assert set(answers) == {b"200"}
+
+
+def _wire(live: Live, *pieces: bytes) -> list[int]:
+    """Send raw bytes on one connection, piece by piece; the status of each answer."""
+    with socket.create_connection(live.server.address, timeout=10) as wire:
+        for piece in pieces:
+            wire.sendall(piece)
+        answers = b""
+        with suppress(ConnectionError):
+            while more := wire.recv(65_536):
+                answers += more
+    return [int(each[:3]) for each in re.split(rb"(?:^|(?<=\n))HTTP/1\.1 ", answers)[1:]]
+
+
+BODY = json.dumps({"appId": APP, "locationId": "L1", **APPOINTMENT}).encode()
+SIGNED = b"X-GHL-Signature: " + b64encode(KEY.sign(BODY)) + b"\r\n"
+LENGTH = b"Content-Length: %d\r\n" % len(BODY)
+CHUNKED = b"Transfer-Encoding: chunked\r\n"
+CHUNKS = b"5\r\n" + BODY[:5] + b"\r\n%x\r\n" % len(BODY[5:]) + BODY[5:] + b"\r\n0\r\n\r\n"
+
+
+def _head(*lines: bytes, target: bytes = b"/hooks/calendars", version: bytes = b"1.1") -> bytes:
+    start = b"POST " + target + b" HTTP/" + version + b"\r\nHost: sync.example.com\r\n"
+    return start + b"".join(lines) + b"Connection: close\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("pieces", "statuses"),
+    [
+        ([_head(SIGNED, LENGTH), BODY], [200]),
+        ([_head(SIGNED, LENGTH, version=b"1.0"), BODY], [200]),
+        ([_head(SIGNED, CHUNKED), CHUNKS], [200]),
+        ([_head(SIGNED, LENGTH, CHUNKED), CHUNKS], [200]),  # the chunks count (RFC 9112, 6.3)
+        ([_head(SIGNED, LENGTH, b"Expect: 100-continue\r\n"), BODY], [100, 200]),
+        ([_head(SIGNED.replace(b"X-GHL", b"x-gHl"), LENGTH), BODY], [200]),
+        # What a proxy adds proves nothing, and an address of another form is another path.
+        ([_head(SIGNED, LENGTH, b"X-Forwarded-Proto: ftp\r\nForwarded: for=x\r\n"), BODY], [200]),
+        ([_head(SIGNED, LENGTH, target=b"/hooks/calendars?a=%2F&a=b"), BODY], [200]),
+        ([_head(SIGNED, LENGTH, target=b"//hooks/calendars"), BODY], [404]),
+        ([_head(SIGNED, LENGTH, target=b"/hooks/../hooks/calendars"), BODY], [404]),
+        # Two signatures, a body that is shorter or longer than its signature says.
+        ([_head(b"X-GHL-Signature: N/A\r\n", SIGNED, LENGTH), BODY], [401]),
+        ([_head(SIGNED, b"Content-Length: 5\r\n"), BODY], [401]),
+        ([_head(SIGNED, b"X-WH-Signature: x\r\n", LENGTH), BODY[:-1] + b" "], [401]),
+        ([_head(b"X-GHL-Signature: " + b"A" * 30_000 + b"\r\n", LENGTH), BODY], [401]),
+        # What no vendor sends: refused, whatever it is meant to be.
+        ([_head(SIGNED, b"Content-Length: -1\r\n"), BODY], [400]),
+        ([_head(SIGNED, b"Content-Length: 1e3\r\n"), BODY], [400]),
+        ([_head(SIGNED, CHUNKED), b"zz\r\n", BODY], [400]),
+        ([b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"], [400]),
+        ([b"GET /livez HTTP/1.1\r\n\r\n"], [400]),
+    ],
+)
+def test_what_comes_over_the_wire(live: Live, pieces: list[bytes], statuses: list[int]) -> None:
+    assert _wire(live, *pieces) == statuses
+    taken = statuses[-1] == 200
+    assert live.waiting() == (["ghl record a1"] if taken else [])
+    assert live.post("/livez", b"", method="GET") == 200

@@ -18,7 +18,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from syncd.observability import page
 from syncd.observability.admission import Access
-from syncd.observability.page import Look, Press
+from syncd.observability.page import Look, NotDecided, Press
 from syncd.observability.server import StatusServer
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
@@ -34,6 +34,7 @@ class Board:
     def __init__(self, name: str) -> None:
         self.name = name
         self.presses: list[Press] = []
+        self.refusal = ""
 
     def unhealthy_reason(self) -> str:
         return ""
@@ -52,6 +53,8 @@ class Board:
         return page_states.shown(self.name)
 
     def decide(self, press: Press) -> None:
+        if self.refusal:
+            raise NotDecided(409, self.refusal)
         self.presses.append(press)
 
     def metrics(self) -> bytes:
@@ -174,6 +177,14 @@ def test_the_page_stays_as_it_is_read_while_it_is_brought_up_to_date(
     assert driver.find_element(By.CSS_SELECTOR, "button[value=resume]").is_displayed()
     assert driver.find_element(By.ID, str(name)).get_attribute("open")
     assert browser.complaints() == []
+    board.refusal = "it is resumed already"
+    driver.find_element(By.CSS_SELECTOR, "button[value=resume]").click()
+    WebDriverWait(driver, 30).until(lambda _: "it is resumed already" in driver.page_source)
+    board.name = "held"
+    driver.execute_async_script("renew().then(arguments[arguments.length - 1])")
+    assert driver.find_element(By.CSS_SELECTOR, "button[value=pause]").is_displayed()
+    assert "it is resumed already" in driver.find_element(By.CSS_SELECTOR, "[role=alert]").text
+    assert all("409" in line for line in browser.complaints())
 
 
 def test_many_links_are_searched_and_filtered(browser: Chromium, serve: Serve) -> None:

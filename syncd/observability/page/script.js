@@ -37,12 +37,15 @@
       if (!fresh.querySelector("main")) return;
       const open = kept();
       const focus = document.activeElement && document.activeElement.id;
+      const refusal = whole && document.querySelector("[role=alert]");
       document.title = fresh.title;
       document.querySelector("link[rel=icon]").href = fresh.querySelector("link[rel=icon]").href;
       for (const part of parts) {
         const one = document.querySelector(part), other = fresh.querySelector(part);
         if (one && other) one.replaceWith(document.adoptNode(other));
       }
+      // What was not done stays to be read.
+      if (refusal) document.querySelector(".headline").after(refusal);
       for (const id of open) {
         const found = document.getElementById(id);
         if (found) found.open = true;

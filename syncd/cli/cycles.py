@@ -151,7 +151,9 @@ def _wrote(row: CycleRow) -> str:
     for side in SIDES:
         counts = {what: n for what, n in _counts(row, side).items() if what != "requests" and n}
         if counts:
-            parts = [f"{n:,} {formatting.WRITTEN[what]}" for what, n in counts.items()]
+            parts = [
+                formatting.counted(what, n) for what, n in counts.items() if isinstance(n, int)
+            ]
             told.append(f"{formatting.SIDES[side]}: {', '.join(parts)}")
     held = row.report.get("held")
     told += [f"{len(held):,} held"] if isinstance(held, list) and held else []

@@ -357,11 +357,18 @@ def test_the_limit_of_the_history_counts_records_however_many_fields_they_have()
 def test_a_narrow_screen_breaks_no_word_and_cuts_nothing() -> None:
     stream = io.StringIO()
     printer = Printer(stream, console=Console(file=stream, width=60, color_system=None))
-    rows = [("Tue 2026-12-01 08:30", "Check-up (HighLevel xX0rm8yguqv4KlTnakqC)", "x" * 70)]
-    printer.table(("When", "Record", "How to resolve it"), rows)
+    rows = [("Tue 2026-12-01 08:30", "Check-up (HighLevel xX0rm8yguqv4KlTnakqC)", "x" * 70, "")]
+    printer.table(("When", "Record", "How to resolve it", "Nothing to say"), rows)
     printer.line(f"  see https://example.com/{'a' * 70} for more of it, as ever and as always")
     told = stream.getvalue()
+    assert "Nothing to say" not in told
     words = {word for line in told.splitlines() for word in line.split()}
     for word in ("08:30", "xX0rm8yguqv4KlTnakqC)", "x" * 70, f"https://example.com/{'a' * 70}"):
         assert word in words
     assert all(len(line) <= 60 or "xxx" in line or "aaa" in line for line in told.splitlines())
+
+
+def test_one_contact_is_counted_as_one() -> None:
+    assert formatting.counted("contacts_created", 1) == "1 contact created"
+    assert formatting.counted("contacts_created", 2) == "2 contacts created"
+    assert formatting.counted("updated", 1000) == "1,000 updated"

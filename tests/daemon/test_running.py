@@ -312,7 +312,7 @@ def test_where_the_daemon_dies_meanwhile_the_verb_runs_the_cycle(
         moment.wait(0.02)
     running.process.send_signal(end)
     assert kicked.wait(PATIENCE) == 0
-    assert "HubSpot: 1 created, 1 contacts created" in kicked.stdout.read()
+    assert "HubSpot: 1 created, 1 contact created" in kicked.stdout.read()
     for stream in (kicked.stdout, kicked.stderr):
         stream.close()
 

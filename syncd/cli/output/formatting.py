@@ -34,19 +34,17 @@ DONE: Mapping[str, str] = {
 }
 """What was done, by the action's name in reports, in the history and in `action`."""
 
-WRITTEN: Mapping[str, str] = {
-    "created": "created",
-    "updated": "updated",
-    "removed": "removed",
-    "restored": "restored",
-    "contacts_created": "contacts created",
-}
-"""What a side's counts in the report count."""
-
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))} | {
     ord("\n"): " / ",
     ord("\t"): " ",
 }
+
+
+def counted(what: str, number: int) -> str:
+    """One of a side's counts in a report, by its key: `3 updated`, `1 contact created`."""
+    if what == "contacts_created":
+        return f"{count(number, 'contact')} created"
+    return f"{number:,} {what}"
 
 
 def strip_control_chars(text: str) -> str:

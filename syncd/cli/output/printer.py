@@ -194,7 +194,7 @@ class Printer:
             for at, (head, cell) in enumerate(zip(heads, row, strict=True)):
                 begin = "  " if at == 0 else "    "
                 style = styles[at] if at < len(styles) else ""
-                for number, part in enumerate(cell.split("\n")):
+                for number, part in enumerate(cell.split("\n") if cell else ()):
                     self.line(f"{begin}{'' if number else f'{head}: '}{part}", style)
 
     def _plain(self, rows: list[list[str]]) -> None:

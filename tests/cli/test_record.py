@@ -74,6 +74,35 @@ def test_it_names_nobody_and_only_its_owner_reads_it(recorded: Path) -> None:
     )
 
 
+SAID = "Annabel Quill <annabel@quill.example>, +41 79 555 01 02, of token {token}, is refused"
+
+
+@pytest.mark.parametrize(
+    ("side", "path"),
+    [
+        ("ghl", "/calendars/events"),
+        ("ghl", "/contacts|/users"),
+        ("hubspot", "/contacts|/crm/owners"),
+        ("hubspot", "/crm/properties"),
+    ],
+)
+def test_no_vendors_words_name_anybody_in_a_recording(
+    syncd: Syncd, clinic: VendorAccounts, recorded: Path, side: str, path: str
+) -> None:
+    settings = clinic.world.settings
+    tokens = (settings.ghl_token, settings.hubspot_token)
+    said = SAID.format(token=" ".join(tokens))
+    body = {"message": said, "error": said, "errors": [{"message": said, "context": {"x": [said]}}]}
+    clinic.make("Visit of Annabel", hours=9)
+    clinic.world.faults.add(side=side, path=path, status=400, times=None, body=body)
+    recorded.unlink()
+    syncd("record", str(recorded))
+    text = recorded.read_text("utf-8")
+    for word in ("annabel", "quill", "555 01 02", "5550102", *tokens):
+        assert word.casefold() not in text.casefold(), word
+    assert syncd("replay", str(recorded)).code in {0, 3, 7}
+
+
 def cut(text: str) -> str:
     return text[: len(text) // 2]
 

@@ -1050,6 +1050,10 @@ MUTANTS = (
         RENEWING,
         "        if newest is None or newest.generation != row.generation:\n",
         "        if newest is None:\n",
+        and_also=(
+            "if not self._store.refuse(row.id, row.generation, words):",
+            "if newest and not self._store.refuse(row.id, newest.generation, words):",
+        ),
     ),
     Mutant(
         "a renewal forgets the new refresh token",

@@ -81,6 +81,8 @@ class SandboxSettings:
     status_reset_on_put: bool = True
     slot_validation: Literal["off", "overlap", "offered", "verbatim"] = "offered"
     """What a booking with validation must be: anything; free; an offered slot; its very text."""
+    moves_validated: bool = True
+    """Whether an update of the times is checked as a booking is; the descriptions do not say."""
     reopening_validated: bool = False
     """Whether a status that makes a cancelled appointment count again is checked like a move."""
     assignee_required: bool = True

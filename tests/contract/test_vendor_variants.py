@@ -24,6 +24,7 @@ from variant_transport import (
     absent_as,
     archived_by_date,
     as_texts,
+    batches_of_the_living,
     elsewhere,
     enveloped,
     epoch,
@@ -70,6 +71,7 @@ HIGHLEVEL = [
     Variant(name="updates keep the status", settings={"status_reset_on_put": False}),
     Variant(name="slots are compared as texts", settings={"slot_validation": "verbatim"}),
     Variant(name="only overlaps are refused", settings={"slot_validation": "overlap"}),
+    Variant(name="moves are not checked", settings={"moves_validated": False}),
     Variant(name="deletions move the stamp", settings={"delete_moves_date_updated": True}),
     Variant(name="duplicates are allowed", settings={"allow_duplicate_contacts": True}),
     Variant(name="its clock is ahead", settings={"ghl_skew": timedelta(minutes=4)}),
@@ -218,6 +220,7 @@ HUBSPOT = [
     Variant(
         name="archived is told by its date", side="hubspot", change=of_records(archived_by_date)
     ),
+    Variant(name="batches show no archived record", side="hubspot", change=batches_of_the_living),
     Variant(name="everything says more", side="hubspot", change=wordy),
     Variant(name="a stage is demanded", settings={"stage_required": True}),
     Variant(

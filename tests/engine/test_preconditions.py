@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -455,7 +455,43 @@ def test_where_the_other_side_cannot_be_read_nothing_is_written(
     assert harness.sync().ghl.created == 1
 
 
-# --- reopenings
+# --- moves and reopenings
+
+
+@pytest.mark.parametrize("checked", [True, False], ids=["checked by the vendor", "not checked"])
+@pytest.mark.parametrize("refused", [True, False])
+def test_a_move_onto_a_slot_of_somebody_else_is_held(
+    harness: SyncHarness, pair: tuple[str, str], bob: tuple[str, str], refused: bool, checked: bool
+) -> None:
+    """Also where HighLevel accepts any update: no page says that it checks their slots."""
+    harness.world.settings = replace(harness.world.settings, moves_validated=checked)
+    harness.obey(refuse_double_booking=refused)
+    event, record = pair
+    book(harness, bob[0], hours=72, title="Taken")
+    harness.sync()
+    taken = {"hs_appointment_start": harness.at(72), "hs_appointment_end": harness.at(72.5)}
+    harness.hubspot.edit(record, hs_appointment_name="Again", **taken)
+    report = harness.sync()
+    shown = harness.ghl.get(event)
+    assert shown.title == "Again", "the rest goes on"
+    assert [hold.reason for hold in report.held] == (["slot_taken"] if refused else [])
+    assert (shown.start == harness.at(72)) is not refused
+
+
+@pytest.mark.usefixtures("pair")
+def test_of_two_moves_onto_one_slot_one_is_held(harness: SyncHarness, bob: tuple[str, str]) -> None:
+    harness.world.settings = replace(harness.world.settings, moves_validated=False)
+    book(harness, bob[0], hours=72)
+    harness.sync()
+    for each in harness.hubspot.records():
+        harness.hubspot.edit(
+            each.id,
+            hs_appointment_start=harness.at(96),
+            hs_appointment_end=harness.at(96.5),
+        )
+    report = harness.sync()
+    assert [hold.reason for hold in report.held] == ["slot_taken"]
+    assert [each.start for each in harness.ghl.events()].count(harness.at(96)) == 1
 
 
 @pytest.mark.parametrize("refused", [True, False])

@@ -275,6 +275,12 @@ def silent_about_absence(request: httpx.Request, payload: Payload) -> int | None
     return None
 
 
+def batches_of_the_living(request: httpx.Request, payload: Payload) -> None:
+    """A batch read shows no archived record, whatever it is asked for."""
+    if request.url.path.endswith("/batch/read") and "archived" in request.url.params:
+        payload["results"] = []
+
+
 def archived_by_date(row: Payload) -> None:
     if row.pop("archived", False):
         row.setdefault("archivedAt", "2026-03-02T09:00:00Z")

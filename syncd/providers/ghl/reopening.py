@@ -1,9 +1,9 @@
-"""Whether a cancelled appointment may take its slot again.
+"""Whether an appointment may take a slot: one that moves, or that was cancelled.
 
-`writing` asks here before it writes such a status. The API description says
-that a PUT checks slots where times move; no page says that it checks a status
-that makes the appointment count again. Leaves out moves: the API validates
-those itself.
+`writing` asks here before it writes such times or such a status. The API
+description has a flag for checking slots on a PUT, and speaks of creations
+only; no page says that a PUT checks anything. Opening hours and notice are the
+API's own to check.
 """
 
 from contextlib import suppress
@@ -27,32 +27,45 @@ def has_room(
     end: datetime,
     record: str,
 ) -> bool:
-    """Whether the slot is offered, or at least no other appointment is there.
+    """Whether no other appointment is there, or the slot is offered all the same.
 
-    A time beside the calendar's grid, as people book by hand, is never offered.
+    A time beside the calendar's grid, as people book by hand, is never offered;
+    a calendar that takes several at once offers a slot that somebody has.
 
     Raises:
         ProviderError: it could not be read.
     """
-    slots.freed(query.calendar)  # The offers from the beginning of the cycle are too old.
-    # The request may be refused for a calendar that offers nothing at all, such as a draft.
-    with suppress(Rejected, NotFound):
-        offered = slots.offer(context, query) is not None
-        # An offer is one slot: the rest of a longer appointment may be taken.
-        if offered and end - query.start <= context.slots.get(query.calendar, timedelta()):
-            return True
     since, until = query.start - PADDING, end + PADDING
     calls = [protocol.list_events(session.location, query.calendar, since, until)]
     if query.user:
         calls.append(protocol.list_events(session.location, "", since, until, user=query.user))
-    for call in calls:
-        rows = wire.events(session.ask(call))
-        if rows is None:
-            raise unreadable(call)
-        for event in rows:
-            if event is not None and event.id != record and _overlaps(event, context, query, end):
-                return False
-    return True
+    if not any(_is_taken(session, call, context, query, end, record) for call in calls):
+        return True
+    # An offer is one slot: the rest of a longer appointment may be taken.
+    if end - query.start > context.slots.get(query.calendar, timedelta()):
+        return False
+    slots.freed(query.calendar)  # The offers from the beginning of the cycle are too old.
+    # The request may be refused for a calendar that offers nothing at all, such as a draft.
+    with suppress(Rejected, NotFound):
+        return slots.offer(context, query) is not None
+    return False
+
+
+def _is_taken(
+    session: Session,
+    call: protocol.Call,
+    context: LocationContext,
+    query: SlotQuery,
+    end: datetime,
+    record: str,
+) -> bool:
+    rows = wire.events(session.ask(call))
+    if rows is None:
+        raise unreadable(call)
+    return any(
+        event is not None and event.id != record and _overlaps(event, context, query, end)
+        for event in rows
+    )
 
 
 def _overlaps(event: wire.Event, context: LocationContext, query: SlotQuery, end: datetime) -> bool:

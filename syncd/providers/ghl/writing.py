@@ -10,10 +10,12 @@ and in which order: the engine's work.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import nullcontext
 from dataclasses import replace
 from itertools import islice
+from threading import Lock
 
 from syncd.core import essence
 from syncd.core.essence import with_groups
@@ -123,6 +125,7 @@ class Writer:
         self._shown_texts = shown_texts
         self._sent = Counter[str]()
         """Requests that each command has sent, by key."""
+        self._taking_slot = Lock()
         self._outage = OutageCounter(UNREACHABLE)
         self.fatal: ProviderError | None = None
 
@@ -155,8 +158,13 @@ class Writer:
 
     def attempt(self, command: WriteCommand) -> Receipt | None:
         """The receipt of one command; None where it was not sent because nothing can succeed."""
-        if self.fatal is not None:
-            return None
+        # Two that want the same slot must not both find it free.
+        with self._taking_slot if _takes_slot(command, command.groups) else nullcontext():
+            if self.fatal is not None or self._checks.cancelled(Side.GHL):
+                return None
+            return self._attempt(command)
+
+    def _attempt(self, command: WriteCommand) -> Receipt | None:
         try:
             receipt: Receipt = self._write(command)
         except FATAL as error:
@@ -280,11 +288,10 @@ class Writer:
             )
             for group in frozenset(command.groups) - groups
         )
-        if command.reopens and Group.STATUS in groups and not self._has_room(command, current):
-            groups -= {Group.STATUS}
-            refused += (
-                Refusal(group=Group.STATUS, reason="slot_taken", detail=_slot_taken(current)),
-            )
+        taking = _takes_slot(command, groups)
+        if taking and not self._has_room(command, current):
+            groups -= {taking}
+            refused += (_slot_taken(taking, current),)
         while groups:
             body = mapping.changes(command, current.appointment, groups, self._location)
             try:
@@ -480,8 +487,22 @@ def _check_unchanged(command: WriteCommand, shown: Snapshot) -> None:
         raise _changed_meanwhile(command)
 
 
-def _slot_taken(record: Snapshot) -> str:
-    return f"its slot on calendar {record.calendar} was given to somebody else meanwhile"
+def _takes_slot(command: WriteCommand, groups: Collection[GroupKey]) -> GroupKey | None:
+    """The group whose update takes a slot that has to be free."""
+    if command.kind is not CommandKind.UPDATE:
+        return None
+    if command.reopens and Group.STATUS in groups:
+        return Group.STATUS
+    return Group.TIME if command.validate_slot and Group.TIME in groups else None
+
+
+def _slot_taken(group: GroupKey, record: Snapshot) -> Refusal:
+    detail = (
+        f"its slot on calendar {record.calendar} was given to somebody else meanwhile"
+        if group == Group.STATUS
+        else f"somebody else has that time on calendar {record.calendar}"
+    )
+    return Refusal(group=group, reason="slot_taken", detail=detail)
 
 
 def _changed_meanwhile(command: WriteCommand) -> Stale:

@@ -66,13 +66,20 @@ class Api:
         path = self.objects(object_type)
         return Request(method="GET", path=path, query={"limit": "1"}, asked=Asked.SIDE)
 
-    def get(self, record_id: str, properties: Sequence[str], object_type: str = "") -> Request:
+    def get(
+        self,
+        record_id: str,
+        properties: Sequence[str],
+        object_type: str = "",
+        *,
+        archived: bool = False,
+    ) -> Request:
         """One record; the id of a merged one is answered with the survivor."""
-        return Request(
-            method="GET",
-            path=f"{self.objects(object_type)}/{_segment(record_id)}",
-            query={"properties": ",".join(properties)},
-        )
+        query = {"properties": ",".join(properties)}
+        if archived:
+            query["archived"] = "true"
+        path = f"{self.objects(object_type)}/{_segment(record_id)}"
+        return Request(method="GET", path=path, query=query)
 
     def batch_read(
         self,

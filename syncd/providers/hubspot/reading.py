@@ -8,6 +8,7 @@ archived is. An answer that cannot be read is an error, never an empty list.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 
 from syncd.core.model import Missing, Side, Snapshot
@@ -127,12 +128,13 @@ class Reader:
             self._account.confirm()
 
     def _single(self, record_id: str) -> Snapshot | Missing:
-        """Read one record alone: the id of a merged one is answered with the survivor."""
-        request = self._session.api.get(record_id, self._account.property_map.read)
+        """Read one record alone: the id of a merged one is answered with the survivor.
+
+        No report shows that a batch read finds archived appointments, so the
+        single read, which is described alike, is asked for them as well.
+        """
         try:
-            record = wire.record(self._session.ask(request))
-        except NotFound:
-            record = None
+            record = self._alone(record_id) or self._alone(record_id, archived=True)
         except ProviderError as error:
             self._session.check(Asked.RECORD, error)
             return unreadable(error)
@@ -147,6 +149,13 @@ class Reader:
         if record_id in unread:
             return unreadable(unread[record_id])
         return self.snapshot(record, contacts.get(record_id, ()))
+
+    def _alone(self, record_id: str, *, archived: bool = False) -> Record | None:
+        properties = self._account.property_map.read
+        request = self._session.api.get(record_id, properties, archived=archived)
+        with suppress(NotFound):
+            return wire.record(self._session.ask(request))
+        return None
 
     def find_by_external_id(self, ghl_ids: Collection[str]) -> dict[str, Snapshot | Missing]:
         """The records that hold these HighLevel ids; an active one before an archived one.

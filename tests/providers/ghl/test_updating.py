@@ -166,7 +166,7 @@ def test_a_refused_move_holds_the_times_and_writes_the_rest(
 
 
 def test_a_refused_move_alone_is_not_sent_twice(clinic: Clinic, is_done: IsDone) -> None:
-    clinic.book(48, assignee=clinic.users[0])
+    clinic.world.location.block(clinic.at(48), clinic.at(49), user=clinic.users[0])
     key = clinic.book(24, assignee=clinic.users[0])
     receipt = is_done(
         clinic.update(key, Group.TIME, start=clinic.at(48), end=clinic.at(48.5), validate_slot=True)

@@ -157,10 +157,9 @@ def changes(
     # A status that can only be read would refuse the whole update.
     if status and (Group.STATUS in groups or status in _WRITABLE):
         body["appointmentStatus"] = status
-    validated = command.validate_slot and not {Group.TIME, Group.STATUS, Group.OWNER}.isdisjoint(
-        groups
-    )
-    body["ignoreFreeSlotValidation"] = not validated
+    # Of an appointment that keeps its slot nothing is checked: people book outside the hours.
+    taking = {Group.TIME, Group.OWNER} | ({Group.STATUS} if command.reopens else set())
+    body["ignoreFreeSlotValidation"] = not command.validate_slot or taking.isdisjoint(groups)
     if Group.TIME in groups:
         body |= _times(wanted, context)
     if Group.TITLE in groups:

@@ -27,45 +27,32 @@ def has_room(
     end: datetime,
     record: str,
 ) -> bool:
-    """Whether no other appointment is there, or the slot is offered all the same.
+    """Whether the slot is offered, or at least no other appointment is there.
 
-    A time beside the calendar's grid, as people book by hand, is never offered;
-    a calendar that takes several at once offers a slot that somebody has.
+    A time beside the calendar's grid, as people book by hand, is never offered.
 
     Raises:
         ProviderError: it could not be read.
     """
+    slots.freed(query.calendar)  # The offers from the beginning of the cycle are too old.
+    # The request may be refused for a calendar that offers nothing at all, such as a draft.
+    with suppress(Rejected, NotFound):
+        offered = slots.offer(context, query) is not None
+        # An offer is one slot: the rest of a longer appointment may be taken.
+        if offered and end - query.start <= context.slots.get(query.calendar, timedelta()):
+            return True
     since, until = query.start - PADDING, end + PADDING
     calls = [protocol.list_events(session.location, query.calendar, since, until)]
     if query.user:
         calls.append(protocol.list_events(session.location, "", since, until, user=query.user))
-    if not any(_is_taken(session, call, context, query, end, record) for call in calls):
-        return True
-    # An offer is one slot: the rest of a longer appointment may be taken.
-    if end - query.start > context.slots.get(query.calendar, timedelta()):
-        return False
-    slots.freed(query.calendar)  # The offers from the beginning of the cycle are too old.
-    # The request may be refused for a calendar that offers nothing at all, such as a draft.
-    with suppress(Rejected, NotFound):
-        return slots.offer(context, query) is not None
-    return False
-
-
-def _is_taken(
-    session: Session,
-    call: protocol.Call,
-    context: LocationContext,
-    query: SlotQuery,
-    end: datetime,
-    record: str,
-) -> bool:
-    rows = wire.events(session.ask(call))
-    if rows is None:
-        raise unreadable(call)
-    return any(
-        event is not None and event.id != record and _overlaps(event, context, query, end)
-        for event in rows
-    )
+    for call in calls:
+        rows = wire.events(session.ask(call))
+        if rows is None:
+            raise unreadable(call)
+        for event in rows:
+            if event is not None and event.id != record and _overlaps(event, context, query, end):
+                return False
+    return True
 
 
 def _overlaps(event: wire.Event, context: LocationContext, query: SlotQuery, end: datetime) -> bool:

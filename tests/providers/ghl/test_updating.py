@@ -162,7 +162,6 @@ def test_a_refused_move_holds_the_times_and_writes_the_rest(
     assert (shown.title, shown.start) == ("New", clinic.at(24))
     assert [(each.group, each.reason) for each in receipt.refused] == [(Group.TIME, "slot_taken")]
     assert receipt.returned == shown
-    assert clinic.sent("GET", "/free-slots") == []
 
 
 def test_a_refused_move_alone_is_not_sent_twice(clinic: Clinic, is_done: IsDone) -> None:
@@ -186,6 +185,14 @@ def test_a_move_onto_a_free_slot_is_validated_by_the_vendor(
     assert receipt.refused == ()
     assert clinic.sent("PUT")[0].body["ignoreFreeSlotValidation"] is False
     assert clinic.see(key).appointment.start == clinic.at(48)
+
+
+def test_a_status_that_keeps_the_slot_is_not_validated(clinic: Clinic, is_done: IsDone) -> None:
+    """People book outside the hours, and such a booking is never offered."""
+    key = clinic.book(24, assignee=clinic.users[0])
+    is_done(clinic.update(key, Group.STATUS, status="noshow", validate_slot=True))
+    assert clinic.sent("PUT")[0].body["ignoreFreeSlotValidation"] is True
+    assert clinic.see(key).appointment.status == "noshow"
 
 
 def test_of_a_pair_an_owner_outside_the_team_holds_only_the_owner(

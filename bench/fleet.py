@@ -38,7 +38,7 @@ from syncd.bootstrap.app import App
 from syncd.config import Settings
 from syncd.core.outcome import Outcome
 from syncd.engine.cycle import CycleRequest
-from syncd.engine.finish import FIRST
+from syncd.engine.poll.prepare import FIRST
 from syncd.engine.report import CycleReport
 from syncd.fleet import tables
 from syncd.observability.metrics import Metrics

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 
 from syncd.core import contacts
-from syncd.core.actions import NewContact
-from syncd.core.model import Contact, ContactPair, Side
+from syncd.core.actions import NewContact, Update, Write
+from syncd.core.model import Contact, ContactPair, Group, Side
 from syncd.engine import planned_writes
 from syncd.engine.apply.results import WriteResults
 from syncd.engine.link import Link
@@ -107,6 +108,16 @@ class ContactMaker:
     def made(self, side: Side, here: str) -> str | ProviderError:
         """The id of the contact that was made on `side` for this one, or why there is none."""
         return self._made[side, here]
+
+
+def with_contact(write: Write, made: str) -> Write:
+    """The write with the contact that was made for it, where it changes the contact."""
+    if not isinstance(write, Update):
+        return write
+    changes = tuple(
+        replace(each, after=made) if each.group == Group.CONTACT else each for each in write.changes
+    )
+    return replace(write, changes=changes)
 
 
 def _checked(

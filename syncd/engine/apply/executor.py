@@ -17,19 +17,27 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from threading import Event, RLock
+from dataclasses import replace
+from threading import RLock
 from typing import assert_never
 
 from syncd.core.actions import Create, Update, Write, WriteExternalId
 from syncd.core.contacts import Known
 from syncd.core.guards import Plan
-from syncd.core.model import Group, Pair, Side
+from syncd.core.model import Pair, Side
 from syncd.core.observe import UnpairedRecords
-from syncd.engine.apply.contact_creation import ContactMaker
+from syncd.engine.apply.contact_creation import ContactMaker, with_contact
 from syncd.engine.apply.preconditions import Preconditions
-from syncd.engine.apply.queue import CHUNK, WriteQueue
+from syncd.engine.apply.queue import CHUNK, InFlight, WriteQueue
 from syncd.engine.apply.results import WriteResults
+from syncd.engine.apply.run import (
+    HEED_EVERY,
+    LATE,
+    LEAST_PAUSE,
+    MOST_PASSED_OVER,
+    POLL_REQUESTS,
+    Run,
+)
 from syncd.engine.decisions.pending import PendingDecisions
 from syncd.engine.decisions.tracker import DecisionTracker
 from syncd.engine.link import Link
@@ -54,65 +62,15 @@ from syncd.ports.store import BY_RULE
 AHEAD = 100
 """How many further creations one search for duplicates serves."""
 
-LEAST_PAUSE = 5.0
-"""Seconds between two polls, however often the link is polled when it has little to write."""
-
-LATE = 1.3
-"""A poll waits for a pause in writing, but not for longer than this share of its time."""
-
-POLL_REQUESTS = 1
-"""Requests that a poll sends to HighLevel beside one for every calendar."""
-
-GATHER = 0.05
-"""Seconds within which receipts that follow each other share a commit; until then their intents
-are kept."""
-
 MOST_LATE = 10
 """How often in a cycle a write may be too late after its records were read, because of the rate
 limit or of a pause that the vendor asked for; where the vendor fails, once."""
-
-HEED_EVERY = 2.0
-"""Seconds of writing, at least, between two pauses for what vendors announced meanwhile."""
-
-MOST_PASSED_OVER = 3
-"""Runs in a row that may pause for announcements before a side got the write that it waits for."""
 
 REQUESTS_OF_A_WRITE = 3
 """Requests that a write to HighLevel takes: its record read, perhaps free slots, the write."""
 
 STOPPING = (AuthFailed, DailyBudgetSpent, Unavailable)
 """The errors that end a side: no further write can succeed."""
-
-
-@dataclass(slots=True, kw_only=True)
-class InFlight:
-    """Writes of a lane in flight: intent committed, result not yet recorded."""
-
-    unanswered: dict[str, tuple[Write, str]] = field(default_factory=dict)
-    """The write and its contact, by key."""
-    completed: list[CompletedWrite] = field(default_factory=list)
-    committed_at: float = -GATHER
-    all_taken: bool = False
-    """Whether the provider took every command, and did not pause for a poll."""
-
-
-@dataclass(slots=True, kw_only=True)
-class Run:
-    """One run of both lanes, from one poll to the next."""
-
-    until: float | None = None
-    """When it is over (monotonic); None if it only ends with the queue."""
-    not_written: set[Side] = field(default_factory=set)
-    """The sides with something to write that nothing was written to yet."""
-    ended: set[Side] = field(default_factory=set)
-    failed: bool = False
-    """Whether a lane failed: the other one has to end as well."""
-    paused: bool = False
-    """Whether it paused for a poll before the poll's latest moment."""
-    closing: bool = False
-    """Whether it only writes the ids of bookings that were made, whatever ended the cycle."""
-    changed: Event = field(default_factory=Event)
-    """Set when HubSpot's lane may have something to do again."""
 
 
 class WriteExecutor:
@@ -392,7 +350,7 @@ class WriteExecutor:
             if not commands:
                 break
             for command in commands:
-                if side is Side.HUBSPOT or self._is_due(in_flight):
+                if side is Side.HUBSPOT or in_flight.is_due(self.link.clock.monotonic()):
                     self._commit(in_flight)
                 if side is Side.GHL and not self._may_write(side):
                     return
@@ -486,7 +444,7 @@ class WriteExecutor:
                     CompletedWrite(key=receipt.key, write=write, done=receipt, contact=contact)
                 )
                 if len(in_flight.completed) >= CHUNK[side] or (
-                    side is Side.GHL and self._is_due(in_flight)
+                    side is Side.GHL and in_flight.is_due(self.link.clock.monotonic())
                 ):
                     self._commit(in_flight)
             case Failed(error=Outdated() as late) if self._retry_late(write, late):
@@ -510,10 +468,6 @@ class WriteExecutor:
             with self.link.store.begin() as transaction:
                 transaction.close_intents([key])
             self._queue.give_back(side, [write])
-
-    def _is_due(self, in_flight: InFlight) -> bool:
-        """Whether to commit now, and not together with the receipts that follow at once."""
-        return self.link.clock.monotonic() - in_flight.committed_at >= GATHER
 
     def _commit(self, in_flight: InFlight) -> None:
         """Record the completed writes."""
@@ -623,13 +577,7 @@ class WriteExecutor:
         if isinstance(made, ProviderError):
             self._failed("", write, made)
             return None
-        if isinstance(write, Update):
-            changes = tuple(
-                replace(each, after=made) if each.group == Group.CONTACT else each
-                for each in write.changes
-            )
-            write = replace(write, changes=changes)
-        return (write, made)
+        return (with_contact(write, made), made)
 
 
 def apply(planned: Planned, results: WriteResults) -> WriteExecutor:

@@ -4,18 +4,20 @@ The executor keeps one, and touches it only under its lock. A booking that is
 checked against free slots waits here for the writes that free its slot: it
 would be refused while the appointment that is moved, cancelled or deleted in
 the same cycle still takes it. Leaves out slots that stay taken: HighLevel
-itself refuses those.
+itself refuses those. What a lane has sent and not recorded yet is `InFlight`.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from syncd.core.actions import Create, Remove, Update, Write, WriteExternalId
 from syncd.core.guards import urgency
 from syncd.core.model import Group, Side
+from syncd.engine.record.record import CompletedWrite
 
 SOON = 86_400.0
 """Seconds: appointments that start within them are written before anything else."""
@@ -31,6 +33,26 @@ _FREES_SLOT = frozenset({Group.TIME, Group.STATUS})
 
 _Slot = tuple[str, datetime, datetime]
 """Calendar, start and end."""
+
+GATHER = 0.05
+"""Seconds within which receipts that follow each other share a commit; until then their intents
+are kept."""
+
+
+@dataclass(slots=True, kw_only=True)
+class InFlight:
+    """Writes of a lane in flight: intent committed, result not yet recorded."""
+
+    unanswered: dict[str, tuple[Write, str]] = field(default_factory=dict)
+    """The write and its contact, by key."""
+    completed: list[CompletedWrite] = field(default_factory=list)
+    committed_at: float = -GATHER
+    all_taken: bool = False
+    """Whether the provider took every command, and did not pause for a poll."""
+
+    def is_due(self, now: float) -> bool:
+        """Whether to commit now, and not together with the receipts that follow at once."""
+        return now - self.committed_at >= GATHER
 
 
 class WriteQueue:

@@ -13,7 +13,7 @@ import json
 import resource
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol, get_args
 
 import structlog
 from pydantic import SecretStr
@@ -69,6 +69,20 @@ class Proofs:
     public_url: str = ""
 
 
+Refusal = Literal[
+    "signature",
+    "secret",
+    "app",
+    "stamp",
+    "unconfigured",
+    "encoding",
+    "not_json",
+    "too_large",
+    "busy",
+    "store",
+]
+
+
 class Counts(Protocol):
     """Who counts what comes."""
 
@@ -78,6 +92,10 @@ class Counts(Protocol):
 
     def delivery_refused(self, reason: str) -> None:
         """A delivery was refused."""
+        ...
+
+    def refusals_from_zero(self, reasons: Iterable[str]) -> None:
+        """Deliveries are taken from now on, or refused for one of these reasons."""
         ...
 
 
@@ -108,6 +126,7 @@ class LiveServer:
         self._counts, self._clock, self._lifecycle = counts, clock, lifecycle
         self._waiting = 0
         self._logged: set[str] = set()
+        counts.refusals_from_zero(get_args(Refusal))
         app = Starlette(
             routes=[
                 Route("/livez", _live),
@@ -229,7 +248,7 @@ class LiveServer:
         self._logged.discard("store")
         return PlainTextResponse("ok\n")
 
-    def _refused(self, status: int, reason: str, why: str) -> HTTPException:
+    def _refused(self, status: int, reason: Refusal, why: str) -> HTTPException:
         """Count a refusal; the first of a kind is logged."""
         self._counts.delivery_refused(reason)
         if reason not in self._logged:

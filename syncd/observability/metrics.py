@@ -200,6 +200,11 @@ class Metrics:
         """A delivery was refused."""
         self._refused.labels(reason).inc()
 
+    def refusals_from_zero(self, reasons: Iterable[str]) -> None:
+        """Show each reason with a zero: an alert looks at its growth, and would miss the first."""
+        for reason in reasons:
+            self._refused.labels(reason)
+
     def announced(self, link: str, side: str, delay: float | None) -> None:
         """A change was announced, so many seconds after the vendor's stamp where it has one."""
         self._announced.labels(link, side).inc()

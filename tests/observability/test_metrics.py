@@ -85,3 +85,12 @@ def test_the_text_is_what_prometheus_reads() -> None:
     metrics.cycle_ended(CycleFacts(link="clinic", kind="full", outcome="ok"))
     names = {family.name for family in text_string_to_metric_families(metrics.text().decode())}
     assert {"syncd_cycles", "process_resident_memory_bytes"} <= names
+
+
+def test_every_reason_of_a_refused_delivery_is_there_before_the_first_refusal() -> None:
+    metrics = Metrics("")
+    metrics.refusals_from_zero(["secret", "stamp"])
+    metrics.delivery_refused("stamp")
+    value = metrics.registry.get_sample_value
+    refused = "syncd_deliveries_refused_total"
+    assert [value(refused, {"reason": each}) for each in ("secret", "stamp", "app")] == [0, 1, None]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from typing import Any
@@ -105,14 +105,20 @@ class CountsKept:
 
     taken: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
+    reasons: frozenset[str] = frozenset()
 
     def delivery_taken(self, vendor: str) -> None:
         """A delivery was stored."""
         self.taken[vendor] += 1
 
     def delivery_refused(self, reason: str) -> None:
-        """A delivery was refused."""
+        """A delivery was refused, for a reason that the metrics show from the start."""
+        assert reason in self.reasons
         self.refused[reason] += 1
+
+    def refusals_from_zero(self, reasons: Iterable[str]) -> None:
+        """Every reason, before the first refusal."""
+        self.reasons = frozenset(reasons)
 
 
 PROOFS = Proofs(

@@ -23,15 +23,21 @@ Starts = Mapping[str, Collection[datetime]]
 """The starts that are asked for, by contact."""
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A contact's appointments that start at some times, or why they cannot be read."""
+
+    starts: frozenset[datetime]
+    found: tuple[Snapshot, ...] | ProviderError
+
+
 @dataclass(slots=True)
 class Ahead:
     """What was read already."""
 
     carriers: Mapping[str, Snapshot | Missing | None] = field(default_factory=dict)
     """By HighLevel id, the HubSpot record that carries it (None: none does), or why."""
-    listed: dict[tuple[Side, str], tuple[Snapshot, ...] | ProviderError] = field(
-        default_factory=dict
-    )
+    listed: dict[tuple[Side, str], Listed] = field(default_factory=dict)
     """Appointments by side and contact."""
 
     def bookings_of(
@@ -42,10 +48,13 @@ class Ahead:
         Raises:
             ProviderError: they cannot be read.
         """
-        found = self.listed.get((side, contact))
-        if isinstance(found, ProviderError):
-            raise found
-        return link.side(side).bookings_of(contact, starts) if found is None else found
+        listed = self.listed.get((side, contact))
+        if listed is None or not listed.starts.issuperset(starts):
+            # Of other starts nothing is known: somebody else turned out to be this contact.
+            return link.side(side).bookings_of(contact, starts)
+        if isinstance(listed.found, ProviderError):
+            raise listed.found
+        return listed.found
 
 
 def read_ahead(link: Link, records: Iterable[Snapshot]) -> Ahead:
@@ -65,7 +74,9 @@ def read_ahead(link: Link, records: Iterable[Snapshot]) -> Ahead:
 
     def bookings(side: Side) -> Lane:
         for contact, wanted in starts[side].items():
-            ahead.listed[side, contact] = _listed(link, side, contact, wanted)
+            ahead.listed[side, contact] = Listed(
+                frozenset(wanted), _listed(link, side, contact, wanted)
+            )
             yield None
 
     def carriers() -> Lane:

@@ -286,6 +286,16 @@ def pair_came_to_the_spot(town: Town) -> tuple[int, int]:
     return 0, 2  # the pair cannot move to a slot that is taken
 
 
+def twin_of_a_contact_with_another_record(town: Town) -> tuple[int, int]:
+    """Somebody new has a twin across, and a record of another time that was announced too."""
+    who = ("Bea Moss", "bea@example.com", "+15550102")
+    here, there = town.harness.ghl.add_contact(*who), town.harness.hubspot.add_contact(*who)
+    town.make(48, contact=there)
+    town.announce(GHL, town.book(48, contact=here))
+    town.announce(HUBSPOT, town.make(72, contact=there))
+    return 1, 0
+
+
 def carries_the_id(town: Town) -> tuple[int, int]:
     """A record carries the id of the announced booking, for somebody else and another time."""
     event = town.book(48)
@@ -299,6 +309,7 @@ def carries_the_id(town: Town) -> tuple[int, int]:
     "meet",
     [
         twin_across,
+        twin_of_a_contact_with_another_record,
         two_for_one,
         paired_at_the_spot,
         pair_left_the_spot,

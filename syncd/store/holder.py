@@ -43,10 +43,12 @@ class Holder:
 
     @property
     def is_here(self) -> bool:
-        """Whether it is, or was, a process of this machine, so that we can tell if it lives."""
-        if self.machine:
-            return self.machine == _machine()
-        return not _machine() and self.host == platform.node()
+        """Whether it is, or was, a process of this machine, so that we can tell if it lives.
+
+        Machines and containers may share a name, so that a name alone tells nothing. Where
+        two started from one image of a running machine only the name differs.
+        """
+        return self.machine == _machine() != "" and self.host == platform.node()
 
     @property
     def is_dead(self) -> bool:

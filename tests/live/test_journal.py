@@ -348,11 +348,15 @@ def test_one_reader_at_a_time_and_another_goes_on_at_the_same_place(rig: Rig) ->
     [
         ("killed", False),
         ("of another machine", True),
+        ("of a copy of this machine", True),
+        ("of a machine without an identity", True),
         ("of an older version", True),
         ("alive", True),
     ],
 )
-def test_a_reader_that_was_killed_holds_nothing(rig: Rig, holder: str, *, waits: bool) -> None:
+def test_a_reader_that_was_killed_holds_nothing(
+    rig: Rig, holder: str, monkeypatch: pytest.MonkeyPatch, *, waits: bool
+) -> None:
     rig.publish(1)
     rig.round()
     rig.waiting()
@@ -363,6 +367,11 @@ def test_a_reader_that_was_killed_holds_nothing(rig: Rig, holder: str, *, waits:
         name |= {"pid": ended.pid}
     elif holder == "of another machine":
         name |= {"pid": ended.pid, "machine": "other", "host": "other"}
+    elif holder == "of a copy of this machine":
+        name |= {"pid": ended.pid, "host": "other"}
+    elif holder == "of a machine without an identity":
+        name |= {"pid": ended.pid, "machine": ""}
+        monkeypatch.setattr("syncd.store.holder._machine", lambda: "")
     rig.reader._me = uuid4().hex if holder == "of an older version" else json.dumps(name)
     rig.reader._place = None
     rig.clock.tick(LEASE + 1)

@@ -21,6 +21,10 @@ REFUSED_STRETCH = 10
 TAKE_OVER = 5.0
 """Seconds between attempts to get a link that another syncd holds."""
 
+STORE_AWAY = 2.0
+"""Seconds between attempts while our own store cannot be reached: they cost no vendor anything, and
+all links have to run soon after its return."""
+
 JITTER = 0.1
 """The share of an interval that chance may add, so that links do not march in step."""
 

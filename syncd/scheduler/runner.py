@@ -17,7 +17,15 @@ import structlog
 
 from syncd.core.model import Side
 from syncd.core.outcome import Outcome
-from syncd.errors import LinkLocked, StoreError, StoreFault, SyncdError, ended_by
+from syncd.errors import (
+    LinkLocked,
+    StoreError,
+    StoreFault,
+    StoreInterrupted,
+    StoreUncertain,
+    SyncdError,
+    ended_by,
+)
 from syncd.observability import heartbeat
 from syncd.observability.heartbeat import PollCost
 from syncd.observability.metrics import Metrics
@@ -201,7 +209,13 @@ class Runner:
                 state.announced_key = 0  # What the turn took is to be found again.
             outcome, detail = ended_by(error)
             holder = error.holder if isinstance(error, LinkLocked) else ""
-            return Turn(state=State.of(outcome), outcome=outcome, detail=detail, holder=holder)
+            return Turn(
+                state=State.of(outcome),
+                outcome=outcome,
+                detail=detail,
+                holder=holder,
+                store_away=isinstance(error, StoreInterrupted | StoreUncertain),
+            )
 
     def _taken(self, state: LinkState) -> Turn:
         def hold() -> None:
@@ -249,6 +263,8 @@ class Runner:
             after = min(after, state.announced_due - now)
         if self._waits_for_connection(state, turn):
             after = state.asked  # Looking costs the vendor next to nothing.
+        if turn.store_away:
+            after = min(after, backoff.STORE_AWAY)
         if turn.searched and state.relaxed:
             # The search index is late, and the next poll is far away.
             lag = state.settings.hubspot.search_lag.total_seconds()

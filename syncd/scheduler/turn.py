@@ -61,6 +61,8 @@ class Turn:
     holder: str = ""
     targeted: bool = False
     """Whether it was for what was announced alone: the next poll is due when it was."""
+    store_away: bool = False
+    """Whether our own store ended it, and may be back any moment."""
     searched: bool = False
     """Whether what HubSpot announced was left to its search, which may show it only later."""
 

@@ -73,6 +73,23 @@ def test_a_broken_store_is_counted_and_tried_again(build: Build) -> None:
     assert rig.scheduler.watches()[0].state is State.OK
 
 
+@pytest.mark.parametrize("away", [5, 60, 600])
+def test_all_links_run_within_ten_seconds_of_the_return_of_the_store(
+    build: Build, away: int
+) -> None:
+    rig = build("one", "two")
+    rig.run(50)
+    links = [rig.links["one"], rig.links["two"]]
+    for link in links:
+        link.store.is_down = True
+    rig.run(10 + away)  # Their next cycles are due ten seconds in.
+    before = [len(link.at) for link in links]
+    for link in links:
+        link.store.is_down = False
+    rig.run(10)
+    assert all(len(link.at) > n for link, n in zip(links, before, strict=True))
+
+
 def test_a_bug_in_one_link_is_a_fault_of_that_link_only(build: Build) -> None:
     rig = build("buggy", "well")
 

@@ -67,6 +67,7 @@ class Desk:
         store = self._links.quick_view(name)
         opened, holds = store.decisions(), store.holds()
         now = self._links.clock.now()
+        titles = {each: hold.title for hold in holds for each in hold.ids}
         back = leave_of(store, now, removals=not paused, changes=not paused)
         asked = not paused and not any(each.payload.get("approve") for each in opened)
         shown = _first_sync(store) if asked else None
@@ -86,14 +87,14 @@ class Desk:
             removals=len(back["removals"]),
             changes=len(back["changes"]),
             records={
-                ids: _forms(name, ids, of_record, opened)
+                ids: _forms(name, ids, of_record, opened, titles)
                 for ids, of_record in _by_record(holds).items()
             },
             ignored=self._ignored(name, store, opened, holds),
             underway=tuple(
                 Underway(at=each.made_at, told=told, by=str(each.payload.get("by", "")))
                 for each in opened
-                if (told := _told(each))
+                if (told := _told(each)) and not _is_ignored_by_now(each, titles)
             ),
         )
 
@@ -256,7 +257,11 @@ def _first_sync(store: LinkStore) -> dict[str, int] | None:
 
 
 def _forms(
-    link: str, ids: tuple[str, str], holds: Sequence[Hold], opened: list[Decision]
+    link: str,
+    ids: tuple[str, str],
+    holds: Sequence[Hold],
+    opened: list[Decision],
+    titles: Mapping[str, str],
 ) -> tuple[Form, ...]:
     """The forms of a record: one for each candidate, one with everything else."""
     record = ids[1] or ids[0]
@@ -274,6 +279,7 @@ def _forms(
                 seen=seen,
                 other=each.other,
                 other_side=(Side.HUBSPOT if ids[0] else Side.GHL).label if each.other else "",
+                other_title=titles.get(each.other, ""),
                 contact=each.contact,
                 asks_contact=each.word == "contact" and not each.contact,
             )
@@ -315,6 +321,11 @@ def _ignored_ids(store: LinkStore, opened: list[Decision]) -> set[str]:
     decided = read(store, opened, keep=False)
     kept = {record for record, ruled in decided.kept.items() if ruled.get("ignore")}
     return kept | {word.record for word in decided.words if word.way == "ignore"}
+
+
+def _is_ignored_by_now(decision: Decision, held: Collection[str]) -> bool:
+    """Whether a record is ignored, and held no longer; the decision itself stays open."""
+    return bool(decision.payload.get("ignore")) and decision.payload.get("id") not in held
 
 
 def _pairs(store: LinkStore, record: str) -> list[Any]:

@@ -66,6 +66,13 @@ def _wanted(link: LinkHealth) -> set[Named]:
         for hold in link.held
         for kind, key in mentioned(hold)
     }
+    found |= {
+        Named(link=link.name, kind=Kind(hold.group), side=Side(side), id=value)
+        for hold in link.held
+        if hold.group in {Kind.OWNER, Kind.CONTACT}
+        for side, value in hold.values.items()
+        if value
+    }
     return found | {
         Named(link=link.name, kind=Kind(entry.field), side=entry.side, id=key)
         for entry in link.history

@@ -161,6 +161,7 @@ def test_a_record_is_ignored_on_the_page_and_taken_back(
     assert page.send(ignore) == 303
     assert page.send(ignore) in {303, 409}  # it may be done by now
     page.until(nobodys, ["retry"])
+    assert "not done yet" not in page.text()
     assert "Nobody" not in Page(port, token=READS).text()
     back = page.form("retry", nobodys)
     assert page.send(ignore) == 409

@@ -303,6 +303,40 @@ def forms_of(text: str) -> list[dict[str, Any]]:
     return found
 
 
+def test_a_person_reads_titles_and_names_before_ids(
+    look_at: Callable[..., Look], a_link: Callable[..., LinkHealth]
+) -> None:
+    pair = Form(
+        decisions=("pair",),
+        link="clinic",
+        record="501",
+        other="a9",
+        other_side="HighLevel",
+        other_title="Physio Ana",
+    )
+    hold = Hold(
+        ghl_id="a1",
+        hubspot_id="501",
+        group="contact",
+        reason="contact_changed",
+        detail="another contact",
+        values={"ghl": "c1", "hubspot": "51"},
+    )
+    look = replace(
+        look_at("healthy", personal=True),
+        links=[a_link(held=(hold,))],
+        offers={"clinic": Offers(records={("a1", "501"): (pair,)})},
+        names={("clinic", "contact", Side.HUBSPOT, "51"): "Ben Example"},
+    )
+    shown = Reader(page.render(look, proof="p")).text
+    assert "Same appointment as HighLevel Physio Ana (a9)" in shown
+    assert "Another contact in HubSpot" in shown
+    assert "HubSpot has Ben Example (51)" in shown
+    hidden = Reader(page.render(replace(look, personal=False), proof="p")).text
+    assert "Same appointment as HighLevel a9" in hidden
+    assert "Ben" not in hidden
+
+
 def test_what_may_be_decided_stands_in_forms_of_their_own(
     look_at: Callable[..., Look],
 ) -> None:

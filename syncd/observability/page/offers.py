@@ -21,6 +21,8 @@ class Form:
     """With `pair`: the record of the other side."""
     other_side: str = ""
     """The name of that side, for its button."""
+    other_title: str = ""
+    """What that record is called, where it is held too."""
     contact: str = ""
     asks_contact: bool = False
     """With `contact`, where nobody is proposed: the person types it."""

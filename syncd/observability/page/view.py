@@ -91,7 +91,10 @@ LABELS = {
 def label(form: Form, decision: str, look: Look) -> str:
     """What a button of this form says."""
     if decision == "pair":
-        return f"Same appointment as {form.other_side} {form.other}".replace("  ", " ")
+        other = form.other
+        if form.other_title and look.personal:
+            other = f"{form.other_title} ({form.other})"
+        return f"Same appointment as {form.other_side} {other}".replace("  ", " ")
     if decision == "contact":
         if form.asks_contact:
             return "Use this contact"
@@ -193,6 +196,14 @@ def detail(hold: Hold, look: Look, link: LinkHealth) -> str:
         return f"{word} {look.name(link.name, _MENTIONED[word], Side.GHL, key)}"
 
     return _MENTIONS.sub(named, hold.detail)
+
+
+def held_value(hold: Hold, side: str, look: Look, link: LinkHealth) -> str:
+    """What a side has; owners and contacts by name."""
+    value = hold.values[side] or ""
+    if value and hold.group in {"owner", "contact"}:
+        return look.name(link.name, hold.group, Side(side), value)
+    return value
 
 
 def place(side: Side, record: str, look: Look, link: LinkHealth) -> str:

@@ -21,6 +21,9 @@ from syncd.errors import ConfigError, StoreError
 from syncd.ports.clock import Clock
 from syncd.ports.store import PAUSED, Decided, JournalState, LinkStore, StatusReader, Switch
 
+MANY = 50
+"""From so many links on, reading all at once costs less than reading each."""
+
 if TYPE_CHECKING:
     from syncd.bootstrap.fleet import Fleet
     from syncd.bootstrap.links import LinkFactory, LinkOpener
@@ -176,6 +179,32 @@ class App:
         """
         holder = self.store.holder(name)
         return holder is not None and holder.verb == "run"
+
+    def daemons(self, names: Collection[str]) -> frozenset[str]:
+        """Those of these links that a daemon holds now.
+
+        Raises:
+            StoreError: our own store failed.
+        """
+        if self.store.members is None:
+            return frozenset(name for name in names if self.daemon(name))
+        living = self.store.members.living(names)
+        return frozenset(name for name, holder in living.items() if holder.verb == "run")
+
+    def readers(
+        self, names: Collection[str], states: Sequence[str] = ()
+    ) -> Mapping[str, StatusReader]:
+        """What the store knows of these links; of many it is read at once, with these state keys.
+
+        Raises:
+            StoreError: our own store failed.
+        """
+        if len(names) < MANY:
+            return {name: self.link_store(name) for name in names}
+        from syncd.store.overview import LinkOverview
+
+        whole = self.store.overview(states)
+        return {name: whole.get(name, LinkOverview()) for name in names}
 
     def differing(self) -> list[str]:
         """The daemons of the store whose configuration is another than the newest one's.

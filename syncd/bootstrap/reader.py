@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Protocol, Self
 
@@ -11,7 +11,7 @@ from syncd.bootstrap.clock import SystemClock
 from syncd.config import Settings
 from syncd.errors import StoreError
 from syncd.ports.clock import Clock
-from syncd.ports.store import JournalState, LinkReader
+from syncd.ports.store import JournalState, LinkReader, StatusReader
 from syncd.store.sqlite_reader import SqliteReader
 
 
@@ -37,6 +37,16 @@ class StoreReader(Protocol):
 
     def daemon(self, name: str) -> bool:
         """Whether a daemon holds a link now."""
+        ...
+
+    def daemons(self, names: Collection[str]) -> frozenset[str]:
+        """Those of these links that a daemon holds now."""
+        ...
+
+    def readers(
+        self, names: Collection[str], states: Sequence[str] = ()
+    ) -> Mapping[str, StatusReader]:
+        """What the store knows of these links, with these state keys."""
         ...
 
     def differing(self) -> list[str]:
@@ -94,6 +104,15 @@ class _SqliteApp:
 
     def link_store(self, name: str) -> LinkReader:
         return self._store.link(name)
+
+    def readers(
+        self, names: Collection[str], states: Sequence[str] = ()
+    ) -> Mapping[str, StatusReader]:
+        del states
+        return {name: self.link_store(name) for name in names}
+
+    def daemons(self, names: Collection[str]) -> frozenset[str]:
+        return frozenset(name for name in names if self.daemon(name))
 
     def differing(self) -> list[str]:
         return []

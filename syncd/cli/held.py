@@ -52,7 +52,7 @@ def held(
     from syncd.cli.session import open_reader, selected_links, timezone_of
 
     with open_reader(config_path(ctx, config)) as app:
-        stores = {name: app.link_store(name) for name in selected_links(app.link_names(), links)}
+        stores = app.readers(selected_links(app.link_names(), links))
         waiting = {name: store.holds() for name, store in stores.items()}
         zones = {name: timezone_of(store) for name, store in stores.items()}
     if as_json:

@@ -20,7 +20,7 @@ from syncd.cli.command import Verb, Verbs, config_option, config_path, json_opti
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from syncd.bootstrap import App, StoreReader
+    from syncd.bootstrap import App
     from syncd.observability.health import LinkHealth
 
 EXAMPLES = (
@@ -59,11 +59,10 @@ def link() -> None:
 @click.pass_context
 def list_links(ctx: click.Context, config: Path | None, *, as_json: bool) -> int:
     """List the links, worst first: state, and what to do about it."""
-    from syncd.cli.session import open_reader
-    from syncd.observability.health import by_trouble
+    from syncd.cli.session import look, open_reader
 
     with open_reader(config_path(ctx, config)) as app:
-        links = by_trouble(_look(app, name) for name in app.link_names())
+        links = look(app, app.link_names())
     if as_json:
         rows = {each.name: each.as_json() for each in links}
         click.echo(json.dumps({"version": 1, "exit_code": 0, "links": rows}, indent=2))
@@ -163,13 +162,6 @@ def _message(name: str, holder: str, *, pausing: bool) -> str:
         return f"{name} is paused{meanwhile}; to take it back: `syncd link resume {name}`"
     then = f"{holder} goes on with it now" if holder else "the next cycle takes it up"
     return f"{name} is in service again; {then}"
-
-
-def _look(app: StoreReader, name: str) -> LinkHealth:
-    from syncd.observability.health import examine
-
-    now = app.clock.now()
-    return examine(name, app.link_store(name), now, dead=not app.daemon(name))
 
 
 def _print(links: Sequence[LinkHealth]) -> None:

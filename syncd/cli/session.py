@@ -18,10 +18,13 @@ import click
 from syncd.cli.command import log_level, suggestion
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from syncd.bootstrap import App, StoreReader
     from syncd.config import LoggingSettings, Settings
+    from syncd.observability.health import LinkHealth
     from syncd.observability.logging import Level
-    from syncd.ports.store import LinkReader
+    from syncd.ports.store import StatusReader
 
 
 _logging: ContextVar[LoggingSettings | None] = ContextVar("logging", default=None)
@@ -100,7 +103,24 @@ def selected_links(known: Sequence[str], links: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(links)) or list(known)
 
 
-def timezone_of(store: LinkReader) -> str:
+def look(
+    app: StoreReader, names: Sequence[str], max_age: timedelta | None = None
+) -> list[LinkHealth]:
+    """The status of these links, worst first.
+
+    Raises:
+        StoreError: our own store failed.
+    """
+    from syncd.observability.health import STATES, by_trouble, examine
+
+    now, daemons = app.clock.now(), app.daemons(names)
+    return by_trouble(
+        examine(name, store, now, max_age=max_age, dead=name not in daemons)
+        for name, store in app.readers(names, STATES).items()
+    )
+
+
+def timezone_of(store: StatusReader) -> str:
     """The location's time zone as the last cycles found it; "" where none has run."""
     for row in store.cycles(limit=5):
         if found := row.report.get("timezone"):

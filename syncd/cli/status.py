@@ -80,7 +80,7 @@ def status(
     last intervals, or for --max-age.
     """
     from syncd.bootstrap import open_app
-    from syncd.cli.session import begin, open_reader, selected_links
+    from syncd.cli.session import begin, look, open_reader, selected_links
 
     if watch and as_json:
         raise click.UsageError("--watch is for people and --json for scripts: choose one")
@@ -88,7 +88,7 @@ def status(
     # `--watch` outlives a store that is moved away and put back; one look need not.
     with open_app(begin(path)) if watch else open_reader(path) as app:
         names = selected_links(app.link_names(), links)
-        found = _look(app, names, max_age)
+        found = look(app, names, max_age)
         if watch:
             return _watch(app, names, max_age)
         if as_json:
@@ -120,24 +120,15 @@ def document(links: Sequence[LinkHealth]) -> dict[str, object]:
     }
 
 
-def _look(app: StoreReader, names: Sequence[str], max_age: timedelta | None) -> list[LinkHealth]:
-    from syncd.observability.health import by_trouble, examine
-
-    now = app.clock.now()
-    return by_trouble(
-        examine(name, app.link_store(name), now, max_age=max_age, dead=not app.daemon(name))
-        for name in names
-    )
-
-
 def _watch(app: StoreReader, names: Sequence[str], max_age: timedelta | None) -> int:
     """Show it until Ctrl-C, which is how it is meant to end."""
+    from syncd.cli.session import look
     from syncd.cli.streams import reader_gone
 
     try:
         while not reader_gone(sys.stdout):
             click.clear()
-            _show(_look(app, names, max_age), check=False)
+            _show(look(app, names, max_age), check=False)
             threading.Event().wait(WATCH_SECONDS)
     except KeyboardInterrupt:
         return 0

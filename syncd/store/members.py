@@ -403,10 +403,19 @@ class Members:
         Raises:
             StoreError: the store cannot be used.
         """
-        owner = self._owners([name]).get(name)
-        if owner is None or owner.left <= 0 or owner.holder.is_dead:
-            return None
-        return owner.holder
+        return self.living([name]).get(name)
+
+    def living(self, names: Collection[str]) -> dict[str, Holder]:
+        """The processes that hold these links now, as far as can be told.
+
+        Raises:
+            StoreError: the store cannot be used.
+        """
+        return {
+            name: owner.holder
+            for name, owner in self._owners(names).items()
+            if owner is not None and owner.left > 0 and not owner.holder.is_dead
+        }
 
     def holder_in_words(self, name: str) -> str:
         """Who holds a link, for a message."""

@@ -240,6 +240,8 @@ _LINKS = "SELECT id, name, living FROM link"
 
 def every_state(ask: Ask, names: Sequence[str]) -> dict[int, dict[str, str]]:
     """The values of these state keys, by link."""
+    if not names:
+        return {}
     wanted = {f"name{place}": name for place, name in enumerate(names)}
     rest = f"name IN ({', '.join(f':{each}' for each in wanted)})"
     found: dict[int, dict[str, str]] = {}

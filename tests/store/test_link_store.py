@@ -446,5 +446,6 @@ def test_the_status_of_every_link_is_read_at_once(
         assert one.count_pairs() == link.count_pairs()
         assert one.get_state("paused") == link.get_state("paused")
         assert one.get_state("else") == ""
+        assert store.overview([])[name].holds() == link.holds()
         if name in keys:
             assert one.count_later(keys[name][0]) == link.count_later(keys[name][0]) == 2

@@ -208,6 +208,20 @@ def test_a_stopped_process_that_wakes_brings_a_refused_connection_back(scene: Sc
     assert second.token() == "access-1"
 
 
+def test_a_late_refusal_is_not_that_of_a_newer_token(scene: Scene) -> None:
+    first, second = scene.both
+
+    def overtaken() -> None:
+        scene.clock.tick(20)  # the lease is over
+        assert second.token() == "access-1"
+        raise TokenRefused(Why.DEAD, "used before", status=400)
+
+    first.troubled(sent=overtaken)
+    assert first.token() == "access-1"
+    assert not scene.refused
+    assert scene.stored == "refresh-1"
+
+
 @pytest.mark.parametrize(
     ("why", "raised"),
     [(Why.APP, AuthFailed), (Why.INACTIVE, AuthFailed), (Why.LATER, Unavailable)],

@@ -163,11 +163,18 @@ class CycleInvariants:
             self.first_until = simulation.edit_log.count
         for notice in simulation.harness.world.notifications[before.told :]:
             root = simulation.edit_log.root((Side.GHL, notice["id"]))
-            acts = simulation.edit_log.last_of(root)
+            # After a crash its booking is known by the intent alone.
+            sources = {
+                simulation.edit_log.root(each)
+                for each in _sources(simulation, (Side.GHL, notice["id"]))
+            }
+            acts = max(simulation.edit_log.last_of(each) for each in {root, *sources})
             self.told[root] += 1
             if notify is Notify.NEVER or (notify is Notify.LIVE and acts <= self.first_until):
                 raise Breach(f"{notice} was sent for what no person changed")
-            if notify is Notify.LIVE and self.told[root] > simulation.edit_log.acts_of(root):
+            if notify is Notify.LIVE and self.told[root] > sum(
+                simulation.edit_log.acts_of(each) for each in {root, *sources}
+            ):
                 raise Breach(f"{root} was told of {self.told[root]} times")
 
     def _check_debts(self, simulation: Simulation, before: Before) -> None:

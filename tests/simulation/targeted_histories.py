@@ -719,5 +719,14 @@ FOUND: tuple[list[Step], ...] = (
         ("edit", "hubspot", 1, "status", 0),
         ("days_pass", 33),
     ],
+    # a customer is told of a visit that a person made, and the process ends before its answer
+    [
+        ("rule", 19),
+        ("lose_contact", 0),
+        ("meanwhile", "polled", 0, "remove", "hubspot", 0),
+        ("remove", "hubspot", 0),
+        ("create", 0, 0, 0, 0),
+        ("sync", "full", (), -4, 0),
+    ],
 )
 """Drawn histories on which syncd or a check was wrong, each shrunk to what it needs; no opening."""

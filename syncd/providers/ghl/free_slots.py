@@ -17,7 +17,7 @@ from syncd.ports.clock import Clock
 from syncd.providers.ghl import protocol, wire
 from syncd.providers.ghl.mapping import LocationContext
 from syncd.providers.ghl.session import Session, unreadable
-from syncd.providers.ghl.timestamps import parse
+from syncd.providers.ghl.timestamps import parse, shifted
 
 SPAN = timedelta(days=31)
 """The longest range of one request (API description; more is a 400, observed 2026-08-06)."""
@@ -71,7 +71,7 @@ class SlotBook:
         """
         with self._lock:
             number = (query.start - self._first) // SPAN
-            since = self._first + number * SPAN
+            since = shifted(self._first, number * SPAN)
             range_ = self._ranges.setdefault((query.calendar, query.user, number), _Range())
         with range_.lock:  # A second thread waits for the answer of the first.
             if range_.offers is None:
@@ -88,7 +88,7 @@ class SlotBook:
         self, context: LocationContext, query: SlotQuery, since: datetime
     ) -> Mapping[datetime, str]:
         call = protocol.free_slots(
-            query.calendar, since, since + SPAN - _TICK, context.timezone, query.user
+            query.calendar, since, shifted(since, SPAN - _TICK), context.timezone, query.user
         )
         offered = wire.slots(self._session.ask(call))
         if offered is None:

@@ -15,6 +15,7 @@ from syncd.providers.ghl.free_slots import SlotBook, SlotQuery
 from syncd.providers.ghl.mapping import LocationContext
 from syncd.providers.ghl.reading import PADDING
 from syncd.providers.ghl.session import Session, unreadable
+from syncd.providers.ghl.timestamps import shifted
 
 _FREEING = frozenset({"cancelled", "invalid"})
 
@@ -41,7 +42,7 @@ def has_room(
         # An offer is one slot: the rest of a longer appointment may be taken.
         if offered and end - query.start <= context.slots.get(query.calendar, timedelta()):
             return True
-    since, until = query.start - PADDING, end + PADDING
+    since, until = shifted(query.start, -PADDING), shifted(end, PADDING)
     calls = [protocol.list_events(session.location, query.calendar, since, until)]
     if query.user:
         calls.append(protocol.list_events(session.location, "", since, until, user=query.user))

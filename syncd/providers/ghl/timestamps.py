@@ -15,6 +15,7 @@ from syncd.providers.parse_cache import cached
 _NAIVE_TAIL = re.compile(r"[T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?$")
 _DIGITS = re.compile(r"-?\d{1,14}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
 def parse(raw: object, zone: tzinfo) -> datetime | None:
@@ -83,3 +84,8 @@ def with_offset(moment: datetime, zone: tzinfo) -> str:
 def milliseconds(moment: datetime) -> str:
     """Epoch milliseconds as a string, as queries need them."""
     return str((moment - _EPOCH) // timedelta(milliseconds=1))
+
+
+def shifted(moment: datetime, by: timedelta) -> datetime:
+    """That much later or earlier, at most the first or last instant of the calendar."""
+    return moment + min(max(by, _FIRST - moment), _LAST - moment)

@@ -86,7 +86,7 @@ class Fleet:
             StoreError: our own store failed.
         """
         return any(
-            each.lives and each.holder.is_here and address in each.card.listens
+            each.lives and each.holder.may_be_here and address in each.card.listens
             for each in self._members.members()
             if each.id != self._members.me
         )

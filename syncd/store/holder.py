@@ -51,6 +51,13 @@ class Holder:
         return self.machine == _machine() != "" and self.host == platform.node()
 
     @property
+    def may_be_here(self) -> bool:
+        """The same, where a machine without an identity is told by its name alone."""
+        if self.machine and _machine():
+            return self.is_here
+        return self.host == platform.node()
+
+    @property
     def is_dead(self) -> bool:
         """Whether it is known to be gone; of another machine's process nothing is known."""
         if not self.is_here:

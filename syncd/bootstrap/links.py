@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from hashlib import blake2b
@@ -21,11 +21,19 @@ from syncd.bootstrap.providers import ProviderFactory
 from syncd.bootstrap.rules import rules_of
 from syncd.config import LinkSettings, Settings
 from syncd.core.model import Side
+from syncd.core.outcome import Outcome
 from syncd.engine import cycle
 from syncd.engine.cycle import CycleRequest
 from syncd.engine.link import Link
 from syncd.engine.report import CycleReport
-from syncd.errors import AccountUnknown, StoreError, StoreFault, SyncdError, ended_by
+from syncd.errors import (
+    AccountUnknown,
+    LinkLocked,
+    StoreError,
+    StoreFault,
+    SyncdError,
+    ended_by,
+)
 from syncd.observability import traffic
 from syncd.ports.clock import Clock
 from syncd.ports.store import LinkStore
@@ -39,6 +47,9 @@ if TYPE_CHECKING:
     from syncd.recording.record import Recorded
 
 log = structlog.get_logger(__name__)
+
+_NOT_BEGUN = frozenset({Outcome.NOT_PREPARED, Outcome.REFUSED})
+"""Ends of a cycle that could not begin which only a person can change."""
 
 AUDIT_SHARE = 0.1
 """The part of a rate limit that an audit uses however busy the cycles are: so it ends."""
@@ -244,7 +255,22 @@ class LinkFactory:
 
     def cycle(self, settings: LinkSettings, request: CycleRequest, verb: str) -> CycleReport:
         """One cycle of a link, under its lock unless it is a dry run; never raises for a link."""
-        return _report_of(settings.name, lambda: self._cycle(settings, request, verb))
+        report = _report_of(settings.name, lambda: self._cycle(settings, request, verb))
+        if report.started_at is None and report.outcome in _NOT_BEGUN and not request.dry_run:
+            self._keep(report, verb)
+        return report
+
+    def _keep(self, report: CycleReport, verb: str) -> None:
+        """Keep a cycle that could not begin, so that `status` does not go on saying "in step".
+
+        Not where another process holds the link: it may have the token that is missing here.
+        """
+        at = self._clock.now()
+        begun = replace(report, cycle=cycle.new_id(), started_at=at)
+        with suppress(LinkLocked, StoreError), self._store.acquire(report.link, verb) as lease:
+            store = self._store.link(report.link, lease)
+            with store.begin() as transaction:
+                transaction.save_cycle(cycle.row_of(begun, at, at))
 
     def _cycle(self, settings: LinkSettings, request: CycleRequest, verb: str) -> CycleReport:
         with ExitStack() as stack:

@@ -98,7 +98,7 @@ def run(link: Link, request: CycleRequest) -> CycleReport:
         stopping = link.stopping
         link = replace(link, stopping=lambda: stopping() or halted())
     started, started_at = link.clock.monotonic(), link.clock.now()
-    cycle = uuid4().hex[:12]
+    cycle = new_id()
     before = {side: link.side(side).requests for side in Side}
     with structlog.contextvars.bound_contextvars(
         link=link.name, cycle_id=cycle, dry_run=request.dry_run
@@ -227,17 +227,9 @@ def _save(link: Link, report: CycleReport) -> LinkLocked | None:
     first = newest > int(link.store.get_state(DECIDED) or 0) and report.kind != TARGETED
     if report.idle and not first and not (report.decisions and report.kind == TARGETED):
         return None  # A poll every minute would leave half a million rows a year without news.
-    row = CycleRow(
-        cycle=report.cycle,
-        kind=report.kind,
-        started_at=report.started_at,
-        finished_at=link.clock.now(),
-        outcome=report.outcome.value,
-        report=report.as_json(),
-    )
     try:
         with link.store.begin() as transaction:
-            transaction.save_cycle(row)
+            transaction.save_cycle(row_of(report, report.started_at, link.clock.now()))
             if first:
                 transaction.set_state(DECIDED, str(newest))
     except LinkLocked as error:
@@ -245,4 +237,21 @@ def _save(link: Link, report: CycleReport) -> LinkLocked | None:
     return None
 
 
-__all__ = ["CycleRequest", "run"]
+def row_of(report: CycleReport, started_at: datetime, finished_at: datetime) -> CycleRow:
+    """The row in which the store keeps a cycle."""
+    return CycleRow(
+        cycle=report.cycle,
+        kind=report.kind,
+        started_at=started_at,
+        finished_at=finished_at,
+        outcome=report.outcome.value,
+        report=report.as_json(),
+    )
+
+
+def new_id() -> str:
+    """An id for a cycle."""
+    return uuid4().hex[:12]
+
+
+__all__ = ["CycleRequest", "new_id", "row_of", "run"]

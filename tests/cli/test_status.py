@@ -80,6 +80,21 @@ def test_check_says_the_code_of_the_worst_link_and_plain_status_does_not(
     assert (syncd("status").code, syncd("status", "--check").code) == (0, 6)
 
 
+def test_a_run_that_could_not_begin_is_no_longer_in_step(
+    syncd: Syncd, clinic: VendorAccounts, monkeypatch: Any
+) -> None:
+    clinic.book()
+    syncd("setup")
+    syncd("--sync-now")
+    with monkeypatch.context() as without:
+        without.delenv("GHL_TOKEN")
+        assert syncd("--sync-now").code == 2
+        checked = syncd("status", "--check")
+        assert (checked.code, "GHL_TOKEN" in checked.out) == (2, True)
+    syncd("--sync-now")
+    assert syncd("status", "--check").code == 0
+
+
 def test_watch_and_json_exclude_each_other(syncd: Syncd, clinic: VendorAccounts) -> None:
     del clinic
     assert syncd("status", "--watch", "--json").code == 2

@@ -71,7 +71,7 @@ def why(
 ) -> int:
     """Show which edit, rule and write each field of an appointment has its value from.
 
-    For a record that is not synced: why it is held, or which rule leaves it out.
+    Where it is held: why, and how to resolve it; where it is left out: which rule does so.
     A record that the store does not know is asked of its vendor. ID may be a
     contact's e-mail address.
     """
@@ -109,6 +109,8 @@ def _tell_known(
     store: LinkReader, name: str, record: str, screen: Screen, *, as_json: bool
 ) -> bool:
     """Tell of the pair that has this record; gives whether there is one."""
+    from syncd.cli.held import as_value as held_value
+    from syncd.cli.output.holds import print_holds
     from syncd.cli.session import timezone_of
     from syncd.observability.words import rule
 
@@ -119,9 +121,10 @@ def _tell_known(
     reasons = reasons_of(pair, entries)
     left_out = rule_of(store, pair.ghl_id, pair.hubspot_id)
     audited = audited_of(store, pair)
+    held = holds_of(store, pair.ghl_id, pair.hubspot_id)
     if as_json:
         value = as_value(name, pair, reasons) | {"left_out": left_out or None}
-        value |= {"unexplained": audited}
+        value |= {"unexplained": audited, "held": [held_value(hold) for hold in held]}
         click.echo(json.dumps(value, indent=2))
         return True
     timezone = timezone_of(store)
@@ -130,6 +133,9 @@ def _tell_known(
         _print(printer, name, pair, reasons, adopted=_adopted(entries), timezone=timezone)
         if left_out:
             printer.line(f"  not synced any more: {rule(left_out)} ({left_out})")
+        if held:
+            printer.line("  held for a person:", "bold")
+            print_holds(printer, held, timezone)
 
     screen.show(name, told)
     _print_audited(audited, timezone)
@@ -190,11 +196,16 @@ class Unsynced:
 
 def unsynced(store: LinkReader, record: str) -> Unsynced | None:
     """What the last cycles knew of a record without a pair; None where it is nothing."""
-    held = tuple(hold for hold in store.holds() if record in {hold.ghl_id, hold.hubspot_id})
-    if held:
+    if held := holds_of(store, record):
         return Unsynced(held=held)
     left_out = rule_of(store, record)
     return Unsynced(left_out=left_out) if left_out else None
+
+
+def holds_of(store: LinkReader, *records: str) -> tuple[Hold, ...]:
+    """What holds one of these records, or a field of it."""
+    wanted = {*records} - {""}
+    return tuple(hold for hold in store.holds() if wanted & {hold.ghl_id, hold.hubspot_id})
 
 
 def audited_of(store: LinkReader, pair: Pair) -> list[dict[str, object]]:

@@ -126,6 +126,20 @@ def test_why_names_the_write_the_rule_and_both_values(
     assert syncd("why", "nobody").code == 2
 
 
+def test_why_says_what_holds_a_field_of_a_pair(
+    syncd: Syncd, clinic: VendorAccounts, synced: dict[str, str]
+) -> None:
+    clinic.configure('[links.clinic.sync]\nconflict = "hold"\n')
+    clinic.hubspot.edit(synced["Visit 0"], hs_appointment_name="Theirs")
+    clinic.ghl.edit(event_of(clinic, "Visit 0"), title="Ours")
+    syncd("--sync-now")
+    told = syncd("why", synced["Visit 0"]).out
+    assert ("conflict" in told, "Ours" in told, "Theirs" in told) == (True, True, True)
+    assert f"syncd resolve {synced['Visit 0']} --keep ghl" in told
+    (held,) = json.loads(syncd("why", synced["Visit 0"], "--json").out)["held"]
+    assert (held["reason"], held["field"]) == ("conflict", "title")
+
+
 def test_why_tells_that_the_contact_came_with_the_record_that_was_made(
     syncd: Syncd, clinic: VendorAccounts, synced: dict[str, str]
 ) -> None:
